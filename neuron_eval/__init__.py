@@ -1,0 +1,1 @@
+"""Automated neuron explanation and its scoring, as a plugin of Inspect."""

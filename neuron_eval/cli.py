@@ -1,0 +1,36 @@
+"""The command `neuron-eval`; each subcommand lives beside the code that it runs."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+COMMANDS = {
+    "record": "neuron_eval.recording.command:record",
+    "tokens": "neuron_eval.report.tokens_command:tokens",
+    "demo": "neuron_eval.report.demo_command:demo",
+}
+"""Subcommand to where it is defined; imported only when it is asked for."""
+
+
+class LazyGroup(click.Group):
+    """A group whose subcommands are imported on use, so that `--help` stays fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The subcommands, sorted."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one subcommand."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+
+@click.group(cls=LazyGroup)
+@click.version_option(package_name="neuron_eval")
+def main() -> None:
+    """Explain neurons with language models, and find out which explanations hold."""

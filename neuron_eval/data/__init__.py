@@ -1,0 +1,1 @@
+"""Bundled neurons and puzzles; SOURCES.md says where they come from."""

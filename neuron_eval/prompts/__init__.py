@@ -1,0 +1,1 @@
+"""Prompt packs: the wording and the few-shot neurons of every prompt, as data."""

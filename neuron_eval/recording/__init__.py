@@ -1,0 +1,1 @@
+"""Record neurons of a Hugging Face causal language model (extra `record`)."""

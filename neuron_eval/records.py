@@ -1,0 +1,260 @@
+"""Neuron records: excerpts of text with one neuron's activation on every token.
+
+The types follow the records of Bills et al. 2023 ("Language models can explain neurons in
+language models"): the excerpts on which the neuron fires most, sorted by their peak, and a
+random sample. They are frozen; everything downstream reads them and none of it writes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+SplitName = Literal["train", "calibration", "valid", "test"]
+
+TOP_SPLITS: tuple[SplitName, ...] = ("train", "calibration", "valid", "test")
+"""The splits that top excerpts are dealt to in turn."""
+
+RANDOM_SPLITS: tuple[SplitName, ...] = ("calibration", "valid", "test")
+"""The splits that random excerpts are dealt to in turn; the explainer sees none of them."""
+
+
+class RecordError(ValueError):
+    """A record that breaks the contract; the message names file, neuron, excerpt and field."""
+
+
+class TooFewExcerptsError(RecordError):
+    """A sound record that holds too few excerpts for the splits asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActivationRecord:
+    """One excerpt of text and what the neuron did on it."""
+
+    tokens: tuple[str, ...]
+    """The tokens, shape [T], T >= 1; joined they are the excerpt's text. None is empty."""
+
+    activations: tuple[float, ...]
+    """The neuron's raw activation on each token, shape [T]; any finite number, in the units of
+    the subject model (post-activation, so signed for GELU-like and gated MLPs)."""
+
+    @property
+    def text(self) -> str:
+        """The excerpt as running text."""
+        return "".join(self.tokens)
+
+    @property
+    def peak(self) -> float:
+        """The highest raw activation in the excerpt."""
+        return max(self.activations)
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """An activation record together with where it stands in its neuron's record."""
+
+    kind: Literal["top", "random"]
+    """Which of the neuron's two lists the excerpt comes from."""
+
+    index: int
+    """Its place in that list, from 0."""
+
+    record: ActivationRecord
+    """Tokens and activations."""
+
+    @property
+    def name(self) -> str:
+        """A label such as ``top 2``, for errors, logs and heat maps."""
+        return f"{self.kind} {self.index}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An explanation of the neuron to compare others with."""
+
+    explanation: str
+    """The text, as written; compared untrimmed."""
+
+    source: str
+    """Who or what wrote it, for instance ``written by reading the excerpts`` or ``gpt-4``."""
+
+
+@dataclass(frozen=True, slots=True)
+class NeuronRecord:
+    """One neuron: its identity and the excerpts recorded for it."""
+
+    id: str
+    """Stable and readable, ``MODEL/L{layer}N{neuron}`` or ``puzzles/NAME``; unique in a set."""
+
+    model: str
+    """The subject model's name; for a puzzle ``puzzles``."""
+
+    layer: int
+    """The layer, from 0; -1 where the neuron is not part of a network."""
+
+    neuron: int
+    """The index within the layer, from 0; -1 where the neuron is not part of a network."""
+
+    top: tuple[ActivationRecord, ...]
+    """The excerpts with the highest peaks, sorted by peak, highest first."""
+
+    random: tuple[ActivationRecord, ...]
+    """Excerpts drawn at random from the same corpus, none of them among ``top``."""
+
+    quantiles: tuple[float, ...] = ()
+    """The levels of ``quantile_boundaries``, each in (0, 1), ascending; empty if not known."""
+
+    quantile_boundaries: tuple[float, ...] = ()
+    """Raw activation at each level over every token of the recorded corpus, ascending; may be
+    present without ``quantiles`` in files that do not state the levels."""
+
+    reference: Reference | None = None
+    """The explanation that AdaCS compares with, if there is one."""
+
+    group: str = ""
+    """The set the neuron was picked for, for instance ``clear`` or ``random``; may be empty."""
+
+    false_explanations: tuple[str, ...] = ()
+    """Explanations known to be wrong (puzzles have them); may be empty."""
+
+    given_splits: tuple[tuple[SplitName, tuple[Excerpt, ...]], ...] = ()
+    """Splits fixed by the source instead of dealt (puzzles); empty for recorded neurons."""
+
+    def train(self, n: int) -> tuple[Excerpt, ...]:
+        """What the explainer sees: ``n`` top excerpts (0, 4, 8, …)."""
+        return self.split("train", n)
+
+    def calibration(self, n: int) -> tuple[Excerpt, ...]:
+        """What calibration is fitted on: ``n`` top (1, 5, …), then ``n`` random (0, 3, …)."""
+        return self.split("calibration", n)
+
+    def valid(self, n: int) -> tuple[Excerpt, ...]:
+        """What is scored: ``n`` top (2, 6, …), then ``n`` random (1, 4, …)."""
+        return self.split("valid", n)
+
+    def test(self, n: int) -> tuple[Excerpt, ...]:
+        """What is kept for later: ``n`` top (3, 7, …), then ``n`` random (2, 5, …)."""
+        return self.split("test", n)
+
+    def split(self, name: SplitName, n: int) -> tuple[Excerpt, ...]:
+        """The excerpts of one split, top before random, dealt as Bills et al. (2023) deal them.
+
+        Args:
+            name: Which split.
+            n: Excerpts of each kind, at least 1. Splits fixed by the source ignore it.
+
+        Returns:
+            ``n`` excerpts for train, ``2 n`` for the others.
+
+        Raises:
+            TooFewExcerptsError: The record holds fewer excerpts than that.
+        """
+        if n < 1:
+            raise ValueError(f"excerpts per split must be at least 1, got {n}")
+        if self.given_splits:
+            return dict(self.given_splits).get(name, ())
+        top = _deal(self, "top", TOP_SPLITS, name, n)
+        return (
+            top
+            if name not in RANDOM_SPLITS
+            else top + _deal(self, "random", RANDOM_SPLITS, name, n)
+        )
+
+
+def _deal(
+    neuron: NeuronRecord,
+    kind: Literal["top", "random"],
+    order: Sequence[SplitName],
+    name: SplitName,
+    n: int,
+) -> tuple[Excerpt, ...]:
+    """Every ``len(order)``-th excerpt of one list, starting at the split's place in the order."""
+    records = neuron.top if kind == "top" else neuron.random
+    needed = n * len(order)
+    if len(records) < needed:
+        raise TooFewExcerptsError(
+            f"neuron {neuron.id}: field {kind!r} holds {len(records)} excerpts, but {n} per "
+            f"split need {needed} ({n} x {len(order)} splits); ask for fewer, or record more"
+        )
+    start = order.index(name)
+    return tuple(Excerpt(kind, i, records[i]) for i in range(start, needed, len(order)))
+
+
+def check_record(neuron: NeuronRecord, where: str) -> NeuronRecord:
+    """Check one record against the contract of the field docstrings.
+
+    Args:
+        neuron: The record.
+        where: File and line (or whatever else finds the record again), for the message.
+
+    Returns:
+        The record itself.
+
+    Raises:
+        RecordError: Names ``where``, the neuron, the excerpt, the field, the value and what
+            would be right.
+    """
+    at = f"{where}: neuron {neuron.id}"
+    for kind, records in (("top", neuron.top), ("random", neuron.random)):
+        for i, record in enumerate(records):
+            _check_excerpt(record, f"{at}: excerpt {kind} {i}")
+    for i, (before, after) in enumerate(pairwise(neuron.top)):
+        if after.peak > before.peak:
+            raise RecordError(
+                f"{at}: field 'top': excerpt {i + 1} has peak {after.peak:g}, above excerpt {i} "
+                f"with {before.peak:g}; top excerpts must be sorted by peak, highest first"
+            )
+    _check_boundaries(neuron, at)
+    _check_distinct(neuron, at)
+    return neuron
+
+
+def _check_excerpt(record: ActivationRecord, at: str) -> None:
+    if not record.tokens:
+        raise RecordError(f"{at}: field 'tokens' is empty; an excerpt needs at least one token")
+    if len(record.tokens) != len(record.activations):
+        raise RecordError(
+            f"{at}: {len(record.tokens)} tokens but {len(record.activations)} activations; "
+            "fields 'tokens' and 'activations' must have the same length"
+        )
+    for i, token in enumerate(record.tokens):
+        if token == "":
+            raise RecordError(f"{at}: field 'tokens': token {i} is an empty string")
+    for i, value in enumerate(record.activations):
+        if not math.isfinite(value):
+            raise RecordError(
+                f"{at}: field 'activations': value {i} is {value}; activations must be finite"
+            )
+
+
+def _check_boundaries(neuron: NeuronRecord, at: str) -> None:
+    for field in ("quantiles", "quantile_boundaries"):
+        values: tuple[float, ...] = getattr(neuron, field)
+        if any(not math.isfinite(v) for v in values):
+            raise RecordError(f"{at}: field {field!r} holds {values}; every value must be finite")
+        if list(values) != sorted(values):
+            raise RecordError(f"{at}: field {field!r} holds {values}; it must be ascending")
+    if neuron.quantiles and len(neuron.quantiles) != len(neuron.quantile_boundaries):
+        raise RecordError(
+            f"{at}: {len(neuron.quantiles)} 'quantiles' but {len(neuron.quantile_boundaries)} "
+            "'quantile_boundaries'; each level needs its boundary"
+        )
+
+
+def _check_distinct(neuron: NeuronRecord, at: str) -> None:
+    """No text may stand twice: it would end up in two splits, and be fitted and scored."""
+    seen: dict[str, str] = {}
+    named = [(f"top {i}", r) for i, r in enumerate(neuron.top)]
+    named += [(f"random {i}", r) for i, r in enumerate(neuron.random)]
+    if neuron.given_splits:
+        named = [(f"{s} {e.name}", e.record) for s, es in neuron.given_splits for e in es]
+    for name, record in named:
+        if record.text in seen:
+            raise RecordError(
+                f"{at}: excerpts {seen[record.text]!r} and {name!r} hold the same text "
+                f"{record.text[:60]!r}; excerpts must be distinct so that splits do not overlap"
+            )
+        seen[record.text] = name

@@ -1,0 +1,1 @@
+"""Ways to simulate a neuron from its explanation, one file each."""

@@ -1,0 +1,1 @@
+"""Where neurons come from: one file a source."""
