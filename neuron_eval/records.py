@@ -120,6 +120,9 @@ class NeuronRecord:
     false_explanations: tuple[str, ...] = ()
     """Explanations known to be wrong (puzzles have them); may be empty."""
 
+    cutoff: float | None = None
+    """A fixed activation above which a token activates highly (puzzles: 1); None otherwise."""
+
     given_splits: tuple[tuple[SplitName, tuple[Excerpt, ...]], ...] = ()
     """Splits fixed by the source instead of dealt (puzzles); empty for recorded neurons."""
 

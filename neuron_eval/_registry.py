@@ -1,0 +1,33 @@
+"""What Inspect finds in this package; imports only."""
+
+from neuron_eval.baseline import LexicalBaseline
+from neuron_eval.embedding import embed_local, embed_openai
+from neuron_eval.explain import avhs, explain, highlight, highlight_summary, original, summary
+from neuron_eval.metrics import excerpts_failed, interval, mean, share, stderr
+from neuron_eval.scorers.adacs import adacs
+from neuron_eval.scorers.scored import scored
+from neuron_eval.scorers.simulation_correlation import simulation_correlation
+from neuron_eval.tasks import explain as explain_task
+from neuron_eval.tasks import formats as format_tasks
+
+__all__ = [
+    "LexicalBaseline",
+    "adacs",
+    "avhs",
+    "embed_local",
+    "embed_openai",
+    "excerpts_failed",
+    "explain",
+    "explain_task",
+    "format_tasks",
+    "highlight",
+    "highlight_summary",
+    "interval",
+    "mean",
+    "original",
+    "scored",
+    "share",
+    "simulation_correlation",
+    "stderr",
+    "summary",
+]

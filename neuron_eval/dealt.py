@@ -1,0 +1,147 @@
+"""A neuron as one sample holds it: its identity and the excerpts dealt to each use.
+
+Only what is used goes into a sample, as one JSON string: nested lists of tokens cost Inspect
+about 100 ms a sample, a string costs nothing, and what was shown and scored stays in the log.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from neuron_eval.records import ActivationRecord, Excerpt, NeuronRecord, RecordError
+
+USES = ("train", "calibration", "valid")
+"""The splits that a sample holds: shown to the explainer, fitted on, scored."""
+
+
+@dataclass(frozen=True, slots=True)
+class DealtNeuron:
+    """The excerpts of one neuron that one sample uses."""
+
+    neuron: NeuronRecord
+    """Identity, quantile boundaries and reference; its own excerpt lists are empty."""
+
+    train: tuple[Excerpt, ...]
+    """What the explainer sees."""
+
+    calibration: tuple[Excerpt, ...]
+    """What calibration is fitted on."""
+
+    valid: tuple[Excerpt, ...]
+    """What is held out and scored."""
+
+    @property
+    def shown(self) -> tuple[ActivationRecord, ...]:
+        """The activation records that the explainer sees."""
+        return tuple(excerpt.record for excerpt in self.train)
+
+    def places(self) -> dict[str, str]:
+        """For each use, where its excerpts stand in the record, such as ``top 0, 4, 8``."""
+        return {use: _places(getattr(self, use)) for use in USES}
+
+
+def deal(neuron: NeuronRecord, n: int) -> DealtNeuron:
+    """Deal a record's excerpts to train, calibration and valid.
+
+    Args:
+        neuron: A checked record.
+        n: Excerpts of each kind in each split, at least 1.
+
+    Raises:
+        TooFewExcerptsError: The record holds too few.
+        RecordError: An excerpt that the explainer sees has the text of one that is fitted on or
+            scored.
+    """
+    dealt = DealtNeuron(
+        neuron=_identity(neuron),
+        train=neuron.train(n),
+        calibration=neuron.calibration(n),
+        valid=neuron.valid(n),
+    )
+    shown = {excerpt.record.text: excerpt for excerpt in dealt.train}
+    for excerpt in dealt.calibration + dealt.valid:
+        if excerpt.record.text in shown:
+            raise RecordError(
+                f"neuron {neuron.id}: excerpt {excerpt.name} is held out but has the text of "
+                f"excerpt {shown[excerpt.record.text].name}, which the explainer sees"
+            )
+    return dealt
+
+
+def to_text(dealt: DealtNeuron) -> str:
+    """The JSON string that a sample's metadata holds."""
+    neuron = dealt.neuron
+    data: dict[str, Any] = {
+        "id": neuron.id,
+        "model": neuron.model,
+        "layer": neuron.layer,
+        "neuron": neuron.neuron,
+        "group": neuron.group,
+        "quantile_boundaries": neuron.quantile_boundaries,
+        "cutoff": neuron.cutoff,
+    }
+    for use in USES:
+        data[use] = [
+            [e.kind, e.index, e.record.tokens, e.record.activations] for e in getattr(dealt, use)
+        ]
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+
+
+def from_metadata(metadata: Mapping[str, Any] | None, sample: object) -> DealtNeuron:
+    """Read a sample's metadata back.
+
+    Args:
+        metadata: The metadata of a sample that `neuron_eval.dataset` made.
+        sample: The sample's id, for the message.
+
+    Raises:
+        RecordError: The sample holds no neuron.
+    """
+    if not metadata or not isinstance(metadata.get("record"), str):
+        raise RecordError(
+            f"sample {sample}: metadata holds no 'record'; neuron_eval's solvers and scorers work "
+            "on its own datasets, for instance those of the task neuron_eval/explain"
+        )
+    data = json.loads(metadata["record"])
+    return DealtNeuron(
+        neuron=NeuronRecord(
+            id=data["id"],
+            model=data["model"],
+            layer=data["layer"],
+            neuron=data["neuron"],
+            group=data["group"],
+            quantile_boundaries=tuple(data["quantile_boundaries"]),
+            cutoff=data["cutoff"],
+            top=(),
+            random=(),
+        ),
+        **{use: tuple(_excerpt(*item) for item in data[use]) for use in USES},
+    )
+
+
+def _identity(neuron: NeuronRecord) -> NeuronRecord:
+    return NeuronRecord(
+        id=neuron.id,
+        model=neuron.model,
+        layer=neuron.layer,
+        neuron=neuron.neuron,
+        group=neuron.group,
+        quantile_boundaries=neuron.quantile_boundaries,
+        cutoff=neuron.cutoff,
+        top=(),
+        random=(),
+    )
+
+
+def _excerpt(kind: Any, index: int, tokens: list[str], activations: list[float]) -> Excerpt:
+    return Excerpt(kind, index, ActivationRecord(tuple(tokens), tuple(activations)))
+
+
+def _places(excerpts: tuple[Excerpt, ...]) -> str:
+    groups: dict[str, list[str]] = {}
+    for excerpt in excerpts:
+        groups.setdefault(excerpt.kind, []).append(str(excerpt.index))
+    return "; ".join(f"{kind} {', '.join(indices)}" for kind, indices in groups.items())

@@ -1,0 +1,181 @@
+"""The explainer: one solver a prompt format, and the general one that they are made of."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+from inspect_ai.model import (
+    ChatMessage,
+    ChatMessageAssistant,
+    ChatMessageSystem,
+    ChatMessageUser,
+    GenerateConfig,
+    GenerateConfigArgs,
+    Model,
+    get_model,
+    get_model_info,
+)
+from inspect_ai.solver import Generate, Solver, TaskState, solver
+
+from neuron_eval.cleaning import clean_explanation
+from neuron_eval.dealt import from_metadata
+from neuron_eval.formats import get_format
+from neuron_eval.formats.base import Shown
+from neuron_eval.prompting import (
+    CUTOFF_QUANTILE,
+    Message,
+    cutoff,
+    explainer_prompt,
+    opening_phrases,
+)
+from neuron_eval.prompts.pack import load_pack
+
+MAX_TOKENS = 60
+"""Tokens of an explanation, as published; reasoning models are not held to it."""
+
+_ROLES: dict[str, type[ChatMessageSystem | ChatMessageUser | ChatMessageAssistant]] = {
+    "system": ChatMessageSystem,
+    "user": ChatMessageUser,
+    "assistant": ChatMessageAssistant,
+}
+
+
+class PromptTooLongError(ValueError):
+    """The prompt does not fit into the explainer's context window."""
+
+
+@solver
+def explain(
+    format: str = "summary", cutoff_quantile: int = CUTOFF_QUANTILE, pack: str | None = None
+) -> Solver:
+    """Ask the model for an explanation of the sample's neuron.
+
+    The prompt replaces the sample's messages. The answer, stripped of what is not part of the
+    explanation, becomes the output's completion; the answer as it came stays in the messages
+    and the transcript. One request a neuron, at temperature 1, top_p 1 and 60 tokens (Lee et al.
+    2023) unless the user says otherwise.
+
+    Args:
+        format: A prompt format: original, summary, highlight, highlight_summary, avhs, or one
+            registered by the user.
+        cutoff_quantile: Which of the neuron's quantile boundaries a token must exceed to count
+            as highly activating, an index from 0.
+        pack: A prompt pack (YAML file) to use instead of the bundled one.
+
+    Raises:
+        ValueError: No such format.
+        PackError: The pack is bad or lacks the format.
+    """
+    get_format(format)
+    wording = load_pack(pack)
+    wording.wording(format)
+    openings = opening_phrases(format, wording)
+
+    async def solve(state: TaskState, generate: Generate) -> TaskState:
+        dealt = from_metadata(state.metadata, state.sample_id)
+        above = cutoff(dealt.neuron, dealt.shown, cutoff_quantile)
+        prompt = explainer_prompt(format, Shown(dealt.shown, above), wording)
+        state.messages = chat_messages(prompt)
+        state.store.set(
+            "prompt",
+            {
+                "format": format,
+                "pack": wording.name,
+                "pack_sha256": wording.sha256,
+                "cutoff": above,
+            },
+        )
+        state = await _generate(state, generate)
+        raw = state.output
+        if raw.stop_reason == "model_length":
+            raise PromptTooLongError(
+                f"sample {state.sample_id}: the {format} prompt with {len(dealt.train)} excerpts "
+                f"does not fit into the context window of {state.model}; use fewer excerpts "
+                "(-T excerpts=…), a shorter format or another model"
+            )
+        if raw.choices:
+            state.output = deepcopy(raw)
+            state.output.completion = clean_explanation(raw.completion, openings)
+        return state
+
+    return solve
+
+
+def chat_messages(prompt: list[Message]) -> list[ChatMessage]:
+    """A prompt as Inspect's chat messages, byte for byte."""
+    return [_ROLES[message.role](content=message.content) for message in prompt]
+
+
+async def _generate(state: TaskState, generate: Generate) -> TaskState:
+    """One generation; a second only if hidden reasoning used up the room for the answer."""
+    model = get_model()
+    settings = generation_settings(model.config, reasons(model))
+    prompt = list(state.messages)
+    state = await generate(state, **settings)
+    starved = state.output.stop_reason == "max_tokens" and not state.output.completion.strip()
+    if starved and "max_tokens" in settings:
+        state.messages = prompt
+        del settings["max_tokens"]
+        state = await generate(state, **settings)
+    return state
+
+
+def generation_settings(config: GenerateConfig, reasoning: bool) -> GenerateConfigArgs:
+    """The published settings, where the user has not set others.
+
+    Args:
+        config: What the user set.
+        reasoning: Whether the model thinks before it answers; such a model gets the room that
+            its provider gives it, and its provider's own sampling.
+    """
+    settings: GenerateConfigArgs = {}
+    if reasoning:
+        return settings
+    if config.temperature is None:
+        settings["temperature"] = 1.0
+    if config.top_p is None:
+        settings["top_p"] = 1.0
+    if config.max_tokens is None:
+        settings["max_tokens"] = MAX_TOKENS
+    return settings
+
+
+def reasons(model: Model) -> bool:
+    """Whether a model is known, or told by its configuration, to reason before it answers."""
+    config = model.config
+    if config.reasoning_effort == "none":
+        return False
+    if config.reasoning_effort is not None or config.reasoning_tokens is not None:
+        return True
+    info = get_model_info(str(model))
+    return bool(info and info.reasoning)
+
+
+@solver
+def original(cutoff_quantile: int = CUTOFF_QUANTILE, pack: str | None = None) -> Solver:
+    """`explain` with every token and its activation (Bills et al. 2023)."""
+    return explain("original", cutoff_quantile, pack)
+
+
+@solver
+def summary(cutoff_quantile: int = CUTOFF_QUANTILE, pack: str | None = None) -> Solver:
+    """`explain` with plain text and a list of the highly activating tokens."""
+    return explain("summary", cutoff_quantile, pack)
+
+
+@solver
+def highlight(cutoff_quantile: int = CUTOFF_QUANTILE, pack: str | None = None) -> Solver:
+    """`explain` with the highly activating tokens in brackets."""
+    return explain("highlight", cutoff_quantile, pack)
+
+
+@solver
+def highlight_summary(cutoff_quantile: int = CUTOFF_QUANTILE, pack: str | None = None) -> Solver:
+    """`explain` with brackets and the list."""
+    return explain("highlight_summary", cutoff_quantile, pack)
+
+
+@solver
+def avhs(cutoff_quantile: int = CUTOFF_QUANTILE, pack: str | None = None) -> Solver:
+    """`explain` with brackets and a list that states the activations."""
+    return explain("avhs", cutoff_quantile, pack)

@@ -1,0 +1,108 @@
+"""What every prompt format shares: what is shown, the scale of 0 to 10, and the registry.
+
+The rules are those of Lee et al. 2023 ("The Importance of Prompt Tuning for Automated Neuron
+Explanations") and of Bills et al. 2023, whose normalisation they use.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from neuron_eval.prompts.pack import Wording
+from neuron_eval.records import ActivationRecord
+
+LEVELS = 10
+"""Normalised activations are whole numbers from 0 to this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The excerpts of one neuron in a prompt, and from where on a token counts as highlighted."""
+
+    excerpts: tuple[ActivationRecord, ...]
+    """What is shown, in order; at least one excerpt."""
+
+    cutoff: float
+    """A token activates highly if its raw activation is above this, strictly."""
+
+    @property
+    def maximum(self) -> float:
+        """The highest raw activation shown, at least 0."""
+        return highest(self.excerpts)
+
+    def high(self, excerpt: ActivationRecord) -> list[bool]:
+        """Which tokens of an excerpt activate highly, shape [T]."""
+        return [value > self.cutoff for value in excerpt.activations]
+
+    def normalised(self, excerpt: ActivationRecord) -> list[int]:
+        """An excerpt's activations on the scale of 0 to 10, shape [T]."""
+        return normalise(excerpt.activations, self.maximum)
+
+
+Renderer = Callable[[Shown, Wording], str]
+"""A pure function from what is shown to the activation block of a user message."""
+
+FORMATS: dict[str, Renderer] = {}
+"""Every registered format by name."""
+
+
+def prompt_format(name: str) -> Callable[[Renderer], Renderer]:
+    """Register a renderer as the format ``name``.
+
+    Raises:
+        ValueError: The name is taken.
+    """
+
+    def register(renderer: Renderer) -> Renderer:
+        if name in FORMATS:
+            raise ValueError(f"prompt format {name!r} is registered twice")
+        FORMATS[name] = renderer
+        return renderer
+
+    return register
+
+
+def highest(excerpts: Sequence[ActivationRecord]) -> float:
+    """The highest raw activation of all excerpts after a relu, so at least 0."""
+    return max(0.0, *(excerpt.peak for excerpt in excerpts))
+
+
+def normalise(activations: Iterable[float], maximum: float) -> list[int]:
+    """Raw activations as whole numbers 0..10: min(10, floor(10 max(x, 0) / maximum)).
+
+    Args:
+        activations: Raw activations, shape [T].
+        maximum: The raw activation that becomes 10; at 0 or below, everything is 0.
+    """
+    if maximum <= 0:
+        return [0 for _ in activations]
+    return [min(LEVELS, math.floor(LEVELS * max(x, 0.0) / maximum)) for x in activations]
+
+
+def letter(index: int) -> str:
+    """The heading letter of excerpt ``index`` (from 0): A … Z, AA, AB, …, without end."""
+    letters = ""
+    index += 1
+    while index > 0:
+        index, rest = divmod(index - 1, 26)
+        letters = chr(ord("A") + rest) + letters
+    return letters
+
+
+def excerpt_text(index: int, body: str, wording: Wording) -> str:
+    """One excerpt with its heading and markers."""
+    return wording.heading.replace("{letter}", letter(index)) + wording.start + body + wording.end
+
+
+def bracketed(tokens: Sequence[str], marks: Sequence[bool]) -> str:
+    """The text with each marked token in square brackets of its own, its space inside."""
+    return "".join(
+        f"[{token}]" if mark else token for token, mark in zip(tokens, marks, strict=True)
+    )
+
+
+def token_list(items: Iterable[str], wording: Wording) -> str:
+    """The list that follows an excerpt."""
+    return wording.list_heading + wording.list_separator.join(items) + wording.list_end

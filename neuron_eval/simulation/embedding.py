@@ -1,0 +1,35 @@
+"""`embedding`: a token's expected activation is the cosine of token and explanation.
+
+No language model, no context, no cost: a fair floor for simulators that read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from neuron_eval.embedding import TextEmbedder
+from neuron_eval.records import Excerpt
+from neuron_eval.simulation.base import Outcome, Simulated
+
+
+class EmbeddingSimulation:
+    """Simulate with an embedder."""
+
+    name = "embedding"
+
+    def __init__(self, embedder: TextEmbedder) -> None:
+        """Bind to an embedder."""
+        self.model = str(embedder.model)
+        self._embedder = embedder
+
+    async def __call__(self, explanation: str, excerpts: Sequence[Excerpt]) -> list[Outcome]:
+        """See `neuron_eval.simulation.base.Simulation`."""
+        tokens = [token for excerpt in excerpts for token in excerpt.record.tokens]
+        vectors = await self._embedder.embed([explanation, *tokens])
+        target = vectors[explanation]
+        return [
+            Simulated(
+                tuple(float(vectors[token] @ target) for token in excerpt.record.tokens), "cosine"
+            )
+            for excerpt in excerpts
+        ]

@@ -1,0 +1,129 @@
+"""From simulated excerpts to the numbers of one sample."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from neuron_eval.records import Excerpt
+from neuron_eval.simulation.base import Failed, Outcome, Simulated
+from neuron_eval.stats import (
+    LinearCalibration,
+    absolute_deviation_explained,
+    fit_linear,
+    pearson,
+    r_squared,
+)
+
+Calibration = Literal["linear", "none"]
+Pairs = Sequence[tuple[Excerpt, Outcome]]
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What the simulation of one neuron gave."""
+
+    scored: tuple[tuple[Excerpt, Simulated], ...]
+    """The held-out excerpts that have values, in order."""
+
+    failures: tuple[str, ...]
+    """Why each other held-out excerpt has none."""
+
+    correlation: float | None
+    """Pearson over the concatenation of ``scored``, in [-1, 1]; None if undefined."""
+
+    unscored_reason: str
+    """Why there is no correlation; empty if there is one."""
+
+    correlation_top: float | None
+    """Pearson over the top excerpts only."""
+
+    correlation_random: float | None
+    """Pearson over the random excerpts only."""
+
+    calibration: LinearCalibration | None
+    """The line fitted on the calibration split; None if none was asked for or none fits."""
+
+    calibration_failures: tuple[str, ...]
+    """Why excerpts of the calibration split have no values."""
+
+    r_squared: float | None
+    """1 - mean((t-p)²)/mean(t²) after calibration, at most 1."""
+
+    absolute_deviation_explained: float | None
+    """1 - mean|t-p|/mean|t| after calibration, at most 1."""
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens were scored."""
+        return sum(len(simulated.values) for _, simulated in self.scored)
+
+
+def check_calibration(calibration: str) -> Calibration:
+    """The calibration that a user named.
+
+    Raises:
+        ValueError: There is no such calibration; the message lists those there are.
+    """
+    for known in get_args(Calibration):
+        if calibration == known:
+            return known  # type: ignore[no-any-return]
+    raise ValueError(f"calibration={calibration!r}: allowed are {', '.join(get_args(Calibration))}")
+
+
+def measure(held_out: Pairs, calibration: Pairs) -> Measurement:
+    """Score the held-out excerpts, after a fit on the calibration split.
+
+    Args:
+        held_out: What is scored.
+        calibration: What the line is fitted on; may be empty. Never part of ``held_out``.
+    """
+    scored = _simulated(held_out)
+    true, predicted = _flat(scored)
+    correlation = pearson(true, predicted)
+    fitted = _simulated(calibration)
+    line = fit_linear(*_flat(fitted)) if fitted else None
+    calibrated = line(predicted) if line and scored else None
+    return Measurement(
+        scored=tuple(scored),
+        failures=_failures(held_out),
+        correlation=correlation,
+        unscored_reason="" if correlation is not None else _reason(true, predicted),
+        correlation_top=_of_kind(scored, "top"),
+        correlation_random=_of_kind(scored, "random"),
+        calibration=line,
+        calibration_failures=_failures(calibration),
+        r_squared=None if calibrated is None else r_squared(true, calibrated),
+        absolute_deviation_explained=(
+            None if calibrated is None else absolute_deviation_explained(true, calibrated)
+        ),
+    )
+
+
+def _simulated(pairs: Pairs) -> list[tuple[Excerpt, Simulated]]:
+    return [(excerpt, outcome) for excerpt, outcome in pairs if isinstance(outcome, Simulated)]
+
+
+def _failures(pairs: Pairs) -> tuple[str, ...]:
+    return tuple(outcome.reason for _, outcome in pairs if isinstance(outcome, Failed))
+
+
+def _flat(pairs: Sequence[tuple[Excerpt, Simulated]]) -> tuple[list[float], list[float]]:
+    true = [value for excerpt, _ in pairs for value in excerpt.record.activations]
+    predicted = [value for _, simulated in pairs for value in simulated.values]
+    return true, predicted
+
+
+def _of_kind(scored: Sequence[tuple[Excerpt, Simulated]], kind: str) -> float | None:
+    return pearson(*_flat([pair for pair in scored if pair[0].kind == kind]))
+
+
+def _reason(true: Sequence[float], predicted: Sequence[float]) -> str:
+    if not true:
+        return "no held-out excerpt was simulated"
+    if len(set(predicted)) == 1:
+        return f"the simulated activations are all {predicted[0]:g}, so nothing can correlate"
+    if len(set(true)) == 1:
+        return f"the true activations are all {true[0]:g}, so nothing can correlate"
+    return "the correlation is undefined"

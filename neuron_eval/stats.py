@@ -1,0 +1,110 @@
+"""The numbers of a score: arrays in, numbers out, ``None`` where there is no measurement.
+
+Definitions follow Bills et al. 2023: correlation and explained variance over the concatenation of
+all scored excerpts, not the mean over excerpts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+BOOTSTRAP_SEED = 0
+BOOTSTRAP_RESAMPLES = 9999
+
+
+@dataclass(frozen=True, slots=True)
+class LinearCalibration:
+    """true = slope * predicted + intercept."""
+
+    slope: float
+    """Raw activation per unit of expected activation."""
+
+    intercept: float
+    """Raw activation."""
+
+    def __call__(self, predicted: ArrayLike) -> NDArray[np.float64]:
+        """Calibrated predictions, in raw activation; same shape."""
+        return self.slope * np.asarray(predicted, dtype=np.float64) + self.intercept
+
+
+def pearson(true: ArrayLike, predicted: ArrayLike) -> float | None:
+    """Pearson correlation of two arrays of shape [N], in [-1, 1].
+
+    Returns:
+        None if either side is constant or has fewer than two values: nothing was measured.
+
+    Raises:
+        ValueError: The shapes differ, or a value is not finite.
+    """
+    t, p = _pair(true, predicted)
+    if t.size < 2 or np.ptp(t) == 0 or np.ptp(p) == 0:
+        return None
+    correlation = float(np.corrcoef(t, p)[0, 1])
+    return correlation if np.isfinite(correlation) else None
+
+
+def r_squared(true: ArrayLike, predicted: ArrayLike) -> float | None:
+    """1 - mean((t - p)²) / mean(t²), at most 1; None if every true value is 0."""
+    t, p = _pair(true, predicted)
+    scale = float(np.mean(t**2)) if t.size else 0.0
+    return None if scale == 0 else 1 - float(np.mean((t - p) ** 2)) / scale
+
+
+def absolute_deviation_explained(true: ArrayLike, predicted: ArrayLike) -> float | None:
+    """1 - mean|t - p| / mean|t|, at most 1; None if every true value is 0."""
+    t, p = _pair(true, predicted)
+    scale = float(np.mean(np.abs(t))) if t.size else 0.0
+    return None if scale == 0 else 1 - float(np.mean(np.abs(t - p))) / scale
+
+
+def fit_linear(true: ArrayLike, predicted: ArrayLike) -> LinearCalibration | None:
+    """Least squares from predicted to true on the calibration split, shapes [N].
+
+    Returns:
+        None if the predictions are constant, so that no line can be fitted.
+    """
+    from sklearn.linear_model import LinearRegression
+
+    t, p = _pair(true, predicted)
+    if p.size < 2 or np.ptp(p) == 0:
+        return None
+    line = LinearRegression().fit(p.reshape(-1, 1), t)
+    return LinearCalibration(float(line.coef_[0]), float(line.intercept_))
+
+
+def bootstrap_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float] | None:
+    """Percentile bootstrap interval of the mean, seeded, so the same values give the same.
+
+    Args:
+        values: Shape [N], finite.
+        level: Coverage, in (0, 1).
+
+    Returns:
+        Lower and upper bound; None for fewer than two values.
+    """
+    from scipy.stats import bootstrap
+
+    if len(values) < 2:
+        return None
+    result = bootstrap(
+        (np.asarray(values, dtype=np.float64),),
+        np.mean,
+        confidence_level=level,
+        n_resamples=BOOTSTRAP_RESAMPLES,
+        method="percentile",
+        rng=np.random.default_rng(BOOTSTRAP_SEED),
+    )
+    return float(result.confidence_interval.low), float(result.confidence_interval.high)
+
+
+def _pair(a: ArrayLike, b: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    if x.shape != y.shape or x.ndim != 1:
+        raise ValueError(f"expected two arrays of one shape [N], got {x.shape} and {y.shape}")
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise ValueError("expected finite values only")
+    return x, y

@@ -1,0 +1,91 @@
+"""The task that all task functions are: neurons, one format's solver, the scorers, the viewer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from inspect_ai import Task
+from inspect_ai.scorer import Metric, grouped
+
+from neuron_eval.dataset import EXCERPTS, OnShort, dataset, neuron_set
+from neuron_eval.explain import explain
+from neuron_eval.metrics import interval, mean, stderr
+from neuron_eval.prompting import CUTOFF_QUANTILE
+from neuron_eval.prompts.pack import load_pack
+from neuron_eval.scorers.adacs import adacs
+from neuron_eval.scorers.scored import scored
+from neuron_eval.scorers.simulation_correlation import simulation_correlation
+from neuron_eval.viewer import viewer_config
+
+VERSION = "1-A"
+"""Comparability and interface: scores of different numbers cannot be compared."""
+
+
+def explanation_task(
+    *,
+    format: str,
+    neurons: str = "smollm2",
+    excerpts: int = EXCERPTS,
+    cutoff_quantile: int = CUTOFF_QUANTILE,
+    pack: str | None = None,
+    simulation: str = "auto",
+    calibration: str = "linear",
+    on_short: OnShort = "error",
+    by_layer: bool = False,
+) -> Task:
+    """Explain neurons with one prompt format and score the explanations.
+
+    Args:
+        format: The prompt format.
+        neurons: A bundled set (``smollm2``, ``puzzles``) or a file in the project's schema.
+        excerpts: Excerpts of each kind in each split.
+        cutoff_quantile: Which quantile boundary a token must exceed to count as highly
+            activating, an index from 0.
+        pack: A prompt pack to use instead of the bundled one.
+        simulation: How to simulate: ``auto``, ``chat`` or ``embedding``.
+        calibration: ``linear`` or ``none``.
+        on_short: ``error`` or ``skip``, for neurons with too few excerpts.
+        by_layer: Whether the metrics are also stated for each layer.
+
+    Raises:
+        ValueError: A parameter is not among the allowed values; the message names them.
+    """
+    check_number("excerpts", excerpts, least=1)
+    check_number("cutoff_quantile", cutoff_quantile, least=0)
+    if not isinstance(by_layer, bool):
+        raise ValueError(f"by_layer={by_layer!r}: allowed are true, false")
+    wording = load_pack(pack)
+    chosen = neuron_set(neurons, excerpts, on_short)
+    metadata: dict[str, Any] = {
+        "format": format,
+        "neurons": neurons,
+        "neurons_used": len(chosen.neurons),
+        "neurons_skipped": len(chosen.skipped),
+        "pack": wording.name,
+        "pack_sha256": wording.sha256,
+    }
+    if chosen.skipped:
+        metadata["skipped"] = list(chosen.skipped)
+    metrics: list[Metric] | None = None
+    if by_layer:
+        metrics = [mean(), stderr(), interval(), grouped(mean(), "layer", all=False)]
+    return Task(
+        dataset=dataset(chosen),
+        solver=explain(format, cutoff_quantile, pack),
+        scorer=[simulation_correlation(simulation, calibration, pack), adacs(), scored()],
+        metrics=metrics,  # type: ignore[arg-type]
+        version=VERSION,
+        metadata=metadata,
+        viewer=viewer_config(),
+        headline_metric="simulation_correlation",
+    )
+
+
+def check_number(name: str, value: object, least: int) -> None:
+    """Refuse a parameter that is not a whole number of at least ``least``.
+
+    Raises:
+        ValueError: Names the parameter and the value.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{name}={value!r}: expected a whole number of at least {least}")

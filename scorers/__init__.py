@@ -1,0 +1,1 @@
+"""Scorers, one file each; installed as `neuron_eval.scorers`."""

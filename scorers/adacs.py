@@ -1,0 +1,56 @@
+"""`adacs`: how near is the explanation to a reference explanation?"""
+
+from __future__ import annotations
+
+from inspect_ai.scorer import Score, Scorer, Target, scorer
+from inspect_ai.solver import TaskState
+
+from neuron_eval.embedding import TextEmbedder, cosine, resolve_embedder
+from neuron_eval.metrics import interval, mean, stderr
+from neuron_eval.no_explanation import bad_explanation
+
+
+@scorer(metrics=[mean(), stderr(), interval()])
+def adacs() -> Scorer:
+    """Cosine similarity of the embeddings of explanation and reference (Lee et al. 2023).
+
+    The value is in [-1, 1]; both texts are embedded as they are. The embedder is the model role
+    ``embedder``. A neuron without a reference is unscored. An empty or refused explanation
+    scores 0, with the reason. The metadata hold the mean cosine with other neurons' references:
+    the level that an unrelated explanation reaches, without which the value says little.
+    """
+
+    async def score(state: TaskState, target: Target) -> Score:
+        explanation, reference = state.output.completion, target.text
+        if not reference:
+            return Score.unscored(
+                reason="no reference explanation",
+                answer=explanation,
+                explanation="Not scored: the neuron has no reference explanation.",
+            )
+        bad = bad_explanation(state.output)
+        if bad is not None:
+            return bad
+        others: list[str] = (state.metadata or {}).get("unrelated_references", [])
+        embedder = TextEmbedder(resolve_embedder())
+        vectors = {
+            **await embedder.embed([reference, *others]),
+            **await embedder.embed([explanation]),
+        }
+        value = cosine(vectors[explanation], vectors[reference])
+        levels = [cosine(vectors[explanation], vectors[other]) for other in others]
+        level = sum(levels) / len(levels) if levels else None
+        beside = "" if level is None else f"; other neurons' references reach {level:.3f}"
+        return Score(
+            value=value,
+            answer=explanation,
+            explanation=f"cosine with the reference {value:.3f}{beside}.",
+            metadata={
+                "reference": reference,
+                "embedder": str(embedder.model),
+                "unrelated_mean": level,
+                "unrelated_references": len(others),
+            },
+        )
+
+    return score

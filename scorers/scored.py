@@ -1,0 +1,36 @@
+"""`scored`: which samples hold a measurement, so that failures are counted and not averaged."""
+
+from __future__ import annotations
+
+import math
+
+from inspect_ai.scorer import Score, Scorer, Target, scorer
+from inspect_ai.solver import TaskState
+
+from neuron_eval.metrics import excerpts_failed, share
+
+OF = "simulation_correlation"
+
+
+@scorer(metrics=[share(), excerpts_failed()])
+def scored() -> Scorer:
+    """The share of a sample's held-out excerpts that entered `simulation_correlation`.
+
+    The value is in [0, 1], and 0 where that scorer measured nothing. It must run after it.
+    """
+
+    async def score(state: TaskState, target: Target) -> Score:
+        found = (state.scores or {}).get(OF)
+        if found is None:
+            return Score.unscored(reason=f"{OF} did not run")
+        metadata = found.metadata or {}
+        used, failed = metadata.get("excerpts_scored", 0), metadata.get("excerpts_failed", 0)
+        measured = not math.isnan(found.as_float())
+        whole = used + failed
+        return Score(
+            value=(used / whole if whole else 1.0) if measured else 0.0,
+            explanation=found.explanation if not measured else None,
+            metadata={"excerpts_scored": used, "excerpts_failed": failed},
+        )
+
+    return score

@@ -1,0 +1,81 @@
+"""`simulation_correlation`: does the explanation predict the neuron's activations?"""
+
+from __future__ import annotations
+
+from inspect_ai.model import get_model
+from inspect_ai.scorer import Score, Scorer, Target, scorer
+from inspect_ai.solver import TaskState
+
+from neuron_eval.dealt import DealtNeuron, from_metadata
+from neuron_eval.metrics import interval, mean, stderr
+from neuron_eval.no_explanation import bad_explanation
+from neuron_eval.prompts.pack import load_pack
+from neuron_eval.simulation.base import Simulation
+from neuron_eval.simulation.choose import check_way, choose_simulation
+from neuron_eval.simulation.measure import (
+    Calibration,
+    Measurement,
+    check_calibration,
+    measure,
+)
+from neuron_eval.simulation.present import explanation_line, score_metadata
+
+
+@scorer(metrics=[mean(), stderr(), interval()])
+def simulation_correlation(
+    simulation: str = "auto", calibration: str = "linear", pack: str | None = None
+) -> Scorer:
+    """Simulate the neuron from the explanation and correlate with the truth (Bills et al. 2023).
+
+    The value is the Pearson correlation, in [-1, 1], of true raw and expected activations over
+    the concatenation of all held-out excerpts that the simulator gave values for. Where the
+    correlation is undefined, or no excerpt has values, the sample is unscored with the reason.
+    An empty or refused explanation predicts nothing and scores 0, with the reason.
+
+    Args:
+        simulation: ``chat``, ``embedding``, or ``auto`` (see `neuron_eval.simulation.choose`).
+        calibration: ``linear`` also simulates the calibration split and states R² and absolute
+            deviation after a linear fit on it; ``none`` halves the requests.
+        pack: A prompt pack (YAML file) to use instead of the bundled one.
+
+    Raises:
+        ValueError: A parameter is not among the allowed values.
+    """
+    way, fit, wording = check_way(simulation), check_calibration(calibration), load_pack(pack)
+
+    async def score(state: TaskState, target: Target) -> Score:
+        dealt = from_metadata(state.metadata, state.sample_id)
+        explanation = state.output.completion
+        bad = bad_explanation(state.output)
+        if bad is not None:
+            return bad
+        simulate = choose_simulation(way, wording)
+        result = await _simulated(simulate, explanation, dealt, fit)
+        metadata = score_metadata(result, simulate, explainer=str(get_model()))
+        if result.correlation is None:
+            return Score.unscored(
+                reason=result.unscored_reason,
+                answer=explanation,
+                explanation=explanation_line(result),
+                metadata=metadata,
+            )
+        return Score(
+            value=result.correlation,
+            answer=explanation,
+            explanation=explanation_line(result),
+            metadata=metadata,
+        )
+
+    return score
+
+
+async def _simulated(
+    simulate: Simulation, explanation: str, dealt: DealtNeuron, fit: Calibration
+) -> Measurement:
+    """Simulate the held-out excerpts, and with them those that calibration is fitted on."""
+    fitted = dealt.calibration if fit == "linear" else ()
+    outcomes = await simulate(explanation, [*dealt.valid, *fitted])
+    held_out, rest = outcomes[: len(dealt.valid)], outcomes[len(dealt.valid) :]
+    return measure(
+        list(zip(dealt.valid, held_out, strict=True)), list(zip(fitted, rest, strict=True))
+    )

@@ -1,0 +1,1 @@
+"""Inspect tasks; installed as `neuron_eval.tasks`."""
