@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-_LIST_MARK = re.compile(r"^(?:[-*•–]|\(?\d{1,2}[.)])\s+")
+_LIST_MARK = re.compile(r"^(?:[-*•–]|\(?\d{1,2}[.)])(?:\s+|$)")
 _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "`": "`", "«": "»"}
 _LABEL = re.compile(r"^(?:\*\*)?(?:explanation|answer)(?:\*\*)?\s*:(?:\*\*)?\s*", re.IGNORECASE)
 

@@ -1,0 +1,52 @@
+"""`neuron-eval demo`: the whole job on the bundled neurons, without a key or a network."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+MODEL = "neuron-baseline/lexical"
+
+
+@click.command()
+@click.option("--neurons", default="smollm2", show_default=True, help="Which neurons.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only the first so many neurons.")
+@click.option("--log-dir", default="logs/demo", show_default=True, help="Where the logs go.")
+def demo(neurons: str, limit: int | None, log_dir: str) -> None:
+    """Explain the bundled neurons with all five prompt formats and print one table.
+
+    The explainer is neuron-baseline/lexical, which only names marked words; the simulator
+    compares embeddings. Both run here, so the numbers are a floor, not a result.
+    """
+    from inspect_ai import eval
+    from rich.console import Console
+
+    from neuron_eval.report.table import render, rows
+    from neuron_eval.tasks import formats
+
+    tasks = [
+        make(neurons=neurons)
+        for make in (
+            formats.original,
+            formats.summary,
+            formats.highlight,
+            formats.highlight_summary,
+            formats.avhs,
+        )
+    ]
+    logs = eval(tasks, model=MODEL, limit=limit, log_dir=log_dir, max_tasks=1)
+    console = Console(width=max(100, Console().width))
+    failed = [log for log in logs if log.status != "success"]
+    for log in failed:
+        message = log.error.message if log.error else log.status
+        console.print(f"{log.eval.task} did not finish: {message}", style="red", markup=False)
+    console.print(render(rows([log for log in logs if log.status == "success"])))
+    console.print(
+        "Explained by neuron-baseline/lexical, simulated by embeddings, compared with "
+        "embed-local/minilm or the embedder that the log names: a floor for language models.\n"
+        f"Logs: {log_dir}    Open them: inspect view --log-dir {log_dir}",
+        markup=False,
+    )
+    if failed:
+        sys.exit(1)

@@ -1,0 +1,221 @@
+import gzip
+import json
+from dataclasses import FrozenInstanceError, replace
+
+import pytest
+
+from neuron_eval.dealt import deal, from_metadata, to_text
+from neuron_eval.records import (
+    ActivationRecord,
+    RecordError,
+    TooFewExcerptsError,
+    check_record,
+)
+from neuron_eval.sources import load_neurons, schema
+from neuron_eval.sources.puzzles import read_puzzles
+from neuron_eval.testing import make_neuron
+
+
+def indices(excerpts):
+    return [(e.kind, e.index) for e in excerpts]
+
+
+def test_splits_are_dealt_as_published():
+    neuron = make_neuron(excerpts=20)
+    assert indices(neuron.train(5)) == [("top", i) for i in (0, 4, 8, 12, 16)]
+    assert indices(neuron.calibration(5)) == (
+        [("top", i) for i in (1, 5, 9, 13, 17)] + [("random", i) for i in (0, 3, 6, 9, 12)]
+    )
+    assert indices(neuron.valid(5)) == (
+        [("top", i) for i in (2, 6, 10, 14, 18)] + [("random", i) for i in (1, 4, 7, 10, 13)]
+    )
+    assert indices(neuron.test(5)) == (
+        [("top", i) for i in (3, 7, 11, 15, 19)] + [("random", i) for i in (2, 5, 8, 11, 14)]
+    )
+
+
+def test_no_excerpt_is_in_two_splits():
+    neuron = make_neuron(excerpts=20)
+    places = [
+        place
+        for name in ("train", "calibration", "valid", "test")
+        for place in indices(neuron.split(name, 5))
+    ]
+    assert len(places) == len(set(places)) == 20 + 15
+
+
+def test_a_neuron_with_exactly_enough_excerpts_is_dealt_and_with_one_less_refused():
+    neuron = make_neuron(excerpts=20)
+    assert len(replace(neuron, random=neuron.random[:15]).valid(5)) == 10
+    with pytest.raises(TooFewExcerptsError, match=r"'random' holds 14 .* need 15"):
+        replace(neuron, random=neuron.random[:14]).valid(5)
+    with pytest.raises(TooFewExcerptsError, match=r"test/L0N0: field 'top' holds 19"):
+        replace(neuron, top=neuron.top[:19]).train(5)
+
+
+def test_records_cannot_be_changed():
+    with pytest.raises(FrozenInstanceError):
+        make_neuron().top[0].tokens = ("x",)
+
+
+def broken(**changes):
+    return replace(make_neuron(excerpts=3), **changes)
+
+
+def excerpt(tokens, activations):
+    return ActivationRecord(tuple(tokens), tuple(activations))
+
+
+@pytest.mark.parametrize(
+    ("neuron", "message"),
+    [
+        (broken(top=(excerpt(["a"], [1.0, 2.0]),)), r"excerpt top 0: 1 tokens but 2 activations"),
+        (broken(top=(excerpt([], []),)), r"excerpt top 0: field 'tokens' is empty"),
+        (broken(random=(excerpt(["a", ""], [1.0, 2.0]),)), r"random 0: field 'tokens': token 1"),
+        (
+            broken(top=(excerpt(["a"], [float("nan")]),)),
+            r"top 0: field 'activations': value 0 is nan",
+        ),
+        (
+            broken(top=(excerpt(["a"], [1.0]), excerpt(["b"], [2.0]))),
+            r"field 'top': excerpt 1 has peak 2, above excerpt 0 with 1",
+        ),
+        (
+            broken(top=(excerpt(["same"], [1.0]),), random=(excerpt(["sa", "me"], [0.0, 0.0]),)),
+            r"'top 0' and 'random 0' hold the same text 'same'",
+        ),
+        (broken(quantile_boundaries=(2.0, 1.0, 3.0)), r"'quantile_boundaries' .* ascending"),
+        (broken(quantiles=(0.5,)), r"1 'quantiles' but 3 'quantile_boundaries'"),
+    ],
+)
+def test_a_bad_record_is_refused_with_its_place(neuron, message):
+    with pytest.raises(RecordError, match=message) as error:
+        check_record(neuron, "somewhere.jsonl, line 7")
+    assert str(error.value).startswith("somewhere.jsonl, line 7: neuron test/L0N0")
+
+
+def test_a_file_gives_back_the_neurons_written_to_it(tmp_path):
+    neurons = [make_neuron("m/L0N1"), make_neuron("m/L0N2", word=" dög\n", reference=None)]
+    for name in ("n.jsonl", "n.jsonl.gz"):
+        assert schema.write(tmp_path / name, neurons) == 2
+        assert list(schema.read(tmp_path / name)) == neurons
+        assert list(load_neurons(str(tmp_path / name))) == neurons
+
+
+def test_the_same_neurons_give_the_same_bytes(tmp_path):
+    for name in ("a.jsonl.gz", "b.jsonl.gz"):
+        schema.write(tmp_path / name, [make_neuron()])
+    assert (tmp_path / "a.jsonl.gz").read_bytes() == (tmp_path / "b.jsonl.gz").read_bytes()
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "n.jsonl"
+    schema.write(path, [make_neuron()])
+    before = path.read_bytes()
+
+    def interrupted():
+        yield make_neuron("m/L0N9")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        schema.write(path, interrupted())
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.pop("layer"), r"line 1: neuron test/L0N0: missing field\(s\) 'layer'"),
+        (lambda d: d.update(colour="red"), r"unknown field\(s\) 'colour'; allowed are id, model"),
+        (lambda d: d.update(layer="8"), r"field 'layer' is '8'; expected int"),
+        (lambda d: d.update(layer=True), r"field 'layer' is True; expected int"),
+        (lambda d: d["top"][0].update(tokens=[1]), r"excerpt top 0: field 'tokens': token 0 is 1"),
+        (lambda d: d["top"][0]["activations"].__setitem__(0, None), r"value 0 is None"),
+        (lambda d: d["top"][0].pop("tokens"), r"excerpt top 0: expected an object with 'tokens'"),
+        (lambda d: d.update(reference="cats"), r"field 'reference' is 'cats'"),
+    ],
+)
+def test_a_bad_line_is_refused_with_file_line_and_field(tmp_path, change, message):
+    data = schema.to_json(make_neuron())
+    change(data)
+    path = tmp_path / "n.jsonl"
+    path.write_text(json.dumps(data))
+    with pytest.raises(RecordError, match=message):
+        list(schema.read(path))
+
+
+def test_bad_files_are_refused_by_name(tmp_path):
+    good = json.dumps(schema.to_json(make_neuron()))
+    twice, cut, text = tmp_path / "a.jsonl", tmp_path / "b.jsonl.gz", tmp_path / "c.jsonl"
+    twice.write_text(f"{good}\n{good}\n")
+    with pytest.raises(RecordError, match=r"a.jsonl, line 2: field 'id': .* line 1 too"):
+        list(schema.read(twice))
+    cut.write_bytes(gzip.compress(good.encode())[:-12])
+    with pytest.raises(RecordError, match=r"b.jsonl.gz: cut off"):
+        list(schema.read(cut))
+    text.write_text("{not json")
+    with pytest.raises(RecordError, match=r"c.jsonl, line 1: not valid JSON"):
+        list(schema.read(text))
+
+
+def test_neurons_of_an_unknown_name_are_refused_with_what_is_allowed():
+    with pytest.raises(ValueError, match=r"neurons='smolm2': expected smollm2, puzzles, or a file"):
+        load_neurons("smolm2")
+
+
+def test_a_sample_gives_back_what_was_dealt():
+    dealt = deal(make_neuron(word=" é\t|"), 5)
+    back = from_metadata({"record": to_text(dealt)}, "s")
+    assert back == dealt
+    assert back.places() == {
+        "train": "top 0, 4, 8, 12, 16",
+        "calibration": "top 1, 5, 9, 13, 17; random 0, 3, 6, 9, 12",
+        "valid": "top 2, 6, 10, 14, 18; random 1, 4, 7, 10, 13",
+    }
+
+
+def test_what_is_shown_may_not_be_scored():
+    neuron = make_neuron()
+    overlapping = replace(neuron, random=(neuron.random[0], neuron.top[4], *neuron.random[2:]))
+    with pytest.raises(RecordError, match=r"random 1 is held out but has the text of .* top 4"):
+        deal(overlapping, 5)
+
+
+def test_a_sample_of_another_task_is_refused():
+    with pytest.raises(RecordError, match=r"sample 3: metadata holds no 'record'"):
+        from_metadata({"question": "?"}, 3)
+
+
+PUZZLE = {
+    "name": "cats",
+    "explanation": "cats",
+    "sentences": [["A", [" cat", 9]], ["No", " dog"]],
+    "false_explanations": ["dogs"],
+    "further_sentences": [[f"s{i}", [" cat", 3]] for i in range(5)],
+}
+
+
+def test_a_puzzle_shows_all_sentences_and_holds_out_every_other_further_one():
+    (neuron,) = read_puzzles(json.dumps({"cats": PUZZLE}), "p.json")
+    assert [e.record.text for e in neuron.train(5)] == ["A cat", "No dog"]
+    assert [e.record.tokens[0] for e in neuron.calibration(5)] == ["s0", "s2", "s4"]
+    assert [e.record.tokens[0] for e in neuron.valid(5)] == ["s1", "s3"]
+    assert neuron.cutoff == 1
+    assert neuron.top == ()
+    assert neuron.train(5)[0].record.activations == (0.0, 9.0)
+    assert neuron.false_explanations == ("dogs",)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"explanation": None}, r"p.json: puzzle cats: missing field\(s\) 'explanation'"),
+        ({"sentences": [[]]}, r"field 'sentences': sentence 0: expected a list of tokens"),
+        ({"sentences": [["a", ["b", "c"]]]}, r"sentence 0, token 1: expected a token or"),
+        ({"further_sentences": [["A", " cat"]]}, r"hold the same text 'A cat'"),
+    ],
+)
+def test_a_bad_puzzle_is_refused_with_its_place(change, message):
+    puzzle = {k: v for k, v in {**PUZZLE, **change}.items() if v is not None}
+    with pytest.raises(RecordError, match=message):
+        list(read_puzzles(json.dumps({"cats": puzzle}), "p.json"))

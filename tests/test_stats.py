@@ -1,0 +1,182 @@
+"""The numbers of a score against numpy and scikit-learn written out by hand."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.linear_model import LinearRegression
+from sklearn.metrics import r2_score
+
+from neuron_eval.expected import expectation, level_masses, level_of
+from neuron_eval.records import ActivationRecord, Excerpt
+from neuron_eval.simulation.base import Failed, Simulated
+from neuron_eval.simulation.measure import check_calibration, measure
+from neuron_eval.stats import (
+    absolute_deviation_explained,
+    bootstrap_interval,
+    fit_linear,
+    pearson,
+    r_squared,
+)
+
+RNG = np.random.default_rng(3)
+TRUE = RNG.normal(size=40)
+PREDICTED = 0.7 * TRUE + RNG.normal(scale=0.5, size=40)
+
+
+def test_correlation_agrees_with_the_definition():
+    t, p = TRUE - TRUE.mean(), PREDICTED - PREDICTED.mean()
+    by_hand = (t * p).sum() / math.sqrt((t**2).sum() * (p**2).sum())
+    assert pearson(TRUE, PREDICTED) == pytest.approx(by_hand, abs=1e-12)
+
+
+def test_explained_variance_and_deviation_agree_with_the_definitions():
+    assert r_squared(TRUE, PREDICTED) == pytest.approx(
+        1 - np.mean((TRUE - PREDICTED) ** 2) / np.mean(TRUE**2), abs=1e-12
+    )
+    assert absolute_deviation_explained(TRUE, PREDICTED) == pytest.approx(
+        1 - np.mean(np.abs(TRUE - PREDICTED)) / np.mean(np.abs(TRUE)), abs=1e-12
+    )
+    centred = TRUE - TRUE.mean()
+    assert r_squared(centred, PREDICTED) == pytest.approx(r2_score(centred, PREDICTED), abs=1e-12)
+
+
+def test_the_calibration_line_is_least_squares():
+    line = fit_linear(TRUE, PREDICTED)
+    by_hand = np.polyfit(PREDICTED, TRUE, 1)
+    sklearn = LinearRegression().fit(PREDICTED[:, None], TRUE)
+    assert (line.slope, line.intercept) == pytest.approx(tuple(by_hand), abs=1e-10)
+    assert line([2.0])[0] == pytest.approx(sklearn.predict([[2.0]])[0], abs=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("true", "predicted"),
+    [([1, 1, 1], [1, 2, 3]), ([1, 2, 3], [0, 0, 0]), ([1], [2]), ([], [])],
+)
+def test_a_constant_side_is_no_measurement(true, predicted):
+    assert pearson(true, predicted) is None
+
+
+def test_no_line_fits_constant_predictions_and_nothing_explains_silence():
+    assert fit_linear([1, 2], [3, 3]) is None
+    assert r_squared([0, 0], [1, 2]) is None
+    assert absolute_deviation_explained([0, 0], [1, 2]) is None
+
+
+def test_what_is_not_a_number_is_refused():
+    with pytest.raises(ValueError, match="finite"):
+        pearson([1, float("nan")], [1, 2])
+    with pytest.raises(ValueError, match="one shape"):
+        pearson([1, 2, 3], [1, 2])
+
+
+@given(
+    st.lists(st.floats(-50, 50), min_size=2, max_size=30),
+    st.floats(0.1, 10),
+    st.floats(-10, 10),
+)
+def test_correlation_does_not_depend_on_the_scale(values, slope, shift):
+    true = np.round(values, 3)
+    predicted = slope * true + shift
+    if np.ptp(true) > 0:
+        assert pearson(true, predicted) == pytest.approx(1, abs=1e-6)
+
+
+def test_the_interval_is_seeded_and_holds_the_mean():
+    values = list(RNG.normal(loc=0.4, size=50))
+    low, high = bootstrap_interval(values)
+    assert (low, high) == bootstrap_interval(values)
+    assert low < np.mean(values) < high
+    assert high - low == pytest.approx(2 * 1.96 * np.std(values) / math.sqrt(50), rel=0.15)
+    assert bootstrap_interval([0.5]) is None
+
+
+def test_the_expected_activation_of_a_hand_made_distribution():
+    candidates = [
+        (" 1", math.log(0.2)),
+        ("1", math.log(0.1)),  # a second way to write 1
+        ("10", math.log(0.3)),
+        ("0", math.log(0.1)),
+        (" none", math.log(0.2)),  # not a level: leaves the normalisation
+        ("11", math.log(0.1)),
+        ("10", math.log(0.3)),  # the chosen token, listed again beside its alternatives
+    ]
+    masses = level_masses(candidates)
+    assert masses == pytest.approx({0: 0.1, 1: 0.3, 10: 0.3})
+    assert expectation(masses) == pytest.approx((0.3 * 1 + 0.3 * 10) / 0.7)
+    assert expectation(level_masses([(" none", -0.1)])) is None
+
+
+@pytest.mark.parametrize(
+    ("candidate", "level"),
+    [("7", 7), (" 7", 7), ("7\n", 7), (": 7", 7), ("Ġ7", 7), ("10", 10), ("11", None), ("7a", None),
+     ("", None), ("-1", None), ("07", None), ("７", None)],
+)  # fmt: skip
+def test_which_candidates_write_a_level(candidate, level):
+    assert level_of(candidate) == level
+
+
+def excerpt(kind, index, *activations):
+    tokens = tuple(f" t{i}" for i in range(len(activations)))
+    return Excerpt(kind, index, ActivationRecord(tokens, tuple(map(float, activations))))
+
+
+TOP, RANDOM = excerpt("top", 2, 5, 0, 1, 0), excerpt("random", 1, 0, 2, 0.5, 0)
+FITTED = excerpt("top", 1, 4, 1, 0, 2)
+
+
+def test_a_measurement_is_taken_over_the_concatenation_of_excerpts():
+    first, second = (9.0, 1.0, 0.0, 0.0), (0.0, 3.0, 0.0, 1.0)
+    line = (8.0, 3.0, 0.0, 1.0)
+    result = measure(
+        [(TOP, Simulated(first, "values")), (RANDOM, Simulated(second, "values"))],
+        [(FITTED, Simulated(line, "values"))],
+    )
+    true = np.array([5, 0, 1, 0, 0, 2, 0.5, 0])
+    predicted = np.array([*first, *second])
+    assert result.correlation == pytest.approx(np.corrcoef(true, predicted)[0, 1])
+    assert result.correlation_top == pytest.approx(np.corrcoef([5, 0, 1, 0], first)[0, 1])
+    assert result.correlation_random == pytest.approx(np.corrcoef([0, 2, 0.5, 0], second)[0, 1])
+    slope, intercept = np.polyfit(line, [4, 1, 0, 2], 1)
+    calibrated = slope * predicted + intercept
+    assert result.r_squared == pytest.approx(
+        1 - np.mean((true - calibrated) ** 2) / np.mean(true**2)
+    )
+    assert result.absolute_deviation_explained == pytest.approx(
+        1 - np.mean(np.abs(true - calibrated)) / np.mean(np.abs(true))
+    )
+    assert (result.tokens, result.failures, result.unscored_reason) == (8, (), "")
+
+
+def test_a_failed_excerpt_is_left_out_and_counted_never_zero():
+    values = Simulated((9.0, 1.0, 0.0, 0.0), "values")
+    result = measure([(TOP, values), (RANDOM, Failed("excerpt random 1: no luck"))], [])
+    assert result.correlation == result.correlation_top
+    assert result.correlation_random is None
+    assert result.failures == ("excerpt random 1: no luck",)
+    assert result.calibration is None
+    assert result.r_squared is None
+
+
+@pytest.mark.parametrize(
+    ("held_out", "reason"),
+    [
+        ([(TOP, Failed("x"))], "no held-out excerpt was simulated"),
+        ([(TOP, Simulated((2.0,) * 4, "values"))], "simulated activations are all 2"),
+        (
+            [(excerpt("top", 2, 3, 3), Simulated((1.0, 2.0), "values"))],
+            "true activations are all 3",
+        ),
+    ],
+)
+def test_what_cannot_be_measured_says_why(held_out, reason):
+    result = measure(held_out, [])
+    assert result.correlation is None
+    assert reason in result.unscored_reason
+
+
+def test_an_unknown_calibration_is_refused():
+    with pytest.raises(ValueError, match=r"calibration='cubic': allowed are linear, none"):
+        check_calibration("cubic")
