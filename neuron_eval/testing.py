@@ -35,6 +35,9 @@ from neuron_eval.records import ActivationRecord, NeuronRecord, Reference, check
 Respond = Callable[[list[ChatMessage], GenerateConfig], ModelOutput]
 Predict = Callable[[str, Sequence[str]], Sequence[float]]
 
+_RESPOND: dict[str, Respond] = {}
+"""By model name, so that Inspect finds a fake again when it scores a log."""
+
 _NUMBERED = re.compile(r"^(\d+): (\".*\")$")
 
 
@@ -46,10 +49,20 @@ class FakeRateLimitError(Exception):
 class FakeProvider(ModelAPI):
     """A provider whose answers are computed by a function."""
 
-    def __init__(self, model_name: str, respond: Respond) -> None:
-        """Bind to the function that answers."""
-        super().__init__(model_name)
-        self._respond = respond
+    def __init__(
+        self,
+        model_name: str,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        config: GenerateConfig = GenerateConfig(),  # noqa: B008
+    ) -> None:
+        """Bind to the function that answers for this name, see `fake`.
+
+        Raises:
+            KeyError: No fake of that name was made in this process.
+        """
+        super().__init__(model_name, base_url, api_key, [], config)
+        self._respond = _RESPOND[model_name]
 
     async def generate(
         self,
@@ -91,7 +104,10 @@ class Fake:
 
 
 def fake(name: str, respond: Respond) -> Fake:
-    """A model called ``neuron-fake/NAME`` that answers with ``respond(messages, config)``."""
+    """A model called ``neuron-fake/NAME`` that answers with ``respond(messages, config)``.
+
+    A later fake of the same name answers in its place where Inspect finds models by name.
+    """
     made: list[Fake] = []
 
     def recorded(messages: list[ChatMessage], config: GenerateConfig) -> ModelOutput:
@@ -99,7 +115,8 @@ def fake(name: str, respond: Respond) -> Fake:
         made[0].configs.append(config)
         return respond(messages, config)
 
-    made.append(Fake(Model(FakeProvider(name, recorded), GenerateConfig())))
+    _RESPOND[name] = recorded
+    made.append(Fake(Model(FakeProvider(name), GenerateConfig())))
     return made[0]
 
 
@@ -191,11 +208,11 @@ def make_neuron(
     filler = [" the", " old", " house", ",", " a", " river", " was", " quiet", "."]
 
     def record(kind: str, i: int, hits: int) -> ActivationRecord:
-        words = [f"{kind}{i}", *filler]
+        words = [f"{kind}{i}", f" of {id}", *filler]
         for hit in range(hits):
-            words.insert(2 + 3 * hit, word)
-        level = excerpts - i if kind == "top" else 1
-        values = [float(level) if w == word else 0.01 * (j % 3) for j, w in enumerate(words)]
+            words.insert(3 + 3 * hit, word)
+        level = 10 - 5 * i / excerpts if kind == "top" else 4.0
+        values = [level if w == word else 0.01 * (j % 3) for j, w in enumerate(words)]
         return ActivationRecord(tuple(words), tuple(values))
 
     return check_record(

@@ -225,7 +225,7 @@ def test_without_boundaries_the_cutoff_is_half_the_peak_shown():
 
     neuron = replace(make_neuron(), quantiles=(), quantile_boundaries=())
     shown = tuple(e.record for e in neuron.train(5))
-    assert cutoff(neuron, shown) == 10.0
+    assert cutoff(neuron, shown) == 5.0
     assert cutoff(replace(neuron, cutoff=1.0), shown) == 1.0
 
 

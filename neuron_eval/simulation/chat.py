@@ -19,8 +19,8 @@ from inspect_ai.model import (
     Model,
     ModelOutput,
 )
-from inspect_ai.util import collect
 
+from neuron_eval.concurrently import together
 from neuron_eval.prompts.pack import ChatWording
 from neuron_eval.records import Excerpt
 from neuron_eval.simulation.base import Failed, Outcome, Simulated
@@ -62,7 +62,7 @@ class ChatSimulation:
 
     async def __call__(self, explanation: str, excerpts: Sequence[Excerpt]) -> list[Outcome]:
         """See `neuron_eval.simulation.base.Simulation`."""
-        return await collect(*(self._excerpt(explanation, excerpt) for excerpt in excerpts))
+        return await together(*(self._excerpt(explanation, excerpt) for excerpt in excerpts))
 
     async def _excerpt(self, explanation: str, excerpt: Excerpt) -> Outcome:
         tokens = excerpt.record.tokens
@@ -88,21 +88,24 @@ class ChatSimulation:
         return Failed(f"excerpt {excerpt.name}: {ATTEMPTS} unreadable replies, the last: {reason}")
 
     async def _ask(self, messages: list[ChatMessage], count: int) -> ModelOutput:
+        asked = self._logprobs
         try:
-            return await self._generate(messages, count)
+            return await self._generate(messages, count, asked)
         except Exception as error:
             # Some servers refuse the question instead of leaving log-probabilities out.
-            if not self._logprobs or "logprobs" not in str(error).lower():
+            if not asked or "logprobs" not in str(error).lower():
                 raise
             self._logprobs = False
-            return await self._generate(messages, count)
+            return await self._generate(messages, count, logprobs=False)
 
-    async def _generate(self, messages: list[ChatMessage], count: int) -> ModelOutput:
+    async def _generate(
+        self, messages: list[ChatMessage], count: int, logprobs: bool
+    ) -> ModelOutput:
         config = GenerateConfig(
             temperature=self._temperature,
             max_tokens=None if self._reasoning else 64 + 16 * count,
-            logprobs=True if self._logprobs else None,
-            top_logprobs=TOP_LOGPROBS if self._logprobs else None,
+            logprobs=True if logprobs else None,
+            top_logprobs=TOP_LOGPROBS if logprobs else None,
         )
         cache = CACHE if self._temperature in (None, 0.0) else False
         return await self._model.generate(messages, config=config, cache=cache)

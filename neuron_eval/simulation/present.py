@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from statistics import median
 from typing import Any
 
-from neuron_eval.heatmap import heat_map, shades
-from neuron_eval.simulation.base import Simulation
+from neuron_eval.heatmap import SIGNS, caption, heat_map, scale, shades
+from neuron_eval.records import ActivationRecord
+from neuron_eval.simulation.base import Simulated, Simulation
 from neuron_eval.simulation.measure import Measurement
 from neuron_eval.stats import pearson
+
+_MARKUP = re.compile(r"[\\`*_{}\[\]<>#|$~&]")
 
 
 def explanation_line(result: Measurement) -> str:
@@ -24,7 +30,7 @@ def explanation_line(result: Measurement) -> str:
     line = "; ".join(parts) + "."
     if result.unscored_reason:
         line = f"Not scored: {result.unscored_reason}. {line}"
-    problems = [f"- {failure}" for failure in result.failures + result.calibration_failures]
+    problems = [f"- {_plain(failure)}" for failure in result.failures + result.calibration_failures]
     return "\n".join([line, *(["", *problems] if problems else [])])
 
 
@@ -69,30 +75,56 @@ def score_metadata(result: Measurement, simulate: Simulation, explainer: str) ->
 def heat_maps(result: Measurement) -> str:
     """Each held-out excerpt with a line of numbers, truth (T) above simulation (S).
 
-    One scale for the whole neuron: truth from 0 to its highest activation, simulation from its
-    lowest value (0 where a language model simulates) to its highest.
+    One scale for the whole neuron, which the legend on top states: truth from 0 to its highest
+    activation, simulation from its median, which is what it says of tokens that it has nothing
+    to say of, to its highest value.
     """
     true = [v for excerpt, _ in result.scored for v in excerpt.record.activations]
     expected = [v for _, simulated in result.scored for v in simulated.values]
     if not true:
         return ""
-    low = min(expected)
-    blocks = []
+    ground, high, peak = background(expected), max(expected), max(true)
+    basis = ", ".join(sorted({simulated.basis for _, simulated in result.scored}))
+    name = f"simulated activation ({basis})"
+    legend = [
+        scale("T", "true activation".ljust(len(name)), 0.0, peak),
+        scale("S", name, ground, high),
+        caption("signs", SIGNS),
+    ]
+    blocks = ["\n".join(legend)]
     for excerpt, simulated in result.scored:
         record = excerpt.record
-        numbers = (
-            f"{excerpt.name}: correlation "
-            f"{_number(pearson(record.activations, simulated.values))}, "
-            f"true peak {record.peak:.3g}, simulated peak {max(simulated.values):.3g}"
-        )
         picture = heat_map(
             record.tokens,
-            shades(record.activations, 0.0, max(true)),
-            shades(simulated.values, low, max(expected)),
+            shades(record.activations, 0.0, peak),
+            shades(simulated.values, ground, high),
         )
-        blocks.append(f"{numbers}\n{picture}")
+        blocks.append(f"{caption(excerpt.name, _numbers(record, simulated))}\n{picture}")
     return "\n\n".join(blocks)
+
+
+def background(expected: Sequence[float]) -> float:
+    """What is drawn white: the median, or the lowest value where the median is the highest.
+
+    Args:
+        expected: Simulated activations, at least one.
+    """
+    middle = median(expected)
+    return middle if middle < max(expected) else min(expected)
+
+
+def _numbers(record: ActivationRecord, simulated: Simulated) -> str:
+    """One excerpt in numbers."""
+    return (
+        f"correlation {_number(pearson(record.activations, simulated.values))}, "
+        f"peak true {record.peak:.3g}, simulated {max(simulated.values):.3g}"
+    )
 
 
 def _number(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.3f}"
+
+
+def _plain(text: str) -> str:
+    """A model's words inside Markdown: on one line, nothing of them markup or mathematics."""
+    return _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))

@@ -1,0 +1,139 @@
+"""What an embedder and its caller exchange through Inspect's chat interface.
+
+Inspect has no embeddings call, so an embedder is a model provider whose request is a list of
+user messages, one text a message, and whose reply carries the vectors in the output's metadata.
+Retries, rate limits, the cache, usage and the transcript then work as for any other model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from inspect_ai.model import ChatMessage, ModelOutput, ModelUsage
+from numpy.typing import NDArray
+
+VECTORS_KEY = "embeddings"
+"""Where in a ``ModelOutput.metadata`` the vectors stand: ``[n_texts][dim]`` floats."""
+
+Vectors = NDArray[np.float32]
+"""Vectors of shape [n_texts, dim]."""
+
+
+class EmbeddingError(RuntimeError):
+    """An embedder's reply that is no set of vectors for the texts it was given."""
+
+
+def texts_of(messages: Sequence[ChatMessage]) -> list[str]:
+    """Return the texts of an embedding request, as they are.
+
+    Args:
+        messages: User messages, each holding one plain text.
+
+    Raises:
+        ValueError: There is no message, or one is not a user message, holds anything but a
+            plain string, is empty, or cannot be written as UTF-8.
+    """
+    if not messages:
+        raise ValueError("An embedding request needs at least one user message; got none.")
+    return [_text_of(index, message) for index, message in enumerate(messages)]
+
+
+def _text_of(index: int, message: ChatMessage) -> str:
+    where = f"Embedding request, message {index}"
+    if message.role != "user":
+        raise ValueError(
+            f"{where}: role is {message.role!r}, but an embedder takes user messages only "
+            "(a system message may come from the option --system-message)."
+        )
+    text = message.content
+    if not isinstance(text, str):
+        raise ValueError(f"{where}: content is {type(text).__name__}, but must be a plain string.")
+    if not text:
+        raise ValueError(f"{where}: the text is empty; an empty text has no embedding.")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"{where}: {text!r} cannot be written as UTF-8 ({error.reason})."
+        ) from None
+    return text
+
+
+def embedding_output(model: str, vectors: Vectors, input_tokens: int | None) -> ModelOutput:
+    """Build the reply to an embedding request.
+
+    Args:
+        model: The model's name.
+        vectors: Shape [n_texts, dim], in the order of the texts.
+        input_tokens: Tokens read, or None where the provider does not say.
+    """
+    count, dimensions = vectors.shape
+    noun = "text" if count == 1 else "texts"
+    output = ModelOutput.from_content(model, f"{count} {noun} embedded, {dimensions} dimensions")
+    output.metadata = {VECTORS_KEY: vectors.tolist()}
+    if input_tokens is not None:
+        output.usage = ModelUsage(
+            input_tokens=input_tokens, output_tokens=0, total_tokens=input_tokens
+        )
+    return output
+
+
+def take_vectors(output: ModelOutput, count: int) -> Vectors:
+    """Take the vectors out of an embedder's reply, scaled to unit length.
+
+    The reply's metadata is shared with the transcript's event, so the vectors are removed from
+    it: a log must not hold a thousand numbers a text.
+
+    Args:
+        output: The reply; its metadata lose the vectors.
+        count: How many texts were sent.
+
+    Returns:
+        Shape [count, dim], each row of length 1.
+
+    Raises:
+        EmbeddingError: The reply holds no vectors, not one a text, or one without a direction.
+    """
+    if not output.metadata or VECTORS_KEY not in output.metadata:
+        raise EmbeddingError(
+            f"The model {output.model!r} returned no embeddings. The role `embedder` needs an "
+            "embedder, for instance embed-openai/text-embedding-ada-002 or embed-local/minilm."
+        )
+    vectors = checked_vectors(output.metadata.pop(VECTORS_KEY), count, output.model)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if not np.all(lengths > 0):
+        row = int(np.argmin(lengths))
+        raise EmbeddingError(f"The model {output.model!r} returned a zero vector for text {row}.")
+    unit: Vectors = vectors / lengths
+    return unit
+
+
+def checked_vectors(values: object, count: int, model: str) -> Vectors:
+    """Return ``values`` as vectors, one a text, all finite and of one dimension.
+
+    Args:
+        values: ``[n_texts][dim]`` numbers.
+        count: How many texts were sent.
+        model: The model's name, for the error.
+
+    Raises:
+        EmbeddingError: The shape or a value is wrong.
+    """
+    try:
+        vectors = np.asarray(values, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise EmbeddingError(
+            f"The model {model!r} returned vectors that are not numbers of one dimension: {error}"
+        ) from None
+    if vectors.ndim != 2 or vectors.shape[0] != count or vectors.shape[1] == 0:
+        raise EmbeddingError(
+            f"The model {model!r} returned embeddings of shape {list(vectors.shape)} for {count} "
+            f"texts; expected [{count}, dim]."
+        )
+    if not np.isfinite(vectors).all():
+        row = int(np.argmin(np.isfinite(vectors).all(axis=1)))
+        raise EmbeddingError(
+            f"The model {model!r} returned a value that is not finite for text {row}."
+        )
+    return vectors

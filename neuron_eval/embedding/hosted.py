@@ -1,0 +1,216 @@
+"""The embedder ``embed-openai/<model>``: any server with OpenAI's embeddings API."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from inspect import signature
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from anyio.lowlevel import RunVar
+from inspect_ai._util.error import PrerequisiteError
+from inspect_ai.model import (
+    ChatMessage,
+    GenerateConfig,
+    ModelAPI,
+    ModelCall,
+    ModelOutput,
+    RetryDecision,
+)
+from inspect_ai.tool import ToolChoice, ToolInfo
+
+from neuron_eval.embedding.exchange import (
+    EmbeddingError,
+    Vectors,
+    checked_vectors,
+    embedding_output,
+    texts_of,
+)
+
+if TYPE_CHECKING:
+    from openai import APIStatusError, AsyncOpenAI
+
+MAX_TEXTS = 2048
+"""The most texts that one request of OpenAI's embeddings API may hold."""
+
+
+@dataclass
+class _SharedClient:
+    client: AsyncOpenAI
+    users: int = 0
+
+
+_clients: RunVar[dict[int, _SharedClient]] = RunVar("neuron_eval embedding clients")
+
+
+class OpenAIEmbedder(ModelAPI):
+    """Embeds texts with OpenAI's embeddings API, at OpenAI or at any server that speaks it.
+
+    A request holds at most 2,048 texts (more are sent in turn); the server's own limit on the
+    tokens of a request applies besides. Failed requests are left to Inspect's retries.
+    """
+
+    def __init__(
+        self,
+        model_name: str,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        config: GenerateConfig | None = None,
+        **model_args: object,
+    ) -> None:
+        """Prepare the embedder; nothing is sent yet.
+
+        Args:
+            model_name: The server's name of the model, for instance ``text-embedding-ada-002``.
+            base_url: The server's address; by default ``OPENAI_BASE_URL``, else OpenAI's own.
+            api_key: The key; by default ``OPENAI_API_KEY``.
+            config: Inspect's generation options; only those on retries and timeouts matter.
+            model_args: Handed to ``openai.AsyncOpenAI``, for instance ``organization``.
+
+        Raises:
+            PrerequisiteError: There is no key, or an argument is unknown.
+        """
+        super().__init__(
+            model_name=model_name,
+            # resolved here, since the address is part of the key in Inspect's cache
+            base_url=base_url or os.environ.get("OPENAI_BASE_URL") or None,
+            api_key=api_key,
+            api_key_vars=["OPENAI_API_KEY"],
+            config=config or GenerateConfig(),
+        )
+        self.model_args: dict[str, Any] = dict(model_args)
+        self._check_arguments()
+        if not self._key():
+            raise PrerequisiteError(
+                f"The embedder embed-openai/{model_name} needs a key: set OPENAI_API_KEY (any "
+                "text will do for a server that asks for none), or embed without one: "
+                "--model-role embedder=embed-local/minilm"
+            )
+
+    async def generate(
+        self,
+        input: list[ChatMessage],
+        tools: list[ToolInfo],
+        tool_choice: ToolChoice,
+        config: GenerateConfig,
+    ) -> tuple[ModelOutput, ModelCall]:
+        """Embed the texts of the user messages; see ``neuron_eval.embedding.exchange``.
+
+        Raises:
+            ValueError: The messages are no embedding request.
+            EmbeddingError: The reply is not one finite vector a text.
+        """
+        texts = texts_of(input)
+        rows: list[Any] = []
+        tokens: int | None = 0
+        async with self._client() as client:
+            for start in range(0, len(texts), MAX_TEXTS):
+                chunk = texts[start : start + MAX_TEXTS]
+                # `float` is the one encoding that every compatible server knows
+                reply = await client.embeddings.create(
+                    model=self.model_name, input=chunk, encoding_format="float"
+                )
+                rows += self._rows(reply, len(chunk))
+                read = getattr(getattr(reply, "usage", None), "prompt_tokens", None)
+                tokens = None if tokens is None or read is None else tokens + read
+        vectors = checked_vectors(rows, len(texts), self.model_name)
+        return embedding_output(self.model_name, vectors, tokens), self._call(texts, vectors)
+
+    def should_retry(self, ex: BaseException) -> RetryDecision:
+        """Retry rate limits, server errors, timeouts and lost connections; not a spent quota."""
+        import openai
+
+        if isinstance(ex, openai.APIConnectionError):  # timeouts are a subclass
+            return RetryDecision.transient()
+        if not isinstance(ex, openai.APIStatusError):
+            return RetryDecision.no()
+        if ex.status_code == 429:
+            spent = ex.code == "insufficient_quota"
+            return RetryDecision.no() if spent else RetryDecision.rate_limit(_retry_after(ex))
+        if ex.status_code in (408, 409) or ex.status_code >= 500:
+            return RetryDecision.transient(_retry_after(ex))
+        return RetryDecision.no()
+
+    def is_auth_failure(self, ex: Exception) -> bool:
+        """Whether the server refused the key."""
+        return getattr(ex, "status_code", None) == 401
+
+    def connection_key(self) -> str:
+        """One pool of connections for each key, server and model."""
+        return f"{self.initial_api_key}:{self.base_url}:{self.model_name}"
+
+    def _check_arguments(self) -> None:
+        from openai import AsyncOpenAI
+
+        known = set(signature(AsyncOpenAI).parameters) - {"api_key", "base_url", "max_retries"}
+        if unknown := sorted(set(self.model_args) - known):
+            raise PrerequisiteError(
+                f"embed-openai/{self.model_name} takes no argument {', '.join(unknown)}; those it "
+                f"takes: {', '.join(sorted(known))}"
+            )
+
+    def _key(self) -> str | None:
+        return self.api_key or os.environ.get("OPENAI_API_KEY") or None
+
+    @asynccontextmanager
+    async def _client(self) -> AsyncIterator[AsyncOpenAI]:
+        """Lend a client, one for all requests that overlap.
+
+        A client belongs to the event loop it was made in, while this object outlives it (Inspect
+        keeps models between evals); so none is kept once the last request is done.
+        """
+        shared = _clients.get(None)
+        if shared is None:
+            _clients.set(shared := {})
+        entry = shared.get(id(self))
+        if entry is None:
+            entry = shared[id(self)] = _SharedClient(self._new_client())
+        entry.users += 1
+        try:
+            yield entry.client
+        finally:
+            entry.users -= 1
+            if entry.users == 0:
+                del shared[id(self)]
+                with anyio.move_on_after(2, shield=True):  # also when this task is cancelled
+                    await entry.client.close()
+
+    def _new_client(self) -> AsyncOpenAI:
+        from openai import AsyncOpenAI
+
+        return AsyncOpenAI(
+            api_key=self._key(), base_url=self.base_url, max_retries=0, **self.model_args
+        )
+
+    def _rows(self, reply: object, count: int) -> Sequence[object]:
+        """Return the reply's vectors in the order of the texts, whatever its own order."""
+        data = getattr(reply, "data", None)
+        if not isinstance(data, list):
+            raise EmbeddingError(
+                f"The reply of {self.base_url or 'the OpenAI API'} has no list `data`: is this "
+                "the address of an embeddings API (such addresses often end in /v1)?"
+            )
+        rows = {getattr(item, "index", None): getattr(item, "embedding", None) for item in data}
+        if len(data) != count or set(rows) != set(range(count)):
+            indices = [getattr(item, "index", None) for item in data]
+            raise EmbeddingError(
+                f"The model {self.model_name!r} returned {len(data)} vectors for {count} texts, "
+                f"with `index` {indices[:10]}; expected each of 0 to {count - 1} once."
+            )
+        return [rows[index] for index in range(count)]
+
+    def _call(self, texts: list[str], vectors: Vectors) -> ModelCall:
+        """Record the call without the vectors, which would bloat the log."""
+        request = {"model": self.model_name, "input": texts, "encoding_format": "float"}
+        return ModelCall.create(request, {"embeddings": {"shape": list(vectors.shape)}})
+
+
+def _retry_after(error: APIStatusError) -> float | None:
+    """Return the seconds that the server asks to wait, if it names a number."""
+    try:
+        return float(error.response.headers["retry-after"])
+    except (KeyError, ValueError):
+        return None
