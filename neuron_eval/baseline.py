@@ -21,7 +21,8 @@ from inspect_ai.model import (
 )
 from inspect_ai.tool import ToolChoice, ToolInfo
 
-from neuron_eval.prompts.pack import Pack, load_pack
+from neuron_eval.prompts.pack import load_pack
+from neuron_eval.prompts.wording import Pack
 from neuron_eval.tokencount import counter
 
 NAMED = 4

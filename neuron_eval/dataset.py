@@ -37,13 +37,13 @@ class NeuronSet:
     """Why each neuron that was left out was left out, one message a neuron."""
 
 
-def neuron_set(neurons: str, excerpts: int = EXCERPTS, on_short: OnShort = "error") -> NeuronSet:
+def neuron_set(neurons: str, excerpts: int = EXCERPTS, on_short: str = "error") -> NeuronSet:
     """Load a set of neurons and deal their excerpts.
 
     Args:
         neurons: See `neuron_eval.sources.load_neurons`.
         excerpts: Excerpts of each kind in each split, at least 1.
-        on_short: What to do with a neuron that has too few: refuse, or leave out and count.
+        on_short: What to do with a neuron that has too few: ``error``, or ``skip`` and count.
 
     Raises:
         TooFewExcerptsError: A neuron has too few excerpts and ``on_short`` is ``error``.

@@ -7,7 +7,7 @@ from typing import Literal
 
 from neuron_eval.formats import get_format
 from neuron_eval.formats.base import Shown, highest
-from neuron_eval.prompts.pack import Pack
+from neuron_eval.prompts.wording import Pack
 from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError
 
 FEW_SHOT_CUTOFF = 1.0

@@ -7,7 +7,7 @@ from typing import Any
 from inspect_ai import Task
 from inspect_ai.scorer import Metric, grouped
 
-from neuron_eval.dataset import EXCERPTS, OnShort, dataset, neuron_set
+from neuron_eval.dataset import EXCERPTS, dataset, neuron_set
 from neuron_eval.explain import explain
 from neuron_eval.metrics import interval, mean, stderr
 from neuron_eval.prompting import CUTOFF_QUANTILE
@@ -30,7 +30,7 @@ def explanation_task(
     pack: str | None = None,
     simulation: str = "auto",
     calibration: str = "linear",
-    on_short: OnShort = "error",
+    on_short: str = "error",
     by_layer: bool = False,
 ) -> Task:
     """Explain neurons with one prompt format and score the explanations.

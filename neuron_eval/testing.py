@@ -30,7 +30,8 @@ from inspect_ai.model import (
 )
 from inspect_ai.tool import ToolChoice, ToolInfo
 
-from neuron_eval.records import ActivationRecord, NeuronRecord, Reference, check_record
+from neuron_eval.checks import check_record
+from neuron_eval.records import ActivationRecord, NeuronRecord, Reference
 
 Respond = Callable[[list[ChatMessage], GenerateConfig], ModelOutput]
 Predict = Callable[[str, Sequence[str]], Sequence[float]]

@@ -1,5 +1,7 @@
 """Every test gets folders of its own for Inspect's cache, logs and data."""
 
+import os
+
 import pytest
 
 
@@ -11,3 +13,12 @@ def _own_folders(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     for variable in ("OPENAI_API_KEY", "INSPECT_EVAL_MODEL"):
         monkeypatch.delenv(variable, raising=False)
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """With NEURON_EVAL_NO_SKIPS set, a skipped test fails the run: something is not installed."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    if os.environ.get("NEURON_EVAL_NO_SKIPS") and skipped and exitstatus == 0:
+        reporter.write_line(f"{len(skipped)} skipped, but NEURON_EVAL_NO_SKIPS is set", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

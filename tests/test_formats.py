@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from neuron_eval.formats import FORMATS, format_names, get_format
 from neuron_eval.formats.base import Shown, letter, normalise, prompt_format
 from neuron_eval.prompting import cutoff, explainer_prompt, opening_phrases
-from neuron_eval.prompts.pack import Wording, default_pack
+from neuron_eval.prompts.pack import default_pack
+from neuron_eval.prompts.wording import Wording
 from neuron_eval.records import ActivationRecord, RecordError
 from neuron_eval.testing import make_neuron
 

@@ -6,7 +6,8 @@ import yaml
 from neuron_eval.formats import format_names
 from neuron_eval.formats.base import Shown
 from neuron_eval.prompting import Message, explainer_prompt
-from neuron_eval.prompts.pack import PackError, default_pack, load_pack
+from neuron_eval.prompts.pack import default_pack, load_pack
+from neuron_eval.prompts.wording import PackError
 from neuron_eval.records import ActivationRecord
 
 # Another project's wording, with the layout of the released code: no final newline anywhere that

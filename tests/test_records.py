@@ -4,13 +4,9 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
+from neuron_eval.checks import check_record
 from neuron_eval.dealt import deal, from_metadata, to_text
-from neuron_eval.records import (
-    ActivationRecord,
-    RecordError,
-    TooFewExcerptsError,
-    check_record,
-)
+from neuron_eval.records import ActivationRecord, RecordError, TooFewExcerptsError
 from neuron_eval.sources import load_neurons, schema
 from neuron_eval.sources.puzzles import read_puzzles
 from neuron_eval.testing import make_neuron

@@ -7,7 +7,7 @@ Unlike the other highlighting formats it marks every token whose normalised acti
 from __future__ import annotations
 
 from neuron_eval.formats.base import Shown, bracketed, excerpt_text, prompt_format, token_list
-from neuron_eval.prompts.pack import Wording
+from neuron_eval.prompts.wording import Wording
 
 
 @prompt_format("avhs")

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from neuron_eval.prompts.pack import Wording
+from neuron_eval.prompts.wording import Wording
 from neuron_eval.records import ActivationRecord
 
 LEVELS = 10

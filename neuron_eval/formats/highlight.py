@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from neuron_eval.formats.base import Shown, bracketed, excerpt_text, prompt_format
-from neuron_eval.prompts.pack import Wording
+from neuron_eval.prompts.wording import Wording
 
 
 @prompt_format("highlight")

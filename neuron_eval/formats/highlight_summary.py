@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import compress
 
 from neuron_eval.formats.base import Shown, bracketed, excerpt_text, prompt_format, token_list
-from neuron_eval.prompts.pack import Wording
+from neuron_eval.prompts.wording import Wording
 
 
 @prompt_format("highlight_summary")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain
 
 from neuron_eval.formats.base import Shown, excerpt_text, prompt_format
-from neuron_eval.prompts.pack import Wording
+from neuron_eval.prompts.wording import Wording
 
 REPEAT_BELOW = 0.2
 """The block is repeated without zeros if a smaller share of the activations is non-zero."""

@@ -33,7 +33,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -41,118 +41,10 @@ from typing import Any, TypeVar
 
 import yaml
 
+from neuron_eval.prompts.wording import ChatWording, FewShotNeuron, Pack, PackError, Wording
 from neuron_eval.records import ActivationRecord
 
 W = TypeVar("W")
-
-
-class PackError(ValueError):
-    """A prompt pack that breaks the schema; the message names file, section, key and value."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wording:
-    """The literal strings of one format's prompt; the module's docstring says where each stands."""
-
-    system: str
-    """The system message."""
-
-    header: str
-    """Opens a user message; may hold ``{number}``."""
-
-    opening: str
-    """Closes a user message: the beginning of the answer; may hold ``{number}``."""
-
-    heading: str
-    """Stands before each excerpt; may hold ``{letter}``."""
-
-    start: str
-    """Stands right before an excerpt's body."""
-
-    end: str
-    """Stands right after an excerpt's body."""
-
-    list_heading: str
-    """Stands before the list of highly activating tokens, in formats that have one."""
-
-    list_separator: str
-    """Stands between the items of that list."""
-
-    list_end: str
-    """Stands after that list, empty or not."""
-
-    repeat_heading: str
-    """Stands before the repetition without zeros, in formats that repeat."""
-
-    answer: str = " {explanation}."
-    """An assistant message of a few-shot neuron; holds ``{explanation}``."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChatWording:
-    """The literal strings of the simulator's prompt for ``simulation=chat``."""
-
-    system: str
-    """The system message."""
-
-    explanation: str
-    """Opens the user message; holds ``{explanation}``."""
-
-    tokens: str
-    """Stands before the numbered tokens, one JSON string a line."""
-
-    closing: str
-    """Closes the user message; may hold ``{first}`` and ``{last}``."""
-
-    retry: str
-    """Asks again; may hold ``{reason}``, ``{count}``, ``{first}`` and ``{last}``."""
-
-
-@dataclass(frozen=True, slots=True)
-class FewShotNeuron:
-    """A neuron that is shown with its explanation before the one at hand."""
-
-    explanation: str
-    """What the neuron does, without a full stop."""
-
-    excerpts: tuple[ActivationRecord, ...]
-    """The excerpts shown, in order."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pack:
-    """A checked prompt pack."""
-
-    name: str
-    """The pack's own name."""
-
-    version: str
-    """The pack's own version."""
-
-    sha256: str
-    """SHA-256 of the file's bytes, hexadecimal."""
-
-    formats: Mapping[str, Wording]
-    """Wording by format name."""
-
-    few_shot: tuple[FewShotNeuron, ...]
-    """The few-shot neurons, in the order in which they are shown."""
-
-    chat: ChatWording | None
-    """The chat simulator's wording; None if the pack has none."""
-
-    def wording(self, format_name: str) -> Wording:
-        """The wording of one format.
-
-        Raises:
-            PackError: The pack has no section for it.
-        """
-        if format_name not in self.formats:
-            raise PackError(
-                f"prompt pack {self.name!r} has no section formats.{format_name}; "
-                f"it has {', '.join(sorted(self.formats))}"
-            )
-        return self.formats[format_name]
 
 
 def default_pack() -> Pack:

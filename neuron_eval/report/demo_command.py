@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import click
 
@@ -41,12 +42,17 @@ def demo(neurons: str, limit: int | None, log_dir: str) -> None:
     for log in failed:
         message = log.error.message if log.error else log.status
         console.print(f"{log.eval.task} did not finish: {message}", style="red", markup=False)
+    console.print()
     console.print(render(rows([log for log in logs if log.status == "success"])))
     console.print(
-        "Explained by neuron-baseline/lexical, simulated by embeddings, compared with "
-        "embed-local/minilm or the embedder that the log names: a floor for language models.\n"
-        f"Logs: {log_dir}    Open them: inspect view --log-dir {log_dir}",
+        "In brackets behind an interval: how many neurons were scored, where not all were.\n"
+        "neuron-baseline/lexical only names marked words and embeddings simulate:\n"
+        "these numbers are the floor that a language model has to beat.\n\n"
+        f"Logs:      {log_dir}\n"
+        f"Open them: {Path(sys.executable).parent / 'inspect'} view --log-dir {log_dir}",
         markup=False,
+        highlight=False,
+        soft_wrap=True,
     )
     if failed:
         sys.exit(1)

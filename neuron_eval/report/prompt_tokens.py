@@ -8,7 +8,7 @@ from neuron_eval.dataset import NeuronSet
 from neuron_eval.explain import chat_messages
 from neuron_eval.formats.base import Shown
 from neuron_eval.prompting import cutoff, explainer_prompt
-from neuron_eval.prompts.pack import Pack
+from neuron_eval.prompts.wording import Pack
 from neuron_eval.tokencount import TokenCounter
 
 

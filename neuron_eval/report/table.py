@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from inspect_ai.log import EvalLog
+from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from neuron_eval.formats import format_names
@@ -75,23 +77,29 @@ def ratio_to_original(rows: Sequence[Row]) -> list[float]:
 
 
 def render(rows: Sequence[Row]) -> Table:
-    """The table for a terminal."""
-    table = Table(title="Prompt formats", title_justify="left")
-    table.add_column("format")
+    """The table for a terminal of 100 columns."""
+    table = Table(
+        title="A neuron, mean with 95 % bootstrap interval",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1),
+        pad_edge=False,
+    )
+    table.add_column("format", no_wrap=True)
     for heading in (
         "neurons",
-        "simulation correlation\n[95 % interval]",
-        "AdaCS\n[95 % interval]",
-        "prompt tokens\na neuron",
+        "simulation correlation",
+        "AdaCS",
+        "prompt\ntokens",
         "fewer than\nOriginal",
     ):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for row, ratio in zip(rows, ratio_to_original(rows), strict=True):
         table.add_row(
             row.format,
             str(row.neurons),
-            _with_count(row.simulation, row.neurons),
-            _with_count(row.adacs, row.neurons),
+            escape(_with_count(row.simulation, row.neurons)),
+            escape(_with_count(row.adacs, row.neurons)),
             "unknown" if math.isnan(row.prompt_tokens) else f"{row.prompt_tokens:.0f}",
             "unknown" if math.isnan(ratio) else f"{ratio:.2f} x",
         )
@@ -99,7 +107,7 @@ def render(rows: Sequence[Row]) -> Table:
 
 
 def _with_count(estimate: Estimate, neurons: int) -> str:
-    partial = f"  n={estimate.scored}" if estimate.scored < neurons else ""
+    partial = f" ({estimate.scored})" if 0 < estimate.scored < neurons else ""
     return f"{estimate}{partial}"
 
 

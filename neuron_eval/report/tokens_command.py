@@ -38,7 +38,7 @@ def tokens(
         raise click.UsageError("give --model or --encoding, not both")
     try:
         count = counter(encoding or model or "gpt-4o")
-        chosen = neuron_set(neurons, excerpts, on_short)  # type: ignore[arg-type]
+        chosen = neuron_set(neurons, excerpts, on_short)
         wording = load_pack(pack)
         names = [name for name in format_names() if name in wording.formats]
         means = {

@@ -21,7 +21,7 @@ from inspect_ai.model import (
 )
 
 from neuron_eval.concurrently import together
-from neuron_eval.prompts.pack import ChatWording
+from neuron_eval.prompts.wording import ChatWording
 from neuron_eval.records import Excerpt
 from neuron_eval.simulation.base import Failed, Outcome, Simulated
 from neuron_eval.simulation.reading import UnreadableReplyError, expected_values, read_values

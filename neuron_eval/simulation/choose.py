@@ -8,7 +8,7 @@ from inspect_ai.model import Model, get_model, model_roles
 
 from neuron_eval.embedding import TextEmbedder, resolve_embedder
 from neuron_eval.explain import reasons
-from neuron_eval.prompts.pack import Pack, PackError
+from neuron_eval.prompts.wording import Pack, PackError
 from neuron_eval.simulation.base import Simulation
 from neuron_eval.simulation.chat import ChatSimulation
 from neuron_eval.simulation.embedding import EmbeddingSimulation

@@ -15,14 +15,8 @@ from collections.abc import Iterator, Mapping
 from importlib import resources
 from typing import Any
 
-from neuron_eval.records import (
-    ActivationRecord,
-    Excerpt,
-    NeuronRecord,
-    RecordError,
-    Reference,
-    check_record,
-)
+from neuron_eval.checks import check_record
+from neuron_eval.records import ActivationRecord, Excerpt, NeuronRecord, RecordError, Reference
 
 CUTOFF = 1.0
 """Tokens of a puzzle activate highly above this."""

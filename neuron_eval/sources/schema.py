@@ -21,13 +21,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any, TextIO, TypeVar, cast
 
-from neuron_eval.records import (
-    ActivationRecord,
-    NeuronRecord,
-    RecordError,
-    Reference,
-    check_record,
-)
+from neuron_eval.checks import check_record
+from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError, Reference
 
 T = TypeVar("T")
 

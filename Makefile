@@ -1,0 +1,34 @@
+# make demo   set up, explain the bundled neurons with all five formats, print the table
+# make test   set up, check style and types, run every test
+# make .venv  set up only
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+EXTRAS ?= local,test,check
+BIN := .venv/bin
+
+.PHONY: .venv demo test check clean
+
+.venv: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
+	touch $@
+
+demo: .venv
+	$(BIN)/neuron-eval demo --log-dir logs/demo
+
+test: check
+	$(BIN)/python -m pytest
+
+# Type checkers cannot follow an editable install whose sub-packages lie elsewhere.
+check: .venv
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	rm -rf build/types && mkdir -p build/types
+	cp -r neuron_eval build/types/neuron_eval
+	cp -r scorers tasks build/types/neuron_eval/
+	cd build/types && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p neuron_eval
+
+clean:
+	rm -rf .venv build dist *.egg-info

@@ -1,0 +1,5 @@
+"""`python -m neuron_eval` is the command `neuron-eval`."""
+
+from neuron_eval.cli import main
+
+main()

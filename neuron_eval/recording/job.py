@@ -1,0 +1,223 @@
+"""One recording from start to end: what `neuron-eval record` does."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from neuron_eval.recording import select, texts
+from neuron_eval.recording.assemble import assemble, check_enough
+from neuron_eval.recording.checkpoint import Checkpoint
+from neuron_eval.recording.collect import Collector, memory
+from neuron_eval.recording.errors import RecordingError
+from neuron_eval.recording.recorder import Collected, run
+from neuron_eval.recording.select import Choice
+from neuron_eval.recording.subject import HuggingFaceSubject
+from neuron_eval.recording.tokenizer import Tokenizer
+from neuron_eval.recording.windows import Tally, windows
+from neuron_eval.sources import schema
+
+ALL = "all"
+"""What to pass to ``--neurons`` for every neuron of the layers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The options of the command, under the command's names."""
+
+    model: str
+    """A Hugging Face name, a folder, or a ``.gguf`` file."""
+    out: Path
+    """The file to write."""
+    texts: Sequence[Path]
+    """Text files; empty if there is a dataset."""
+    dataset: str | None
+    """``NAME[:SPLIT[:COLUMN]]``; None if there are text files."""
+    dataset_config: str | None
+    """The dataset's configuration."""
+    layers: str | None
+    """Layers for ``all`` and ``per_layer``; None for every layer."""
+    neurons: Sequence[str]
+    """Ids, files, or ``all``."""
+    per_layer: int | None
+    """Neurons to draw a layer."""
+    seed: int
+    """At least 0."""
+    name: str | None
+    """The model's name in the records; None for the last part of ``model``."""
+    group: str
+    """The group of given neurons that name none."""
+    top: int
+    """Top excerpts a neuron, at least 1."""
+    random: int
+    """Random excerpts a neuron, at least 0."""
+    length: int
+    """Text tokens an excerpt, at least 1."""
+    max_tokens: int | None
+    """Text tokens to stop after."""
+    batch_size: int
+    """Windows a forward pass, at least 1."""
+    levels: Sequence[float]
+    """Quantile levels, ascending, each in (0, 1)."""
+    dtype: str
+    """``float32`` or ``bfloat16``."""
+    device: str
+    """A torch device."""
+    resume: bool
+    """Go on from a checkpoint, if there is one."""
+    checkpoint_every: int
+    """Batches between checkpoints, at least 1."""
+
+    @property
+    def model_name(self) -> str:
+        """The model's name in the records."""
+        path = Path(self.model)
+        return self.name or (path.stem if path.suffix == ".gguf" else path.resolve().name)
+
+    @property
+    def checkpoint_path(self) -> Path:
+        """The file beside ``out`` that holds the state of an unfinished recording."""
+        return self.out.with_name(f"{self.out.name}.checkpoint.npz")
+
+
+Bar = Callable[[int | None], AbstractContextManager[Any]]
+"""Makes a progress bar for so many tokens; None if their number is not known."""
+
+
+def record(settings: Settings, say: Callable[[str], None], bar: Bar) -> str:
+    """Record, and write the file.
+
+    Args:
+        settings: What to record.
+        say: Called with lines for the user.
+        bar: Makes the progress bar.
+
+    Returns:
+        A summary in one line.
+
+    Raises:
+        RecordingError: Something does not fit; nothing is written.
+    """
+    if settings.checkpoint_path.exists() and not settings.resume:
+        raise RecordingError(
+            f"{settings.checkpoint_path}: an unfinished recording; pass --resume to go on with "
+            "it, or delete the file to start over"
+        )
+    given = [
+        choice
+        for spec in settings.neurons
+        if spec != ALL
+        for choice in select.parse_neurons(spec, settings.group)
+    ]
+    layers = None if settings.layers is None else select.parse_layers(settings.layers)
+    tokenizer = Tokenizer(settings.model)
+    total = _count(settings, tokenizer)
+    subject = HuggingFaceSubject(settings.model, tokenizer.prefix, settings.dtype, settings.device)
+    chosen = choose(settings, given, layers, subject.widths, say)
+    columns = sorted(chosen)
+    by_layer = groupby(columns, key=lambda choice: choice.layer)
+    subject.watch({layer: [choice.neuron for choice in part] for layer, part in by_layer})
+    shape = (len(columns), settings.length, settings.top, settings.random)
+    say(f"recording {len(columns)} neurons in {memory(*shape) / 2**20:.0f} MB beside the model")
+    checkpoint = Checkpoint(
+        settings.checkpoint_path,
+        _fingerprint(settings, subject.fingerprint, columns),
+        settings.checkpoint_every,
+    )
+    tally = Tally()
+    with bar(total) as progress:
+        collected = run(
+            subject,
+            _windows(settings, tokenizer, tally),
+            Collector(*shape, settings.seed),
+            settings.batch_size,
+            checkpoint,
+            settings.resume,
+            lambda count: progress.update(count * settings.length),
+        )
+    check_enough(tally.windows, settings.top, settings.random)
+    records = assemble(
+        collected,
+        columns,
+        chosen,
+        settings.model_name,
+        settings.levels,
+        settings.random,
+        settings.seed,
+    )
+    written = schema.write(settings.out, records)
+    checkpoint.remove()
+    return _summary(settings, collected, tally, written)
+
+
+def choose(
+    settings: Settings,
+    given: Sequence[Choice],
+    layers: Sequence[int] | None,
+    widths: dict[int, int],
+    say: Callable[[str], None],
+) -> list[Choice]:
+    """The neurons to record: given ones first, in their order, then the drawn ones.
+
+    Raises:
+        RecordingError: A neuron or a layer does not exist, or a layer has too few neurons.
+    """
+    layers = list(widths) if layers is None else layers
+    select.check_layers(layers, widths, "--layers")
+    given = select.check_given(given, widths)
+    if ALL in settings.neurons:
+        named = {choice.id for choice in given}
+        every = select.every_neuron(layers, widths, settings.group)
+        given += [choice for choice in every if choice.id not in named]
+    if settings.per_layer is None:
+        return given
+    drawn = select.draw(layers, widths, settings.per_layer, settings.seed, given)
+    say(f"drawn with seed {settings.seed}: {', '.join(choice.id for choice in drawn)}")
+    return given + drawn
+
+
+def _texts(settings: Settings) -> Iterator[str]:
+    if settings.dataset is None:
+        return texts.read_files(settings.texts)
+    return texts.read_dataset(texts.parse_dataset(settings.dataset), settings.dataset_config)
+
+
+def _windows(settings: Settings, tokenizer: Tokenizer, tally: Tally) -> Any:
+    return windows(_texts(settings), tokenizer, settings.length, settings.max_tokens, tally)
+
+
+def _count(settings: Settings, tokenizer: Tokenizer) -> int | None:
+    """Text tokens to come: counted for files, which is quick, unknown for a dataset."""
+    if settings.dataset is not None:
+        return settings.max_tokens
+    tally = Tally()
+    for _ in _windows(settings, tokenizer, tally):
+        pass
+    check_enough(tally.windows, settings.top, settings.random)
+    return tally.windows * settings.length
+
+
+def _fingerprint(settings: Settings, model: str, columns: Sequence[Choice]) -> dict[str, Any]:
+    neurons = ",".join(choice.id for choice in columns).encode()
+    names = ("dtype", "length", "max_tokens", "batch_size", "top", "random", "seed")
+    return {
+        "model": model,
+        "neurons": f"{len(columns)}-{hashlib.blake2b(neurons, digest_size=4).hexdigest()}",
+        **{name: getattr(settings, name) for name in names},
+    }
+
+
+def _summary(settings: Settings, collected: Collected, tally: Tally, written: int) -> str:
+    fresh = (tally.windows - collected.resumed) * settings.length
+    seconds = collected.forward + collected.collecting
+    return (
+        f"{settings.out}: {written} neurons from {tally.windows * settings.length} tokens in "
+        f"{tally.windows} windows ({tally.repeated} repeated windows skipped, {tally.leftover} "
+        f"tokens left over at the ends of {tally.texts} texts); {fresh / seconds:.0f} tokens/s, "
+        f"{collected.forward / seconds:.1%} of the time in the model"
+    )

@@ -1,0 +1,186 @@
+"""Which neurons to record."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from neuron_eval.recording.errors import RecordingError
+
+RANDOM_GROUP = "random"
+"""The group of neurons drawn by lot."""
+
+ID = re.compile(r"L(\d+)N(\d+)")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Choice:
+    """One neuron to record."""
+
+    layer: int
+    """The layer, from 0."""
+
+    neuron: int
+    """The index within the layer, from 0."""
+
+    group: str = ""
+    """The set that it was picked for; may be empty."""
+
+    where: str = "--neurons"
+    """Where it was asked for, for error messages."""
+
+    @property
+    def id(self) -> str:
+        """The neuron's id without the model, such as ``L8N902``."""
+        return f"L{self.layer}N{self.neuron}"
+
+
+def parse_layers(spec: str) -> list[int]:
+    """Layers from a list such as ``4,8,12-16``, ascending, each once.
+
+    Raises:
+        RecordingError: A part is neither a number nor an ascending range.
+    """
+    layers: set[int] = set()
+    for part in spec.split(","):
+        found = re.fullmatch(r"\s*(\d+)(?:\s*-\s*(\d+))?\s*", part)
+        first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+        if first > last:
+            raise RecordingError(
+                f"--layers {spec!r}: {part!r} is neither a layer nor an ascending range; "
+                "expected for instance 4,8,12-16"
+            )
+        layers.update(range(first, last + 1))
+    return sorted(layers)
+
+
+def parse_neurons(spec: str, group: str) -> list[Choice]:
+    """Neurons from a comma list of ids, or from a file with one id and an optional group a line.
+
+    Args:
+        spec: ``L8N902,L20N414``, or the name of a file.
+        group: The group of neurons that name none.
+
+    Raises:
+        RecordingError: Something is not an id; the message names file and line.
+    """
+    path = Path(spec)
+    if ID.fullmatch(spec.split(",")[0].strip()) and not path.exists():
+        return [_choice([part.strip()], group, "--neurons") for part in spec.split(",")]
+    if not path.is_file():
+        raise RecordingError(
+            f"--neurons {spec!r} is neither 'all', nor a list of ids such as L8N902,L20N414, "
+            "nor an existing file"
+        )
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise RecordingError(f"{spec}: not a UTF-8 text file ({error})") from error
+    found = []
+    for number, line in enumerate(lines, start=1):
+        words = line.partition("#")[0].split()
+        if words:
+            found.append(_choice(words, group, f"{spec}, line {number}"))
+    if not found:
+        raise RecordingError(f"{spec}: no neuron in it; expected one id a line, such as L8N902")
+    return found
+
+
+def _choice(words: Sequence[str], group: str, where: str) -> Choice:
+    match = ID.fullmatch(words[0])
+    if not match or len(words) > 2:
+        raise RecordingError(
+            f"{where}: {' '.join(words)!r} is not a neuron; expected an id such as L8N902, "
+            "in a file optionally followed by a group of one word"
+        )
+    return Choice(int(match[1]), int(match[2]), words[1] if len(words) == 2 else group, where)
+
+
+def check_given(choices: Iterable[Choice], widths: Mapping[int, int]) -> list[Choice]:
+    """Check that every neuron exists, and is given once.
+
+    Args:
+        choices: The neurons asked for.
+        widths: Neurons of each layer of the model.
+
+    Raises:
+        RecordingError: Names where the bad one was asked for.
+    """
+    seen: dict[tuple[int, int], str] = {}
+    checked = []
+    for choice in choices:
+        check_layers([choice.layer], widths, f"{choice.where}: {choice.id}")
+        if choice.neuron >= widths[choice.layer]:
+            raise RecordingError(
+                f"{choice.where}: {choice.id}: layer {choice.layer} has neurons 0 to "
+                f"{widths[choice.layer] - 1}"
+            )
+        key = (choice.layer, choice.neuron)
+        if key in seen:
+            raise RecordingError(
+                f"{choice.where}: {choice.id} is given twice (before: {seen[key]})"
+            )
+        seen[key] = choice.where
+        checked.append(choice)
+    return checked
+
+
+def check_layers(layers: Iterable[int], widths: Mapping[int, int], where: str) -> None:
+    """Check that layers exist.
+
+    Raises:
+        RecordingError: Names ``where`` and the layers that there are.
+    """
+    for layer in layers:
+        if layer not in widths:
+            raise RecordingError(
+                f"{where}: the model has no layer {layer}, only {min(widths)} to {max(widths)}"
+            )
+
+
+def every_neuron(layers: Iterable[int], widths: Mapping[int, int], group: str) -> list[Choice]:
+    """All neurons of the layers, in order."""
+    return [Choice(layer, n, group) for layer in layers for n in range(widths[layer])]
+
+
+def draw(
+    layers: Iterable[int],
+    widths: Mapping[int, int],
+    count: int,
+    seed: int,
+    given: Iterable[Choice] = (),
+) -> list[Choice]:
+    """Draw neurons of each layer, uniformly, without replacement, and none that is given.
+
+    A layer's draw depends on the seed and the layer, not on which other layers are asked for;
+    a given neuron is passed over and leaves the others as they were.
+
+    Args:
+        layers: Where to draw.
+        widths: Neurons of each layer of the model.
+        count: How many a layer.
+        seed: At least 0.
+        given: Neurons that are recorded anyway.
+
+    Returns:
+        ``count`` neurons a layer, sorted, of the group `RANDOM_GROUP`.
+
+    Raises:
+        RecordingError: A layer holds too few.
+    """
+    taken = {(choice.layer, choice.neuron) for choice in given}
+    drawn: list[Choice] = []
+    for layer in layers:
+        order = np.random.default_rng((seed, layer)).permutation(widths[layer])
+        free = [int(n) for n in order if (layer, int(n)) not in taken][:count]
+        if len(free) < count:
+            raise RecordingError(
+                f"--per-layer {count}: layer {layer} has {widths[layer]} neurons, of which only "
+                f"{len(free)} are not given already"
+            )
+        drawn += [Choice(layer, n, RANDOM_GROUP, "--per-layer") for n in sorted(free)]
+    return drawn
