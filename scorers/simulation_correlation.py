@@ -6,6 +6,7 @@ from inspect_ai.model import get_model
 from inspect_ai.scorer import Score, Scorer, Target, scorer
 from inspect_ai.solver import TaskState
 
+from neuron_eval.concurrently import together
 from neuron_eval.dealt import DealtNeuron, from_metadata
 from neuron_eval.metrics import interval, mean, stderr
 from neuron_eval.no_explanation import bad_explanation
@@ -74,8 +75,10 @@ async def _simulated(
 ) -> Measurement:
     """Simulate the held-out excerpts, and with them those that calibration is fitted on."""
     fitted = dealt.calibration if fit == "linear" else ()
-    outcomes = await simulate(explanation, [*dealt.valid, *fitted])
-    held_out, rest = outcomes[: len(dealt.valid)], outcomes[len(dealt.valid) :]
+    # Two calls, so that no request holds both what is fitted and what is scored.
+    held_out, rest = await together(
+        simulate(explanation, dealt.valid), simulate(explanation, fitted)
+    )
     return measure(
         list(zip(dealt.valid, held_out, strict=True)), list(zip(fitted, rest, strict=True))
     )

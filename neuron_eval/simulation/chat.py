@@ -10,30 +10,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from inspect_ai.model import (
-    CachePolicy,
-    ChatMessage,
-    ChatMessageSystem,
-    ChatMessageUser,
-    GenerateConfig,
-    Model,
-    ModelOutput,
-)
+from inspect_ai.model import ChatMessage, ChatMessageSystem, ChatMessageUser, ModelOutput
 
 from neuron_eval.concurrently import together
 from neuron_eval.prompts.wording import ChatWording
 from neuron_eval.records import Excerpt
+from neuron_eval.simulation.asking import Asker
 from neuron_eval.simulation.base import Failed, Outcome, Simulated
 from neuron_eval.simulation.reading import UnreadableReplyError, expected_values, read_values
-
-ATTEMPTS = 3
-"""How often one excerpt is asked for: once, and again twice."""
-
-TOP_LOGPROBS = 15
-"""Alternatives asked for at each position, as published."""
-
-CACHE = CachePolicy(expiry=None, per_epoch=False)
-"""The same question has the same answer in every epoch, every eval and every later scoring."""
 
 
 class ChatSimulation:
@@ -41,24 +25,16 @@ class ChatSimulation:
 
     name = "chat"
 
-    def __init__(self, model: Model, wording: ChatWording, *, own: bool, reasoning: bool) -> None:
+    def __init__(self, asker: Asker, wording: ChatWording) -> None:
         """Bind to a model.
 
         Args:
-            model: The simulator.
+            asker: The simulator.
             wording: The prompt's literal strings.
-            own: Whether the model was named as the simulator, so that its own temperature
-                counts; an explainer that simulates does so at temperature 0.
-            reasoning: Whether it thinks before it answers; such models take neither a
-                temperature nor log-probabilities, and need room.
         """
-        self.model = str(model)
-        self._model = model
+        self.model = asker.name
+        self._asker = asker
         self._wording = wording
-        self._reasoning = reasoning
-        self._logprobs = not reasoning
-        named = model.config.temperature if own else None
-        self._temperature = None if reasoning else (0.0 if named is None else named)
 
     async def __call__(self, explanation: str, excerpts: Sequence[Excerpt]) -> list[Outcome]:
         """See `neuron_eval.simulation.base.Simulation`."""
@@ -66,49 +42,15 @@ class ChatSimulation:
 
     async def _excerpt(self, explanation: str, excerpt: Excerpt) -> Outcome:
         tokens = excerpt.record.tokens
-        messages = chat_prompt(explanation, tokens, self._wording)
-        reason = ""
-        for _ in range(ATTEMPTS):
-            output = await self._ask(messages, len(tokens))
-            try:
-                outcome = read_reply(output, len(tokens))
-            except UnreadableReplyError as error:
-                reason = str(error)
-                messages = [
-                    *messages,
-                    *([output.message] if output.choices else []),
-                    ChatMessageUser(content=_retry(self._wording, reason, len(tokens))),
-                ]
-            else:
-                return outcome
-            finally:
-                # Once read, they would only swell the log: 15 alternatives a generated token.
-                for choice in output.choices:
-                    choice.logprobs = None
-        return Failed(f"excerpt {excerpt.name}: {ATTEMPTS} unreadable replies, the last: {reason}")
-
-    async def _ask(self, messages: list[ChatMessage], count: int) -> ModelOutput:
-        asked = self._logprobs
         try:
-            return await self._generate(messages, count, asked)
-        except Exception as error:
-            # Some servers refuse the question instead of leaving log-probabilities out.
-            if not asked or "logprobs" not in str(error).lower():
-                raise
-            self._logprobs = False
-            return await self._generate(messages, count, logprobs=False)
-
-    async def _generate(
-        self, messages: list[ChatMessage], count: int, logprobs: bool
-    ) -> ModelOutput:
-        config = GenerateConfig(
-            temperature=self._temperature,
-            max_tokens=None if self._reasoning else 64 + 16 * count,
-            logprobs=True if logprobs else None,
-            top_logprobs=TOP_LOGPROBS if logprobs else None,
-        )
-        cache = CACHE if self._temperature in (None, 0.0) else False
-        return await self._model.generate(messages, config=config, cache=cache)
+            return await self._asker.ask(
+                chat_prompt(explanation, tokens, self._wording),
+                read=lambda output: read_reply(output, len(tokens)),
+                again=lambda reason: _retry(self._wording, reason, len(tokens)),
+                max_tokens=64 + 16 * len(tokens),
+            )
+        except UnreadableReplyError as error:
+            return Failed(f"excerpt {excerpt.name}: {error}")
 
 
 def chat_prompt(explanation: str, tokens: Sequence[str], wording: ChatWording) -> list[ChatMessage]:

@@ -9,6 +9,7 @@ from inspect_ai.model import Model, get_model, model_roles
 from neuron_eval.embedding import TextEmbedder, resolve_embedder
 from neuron_eval.explain import reasons
 from neuron_eval.prompts.wording import Pack, PackError
+from neuron_eval.simulation.asking import Asker
 from neuron_eval.simulation.base import Simulation
 from neuron_eval.simulation.chat import ChatSimulation
 from neuron_eval.simulation.embedding import EmbeddingSimulation
@@ -66,4 +67,4 @@ def chat(model: Model, pack: Pack, *, named: bool) -> ChatSimulation:
     """
     if pack.chat is None:
         raise PackError(f"prompt pack {pack.name!r} has no section simulation.chat")
-    return ChatSimulation(model, pack.chat, own=named, reasoning=reasons(model))
+    return ChatSimulation(Asker(model, named=named, reasoning=reasons(model)), pack.chat)

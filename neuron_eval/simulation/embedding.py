@@ -24,6 +24,8 @@ class EmbeddingSimulation:
 
     async def __call__(self, explanation: str, excerpts: Sequence[Excerpt]) -> list[Outcome]:
         """See `neuron_eval.simulation.base.Simulation`."""
+        if not excerpts:
+            return []
         tokens = [token for excerpt in excerpts for token in excerpt.record.tokens]
         # Asked for apart, the tokens are the same request for every explanation: a cache hit.
         target = (await self._embedder.embed([explanation]))[explanation]
