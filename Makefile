@@ -6,7 +6,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 EXTRAS ?= local,test,check
 BIN := .venv/bin
 
-.PHONY: .venv demo test check clean
+.PHONY: .venv demo test check readme clean
 
 .venv: .venv/installed
 
@@ -29,6 +29,12 @@ check: .venv
 	cp -r neuron_eval build/types/neuron_eval
 	cp -r scorers tasks build/types/neuron_eval/
 	cd build/types && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p neuron_eval
+
+# What the README's table is copied from.
+readme: demo
+	rm -rf logs/readme
+	$(BIN)/python -m neuron_eval.report.results_only logs/demo logs/readme
+	$(BIN)/python -m neuron_eval.report.markdown logs/readme
 
 clean:
 	rm -rf .venv build dist *.egg-info

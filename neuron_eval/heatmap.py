@@ -1,23 +1,44 @@
 """True above simulated activation on the tokens, as ANSI text that the log viewer colours.
 
 The viewer shows HTML as text, but renders 24-bit ANSI colours in strings of a score's metadata.
-Every line opens with its own background, so that it reads in light and dark.
+Every line opens with its own ink on its own white background, so that it reads in light and dark.
+
+Known gap: letters that join or stack across tokens (Arabic, emoji sequences) are drawn token by
+token, and right-to-left words stand in their own order within a row, the same in both rows.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
 
 SHADES = 10
 """Steps of colour above white."""
 
-WIDTH = 96
-"""Characters a row before the excerpt goes on in the next pair of rows."""
+WIDTH = 100
+"""Columns a row before the excerpt goes on in the next pair of rows: fits a half-screen window."""
 
-_RESET = "\x1b[0m"
+SIGNS = "⏎ newline  ⇥ tab  · another character without a shape"
+"""What `visible` writes for characters that cannot be seen, for a legend."""
+
+Label = Literal["T", "S"]
+
 _INK = "38;2;20;20;20"
-_VISIBLE = str.maketrans({"\n": "⏎", "\r": "␍", "\t": "⇥", "\x1b": "␛"})
-_TRUE, _SIMULATED = (214, 69, 31), (31, 99, 200)
+_PAPER = "48;2;255;255;255"
+_RESET = "\x1b[0m"
+_FULL: dict[Label, tuple[int, int, int]] = {"T": (244, 112, 62), "S": (80, 152, 242)}
+_LABEL: dict[Label, str] = {"T": "38;2;190;64;16", "S": "38;2;24;84;190"}
+_VISIBLE = {"\n": "⏎", "\t": "⇥", "\xa0": " ", "\u3000": "\u3000"}
+
+
+class _Piece(NamedTuple):
+    """A token, or a part of one that is longer than a row, as it is drawn."""
+
+    text: str
+    width: int
+    true: int
+    simulated: int
 
 
 def shades(values: Sequence[float], low: float, high: float) -> list[int]:
@@ -39,47 +60,118 @@ def heat_map(tokens: Sequence[str], true: Sequence[int], simulated: Sequence[int
     Args:
         tokens: The excerpt's tokens, shape [T].
         true: Shades of the true activations, shape [T].
-        simulated: Shades of the expected activations, shape [T].
+        simulated: Shades of the simulated activations, shape [T].
 
     Returns:
-        Lines of ANSI text; ``T`` opens a row of truth, ``S`` one of simulation.
+        Lines of ANSI text; ``T`` opens a row of truth, ``S`` one of simulation. The two rows of
+        a pair hold the same text; a token that is wider than a row goes on in the next pair.
+
+    Raises:
+        ValueError: The lengths differ.
     """
     lines = []
-    for start, end in _rows(tokens):
-        for label, row, colour in (("T", true, _TRUE), ("S", simulated, _SIMULATED)):
-            lines.append(_line(label, tokens[start:end], row[start:end], colour))
+    for row in _rows(tokens, true, simulated):
+        lines.append(_row("T", [(piece.text, piece.true) for piece in row]))
+        lines.append(_row("S", [(piece.text, piece.simulated) for piece in row]))
     return "\n".join(lines)
 
 
+def scale(label: Label, name: str, low: float, high: float) -> str:
+    """A line of a legend: whose rows, from which value in white to which in full colour.
+
+    Args:
+        label: Whose rows.
+        name: What they show.
+        low: What is white, with everything below.
+        high: What has the full colour.
+    """
+    if high <= low:
+        return f"{_opening(label)} {name}  white throughout, at most {_short(high)}{_RESET}"
+    steps = "".join(f"\x1b[{_background(label, shade)}m " for shade in range(1, SHADES + 1))
+    return (
+        f"{_opening(label)} {name}  white up to {_short(low):<6} {steps}"
+        f"\x1b[{_PAPER}m {_short(high)}{_RESET}"
+    )
+
+
+def caption(title: str, text: str) -> str:
+    """A line of plain text between heat maps, its title in bold."""
+    return f"\x1b[1;{_INK};{_PAPER}m{visible(title)}\x1b[22m  {visible(text)}{_RESET}"
+
+
 def visible(token: str) -> str:
-    """A token with signs for newlines, tabs and other control characters."""
-    return "".join(c if c.isprintable() or c == " " else "·" for c in token.translate(_VISIBLE))
+    """A token with signs for newlines, tabs and every other character without a shape.
+
+    Among them are the bidirectional controls, which would reorder the line. A mark that would
+    stand on the token before gets a circle of its own.
+    """
+    text = "".join(_sign(c) for c in token)
+    return f"◌{text}" if text and unicodedata.category(text[0]).startswith("M") else text
 
 
-def _rows(tokens: Sequence[str]) -> Iterator[tuple[int, int]]:
+def columns(text: str) -> int:
+    """How many columns a text takes in a fixed-width font, by East Asian width."""
+    return sum(_columns(c) for c in text)
+
+
+def _sign(c: str) -> str:
+    return _VISIBLE.get(c, c if c.isprintable() else "·")
+
+
+def _columns(c: str) -> int:
+    if unicodedata.category(c) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(c) in "WF" else 1
+
+
+def _rows(
+    tokens: Sequence[str], true: Sequence[int], simulated: Sequence[int]
+) -> Iterator[list[_Piece]]:
+    """Whole pieces in rows of at most `WIDTH` columns."""
+    row: list[_Piece] = []
+    for token, t, s in zip(tokens, true, simulated, strict=True):
+        for text in _parts(visible(token)):
+            piece = _Piece(text, columns(text), t, s)
+            if row and sum(p.width for p in row) + piece.width > WIDTH:
+                yield row
+                row = []
+            row.append(piece)
+    if row:
+        yield row
+
+
+def _parts(text: str) -> Iterator[str]:
+    """The text itself, or, where it is wider than a row, parts of at most `WIDTH` columns."""
     start, width = 0, 0
-    for i, token in enumerate(tokens):
-        if width and width + len(token) > WIDTH:
-            yield start, i
+    for i, c in enumerate(text):
+        if width + _columns(c) > WIDTH:
+            yield text[start:i]
             start, width = i, 0
-        width += len(token)
-    yield start, len(tokens)
+        width += _columns(c)
+    yield text[start:]
 
 
-def _line(
-    label: str, tokens: Sequence[str], row: Sequence[int], colour: tuple[int, int, int]
-) -> str:
+def _row(label: Label, pieces: Sequence[tuple[str, int]]) -> str:
     """One row; neighbours of one shade share an escape, which keeps logs small."""
-    parts = [f"\x1b[{_INK};48;2;255;255;255m{label} "]
+    parts = [_opening(label), " "]
     current = 0
-    for token, shade in zip(tokens, row, strict=True):
+    for text, shade in pieces:
         if shade != current:
-            parts.append(f"\x1b[{_INK};48;2;{_mix(colour, shade)}m")
+            parts.append(f"\x1b[{_background(label, shade)}m")
             current = shade
-        parts.append(visible(token))
+        parts.append(text)
     return "".join(parts) + _RESET
 
 
-def _mix(colour: tuple[int, int, int], shade: int) -> str:
-    share = 0.85 * shade / SHADES
-    return ";".join(str(round(255 + (c - 255) * share)) for c in colour)
+def _opening(label: Label) -> str:
+    """The label in bold in its own colour, then ink on white."""
+    return f"\x1b[1;{_LABEL[label]};{_PAPER}m{label}\x1b[22;{_INK}m"
+
+
+def _background(label: Label, shade: int) -> str:
+    mixed = (round(255 + (c - 255) * shade / SHADES) for c in _FULL[label])
+    return "48;2;" + ";".join(map(str, mixed))
+
+
+def _short(value: float) -> str:
+    return f"{value:.3g}"

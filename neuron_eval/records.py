@@ -13,6 +13,9 @@ from typing import Literal
 
 SplitName = Literal["train", "calibration", "valid", "test"]
 
+Kind = Literal["top", "random", "sentence", "further"]
+"""A recorded neuron's top and random excerpts; a puzzle's sentences and further sentences."""
+
 TOP_SPLITS: tuple[SplitName, ...] = ("train", "calibration", "valid", "test")
 """The splits that top excerpts are dealt to in turn."""
 
@@ -54,8 +57,8 @@ class ActivationRecord:
 class Excerpt:
     """An activation record together with where it stands in its neuron's record."""
 
-    kind: Literal["top", "random"]
-    """Which of the neuron's two lists the excerpt comes from."""
+    kind: Kind
+    """Which of the neuron's lists the excerpt comes from."""
 
     index: int
     """Its place in that list, from 0."""

@@ -69,16 +69,19 @@ def explanation_task(
     metrics: list[Metric] | None = None
     if by_layer:
         metrics = [mean(), stderr(), interval(), grouped(mean(), "layer", all=False)]
-    return Task(
+    task = Task(
         dataset=dataset(chosen),
         solver=explain(format, cutoff_quantile, pack),
-        scorer=[simulation_correlation(simulation, calibration, pack), adacs(), scored()],
+        scorer=[simulation_correlation(simulation, calibration, pack), adacs()],
         metrics=metrics,  # type: ignore[arg-type]
         version=VERSION,
         metadata=metadata,
         viewer=viewer_config(),
         headline_metric="simulation_correlation",
     )
+    # Added afterwards, because a task's own metrics replace those of every scorer it is made with.
+    task.scorer = [*(task.scorer or []), scored()]
+    return task
 
 
 def check_number(name: str, value: object, least: int) -> None:

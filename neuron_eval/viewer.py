@@ -1,4 +1,8 @@
-"""How Inspect's log viewer lists the samples of an eval."""
+"""How Inspect's log viewer lists the samples of an eval.
+
+What is not set here the viewer decides by the log: it adds columns for errors, limits, retries
+and epochs where there are any. It shows every score's column, also one that is asked to hide.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,8 @@ _SCORES = {
     "adacs": "AdaCS",
 }
 
+_HIDDEN = ("input", "tokens", "duration")
+
 
 def viewer_config() -> ViewerConfig:
     """Neuron, explanation, reference and both scores, coloured from 0 to 1."""
@@ -27,15 +33,12 @@ def viewer_config() -> ViewerConfig:
                 TaskSamplesColumn(id="target"),
                 *(TaskSamplesColumn.score(name) for name in _SCORES),
                 TaskSamplesColumn.score("scored", visible=False),
-                TaskSamplesColumn(id="input", visible=False),
-                TaskSamplesColumn(id="tokens", visible=False),
-                TaskSamplesColumn(id="duration", visible=False),
-                TaskSamplesColumn(id="epoch", visible=False),
-                TaskSamplesColumn(id="error", visible=False),
-                TaskSamplesColumn(id="retries", visible=False),
-                TaskSamplesColumn(id="limit", visible=False),
+                *(
+                    TaskSamplesColumn(id=id, visible=False)
+                    for id in ("input", "tokens", "duration")
+                ),
             ],
-            multiline=False,
+            multiline=True,
             compact_scores=False,
             score_labels=_SCORES,
             score_color_scales={

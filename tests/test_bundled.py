@@ -20,7 +20,7 @@ def test_there_are_enough_neurons_half_of_them_drawn_at_random(neurons):
     assert len(neurons) >= 80
     assert groups["clear"] == groups["random"] == len(neurons) / 2
     assert len({neuron.layer for neuron in neurons}) >= 5
-    assert {neuron.model for neuron in neurons} == {"smollm2-135m-instruct"}
+    assert {neuron.model for neuron in neurons} == {"smollm2"}
     assert len({neuron.id for neuron in neurons}) == len(neurons)
 
 
@@ -74,3 +74,13 @@ def test_puzzles_are_samples_too():
     assert len(samples) >= 20
     assert all(sample.target for sample in samples)
     assert samples[0].metadata["layer"] == -1
+
+
+def test_the_sources_name_the_hashes_of_what_ships():
+    import hashlib
+    from importlib import resources
+
+    folder = resources.files("neuron_eval.data")
+    sources = folder.joinpath("SOURCES.md").read_text(encoding="utf-8")
+    for name in ("smollm2.jsonl.gz", "minilm-vocab.txt"):
+        assert hashlib.sha256(folder.joinpath(name).read_bytes()).hexdigest() in sources

@@ -305,6 +305,7 @@ def test_scores_are_stated_by_layer_on_request(neurons):
     scores = by_id(log)
     first = [scores[i]["simulation_correlation"].as_float() for i in ("test/L0N0", "test/L1N1")]
     assert found["0"] == pytest.approx(sum(first) / 2)
+    assert metrics(log, "scored") == {"share": 1, "excerpts_failed": 0}
 
 
 def test_short_neurons_are_refused_or_skipped_and_counted(tmp_path):

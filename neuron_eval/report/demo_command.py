@@ -36,8 +36,8 @@ def demo(neurons: str, limit: int | None, log_dir: str) -> None:
             formats.avhs,
         )
     ]
-    logs = eval(tasks, model=MODEL, limit=limit, log_dir=log_dir, max_tasks=1)
-    console = Console(width=max(100, Console().width))
+    logs = eval(tasks, model=MODEL, limit=limit, log_dir=log_dir)
+    console = Console(width=max(112, Console().width))
     failed = [log for log in logs if log.status != "success"]
     for log in failed:
         message = log.error.message if log.error else log.status

@@ -63,7 +63,7 @@ def rows(logs: Sequence[EvalLog]) -> list[Row]:
     """One row a log, in the paper's order of formats.
 
     Args:
-        logs: Logs of this project's tasks, with their samples.
+        logs: Logs of this project's tasks, with or without their samples.
     """
     order = {name: i for i, name in enumerate(format_names())}
     made = [_row(log) for log in logs]
@@ -77,7 +77,7 @@ def ratio_to_original(rows: Sequence[Row]) -> list[float]:
 
 
 def render(rows: Sequence[Row]) -> Table:
-    """The table for a terminal of 100 columns."""
+    """The table, for a terminal of at least 112 columns."""
     table = Table(
         title="A neuron, mean with 95 % bootstrap interval",
         title_justify="left",
@@ -112,15 +112,29 @@ def _with_count(estimate: Estimate, neurons: int) -> str:
 
 
 def _row(log: EvalLog) -> Row:
-    samples = log.samples or []
-    used = [s.output.usage.input_tokens for s in samples if s.output and s.output.usage]
+    neurons = log.results.completed_samples if log.results else 0
     return Row(
         format=str((log.eval.metadata or {}).get("format", log.eval.task)),
-        neurons=len(samples),
+        neurons=neurons,
         simulation=_estimate(log, "simulation_correlation"),
         adacs=_estimate(log, "adacs"),
-        prompt_tokens=sum(used) / len(used) if used else NAN,
+        prompt_tokens=_prompt_tokens(log, neurons),
     )
+
+
+def _prompt_tokens(log: EvalLog, neurons: int) -> float:
+    """From the samples; without them from the totals, if the explainer played no other part."""
+    if log.samples:
+        used = [s.output.usage.input_tokens for s in log.samples if s.output and s.output.usage]
+        return sum(used) / len(used) if used else NAN
+    total = log.stats.model_usage.get(log.eval.model)
+    played_roles = any(
+        metadata.model == log.eval.model
+        for bound in (log.eval.model_roles or {}).values()
+        for metadata in (bound if isinstance(bound, list) else [bound])
+    )
+    only_explained = not played_roles and not log.stats.role_usage.get("simulator")
+    return total.input_tokens / neurons if total and neurons and only_explained else NAN
 
 
 def _estimate(log: EvalLog, scorer: str) -> Estimate:

@@ -13,25 +13,26 @@ from neuron_eval.simulation.base import Simulated, Simulation
 from neuron_eval.simulation.measure import Measurement
 from neuron_eval.stats import pearson
 
-_MARKUP = re.compile(r"[\\`*_{}\[\]<>#|$~&]")
+REASONS = 3
+"""So many reasons why an excerpt has no values stand in the explanation; the metadata hold all."""
+
+# < and & are left alone: the viewer escapes them itself, before it reads the Markdown
+_MARKUP = re.compile(r"[\\`*\[\]$~|]|(?<![^\W_])_|_(?![^\W_])")
 
 
 def explanation_line(result: Measurement) -> str:
-    """The numbers of a sample in words, as Markdown."""
-    parts = [
-        f"correlation {_number(result.correlation)}",
-        f"top excerpts {_number(result.correlation_top)}",
-        f"random excerpts {_number(result.correlation_random)}",
-    ]
+    """The numbers of a sample in words, and what went wrong, as Markdown."""
+    counts = f"{result.tokens} tokens in {len(result.scored)} excerpts"
+    if result.unscored_reason:
+        return f"Not scored: {_plain(result.unscored_reason)} ({counts}).{_problems(result)}"
+    parts = [f"correlation {_number(result.correlation)}"]
+    if len({excerpt.kind for excerpt, _ in result.scored}) > 1:
+        parts.append(f"top excerpts {_number(result.correlation_top)}")
+        parts.append(f"random excerpts {_number(result.correlation_random)}")
     if result.calibration is not None:
         parts.append(f"R² after calibration {_number(result.r_squared)}")
         parts.append(f"absolute deviation explained {_number(result.absolute_deviation_explained)}")
-    parts.append(f"{result.tokens} tokens in {len(result.scored)} excerpts")
-    line = "; ".join(parts) + "."
-    if result.unscored_reason:
-        line = f"Not scored: {result.unscored_reason}. {line}"
-    problems = [f"- {_plain(failure)}" for failure in result.failures + result.calibration_failures]
-    return "\n".join([line, *(["", *problems] if problems else [])])
+    return f"{'; '.join([*parts, counts])}.{_problems(result)}"
 
 
 def score_metadata(result: Measurement, simulate: Simulation, explainer: str) -> dict[str, Any]:
@@ -82,7 +83,7 @@ def heat_maps(result: Measurement) -> str:
     true = [v for excerpt, _ in result.scored for v in excerpt.record.activations]
     expected = [v for _, simulated in result.scored for v in simulated.values]
     if not true:
-        return ""
+        return "no excerpt was simulated"
     ground, high, peak = background(expected), max(expected), max(true)
     basis = ", ".join(sorted({simulated.basis for _, simulated in result.scored}))
     name = f"simulated activation ({basis})"
@@ -119,6 +120,21 @@ def _numbers(record: ActivationRecord, simulated: Simulated) -> str:
         f"correlation {_number(pearson(record.activations, simulated.values))}, "
         f"peak true {record.peak:.3g}, simulated {max(simulated.values):.3g}"
     )
+
+
+def _problems(result: Measurement) -> str:
+    """How many excerpts have no values, and the first reasons, as a Markdown list."""
+    failures = result.failures + result.calibration_failures
+    if not failures:
+        return ""
+    lines = [
+        f"\n\nNo values for {len(result.failures)} held-out and "
+        f"{len(result.calibration_failures)} calibration excerpts:\n",
+        *(f"- {_plain(failure)}" for failure in failures[:REASONS]),
+    ]
+    if len(failures) > REASONS:
+        lines.append(f"- and {len(failures) - REASONS} more, in the metadata")
+    return "\n".join(lines)
 
 
 def _number(value: float | None) -> str:

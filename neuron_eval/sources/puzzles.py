@@ -57,7 +57,7 @@ def _neuron(name: str, puzzle: Mapping[str, Any], at: str) -> NeuronRecord:
         raise RecordError(f"{at}: missing field(s) {', '.join(map(repr, missing))}")
     shown = _sentences(puzzle["sentences"], f"{at}: field 'sentences'")
     further = _sentences(puzzle.get("further_sentences", []), f"{at}: field 'further_sentences'")
-    numbered = [Excerpt("random", i, record) for i, record in enumerate(further)]
+    numbered = [Excerpt("further", i, record) for i, record in enumerate(further)]
     return NeuronRecord(
         id=f"puzzles/{name}",
         model="puzzles",
@@ -70,7 +70,7 @@ def _neuron(name: str, puzzle: Mapping[str, Any], at: str) -> NeuronRecord:
         group="puzzle",
         cutoff=CUTOFF,
         given_splits=(
-            ("train", tuple(Excerpt("top", i, record) for i, record in enumerate(shown))),
+            ("train", tuple(Excerpt("sentence", i, record) for i, record in enumerate(shown))),
             ("calibration", tuple(numbered[0::2])),
             ("valid", tuple(numbered[1::2])),
             ("test", ()),

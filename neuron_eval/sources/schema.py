@@ -1,6 +1,6 @@
 """The project's own file format: one JSON object a neuron, one neuron a line.
 
-    {"id": "smollm2-135m-instruct/L8N902", "model": "smollm2-135m-instruct",
+    {"id": "smollm2/L8N902", "model": "smollm2",
      "layer": 8, "neuron": 902, "group": "clear",
      "quantiles": [0.5, 0.9, 0.99, 0.999, 0.9999], "quantile_boundaries": [0.01, …],
      "top":    [{"tokens": [" stay", …], "activations": [4.81, …]}, …],

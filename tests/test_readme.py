@@ -1,0 +1,66 @@
+"""What the README states, against the code and the logs."""
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from neuron_eval.report.markdown import of_folder
+from neuron_eval.tasks import explain as explain_module
+from neuron_eval.tasks import formats
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def defaults(function):
+    return {name: p.default for name, p in inspect.signature(function).parameters.items()}
+
+
+def test_the_table_is_that_of_the_logs():
+    assert of_folder(str(ROOT / "logs" / "readme")) in README
+
+
+def test_the_parameters_are_those_of_the_tasks():
+    section = README.split("### Parameters")[1].split("###")[0]
+    stated = dict(re.findall(r"^\| `(\w+)` \| (\S+) \|", section, re.MULTILINE))
+    real = {
+        name: "none" if value is None else f"`{str(value).lower()}`"
+        for name, value in defaults(formats.summary).items()
+    }
+    assert stated == real
+
+
+@pytest.mark.parametrize("name", ["original", "summary", "highlight", "highlight_summary", "avhs"])
+def test_every_task_has_the_same_parameters(name):
+    general = defaults(explain_module.explain)
+    general.pop("format")
+    assert defaults(getattr(formats, name)) == general
+
+
+def test_the_file_tree_names_every_module():
+    tree = README.split("## The files")[1].split("##")[0]
+    stated = set(re.findall(r"^      ([\w.]+/?) ", tree, re.MULTILINE))
+    package = ROOT / "neuron_eval"
+    real = {p.name for p in package.glob("*.py") if not p.name.startswith("__")}
+    real |= {f"{p.parent.name}/" for p in package.glob("*/__init__.py")}
+    assert stated == real
+
+
+def test_files_that_the_readme_links_to_exist():
+    for target in re.findall(r"\]\(((?!http)[^)]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_the_project_speaks_of_no_machine():
+    import subprocess
+
+    names = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert len(names) > 50
+    for name in names:
+        if name.endswith((".py", ".md", ".toml", ".yaml", ".txt", "Makefile")):
+            text = (ROOT / name).read_text(encoding="utf-8")
+            assert not re.search(r"/(?:work|root|home)/", text), name

@@ -1,0 +1,210 @@
+"""What a person sees in `inspect view`, in a real browser.
+
+NEURON_EVAL_SCREENSHOTS=DIR writes viewer-samples.png and viewer-heatmap.png there.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from importlib import util
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from inspect_ai import eval as run_eval
+from inspect_ai.log import resolve_sample_attachments
+
+from neuron_eval.embedding.minilm import missing_packages
+from neuron_eval.sources import load_neurons
+from neuron_eval.tasks.formats import summary
+from neuron_eval.testing import fake_embedder
+
+pytestmark = pytest.mark.browser
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WAIT_MS = 30_000
+WINDOW = {"width": 1280, "height": 860}
+BAR = 28
+NEURONS = "smollm2"
+
+# the rendered heat map: its rows as lists of [text, background, ink]
+ROWS = """legend => [...legend.closest('div').parentElement.children].map(line =>
+    [...line.querySelectorAll('span')].map(span => {
+        const style = getComputedStyle(span)
+        return [span.textContent, style.backgroundColor, style.color]
+    }))"""
+
+
+@pytest.fixture
+def chromium():
+    """The path of a browser that playwright can drive."""
+    if util.find_spec("playwright") is None:
+        pytest.skip("needs playwright: pip install 'neuron_eval[browser]'")
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.skip(f"needs one of {', '.join(BROWSERS)} on PATH: apt-get install chromium")
+    return found
+
+
+@pytest.fixture
+def log(chromium, tmp_path):
+    """A real eval of the baseline on three bundled neurons that have a reference."""
+    chosen = islice((neuron.id for neuron in load_neurons(NEURONS) if neuron.reference), 3)
+    (done,) = run_eval(
+        summary(neurons=NEURONS),
+        sample_id=list(chosen),
+        model="neuron-baseline/lexical",
+        model_roles={"embedder": fake_embedder(_letters).model} if missing_packages() else {},
+        log_dir=str(tmp_path / "logs"),
+        display="none",
+    )
+    assert done.status == "success", done.error
+    return done
+
+
+def _letters(text):
+    """How often each letter stands in a text: enough to tell words apart."""
+    return [1 + text.lower().count(chr(letter)) ** 2 for letter in range(ord("a"), ord("z") + 1)]
+
+
+@pytest.fixture
+def viewer(log, tmp_path):
+    """The address of a viewer of the log's folder, in a process of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "inspect_ai", "view", "start"]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--log-dir", str(tmp_path / "logs")]
+    said = tmp_path / "viewer.txt"
+    with said.open("wb") as out:
+        server = subprocess.Popen(command, stdout=out, stderr=out, cwd=tmp_path)
+    try:
+        _wait_for(server, port, said)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.kill()
+        server.wait()
+
+
+def _wait_for(server, port, said):
+    deadline = time.monotonic() + WAIT_MS / 1000
+    while time.monotonic() < deadline:
+        assert server.poll() is None, said.read_text()
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.5):
+            return
+        time.sleep(0.1)
+    pytest.fail(f"the viewer did not answer: {said.read_text()}")
+
+
+@pytest.fixture
+def page(chromium, viewer):
+    """A page of a real Chromium at the log's list of samples."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        try:
+            page = browser.new_page(viewport=WINDOW)
+            page.set_default_timeout(WAIT_MS)
+            page.goto(viewer)
+            yield page
+        finally:
+            browser.close()
+
+
+def test_a_person_finds_scores_heat_map_and_prompt(log, page):
+    best = max(log.samples, key=lambda sample: sample.scores["simulation_correlation"].as_float())
+    _see_the_sample_list(page, log)
+    _cell(page, best.id, "sampleId").click()
+    _see_the_heat_map(page, best)
+    _see_the_transcript(page, best)
+
+
+def _see_the_sample_list(page, log):
+    page.wait_for_selector("[role=gridcell]")
+    shown = [h.lower() for h in page.locator("[role=columnheader]").all_inner_texts() if h.strip()]
+    assert shown[:5] == ["id", "answer", "target", "simulation", "adacs"]
+    for sample in log.samples:
+        assert _cell(page, sample.id, "answer").inner_text() == sample.output.completion
+        assert _cell(page, sample.id, "target").inner_text() == sample.target
+        for scorer in ("simulation_correlation", "adacs"):
+            cell = _cell(page, sample.id, f"score__{scorer}__{scorer}")
+            value = sample.scores[scorer].as_float()
+            assert float(cell.inner_text()) == pytest.approx(value)
+            colour = cell.evaluate("cell => getComputedStyle(cell).backgroundColor")
+            assert colour not in ("transparent", "rgba(0, 0, 0, 0)")
+    headline = log.results.scores[0].metrics["mean"].value
+    assert page.get_by_text(f"{headline:.3f}", exact=True).first.is_visible()
+    _screenshot(page, "viewer-samples.png", height=505)
+
+
+def _cell(page, sample_id, column):
+    row = page.locator("[role=row]").filter(has=page.get_by_text(sample_id, exact=True))
+    return row.locator(f"[data-col-id={column}]")
+
+
+def _see_the_heat_map(page, sample):
+    page.locator("a#scoring").click()
+    legend = page.get_by_text("true activation", exact=False).first
+    legend.wait_for()
+    page.get_by_role("button", name="more...").first.click()
+    page.get_by_role("button", name="less...").first.wait_for()
+    rows = legend.evaluate(ROWS)
+    texts = ["".join(text for text, _, _ in row) for row in rows]
+    assert texts[0].startswith("T true activation  ")
+    assert texts[1].startswith("S simulated activation (cosine)  white up to ")
+    assert "⏎ newline" in texts[2]
+
+    scored = sample.scores["simulation_correlation"].metadata["excerpts"]
+    for excerpt in scored:
+        assert any(text.startswith(f"{excerpt['excerpt']}  correlation ") for text in texts)
+    body = [row for row, text in zip(rows[3:], texts[3:], strict=True) if text[:2] in ("T ", "S ")]
+    assert len(body) >= 2 * len(scored)
+    # a strong colour: truth in red, simulation in blue, by at least half of the full colour
+    red, blue = (
+        [_rgb(background) for row in body if row[0][0] == label for _, background, _ in row]
+        for label in "TS"
+    )
+    assert max(r - b for r, _, b in red) > 90
+    assert max(b - r for r, _, b in blue) > 80
+    assert max(b - r for r, _, b in red) == max(r - b for r, _, b in blue) == 0
+    # and dark ink, so that it reads whatever the theme
+    assert all(max(_rgb(ink)) < 50 for row in body for _, _, ink in row[1:])
+    _screenshot(page, "viewer-heatmap.png", height=WINDOW["height"])
+
+
+def _rgb(colour):
+    red, green, blue = map(int, re.fullmatch(r"rgb\((\d+), (\d+), (\d+)\)", colour).groups())
+    return red, green, blue
+
+
+def _see_the_transcript(page, sample):
+    page.locator("a#transcript").click()
+    calls = [e for e in resolve_sample_attachments(sample, "full").events if e.event == "model"]
+    asked = next(event for event in calls if event.role is None).input[-1].text
+    line = max(re.findall(r"^[A-Z][a-z ]+:$", asked, re.MULTILINE), key=len)
+    page.get_by_text(line).first.wait_for()
+    page.get_by_text(re.compile(r"model call \(embedder\)", re.IGNORECASE)).first.wait_for()
+
+
+def _screenshot(page, name, height):
+    """The page without the viewer's top bar, which shows where the log lies."""
+    folder = os.environ.get("NEURON_EVAL_SCREENSHOTS")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        clip = {"x": 0, "y": BAR, "width": WINDOW["width"], "height": height - BAR}
+        page.screenshot(path=Path(folder, name), clip=clip)
