@@ -7,6 +7,7 @@ from neuron_eval.metrics import excerpts_failed, interval, mean, share, stderr
 from neuron_eval.scorers.adacs import adacs
 from neuron_eval.scorers.scored import scored
 from neuron_eval.scorers.simulation_correlation import simulation_correlation
+from neuron_eval.simulation.choose import check_simulation
 from neuron_eval.tasks import explain as explain_task
 from neuron_eval.tasks import formats as format_tasks
 
@@ -14,6 +15,7 @@ __all__ = [
     "LexicalBaseline",
     "adacs",
     "avhs",
+    "check_simulation",
     "embed_local",
     "embed_openai",
     "excerpts_failed",

@@ -9,6 +9,7 @@ import click
 COMMANDS = {
     "record": "neuron_eval.recording.command:record",
     "tokens": "neuron_eval.report.tokens_command:tokens",
+    "score": "neuron_eval.report.score_command:score",
     "demo": "neuron_eval.report.demo_command:demo",
 }
 """Subcommand to where it is defined; imported only when it is asked for."""

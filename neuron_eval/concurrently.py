@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Hashable, MutableMapping
 from typing import TypeVar
 
+import anyio
 from inspect_ai.util import collect
 
+K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
+
+_UNDER_WAY: dict[tuple[int, int], anyio.Event] = {}
+"""By memo and key: what somebody is finding out, and when it is over."""
 
 
 async def together(*awaitables: Awaitable[T]) -> list[T]:
@@ -25,6 +30,31 @@ async def together(*awaitables: Awaitable[T]) -> list[T]:
         return await collect(*awaitables)
     except ExceptionGroup as errors:
         raise first_error(errors) from errors
+
+
+async def once(memo: MutableMapping[K, T], key: K, find_out: Callable[[], Awaitable[T]]) -> T:
+    """What a memo holds for a key; found out by the first who asks, while the others wait.
+
+    Args:
+        memo: What is known already.
+        key: What is asked for.
+        find_out: Called if the memo does not hold it. If it fails, the next who waits tries.
+
+    Raises:
+        Exception: What ``find_out`` raises.
+    """
+    mark = (id(memo), hash(key))
+    while key not in memo:
+        if mark in _UNDER_WAY:
+            await _UNDER_WAY[mark].wait()
+            continue
+        over = _UNDER_WAY[mark] = anyio.Event()
+        try:
+            memo[key] = await find_out()
+        finally:
+            del _UNDER_WAY[mark]
+            over.set()
+    return memo[key]
 
 
 def first_error(error: BaseException) -> BaseException:

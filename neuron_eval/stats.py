@@ -31,6 +31,24 @@ class LinearCalibration:
         return self.slope * np.asarray(predicted, dtype=np.float64) + self.intercept
 
 
+@dataclass(frozen=True, slots=True)
+class PercentileCalibration:
+    """Each prediction becomes the true activation at its own percentile, between known points."""
+
+    predicted: tuple[float, ...]
+    """Distinct predictions of the calibration split, ascending, shape [K]."""
+
+    true: tuple[float, ...]
+    """The raw activation at each one's percentile, ascending, shape [K]."""
+
+    def __call__(self, predicted: ArrayLike) -> NDArray[np.float64]:
+        """Calibrated predictions, in raw activation; same shape."""
+        return np.interp(np.asarray(predicted, dtype=np.float64), self.predicted, self.true)
+
+
+Calibrator = LinearCalibration | PercentileCalibration
+
+
 def pearson(true: ArrayLike, predicted: ArrayLike) -> float | None:
     """Pearson correlation of two arrays of shape [N], in [-1, 1].
 
@@ -74,6 +92,24 @@ def fit_linear(true: ArrayLike, predicted: ArrayLike) -> LinearCalibration | Non
         return None
     line = LinearRegression().fit(p.reshape(-1, 1), t)
     return LinearCalibration(float(line.coef_[0]), float(line.intercept_))
+
+
+def fit_percentiles(true: ArrayLike, predicted: ArrayLike) -> PercentileCalibration | None:
+    """Match the distribution of predictions to that of the truth on the calibration split.
+
+    Equal predictions share the mean of their percentiles.
+
+    Returns:
+        None if the predictions are constant, so that they have no percentiles.
+    """
+    t, p = _pair(true, predicted)
+    if p.size < 2 or np.ptp(p) == 0:
+        return None
+    points, counts = np.unique(p, return_counts=True)
+    middle = (np.cumsum(counts) - (counts + 1) / 2) / (p.size - 1)
+    return PercentileCalibration(
+        tuple(map(float, points)), tuple(map(float, np.quantile(t, middle)))
+    )
 
 
 def bootstrap_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float] | None:

@@ -10,11 +10,13 @@ from inspect_ai.scorer import Metric, grouped
 from neuron_eval.dataset import EXCERPTS, dataset, neuron_set
 from neuron_eval.explain import explain
 from neuron_eval.metrics import interval, mean, stderr
+from neuron_eval.parameters import check_flag, check_number
 from neuron_eval.prompting import CUTOFF_QUANTILE
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.scorers.adacs import adacs
 from neuron_eval.scorers.scored import scored
 from neuron_eval.scorers.simulation_correlation import simulation_correlation
+from neuron_eval.simulation.choose import check_simulation
 from neuron_eval.viewer import viewer_config
 
 VERSION = "1-A"
@@ -30,6 +32,7 @@ def explanation_task(
     pack: str | None = None,
     simulation: str = "auto",
     calibration: str = "linear",
+    excerpts_per_call: int | None = None,
     on_short: str = "error",
     by_layer: bool = False,
 ) -> Task:
@@ -42,8 +45,9 @@ def explanation_task(
         cutoff_quantile: Which quantile boundary a token must exceed to count as highly
             activating, an index from 0.
         pack: A prompt pack to use instead of the bundled one.
-        simulation: How to simulate: ``auto``, ``chat`` or ``embedding``.
-        calibration: ``linear`` or ``none``.
+        simulation: How to simulate, see `neuron_eval.simulation.choose`.
+        calibration: ``linear``, ``percentiles`` or ``none``.
+        excerpts_per_call: Excerpts in one request to the simulator; None is the way's default.
         on_short: ``error`` or ``skip``, for neurons with too few excerpts.
         by_layer: Whether the metrics are also stated for each layer.
 
@@ -52,8 +56,7 @@ def explanation_task(
     """
     check_number("excerpts", excerpts, least=1)
     check_number("cutoff_quantile", cutoff_quantile, least=0)
-    if not isinstance(by_layer, bool):
-        raise ValueError(f"by_layer={by_layer!r}: allowed are true, false")
+    check_flag("by_layer", by_layer)
     wording = load_pack(pack)
     chosen = neuron_set(neurons, excerpts, on_short)
     metadata: dict[str, Any] = {
@@ -71,8 +74,12 @@ def explanation_task(
         metrics = [mean(), stderr(), interval(), grouped(mean(), "layer", all=False)]
     task = Task(
         dataset=dataset(chosen),
+        setup=check_simulation(simulation, pack),
         solver=explain(format, cutoff_quantile, pack),
-        scorer=[simulation_correlation(simulation, calibration, pack), adacs()],
+        scorer=[
+            simulation_correlation(simulation, calibration, pack, excerpts_per_call),
+            adacs(),
+        ],
         metrics=metrics,  # type: ignore[arg-type]
         version=VERSION,
         metadata=metadata,
@@ -82,13 +89,3 @@ def explanation_task(
     # Added afterwards, because a task's own metrics replace those of every scorer it is made with.
     task.scorer = [*(task.scorer or []), scored()]
     return task
-
-
-def check_number(name: str, value: object, least: int) -> None:
-    """Refuse a parameter that is not a whole number of at least ``least``.
-
-    Raises:
-        ValueError: Names the parameter and the value.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{name}={value!r}: expected a whole number of at least {least}")

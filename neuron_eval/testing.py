@@ -9,37 +9,32 @@ They go through Inspect like any model: its retries, cache, events and usage are
 
 from __future__ import annotations
 
-import json
-import math
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from inspect_ai.model import (
     ChatMessage,
     GenerateConfig,
-    Logprob,
     Logprobs,
     Model,
     ModelAPI,
     ModelOutput,
     ModelUsage,
     StopReason,
-    TopLogprob,
     modelapi,
 )
 from inspect_ai.tool import ToolChoice, ToolInfo
 
 from neuron_eval.checks import check_record
 from neuron_eval.records import ActivationRecord, NeuronRecord, Reference
+from neuron_eval.testing_replies import PromptReader, answer_lines, logprob_of
+from neuron_eval.testing_replies import read_chat_prompt as read_chat_prompt
 
 Respond = Callable[[list[ChatMessage], GenerateConfig], ModelOutput]
 Predict = Callable[[str, Sequence[str]], Sequence[float]]
 
 _RESPOND: dict[str, Respond] = {}
 """By model name, so that Inspect finds a fake again when it scores a log."""
-
-_NUMBERED = re.compile(r"^(\d+): (\".*\")$")
 
 
 class FakeRateLimitError(Exception):
@@ -103,6 +98,9 @@ class Fake:
     configs: list[GenerateConfig] = field(default_factory=list)
     """The configuration of each request."""
 
+    replies: list[str] = field(default_factory=list)
+    """The text of each answer that was given."""
+
 
 def fake(name: str, respond: Respond) -> Fake:
     """A model called ``neuron-fake/NAME`` that answers with ``respond(messages, config)``.
@@ -114,7 +112,9 @@ def fake(name: str, respond: Respond) -> Fake:
     def recorded(messages: list[ChatMessage], config: GenerateConfig) -> ModelOutput:
         made[0].requests.append(messages)
         made[0].configs.append(config)
-        return respond(messages, config)
+        output = respond(messages, config)
+        made[0].replies.append(output.completion)
+        return output
 
     _RESPOND[name] = recorded
     made.append(Fake(Model(FakeProvider(name), GenerateConfig())))
@@ -138,37 +138,60 @@ def fake_simulator(
     *,
     logprobs: bool = True,
     faults: Iterable[str] = (),
+    excerpts: Iterable[Sequence[str]] = (),
     name: str = "simulator",
 ) -> Fake:
     """A simulator that answers every well-asked question with what ``predict`` says.
 
+    It knows the prompts of ``simulation=chat``, ``sparse`` and ``per_token`` made with the
+    bundled pack, with one or several excerpts.
+
     Args:
-        predict: From the explanation and the excerpt's tokens to one value in [0, 10] a token.
+        predict: From the explanation and the excerpt's tokens (``per_token``: those up to the
+            one asked for) to one value in [0, 10] a token.
         logprobs: Whether the answers come with log-probabilities whose expectation is exactly
             the value; without them values are rounded, as a chat model would.
         faults: What goes wrong with the first requests, one each: ``garbage``, ``truncated``,
-            ``missing`` (a token left out), ``empty``, ``rate-limit``; then all goes well.
+            ``missing`` (a token left out; for ``sparse`` an excerpt), ``empty``,
+            ``rate-limit``; then all goes well.
+        excerpts: Tokens of the excerpts that plain text is taken apart as; other text is taken
+            apart into words with the space before them, and single other characters.
         name: The model's name.
     """
     left = list(faults)
+    reader = PromptReader(excerpts)
 
     def respond(messages: list[ChatMessage], config: GenerateConfig) -> ModelOutput:
-        explanation, tokens = read_chat_prompt(next(m.text for m in messages if m.role == "user"))
-        values = list(predict(explanation, tokens))
+        if messages[0].role == "user":
+            return _short_answer(f"neuron-fake/{name}", logprobs and bool(config.logprobs))
+        user = next(m.text for m in messages if m.role == "user")
+        question = reader.read(messages[0].text, user)
+        values = [list(predict(question.explanation, tokens)) for tokens in question.excerpts]
         fault = left.pop(0) if left else ""
         if fault == "rate-limit":
             raise FakeRateLimitError("429: slow down")
-        lines = [f"{i}: {round(value)}" for i, value in enumerate(values, start=1)]
+        lines = answer_lines(question, values)
         if fault in ("truncated", "missing"):
-            del lines[len(lines) // 2 : len(lines) if fault == "truncated" else len(lines) // 2 + 1]
-        text = {"garbage": "I would rather not.", "empty": ""}.get(fault, "\n".join(lines))
+            middle = len(lines) // 2
+            del lines[middle : len(lines) if fault == "truncated" else middle + 1]
+        words = {"garbage": ["I would rather not."], "empty": []}.get(fault)
+        pieces = [p for line in lines for p in line] if words is None else words
+        text = "".join(p if isinstance(p, str) else str(round(p)) for p in pieces).strip("\n")
         stop: StopReason = "max_tokens" if fault == "truncated" else "stop"
         output = ModelOutput.from_content(f"neuron-fake/{name}", text, stop_reason=stop)
-        if logprobs and config.logprobs and not fault:
-            output.choices[0].logprobs = _chat_logprobs(values)
+        if logprobs and config.logprobs and text:
+            output.choices[0].logprobs = Logprobs(content=[logprob_of(piece) for piece in pieces])
         return output
 
     return fake(name, respond)
+
+
+def _short_answer(model: str, logprobs: bool) -> ModelOutput:
+    """The answer to a question that asks for no simulation, such as what the model can do."""
+    output = ModelOutput.from_content(model, "4")
+    if logprobs:
+        output.choices[0].logprobs = Logprobs(content=[logprob_of(4.0)])
+    return output
 
 
 def fake_embedder(
@@ -187,13 +210,6 @@ def fake_embedder(
         return output
 
     return fake(name, respond)
-
-
-def read_chat_prompt(text: str) -> tuple[str, list[str]]:
-    """Explanation and tokens of a prompt of ``simulation=chat`` made with the bundled pack."""
-    explanation = text.partition("it responds to ")[2].partition("\n")[0]
-    lines = (_NUMBERED.match(line) for line in text.split("\n"))
-    return explanation, [json.loads(line[2]) for line in lines if line]
 
 
 def make_neuron(
@@ -230,26 +246,3 @@ def make_neuron(
         ),
         "make_neuron",
     )
-
-
-def _chat_logprobs(values: Sequence[float]) -> Logprobs:
-    """Tokens of a reply whose distribution at each value has exactly that expectation."""
-    content: list[Logprob] = []
-    for i, value in enumerate(values, start=1):
-        low = min(9, math.floor(value))
-        masses = {low: 1 - (value - low), low + 1: value - low}
-        tops = [
-            TopLogprob(token=f" {level}", logprob=math.log(mass))
-            for level, mass in masses.items()
-            if mass > 0
-        ]
-        separator = "" if i == 1 else "\n"
-        content.append(Logprob(token=f"{separator}{i}:", logprob=0.0))
-        content.append(
-            Logprob(
-                token=f" {round(value)}",
-                logprob=math.log(masses.get(round(value), 1e-30)),
-                top_logprobs=tops,
-            )
-        )
-    return Logprobs(content=content)

@@ -41,9 +41,12 @@ def viewer_config() -> ViewerConfig:
             multiline=True,
             compact_scores=False,
             score_labels=_SCORES,
-            score_color_scales={
-                name: ScoreColorScale(palette="good-high", min=0, max=1) for name in _SCORES
-            },
+            score_color_scales={name: score_scale() for name in _SCORES},
             color_scales_enabled=True,
         )
     )
+
+
+def score_scale() -> ScoreColorScale:
+    """The colours of a score's cells: red at 0, green at 1."""
+    return ScoreColorScale(palette="good-high", min=0, max=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from inspect_ai.model import get_model
 from inspect_ai.scorer import Score, Scorer, Target, scorer
 from inspect_ai.solver import TaskState
 
@@ -10,9 +9,10 @@ from neuron_eval.concurrently import together
 from neuron_eval.dealt import DealtNeuron, from_metadata
 from neuron_eval.metrics import interval, mean, stderr
 from neuron_eval.no_explanation import bad_explanation
+from neuron_eval.parameters import check_excerpts_per_call
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.simulation.base import Simulation
-from neuron_eval.simulation.choose import check_way, choose_simulation
+from neuron_eval.simulation.choose import check_way, choose_simulation, simulator
 from neuron_eval.simulation.measure import (
     Calibration,
     Measurement,
@@ -24,7 +24,10 @@ from neuron_eval.simulation.present import explanation_line, score_metadata
 
 @scorer(metrics=[mean(), stderr(), interval()])
 def simulation_correlation(
-    simulation: str = "auto", calibration: str = "linear", pack: str | None = None
+    simulation: str = "auto",
+    calibration: str = "linear",
+    pack: str | None = None,
+    excerpts_per_call: int | None = None,
 ) -> Scorer:
     """Simulate the neuron from the explanation and correlate with the truth (Bills et al. 2023).
 
@@ -34,15 +37,18 @@ def simulation_correlation(
     An empty or refused explanation predicts nothing and scores 0, with the reason.
 
     Args:
-        simulation: ``chat``, ``embedding``, or ``auto`` (see `neuron_eval.simulation.choose`).
-        calibration: ``linear`` also simulates the calibration split and states R² and absolute
-            deviation after a linear fit on it; ``none`` halves the requests.
+        simulation: A way to simulate, or ``auto`` (see `neuron_eval.simulation.choose`).
+        calibration: ``linear`` or ``percentiles`` also simulate the calibration split, and state
+            R² and absolute deviation after a fit on it; ``none`` halves the requests.
         pack: A prompt pack (YAML file) to use instead of the bundled one.
+        excerpts_per_call: How many excerpts go into one request (``chat`` and ``sparse``); None
+            is the way's own default.
 
     Raises:
         ValueError: A parameter is not among the allowed values.
     """
     way, fit, wording = check_way(simulation), check_calibration(calibration), load_pack(pack)
+    check_excerpts_per_call(excerpts_per_call)
 
     async def score(state: TaskState, target: Target) -> Score:
         dealt = from_metadata(state.metadata, state.sample_id)
@@ -50,9 +56,9 @@ def simulation_correlation(
         bad = bad_explanation(state.output)
         if bad is not None:
             return bad
-        simulate = choose_simulation(way, wording)
-        result = await _simulated(simulate, explanation, dealt, fit)
-        metadata = score_metadata(result, simulate, explainer=str(get_model()))
+        chosen = await choose_simulation(way, wording, simulator(), excerpts_per_call)
+        result = await _simulated(chosen.simulation, explanation, dealt, fit)
+        metadata = score_metadata(result, chosen.simulation, chosen.why, str(state.model))
         if result.correlation is None:
             return Score.unscored(
                 reason=result.unscored_reason,
@@ -73,12 +79,12 @@ def simulation_correlation(
 async def _simulated(
     simulate: Simulation, explanation: str, dealt: DealtNeuron, fit: Calibration
 ) -> Measurement:
-    """Simulate the held-out excerpts, and with them those that calibration is fitted on."""
-    fitted = dealt.calibration if fit == "linear" else ()
+    """Simulate the held-out excerpts, and those that calibration is fitted on."""
+    fitted = () if fit == "none" else dealt.calibration
     # Two calls, so that no request holds both what is fitted and what is scored.
     held_out, rest = await together(
         simulate(explanation, dealt.valid), simulate(explanation, fitted)
     )
     return measure(
-        list(zip(dealt.valid, held_out, strict=True)), list(zip(fitted, rest, strict=True))
+        list(zip(dealt.valid, held_out, strict=True)), list(zip(fitted, rest, strict=True)), fit
     )

@@ -17,6 +17,7 @@ def explain(
     pack: str | None = None,
     simulation: str = "auto",
     calibration: str = "linear",
+    excerpts_per_call: int | None = None,
     on_short: str = "error",
     by_layer: bool = False,
 ) -> Task:
@@ -28,8 +29,9 @@ def explain(
         excerpts: Excerpts of each kind in each split; the explainer sees so many.
         cutoff_quantile: Which quantile boundary a token must exceed to be highlighted, from 0.
         pack: A prompt pack (YAML file) to use instead of the bundled one.
-        simulation: How to simulate: auto, chat or embedding.
-        calibration: linear, or none to halve the simulator's requests.
+        simulation: How to simulate: auto, all_at_once, chat, sparse, per_token or embedding.
+        calibration: linear, percentiles, or none to halve the simulator's requests.
+        excerpts_per_call: Excerpts in one request to the simulator, for chat and sparse.
         on_short: What to do with neurons that have too few excerpts: error or skip.
         by_layer: Also state the scores by layer.
     """
@@ -41,6 +43,7 @@ def explain(
         pack=pack,
         simulation=simulation,
         calibration=calibration,
+        excerpts_per_call=excerpts_per_call,
         on_short=on_short,
         by_layer=by_layer,
     )

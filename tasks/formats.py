@@ -17,6 +17,7 @@ def original(
     pack: str | None = None,
     simulation: str = "auto",
     calibration: str = "linear",
+    excerpts_per_call: int | None = None,
     on_short: str = "error",
     by_layer: bool = False,
 ) -> Task:
@@ -29,6 +30,7 @@ def original(
         pack=pack,
         simulation=simulation,
         calibration=calibration,
+        excerpts_per_call=excerpts_per_call,
         on_short=on_short,
         by_layer=by_layer,
     )
@@ -42,6 +44,7 @@ def summary(
     pack: str | None = None,
     simulation: str = "auto",
     calibration: str = "linear",
+    excerpts_per_call: int | None = None,
     on_short: str = "error",
     by_layer: bool = False,
 ) -> Task:
@@ -54,6 +57,7 @@ def summary(
         pack=pack,
         simulation=simulation,
         calibration=calibration,
+        excerpts_per_call=excerpts_per_call,
         on_short=on_short,
         by_layer=by_layer,
     )
@@ -67,6 +71,7 @@ def highlight(
     pack: str | None = None,
     simulation: str = "auto",
     calibration: str = "linear",
+    excerpts_per_call: int | None = None,
     on_short: str = "error",
     by_layer: bool = False,
 ) -> Task:
@@ -79,6 +84,7 @@ def highlight(
         pack=pack,
         simulation=simulation,
         calibration=calibration,
+        excerpts_per_call=excerpts_per_call,
         on_short=on_short,
         by_layer=by_layer,
     )
@@ -92,6 +98,7 @@ def highlight_summary(
     pack: str | None = None,
     simulation: str = "auto",
     calibration: str = "linear",
+    excerpts_per_call: int | None = None,
     on_short: str = "error",
     by_layer: bool = False,
 ) -> Task:
@@ -104,6 +111,7 @@ def highlight_summary(
         pack=pack,
         simulation=simulation,
         calibration=calibration,
+        excerpts_per_call=excerpts_per_call,
         on_short=on_short,
         by_layer=by_layer,
     )
@@ -117,6 +125,7 @@ def avhs(
     pack: str | None = None,
     simulation: str = "auto",
     calibration: str = "linear",
+    excerpts_per_call: int | None = None,
     on_short: str = "error",
     by_layer: bool = False,
 ) -> Task:
@@ -129,6 +138,7 @@ def avhs(
         pack=pack,
         simulation=simulation,
         calibration=calibration,
+        excerpts_per_call=excerpts_per_call,
         on_short=on_short,
         by_layer=by_layer,
     )

@@ -46,6 +46,11 @@ def letters(text):
     return [text.count(c) + 0.1 for c in "abcdefghijklmnopqrstuvwxyz"]
 
 
+def task(name, **parameters):
+    """A task whose simulator is asked for one excerpt at a time."""
+    return getattr(formats, name)(**{"simulation": "chat", "excerpts_per_call": 1, **parameters})
+
+
 def run(task, explainer="the word cat", simulator=None, embedder=None, **options):
     explainer = fake_explainer(explainer) if isinstance(explainer, str) else explainer
     simulator = simulator or fake_simulator(knows)
@@ -68,7 +73,7 @@ def by_id(log):
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_task_explains_simulates_and_scores(neurons, name):
     simulator = fake_simulator(knows)
-    log = run(getattr(formats, name)(neurons=neurons), simulator=simulator)
+    log = run(task(name, neurons=neurons), simulator=simulator)
     scores = by_id(log)
     right, wrong = scores["test/L0N0"], scores["test/L1N1"]
     assert right["simulation_correlation"].as_float() > 0.9
@@ -83,7 +88,7 @@ def test_every_task_explains_simulates_and_scores(neurons, name):
 
 
 def test_the_log_says_what_ran(neurons):
-    log = run(formats.summary(neurons=neurons))
+    log = run(task("summary", neurons=neurons))
     assert log.eval.metadata["format"] == "summary"
     assert log.eval.metadata["pack"] == "neuron_eval"
     assert len(log.eval.metadata["pack_sha256"]) == 64
@@ -105,7 +110,7 @@ def test_the_log_says_what_ran(neurons):
 
 def test_the_explainer_is_asked_once_as_published(neurons):
     explainer = fake_explainer("the word cat")
-    run(formats.avhs(neurons=neurons), explainer=explainer)
+    run(task("avhs", neurons=neurons), explainer=explainer)
     assert len(explainer.requests) == 3
     config = explainer.configs[0]
     assert (config.temperature, config.top_p, config.max_tokens) == (1.0, 1.0, 60)
@@ -115,14 +120,14 @@ def test_the_explainer_is_asked_once_as_published(neurons):
 def test_what_the_user_sets_beats_what_was_published(neurons):
     explainer = fake_explainer("the word cat")
     explainer.model.config = GenerateConfig(temperature=0.2, max_tokens=200)
-    run(formats.avhs(neurons=neurons), explainer=explainer)
+    run(task("avhs", neurons=neurons), explainer=explainer)
     config = explainer.configs[0]
     assert (config.temperature, config.top_p, config.max_tokens) == (0.2, 1.0, 200)
 
 
 def test_the_answer_is_cleaned_and_the_raw_one_kept(neurons):
     raw = '- "The main thing this neuron does is find the word cat"'
-    log = run(formats.summary(neurons=neurons), explainer=raw)
+    log = run(task("summary", neurons=neurons), explainer=raw)
     sample = log.samples[0]
     assert sample.output.completion == "the word cat"
     assert sample.messages[-1].text == raw
@@ -139,7 +144,7 @@ def test_the_answer_is_cleaned_and_the_raw_one_kept(neurons):
 )
 def test_no_explanation_scores_as_a_bad_one_with_the_reason(neurons, explainer, reason):
     simulator = fake_simulator(knows)
-    log = run(formats.summary(neurons=neurons), explainer=explainer, simulator=simulator)
+    log = run(task("summary", neurons=neurons), explainer=explainer, simulator=simulator)
     for scores in by_id(log).values():
         for name in ("simulation_correlation", "adacs"):
             assert (scores[name].value, scores[name].reason) == (0, reason)
@@ -147,16 +152,16 @@ def test_no_explanation_scores_as_a_bad_one_with_the_reason(neurons, explainer, 
 
 
 def test_without_log_probabilities_values_are_read(neurons):
-    log = run(formats.summary(neurons=neurons), simulator=fake_simulator(knows, logprobs=False))
+    log = run(task("summary", neurons=neurons), simulator=fake_simulator(knows, logprobs=False))
     metadata = by_id(log)["test/L0N0"]["simulation_correlation"].metadata
     assert metadata["basis"] == "values"
 
 
 @pytest.mark.parametrize("fault", ["garbage", "truncated", "missing", "empty", "rate-limit"])
 def test_a_fault_is_asked_for_again(neurons, fault):
-    clean = run(formats.summary(neurons=neurons), simulator=fake_simulator(knows, name="good"))
+    clean = run(task("summary", neurons=neurons), simulator=fake_simulator(knows, name="good"))
     simulator = fake_simulator(knows, faults=[fault] * 2, name=f"bad-{fault}")
-    log = run(formats.summary(neurons=neurons), simulator=simulator)
+    log = run(task("summary", neurons=neurons), simulator=simulator)
     assert len(simulator.requests) == 3 * 20 + 2
     assert metrics(log, "scored") == {"share": 1, "excerpts_failed": 0}
     assert metrics(log, "simulation_correlation") == metrics(clean, "simulation_correlation")
@@ -168,7 +173,7 @@ def test_three_bad_replies_leave_the_excerpt_unscored_and_counted(neurons):
         return knows(explanation, tokens)[: -1 if "top2" in tokens else None]
 
     simulator = fake_simulator(mute_on)
-    log = run(formats.summary(neurons=neurons), simulator=simulator, max_samples=1)
+    log = run(task("summary", neurons=neurons), simulator=simulator, max_samples=1)
     score = by_id(log)["test/L0N0"]["simulation_correlation"]
     assert score.metadata["excerpts_failed"] == 1
     assert score.metadata["excerpts_scored"] == 9
@@ -180,7 +185,7 @@ def test_three_bad_replies_leave_the_excerpt_unscored_and_counted(neurons):
 
 def test_a_simulator_that_never_answers_measures_nothing(neurons):
     simulator = fake_simulator(knows, faults=["garbage"] * 1000)
-    log = run(formats.summary(neurons=neurons), simulator=simulator)
+    log = run(task("summary", neurons=neurons), simulator=simulator)
     for scores in by_id(log).values():
         score = scores["simulation_correlation"]
         assert math.isnan(score.as_float())
@@ -193,7 +198,7 @@ def test_a_simulator_that_never_answers_measures_nothing(neurons):
 
 def test_a_constant_simulation_is_no_measurement(neurons):
     simulator = fake_simulator(lambda explanation, tokens: [0] * len(tokens))
-    log = run(formats.summary(neurons=neurons), simulator=simulator)
+    log = run(task("summary", neurons=neurons), simulator=simulator)
     score = by_id(log)["test/L0N0"]["simulation_correlation"]
     assert math.isnan(score.as_float())
     assert "all 0" in score.reason
@@ -205,7 +210,7 @@ def test_broken_machinery_raises(neurons):
 
     roles = {"simulator": fake("broken", broken).model, "embedder": fake_embedder(letters).model}
     explainer = fake_explainer("the word cat").model
-    (log,) = eval(formats.summary(neurons=neurons), model=explainer, model_roles=roles)
+    (log,) = eval(task("summary", neurons=neurons), model=explainer, model_roles=roles)
     assert log.status == "error"
     assert "no server there" in log.error.message
 
@@ -218,7 +223,7 @@ def test_a_server_that_refuses_log_probabilities_is_asked_without(neurons):
             raise ValueError("400: logprobs are not supported by this model")
         return inner.model.api._respond(messages, config)
 
-    log = run(formats.summary(neurons=neurons), simulator=fake("picky", picky))
+    log = run(task("summary", neurons=neurons), simulator=fake("picky", picky))
     metadata = by_id(log)["test/L0N0"]["simulation_correlation"].metadata
     assert metadata["basis"] == "values"
 
@@ -236,7 +241,7 @@ def test_without_a_simulator_the_explainer_simulates_at_temperature_zero(neurons
     explainer = fake("both", both)
     explainer.model.config = GenerateConfig(temperature=0.9)
     roles = {"embedder": fake_embedder(letters).model}
-    (log,) = eval(formats.summary(neurons=neurons), model=explainer.model, model_roles=roles)
+    (log,) = eval(task("summary", neurons=neurons), model=explainer.model, model_roles=roles)
     assert log.status == "success"
     assert {config.temperature for config in configs} == {0.0}
     metadata = log.samples[0].scores["simulation_correlation"].metadata
@@ -246,21 +251,21 @@ def test_without_a_simulator_the_explainer_simulates_at_temperature_zero(neurons
 
 def test_nothing_is_simulated_twice_in_epochs_or_later_evals(neurons):
     simulator = fake_simulator(knows)
-    run(formats.summary(neurons=neurons), simulator=simulator, epochs=2)
-    run(formats.original(neurons=neurons), simulator=simulator)
+    run(task("summary", neurons=neurons), simulator=simulator, epochs=2)
+    run(task("original", neurons=neurons), simulator=simulator)
     assert len(simulator.requests) == 3 * 20
 
 
 def test_calibration_none_halves_the_requests(neurons):
     simulator = fake_simulator(knows)
-    log = run(formats.summary(neurons=neurons, calibration="none"), simulator=simulator)
+    log = run(task("summary", neurons=neurons, calibration="none"), simulator=simulator)
     assert len(simulator.requests) == 3 * 10
     assert log.samples[0].scores["simulation_correlation"].metadata["calibration"] is None
 
 
 def test_embedding_simulation_is_the_cosine_of_token_and_explanation(neurons):
     embedder = fake_embedder(letters)
-    log = run(formats.summary(neurons=neurons, simulation="embedding"), embedder=embedder)
+    log = run(task("summary", neurons=neurons, simulation="embedding"), embedder=embedder)
     metadata = by_id(log)["test/L0N0"]["simulation_correlation"].metadata
     assert metadata["simulation"] == "embedding"
     assert metadata["simulator"] == "neuron-fake/embedder"
@@ -272,7 +277,7 @@ def test_embedding_simulation_is_the_cosine_of_token_and_explanation(neurons):
 
 def test_every_text_is_embedded_once_and_a_failing_embedder_asked_again(neurons):
     embedder = fake_embedder(letters, failures=2)
-    log = run(formats.summary(neurons=neurons), embedder=embedder)
+    log = run(task("summary", neurons=neurons), embedder=embedder)
     texts = [message.text for request in embedder.requests[2:] for message in request]
     assert len(texts) >= 3
     successful = texts[-4:]
@@ -281,7 +286,7 @@ def test_every_text_is_embedded_once_and_a_failing_embedder_asked_again(neurons)
 
 
 def test_adacs_states_the_level_of_unrelated_references(neurons):
-    log = run(formats.summary(neurons=neurons))
+    log = run(task("summary", neurons=neurons))
     metadata = by_id(log)["test/L0N0"]["adacs"].metadata
     assert metadata["unrelated_references"] == 2
     assert 0 < metadata["unrelated_mean"] < 1
@@ -291,7 +296,7 @@ def test_adacs_states_the_level_of_unrelated_references(neurons):
 def test_a_neuron_without_a_reference_is_unscored_not_zero(tmp_path):
     path = tmp_path / "n.jsonl"
     schema.write(path, [make_neuron(reference=None)])
-    log = run(formats.summary(neurons=str(path)))
+    log = run(task("summary", neurons=str(path)))
     score = log.samples[0].scores["adacs"]
     assert math.isnan(score.as_float())
     assert score.reason == "no reference explanation"
@@ -299,7 +304,7 @@ def test_a_neuron_without_a_reference_is_unscored_not_zero(tmp_path):
 
 
 def test_scores_are_stated_by_layer_on_request(neurons):
-    log = run(formats.summary(neurons=neurons, by_layer=True))
+    log = run(task("summary", neurons=neurons, by_layer=True))
     found = metrics(log, "simulation_correlation")
     assert {"0", "1", "mean"} <= set(found)
     scores = by_id(log)
@@ -312,8 +317,8 @@ def test_short_neurons_are_refused_or_skipped_and_counted(tmp_path):
     path = tmp_path / "n.jsonl"
     schema.write(path, [make_neuron(), make_neuron("test/L0N1", excerpts=9)])
     with pytest.raises(ValueError, match=r"test/L0N1: field 'top' holds 9 .*on_short=skip"):
-        formats.summary(neurons=str(path))
-    log = run(formats.summary(neurons=str(path), on_short="skip"))
+        task("summary", neurons=str(path))
+    log = run(task("summary", neurons=str(path), on_short="skip"))
     assert log.eval.metadata["neurons_skipped"] == 1
     assert "test/L0N1" in log.eval.metadata["skipped"][0]
     assert len(log.samples) == 1
@@ -323,8 +328,11 @@ def test_short_neurons_are_refused_or_skipped_and_counted(tmp_path):
     ("arguments", "message"),
     [
         ({"format": "sumary"}, "allowed are original, summary"),
-        ({"simulation": "psychic"}, "simulation='psychic': allowed are auto, chat, embedding"),
-        ({"calibration": "cubic"}, "allowed are linear, none"),
+        (
+            {"simulation": "psychic"},
+            "simulation='psychic': allowed are auto, all_at_once, chat, sparse",
+        ),
+        ({"calibration": "cubic"}, "allowed are linear, percentiles, none"),
         ({"excerpts": 0}, "excerpts=0: expected a whole number of at least 1"),
         ({"excerpts": "five"}, "excerpts='five'"),
         ({"cutoff_quantile": -1}, "cutoff_quantile=-1"),
@@ -348,13 +356,13 @@ def test_the_general_task_runs_any_format(neurons):
 def test_any_solver_runs_on_any_task(neurons):
     from neuron_eval.explain import avhs
 
-    log = run(formats.summary(neurons=neurons), solver=avhs())
+    log = run(task("summary", neurons=neurons), solver=avhs())
     assert log.samples[0].store["prompt"]["format"] == "avhs"
 
 
 def test_an_overlong_prompt_fails_with_a_clear_error(neurons):
     explainer = fake_explainer("too long", stop_reason="model_length")
-    (log,) = eval(formats.original(neurons=neurons), model=explainer.model)
+    (log,) = eval(task("original", neurons=neurons), model=explainer.model)
     assert log.status == "error"
     assert "does not fit into the context window of neuron-fake/explainer" in log.error.message
     assert "-T excerpts" in log.error.message
@@ -369,14 +377,14 @@ def test_a_model_that_reasons_in_secret_gets_more_room(neurons):
         answer = fake_explainer("the word cat" if ready else "", "stop" if ready else "max_tokens")
         return answer.model.api._respond(messages, config)
 
-    log = run(formats.summary(neurons=neurons), explainer=fake("thinker", thinker), limit=1)
+    log = run(task("summary", neurons=neurons), explainer=fake("thinker", thinker), limit=1)
     assert asked == [60, None]
     assert log.samples[0].output.completion == "the word cat"
     assert len(log.samples[0].messages) == 9
 
 
 def test_an_eval_can_be_scored_again_by_another_simulator(neurons):
-    log = run(formats.summary(neurons=neurons))
+    log = run(task("summary", neurons=neurons))
     assert isinstance(log.samples[0].scores["adacs"], Score)
     again = score(log, simulation_correlation(simulation="embedding"), action="append")
     names = {s.name for s in again.results.scores}
@@ -390,7 +398,7 @@ def test_an_eval_can_be_scored_again_by_another_simulator(neurons):
 
 
 def test_an_eval_set_of_five_tasks_and_two_models_gives_ten_logs(neurons, tmp_path):
-    tasks = [getattr(formats, name)(neurons=neurons) for name in FORMATS]
+    tasks = [task(name, neurons=neurons) for name in FORMATS]
     models = [fake_explainer("the word cat", name=name).model for name in ("one", "two")]
     roles = {"simulator": fake_simulator(knows).model, "embedder": fake_embedder(letters).model}
     success, logs = eval_set(
@@ -404,8 +412,8 @@ def test_an_eval_set_of_five_tasks_and_two_models_gives_ten_logs(neurons, tmp_pa
 @pytest.mark.parametrize("name", FORMATS)
 def test_the_baseline_reads_every_format(neurons, name):
     roles = {"embedder": fake_embedder(letters).model}
-    task = getattr(formats, name)(neurons=neurons)
-    logs = [eval(task, model="neuron-baseline/lexical", model_roles=roles)[0] for _ in range(2)]
+    made = task(name, neurons=neurons, simulation="auto")
+    logs = [eval(made, model="neuron-baseline/lexical", model_roles=roles)[0] for _ in range(2)]
     assert [log.status for log in logs] == ["success"] * 2
     answers = [[sample.output.completion for sample in log.samples] for log in logs]
     assert answers[0] == answers[1] == ['the word "cat".', 'the word "dog".', 'the word "tree".']
@@ -415,8 +423,8 @@ def test_the_baseline_reads_every_format(neurons, name):
 
 
 def test_the_baseline_cannot_simulate(neurons):
-    task = formats.summary(neurons=neurons, simulation="chat")
-    (log,) = eval(task, model="neuron-baseline/lexical")
+    made = task("summary", neurons=neurons)
+    (log,) = eval(made, model="neuron-baseline/lexical")
     assert log.status == "error"
     assert "neuron-baseline/lexical cannot simulate" in log.error.message
 

@@ -142,7 +142,10 @@ def test_an_unscored_sample_says_why_and_states_no_number():
 
 def test_the_explanation_lists_the_first_reasons_and_counts_the_rest():
     failed = [(DOG, Failed(f"excerpt random {i}: unreadable")) for i in range(5)]
-    text = explanation_line(measure([PAIRS[0], *failed], [(CAT, Failed("excerpt top 1: cut off"))]))
+    fitted = excerpt("top", 1, ["a"], [0.0])
+    text = explanation_line(
+        measure([PAIRS[0], *failed], [(fitted, Failed("excerpt top 1: cut off"))])
+    )
     assert "No values for 5 held-out and 1 calibration excerpts:\n\n- excerpt random 0" in text
     assert text.count("\n- ") == REASONS + 1
     assert text.endswith(f"- and {6 - REASONS} more, in the metadata")
@@ -159,7 +162,7 @@ def test_a_models_words_are_no_markup_in_the_explanation():
 
 def test_the_metadata_hold_what_can_be_computed_with():
     result = measure([*PAIRS, (DOG, Failed("no luck"))], [])
-    found = score_metadata(result, SIMULATE, explainer="fake/explainer")
+    found = score_metadata(result, SIMULATE, why="asked for", explainer="fake/explainer")
     assert next(iter(found)) == "heat map"
     assert found["heat map"] == heat_maps(result)
     assert found["simulator"] == "fake/simulator"

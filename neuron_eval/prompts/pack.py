@@ -14,8 +14,14 @@ around them. So new wording, or another project's, is a file and no code. The fi
       - explanation: "…"          # without a full stop: the answer template adds it
         excerpts:
           - [" a", [" token", 7], " list"]     # a bare token has activation 0
+        revealed_from: [1]        # optional, for simulation=all_at_once, one number an excerpt:
+                                  # the first token whose activation it shows, or null to leave
+                                  # the excerpt out; without the key, half of each is hidden
     simulation:
       chat: {system: "…", …}      # the keys of `ChatWording`
+      sparse: {system: "…", …}    # the keys of `SparseWording`
+      per_token: {system: "…", …} # the keys of `PerTokenWording`
+      all_at_once: {system: "…"}  # the keys of `AllAtOnceWording`
 
 A prompt made with it is: the system message; for each few-shot neuron a user and an assistant
 message; the user message of the neuron at hand. A user message is
@@ -41,7 +47,16 @@ from typing import Any, TypeVar
 
 import yaml
 
-from neuron_eval.prompts.wording import ChatWording, FewShotNeuron, Pack, PackError, Wording
+from neuron_eval.prompts.wording import (
+    AllAtOnceWording,
+    ChatWording,
+    FewShotNeuron,
+    Pack,
+    PackError,
+    PerTokenWording,
+    SparseWording,
+    Wording,
+)
 from neuron_eval.records import ActivationRecord
 
 W = TypeVar("W")
@@ -86,18 +101,23 @@ def _parse(content: bytes, path: str) -> Pack:
         if not isinstance(section, Mapping):
             raise PackError(f"{here}: expected keys with strings, got {section!r}")
         formats[str(name)] = _strings(Wording, {**shared, **section}, here)
-    chat = (data.get("simulation") or {}).get("chat")
+    simulation = data.get("simulation") or {}
+    _keys(simulation, f"{at}: simulation", required=set(), allowed=_SIMULATION)
     return Pack(
         name=str(data["name"]),
         version=str(data.get("version", "")),
         sha256=hashlib.sha256(content).hexdigest(),
         formats=formats,
         few_shot=_few_shot(data["few_shot"], at),
-        chat=None if chat is None else _strings(ChatWording, chat, f"{at}: simulation.chat"),
+        chat=_section(ChatWording, simulation, "chat", at),
+        sparse=_section(SparseWording, simulation, "sparse", at),
+        per_token=_section(PerTokenWording, simulation, "per_token", at),
+        all_at_once=_all_at_once(simulation, at),
     )
 
 
 _TOP_LEVEL = {"name", "version", "shared", "formats", "few_shot", "simulation"}
+_SIMULATION = {"chat", "sparse", "per_token", "all_at_once"}
 
 
 def _keys(data: object, at: str, required: set[str], allowed: set[str]) -> None:
@@ -110,6 +130,21 @@ def _keys(data: object, at: str, required: set[str], allowed: set[str]) -> None:
         raise PackError(
             f"{at}: unknown key(s) {', '.join(unknown)}; allowed are {', '.join(sorted(allowed))}"
         )
+
+
+def _section(kind: type[W], simulation: Mapping[str, Any], name: str, at: str) -> W | None:
+    section = simulation.get(name)
+    return None if section is None else _strings(kind, section, f"{at}: simulation.{name}")
+
+
+def _all_at_once(simulation: Mapping[str, Any], at: str) -> AllAtOnceWording | None:
+    wording = _section(AllAtOnceWording, simulation, "all_at_once", at)
+    if wording and (not "!" <= wording.unknown[:1] <= "~" or wording.unknown[0].isdigit()):
+        raise PackError(
+            f"{at}: simulation.all_at_once.unknown: expected a text that begins with a visible "
+            f"ASCII character other than a digit, got {wording.unknown!r}"
+        )
+    return wording
 
 
 def _strings(kind: type[W], data: Mapping[str, Any], at: str) -> W:
@@ -127,15 +162,36 @@ def _few_shot(data: object, at: str) -> tuple[FewShotNeuron, ...]:
     neurons = []
     for i, neuron in enumerate(data):
         here = f"{at}: few_shot[{i}]"
-        _keys(neuron, here, {"explanation", "excerpts"}, {"explanation", "excerpts"})
+        required = {"explanation", "excerpts"}
+        _keys(neuron, here, required, required | {"revealed_from"})
         if not isinstance(neuron["explanation"], str) or not isinstance(neuron["excerpts"], list):
             raise PackError(f"{here}: expected a string 'explanation' and a list 'excerpts'")
         excerpts = tuple(
             _excerpt(excerpt, f"{here}.excerpts[{j}]")
             for j, excerpt in enumerate(neuron["excerpts"])
         )
-        neurons.append(FewShotNeuron(neuron["explanation"], excerpts))
+        revealed = _revealed_from(neuron.get("revealed_from"), excerpts, here)
+        neurons.append(FewShotNeuron(neuron["explanation"], excerpts, revealed))
     return tuple(neurons)
+
+
+def _revealed_from(
+    data: object, excerpts: tuple[ActivationRecord, ...], at: str
+) -> tuple[int | None, ...]:
+    if data is None:
+        return tuple(len(excerpt.tokens) // 2 for excerpt in excerpts)
+    if not isinstance(data, list) or len(data) != len(excerpts):
+        raise PackError(
+            f"{at}.revealed_from: expected a list of {len(excerpts)}, one an excerpt, got {data!r}"
+        )
+    for i, (value, excerpt) in enumerate(zip(data, excerpts, strict=True)):
+        last = len(excerpt.tokens) - 1
+        if value is not None and (type(value) is not int or not 0 <= value <= last):
+            raise PackError(
+                f"{at}.revealed_from[{i}]: expected a token's index from 0 to {last}, or null, "
+                f"got {value!r}"
+            )
+    return tuple(data)
 
 
 def _excerpt(items: object, at: str) -> ActivationRecord:

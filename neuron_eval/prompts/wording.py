@@ -55,19 +55,97 @@ class ChatWording:
     """The literal strings of the simulator's prompt for ``simulation=chat``."""
 
     system: str
-    """The system message."""
+    """The system message; it holds for one excerpt and for several in one request."""
 
     explanation: str
     """Opens the user message; holds ``{explanation}``."""
 
     tokens: str
-    """Stands before the numbered tokens, one JSON string a line."""
+    """Stands before the numbered tokens, one JSON string a line, of a request's only excerpt."""
+
+    heading: str
+    """Stands there where a request holds several excerpts; holds ``{letter}``."""
 
     closing: str
-    """Closes the user message; may hold ``{first}`` and ``{last}``."""
+    """Closes the user message; may hold ``{ranges}``, such as ``1 to 64`` or ``A 1 to 64, …``."""
 
     retry: str
-    """Asks again; may hold ``{reason}``, ``{count}``, ``{first}`` and ``{last}``."""
+    """Asks again; may hold ``{reason}`` and ``{ranges}``."""
+
+
+@dataclass(frozen=True, slots=True)
+class SparseWording:
+    """The literal strings of the simulator's prompt for ``simulation=sparse``."""
+
+    system: str
+    """The system message, with the form of the answer."""
+
+    explanation: str
+    """Opens the user message; holds ``{explanation}``."""
+
+    start: str
+    """Stands right before an excerpt's text; holds ``{letter}``."""
+
+    end: str
+    """Stands right after an excerpt's text; may hold ``{letter}``."""
+
+    closing: str
+    """Closes the user message; may hold ``{letters}``, such as ``A, B, C``."""
+
+    retry: str
+    """Asks again; may hold ``{reason}`` and ``{letters}``."""
+
+
+@dataclass(frozen=True, slots=True)
+class PerTokenWording:
+    """The literal strings of the simulator's prompt for ``simulation=per_token``."""
+
+    system: str
+    """The system message."""
+
+    explanation: str
+    """Opens the user message; holds ``{explanation}``."""
+
+    text: str
+    """Stands before the text up to and including the token."""
+
+    token: str
+    """Stands between that text and the token, which is written as a JSON string."""
+
+    closing: str
+    """Closes the user message; what comes next should be the activation at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class AllAtOnceWording:
+    """The literal strings of the simulator's prompt for ``simulation=all_at_once``.
+
+    The prompt is one text: ``system``; for each few-shot neuron, and then for the neuron at
+    hand, ``neuron`` and its excerpts. An excerpt is ``start``, a line a token, ``end``; a line is
+    the token, ``separator``, its activation or ``unknown``, ``line_end``.
+    """
+
+    system: str
+    """Opens the prompt."""
+
+    neuron: str
+    """Stands before a neuron's excerpts; holds ``{explanation}``, may hold ``{number}``."""
+
+    start: str
+    """Stands before an excerpt's first line."""
+
+    separator: str
+    """Stands between a token and its activation."""
+
+    unknown: str
+    """Stands for an activation that is not shown; begins with a visible ASCII character that is
+    no digit."""
+
+    line_end: str
+    """Ends a token's line."""
+
+    end: str
+    """Stands after an excerpt's last line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +157,10 @@ class FewShotNeuron:
 
     excerpts: tuple[ActivationRecord, ...]
     """The excerpts shown, in order."""
+
+    revealed_from: tuple[int | None, ...]
+    """For each excerpt, the index of the first token whose activation ``simulation=all_at_once``
+    shows; None leaves the excerpt out of its prompt. Explainers always see all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +184,15 @@ class Pack:
 
     chat: ChatWording | None
     """The chat simulator's wording; None if the pack has none."""
+
+    sparse: SparseWording | None = None
+    """The sparse simulator's wording; None if the pack has none."""
+
+    per_token: PerTokenWording | None = None
+    """The wording of one request a token; None if the pack has none."""
+
+    all_at_once: AllAtOnceWording | None = None
+    """The wording of the published way; None if the pack has none."""
 
     def wording(self, format_name: str) -> Wording:
         """The wording of one format.

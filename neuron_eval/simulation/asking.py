@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
+from weakref import WeakSet
 
 from inspect_ai.model import (
     CachePolicy,
@@ -11,6 +12,7 @@ from inspect_ai.model import (
     ChatMessageUser,
     GenerateConfig,
     Model,
+    ModelAPI,
     ModelOutput,
 )
 
@@ -26,6 +28,10 @@ TOP_LOGPROBS = 15
 
 CACHE = CachePolicy(expiry=None, per_epoch=False)
 """The same question has the same answer in every epoch, every eval and every later scoring."""
+
+
+_REFUSES_LOGPROBS: WeakSet[ModelAPI] = WeakSet()
+"""Models that answer with an error when they are asked for log-probabilities."""
 
 
 class Asker:
@@ -44,7 +50,6 @@ class Asker:
         self.name = str(model)
         self._model = model
         self._reasoning = reasoning
-        self._logprobs = not reasoning
         own = model.config.temperature if named else None
         self._temperature = None if reasoning else (0.0 if own is None else own)
 
@@ -80,20 +85,18 @@ class Asker:
                 asked += [output.message] if output.choices else []
                 asked.append(ChatMessageUser(content=again(str(error))))
             finally:
-                # Once read, they would only swell the log: 15 alternatives a generated token.
-                for choice in output.choices:
-                    choice.logprobs = None
+                forget_logprobs(output)
         raise UnreadableReplyError(f"{ATTEMPTS} unreadable replies, the last: {problem}")
 
     async def _generate(self, messages: list[ChatMessage], max_tokens: int) -> ModelOutput:
-        asked = self._logprobs
+        asked = not self._reasoning and self._model.api not in _REFUSES_LOGPROBS
         try:
             return await self._request(messages, max_tokens, asked)
         except Exception as error:
             # Some servers refuse the question instead of leaving log-probabilities out.
             if not asked or "logprobs" not in str(error).lower():
                 raise
-            self._logprobs = False
+            _REFUSES_LOGPROBS.add(self._model.api)
             return await self._request(messages, max_tokens, logprobs=False)
 
     async def _request(
@@ -107,3 +110,15 @@ class Asker:
         )
         cache = CACHE if self._temperature in (None, 0.0) else False
         return await self._model.generate(messages, config=config, cache=cache)
+
+
+def forget_logprobs(output: ModelOutput) -> None:
+    """Empty the log-probabilities of a reply that was read: they would only swell the log.
+
+    The transcript's event holds a copy of the reply that shares these lists, so they are emptied
+    and not taken off. What Inspect's cache holds is whole.
+    """
+    for choice in output.choices:
+        for logprobs in (choice.logprobs, choice.prompt_logprobs):
+            if logprobs is not None:
+                logprobs.content.clear()

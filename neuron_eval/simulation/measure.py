@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from neuron_eval.records import Excerpt
 from neuron_eval.simulation.base import Failed, Outcome, Simulated
 from neuron_eval.stats import (
-    LinearCalibration,
+    Calibrator,
     absolute_deviation_explained,
     fit_linear,
+    fit_percentiles,
     pearson,
     r_squared,
 )
 
-Calibration = Literal["linear", "none"]
+Calibration = Literal["linear", "percentiles", "none"]
 Pairs = Sequence[tuple[Excerpt, Outcome]]
 
 
@@ -42,8 +43,8 @@ class Measurement:
     correlation_random: float | None
     """Pearson over the random excerpts only."""
 
-    calibration: LinearCalibration | None
-    """The line fitted on the calibration split; None if none was asked for or none fits."""
+    calibration: Calibrator | None
+    """What was fitted on the calibration split; None if nothing was asked for or nothing fits."""
 
     calibration_failures: tuple[str, ...]
     """Why excerpts of the calibration split have no values."""
@@ -72,19 +73,26 @@ def check_calibration(calibration: str) -> Calibration:
     raise ValueError(f"calibration={calibration!r}: allowed are {', '.join(get_args(Calibration))}")
 
 
-def measure(held_out: Pairs, calibration: Pairs) -> Measurement:
+def measure(held_out: Pairs, calibration: Pairs, fit: Calibration = "linear") -> Measurement:
     """Score the held-out excerpts, after a fit on the calibration split.
 
     Args:
         held_out: What is scored.
-        calibration: What the line is fitted on; may be empty. Never part of ``held_out``.
+        calibration: What is fitted on; may be empty. Never part of ``held_out``.
+        fit: How predictions are calibrated.
+
+    Raises:
+        ValueError: An excerpt is in both.
     """
+    both = {excerpt.name for excerpt, _ in held_out} & {excerpt.name for excerpt, _ in calibration}
+    if both:
+        raise ValueError(f"excerpts {', '.join(sorted(both))} would be fitted on and scored")
     scored = _simulated(held_out)
     true, predicted = _flat(scored)
     correlation = pearson(true, predicted)
     fitted = _simulated(calibration)
-    line = fit_linear(*_flat(fitted)) if fitted else None
-    calibrated = line(predicted) if line and scored else None
+    calibrator = _FITS[fit](*_flat(fitted)) if fitted and fit != "none" else None
+    calibrated = calibrator(predicted) if calibrator and scored else None
     return Measurement(
         scored=tuple(scored),
         failures=_failures(held_out),
@@ -92,13 +100,19 @@ def measure(held_out: Pairs, calibration: Pairs) -> Measurement:
         unscored_reason="" if correlation is not None else _reason(true, predicted),
         correlation_top=_of_kind(scored, "top"),
         correlation_random=_of_kind(scored, "random"),
-        calibration=line,
+        calibration=calibrator,
         calibration_failures=_failures(calibration),
         r_squared=None if calibrated is None else r_squared(true, calibrated),
         absolute_deviation_explained=(
             None if calibrated is None else absolute_deviation_explained(true, calibrated)
         ),
     )
+
+
+_FITS: Mapping[str, Callable[[list[float], list[float]], Calibrator | None]] = {
+    "linear": fit_linear,
+    "percentiles": fit_percentiles,
+}
 
 
 def _simulated(pairs: Pairs) -> list[tuple[Excerpt, Simulated]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
 from statistics import median
 from typing import Any
 
@@ -35,19 +36,23 @@ def explanation_line(result: Measurement) -> str:
     return f"{'; '.join([*parts, counts])}.{_problems(result)}"
 
 
-def score_metadata(result: Measurement, simulate: Simulation, explainer: str) -> dict[str, Any]:
+def score_metadata(
+    result: Measurement, simulate: Simulation, why: str, explainer: str
+) -> dict[str, Any]:
     """Everything that can be computed with later, and the heat map.
 
     Args:
         result: The measurement.
         simulate: What ran.
+        why: Why it was that way to simulate.
         explainer: The explainer's name.
     """
     bases = sorted({simulated.basis for _, simulated in result.scored})
-    line = result.calibration
+    calibration = result.calibration
     return {
         "heat map": heat_maps(result),
         "simulation": simulate.name,
+        "simulation_why": why,
         "simulator": simulate.model,
         "simulator_is_explainer": simulate.model == explainer,
         "basis": ", ".join(bases),
@@ -55,7 +60,7 @@ def score_metadata(result: Measurement, simulate: Simulation, explainer: str) ->
         "correlation_random": result.correlation_random,
         "r_squared": result.r_squared,
         "absolute_deviation_explained": result.absolute_deviation_explained,
-        "calibration": None if line is None else {"slope": line.slope, "intercept": line.intercept},
+        "calibration": None if calibration is None else asdict(calibration),
         "tokens": result.tokens,
         "excerpts_scored": len(result.scored),
         "excerpts_failed": len(result.failures),

@@ -1,4 +1,7 @@
-"""Reading a chat simulator's reply: one ``index: value`` line a token."""
+"""Reading what a simulator wrote: numbers, and the expectation where it wrote them.
+
+Shared by every way that reads replies.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from inspect_ai.model import Logprob
+from inspect_ai.model import Logprob, ModelOutput
 
-from neuron_eval.expected import expectation, level_masses
+from neuron_eval.expected import expectation, level_masses, level_of
 from neuron_eval.formats.base import LEVELS
+from neuron_eval.simulation.base import Basis
 
 _LINE = re.compile(
     r"^[ \t]*(?P<index>\d+)[ \t]*[:=\t][ \t]*"
@@ -18,10 +22,27 @@ _LINE = re.compile(
     re.MULTILINE,
 )
 _VALUE = re.compile(r"\d+(?:\.\d+)?")
+_CUT_OFF = ("max_tokens", "model_length")
 
 
 class UnreadableReplyError(ValueError):
     """A reply that does not give every token exactly one value; the message says how."""
+
+
+def reply_text(output: ModelOutput) -> str:
+    """The text of a reply.
+
+    Raises:
+        UnreadableReplyError: It is empty.
+    """
+    if output.empty or not output.completion.strip():
+        raise UnreadableReplyError(f"the reply is empty (stop reason: {output.stop_reason})")
+    return output.completion
+
+
+def cut_off(output: ModelOutput) -> bool:
+    """Whether a reply ends because there was no more room."""
+    return output.stop_reason in _CUT_OFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,31 +59,65 @@ class StatedValue:
     """Offset behind its last byte."""
 
 
-def read_values(reply: str, count: int) -> list[StatedValue]:
+def stated_value(reply: str, start: int, text: str) -> StatedValue | None:
+    """A value written at a character of the reply; None if it is no number from 0 to 10."""
+    if not _VALUE.fullmatch(text) or float(text) > LEVELS:
+        return None
+    at = len(reply[:start].encode())
+    return StatedValue(float(text), at, at + len(text))
+
+
+def read_values(
+    reply: str, count: int, start: int = 0, end: int | None = None
+) -> list[StatedValue]:
     """The values of ``count`` tokens, numbered from 1; lines without a number are passed over.
+
+    Args:
+        reply: The whole reply.
+        count: How many tokens there are.
+        start: Where to start to read; the beginning or end of a line.
+        end: Where to stop; None is the reply's end.
 
     Raises:
         UnreadableReplyError: An index is missing, extra or out of order, or a value is not a
             number from 0 to 10.
     """
     stated: list[StatedValue] = []
-    for line in _LINE.finditer(reply):
+    for line in _LINE.finditer(reply, start, len(reply) if end is None else end):
         index, text = int(line["index"]), line["value"]
         wanted = len(stated) + 1
         if index != wanted or wanted > count:
             expected = f"index {wanted}" if wanted <= count else f"no line after index {count}"
             raise UnreadableReplyError(f"found index {index} where {expected} should be")
-        if not _VALUE.fullmatch(text) or float(text) > LEVELS:
+        value = stated_value(reply, line.start("value"), text)
+        if value is None:
             raise UnreadableReplyError(
                 f"the value at index {index} is {text!r}, not a number from 0 to {LEVELS}"
             )
-        start = len(reply[: line.start("value")].encode())
-        stated.append(StatedValue(float(text), start, start + len(text)))
+        stated.append(value)
     if len(stated) < count:
         raise UnreadableReplyError(
             f"index {len(stated) + 1} is missing: {len(stated)} of {count} tokens have a value"
         )
     return stated
+
+
+def take_values(output: ModelOutput, stated: Sequence[StatedValue]) -> tuple[list[float], Basis]:
+    """What counts of stated values: their expectations, or without these the values themselves.
+
+    Args:
+        output: The reply, not empty.
+        stated: Values in it, shape [V].
+
+    Returns:
+        Shape [V], each in [0, 10]; and which of the two they are.
+    """
+    logprobs = output.choices[0].logprobs
+    if logprobs is not None and logprobs.content:
+        expected = expected_values(output.completion, stated, logprobs.content)
+        if expected is not None:
+            return expected, "log-probabilities"
+    return [item.value for item in stated], "values"
 
 
 def expected_values(
@@ -100,11 +155,29 @@ def expected_values(
     return values
 
 
+def expected_first(logprobs: Sequence[Logprob]) -> float | None:
+    """The expectation over 0..10 of a reply that is nothing but a value.
+
+    Args:
+        logprobs: The reply's tokens with their alternatives, at least one. A first token that is
+            only space is passed over.
+
+    Returns:
+        In [0, 10]; None if no candidate is a level.
+    """
+    at = 1 if len(logprobs) > 1 and not logprobs[0].token.strip(" \t\r\n▁ĠĊ") else 0
+    return _expected_at(at, level_of(logprobs[at].token), logprobs)
+
+
 def _value_at(item: StatedValue, at: int, logprobs: Sequence[Logprob]) -> float | None:
     if item.value != int(item.value):
         return item.value
+    return _expected_at(at, int(item.value), logprobs)
+
+
+def _expected_at(at: int, written: int | None, logprobs: Sequence[Logprob]) -> float | None:
     masses = level_masses(_candidates(logprobs[at]))
-    if int(item.value) in (1, LEVELS) and at + 1 < len(logprobs) and 1 in masses:
+    if written in (1, LEVELS) and at + 1 < len(logprobs) and 1 in masses:
         zero = sum(
             mass
             for level, mass in level_masses(

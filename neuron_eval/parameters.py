@@ -1,0 +1,33 @@
+"""Checking what users pass after -T and -S, which Inspect hands on as it came."""
+
+from __future__ import annotations
+
+
+def check_number(name: str, value: object, least: int) -> None:
+    """Refuse a parameter that is not a whole number of at least ``least``.
+
+    Raises:
+        ValueError: Names the parameter and the value.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{name}={value!r}: expected a whole number of at least {least}")
+
+
+def check_flag(name: str, value: object) -> None:
+    """Refuse a parameter that is not a truth value.
+
+    Raises:
+        ValueError: Names the parameter and the value.
+    """
+    if not isinstance(value, bool):
+        raise ValueError(f"{name}={value!r}: allowed are true, false")
+
+
+def check_excerpts_per_call(value: object) -> None:
+    """Refuse an ``excerpts_per_call`` that is neither left out nor a whole number from 1.
+
+    Raises:
+        ValueError: Names the value.
+    """
+    if value is not None:
+        check_number("excerpts_per_call", value, least=1)

@@ -1,0 +1,102 @@
+"""Scoring a log again: another simulator's score beside the first, the explanations untouched.
+
+Over Inspect's own `score`, which needs care: it makes every model that the log names, so it wants
+keys that scoring does not use; and it names a second score of one scorer by number.
+"""
+
+from __future__ import annotations
+
+import re
+
+from inspect_ai import score
+from inspect_ai.log import EvalLog
+from inspect_ai.model import Model
+from inspect_ai.scorer import Score, Scorer, Target, scorer
+from inspect_ai.solver import TaskState
+from inspect_ai.viewer import TaskSamplesColumn, TaskSamplesView
+
+from neuron_eval.metrics import interval, mean, stderr
+from neuron_eval.scorers.simulation_correlation import simulation_correlation
+from neuron_eval.simulation.choose import ROLE
+from neuron_eval.viewer import score_scale
+
+
+class CannotScoreError(ValueError):
+    """A log that cannot be scored again; the message says why."""
+
+
+def score_name(simulator: str | None, simulation: str) -> str:
+    """What a second score is called, for instance ``simulation_correlation_gpt-4o_sparse``."""
+    model = "" if simulator is None else re.sub(r"[^\w.-]+", "-", simulator.rpartition("/")[2])
+    return "_".join(filter(None, ("simulation_correlation", model, simulation)))
+
+
+def rescore(
+    log: EvalLog,
+    simulator: Model | None,
+    name: str,
+    *,
+    simulation: str = "auto",
+    calibration: str = "linear",
+    excerpts_per_call: int | None = None,
+    pack: str | None = None,
+) -> EvalLog:
+    """A copy of a log with one more score in each sample.
+
+    Args:
+        log: A finished log of this project's tasks, with its samples.
+        simulator: The model that simulates; None for ``simulation=embedding``.
+        name: What the score is called; not yet in the log.
+        simulation: See `simulation_correlation`.
+        calibration: Likewise.
+        excerpts_per_call: Likewise.
+        pack: Likewise.
+
+    Raises:
+        CannotScoreError: The log is unfinished, or holds no samples or a score of that name.
+        ValueError: A parameter is not among the allowed values.
+    """
+    where = log.location or log.eval.task
+    if log.status != "success":
+        raise CannotScoreError(f"{where}: its status is {log.status}; only finished logs can be")
+    if not log.samples:
+        raise CannotScoreError(f"{where}: it holds no samples, so there is nothing to score")
+    if any(name in (sample.scores or {}) for sample in log.samples):
+        raise CannotScoreError(f"{where}: it has a score {name!r} already; choose another --name")
+    inner = simulation_correlation(simulation, calibration, pack, excerpts_per_call)
+    recorded = log.eval.model_roles
+    kept = {role: model for role, model in (recorded or {}).items() if role != ROLE}
+    log = log.model_copy(update={"eval": log.eval.model_copy(update={"model_roles": kept or None})})
+    scored = score(
+        log,
+        _named(inner, name),
+        model="none",
+        model_roles=None if simulator is None else {ROLE: simulator},
+        action="append",
+    )
+    scored.eval.model_roles = recorded
+    _show(scored, name)
+    return scored
+
+
+def _named(inner: Scorer, called: str) -> Scorer:
+    """The same scorer under a name of its own."""
+
+    @scorer(metrics=[mean(), stderr(), interval()], name=called)
+    def named() -> Scorer:
+        async def score(state: TaskState, target: Target) -> Score | None:
+            return await inner(state, target)
+
+        return score
+
+    return named()
+
+
+def _show(log: EvalLog, name: str) -> None:
+    """Give the score its column in the viewer's list, coloured like the first."""
+    view = log.eval.viewer.task_samples_view if log.eval.viewer else None
+    if not isinstance(view, TaskSamplesView) or view.columns is None:
+        return
+    last = max((i for i, column in enumerate(view.columns) if "score__" in column.id), default=-1)
+    view.columns.insert(last + 1, TaskSamplesColumn.score(name))
+    view.score_color_scales = {**(view.score_color_scales or {}), name: score_scale()}

@@ -1,0 +1,174 @@
+"""`all_at_once`: the published way; the simulator reads the excerpt and generates nothing.
+
+After few-shot neurons with their activations, some of them hidden, the prompt lists every token
+of the excerpt with ``unknown`` in place of its activation. What the simulator holds likely there
+is read from the log-probabilities of the prompt (Bills et al. 2023), so that one request gives
+the whole excerpt. It takes a server that gives these, see `neuron_eval.simulation.prompt_logprobs`.
+
+At each position the distribution is that of the first token of the activation. So if the
+simulator's tokenizer writes 10 as "1" and "0", what it expects of 10 counts as 1; and a server
+that gives fewer alternatives cuts off the distribution's tail. Nothing is asked for twice: the
+same prompt would get the same reply.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from inspect_ai.model import Logprob, Model
+
+from neuron_eval.concurrently import together
+from neuron_eval.expected import expectation, level_masses
+from neuron_eval.formats.base import highest, normalise
+from neuron_eval.prompts.wording import AllAtOnceWording, FewShotNeuron
+from neuron_eval.records import Excerpt
+from neuron_eval.simulation.alignment import Place, align, unescaped
+from neuron_eval.simulation.base import Failed, Outcome, Simulated
+from neuron_eval.simulation.prompt_logprobs import Dialect, PromptReader
+from neuron_eval.simulation.reading import UnreadableReplyError
+
+
+class AllAtOnceSimulation:
+    """Simulate with a model whose server gives log-probabilities of the prompt."""
+
+    name = "all_at_once"
+
+    def __init__(
+        self, model: Model, wording: AllAtOnceWording, few_shot: Sequence[FewShotNeuron]
+    ) -> None:
+        """Bind to a model.
+
+        Args:
+            model: The simulator.
+            wording: The prompt's literal strings.
+            few_shot: The neurons shown before the one at hand.
+        """
+        self.model = str(model)
+        self._reader = PromptReader(model)
+        self._wording = wording
+        self._few_shot = few_shot
+
+    async def check(self) -> Dialect:
+        """Find out, with a short request, whether and how the model can do it.
+
+        Returns:
+            How its server is asked; printed, a phrase for the log.
+
+        Raises:
+            PromptLogprobsUnsupportedError: It cannot; the message says what was tried.
+        """
+        segments = all_at_once_prompt("animals", (" a", " cat", " sat"), self._wording, ())
+
+        def read(found: Sequence[Logprob]) -> list[float]:
+            align(segments, [token.token for token in found])
+            return []  # so short a prompt need not make any number likely
+
+        return await self._reader.decide("".join(segments), read)
+
+    async def __call__(self, explanation: str, excerpts: Sequence[Excerpt]) -> list[Outcome]:
+        """See `neuron_eval.simulation.base.Simulation`."""
+        if not excerpts:
+            return []
+        dialect = await self.check()
+        return await together(*(self._excerpt(explanation, e, dialect) for e in excerpts))
+
+    async def _excerpt(self, explanation: str, excerpt: Excerpt, dialect: Dialect) -> Outcome:
+        tokens = excerpt.record.tokens
+        segments = all_at_once_prompt(explanation, tokens, self._wording, self._few_shot)
+        try:
+            values = await self._reader.read(
+                "".join(segments), dialect, lambda found: read_prompt(segments, tokens, found)
+            )
+        except UnreadableReplyError as error:
+            return Failed(f"excerpt {excerpt.name}: {error}")
+        return Simulated(values, "log-probabilities")
+
+
+def all_at_once_prompt(
+    explanation: str,
+    tokens: Sequence[str],
+    wording: AllAtOnceWording,
+    few_shot: Sequence[FewShotNeuron],
+) -> list[str]:
+    """The prompt for one excerpt of T tokens, cut right before each of its ``unknown``.
+
+    What is the same for all neurons stands first, then what is the same for all excerpts of one.
+
+    Returns:
+        T + 1 texts that joined are the prompt.
+    """
+    opening = wording.system
+    for number, neuron in enumerate(few_shot, start=1):
+        opening += _header(number, neuron.explanation, wording)
+        for text in _shown_excerpts(neuron, wording):
+            opening += text
+    opening += _header(len(few_shot) + 1, explanation, wording) + wording.start
+    row = wording.unknown + wording.line_end
+    starts = [token + wording.separator for token in tokens]
+    return [opening + starts[0], *(row + start for start in starts[1:]), row + wording.end]
+
+
+def read_prompt(
+    segments: Sequence[str], tokens: Sequence[str], found: Sequence[Logprob]
+) -> tuple[float, ...]:
+    """The expected activations in the log-probabilities of a prompt.
+
+    Args:
+        segments: The prompt, cut before each activation, see `all_at_once_prompt`.
+        tokens: The excerpt's tokens, shape [T].
+        found: The server's tokens of the prompt, with alternatives.
+
+    Returns:
+        Shape [T], each in [0, 10].
+
+    Raises:
+        AlignmentError: The server's tokens do not spell the prompt.
+        UnreadableReplyError: Nowhere near an activation is a number among the alternatives.
+    """
+    places = align(segments, [token.token for token in found])
+    values = []
+    for i, (token, place) in enumerate(zip(tokens, places, strict=True)):
+        at = found[place.piece]
+        value = expectation(level_masses(_merged(at, place)))
+        if value is None or not math.isfinite(value):
+            joined = f", which its tokenizer joins to {place.before!r}" if place.before else ""
+            raise UnreadableReplyError(
+                f"none of the simulator's {len(at.top_logprobs or [])} alternatives for the "
+                f"activation of token {i + 1} ({token!r}){joined}, is a number from 0 to 10"
+            )
+        values.append(value)
+    return tuple(values)
+
+
+def _merged(at: Logprob, place: Place) -> Iterable[tuple[str, float]]:
+    """What the simulator holds likely where an activation begins, each text once.
+
+    The prompt's own token counts too, which not all servers list among the alternatives. Some
+    show tokens that differ as the same text; these are added up.
+    """
+    listed = {(c.token, c.logprob) for c in at.top_logprobs or []} | {(at.token, at.logprob)}
+    masses: dict[str, float] = {}
+    for token, logprob in listed:
+        text = unescaped(token)
+        if text.startswith(place.before):
+            text = text.removeprefix(place.before)
+            masses[text] = masses.get(text, 0.0) + math.exp(logprob)
+    return ((text, math.log(mass)) for text, mass in masses.items() if mass > 0)
+
+
+def _header(number: int, explanation: str, wording: AllAtOnceWording) -> str:
+    numbered = wording.neuron.replace("{number}", str(number))
+    return numbered.replace("{explanation}", explanation)
+
+
+def _shown_excerpts(neuron: FewShotNeuron, wording: AllAtOnceWording) -> Iterable[str]:
+    maximum = highest(neuron.excerpts)
+    for excerpt, revealed in zip(neuron.excerpts, neuron.revealed_from, strict=True):
+        if revealed is None:
+            continue
+        yield wording.start
+        for i, level in enumerate(normalise(excerpt.activations, maximum)):
+            shown = wording.unknown if i < revealed else str(level)
+            yield excerpt.tokens[i] + wording.separator + shown + wording.line_end
+        yield wording.end

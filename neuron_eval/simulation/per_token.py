@@ -1,0 +1,136 @@
+"""`per_token`: one request a token; the first token of the reply is the whole answer.
+
+For models that give log-probabilities of what they write: the expectation over 0..10 is taken
+over the alternatives at that first token (Bills et al. 2023, "one at a time"). The prompt shows
+the text up to and including the token, and nothing behind it, as the neuron saw it.
+
+It is the dearest way by far: one request for every token of every excerpt.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from inspect_ai.model import ChatMessage, ModelOutput
+
+from neuron_eval.concurrently import together
+from neuron_eval.formats.base import LEVELS
+from neuron_eval.prompts.wording import PerTokenWording
+from neuron_eval.records import Excerpt
+from neuron_eval.simulation.asking import Asker
+from neuron_eval.simulation.base import Failed, Outcome, Simulated
+from neuron_eval.simulation.reading import expected_first
+from neuron_eval.simulation.request import simulation_request
+
+MAX_TOKENS = 2
+"""One for the value; the second tells a 1 from a 10 where a tokenizer writes 10 as "1" and "0"."""
+
+SHOWN = 3
+"""So many candidates stand in the reason why there is no value."""
+
+
+class NoLogprobsError(RuntimeError):
+    """The simulator gives no log-probabilities of what it writes."""
+
+
+class PerTokenSimulation:
+    """Simulate one token at a time."""
+
+    name = "per_token"
+
+    def __init__(self, asker: Asker, wording: PerTokenWording) -> None:
+        """Bind to a model.
+
+        Args:
+            asker: The simulator.
+            wording: The prompt's literal strings.
+        """
+        self.model = asker.name
+        self._asker = asker
+        self._wording = wording
+
+    async def __call__(self, explanation: str, excerpts: Sequence[Excerpt]) -> list[Outcome]:
+        """See `neuron_eval.simulation.base.Simulation`.
+
+        Raises:
+            NoLogprobsError: The simulator gives no log-probabilities of what it writes.
+        """
+        if not excerpts:
+            return []
+        questions = [(e.record.tokens, i) for e in excerpts for i in range(len(e.record.tokens))]
+        # One alone: a model that cannot do it costs one request and not hundreds, and the others
+        # find the prefix in the provider's cache.
+        first = await self._token(explanation, *questions[0])
+        rest = await together(*(self._token(explanation, *each) for each in questions[1:]))
+        answers, outcomes = [first, *rest], []
+        for excerpt in excerpts:
+            count = len(excerpt.record.tokens)
+            outcomes.append(_outcome(excerpt, answers[:count]))
+            del answers[:count]
+        return outcomes
+
+    async def _token(self, explanation: str, tokens: Sequence[str], index: int) -> float | str:
+        # A reply that holds no value is not asked for again: at temperature 0 it would come back.
+        return await self._asker.ask(
+            per_token_prompt(explanation, tokens, index, self._wording, self.model),
+            read=lambda output: read_reply(output, self.model),
+            again=str,
+            max_tokens=MAX_TOKENS,
+        )
+
+
+def per_token_prompt(
+    explanation: str, tokens: Sequence[str], index: int, wording: PerTokenWording, model: str = ""
+) -> list[ChatMessage]:
+    """The messages for one token.
+
+    Args:
+        explanation: What the neuron is said to do.
+        tokens: The excerpt's tokens, shape [T].
+        index: The token's place, from 0.
+        wording: The prompt's literal strings.
+        model: The simulator's name, for cache marks.
+    """
+    opening = wording.explanation.replace("{explanation}", explanation)
+    token = json.dumps(tokens[index], ensure_ascii=False)
+    text = "".join(tokens[: index + 1])
+    rest = wording.text + text + wording.token + token + wording.closing
+    return simulation_request(model, wording.system, opening, rest)
+
+
+def read_reply(output: ModelOutput, model: str) -> float | str:
+    """The expected activation of one token, in [0, 10], or why there is none.
+
+    Args:
+        output: What the simulator gave back.
+        model: Its name, for the error.
+
+    Raises:
+        NoLogprobsError: There is a reply, but it has no log-probabilities.
+    """
+    if output.empty or not output.completion.strip():
+        return f"the reply is empty (stop reason: {output.stop_reason})"
+    logprobs = output.choices[0].logprobs
+    if logprobs is None or not logprobs.content:
+        raise NoLogprobsError(
+            f"{model} gives no log-probabilities of what it writes, which simulation=per_token "
+            "needs; use -T simulation=sparse or -T simulation=chat"
+        )
+    value = expected_first(logprobs.content)
+    if value is None:
+        listed = [candidate.token for candidate in logprobs.content[0].top_logprobs or []]
+        shown = ", ".join(map(repr, listed[:SHOWN])) or repr(output.completion)
+        return f"no candidate is a number from 0 to {LEVELS}; the likeliest: {shown}"
+    return value
+
+
+def _outcome(excerpt: Excerpt, answers: Sequence[float | str]) -> Outcome:
+    values = [answer for answer in answers if not isinstance(answer, str)]
+    for i, answer in enumerate(answers):
+        if isinstance(answer, str):
+            token = json.dumps(excerpt.record.tokens[i], ensure_ascii=False)
+            return Failed(
+                f"excerpt {excerpt.name}: token {i + 1} of {len(answers)}, {token}: {answer}"
+            )
+    return Simulated(tuple(values), "log-probabilities")

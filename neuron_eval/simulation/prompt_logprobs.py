@@ -1,0 +1,240 @@
+"""Log-probabilities of a prompt's own tokens, from the servers that give them.
+
+Two dialects are asked for, and the first that works is kept for the model: ``prompt_logprobs``
+(vLLM, SGLang) and echo (the completions API as OpenAI defined it). Most chat APIs have neither.
+
+A reply holds 15 alternatives for every token of the prompt, more than a megabyte. So it is read
+before Inspect logs and caches it, and what was read takes the place of what it was read from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, cast
+from weakref import WeakKeyDictionary
+
+from inspect_ai.model import (
+    CachePolicy,
+    ChatMessageUser,
+    GenerateConfig,
+    Logprob,
+    Model,
+    ModelAPI,
+    ModelCall,
+    ModelOutput,
+)
+
+from neuron_eval.concurrently import once
+from neuron_eval.simulation.alignment import AlignmentError
+from neuron_eval.simulation.asking import CACHE, TOP_LOGPROBS
+from neuron_eval.simulation.reading import UnreadableReplyError
+
+Read = Callable[[Sequence[Logprob]], Sequence[float]]
+"""From the tokens of a prompt, with log-probabilities and alternatives, to numbers. Raises
+`AlignmentError` or `UnreadableReplyError`."""
+
+REFUSALS = frozenset({400, 422, 501})
+"""HTTP statuses of a server that does not take a question as it is."""
+
+READING = "1"
+"""Part of the cache's key, since what is cached has been read: to be raised with every change to
+how it is read."""
+
+
+class RefusedPromptError(UnreadableReplyError):
+    """The server does not take a request as it is."""
+
+
+class PromptLogprobsUnsupportedError(ValueError):
+    """The model's server gives no log-probabilities of the prompt; the message says which do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One way to ask for the log-probabilities of a prompt."""
+
+    echo: bool
+    """By echo; otherwise by ``prompt_logprobs``."""
+
+    alternatives: int
+    """So many of the most likely tokens at each position."""
+
+    max_tokens: int
+    """Tokens to generate; they are thrown away, but few servers agree to none."""
+
+    def __str__(self) -> str:
+        name = "echo" if self.echo else "prompt_logprobs"
+        return f"{name} with {self.alternatives} alternatives, max_tokens={self.max_tokens}"
+
+    def config(self) -> GenerateConfig:
+        """What a request says."""
+        if self.echo:
+            return GenerateConfig(
+                temperature=0.0,
+                max_tokens=self.max_tokens,
+                logprobs=True,
+                top_logprobs=self.alternatives,
+                extra_body={"echo": True},
+            )
+        return GenerateConfig(
+            temperature=0.0, max_tokens=self.max_tokens, prompt_logprobs=self.alternatives
+        )
+
+    def tokens(self, output: ModelOutput) -> list[Logprob]:
+        """The prompt's tokens in a reply; with echo, generated ones may follow.
+
+        Raises:
+            UnreadableReplyError: The reply holds none, or no alternatives to them.
+        """
+        choice = output.choices[0] if output.choices else None
+        found = choice and (choice.logprobs if self.echo else choice.prompt_logprobs)
+        if not found or not found.content:
+            raise UnreadableReplyError("the reply holds no log-probabilities of the prompt")
+        if not any(token.top_logprobs for token in found.content):
+            raise UnreadableReplyError("the reply holds no alternatives to the prompt's tokens")
+        return list(found.content)
+
+
+DIALECTS = (
+    Dialect(echo=False, alternatives=TOP_LOGPROBS, max_tokens=1),
+    Dialect(echo=False, alternatives=5, max_tokens=1),
+    Dialect(echo=True, alternatives=TOP_LOGPROBS, max_tokens=0),
+    Dialect(echo=True, alternatives=TOP_LOGPROBS, max_tokens=1),
+    Dialect(echo=True, alternatives=5, max_tokens=0),
+    Dialect(echo=True, alternatives=5, max_tokens=1),
+)
+"""What is tried, in order. A server that refuses 15 alternatives may take 5, as OpenAI's did, and
+one that refuses to generate nothing may generate a token."""
+
+_CACHE = CachePolicy(expiry=CACHE.expiry, per_epoch=CACHE.per_epoch, scopes={"reading": READING})
+
+# By provider, not by model: Inspect copies models to give them a role.
+_DIALECTS: WeakKeyDictionary[ModelAPI, Dialect] = WeakKeyDictionary()
+
+
+class PromptReader:
+    """Reads the log-probabilities of prompts with one model."""
+
+    def __init__(self, model: Model) -> None:
+        """Bind to a model."""
+        self._model = model
+
+    async def decide(self, probe: str, read: Read) -> Dialect:
+        """Find out how this model's server wants to be asked, once a model and process.
+
+        Args:
+            probe: A short prompt.
+            read: Reads it; a reply that it cannot read is not cached.
+
+        Raises:
+            PromptLogprobsUnsupportedError: In no way; the message says what came of each.
+        """
+        return await once(_DIALECTS, self._model.api, lambda: self._first_that_works(probe, read))
+
+    async def read(self, prompt: str, dialect: Dialect, read: Read) -> tuple[float, ...]:
+        """What ``read`` makes of a prompt's log-probabilities.
+
+        Raises:
+            UnreadableReplyError: The server refuses the prompt, or ``read`` its reply.
+        """
+
+        def reduce(output: ModelOutput) -> None:
+            try:
+                output.metadata = {"expected": list(read(dialect.tokens(output)))}
+            except (UnreadableReplyError, AlignmentError) as problem:
+                output.metadata = {"problem": str(problem)}
+
+        found = (await self._generate(prompt, dialect, reduce)).metadata or {}
+        if "expected" not in found:
+            raise UnreadableReplyError(found.get("problem", "the reply was not read"))
+        return tuple(found["expected"])
+
+    async def _first_that_works(self, probe: str, read: Read) -> Dialect:
+        problems: list[str] = []
+        answered: set[bool] = set()
+        for dialect in DIALECTS:
+            if dialect.echo in answered:  # other numbers would be passed over as well
+                continue
+            try:
+                await self._generate(probe, dialect, _reading(dialect, read))
+                return dialect
+            except RefusedPromptError as problem:
+                problems.append(f"- {dialect}: {problem}")
+            except (UnreadableReplyError, AlignmentError) as problem:
+                answered.add(dialect.echo)
+                problems.append(f"- {dialect}: {problem}")
+            except Exception as problem:
+                # Chat providers have errors of their own for what they do not know; but one
+                # that has answered once is there, and takes the key.
+                if not answered:
+                    raise
+                problems.append(f"- {dialect}: {problem}")
+        raise PromptLogprobsUnsupportedError(
+            f"{self._model} gives no log-probabilities of the prompt, which simulation=all_at_once "
+            "needs. Servers of the completions API do: vLLM and SGLang (as "
+            "vllm-completions/MODEL or openai-api-completions/SERVICE/MODEL), and others that "
+            "know echo. With any other model use simulation=chat or simulation=sparse. What was "
+            "tried:\n" + "\n".join(problems)
+        )
+
+    async def _generate(
+        self, prompt: str, dialect: Dialect, reduce: Callable[[ModelOutput], Any]
+    ) -> ModelOutput:
+        model = copy(self._model)
+        model.api = _reducing(model.api, reduce)
+        try:
+            return await model.generate(
+                [ChatMessageUser(content=prompt)], config=dialect.config(), cache=_CACHE
+            )
+        except Exception as error:
+            if getattr(error, "status_code", None) not in REFUSALS:
+                raise
+            raise RefusedPromptError(f"the server refuses: {error}") from error
+
+
+def _reading(dialect: Dialect, read: Read) -> Callable[[ModelOutput], Sequence[float]]:
+    return lambda output: read(dialect.tokens(output))
+
+
+class _ReducingAPI:
+    """A provider like another one, whose replies are read before Inspect sees them."""
+
+    def __init__(self, api: ModelAPI, reduce: Callable[[ModelOutput], Any]) -> None:
+        self._api = api
+        self._reduce = reduce
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._api, name)
+
+    async def generate(self, *args: Any, **options: Any) -> Any:
+        """What the provider gives, without log-probabilities."""
+        result = await self._api.generate(*args, **options)
+        output, call = result if isinstance(result, tuple) else (result, None)
+        if isinstance(output, ModelOutput):
+            try:
+                self._reduce(output)
+            finally:
+                _drop_logprobs(output, call)
+        return result
+
+
+@lru_cache
+def _named(name: str) -> type[_ReducingAPI]:
+    return type(name, (_ReducingAPI,), {})
+
+
+def _reducing(api: ModelAPI, reduce: Callable[[ModelOutput], Any]) -> ModelAPI:
+    # Inspect tells by the name of the class which models share a limit of connections.
+    return cast(ModelAPI, _named(type(api).__name__)(api, reduce))
+
+
+def _drop_logprobs(output: ModelOutput, call: ModelCall | None) -> None:
+    for choice in output.choices:
+        choice.logprobs = choice.prompt_logprobs = None
+    raw = (call.response if call else None) or {}
+    for holder in (raw, *cast(list[dict[str, Any]], raw.get("choices") or [])):
+        for key in ("logprobs", "prompt_logprobs"):
+            holder.pop(key, None)

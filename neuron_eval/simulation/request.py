@@ -1,0 +1,41 @@
+"""The messages of a request, ordered and marked for the caches that providers keep of prompts.
+
+What is the same for every request stands first (the system message), then what is the same for
+all of a neuron's (the explanation), then the excerpts. Most providers find the longest prefix
+that they know by themselves. Anthropic's and OpenAI's newest models take marks of where it ends;
+there a mark stands after the first part and one after the second, so that no excerpt is paid for
+as a cache entry that nobody reads again. Where the model behind such a name knows no marks, or
+the prefix is shorter than what it caches, Inspect and the provider pass over them. All other
+providers get plain text: some servers put line breaks between the parts of a message.
+"""
+
+from __future__ import annotations
+
+from inspect_ai.model import (
+    ChatMessage,
+    ChatMessageSystem,
+    ChatMessageUser,
+    ContentText,
+)
+
+MARKING = ("anthropic/", "openai/")
+"""How the names of models begin whose providers take marks."""
+
+
+def simulation_request(model: str, system: str, explanation: str, rest: str) -> list[ChatMessage]:
+    """The messages of one request.
+
+    Args:
+        model: The simulator's name, with its provider.
+        system: What is the same for every request.
+        explanation: What is the same for every request about one explanation; not blank.
+        rest: The excerpts, and what closes the prompt.
+    """
+    if not model.startswith(MARKING):
+        return [ChatMessageSystem(content=system), ChatMessageUser(content=explanation + rest)]
+    return [
+        ChatMessageSystem(content=[ContentText(text=system, cache_breakpoint=True)]),
+        ChatMessageUser(
+            content=[ContentText(text=explanation, cache_breakpoint=True), ContentText(text=rest)]
+        ),
+    ]

@@ -1,0 +1,119 @@
+"""Where a named piece of text stands in an excerpt, in tokens.
+
+A simulator that saw plain text names what it saw: a word, a part of one, a punctuation mark, with
+or without the space before it. The rules, of which the first that finds anything decides:
+
+1. Space around a name and around tokens is ignored. A name that is nothing but space means the
+   tokens that equal it, or, if there are none, the tokens of nothing but space that contain it.
+2. *Standing whole*: the name stands in the text with no letter or digit of the same word beside
+   it; where it begins or ends with another character, a token begins or ends there. It covers
+   every token that it touches: all the pieces of a word, or the one token that holds it and more.
+3. *Pieces*: the name stands inside a word, but begins where a token begins and ends where a token
+   ends.
+4. The same, now ignoring case and the shape of quotation marks.
+
+Without a number, a name means all places where it stands whole, or, if there are none, all its
+pieces. With the number n it means the nth of the places where it stands whole, in the order of
+the text, and behind them of its pieces. So counting words by eye gives the right number, and
+every token of every excerpt can be named alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_SHAPES = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "\xa0": " "})
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where a name stands; each place is the range of the tokens that it covers."""
+
+    whole: tuple[range, ...]
+    """Where it stands whole, in the order of the text."""
+
+    pieces: tuple[range, ...]
+    """Where it stands inside a word, in the order of the text."""
+
+    @property
+    def numbered(self) -> tuple[range, ...]:
+        """All places, in the order in which they are counted from 1."""
+        return self.whole + self.pieces
+
+    @property
+    def meant(self) -> tuple[range, ...]:
+        """The places that the name means without a number."""
+        return self.whole or self.pieces
+
+
+def find_places(tokens: Sequence[str], name: str) -> Places:
+    """The places of a name in an excerpt; none if it is not there.
+
+    Args:
+        tokens: The excerpt's tokens, shape [T], none of them empty.
+        name: What to find.
+    """
+    core = name.strip()
+    if not core:
+        return _blanks(tokens, name)
+    places = _find(tokens, core, re.NOFLAG)
+    if not places.numbered:
+        shaped = [token.translate(_SHAPES) for token in tokens]
+        places = _find(shaped, core.translate(_SHAPES), re.IGNORECASE)
+    return places
+
+
+def _blanks(tokens: Sequence[str], name: str) -> Places:
+    if not name:
+        return Places((), ())
+    equal = [range(i, i + 1) for i, token in enumerate(tokens) if token == name]
+    return Places(
+        tuple(
+            equal
+            or [
+                range(i, i + 1)
+                for i, token in enumerate(tokens)
+                if name in token and not token.strip()
+            ]
+        ),
+        (),
+    )
+
+
+def _find(tokens: Sequence[str], core: str, flags: re.RegexFlag) -> Places:
+    text = "".join(tokens)
+    owners = [i for i, token in enumerate(tokens) for _ in token]
+    begins, ends = _edges(tokens)
+    whole, pieces = [], []
+    # Looked ahead for, so that places may overlap: "a a" stands twice in "a a a".
+    for match in re.finditer(f"(?={re.escape(core)})", text, flags):
+        begin, end = match.start(), match.start() + len(core)
+        cover = range(owners[begin], owners[end - 1] + 1)
+        after = text[end] if end < len(text) else ""
+        before = text[begin - 1] if begin else ""
+        if _stands(core[0], before, begin in begins) and _stands(core[-1], after, end in ends):
+            whole.append(cover)
+        elif begin in begins and end in ends:
+            pieces.append(cover)
+    return Places(tuple(whole), tuple(pieces))
+
+
+def _stands(edge: str, neighbour: str, aligned: bool) -> bool:
+    """Whether a name may begin or end here as a whole."""
+    return not _in_word(neighbour) if _in_word(edge) else aligned
+
+
+def _in_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
+
+
+def _edges(tokens: Sequence[str]) -> tuple[set[int], set[int]]:
+    """Where tokens begin and end in the text, without the space around them."""
+    begins, ends, at = set(), set(), 0
+    for token in tokens:
+        begins.add(at + len(token) - len(token.lstrip()))
+        ends.add(at + len(token.rstrip()))
+        at += len(token)
+    return begins, ends

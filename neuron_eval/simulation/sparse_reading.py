@@ -1,0 +1,188 @@
+r"""Reading a reply of ``simulation=sparse``: what it names in which excerpt, and with what value.
+
+One line an excerpt, or several, in any order:
+
+    A: "barked":9, "the"#2:4
+    B: none
+
+A name is a JSON string; one that is none (a lone backslash, a double quote inside) is taken
+literally. Between name and value may stand a colon, an equals sign or space, between two names a
+comma, a semicolon or space; braces around them all are passed over, as in a JSON object; the
+quotes may be missing where a name holds no space or comma. A line without a letter belongs to the
+letter above it, or to the only excerpt, if it begins with a double quote or says only ``none``;
+all other lines are passed over. A line with a letter must be readable to its end.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from neuron_eval.formats.base import LEVELS
+from neuron_eval.simulation.reading import StatedValue, UnreadableReplyError, stated_value
+from neuron_eval.simulation.sparse_matching import Places, find_places
+
+_LETTER = re.compile(
+    r"[\s>*\-•\[(<]*(?:(?i:excerpt)\s+)?(?P<letter>[A-Z]{1,3})[\])*]*\s*[:>][*\s{]*"
+)
+_BULLET = re.compile(r"[\s>*\-•]*")
+_TAIL = (
+    r"\s*(?:#\s*(?P<number>\d+))?\s*[:=]?\s*(?P<value>\d+(?:\.\d+)?)"
+    r"(?=\s*(?:[,;}]|$)|\s+\")"
+)
+_ENTRIES = (
+    re.compile(r'"(?P<name>(?:\\.|[^"\\])+)"' + _TAIL),
+    re.compile(r'"(?P<name>.+?)"' + _TAIL),
+    re.compile(r"(?P<name>[^\s\",;#:=]+)(?=[\s#:=])" + _TAIL),
+)
+_BETWEEN = re.compile(r"\s*[,;}]?\s*")
+_NOTHING = ("none", "nothing")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A token that the reply names."""
+
+    names: tuple[str, ...]
+    """What was meant, the likeliest first."""
+
+    number: int | None
+    """Which of its places, from 1; None if the reply does not say."""
+
+    stated: StatedValue
+    """Its value."""
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a reply says of one excerpt."""
+
+    named: list[Named] = field(default_factory=list)
+    """What it names, in order."""
+
+    answered: bool = False
+    """Whether it says anything, if only that nothing fires."""
+
+    problem: str = ""
+    """What cannot be read; empty if all can."""
+
+
+def read_answers(reply: str, letters: Sequence[str]) -> tuple[dict[str, Answer], str | None]:
+    """Take a reply apart.
+
+    Args:
+        reply: The whole reply.
+        letters: The excerpts asked for.
+
+    Returns:
+        An answer a letter, and the letter that the last line belongs to.
+    """
+    answers = {letter: Answer() for letter in letters}
+    current = letters[0] if len(letters) == 1 else None
+    for line in re.finditer(r"[^\n]+", reply):
+        head = _LETTER.match(reply, line.start(), line.end())
+        if head:
+            current = head["letter"] if head["letter"] in answers else None
+            start = head.end()
+        else:
+            start = _BULLET.match(reply, line.start(), line.end()).end()  # type: ignore[union-attr]
+            if not reply.startswith('"', start) and not _is_nothing(reply[start : line.end()]):
+                continue
+        if current is not None:
+            _read_line(reply, start, line.end(), answers[current])
+    return answers, current
+
+
+def place(tokens: Sequence[str], named: Sequence[Named]) -> list[int | None]:
+    """Which name gives each token its value.
+
+    A name that comes once without a number counts for all places that it means. One that comes
+    several times without a number counts for the first of them, the second, and so on. Where
+    names meet on a token, one with a number beats one without, and among the latter the token
+    itself beats what covers several tokens; of equals the last counts.
+
+    Args:
+        tokens: The excerpt's tokens, shape [T].
+        named: What the reply names, shape [V].
+
+    Returns:
+        Shape [T], indices into ``named``; None where nothing does.
+
+    Raises:
+        UnreadableReplyError: A name is not in the excerpt, or not as often.
+    """
+    claims: list[tuple[int, range, int]] = []
+    unnumbered: dict[tuple[range, ...], list[int]] = {}
+    for i, item in enumerate(named):
+        places = _places(tokens, item)
+        if item.number is None:
+            unnumbered.setdefault(places.meant, []).append(i)
+        elif 1 <= item.number <= len(places.numbered):
+            claims.append((2, places.numbered[item.number - 1], i))
+        else:
+            raise _not_so_often(item, f"#{item.number}", len(places.numbered))
+    for meant, items in unnumbered.items():
+        if len(items) > len(meant):
+            raise _not_so_often(named[items[0]], f" {len(items)} times", len(meant))
+        owners = items * len(meant) if len(items) == 1 else items
+        claims += [(int(len(p) == 1), p, i) for p, i in zip(meant, owners, strict=False)]
+    given: list[int | None] = [None] * len(tokens)
+    for _, cover, i in sorted(claims, key=lambda claim: (claim[0], claim[2])):
+        for token in cover:
+            given[token] = i
+    return given
+
+
+def _places(tokens: Sequence[str], item: Named) -> Places:
+    for name in item.names:
+        places = find_places(tokens, name)
+        if places.numbered:
+            return places
+    raise UnreadableReplyError(f"{_quoted(item)} does not stand in the excerpt")
+
+
+def _not_so_often(item: Named, how: str, count: int) -> UnreadableReplyError:
+    times = "once" if count == 1 else f"{count} times"
+    return UnreadableReplyError(
+        f"{_quoted(item)} is named{how}, but stands in the excerpt only {times}"
+    )
+
+
+def _quoted(item: Named) -> str:
+    return json.dumps(item.names[0], ensure_ascii=False)
+
+
+def _read_line(reply: str, at: int, end: int, answer: Answer) -> None:
+    if _is_nothing(reply[at:end]):
+        answer.answered = True
+        return
+    while at < end:
+        entry = next((m for p in _ENTRIES if (m := p.match(reply, at, end))), None)
+        if entry is None:
+            answer.problem = answer.problem or f"cannot read {reply[at:end].strip()!r}"
+            return
+        value = stated_value(reply, entry.start("value"), entry["value"])
+        if value is None:
+            answer.problem = answer.problem or (
+                f"the value of {entry['name']!r} is {entry['value']!r}, "
+                f"not a number from 0 to {LEVELS}"
+            )
+            return
+        number = None if entry["number"] is None else int(entry["number"])
+        answer.named.append(Named(_meanings(entry["name"]), number, value))
+        answer.answered = True
+        at = _BETWEEN.match(reply, entry.end(), end).end()  # type: ignore[union-attr]
+
+
+def _is_nothing(text: str) -> bool:
+    return text.strip(" \t\r.*_`\"'").lower() in _NOTHING
+
+
+def _meanings(written: str) -> tuple[str, ...]:
+    try:
+        decoded = json.loads(f'"{written}"', strict=False)
+    except ValueError:
+        return (written,)
+    return (decoded,) if decoded == written else (decoded, written)

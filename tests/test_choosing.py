@@ -1,0 +1,250 @@
+"""Which way to simulate runs, decided from replies, refused early, and added later."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+from inspect_ai import eval
+from inspect_ai.log import list_eval_logs, read_eval_log
+from inspect_ai.model import GenerateConfig
+
+from neuron_eval.cli import main
+from neuron_eval.rescore import CannotScoreError, rescore, score_name
+from neuron_eval.simulation.measure import measure
+from neuron_eval.sources import schema
+from neuron_eval.stats import fit_percentiles
+from neuron_eval.tasks import formats
+from neuron_eval.testing import (
+    fake,
+    fake_embedder,
+    fake_explainer,
+    fake_simulator,
+    make_neuron,
+)
+
+
+@pytest.fixture
+def neurons(tmp_path):
+    path = tmp_path / "neurons.jsonl"
+    schema.write(
+        path, [make_neuron(f"test/L0N{i}", w, neuron=i) for i, w in enumerate([" cat", " oak"])]
+    )
+    return str(path)
+
+
+def knows(explanation, tokens):
+    return [9.5 if t.strip() in explanation.split() else 0 for t in tokens]
+
+
+def letters(text):
+    return [text.count(c) + 0.1 for c in "abcdefghijklmnopqrstuvwxyz"]
+
+
+def run(task, simulator, explainer=None):
+    roles = {"simulator": simulator.model, "embedder": fake_embedder(letters).model}
+    explainer = explainer or fake_explainer("a cat or an oak")
+    return eval(task, model=explainer.model, model_roles=roles)[0]
+
+
+def simulated(log):
+    return [sample.scores["simulation_correlation"].metadata for sample in log.samples]
+
+
+def test_auto_takes_chat_where_replies_carry_log_probabilities(neurons):
+    simulator = fake_simulator(knows, logprobs=True)
+    log = run(formats.summary(neurons=neurons), simulator)
+    assert log.status == "success", log.error
+    assert {m["simulation"] for m in simulated(log)} == {"chat"}
+    assert {m["simulation_why"] for m in simulated(log)} == {
+        "it gives log-probabilities of its reply, and none of the prompt"
+    }
+
+
+def test_auto_takes_sparse_where_they_do_not(neurons):
+    log = run(formats.summary(neurons=neurons), fake_simulator(knows, logprobs=False))
+    assert {m["simulation"] for m in simulated(log)} == {"sparse"}
+    assert {m["simulation_why"] for m in simulated(log)} == {"it gives no log-probabilities"}
+
+
+def test_auto_does_not_ask_a_model_that_reasons_for_log_probabilities(neurons):
+    simulator = fake_simulator(knows)
+    simulator.model.config = GenerateConfig(reasoning_effort="low")
+    log = run(formats.summary(neurons=neurons), simulator)
+    assert {m["simulation"] for m in simulated(log)} == {"sparse"}
+    assert all(config.logprobs is None for config in simulator.configs)
+    assert all(config.temperature is None for config in simulator.configs)
+
+
+def test_the_decision_is_made_once_an_eval(neurons):
+    simulator = fake_simulator(knows)
+    run(formats.summary(neurons=neurons), simulator)
+    questions = [m[-1].text for m in simulator.requests if "legs" in m[-1].text]
+    assert len(questions) == 1
+
+
+@pytest.mark.parametrize("way", ["all_at_once", "per_token"])
+def test_a_way_that_the_simulator_cannot_do_is_refused_before_anything_is_explained(neurons, way):
+    explainer = fake_explainer("a cat")
+    simulator = fake_simulator(knows, logprobs=False)
+    log = run(formats.summary(neurons=neurons, simulation=way), simulator, explainer)
+    assert log.status == "error"
+    assert "log-probabilities" in log.error.message
+    assert way in log.error.message
+    assert explainer.requests == []
+
+
+@pytest.mark.parametrize("way", ["chat", "sparse", "per_token"])
+def test_every_way_gives_the_truth_to_a_simulator_that_knows_it(neurons, way):
+    def truth(explanation, tokens):
+        return [(3 * len(t) + i) % 11 for i, t in enumerate(tokens)]
+
+    records = {r.text: r for n in schema.read(Path(neurons)) for r in n.top + n.random}
+    simulator = fake_simulator(truth, excerpts=[r.tokens for r in records.values()])
+    log = run(formats.summary(neurons=neurons, simulation=way), simulator)
+    assert log.status == "success", log.error
+    by_activations = {r.activations: r.tokens for r in records.values()}
+    for metadata in simulated(log):
+        assert len(metadata["excerpts"]) == 10
+        for excerpt in metadata["excerpts"]:
+            length = len(excerpt["true"])
+            tokens = by_activations.get(tuple(excerpt["true"]))
+            assert len(tokens) == length
+            # the first token is the excerpt's own name, whose length varies within a kind
+            assert excerpt["expected"][1:] == pytest.approx(truth("", tokens)[1:], abs=1e-9)
+
+
+@pytest.mark.parametrize("value", [0, -1, "two", True])
+def test_a_bad_excerpts_per_call_is_refused(neurons, value):
+    with pytest.raises(ValueError, match=re.escape(f"excerpts_per_call={value!r}")):
+        formats.summary(neurons=neurons, excerpts_per_call=value)
+
+
+def test_excerpts_per_call_sets_the_number_of_requests(neurons):
+    counts = {}
+    for per_call in (1, 5):
+        simulator = fake_simulator(knows, name=f"pack{per_call}")
+        task = formats.summary(
+            neurons=neurons, simulation="sparse", calibration="none", excerpts_per_call=per_call
+        )
+        run(task, simulator)
+        counts[per_call] = len(simulator.requests)
+    assert counts == {1: 2 * 10, 5: 2 * 2}
+
+
+def test_percentiles_match_distributions():
+    predicted, true = [0, 1, 2, 3, 4], [0.0, 0.0, 1.0, 5.0, 9.0]
+    fitted = fit_percentiles(true, predicted)
+    assert list(fitted(predicted)) == pytest.approx(true)
+    assert fitted([2.5])[0] == pytest.approx(3.0)
+    assert list(fitted([-9, 99])) == [0.0, 9.0]
+    assert fit_percentiles([1, 2], [3, 3]) is None
+
+
+@given(st.lists(st.tuples(st.floats(-5, 5), st.integers(0, 4)), min_size=3, max_size=40))
+def test_percentile_calibration_is_monotone_and_stays_in_range(pairs):
+    true, predicted = [a for a, _ in pairs], [float(b) for _, b in pairs]
+    fitted = fit_percentiles(true, predicted)
+    if fitted is not None:
+        values = fitted(np.linspace(-1, 5, 50))
+        assert (np.diff(values) >= -1e-9).all()
+        assert min(true) - 1e-9 <= values.min()
+        assert values.max() <= max(true) + 1e-9
+
+
+def test_what_is_fitted_is_never_what_is_scored():
+    neuron = make_neuron()
+    (excerpt, *_) = neuron.valid(5)
+    with pytest.raises(ValueError, match="top 2 would be fitted on and scored"):
+        measure([(excerpt, None)], [(excerpt, None)])
+
+
+def test_percentiles_are_chosen_by_parameter(neurons):
+    simulator = fake_simulator(knows)
+    log = run(formats.summary(neurons=neurons, calibration="percentiles"), simulator)
+    calibration = simulated(log)[0]["calibration"]
+    assert set(calibration) == {"predicted", "true"}
+    assert simulated(log)[0]["r_squared"] is not None
+
+
+def test_a_second_simulators_score_stands_beside_the_first(neurons):
+    explainer = fake_explainer("a cat or an oak")
+    first = run(formats.summary(neurons=neurons), fake_simulator(knows), explainer)
+    asked = len(explainer.requests)
+    other = fake_simulator(lambda e, t: [min(9.0, len(x)) for x in t], name="other")
+    second = rescore(first, other.model, "beside", simulation="sparse")
+    assert len(explainer.requests) == asked
+    for before, after in zip(first.samples, second.samples, strict=True):
+        assert after.output.completion == before.output.completion
+        assert after.scores["simulation_correlation"] == before.scores["simulation_correlation"]
+        assert after.scores["beside"].metadata["simulator"] == "neuron-fake/other"
+        assert after.scores["beside"].metadata["simulation"] == "sparse"
+        assert after.scores["beside"].value != before.scores["simulation_correlation"].value
+    assert [s.name for s in second.results.scores] == [
+        "simulation_correlation", "adacs", "scored", "beside",
+    ]  # fmt: skip
+    assert set(second.results.scores[-1].metrics) == {"mean", "stderr", "lower", "upper"}
+    assert second.eval.model_roles == first.eval.model_roles
+    third = rescore(second, other.model, "chatting", simulation="chat")
+    assert [s.name for s in third.results.scores][-2:] == ["beside", "chatting"]
+
+
+def test_scoring_again_asks_nothing_that_was_asked_before(neurons):
+    simulator = fake_simulator(knows)
+    log = run(formats.summary(neurons=neurons, simulation="chat"), simulator)
+    asked = len(simulator.requests)
+    again = rescore(log, simulator.model, "again", simulation="chat")
+    assert len(simulator.requests) == asked
+    for sample in again.samples:
+        assert sample.scores["again"].value == sample.scores["simulation_correlation"].value
+
+
+def test_the_command_writes_a_log_with_both_scores(neurons, tmp_path):
+    fake_simulator(knows, name="other")
+    run(formats.summary(neurons=neurons), fake_simulator(knows))
+    (info,) = list_eval_logs(str(tmp_path / "logs"))
+    arguments = ["score", str(tmp_path / "logs"), "--simulator", "neuron-fake/other"]
+    result = CliRunner().invoke(main, [*arguments, "--simulation", "sparse"])
+    assert result.exit_code == 0, result.output
+    assert "simulation_correlation_other_sparse: mean" in result.output
+    logs = {read.name: read for read in list_eval_logs(str(tmp_path / "logs"))}
+    assert len(logs) == 2
+    (new,) = [read_eval_log(x) for name, x in logs.items() if name.endswith("-scored.eval")]
+    assert "simulation_correlation_other_sparse" in new.samples[0].scores
+    view = new.eval.viewer.task_samples_view
+    assert "simulation_correlation_other_sparse" in json.dumps(view.model_dump())
+    assert "simulation_correlation_other_sparse" not in read_eval_log(info).samples[0].scores
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "name a --simulator, or use --simulation embedding"),
+        (["--simulator", "neuron-fake/sim", "--simulation", "psychic"], "allowed are auto"),
+        (["--simulator", "neuron-fake/sim", "--name", "adacs"], "has a score 'adacs' already"),
+    ],
+)
+def test_the_command_refuses_bad_input(neurons, tmp_path, arguments, message):
+    fake_simulator(knows, name="sim")
+    run(formats.summary(neurons=neurons), fake_simulator(knows))
+    result = CliRunner().invoke(main, ["score", str(tmp_path / "logs"), *arguments])
+    assert result.exit_code != 0
+    assert message in " ".join(result.output.split())
+
+
+def test_an_unfinished_log_is_not_scored(neurons):
+    def broken(messages, config):
+        raise ConnectionError("no server there")
+
+    log = run(formats.summary(neurons=neurons), fake("broken", broken))
+    with pytest.raises(CannotScoreError, match="its status is error"):
+        rescore(log, fake_simulator(knows).model, "beside")
+
+
+def test_names_of_second_scores_are_made_of_model_and_way():
+    assert score_name("openai/gpt-4o", "sparse") == "simulation_correlation_gpt-4o_sparse"
+    assert score_name(None, "embedding") == "simulation_correlation_embedding"
