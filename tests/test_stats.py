@@ -178,5 +178,7 @@ def test_what_cannot_be_measured_says_why(held_out, reason):
 
 
 def test_an_unknown_calibration_is_refused():
-    with pytest.raises(ValueError, match=r"calibration='cubic': allowed are linear, percentiles, none"):
+    with pytest.raises(
+        ValueError, match=r"calibration='cubic': allowed are linear, percentiles, none"
+    ):
         check_calibration("cubic")
