@@ -97,6 +97,10 @@ def _show(log: EvalLog, name: str) -> None:
     view = log.eval.viewer.task_samples_view if log.eval.viewer else None
     if not isinstance(view, TaskSamplesView) or view.columns is None:
         return
-    last = max((i for i, column in enumerate(view.columns) if "score__" in column.id), default=-1)
-    view.columns.insert(last + 1, TaskSamplesColumn.score(name))
+    counts = TaskSamplesColumn.score("scored").id
+    ids = [column.id for column in view.columns]
+    at = ids.index(counts) if counts in ids else len(ids)
+    view.columns.insert(at, TaskSamplesColumn.score(name))
+    short = name.removeprefix("simulation_correlation_")
+    view.score_labels = {**(view.score_labels or {}), name: f"Simulation {short}"}
     view.score_color_scales = {**(view.score_color_scales or {}), name: score_scale()}

@@ -226,6 +226,8 @@ def test_the_command_writes_a_log_with_both_scores(neurons, tmp_path):
         ([], "name a --simulator, or use --simulation embedding"),
         (["--simulator", "neuron-fake/sim", "--simulation", "psychic"], "allowed are auto"),
         (["--simulator", "neuron-fake/sim", "--name", "adacs"], "has a score 'adacs' already"),
+        (["--simulator", "openai/gpt-4o"], "openai/gpt-4o: ERROR: Unable to initialise OpenAI"),
+        (["--simulator", "nobody/x"], "Model API nobody of model 'nobody/x' not recognized"),
     ],
 )
 def test_the_command_refuses_bad_input(neurons, tmp_path, arguments, message):

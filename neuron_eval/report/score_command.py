@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from inspect_ai.model import Model
 
 
 @click.command()
@@ -34,7 +38,6 @@ def score(
     are in Inspect's cache. A new log NAME-scored.eval is written unless --overwrite is given.
     """
     from inspect_ai.log import list_eval_logs, read_eval_log, write_eval_log
-    from inspect_ai.model import get_model
     from rich.console import Console
 
     from neuron_eval.rescore import rescore, score_name
@@ -42,6 +45,7 @@ def score(
     if simulator is None and simulation != "embedding":
         raise click.UsageError("name a --simulator, or use --simulation embedding")
     console = Console()
+    model = None if simulator is None else _model(simulator, base_url)
     called = name or score_name(simulator, simulation)
     for path in logs:
         # Listed before anything is written, so that a new log is not scored in its turn.
@@ -53,7 +57,7 @@ def score(
                 log = read_eval_log(info)
                 scored = rescore(
                     log,
-                    None if simulator is None else get_model(simulator, base_url=base_url),
+                    model,
                     called,
                     simulation=simulation,
                     calibration=calibration,
@@ -74,6 +78,17 @@ def score(
                         highlight=False,
                         markup=False,
                     )
+
+
+def _model(name: str, base_url: str | None) -> Model:
+    """The simulator; a missing key or package, or an unknown provider, is the user's to mend."""
+    from inspect_ai.model import get_model
+    from rich.text import Text
+
+    try:
+        return get_model(name, base_url=base_url)
+    except Exception as error:
+        raise click.ClickException(f"{name}: {Text.from_markup(str(error)).plain}") from error
 
 
 def _beside(location: str) -> str:
