@@ -3,7 +3,7 @@
 from neuron_eval.baseline import LexicalBaseline
 from neuron_eval.embedding import embed_local, embed_openai
 from neuron_eval.explain import avhs, explain, highlight, highlight_summary, original, summary
-from neuron_eval.metrics import excerpts_failed, interval, mean, share, stderr
+from neuron_eval.metrics import counts, interval
 from neuron_eval.scorers.adacs import adacs
 from neuron_eval.scorers.scored import scored
 from neuron_eval.scorers.simulation_correlation import simulation_correlation
@@ -16,20 +16,17 @@ __all__ = [
     "adacs",
     "avhs",
     "check_simulation",
+    "counts",
     "embed_local",
     "embed_openai",
-    "excerpts_failed",
     "explain",
     "explain_task",
     "format_tasks",
     "highlight",
     "highlight_summary",
     "interval",
-    "mean",
     "original",
     "scored",
-    "share",
     "simulation_correlation",
-    "stderr",
     "summary",
 ]

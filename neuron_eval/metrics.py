@@ -1,7 +1,9 @@
 """Inspect metrics over the scored samples; without any they are NaN, never 0.
 
 Inspect leaves unscored samples out before it calls a metric and counts them in the log's
-``unscored_samples``; the scorer `scored` states their share.
+``unscored_samples``; the scorer `scored` states their share. The mean is Inspect's own. The
+others give several numbers each: Inspect shows those under their plain names, while it puts the
+package's name before that of a metric with one number.
 """
 
 from __future__ import annotations
@@ -17,58 +19,39 @@ NAN = float("nan")
 
 
 @metric
-def mean() -> Metric:
-    """The mean over the scored samples."""
-
-    def compute(scores: list[SampleScore]) -> float:
-        return float(np.mean(_values(scores))) if scores else NAN
-
-    return compute
-
-
-@metric
-def stderr() -> Metric:
-    """The standard error of the mean over the scored samples; NaN for fewer than two."""
-
-    def compute(scores: list[SampleScore]) -> float:
-        values = _values(scores)
-        return float(np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else NAN
-
-    return compute
-
-
-@metric
 def interval(level: float = 0.95) -> Metric:
-    """The bootstrap interval of the mean, as ``lower`` and ``upper``; NaN for fewer than two.
+    """How sure the mean is: ``stderr``, and ``lower`` and ``upper`` of its bootstrap interval.
+
+    All three are NaN for fewer than two scored samples.
 
     Args:
         level: Coverage, in (0, 1).
     """
 
     def compute(scores: list[SampleScore]) -> Value:
-        found = bootstrap_interval(_values(scores), level)
-        lower, upper = found if found is not None else (NAN, NAN)
-        return {"lower": lower, "upper": upper}
+        values = _values(scores)
+        found = bootstrap_interval(values, level)
+        if found is None:
+            return {"stderr": NAN, "lower": NAN, "upper": NAN}
+        stderr = float(np.std(values, ddof=1)) / math.sqrt(len(values))
+        return {"stderr": stderr, "lower": found[0], "upper": found[1]}
 
     return compute
 
 
 @metric
-def share() -> Metric:
-    """The share of samples that hold a measurement, for the scorer `scored`."""
+def counts() -> Metric:
+    """For the scorer `scored`: ``share`` of samples with a measurement, ``excerpts_failed``.
 
-    def compute(scores: list[SampleScore]) -> float:
-        return float(np.mean([value > 0 for value in _values(scores)])) if scores else NAN
+    The latter is how many held-out excerpts the simulator gave nothing usable for, in all.
+    """
 
-    return compute
-
-
-@metric
-def excerpts_failed() -> Metric:
-    """How many held-out excerpts the simulator gave nothing usable for, over all samples."""
-
-    def compute(scores: list[SampleScore]) -> float:
-        return float(sum((s.score.metadata or {}).get("excerpts_failed", 0) for s in scores))
+    def compute(scores: list[SampleScore]) -> Value:
+        if not scores:
+            return {"share": NAN, "excerpts_failed": NAN}
+        failed = sum((s.score.metadata or {}).get("excerpts_failed", 0) for s in scores)
+        share = float(np.mean([value > 0 for value in _values(scores)]))
+        return {"share": share, "excerpts_failed": float(failed)}
 
     return compute
 

@@ -11,11 +11,11 @@ import re
 from inspect_ai import score
 from inspect_ai.log import EvalLog
 from inspect_ai.model import Model
-from inspect_ai.scorer import Score, Scorer, Target, scorer
+from inspect_ai.scorer import Score, Scorer, Target, mean, scorer
 from inspect_ai.solver import TaskState
 from inspect_ai.viewer import TaskSamplesColumn, TaskSamplesView
 
-from neuron_eval.metrics import interval, mean, stderr
+from neuron_eval.metrics import interval
 from neuron_eval.scorers.simulation_correlation import simulation_correlation
 from neuron_eval.simulation.choose import ROLE
 from neuron_eval.viewer import score_scale
@@ -82,7 +82,7 @@ def rescore(
 def _named(inner: Scorer, called: str) -> Scorer:
     """The same scorer under a name of its own."""
 
-    @scorer(metrics=[mean(), stderr(), interval()], name=called)
+    @scorer(metrics=[mean(), interval()], name=called)
     def named() -> Scorer:
         async def score(state: TaskState, target: Target) -> Score | None:
             return await inner(state, target)

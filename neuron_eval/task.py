@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from inspect_ai import Task
-from inspect_ai.scorer import Metric, grouped
+from inspect_ai.scorer import Metric, grouped, mean
 
 from neuron_eval.dataset import EXCERPTS, dataset, neuron_set
 from neuron_eval.explain import explain
-from neuron_eval.metrics import interval, mean, stderr
+from neuron_eval.metrics import interval
 from neuron_eval.parameters import check_flag, check_number
 from neuron_eval.prompting import CUTOFF_QUANTILE
 from neuron_eval.prompts.pack import load_pack
@@ -71,7 +71,7 @@ def explanation_task(
         metadata["skipped"] = list(chosen.skipped)
     metrics: list[Metric] | None = None
     if by_layer:
-        metrics = [mean(), stderr(), interval(), grouped(mean(), "layer", all=False)]
+        metrics = [mean(), interval(), grouped(mean(), "layer", all=False)]
     task = Task(
         dataset=dataset(chosen),
         setup=check_simulation(simulation, pack),

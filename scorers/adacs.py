@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from inspect_ai.scorer import Score, Scorer, Target, scorer
+from inspect_ai.scorer import Score, Scorer, Target, mean, scorer
 from inspect_ai.solver import TaskState
 
 from neuron_eval.embedding import TextEmbedder, cosine, resolve_embedder
-from neuron_eval.metrics import interval, mean, stderr
+from neuron_eval.metrics import interval
 from neuron_eval.no_explanation import bad_explanation
 
 
-@scorer(metrics=[mean(), stderr(), interval()])
+@scorer(metrics=[mean(), interval()])
 def adacs() -> Scorer:
     """Cosine similarity of the embeddings of explanation and reference (Lee et al. 2023).
 

@@ -7,12 +7,12 @@ import math
 from inspect_ai.scorer import Score, Scorer, Target, scorer
 from inspect_ai.solver import TaskState
 
-from neuron_eval.metrics import excerpts_failed, share
+from neuron_eval.metrics import counts
 
 OF = "simulation_correlation"
 
 
-@scorer(metrics=[share(), excerpts_failed()])
+@scorer(metrics=[counts()])
 def scored() -> Scorer:
     """The share of a sample's held-out excerpts that entered `simulation_correlation`.
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from inspect_ai.scorer import Score, Scorer, Target, scorer
+from inspect_ai.scorer import Score, Scorer, Target, mean, scorer
 from inspect_ai.solver import TaskState
 
 from neuron_eval.concurrently import together
 from neuron_eval.dealt import DealtNeuron, from_metadata
-from neuron_eval.metrics import interval, mean, stderr
+from neuron_eval.metrics import interval
 from neuron_eval.no_explanation import bad_explanation
 from neuron_eval.parameters import check_excerpts_per_call
 from neuron_eval.prompts.pack import load_pack
@@ -22,7 +22,7 @@ from neuron_eval.simulation.measure import (
 from neuron_eval.simulation.present import explanation_line, score_metadata
 
 
-@scorer(metrics=[mean(), stderr(), interval()])
+@scorer(metrics=[mean(), interval()])
 def simulation_correlation(
     simulation: str = "auto",
     calibration: str = "linear",

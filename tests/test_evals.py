@@ -432,3 +432,12 @@ def test_the_baseline_cannot_simulate(neurons):
 def test_the_baseline_has_one_model():
     with pytest.raises(ValueError, match="the only model is 'lexical'"):
         get_model("neuron-baseline/semantic")
+
+
+def test_metrics_of_nothing_are_not_numbers(tmp_path):
+    path = tmp_path / "n.jsonl"
+    schema.write(path, [make_neuron()])
+    log = run(task("summary", neurons=str(path)))
+    found = metrics(log, "simulation_correlation")
+    assert found["mean"] > 0.9
+    assert all(math.isnan(found[name]) for name in ("stderr", "lower", "upper"))
