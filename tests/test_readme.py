@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from inspect_ai.log import list_eval_logs, read_eval_log
 
 from neuron_eval.report.markdown import of_folder
 from neuron_eval.tasks import explain as explain_module
@@ -20,6 +21,14 @@ def defaults(function):
 
 def test_the_table_is_that_of_the_logs():
     assert of_folder(str(ROOT / "logs" / "readme")) in README
+
+
+def test_the_logs_name_no_machine():
+    logs = list_eval_logs(str(ROOT / "logs" / "readme"))
+    assert len(logs) == 5
+    for info in logs:
+        text = read_eval_log(info).model_copy(update={"location": ""}).model_dump_json()
+        assert not re.search(r"/(?:work|root|home|tmp)/", text)
 
 
 def test_the_parameters_are_those_of_the_tasks():

@@ -26,6 +26,8 @@ def copy_results(source: str, target: str) -> list[Path]:
     for info in list_eval_logs(source):
         log = read_eval_log(info, header_only=True)
         log.reductions = None
+        if log.eval.revision:
+            log.eval.revision.origin = ""  # where a checkout came from is its owner's business
         copy = Path(target) / f"{log.eval.task.rpartition('/')[2]}.eval"
         write_eval_log(log, str(copy))
         copies.append(copy)
