@@ -6,11 +6,11 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Literal, get_args
 
 from inspect_ai.dataset import MemoryDataset, Sample
 
 from neuron_eval.dealt import DealtNeuron, deal, to_text
+from neuron_eval.parameters import check_choice, check_number
 from neuron_eval.records import NeuronRecord, Reference, TooFewExcerptsError
 from neuron_eval.sources import load_neurons
 
@@ -20,7 +20,8 @@ EXCERPTS = 5
 MAX_UNRELATED = 100
 """At most so many references of other neurons go into a sample, drawn by the neuron's id."""
 
-OnShort = Literal["error", "skip"]
+ON_SHORT = ("error", "skip")
+"""What can be done with a neuron that has too few excerpts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,8 @@ def neuron_set(neurons: str, excerpts: int = EXCERPTS, on_short: str = "error") 
         TooFewExcerptsError: A neuron has too few excerpts and ``on_short`` is ``error``.
         ValueError: A parameter is not among the allowed values, or no neuron is left.
     """
-    if excerpts < 1:
-        raise ValueError(f"excerpts={excerpts}: expected a whole number of at least 1")
-    if on_short not in get_args(OnShort):
-        raise ValueError(f"on_short={on_short!r}: allowed are {', '.join(get_args(OnShort))}")
+    check_number("excerpts", excerpts, least=1)
+    check_choice("on_short", on_short, ON_SHORT)
     found: list[tuple[DealtNeuron, Reference | None]] = []
     skipped: list[str] = []
     for record in load_neurons(neurons):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from neuron_eval.records import ActivationRecord, Excerpt, NeuronRecord, RecordError
@@ -123,16 +123,15 @@ def from_metadata(metadata: Mapping[str, Any] | None, sample: object) -> DealtNe
 
 
 def _identity(neuron: NeuronRecord) -> NeuronRecord:
-    return NeuronRecord(
-        id=neuron.id,
-        model=neuron.model,
-        layer=neuron.layer,
-        neuron=neuron.neuron,
-        group=neuron.group,
-        quantile_boundaries=neuron.quantile_boundaries,
-        cutoff=neuron.cutoff,
+    """The record without what its sample does not use."""
+    return replace(
+        neuron,
         top=(),
         random=(),
+        quantiles=(),
+        reference=None,
+        false_explanations=(),
+        given_splits=(),
     )
 
 

@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+
+def check_choice(name: str, value: object, allowed: Sequence[str]) -> str:
+    """The value, if it is one of those allowed.
+
+    Raises:
+        ValueError: Names the parameter, the value and what is allowed.
+    """
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(f"{name}={value!r}: allowed are {', '.join(allowed)}")
+    return value
+
 
 def check_number(name: str, value: object, least: int) -> None:
     """Refuse a parameter that is not a whole number of at least ``least``.

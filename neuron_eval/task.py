@@ -54,7 +54,6 @@ def explanation_task(
     Raises:
         ValueError: A parameter is not among the allowed values; the message names them.
     """
-    check_number("excerpts", excerpts, least=1)
     check_number("cutoff_quantile", cutoff_quantile, least=0)
     check_flag("by_layer", by_layer)
     wording = load_pack(pack)

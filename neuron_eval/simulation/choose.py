@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from inspect_ai.model import Model, get_model, model_roles
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
 from neuron_eval.embedding import TextEmbedder, resolve_embedder
 from neuron_eval.explain import reasons
+from neuron_eval.parameters import check_choice
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.wording import Pack, PackError
 from neuron_eval.simulation.all_at_once import AllAtOnceSimulation
@@ -61,10 +62,7 @@ def check_way(simulation: str) -> Way:
     Raises:
         ValueError: There is no such way; the message lists those there are.
     """
-    for way in get_args(Way):
-        if simulation == way:
-            return way  # type: ignore[no-any-return]
-    raise ValueError(f"simulation={simulation!r}: allowed are {', '.join(get_args(Way))}")
+    return cast(Way, check_choice("simulation", simulation, get_args(Way)))
 
 
 def simulator() -> Simulator:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
+from neuron_eval.parameters import check_choice
 from neuron_eval.records import Excerpt
 from neuron_eval.simulation.base import Failed, Outcome, Simulated
 from neuron_eval.stats import (
@@ -67,10 +68,7 @@ def check_calibration(calibration: str) -> Calibration:
     Raises:
         ValueError: There is no such calibration; the message lists those there are.
     """
-    for known in get_args(Calibration):
-        if calibration == known:
-            return known  # type: ignore[no-any-return]
-    raise ValueError(f"calibration={calibration!r}: allowed are {', '.join(get_args(Calibration))}")
+    return cast(Calibration, check_choice("calibration", calibration, get_args(Calibration)))
 
 
 def measure(held_out: Pairs, calibration: Pairs, fit: Calibration = "linear") -> Measurement:
