@@ -17,6 +17,7 @@ from neuron_eval.scorers.adacs import adacs
 from neuron_eval.scorers.scored import scored
 from neuron_eval.scorers.simulation_correlation import simulation_correlation
 from neuron_eval.simulation.choose import check_simulation
+from neuron_eval.usage_error import usage_errors
 from neuron_eval.viewer import viewer_config
 
 VERSION = "1-A"
@@ -52,12 +53,17 @@ def explanation_task(
         by_layer: Whether the metrics are also stated for each layer.
 
     Raises:
-        ValueError: A parameter is not among the allowed values; the message names them.
+        UsageError: A parameter is not among the allowed values, or a file that it names cannot
+            be used; the message says which and what would be right.
     """
-    check_number("cutoff_quantile", cutoff_quantile, least=0)
-    check_flag("by_layer", by_layer)
-    wording = load_pack(pack)
-    chosen = neuron_set(neurons, excerpts, on_short)
+    with usage_errors():
+        check_number("cutoff_quantile", cutoff_quantile, least=0)
+        check_flag("by_layer", by_layer)
+        wording = load_pack(pack)
+        chosen = neuron_set(neurons, excerpts, on_short)
+        setup = check_simulation(simulation, pack)
+        solver = explain(format, cutoff_quantile, pack)
+        scorer = simulation_correlation(simulation, calibration, pack, excerpts_per_call)
     metadata: dict[str, Any] = {
         "format": format,
         "neurons": neurons,
@@ -73,12 +79,9 @@ def explanation_task(
         metrics = [mean(), interval(), grouped(mean(), "layer", all=False)]
     task = Task(
         dataset=dataset(chosen),
-        setup=check_simulation(simulation, pack),
-        solver=explain(format, cutoff_quantile, pack),
-        scorer=[
-            simulation_correlation(simulation, calibration, pack, excerpts_per_call),
-            adacs(),
-        ],
+        setup=setup,
+        solver=solver,
+        scorer=[scorer, adacs()],
         metrics=metrics,  # type: ignore[arg-type]
         version=VERSION,
         metadata=metadata,

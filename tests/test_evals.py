@@ -20,6 +20,7 @@ from neuron_eval.testing import (
     fake_simulator,
     make_neuron,
 )
+from neuron_eval.usage_error import UsageError
 
 WORDS = [" cat", " dog", " tree"]
 FORMATS = ("original", "summary", "highlight", "highlight_summary", "avhs")
@@ -340,10 +341,11 @@ def test_short_neurons_are_refused_or_skipped_and_counted(tmp_path):
         ({"by_layer": "maybe"}, "by_layer='maybe': allowed are true, false"),
         ({"pack": "nowhere.yaml"}, "prompt pack nowhere.yaml"),
         ({"neurons": "gpt5"}, "neurons='gpt5': expected smollm2, puzzles"),
+        ({"neurons": "nowhere.jsonl"}, "nowhere.jsonl: No such file or directory"),
     ],
 )
 def test_bad_parameters_are_refused_with_what_is_allowed(neurons, arguments, message):
-    with pytest.raises(ValueError, match=re.escape(message)):
+    with pytest.raises(UsageError, match=re.escape(message)):
         explain_module.explain(**{"neurons": neurons, **arguments})
 
 

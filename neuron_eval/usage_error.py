@@ -1,0 +1,37 @@
+"""Errors that the user can mend, printed by Inspect as a sentence and not as a stack trace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from inspect_ai._util.error import PrerequisiteError  # Inspect exports it nowhere else
+from rich.markup import escape
+
+
+class UsageError(PrerequisiteError, ValueError):
+    """What the user typed, or a file that it names, cannot be used."""
+
+    def __init__(self, message: str) -> None:
+        """Keep the message for Inspect, which reads markup in it, and for everybody else."""
+        super().__init__(escape(message))
+        self.args = (message,)
+
+    def __str__(self) -> str:
+        """The message as it was given."""
+        return str(self.args[0])
+
+
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """Turn what goes wrong with parameters and files into a `UsageError`.
+
+    Raises:
+        UsageError: In place of a ValueError or an OSError, with its message.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"{error.filename}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise UsageError(str(error)) from error
