@@ -18,6 +18,7 @@ from inspect_ai.model import (
     Logprobs,
     Model,
     ModelAPI,
+    ModelCall,
     ModelOutput,
     ModelUsage,
     StopReason,
@@ -66,15 +67,16 @@ class FakeProvider(ModelAPI):
         tools: list[ToolInfo],
         tool_choice: ToolChoice,
         config: GenerateConfig,
-    ) -> ModelOutput:
-        """Answer, with usage, so that nothing needs a tokenizer."""
+    ) -> tuple[ModelOutput, ModelCall]:
+        """Answer, with usage, so that nothing needs a tokenizer, and the call as a server's."""
         output = self._respond(input, config)
         read = sum(len(message.text) for message in input) // 4
         written = len(output.completion) // 4
         output.usage = ModelUsage(
             input_tokens=read, output_tokens=written, total_tokens=read + written
         )
-        return output
+        request = {"messages": [message.model_dump() for message in input]}
+        return output, ModelCall.create(request, output.model_dump())
 
     def should_retry(self, ex: BaseException) -> bool:
         """Whether a fake asked to be asked again."""

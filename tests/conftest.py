@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from inspect_ai.model._model import init_model_roles
 
 
 @pytest.fixture(autouse=True)
@@ -13,6 +14,8 @@ def _own_folders(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     for variable in ("OPENAI_API_KEY", "INSPECT_EVAL_MODEL"):
         monkeypatch.delenv(variable, raising=False)
+    # Inspect leaves the last eval's roles bound in the process.
+    init_model_roles({})
 
 
 def pytest_sessionfinish(session, exitstatus):

@@ -443,3 +443,14 @@ def test_metrics_of_nothing_are_not_numbers(tmp_path):
     found = metrics(log, "simulation_correlation")
     assert found["mean"] > 0.9
     assert all(math.isnan(found[name]) for name in ("stderr", "lower", "upper"))
+
+
+@pytest.mark.parametrize("way", ["chat", "sparse", "per_token"])
+def test_no_log_probabilities_stay_in_the_log(neurons, way):
+    log = run(task("summary", neurons=neurons, simulation=way, calibration="none"))
+    events = [e for s in log.samples for e in s.events if isinstance(e, ModelEvent)]
+    asked = [e for e in events if e.role == "simulator"]
+    assert len(asked) > 3
+    assert all(event.config.top_logprobs == 15 for event in asked)
+    for event in asked:
+        assert '"logprob":' not in event.model_dump_json()

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 from weakref import WeakSet
 
+from inspect_ai.event import ModelEvent
+from inspect_ai.log import transcript
 from inspect_ai.model import (
     CachePolicy,
     ChatMessage,
@@ -118,7 +120,19 @@ def forget_logprobs(output: ModelOutput) -> None:
     The transcript's event holds a copy of the reply that shares these lists, so they are emptied
     and not taken off. What Inspect's cache holds is whole.
     """
+    _forget_raw_reply(output)
     for choice in output.choices:
         for logprobs in (choice.logprobs, choice.prompt_logprobs):
             if logprobs is not None:
                 logprobs.content.clear()
+
+
+def _forget_raw_reply(output: ModelOutput) -> None:
+    """Take the raw reply, which Inspect keeps of a model's first calls, off the reply's event."""
+    read = [choice.logprobs for choice in output.choices if choice.logprobs is not None]
+    for event in reversed(transcript().events):
+        if isinstance(event, ModelEvent) and any(
+            choice.logprobs is logprobs for choice in event.output.choices for logprobs in read
+        ):
+            event.call = None
+            return

@@ -26,8 +26,8 @@ from neuron_eval.simulation.request import simulation_request
 MAX_TOKENS = 2
 """One for the value; the second tells a 1 from a 10 where a tokenizer writes 10 as "1" and "0"."""
 
-SHOWN = 3
-"""So many candidates stand in the reason why there is no value."""
+SHOWN = 20
+"""So many characters of a reply stand in the reason why there is no value."""
 
 
 class NoLogprobsError(RuntimeError):
@@ -119,9 +119,7 @@ def read_reply(output: ModelOutput, model: str) -> float | str:
         )
     value = expected_first(logprobs.content)
     if value is None:
-        listed = [candidate.token for candidate in logprobs.content[0].top_logprobs or []]
-        shown = ", ".join(map(repr, listed[:SHOWN])) or repr(output.completion)
-        return f"no candidate is a number from 0 to {LEVELS}; the likeliest: {shown}"
+        return f"the reply begins with {output.completion[:SHOWN]!r}, no number from 0 to {LEVELS}"
     return value
 
 

@@ -14,7 +14,7 @@ from inspect_ai.model import ChatMessageUser, GenerateConfig, Model, ModelAPI
 from neuron_eval.concurrently import once
 from neuron_eval.explain import reasons
 from neuron_eval.simulation.all_at_once import AllAtOnceSimulation
-from neuron_eval.simulation.asking import CACHE, TOP_LOGPROBS
+from neuron_eval.simulation.asking import CACHE, TOP_LOGPROBS, forget_logprobs
 from neuron_eval.simulation.per_token import NoLogprobsError
 from neuron_eval.simulation.prompt_logprobs import PromptLogprobsUnsupportedError
 
@@ -83,4 +83,6 @@ async def _ask(model: Model) -> bool:
         if "logprobs" not in str(error).lower():
             raise
         return False
-    return any(choice.logprobs and choice.logprobs.content for choice in output.choices)
+    found = any(choice.logprobs and choice.logprobs.content for choice in output.choices)
+    forget_logprobs(output)
+    return found

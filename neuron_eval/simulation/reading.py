@@ -163,10 +163,12 @@ def expected_first(logprobs: Sequence[Logprob]) -> float | None:
             only space is passed over.
 
     Returns:
-        In [0, 10]; None if no candidate is a level.
+        In [0, 10]; None if the reply begins with something other than a level: what little mass
+        levels have then says nothing.
     """
     at = 1 if len(logprobs) > 1 and not logprobs[0].token.strip(" \t\r\n▁ĠĊ") else 0
-    return _expected_at(at, level_of(logprobs[at].token), logprobs)
+    written = level_of(logprobs[at].token)
+    return None if written is None else _expected_at(at, written, logprobs)
 
 
 def _value_at(item: StatedValue, at: int, logprobs: Sequence[Logprob]) -> float | None:
