@@ -7,12 +7,13 @@ from typing import Any
 from inspect_ai import Task
 from inspect_ai.scorer import Metric, grouped, mean
 
-from neuron_eval.dataset import EXCERPTS, dataset, neuron_set
+from neuron_eval.dataset import EXCERPTS, NeuronSet, dataset, neuron_set
 from neuron_eval.explain import explain
 from neuron_eval.metrics import interval
 from neuron_eval.parameters import check_flag, check_number
 from neuron_eval.prompting import CUTOFF_QUANTILE
 from neuron_eval.prompts.pack import load_pack
+from neuron_eval.prompts.wording import Pack
 from neuron_eval.scorers.adacs import adacs
 from neuron_eval.scorers.scored import scored
 from neuron_eval.scorers.simulation_correlation import simulation_correlation
@@ -64,16 +65,6 @@ def explanation_task(
         setup = check_simulation(simulation, pack)
         solver = explain(format, cutoff_quantile, pack)
         scorer = simulation_correlation(simulation, calibration, pack, excerpts_per_call)
-    metadata: dict[str, Any] = {
-        "format": format,
-        "neurons": neurons,
-        "neurons_used": len(chosen.neurons),
-        "neurons_skipped": len(chosen.skipped),
-        "pack": wording.name,
-        "pack_sha256": wording.sha256,
-    }
-    if chosen.skipped:
-        metadata["skipped"] = list(chosen.skipped)
     metrics: list[Metric] | None = None
     if by_layer:
         metrics = [mean(), interval(), grouped(mean(), "layer", all=False)]
@@ -84,10 +75,25 @@ def explanation_task(
         scorer=[scorer, adacs()],
         metrics=metrics,  # type: ignore[arg-type]
         version=VERSION,
-        metadata=metadata,
+        metadata=_metadata(format, chosen, wording),
         viewer=viewer_config(),
         headline_metric="simulation_correlation",
     )
     # Added afterwards, because a task's own metrics replace those of every scorer it is made with.
     task.scorer = [*(task.scorer or []), scored()]
     return task
+
+
+def _metadata(format: str, chosen: NeuronSet, pack: Pack) -> dict[str, Any]:
+    """What a log says of its prompts and neurons."""
+    metadata: dict[str, Any] = {
+        "format": format,
+        "neurons": chosen.name,
+        "neurons_used": len(chosen.neurons),
+        "neurons_skipped": len(chosen.skipped),
+        "pack": pack.name,
+        "pack_sha256": pack.sha256,
+    }
+    if chosen.skipped:
+        metadata["skipped"] = list(chosen.skipped)
+    return metadata

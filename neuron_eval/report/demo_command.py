@@ -8,6 +8,8 @@ from pathlib import Path
 import click
 
 MODEL = "neuron-baseline/lexical"
+EMBEDDER = "embed-local/minilm"
+"""Named, so that a key in the environment costs nothing here."""
 
 
 @click.command()
@@ -36,7 +38,9 @@ def demo(neurons: str, limit: int | None, log_dir: str) -> None:
             formats.avhs,
         )
     ]
-    logs = eval(tasks, model=MODEL, limit=limit, log_dir=log_dir)
+    logs = eval(
+        tasks, model=MODEL, model_roles={"embedder": EMBEDDER}, limit=limit, log_dir=log_dir
+    )
     console = Console(width=max(112, Console().width))
     failed = [log for log in logs if log.status != "success"]
     for log in failed:
