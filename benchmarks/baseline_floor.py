@@ -52,7 +52,7 @@ def main(folders: Sequence[str]) -> None:
         for info in list_eval_logs(folder):
             log = read_eval_log(info)
             own, others = asyncio.run(own_and_others(log))
-            name = str((log.eval.metadata or {})["format"])
+            name = str((log.eval.metadata or {})["task_format"])
             print(f"{name:<20}{len(own):>14}{np.mean(own):>12.3f}{np.mean(others):>15.3f}")
 
 

@@ -29,6 +29,7 @@ from neuron_eval.prompting import (
     opening_phrases,
 )
 from neuron_eval.prompts.pack import load_pack
+from neuron_eval.usage_error import usage_errors
 
 MAX_TOKENS = 60
 """Tokens of an explanation, as published; reasoning models are not held to it."""
@@ -63,13 +64,12 @@ def explain(
         pack: A prompt pack (YAML file) to use instead of the bundled one.
 
     Raises:
-        ValueError: No such format.
-        PackError: The pack is bad or lacks the format.
+        UsageError: There is no such format, or the pack is bad or lacks it.
     """
-    get_format(format)
-    wording = load_pack(pack)
-    wording.wording(format)
-    openings = opening_phrases(format, wording)
+    with usage_errors():
+        get_format(format)
+        wording = load_pack(pack)
+        openings = opening_phrases(format, wording)
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         dealt = from_metadata(state.metadata, state.sample_id)

@@ -26,6 +26,16 @@ def check_number(name: str, value: object, least: int) -> None:
         raise ValueError(f"{name}={value!r}: expected a whole number of at least {least}")
 
 
+def check_text(name: str, value: object) -> None:
+    """Refuse a parameter that is not a text.
+
+    Raises:
+        ValueError: Names the parameter and the value.
+    """
+    if not isinstance(value, str):
+        raise ValueError(f"{name}={value!r}: expected one name or file")
+
+
 def check_flag(name: str, value: object) -> None:
     """Refuse a parameter that is not a truth value.
 

@@ -10,8 +10,8 @@ from inspect_ai.scorer import Metric, grouped, mean
 from neuron_eval.dataset import EXCERPTS, NeuronSet, dataset, neuron_set
 from neuron_eval.explain import explain
 from neuron_eval.metrics import interval
-from neuron_eval.parameters import check_flag, check_number
-from neuron_eval.prompting import CUTOFF_QUANTILE
+from neuron_eval.parameters import check_flag, check_number, check_text
+from neuron_eval.prompting import CUTOFF_QUANTILE, cutoff
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.wording import Pack
 from neuron_eval.scorers.adacs import adacs
@@ -60,8 +60,11 @@ def explanation_task(
     with usage_errors():
         check_number("cutoff_quantile", cutoff_quantile, least=0)
         check_flag("by_layer", by_layer)
+        check_text("neurons", neurons)
         wording = load_pack(pack)
         chosen = neuron_set(neurons, excerpts, on_short)
+        for dealt, _ in chosen.neurons:
+            cutoff(dealt.neuron, dealt.shown, cutoff_quantile)
         setup = check_simulation(simulation, pack)
         solver = explain(format, cutoff_quantile, pack)
         scorer = simulation_correlation(simulation, calibration, pack, excerpts_per_call)
@@ -85,14 +88,17 @@ def explanation_task(
 
 
 def _metadata(format: str, chosen: NeuronSet, pack: Pack) -> dict[str, Any]:
-    """What a log says of its prompts and neurons."""
+    """What a log's header says of its prompts and neurons.
+
+    Format and pack are the task's; where another solver ran, each sample's store has its own.
+    """
     metadata: dict[str, Any] = {
-        "format": format,
+        "task_format": format,
         "neurons": chosen.name,
         "neurons_used": len(chosen.neurons),
         "neurons_skipped": len(chosen.skipped),
-        "pack": pack.name,
-        "pack_sha256": pack.sha256,
+        "task_pack": pack.name,
+        "task_pack_sha256": pack.sha256,
     }
     if chosen.skipped:
         metadata["skipped"] = list(chosen.skipped)

@@ -33,10 +33,7 @@ def viewer_config() -> ViewerConfig:
                 TaskSamplesColumn(id="target"),
                 *(TaskSamplesColumn.score(name) for name in _SCORES),
                 TaskSamplesColumn.score("scored", visible=False),
-                *(
-                    TaskSamplesColumn(id=id, visible=False)
-                    for id in ("input", "tokens", "duration")
-                ),
+                *(TaskSamplesColumn(id=id, visible=False) for id in _HIDDEN),
             ],
             multiline=True,
             compact_scores=False,

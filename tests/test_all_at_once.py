@@ -152,7 +152,7 @@ def pack_file(tmp_path, wording=None, **neuron):
     rows = ["a", ["b", 4], "c", ["d", 8], "e"]
     neuron = {"explanation": "x", "excerpts": [rows, rows[:3]], **neuron}
     names = ("system", "neuron", "start", "separator", "unknown", "line_end", "end")
-    strings = {name: name for name in names} | (wording or {})
+    strings = {name: name for name in names} | {"neuron": "{explanation}"} | (wording or {})
     data = {
         "name": "p",
         "formats": {"original": {f.name: "" for f in fields(Wording)}},

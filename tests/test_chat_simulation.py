@@ -9,7 +9,12 @@ from inspect_ai.model import Logprob, Logprobs, ModelOutput, TopLogprob
 from neuron_eval.prompts.pack import default_pack
 from neuron_eval.simulation.base import Simulated
 from neuron_eval.simulation.chat import chat_prompt, read_reply
-from neuron_eval.simulation.reading import UnreadableReplyError, expected_values, read_values
+from neuron_eval.simulation.reading import (
+    StatedValue,
+    UnreadableReplyError,
+    expected_values,
+    read_values,
+)
 from neuron_eval.testing import read_chat_prompt
 
 TOKENS = st.lists(
@@ -163,3 +168,17 @@ def test_the_prompt_states_how_many_lines_are_wanted():
     text = chat_prompt("cats", [["a", "b"]], default_pack().chat)[1].text
     assert text.endswith("1 to 2:")
     assert json.dumps("a") in text
+
+
+def test_a_draft_of_the_same_reply_is_not_read_for_it():
+    draft = [token("1:"), token(" 3", (" 3", 0.2), (" 9", 0.8), chosen=0.2), token("</think>")]
+    final = [token("1:"), token(" 3", (" 3", 1.0), chosen=1.0)]
+    found = expected_values("1: 3", read_values("1: 3", 1), [*draft, *final])
+    assert found == pytest.approx([3.0])
+
+
+def test_a_token_that_holds_more_than_the_number_counts_as_the_number():
+    tokens = [token("1: "), token("9;", ("9;", 0.99), ("3", 0.005), chosen=0.99)]
+    reply = "1: 9;"
+    stated = [StatedValue(9.0, 3, 4)]
+    assert expected_values(reply, stated, tokens) == [9.0]

@@ -2,19 +2,25 @@
 
 import json
 import re
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from inspect_ai import eval
 from inspect_ai.log import list_eval_logs, read_eval_log
-from inspect_ai.model import GenerateConfig
+from inspect_ai.model import GenerateConfig, Model
 
+from neuron_eval.caching import cache_policy
 from neuron_eval.cli import main
+from neuron_eval.explain import avhs
+from neuron_eval.report.table import rows
 from neuron_eval.rescore import CannotScoreError, rescore, score_name
+from neuron_eval.simulation.asking import refuses_logprobs
 from neuron_eval.simulation.measure import measure
 from neuron_eval.sources import schema
 from neuron_eval.stats import fit_percentiles
@@ -26,6 +32,7 @@ from neuron_eval.testing import (
     fake_simulator,
     make_neuron,
 )
+from neuron_eval.usage_error import UsageError
 
 
 @pytest.fixture
@@ -220,11 +227,30 @@ def test_the_command_writes_a_log_with_both_scores(neurons, tmp_path):
     assert "simulation_correlation_other_sparse" not in read_eval_log(info).samples[0].scores
 
 
+def test_scores_added_one_after_the_other_are_all_kept(neurons, tmp_path):
+    for name in ("one", "two"):
+        fake_simulator(knows, name=name)
+    run(formats.summary(neurons=neurons), fake_simulator(knows))
+    folder = str(tmp_path / "logs")
+    for name in ("one", "two"):
+        result = CliRunner().invoke(main, ["score", folder, "--simulator", f"neuron-fake/{name}"])
+        assert result.exit_code == 0, result.output
+    names = sorted(info.name for info in list_eval_logs(folder))
+    assert len(names) == 2
+    (scored,) = [read_eval_log(name) for name in names if name.endswith("-scored.eval")]
+    wanted = {"simulation_correlation_one_auto", "simulation_correlation_two_auto"}
+    assert wanted <= set(scored.samples[0].scores)
+    again = CliRunner().invoke(main, ["score", folder, "--simulator", "neuron-fake/two"])
+    assert again.exit_code == 1
+    assert "left as it is" in again.output
+    assert "has a score 'simulation_correlation_two_auto' already" in again.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ([], "name a --simulator, or use --simulation embedding"),
-        (["--simulator", "neuron-fake/sim", "--simulation", "psychic"], "allowed are auto"),
+        (["--simulation", "psychic"], "allowed are auto"),
         (["--simulator", "neuron-fake/sim", "--name", "adacs"], "has a score 'adacs' already"),
         (["--simulator", "openai/gpt-4o"], "openai/gpt-4o: ERROR: Unable to initialise OpenAI"),
         (["--simulator", "nobody/x"], "Model API nobody of model 'nobody/x' not recognized"),
@@ -250,3 +276,91 @@ def test_an_unfinished_log_is_not_scored(neurons):
 def test_names_of_second_scores_are_made_of_model_and_way():
     assert score_name("openai/gpt-4o", "sparse") == "simulation_correlation_gpt-4o_sparse"
     assert score_name(None, "embedding") == "simulation_correlation_embedding"
+
+
+def pack_without(tmp_path, *ways):
+    text = resources.files("neuron_eval.prompts").joinpath("default.yaml").read_text("utf-8")
+    data = yaml.safe_load(text)
+    for way in ways:
+        del data["simulation"][way]
+    path = tmp_path / "pack.yaml"
+    path.write_text(yaml.safe_dump(data), encoding="utf-8")
+    return str(path)
+
+
+def test_a_way_that_the_pack_does_not_word_is_refused_when_the_task_is_made(neurons, tmp_path):
+    pack = pack_without(tmp_path, "chat")
+    with pytest.raises(UsageError, match=r"has no section simulation.chat"):
+        formats.summary(neurons=neurons, simulation="chat", pack=pack)
+
+
+def test_auto_chooses_among_the_ways_that_the_pack_words(neurons, tmp_path):
+    simulator = fake_simulator(knows)
+    log = run(formats.summary(neurons=neurons), simulator)
+    assert {m["simulation"] for m in simulated(log)} == {"chat"}
+    pack = pack_without(tmp_path, "chat")
+    log = run(formats.summary(neurons=neurons, pack=pack), simulator)
+    assert {m["simulation"] for m in simulated(log)} == {"sparse"}
+
+
+def test_a_pack_without_any_words_for_simulators_buys_no_explanation(neurons, tmp_path):
+    explainer = fake_explainer("a cat")
+    pack = pack_without(tmp_path, "chat", "sparse", "all_at_once", "per_token")
+    log = run(formats.summary(neurons=neurons, pack=pack), fake_simulator(knows), explainer)
+    assert log.status == "error"
+    assert "has no section simulation" in log.error.message
+    assert explainer.requests == []
+
+
+def test_a_reply_that_could_not_be_read_is_asked_for_afresh_later(neurons):
+    task = {"neurons": neurons, "simulation": "chat", "calibration": "none"}
+    bad = run(formats.summary(**task), fake_simulator(knows, faults=["garbage"] * 999))
+    assert all(m["excerpts_failed"] == 10 for m in simulated(bad))
+    healthy = fake_simulator(knows)
+    good = run(formats.summary(**task), healthy)
+    assert all(m["excerpts_failed"] == 0 for m in simulated(good))
+    assert len(healthy.requests) > 0
+
+
+def test_an_error_that_only_repeats_the_request_is_not_about_log_probabilities():
+    wrapped = ValueError('\nRequest:\n{"logprobs": true}\n\nflagged as a policy violation')
+    assert not refuses_logprobs(wrapped)
+    assert refuses_logprobs(ValueError("400: logprobs are not supported"))
+    wrapped.provider_message = "top_logprobs must be at most 5"
+    assert refuses_logprobs(wrapped)
+
+
+def test_a_server_that_gives_fewer_alternatives_is_asked_for_fewer(neurons):
+    inner = fake_simulator(knows)
+
+    def mean(messages, config):
+        if config.top_logprobs and config.top_logprobs > 5:
+            raise ValueError("400: top_logprobs must be at most 5")
+        return inner.model.api._respond(messages, config)
+
+    simulator = fake("mean", mean)
+    log = run(formats.summary(neurons=neurons), simulator)
+    assert {m["simulation"] for m in simulated(log)} == {"chat"}
+    assert {m["basis"] for m in simulated(log)} == {"log-probabilities"}
+    assert {config.top_logprobs for config in simulator.configs[-3:]} == {5}
+
+
+def test_the_cache_tells_models_with_other_arguments_apart():
+    policies = [
+        cache_policy(Model(fake_simulator(knows).model.api, GenerateConfig(), args))
+        for args in ({"model_path": "a"}, {"model_path": "b"}, {"model_path": "a"})
+    ]
+    assert policies[0] == policies[2] != policies[1]
+    assert "model_path" not in str(policies[0].scopes)
+
+
+def test_the_header_and_the_table_do_not_mislabel_another_solver(neurons):
+    (log,) = eval(
+        formats.summary(neurons=neurons),
+        solver=avhs(),
+        model="neuron-baseline/lexical",
+        model_roles={"embedder": fake_embedder(letters).model},
+    )
+    assert log.eval.metadata["task_format"] == "summary"
+    assert log.samples[0].store["prompt"]["format"] == "avhs"
+    assert [row.format for row in rows([log])] == ["avhs"]

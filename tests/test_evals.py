@@ -90,13 +90,13 @@ def test_every_task_explains_simulates_and_scores(neurons, name):
 
 def test_the_log_says_what_ran(neurons):
     log = run(task("summary", neurons=neurons))
-    assert log.eval.metadata["format"] == "summary"
-    assert log.eval.metadata["pack"] == "neuron_eval"
-    assert len(log.eval.metadata["pack_sha256"]) == 64
+    assert log.eval.metadata["task_format"] == "summary"
+    assert log.eval.metadata["task_pack"] == "neuron_eval"
+    assert len(log.eval.metadata["task_pack_sha256"]) == 64
     assert "neuron_eval" in log.eval.packages
     sample = log.samples[0]
     assert sample.metadata["splits"]["train"] == "top 0, 4, 8, 12, 16"
-    assert sample.store["prompt"]["pack_sha256"] == log.eval.metadata["pack_sha256"]
+    assert sample.store["prompt"]["pack_sha256"] == log.eval.metadata["task_pack_sha256"]
     metadata = sample.scores["simulation_correlation"].metadata
     assert metadata["simulation"] == "chat"
     assert metadata["simulator"] == "neuron-fake/simulator"
@@ -351,7 +351,7 @@ def test_bad_parameters_are_refused_with_what_is_allowed(neurons, arguments, mes
 
 def test_the_general_task_runs_any_format(neurons):
     log = run(explain_module.explain(format="highlight", neurons=neurons))
-    assert log.eval.metadata["format"] == "highlight"
+    assert log.eval.metadata["task_format"] == "highlight"
     assert "[ cat]" in log.samples[0].messages[-2].text
 
 

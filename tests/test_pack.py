@@ -144,6 +144,13 @@ def test_a_bad_pack_is_refused_with_its_place(tmp_path, data, message):
     assert path in str(error.value)
 
 
+def test_a_simulators_prompt_must_hold_the_explanation(tmp_path):
+    chat = dict.fromkeys(("system", "explanation", "tokens", "heading", "closing", "retry"), "x")
+    path = write(tmp_path / "p.yaml", changed(simulation={"chat": chat}))
+    with pytest.raises(PackError, match=r"simulation.chat.explanation: must hold {explanation}"):
+        load_pack(path)
+
+
 def test_a_pack_that_is_not_there_or_not_yaml_is_refused(tmp_path):
     with pytest.raises(PackError, match=r"nowhere.yaml: No such file"):
         load_pack(str(tmp_path / "nowhere.yaml"))

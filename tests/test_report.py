@@ -44,7 +44,7 @@ def logs(neurons):
 def test_a_row_states_what_its_log_holds(logs):
     table = rows(logs)
     assert [row.format for row in table] == ["original", "avhs"]
-    original = next(log for log in logs if log.eval.metadata["format"] == "original")
+    original = next(log for log in logs if log.eval.metadata["task_format"] == "original")
     scores = [s.scores["simulation_correlation"].as_float() for s in original.samples]
     row = table[0]
     assert row.neurons == 3

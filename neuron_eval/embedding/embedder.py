@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 import anyio
 import numpy as np
-from inspect_ai.model import CachePolicy, ChatMessage, ChatMessageUser, Model, get_model
+from inspect_ai.model import ChatMessage, ChatMessageUser, Model, get_model
 
+from neuron_eval.caching import cache_policy
+from neuron_eval.concurrently import first_error
 from neuron_eval.embedding.exchange import take_vectors
 from neuron_eval.embedding.memo import Vector, memo_of, under_way
 
@@ -112,7 +114,7 @@ class TextEmbedder:
                     group.start_soon(request, texts[start : start + TEXTS_PER_REQUEST])
         except ExceptionGroup as errors:
             # Inspect tells errors apart by type, so the first one goes up by itself
-            error = _first(errors)
+            error = first_error(errors)
             raise error from error.__cause__
         finally:
             for text in texts:
@@ -123,17 +125,9 @@ class TextEmbedder:
     async def _request(self, texts: Sequence[str]) -> dict[str, Vector]:
         messages: list[ChatMessage] = [ChatMessageUser(content=text) for text in texts]
         revision = getattr(self.model.api, "revision", None)
-        cache = CachePolicy(
-            expiry=None, per_epoch=False, scopes={"revision": revision} if revision else {}
-        )
+        scopes = {"revision": revision} if revision else {}
+        cache = cache_policy(self.model, **scopes)
         output = await self.model.generate(messages, cache=cache)
         vectors = take_vectors(output, len(texts))
         vectors.flags.writeable = False  # they are shared from here on
         return dict(zip(texts, vectors, strict=True))
-
-
-def _first(errors: BaseExceptionGroup[Exception]) -> Exception:
-    error: Exception | BaseExceptionGroup[Exception] = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

@@ -75,6 +75,8 @@ def load_pack(path: str | None) -> Pack:
     """
     if path is None:
         return default_pack()
+    if not isinstance(path, str):
+        raise PackError(f"pack={path!r}: expected a file")
     try:
         content = Path(path).read_bytes()
     except OSError as error:
@@ -147,12 +149,25 @@ def _all_at_once(simulation: Mapping[str, Any], at: str) -> AllAtOnceWording | N
     return wording
 
 
+_MARKS: Mapping[type, Mapping[str, str]] = {
+    ChatWording: {"explanation": "{explanation}", "heading": "{letter}"},
+    SparseWording: {"explanation": "{explanation}", "start": "{letter}"},
+    PerTokenWording: {"explanation": "{explanation}"},
+    AllAtOnceWording: {"neuron": "{explanation}"},
+}
+"""What a string must hold, or the prompt would lack it."""
+
+
 def _strings(kind: type[W], data: Mapping[str, Any], at: str) -> W:
     names = {f.name for f in fields(kind)}  # type: ignore[arg-type]
     _keys(data, at, required=names - {"answer"}, allowed=names)
     for key, value in data.items():
         if not isinstance(value, str):
             raise PackError(f"{at}.{key}: expected a string, got {value!r}")
+    for key, mark in _MARKS.get(kind, {}).items():
+        # Without its explanation a simulation would measure nothing, and look like any other.
+        if mark not in data.get(key, mark):
+            raise PackError(f"{at}.{key}: must hold {mark}, got {data[key]!r}")
     return kind(**data)
 
 

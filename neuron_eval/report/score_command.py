@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
+    from inspect_ai.log import EvalLog
     from inspect_ai.model import Model
+
+SCORED = "-scored"
+"""Stands behind a log's name where scores were added to a copy of it."""
 
 
 @click.command()
@@ -18,9 +23,13 @@ if TYPE_CHECKING:
 @click.option("--simulation", default="auto", show_default=True, help="How to simulate.")
 @click.option("--calibration", default="linear", show_default=True)
 @click.option("--excerpts-per-call", type=click.IntRange(min=1), help="For chat and sparse.")
-@click.option("--pack", type=click.Path(exists=True, dir_okay=False), help="A prompt pack.")
+@click.option(
+    "--pack",
+    type=click.Path(exists=True, dir_okay=False),
+    help="The prompt pack to simulate with; name the log's own again if it had one.",
+)
 @click.option("--name", help="What the score is called; made of simulator and way otherwise.")
-@click.option("--overwrite", is_flag=True, help="Replace the log instead of writing a new one.")
+@click.option("--overwrite", is_flag=True, help="Add to the log itself instead of to a copy.")
 def score(
     logs: tuple[Path, ...],
     simulator: str | None,
@@ -35,49 +44,76 @@ def score(
     """Add a second simulator's score to LOGS (files or folders), beside the first.
 
     The explanations stay as they are, and nothing is asked for that was asked before: the replies
-    are in Inspect's cache. A new log NAME-scored.eval is written unless --overwrite is given.
+    are in Inspect's cache. Scores are added to a copy, NAME-scored.eval, which keeps those that
+    were added earlier; or to the log itself with --overwrite.
     """
-    from inspect_ai.log import list_eval_logs, read_eval_log, write_eval_log
-    from rich.console import Console
+    from inspect_ai.log import read_eval_log, write_eval_log
 
-    from neuron_eval.rescore import rescore, score_name
+    from neuron_eval.rescore import CannotScoreError, rescore, score_name
+    from neuron_eval.simulation.choose import check_way
 
-    if simulator is None and simulation != "embedding":
+    try:
+        way = check_way(simulation)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    if simulator is None and way != "embedding":
         raise click.UsageError("name a --simulator, or use --simulation embedding")
-    console = Console()
     model = None if simulator is None else _model(simulator, base_url)
-    called = name or score_name(simulator, simulation)
+    called = name or score_name(simulator, way)
+    added = 0
+    for source, target in _pairs(logs, overwrite):
+        try:
+            scored = rescore(
+                read_eval_log(source),
+                model,
+                called,
+                simulation=way,
+                calibration=calibration,
+                excerpts_per_call=excerpts_per_call,
+                pack=pack,
+            )
+        except CannotScoreError as error:
+            click.echo(f"left as it is: {error}", err=True)
+            continue
+        except ValueError as error:
+            raise click.ClickException(str(error)) from error
+        write_eval_log(scored, target)
+        added += 1
+        click.echo(_line(scored, called, target))
+    if not added:
+        sys.exit(1)
+
+
+def _pairs(logs: tuple[Path, ...], overwrite: bool) -> list[tuple[str, str]]:
+    """Each log to score, and where it goes; listed before anything is written."""
+    from inspect_ai.log import list_eval_logs
+
+    paths: list[str] = []
     for path in logs:
-        # Listed before anything is written, so that a new log is not scored in its turn.
-        found: list[str] = (
-            [i.name for i in list_eval_logs(str(path))] if path.is_dir() else [str(path)]
-        )
-        for info in found:
-            try:
-                log = read_eval_log(info)
-                scored = rescore(
-                    log,
-                    model,
-                    called,
-                    simulation=simulation,
-                    calibration=calibration,
-                    excerpts_per_call=excerpts_per_call,
-                    pack=pack,
-                )
-            except ValueError as error:
-                raise click.ClickException(str(error)) from error
-            target = log.location if overwrite else _beside(log.location)
-            write_eval_log(scored, target)
-            for result in scored.results.scores if scored.results else []:
-                if result.name == called:
-                    mean = result.metrics["mean"].value
-                    console.print(
-                        f"{called}: mean {mean:.3f}, {result.scored_samples} scored, "
-                        f"{result.unscored_samples} not scored: {target}",
-                        soft_wrap=True,
-                        highlight=False,
-                        markup=False,
-                    )
+        paths += [i.name for i in list_eval_logs(str(path))] if path.is_dir() else [str(path)]
+    if overwrite:
+        return [(path, path) for path in paths]
+    pairs: dict[str, str] = {}
+    for location in paths:
+        target = _copy_of(location)
+        # Where a copy exists it is added to, or what was added earlier would be lost.
+        exists = Path(target.removeprefix("file://")).exists()
+        pairs[target] = target if exists else location
+    return [(source, target) for target, source in pairs.items()]
+
+
+def _copy_of(location: str) -> str:
+    stem, dot, ending = location.rpartition(".")
+    return f"{stem.removesuffix(SCORED)}{SCORED}{dot}{ending}"
+
+
+def _line(log: EvalLog, name: str, target: str) -> str:
+    (found,) = [s for s in (log.results.scores if log.results else []) if s.name == name]
+    mean = found.metrics["mean"].value
+    return (
+        f"{name}: mean {mean:.3f}, {found.scored_samples} scored, "
+        f"{found.unscored_samples} not scored: {target}"
+    )
 
 
 def _model(name: str, base_url: str | None) -> Model:
@@ -89,8 +125,3 @@ def _model(name: str, base_url: str | None) -> Model:
         return get_model(name, base_url=base_url)
     except Exception as error:
         raise click.ClickException(f"{name}: {Text.from_markup(str(error)).plain}") from error
-
-
-def _beside(location: str) -> str:
-    stem, dot, ending = location.rpartition(".")
-    return f"{stem}-scored{dot}{ending}"

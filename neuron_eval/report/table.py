@@ -114,12 +114,22 @@ def _with_count(estimate: Estimate, neurons: int) -> str:
 def _row(log: EvalLog) -> Row:
     neurons = log.results.completed_samples if log.results else 0
     return Row(
-        format=str((log.eval.metadata or {}).get("format", log.eval.task)),
+        format=_format(log),
         neurons=neurons,
         simulation=_estimate(log, "simulation_correlation"),
         adacs=_estimate(log, "adacs"),
         prompt_tokens=_prompt_tokens(log, neurons),
     )
+
+
+def _format(log: EvalLog) -> str:
+    """The format that ran: a solver given on the command line, else the task's."""
+    solver = (log.eval.solver or "").rpartition("/")[2]
+    if solver == "explain":
+        return str((log.eval.solver_args or {}).get("format", "summary"))
+    if solver in format_names():
+        return solver
+    return str((log.eval.metadata or {}).get("task_format", log.eval.task))
 
 
 def _prompt_tokens(log: EvalLog, neurons: int) -> float:

@@ -27,6 +27,7 @@ def tokens(
     """Count the prompt tokens of every format over a set of neurons; no model is called."""
     from rich.console import Console
     from rich.table import Table
+    from tiktoken import list_encoding_names
 
     from neuron_eval.dataset import neuron_set
     from neuron_eval.formats import format_names
@@ -36,6 +37,9 @@ def tokens(
 
     if model and encoding:
         raise click.UsageError("give --model or --encoding, not both")
+    if encoding and encoding not in list_encoding_names():
+        known = ", ".join(list_encoding_names())
+        raise click.UsageError(f"--encoding {encoding}: tiktoken has {known}")
     try:
         count = counter(encoding or model or "gpt-4o")
         chosen = neuron_set(neurons, excerpts, on_short)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from inspect_ai.event import ModelEvent
 from inspect_ai.log import transcript
@@ -18,6 +18,7 @@ from inspect_ai.model import (
     ModelOutput,
 )
 
+from neuron_eval.caching import cache_policy
 from neuron_eval.simulation.reading import UnreadableReplyError
 
 R = TypeVar("R")
@@ -25,15 +26,14 @@ R = TypeVar("R")
 ATTEMPTS = 3
 """How often one question is asked: once, and again twice."""
 
-TOP_LOGPROBS = 15
-"""Alternatives asked for at each position, as published."""
+ALTERNATIVES = (15, 5, 0)
+"""Alternatives asked for at each position: as published, as the meanest servers give, none."""
 
-CACHE = CachePolicy(expiry=None, per_epoch=False)
-"""The same question has the same answer in every epoch, every eval and every later scoring."""
+LEAST_OUTPUT = 16
+"""The least room that OpenAI's Responses API accepts for a reply."""
 
-
-_REFUSES_LOGPROBS: WeakSet[ModelAPI] = WeakSet()
-"""Models that answer with an error when they are asked for log-probabilities."""
+_ALTERNATIVES: WeakKeyDictionary[ModelAPI, int] = WeakKeyDictionary()
+"""How many alternatives a model's server has given, where it refused to give as many as wanted."""
 
 
 class Asker:
@@ -44,14 +44,15 @@ class Asker:
 
         Args:
             model: The simulator.
-            named: Whether the user named it as the simulator, so that its own temperature
-                counts; an explainer that simulates does so at temperature 0.
+            named: Whether the user named it as the simulator, so that its own temperature and
+                token limit count; an explainer that simulates does so at temperature 0.
             reasoning: Whether it thinks before it answers; such models take neither a
                 temperature nor log-probabilities, and need room.
         """
         self.name = str(model)
         self._model = model
         self._reasoning = reasoning
+        self._own_room = reasoning or (named and model.config.max_tokens is not None)
         own = model.config.temperature if named else None
         self._temperature = None if reasoning else (0.0 if own is None else own)
 
@@ -81,37 +82,84 @@ class Asker:
         for _ in range(ATTEMPTS):
             output = await self._generate(asked, max_tokens)
             try:
-                return read(output)
+                return _read_once(output, read)
             except UnreadableReplyError as error:
-                problem = error
-                asked += [output.message] if output.choices else []
-                asked.append(ChatMessageUser(content=again(str(error))))
-            finally:
-                forget_logprobs(output)
+                if not _came_from_cache(output):
+                    problem = error
+                else:
+                    # What could not be read once need not stay so: the cache is passed over.
+                    output = await self._generate(asked, max_tokens, fresh=True)
+                    try:
+                        return _read_once(output, read)
+                    except UnreadableReplyError as again_unreadable:
+                        problem = again_unreadable
+            asked += [output.message] if output.choices else []
+            asked.append(ChatMessageUser(content=again(str(problem))))
         raise UnreadableReplyError(f"{ATTEMPTS} unreadable replies, the last: {problem}")
 
-    async def _generate(self, messages: list[ChatMessage], max_tokens: int) -> ModelOutput:
-        asked = not self._reasoning and self._model.api not in _REFUSES_LOGPROBS
-        try:
-            return await self._request(messages, max_tokens, asked)
-        except Exception as error:
-            # Some servers refuse the question instead of leaving log-probabilities out.
-            if not asked or "logprobs" not in str(error).lower():
-                raise
-            _REFUSES_LOGPROBS.add(self._model.api)
-            return await self._request(messages, max_tokens, logprobs=False)
-
-    async def _request(
-        self, messages: list[ChatMessage], max_tokens: int, logprobs: bool
+    async def _generate(
+        self, messages: list[ChatMessage], max_tokens: int, fresh: bool = False
     ) -> ModelOutput:
+        least = LEAST_OUTPUT if getattr(self._model.api, "responses_api", False) else 1
         config = GenerateConfig(
             temperature=self._temperature,
-            max_tokens=None if self._reasoning else max_tokens,
-            logprobs=True if logprobs else None,
-            top_logprobs=TOP_LOGPROBS if logprobs else None,
+            max_tokens=None if self._own_room else max(least, max_tokens),
         )
-        cache = CACHE if self._temperature in (None, 0.0) else False
-        return await self._model.generate(messages, config=config, cache=cache)
+        deterministic = self._temperature in (None, 0.0) and not fresh
+        cache = cache_policy(self._model) if deterministic else False
+        if self._reasoning:
+            return await self._model.generate(messages, config=config, cache=cache)
+        return await with_logprobs(self._model, messages, config, cache)
+
+
+async def with_logprobs(
+    model: Model, messages: list[ChatMessage], config: GenerateConfig, cache: CachePolicy | bool
+) -> ModelOutput:
+    """Generate with as many alternatives a position as the model's server gives.
+
+    Some servers refuse the question, or the number, instead of leaving log-probabilities out.
+    """
+    most = _ALTERNATIVES.get(model.api, ALTERNATIVES[0])
+    for number in (n for n in ALTERNATIVES if n <= most):
+        wanted = GenerateConfig(
+            logprobs=True if number else None, top_logprobs=number if number else None
+        )
+        try:
+            output = await model.generate(messages, config=config.merge(wanted), cache=cache)
+        except Exception as error:
+            if number == 0 or not refuses_logprobs(error):
+                raise
+        else:
+            _ALTERNATIVES[model.api] = number
+            return output
+    raise AssertionError("the last number is 0, which either answers or raises")
+
+
+def refuses_logprobs(error: Exception) -> bool:
+    """Whether a server's error is about log-probabilities.
+
+    Inspect puts the request into an error's text, and a request names them; so only what the
+    provider said counts.
+    """
+    said = getattr(error, "provider_message", None) or str(error)
+    return "logprobs" in said.lower() and "\nRequest:\n" not in said
+
+
+def _read_once(output: ModelOutput, read: Callable[[ModelOutput], R]) -> R:
+    """Read a reply, and empty its log-probabilities whatever comes of it."""
+    try:
+        return read(output)
+    finally:
+        forget_logprobs(output)
+
+
+def _came_from_cache(output: ModelOutput) -> bool:
+    """Whether Inspect's cache answered; its event for the reply says so."""
+    ids = {choice.message.id for choice in output.choices}
+    for event in reversed(transcript().events):
+        if isinstance(event, ModelEvent) and ids & {c.message.id for c in event.output.choices}:
+            return event.cache == "read"
+    return False
 
 
 def forget_logprobs(output: ModelOutput) -> None:

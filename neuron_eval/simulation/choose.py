@@ -24,6 +24,7 @@ from neuron_eval.simulation.per_token import PerTokenSimulation
 from neuron_eval.simulation.probe import best_way, check_output_logprobs
 from neuron_eval.simulation.sparse import EXCERPTS_PER_CALL as SPARSE_PACK
 from neuron_eval.simulation.sparse import SparseSimulation
+from neuron_eval.usage_error import usage_errors
 
 Way = Literal["auto", "all_at_once", "chat", "sparse", "per_token", "embedding"]
 
@@ -102,8 +103,7 @@ async def choose_simulation(
     _refuse_baseline(found)
     why = "asked for"
     if way == "auto":
-        prompt_reader = None if pack.all_at_once is None else _all_at_once(found, pack)
-        way, why = await best_way(found.model, prompt_reader)
+        way, why = await best_way(found.model, pack)
     return Chosen(_WAYS[way](found, pack, excerpts_per_call), why)
 
 
@@ -111,15 +111,23 @@ async def choose_simulation(
 def check_simulation(simulation: str, pack: str | None = None) -> Solver:
     """Refuse a simulator that cannot simulate the way asked for, before anything is explained.
 
-    ``auto`` asks nothing here: it always finds a way.
+    ``auto`` asks nothing here: it finds a way unless the pack words none.
+
+    Raises:
+        UsageError: There is no such way, or the pack has no words for it.
     """
-    way, wording = check_way(simulation), load_pack(pack)
+    with usage_errors():
+        way, wording = check_way(simulation), load_pack(pack)
+        if way in _WAYS and getattr(wording, way) is None:
+            raise _no_wording(wording, way)
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         found = simulator()
-        if way == "embedding" or (way == "auto" and not found.named):
+        if way == "embedding" or (way == "auto" and _is_baseline(found) and not found.named):
             return state
         _refuse_baseline(found)
+        if way == "auto" and not any((wording.all_at_once, wording.chat, wording.sparse)):
+            raise _no_wording(wording, "chat")
         if way == "all_at_once":
             await _all_at_once(found, wording).check()
         elif way == "per_token":

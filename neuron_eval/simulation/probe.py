@@ -6,15 +6,17 @@ model and process; Inspect's cache answers it in later ones.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 from weakref import WeakKeyDictionary
 
 from inspect_ai.model import ChatMessageUser, GenerateConfig, Model, ModelAPI
 
+from neuron_eval.caching import cache_policy
 from neuron_eval.concurrently import once
 from neuron_eval.explain import reasons
+from neuron_eval.prompts.wording import Pack, PackError
 from neuron_eval.simulation.all_at_once import AllAtOnceSimulation
-from neuron_eval.simulation.asking import CACHE, TOP_LOGPROBS, forget_logprobs
+from neuron_eval.simulation.asking import forget_logprobs, with_logprobs
 from neuron_eval.simulation.per_token import NoLogprobsError
 from neuron_eval.simulation.prompt_logprobs import PromptLogprobsUnsupportedError
 
@@ -22,18 +24,27 @@ BestWay = Literal["all_at_once", "chat", "sparse"]
 
 QUESTION = "Answer with one digit: how many legs does a cat have?"
 
-_DECIDED: WeakKeyDictionary[ModelAPI, tuple[BestWay, str]] = WeakKeyDictionary()
+_DECIDED: WeakKeyDictionary[ModelAPI, dict[tuple[str, ...], tuple[BestWay, str]]] = (
+    WeakKeyDictionary()
+)
+"""By model and by the ways that the prompt pack has words for."""
+
 _LOGPROBS: WeakKeyDictionary[ModelAPI, bool] = WeakKeyDictionary()
 
 
-async def best_way(model: Model, prompt: AllAtOnceSimulation | None) -> tuple[BestWay, str]:
-    """The best way to simulate with a model, and why.
+async def best_way(model: Model, pack: Pack) -> tuple[BestWay, str]:
+    """The best way to simulate with a model and a prompt pack, and why.
 
-    Args:
-        model: The simulator.
-        prompt: The way that reads the prompt's log-probabilities; None if the pack lacks it.
+    Raises:
+        PackError: The pack has no words for any way that `auto` chooses from.
     """
-    return await once(_DECIDED, model.api, lambda: _decide(model, prompt))
+    worded = tuple(way for way in get_args(BestWay) if getattr(pack, way) is not None)
+    if not worded:
+        raise PackError(
+            f"prompt pack {pack.name!r} has no section simulation.{' or '.join(get_args(BestWay))}"
+        )
+    decided = _DECIDED.setdefault(model.api, {})
+    return await once(decided, worded, lambda: _decide(model, pack, worded))
 
 
 async def check_output_logprobs(model: Model) -> None:
@@ -49,16 +60,20 @@ async def check_output_logprobs(model: Model) -> None:
         )
 
 
-async def _decide(model: Model, prompt: AllAtOnceSimulation | None) -> tuple[BestWay, str]:
-    if reasons(model):
-        return "sparse", "a model that reasons gives no log-probabilities"
-    if prompt is not None:
+async def _decide(model: Model, pack: Pack, worded: tuple[str, ...]) -> tuple[BestWay, str]:
+    if pack.all_at_once is not None and not reasons(model):
         try:
-            dialect = await prompt.check()
+            dialect = await AllAtOnceSimulation(model, pack.all_at_once, ()).check()
         except PromptLogprobsUnsupportedError:
             pass
         else:
             return "all_at_once", f"its server gives log-probabilities of the prompt ({dialect})"
+    if "chat" not in worded:
+        return "sparse", "the prompt pack words no other way that the simulator can do"
+    if "sparse" not in worded:
+        return "chat", "the prompt pack words no other way that the simulator can do"
+    if reasons(model):
+        return "sparse", "Inspect's model data say that it reasons, so it is not asked for more"
     if await _gives_logprobs(model):
         return "chat", "it gives log-probabilities of its reply, and none of the prompt"
     return "sparse", "it gives no log-probabilities"
@@ -71,18 +86,12 @@ async def _gives_logprobs(model: Model) -> bool:
 async def _ask(model: Model) -> bool:
     if reasons(model):
         return False
-    config = GenerateConfig(
-        temperature=0.0, max_tokens=16, logprobs=True, top_logprobs=TOP_LOGPROBS
+    output = await with_logprobs(
+        model,
+        [ChatMessageUser(content=QUESTION)],
+        GenerateConfig(temperature=0.0, max_tokens=16),
+        cache_policy(model),
     )
-    try:
-        output = await model.generate(
-            [ChatMessageUser(content=QUESTION)], config=config, cache=CACHE
-        )
-    except Exception as error:
-        # Some servers refuse the question instead of leaving log-probabilities out.
-        if "logprobs" not in str(error).lower():
-            raise
-        return False
     found = any(choice.logprobs and choice.logprobs.content for choice in output.choices)
     forget_logprobs(output)
     return found

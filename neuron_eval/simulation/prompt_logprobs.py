@@ -17,7 +17,6 @@ from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from inspect_ai.model import (
-    CachePolicy,
     ChatMessageUser,
     GenerateConfig,
     Logprob,
@@ -27,9 +26,10 @@ from inspect_ai.model import (
     ModelOutput,
 )
 
+from neuron_eval.caching import cache_policy
 from neuron_eval.concurrently import once
 from neuron_eval.simulation.alignment import AlignmentError
-from neuron_eval.simulation.asking import CACHE, TOP_LOGPROBS
+from neuron_eval.simulation.asking import ALTERNATIVES
 from neuron_eval.simulation.reading import UnreadableReplyError
 
 Read = Callable[[Sequence[Logprob]], Sequence[float]]
@@ -99,17 +99,15 @@ class Dialect:
 
 
 DIALECTS = (
-    Dialect(echo=False, alternatives=TOP_LOGPROBS, max_tokens=1),
-    Dialect(echo=False, alternatives=5, max_tokens=1),
-    Dialect(echo=True, alternatives=TOP_LOGPROBS, max_tokens=0),
-    Dialect(echo=True, alternatives=TOP_LOGPROBS, max_tokens=1),
-    Dialect(echo=True, alternatives=5, max_tokens=0),
-    Dialect(echo=True, alternatives=5, max_tokens=1),
+    Dialect(echo=False, alternatives=ALTERNATIVES[0], max_tokens=1),
+    Dialect(echo=False, alternatives=ALTERNATIVES[1], max_tokens=1),
+    Dialect(echo=True, alternatives=ALTERNATIVES[0], max_tokens=0),
+    Dialect(echo=True, alternatives=ALTERNATIVES[0], max_tokens=1),
+    Dialect(echo=True, alternatives=ALTERNATIVES[1], max_tokens=0),
+    Dialect(echo=True, alternatives=ALTERNATIVES[1], max_tokens=1),
 )
 """What is tried, in order. A server that refuses 15 alternatives may take 5, as OpenAI's did, and
 one that refuses to generate nothing may generate a token."""
-
-_CACHE = CachePolicy(expiry=CACHE.expiry, per_epoch=CACHE.per_epoch, scopes={"reading": READING})
 
 # By provider, not by model: Inspect copies models to give them a role.
 _DIALECTS: WeakKeyDictionary[ModelAPI, Dialect] = WeakKeyDictionary()
@@ -187,7 +185,9 @@ class PromptReader:
         model.api = _reducing(model.api, reduce)
         try:
             return await model.generate(
-                [ChatMessageUser(content=prompt)], config=dialect.config(), cache=_CACHE
+                [ChatMessageUser(content=prompt)],
+                config=dialect.config(),
+                cache=cache_policy(self._model, reading=READING),
             )
         except Exception as error:
             if getattr(error, "status_code", None) not in REFUSALS:

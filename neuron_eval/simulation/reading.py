@@ -137,7 +137,8 @@ def expected_values(
         Shape [T]; None if the tokens do not spell the reply, or a value has no distribution.
     """
     pieces = [_bytes(token) for token in logprobs]
-    offset = b"".join(pieces).find(reply.encode())
+    # The last: a model that thinks aloud may have drafted the same reply before.
+    offset = b"".join(pieces).rfind(reply.encode())
     if offset < 0:
         return None
     starts, position = {}, 0
@@ -172,9 +173,12 @@ def expected_first(logprobs: Sequence[Logprob]) -> float | None:
 
 
 def _value_at(item: StatedValue, at: int, logprobs: Sequence[Logprob]) -> float | None:
-    if item.value != int(item.value):
+    written = level_of(logprobs[at].token)
+    if written is None:
+        # A fraction, or a token that holds more than the number: the little mass that levels
+        # have among its alternatives says nothing.
         return item.value
-    return _expected_at(at, int(item.value), logprobs)
+    return _expected_at(at, written, logprobs)
 
 
 def _expected_at(at: int, written: int | None, logprobs: Sequence[Logprob]) -> float | None:
