@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 
 from inspect_ai.model import CachePolicy, Model
 
@@ -18,7 +19,10 @@ def cache_policy(model: Model, **scopes: str) -> CachePolicy:
         scopes: What else the answer depends on.
     """
     address = getattr(getattr(model.api, "client", None), "base_url", "")
-    told_apart = repr((sorted(model.model_args.items(), key=lambda item: item[0]), str(address)))
+    # An object's own text may hold where it lies in memory; its type does not.
+    told_apart = json.dumps(
+        [model.model_args, str(address)], sort_keys=True, default=lambda o: type(o).__qualname__
+    )
     # A digest, since arguments may hold secrets.
     digest = hashlib.sha256(told_apart.encode()).hexdigest()[:16]
     return CachePolicy(expiry=None, per_epoch=False, scopes={"model": digest, **scopes})

@@ -330,7 +330,7 @@ def calls_of(log):
 
 
 def test_in_an_eval_samples_share_requests_and_the_second_run_reads_the_cache(run):
-    first, second = fake(dim=64, delay=0.01), fake(dim=64)
+    first, second = fake(dim=64, delay=0.01), fake(dim=64, delay=0.01)
     logs = [run(first), run(second)]
     assert sorted(map(len, first.api.requests)) == [1, 1, 20]
     assert second.api.requests == []
