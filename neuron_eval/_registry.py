@@ -3,6 +3,7 @@
 from neuron_eval.baseline import LexicalBaseline
 from neuron_eval.embedding import embed_local, embed_openai
 from neuron_eval.explain import avhs, explain, highlight, highlight_summary, original, summary
+from neuron_eval.given.solver import given
 from neuron_eval.metrics import counts, interval
 from neuron_eval.scorers.adacs import adacs
 from neuron_eval.scorers.scored import scored
@@ -10,6 +11,7 @@ from neuron_eval.scorers.simulation_correlation import simulation_correlation
 from neuron_eval.simulation.choose import check_simulation
 from neuron_eval.tasks import explain as explain_task
 from neuron_eval.tasks import formats as format_tasks
+from neuron_eval.tasks import given as given_task
 
 __all__ = [
     "LexicalBaseline",
@@ -22,6 +24,8 @@ __all__ = [
     "explain",
     "explain_task",
     "format_tasks",
+    "given",
+    "given_task",
     "highlight",
     "highlight_summary",
     "interval",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -12,7 +12,9 @@ from inspect_ai.dataset import MemoryDataset, Sample
 from neuron_eval.dealt import DealtNeuron, deal, to_text
 from neuron_eval.parameters import check_choice, check_number
 from neuron_eval.records import NeuronRecord, Reference, TooFewExcerptsError
-from neuron_eval.sources import load_neurons
+from neuron_eval.sources.base import NeuronKey, Unreadable
+from neuron_eval.sources.choosing import Choice
+from neuron_eval.sources.loading import Only, load
 
 EXCERPTS = 5
 """Excerpts of each kind in each split, as published."""
@@ -25,74 +27,127 @@ ON_SHORT = ("error", "skip")
 
 
 @dataclass(frozen=True, slots=True)
+class Published:
+    """What is known of a neuron besides its activations."""
+
+    reference: Reference | None
+    """The explanation that AdaCS compares with."""
+
+    others: tuple[Reference, ...]
+    """Further published explanations."""
+
+    wrong: tuple[str, ...]
+    """Explanations known to be wrong."""
+
+
+References = Callable[[NeuronKey], Reference | None]
+"""Explanations to compare with, from elsewhere than the neuron's source."""
+
+
+@dataclass(frozen=True, slots=True)
 class NeuronSet:
     """Neurons ready to be made samples of."""
 
-    name: str
-    """What the user called the set."""
+    choice: Choice
+    """What the user asked for."""
 
-    neurons: tuple[tuple[DealtNeuron, Reference | None], ...]
-    """Each neuron with its reference."""
+    neurons: tuple[tuple[DealtNeuron, Published], ...]
+    """Each neuron with what has been published of it."""
 
     skipped: tuple[str, ...]
     """Why each neuron that was left out was left out, one message a neuron."""
 
+    missing: tuple[str, ...] = ()
+    """The neurons that the source lists but does not hold, one message a neuron."""
 
-def neuron_set(neurons: str, excerpts: int = EXCERPTS, on_short: str = "error") -> NeuronSet:
+    @property
+    def name(self) -> str:
+        """The source, without the folders above it."""
+        return PurePath(self.choice.neurons).name or self.choice.neurons
+
+
+def neuron_set(
+    neurons: str | Choice,
+    excerpts: int = EXCERPTS,
+    on_short: str = "error",
+    *,
+    only: Only | None = None,
+    references: References | None = None,
+) -> NeuronSet:
     """Load a set of neurons and deal their excerpts.
 
     Args:
-        neurons: See `neuron_eval.sources.load_neurons`.
+        neurons: What to choose, or the source alone, see `neuron_eval.sources.open_source`.
         excerpts: Excerpts of each kind in each split, at least 1.
         on_short: What to do with a neuron that has too few: ``error``, or ``skip`` and count.
+        only: Leaves out further neurons before any are drawn.
+        references: Explanations to compare with instead of the source's own, where it has one.
 
     Raises:
         TooFewExcerptsError: A neuron has too few excerpts and ``on_short`` is ``error``.
+        RecordError: A neuron's record is bad.
         ValueError: A parameter is not among the allowed values, or no neuron is left.
     """
     check_number("excerpts", excerpts, least=1)
     check_choice("on_short", on_short, ON_SHORT)
-    found: list[tuple[DealtNeuron, Reference | None]] = []
+    choice = neurons if isinstance(neurons, Choice) else Choice(neurons)
+    found: list[tuple[DealtNeuron, Published]] = []
     skipped: list[str] = []
-    for record in load_neurons(neurons):
+    missing: list[str] = []
+    for record in load(choice, only):
+        if isinstance(record, Unreadable):
+            if not record.missing:
+                raise record.error
+            missing.append(str(record.error))
+            continue
         try:
-            found.append((deal(record, excerpts), record.reference))
+            found.append((deal(record, excerpts), _published(record, references)))
         except TooFewExcerptsError as error:
             if on_short == "error":
                 raise TooFewExcerptsError(
-                    f"neurons={neurons}: {error} (-T on_short=skip leaves such neurons out)"
+                    f"neurons={choice.neurons}: {error} (-T on_short=skip leaves such neurons out)"
                 ) from error
             skipped.append(str(error))
     if not found:
-        raise ValueError(f"neurons={neurons}: no neuron is left, {len(skipped)} were skipped")
-    return NeuronSet(neurons, tuple(found), tuple(skipped))
+        raise ValueError(
+            f"neurons={choice.neurons}: no neuron is left, {len(skipped)} were skipped and "
+            f"{len(missing)} are missing{''.join(f'; {why}' for why in (skipped + missing)[:1])}"
+        )
+    return NeuronSet(choice, tuple(found), tuple(skipped), tuple(missing))
 
 
 def dataset(chosen: NeuronSet) -> MemoryDataset:
     """An Inspect dataset, one sample a neuron, its reference as the target."""
-    references = {d.neuron.id: ref.explanation for d, ref in chosen.neurons if ref is not None}
-    samples = [
-        Sample(
-            id=dealt.neuron.id,
-            input=f"Explain {describe(dealt.neuron)}.",
-            target=reference.explanation if reference else "",
-            metadata={
-                "model": dealt.neuron.model,
-                "layer": dealt.neuron.layer,
-                "neuron": dealt.neuron.neuron,
-                "group": dealt.neuron.group,
-                "reference_source": reference.source if reference else None,
-                "splits": dealt.places(),
-                "unrelated_references": unrelated(
-                    [text for id_, text in references.items() if id_ != dealt.neuron.id],
-                    dealt.neuron.id,
-                ),
-                "record": to_text(dealt),
-            },
-        )
-        for dealt, reference in chosen.neurons
-    ]
-    return MemoryDataset(samples, name=PurePath(chosen.name).name)
+    others = Unrelated(
+        {d.neuron.id: p.reference.explanation for d, p in chosen.neurons if p.reference}
+    )
+    samples = [sample(dealt, published, others) for dealt, published in chosen.neurons]
+    return MemoryDataset(samples, name=chosen.name)
+
+
+def sample(dealt: DealtNeuron, published: Published, others: Unrelated) -> Sample:
+    """One neuron as a sample."""
+    neuron, reference = dealt.neuron, published.reference
+    return Sample(
+        id=neuron.id,
+        input=f"Explain {describe(neuron)}.",
+        target=reference.explanation if reference else "",
+        metadata={
+            "model": neuron.model,
+            "layer": neuron.layer,
+            "neuron": neuron.neuron,
+            "group": neuron.group,
+            "reference_source": reference.source if reference else None,
+            "other_explanations": [
+                {"explanation": other.explanation, "source": other.source}
+                for other in published.others
+            ],
+            "false_explanations": list(published.wrong),
+            "splits": dealt.places(),
+            "unrelated_references": others.of(neuron.id),
+            "record": to_text(dealt),
+        },
+    )
 
 
 def describe(neuron: NeuronRecord) -> str:
@@ -102,8 +157,24 @@ def describe(neuron: NeuronRecord) -> str:
     return f"neuron {neuron.neuron} in layer {neuron.layer} of {neuron.model}"
 
 
-def unrelated(references: Sequence[str], seed: str) -> list[str]:
-    """Up to `MAX_UNRELATED` of the other neurons' references, the same ones for the same seed."""
-    if len(references) <= MAX_UNRELATED:
-        return list(references)
-    return random.Random(seed).sample(references, MAX_UNRELATED)
+class Unrelated:
+    """Of each neuron, references of others: the level that an unrelated explanation reaches."""
+
+    def __init__(self, references: Mapping[str, str]) -> None:
+        """Keep the references, by the neuron's id."""
+        self._ids = list(references)
+        self._references = references
+
+    def of(self, id_: str) -> list[str]:
+        """Up to `MAX_UNRELATED` of the others' references, the same ones for the same id."""
+        ids = self._ids
+        if len(ids) > MAX_UNRELATED + 1:
+            ids = random.Random(id_).sample(ids, MAX_UNRELATED + 1)
+        return [self._references[other] for other in ids if other != id_][:MAX_UNRELATED]
+
+
+def _published(record: NeuronRecord, references: References | None) -> Published:
+    own = record.reference
+    if references is not None:
+        own = references(NeuronKey(record.id, record.layer, record.neuron)) or own
+    return Published(own, record.other_explanations, record.false_explanations)

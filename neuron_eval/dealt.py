@@ -130,6 +130,7 @@ def _identity(neuron: NeuronRecord) -> NeuronRecord:
         random=(),
         quantiles=(),
         reference=None,
+        other_explanations=(),
         false_explanations=(),
         given_splits=(),
     )

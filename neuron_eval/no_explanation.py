@@ -1,17 +1,25 @@
-"""What becomes of a sample whose explainer gave no explanation: a bad score, with the reason."""
+"""What becomes of a sample without an explanation: a bad score, or none, with the reason."""
 
 from __future__ import annotations
 
 from inspect_ai.model import ModelOutput
 from inspect_ai.scorer import Score
 
+NOT_GIVEN = "not_given"
+"""Where an output's metadata say why nobody gave an explanation, if nobody was asked for one."""
+
 
 def bad_explanation(output: ModelOutput) -> Score | None:
-    """The score of an empty or refused explanation; None if there is one to score.
+    """The score of a missing, empty or refused explanation; None if there is one to score.
 
-    It counts as a bad explanation, which tells nothing about the neuron: 0, not unscored, or a
-    model could raise its mean by keeping quiet about hard neurons.
+    What an explainer leaves empty or refuses counts as a bad explanation, which tells nothing
+    about the neuron: 0, not unscored, or a model could raise its mean by keeping quiet about hard
+    neurons. Where no explainer was asked and the explanation is simply not there, nothing is
+    measured: unscored.
     """
+    why = (output.metadata or {}).get(NOT_GIVEN)
+    if why:
+        return Score.unscored(reason="no explanation given", explanation=f"Not scored: {why}")
     if output.stop_reason == "content_filter":
         return _zero("refusal", "The explainer refused to explain the neuron.", output.completion)
     if not output.completion.strip():

@@ -118,6 +118,9 @@ class NeuronRecord:
     group: str = ""
     """The set the neuron was picked for, for instance ``clear`` or ``random``; may be empty."""
 
+    other_explanations: tuple[Reference, ...] = ()
+    """Further published explanations of the neuron, each with its source; may be empty."""
+
     false_explanations: tuple[str, ...] = ()
     """Explanations known to be wrong (puzzles have them); may be empty."""
 

@@ -2,33 +2,83 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypedDict
 
 from inspect_ai import Task
-from inspect_ai.scorer import Metric, grouped, mean
+from inspect_ai.scorer import Metric, Scorer, grouped, mean
+from inspect_ai.solver import Solver
 
 from neuron_eval.dataset import EXCERPTS, NeuronSet, dataset, neuron_set
 from neuron_eval.explain import explain
 from neuron_eval.metrics import interval
-from neuron_eval.parameters import check_flag, check_number, check_text
+from neuron_eval.parameters import check_flag, check_number
 from neuron_eval.prompting import CUTOFF_QUANTILE, cutoff
 from neuron_eval.prompts.pack import load_pack
-from neuron_eval.prompts.wording import Pack
 from neuron_eval.scorers.adacs import adacs
 from neuron_eval.scorers.scored import scored
 from neuron_eval.scorers.simulation_correlation import simulation_correlation
 from neuron_eval.simulation.choose import check_simulation
-from neuron_eval.usage_error import usage_errors
+from neuron_eval.sources.choosing import parse_choice
+from neuron_eval.usage_error import UsageError, usage_errors
 from neuron_eval.viewer import viewer_config
 
-VERSION = "1-A"
+VERSION = "1-B"
 """Comparability and interface: scores of different numbers cannot be compared."""
+
+NO_SIMULATION = "none"
+"""In place of a way to simulate: AdaCS alone."""
+
+
+class Parameters(TypedDict, total=False):
+    """What every task takes after ``-T``; meanings and defaults are `explanation_task`'s."""
+
+    neurons: str
+    layers: str | int | list[str | int] | None
+    index: str | int | list[str | int] | None
+    select: str
+    per_layer: int | None
+    threshold: float | None
+    limit: int | None
+    seed: int
+    scores: str | None
+    excerpts: int
+    cutoff_quantile: int
+    pack: str | None
+    simulation: str
+    calibration: str
+    excerpts_per_call: int | None
+    on_short: str
+    by_layer: bool
+
+
+def format_task(format: str, parameters: Parameters) -> Task:
+    """The task of one prompt format, for task functions that hand on what the user typed.
+
+    Raises:
+        UsageError: A parameter does not exist, or see `explanation_task`.
+    """
+    unknown = set(parameters) - set(Parameters.__annotations__)
+    if unknown:
+        raise UsageError(
+            f"-T {', '.join(sorted(unknown))}: no such parameter; there are "
+            f"{', '.join(Parameters.__annotations__)}"
+        )
+    return explanation_task(format=format, **parameters)
 
 
 def explanation_task(
     *,
     format: str,
     neurons: str = "smollm2",
+    layers: str | int | list[str | int] | None = None,
+    index: str | int | list[str | int] | None = None,
+    select: str = "all",
+    per_layer: int | None = None,
+    threshold: float | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    scores: str | None = None,
     excerpts: int = EXCERPTS,
     cutoff_quantile: int = CUTOFF_QUANTILE,
     pack: str | None = None,
@@ -42,12 +92,22 @@ def explanation_task(
 
     Args:
         format: The prompt format.
-        neurons: A bundled set (``smollm2``, ``puzzles``) or a file in the project's schema.
+        neurons: The source, see `neuron_eval.sources.open_source`.
+        layers: Only these layers, for instance ``0-3,10``.
+        index: Only these neurons of each layer.
+        select: A neuron set: all, random, interpretable, top_per_layer or top.
+        per_layer: Neurons of each layer, where the set says so; None is 20.
+        threshold: The lowest score that counts as interpretable; None is 0.35.
+        limit: At most so many neurons; None is 1,000 for ``top`` and no limit for the others.
+        seed: What is drawn.
+        scores: A CSV file with layer, neuron, score and explanation, for sets that need scores
+            and for neurons that have no reference.
         excerpts: Excerpts of each kind in each split.
         cutoff_quantile: Which quantile boundary a token must exceed to count as highly
             activating, an index from 0.
         pack: A prompt pack to use instead of the bundled one.
-        simulation: How to simulate, see `neuron_eval.simulation.choose`.
+        simulation: How to simulate, see `neuron_eval.simulation.choose`; ``none`` scores AdaCS
+            alone.
         calibration: ``linear``, ``percentiles`` or ``none``.
         excerpts_per_call: Excerpts in one request to the simulator; None is the way's default.
         on_short: ``error`` or ``skip``, for neurons with too few excerpts.
@@ -59,15 +119,72 @@ def explanation_task(
     """
     with usage_errors():
         check_number("cutoff_quantile", cutoff_quantile, least=0)
-        check_flag("by_layer", by_layer)
-        check_text("neurons", neurons)
         wording = load_pack(pack)
-        chosen = neuron_set(neurons, excerpts, on_short)
+        choice = parse_choice(
+            neurons,
+            layers=layers,
+            index=index,
+            select=select,
+            per_layer=per_layer,
+            threshold=threshold,
+            limit=limit,
+            seed=seed,
+            scores=scores,
+        )
+        chosen = neuron_set(choice, excerpts, on_short)
         for dealt, _ in chosen.neurons:
             cutoff(dealt.neuron, dealt.shown, cutoff_quantile)
-        setup = check_simulation(simulation, pack)
         solver = explain(format, cutoff_quantile, pack)
-        scorer = simulation_correlation(simulation, calibration, pack, excerpts_per_call)
+    return neuron_task(
+        solver=solver,
+        chosen=chosen,
+        simulation=simulation,
+        calibration=calibration,
+        pack=pack,
+        excerpts_per_call=excerpts_per_call,
+        by_layer=by_layer,
+        metadata={
+            "task_format": format,
+            "task_pack": wording.name,
+            "task_pack_sha256": wording.sha256,
+        },
+    )
+
+
+def neuron_task(
+    *,
+    solver: Solver,
+    chosen: NeuronSet,
+    simulation: str = "auto",
+    calibration: str = "linear",
+    pack: str | None = None,
+    excerpts_per_call: int | None = None,
+    by_layer: bool = False,
+    metadata: Mapping[str, Any],
+) -> Task:
+    """Score what a solver says of neurons.
+
+    Args:
+        solver: Where explanations come from.
+        chosen: The neurons.
+        simulation: See `explanation_task`, as are the following.
+        calibration: How calibrated values are fitted.
+        pack: The prompt pack.
+        excerpts_per_call: Excerpts in one request to the simulator.
+        by_layer: Whether the metrics are also stated for each layer.
+        metadata: What the log's header says of the explanations; the neurons are added.
+
+    Raises:
+        UsageError: See `explanation_task`.
+    """
+    scorers: list[Scorer] = [adacs()]
+    setup = None
+    with usage_errors():
+        check_flag("by_layer", by_layer)
+        if simulation != NO_SIMULATION:
+            setup = check_simulation(simulation, pack)
+            simulated = simulation_correlation(simulation, calibration, pack, excerpts_per_call)
+            scorers.insert(0, simulated)
     metrics: list[Metric] | None = None
     if by_layer:
         metrics = [mean(), interval(), grouped(mean(), "layer", all=False)]
@@ -75,31 +192,43 @@ def explanation_task(
         dataset=dataset(chosen),
         setup=setup,
         solver=solver,
-        scorer=[scorer, adacs()],
+        scorer=scorers,
         metrics=metrics,  # type: ignore[arg-type]
         version=VERSION,
-        metadata=_metadata(format, chosen, wording),
+        metadata={**metadata, **_about(chosen)},
         viewer=viewer_config(),
-        headline_metric="simulation_correlation",
+        headline_metric="adacs" if setup is None else "simulation_correlation",
     )
-    # Added afterwards, because a task's own metrics replace those of every scorer it is made with.
-    task.scorer = [*(task.scorer or []), scored()]
+    if setup is not None:
+        # Afterwards, because a task's own metrics replace those of every scorer it is made with.
+        task.scorer = [*(task.scorer or []), scored()]
     return task
 
 
-def _metadata(format: str, chosen: NeuronSet, pack: Pack) -> dict[str, Any]:
-    """What a log's header says of its prompts and neurons.
+def _about(chosen: NeuronSet) -> dict[str, Any]:
+    """What a log's header says of its neurons: enough to choose the same ones again.
 
     Format and pack are the task's; where another solver ran, each sample's store has its own.
     """
-    metadata: dict[str, Any] = {
-        "task_format": format,
-        "neurons": chosen.name,
+    choice = chosen.choice
+    about: dict[str, Any] = {
+        "neurons": choice.neurons,
         "neurons_used": len(chosen.neurons),
         "neurons_skipped": len(chosen.skipped),
-        "task_pack": pack.name,
-        "task_pack_sha256": pack.sha256,
+        "neurons_missing": len(chosen.missing),
+        "neurons_choice": {
+            "select": choice.select,
+            "layers": str(choice.layers or "all"),
+            "index": str(choice.index or "all"),
+            "per_layer": choice.per_layer,
+            "threshold": choice.threshold,
+            "limit": choice.limit,
+            "seed": choice.seed,
+            "scores": choice.scores,
+        },
     }
     if chosen.skipped:
-        metadata["skipped"] = list(chosen.skipped)
-    return metadata
+        about["skipped"] = list(chosen.skipped)
+    if chosen.missing:
+        about["missing"] = list(chosen.missing)
+    return about

@@ -2,143 +2,42 @@
 
 inspect eval neuron_eval/summary --model openai/gpt-4o-mini
 inspect eval tasks/formats.py                                  all five, from the checkout
+
+Each takes the parameters of `neuron_eval.task.explanation_task`.
 """
+
+from typing import Unpack
 
 from inspect_ai import Task, task
 
-from neuron_eval.task import explanation_task
+from neuron_eval.task import Parameters, format_task
 
 
 @task
-def original(
-    neurons: str = "smollm2",
-    excerpts: int = 5,
-    cutoff_quantile: int = 2,
-    pack: str | None = None,
-    simulation: str = "auto",
-    calibration: str = "linear",
-    excerpts_per_call: int | None = None,
-    on_short: str = "error",
-    by_layer: bool = False,
-) -> Task:
+def original(**parameters: Unpack[Parameters]) -> Task:
     """Explain neurons from every token with its activation (Bills et al. 2023)."""
-    return explanation_task(
-        format="original",
-        neurons=neurons,
-        excerpts=excerpts,
-        cutoff_quantile=cutoff_quantile,
-        pack=pack,
-        simulation=simulation,
-        calibration=calibration,
-        excerpts_per_call=excerpts_per_call,
-        on_short=on_short,
-        by_layer=by_layer,
-    )
+    return format_task("original", parameters)
 
 
 @task
-def summary(
-    neurons: str = "smollm2",
-    excerpts: int = 5,
-    cutoff_quantile: int = 2,
-    pack: str | None = None,
-    simulation: str = "auto",
-    calibration: str = "linear",
-    excerpts_per_call: int | None = None,
-    on_short: str = "error",
-    by_layer: bool = False,
-) -> Task:
+def summary(**parameters: Unpack[Parameters]) -> Task:
     """Explain neurons from plain text and a list of the highly activating tokens."""
-    return explanation_task(
-        format="summary",
-        neurons=neurons,
-        excerpts=excerpts,
-        cutoff_quantile=cutoff_quantile,
-        pack=pack,
-        simulation=simulation,
-        calibration=calibration,
-        excerpts_per_call=excerpts_per_call,
-        on_short=on_short,
-        by_layer=by_layer,
-    )
+    return format_task("summary", parameters)
 
 
 @task
-def highlight(
-    neurons: str = "smollm2",
-    excerpts: int = 5,
-    cutoff_quantile: int = 2,
-    pack: str | None = None,
-    simulation: str = "auto",
-    calibration: str = "linear",
-    excerpts_per_call: int | None = None,
-    on_short: str = "error",
-    by_layer: bool = False,
-) -> Task:
+def highlight(**parameters: Unpack[Parameters]) -> Task:
     """Explain neurons from the highly activating tokens in brackets."""
-    return explanation_task(
-        format="highlight",
-        neurons=neurons,
-        excerpts=excerpts,
-        cutoff_quantile=cutoff_quantile,
-        pack=pack,
-        simulation=simulation,
-        calibration=calibration,
-        excerpts_per_call=excerpts_per_call,
-        on_short=on_short,
-        by_layer=by_layer,
-    )
+    return format_task("highlight", parameters)
 
 
 @task
-def highlight_summary(
-    neurons: str = "smollm2",
-    excerpts: int = 5,
-    cutoff_quantile: int = 2,
-    pack: str | None = None,
-    simulation: str = "auto",
-    calibration: str = "linear",
-    excerpts_per_call: int | None = None,
-    on_short: str = "error",
-    by_layer: bool = False,
-) -> Task:
+def highlight_summary(**parameters: Unpack[Parameters]) -> Task:
     """Explain neurons from brackets and the list."""
-    return explanation_task(
-        format="highlight_summary",
-        neurons=neurons,
-        excerpts=excerpts,
-        cutoff_quantile=cutoff_quantile,
-        pack=pack,
-        simulation=simulation,
-        calibration=calibration,
-        excerpts_per_call=excerpts_per_call,
-        on_short=on_short,
-        by_layer=by_layer,
-    )
+    return format_task("highlight_summary", parameters)
 
 
 @task
-def avhs(
-    neurons: str = "smollm2",
-    excerpts: int = 5,
-    cutoff_quantile: int = 2,
-    pack: str | None = None,
-    simulation: str = "auto",
-    calibration: str = "linear",
-    excerpts_per_call: int | None = None,
-    on_short: str = "error",
-    by_layer: bool = False,
-) -> Task:
+def avhs(**parameters: Unpack[Parameters]) -> Task:
     """Explain neurons from brackets and a list that states the activations."""
-    return explanation_task(
-        format="avhs",
-        neurons=neurons,
-        excerpts=excerpts,
-        cutoff_quantile=cutoff_quantile,
-        pack=pack,
-        simulation=simulation,
-        calibration=calibration,
-        excerpts_per_call=excerpts_per_call,
-        on_short=on_short,
-        by_layer=by_layer,
-    )
+    return format_task("avhs", parameters)

@@ -340,8 +340,8 @@ def test_short_neurons_are_refused_or_skipped_and_counted(tmp_path):
         ({"on_short": "drop"}, "on_short='drop': allowed are error, skip"),
         ({"by_layer": "maybe"}, "by_layer='maybe': allowed are true, false"),
         ({"pack": "nowhere.yaml"}, "prompt pack nowhere.yaml"),
-        ({"neurons": "gpt5"}, "neurons='gpt5': expected smollm2, puzzles"),
-        ({"neurons": "nowhere.jsonl"}, "nowhere.jsonl: No such file or directory"),
+        ({"neurons": "gpt5"}, "neurons=gpt5: there is no such file, folder or bundled set"),
+        ({"neurons": "nowhere.jsonl"}, "neurons=nowhere.jsonl: there is no such file"),
     ],
 )
 def test_bad_parameters_are_refused_with_what_is_allowed(neurons, arguments, message):

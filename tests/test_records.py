@@ -7,7 +7,8 @@ import pytest
 from neuron_eval.checks import check_record
 from neuron_eval.dealt import deal, from_metadata, to_text
 from neuron_eval.records import ActivationRecord, RecordError, TooFewExcerptsError
-from neuron_eval.sources import load_neurons, schema
+from neuron_eval.sources import schema
+from neuron_eval.sources.loading import load_neurons
 from neuron_eval.sources.puzzles import read_puzzles
 from neuron_eval.testing import make_neuron
 
@@ -82,12 +83,20 @@ def excerpt(tokens, activations):
         ),
         (broken(quantile_boundaries=(2.0, 1.0, 3.0)), r"'quantile_boundaries' .* ascending"),
         (broken(quantiles=(0.5,)), r"1 'quantiles' but 3 'quantile_boundaries'"),
+        (broken(layer=-2), r"field 'layer' is -2; expected a whole number from 0, or -1"),
+        (broken(neuron=-7), r"field 'neuron' is -7; expected a whole number from 0, or -1"),
     ],
 )
 def test_a_bad_record_is_refused_with_its_place(neuron, message):
     with pytest.raises(RecordError, match=message) as error:
         check_record(neuron, "somewhere.jsonl, line 7")
     assert str(error.value).startswith("somewhere.jsonl, line 7: neuron test/L0N0")
+
+
+@pytest.mark.parametrize("id_", ["", " "])
+def test_a_neuron_without_a_name_is_refused(id_):
+    with pytest.raises(RecordError, match=rf"line 7: neuron .*: field 'id' is '{id_}'; expected"):
+        check_record(broken(id=id_), "somewhere.jsonl, line 7")
 
 
 def test_a_file_gives_back_the_neurons_written_to_it(tmp_path):
@@ -155,8 +164,8 @@ def test_bad_files_are_refused_by_name(tmp_path):
 
 
 def test_neurons_of_an_unknown_name_are_refused_with_what_is_allowed():
-    with pytest.raises(ValueError, match=r"neurons='smolm2': expected smollm2, puzzles, or a file"):
-        load_neurons("smolm2")
+    with pytest.raises(ValueError, match=r"neurons=smolm2: there is no such file, folder or"):
+        list(load_neurons("smolm2"))
 
 
 def test_a_sample_gives_back_what_was_dealt():

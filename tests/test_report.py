@@ -113,7 +113,7 @@ def test_tokens_agree_with_what_the_baseline_reports(neurons, logs):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--neurons", "nowhere"), "neurons='nowhere': expected smollm2, puzzles"),
+        (("--neurons", "nowhere"), "neurons=nowhere: there is no such file, folder or bundled set; expected one of smollm2"),
         (("--excerpts", "9"), "need 36"),
         (("--cutoff-quantile", "7"), "cutoff_quantile=7 must be between 0 and 2"),
         (("--model", "gpt-4o", "--encoding", "o200k_base"), "not both"),

@@ -19,7 +19,7 @@ from neuron_eval.simulation.sparse import (
     sparse_prompt,
 )
 from neuron_eval.simulation.sparse_matching import find_places
-from neuron_eval.sources import load_neurons
+from neuron_eval.sources.loading import load_neurons
 from neuron_eval.testing import fake, fake_simulator
 from neuron_eval.tokencount import counter
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from inspect_ai.log import EvalLog
 from rich import box
@@ -12,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from neuron_eval.formats import format_names
+from neuron_eval.given.origin import label
 
 NAN = float("nan")
 
@@ -44,7 +46,7 @@ class Row:
     """What one log says about its prompt format."""
 
     format: str
-    """The prompt format."""
+    """The prompt format; where explanations were given, the column that they stand in."""
 
     neurons: int
     """How many neurons were explained."""
@@ -76,8 +78,13 @@ def ratio_to_original(rows: Sequence[Row]) -> list[float]:
     return [original / row.prompt_tokens for row in rows]
 
 
-def render(rows: Sequence[Row]) -> Table:
-    """The table, for a terminal of at least 112 columns."""
+def render(rows: Sequence[Row], only_measured: bool = False) -> Table:
+    """The table, for a terminal of at least 112 columns.
+
+    Args:
+        rows: The rows, in the order to print.
+        only_measured: Whether to leave out columns in which no row has a number.
+    """
     table = Table(
         title="A neuron, mean with 95 % bootstrap interval",
         title_justify="left",
@@ -85,25 +92,43 @@ def render(rows: Sequence[Row]) -> Table:
         padding=(0, 1),
         pad_edge=False,
     )
-    table.add_column("format", no_wrap=True)
-    for heading in (
-        "neurons",
-        "simulation correlation",
-        "AdaCS",
-        "prompt\ntokens",
-        "fewer than\nOriginal",
-    ):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for row, ratio in zip(rows, ratio_to_original(rows), strict=True):
-        table.add_row(
-            row.format,
-            str(row.neurons),
-            escape(_with_count(row.simulation, row.neurons)),
-            escape(_with_count(row.adacs, row.neurons)),
-            "unknown" if math.isnan(row.prompt_tokens) else f"{row.prompt_tokens:.0f}",
-            "unknown" if math.isnan(ratio) else f"{ratio:.2f} x",
-        )
+    tokens = [row.prompt_tokens for row in rows]
+    ratios = ratio_to_original(rows)
+    columns = [
+        ("format", [row.format for row in rows], True),
+        ("neurons", [str(row.neurons) for row in rows], True),
+        (
+            "simulation correlation",
+            [_with_count(row.simulation, row.neurons) for row in rows],
+            any(row.simulation.scored for row in rows),
+        ),
+        (
+            "AdaCS",
+            [_with_count(row.adacs, row.neurons) for row in rows],
+            any(row.adacs.scored for row in rows),
+        ),
+        ("prompt\ntokens", [_or_unknown(value, ".0f") for value in tokens], _any_number(tokens)),
+        (
+            "fewer than\nOriginal",
+            [_or_unknown(value, ".2f", " x") for value in ratios],
+            _any_number(ratios),
+        ),
+    ]
+    shown = [(heading, cells) for heading, cells, has in columns if has or not only_measured]
+    for heading, _ in shown:
+        justify: Literal["left", "right"] = "left" if heading == "format" else "right"
+        table.add_column(heading, justify=justify, no_wrap=True)
+    for cells in zip(*(cells for _, cells in shown), strict=True):
+        table.add_row(*map(escape, cells))
     return table
+
+
+def _any_number(values: Sequence[float]) -> bool:
+    return not all(map(math.isnan, values))
+
+
+def _or_unknown(value: float, spec: str, unit: str = "") -> str:
+    return "unknown" if math.isnan(value) else f"{value:{spec}}{unit}"
 
 
 def _with_count(estimate: Estimate, neurons: int) -> str:
@@ -123,10 +148,13 @@ def _row(log: EvalLog) -> Row:
 
 
 def _format(log: EvalLog) -> str:
-    """The format that ran: a solver given on the command line, else the task's."""
+    """What ran: a solver named on the command line, else the task's format or column."""
     solver = (log.eval.solver or "").rpartition("/")[2]
     if solver == "explain":
         return str((log.eval.solver_args or {}).get("format", "summary"))
+    if solver == "given":
+        given = log.eval.solver_args or {}
+        return label(given.get("explanations"), given.get("column"))
     if solver in format_names():
         return solver
     return str((log.eval.metadata or {}).get("task_format", log.eval.task))

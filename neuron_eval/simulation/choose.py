@@ -24,7 +24,7 @@ from neuron_eval.simulation.per_token import PerTokenSimulation
 from neuron_eval.simulation.probe import best_way, check_output_logprobs
 from neuron_eval.simulation.sparse import EXCERPTS_PER_CALL as SPARSE_PACK
 from neuron_eval.simulation.sparse import SparseSimulation
-from neuron_eval.usage_error import usage_errors
+from neuron_eval.usage_error import UsageError, usage_errors
 
 Way = Literal["auto", "all_at_once", "chat", "sparse", "per_token", "embedding"]
 
@@ -33,6 +33,9 @@ ROLE = "simulator"
 
 BASELINE = "neuron-baseline"
 """The provider of explainers that cannot simulate."""
+
+NO_MODEL = "none/none"
+"""What Inspect makes of ``--model none``: there is no explainer, and so none that simulates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ async def choose_simulation(
             None is the way's own default.
 
     Raises:
-        ValueError: The baseline is the simulator.
+        ValueError: The baseline is the simulator, or there is none.
         PackError: The pack has no wording for the way.
         PromptLogprobsUnsupportedError: ``all_at_once``, and the server gives none.
         NoLogprobsError: ``per_token``, and the model gives none.
@@ -100,7 +103,7 @@ async def choose_simulation(
     if way == "embedding" or (way == "auto" and not found.named and _is_baseline(found)):
         why = "asked for" if way == "embedding" else "no simulator named, and the baseline is none"
         return Chosen(EmbeddingSimulation(TextEmbedder(resolve_embedder())), why)
-    _refuse_baseline(found)
+    _refuse(found)
     why = "asked for"
     if way == "auto":
         way, why = await best_way(found.model, pack)
@@ -114,7 +117,8 @@ def check_simulation(simulation: str, pack: str | None = None) -> Solver:
     ``auto`` asks nothing here: it finds a way unless the pack words none.
 
     Raises:
-        UsageError: There is no such way, or the pack has no words for it.
+        UsageError: There is no such way, the pack has no words for it, or no model is there to
+            simulate.
     """
     with usage_errors():
         way, wording = check_way(simulation), load_pack(pack)
@@ -125,7 +129,7 @@ def check_simulation(simulation: str, pack: str | None = None) -> Solver:
         found = simulator()
         if way == "embedding" or (way == "auto" and _is_baseline(found) and not found.named):
             return state
-        _refuse_baseline(found)
+        _refuse(found)
         if way == "auto" and not any((wording.all_at_once, wording.chat, wording.sparse)):
             raise _no_wording(wording, "chat")
         if way == "all_at_once":
@@ -141,9 +145,19 @@ def _is_baseline(found: Simulator) -> bool:
     return str(found.model).startswith(f"{BASELINE}/")
 
 
-def _refuse_baseline(found: Simulator) -> None:
+def _refuse(found: Simulator) -> None:
+    """Refuse a model that can only explain, and the absence of one.
+
+    Raises:
+        UsageError: Says how to name another.
+    """
+    if str(found.model) == NO_MODEL:
+        raise UsageError(
+            f"no simulator: --model is none; name one with --model-role {ROLE}=PROVIDER/MODEL, or "
+            "use -T simulation=embedding, or -T simulation=none for AdaCS alone"
+        )
     if _is_baseline(found):
-        raise ValueError(
+        raise UsageError(
             f"{found.model} cannot simulate; name a simulator with --model-role "
             f"{ROLE}=PROVIDER/MODEL or use -T simulation=embedding"
         )

@@ -5,18 +5,29 @@
 
 A bare token has activation 0. The explainer sees every one of ``sentences``, as Bills et al.
 (2023) show them. ``further_sentences``, a key of ours, are dealt in turn to calibration and to
-the held-out split, so half of them are scored.
+the held-out split, so half of them are scored. Puzzles without them hold nothing out: they can be
+explained and compared with their ground truth, but a simulation of them cannot be scored.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from neuron_eval.checks import check_record
 from neuron_eval.records import ActivationRecord, Excerpt, NeuronRecord, RecordError, Reference
+from neuron_eval.sources.base import (
+    NeuronKey,
+    ScoredNeuron,
+    SourceError,
+    Unreadable,
+    no_scores,
+    strict,
+)
 
 CUTOFF = 1.0
 """Tokens of a puzzle activate highly above this."""
@@ -41,32 +52,133 @@ def read_puzzles(text: str, where: str) -> Iterator[NeuronRecord]:
     Raises:
         RecordError: Names the file, the puzzle, the sentence and what is wrong.
     """
+    return strict(_records(_puzzles(text, where), where))
+
+
+@dataclass(frozen=True, slots=True)
+class PuzzleSource:
+    """The puzzles of one file."""
+
+    path: str
+    """The file, as the user wrote it after ``puzzles:``."""
+
+    @property
+    def name(self) -> str:
+        """What the user wrote."""
+        return f"puzzles:{self.path}"
+
+    def keys(self) -> Iterator[NeuronKey]:
+        """Every puzzle, in the file's order.
+
+        Raises:
+            SourceError: There is no such file, or it is no JSON object.
+        """
+        return iter(dict.fromkeys(NeuronKey(_id(name), -1, -1) for name, _ in self._open()))
+
+    def read(
+        self, wanted: Collection[NeuronKey] | None = None
+    ) -> Iterator[NeuronRecord | Unreadable]:
+        """The puzzles wanted, in the file's order; all if None. A bad one is `Unreadable`.
+
+        Raises:
+            SourceError: There is no such file, or it is no JSON object.
+        """
+        ids = None if wanted is None else {key.id for key in wanted}
+        puzzles = self._open()
+        if ids is not None:
+            # Of a name that stands twice the first, so that each one wanted is answered once.
+            puzzles = list({n: (n, p) for n, p in reversed(puzzles) if _id(n) in ids}.values())[
+                ::-1
+            ]
+        return _records(puzzles, self.path)
+
+    def scores(self, wanted: Iterable[NeuronKey]) -> Iterator[ScoredNeuron]:
+        """There are none.
+
+        Raises:
+            SourceError: Always; it says what to do.
+        """
+        raise no_scores(self.name)
+
+    def _open(self) -> list[tuple[str, Any]]:
+        try:
+            return _puzzles(Path(self.path).read_text("utf-8-sig"), self.path)
+        except OSError as error:
+            raise SourceError(
+                f"neurons={self.name}: cannot be read ({error.strerror or error})"
+            ) from error
+        except (RecordError, UnicodeDecodeError) as error:
+            raise SourceError(f"neurons={self.name}: {error}") from error
+
+
+class _Object(dict[str, Any]):
+    """A JSON object that knows of keys that stand in it twice."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.pairs = pairs
+
+
+def _puzzles(text: str, where: str) -> list[tuple[str, Any]]:
+    """Name and puzzle, unchecked.
+
+    Raises:
+        RecordError: The text is no JSON object.
+    """
     try:
-        data = json.loads(text)
-    except ValueError as error:
-        raise RecordError(f"{where}: not valid JSON ({error})") from error
-    if not isinstance(data, Mapping):
+        data = json.loads(text, object_pairs_hook=_Object)
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"{where}: not valid JSON, or cut off ({error})") from error
+    if not isinstance(data, _Object):
         raise RecordError(f"{where}: expected an object from names to puzzles")
-    for name, puzzle in data.items():
-        yield check_record(_neuron(name, puzzle, f"{where}: puzzle {name}"), where)
+    return data.pairs
 
 
-def _neuron(name: str, puzzle: Mapping[str, Any], at: str) -> NeuronRecord:
+def _records(puzzles: Iterable[tuple[str, Any]], where: str) -> Iterator[NeuronRecord | Unreadable]:
+    seen: set[str] = set()
+    for name, puzzle in puzzles:
+        try:
+            if name in seen:
+                raise RecordError(f"{where}: puzzle {name} stands twice; names must be unique")
+            seen.add(name)
+            yield check_record(_neuron(name, puzzle, f"{where}: puzzle {name}"), where)
+        except RecordError as error:
+            yield Unreadable(_id(name), error)
+
+
+def _id(name: str) -> str:
+    return f"puzzles/{name}"
+
+
+def _neuron(name: str, puzzle: object, at: str) -> NeuronRecord:
+    if not isinstance(puzzle, _Object):
+        raise RecordError(f"{at}: expected an object")
     missing = [field for field in REQUIRED if field not in puzzle]
     if missing:
         raise RecordError(f"{at}: missing field(s) {', '.join(map(repr, missing))}")
+    if puzzle["name"] != name:
+        raise RecordError(f"{at}: field 'name' is {puzzle['name']!r:.60}; expected {name!r}")
+    explanation = _text(puzzle["explanation"], f"{at}: field 'explanation'")
+    false = puzzle["false_explanations"]
+    if not isinstance(false, list):
+        raise RecordError(f"{at}: field 'false_explanations': expected a list")
+    false = tuple(
+        _text(f, f"{at}: field 'false_explanations': item {i}") for i, f in enumerate(false)
+    )
     shown = _sentences(puzzle["sentences"], f"{at}: field 'sentences'")
+    if not shown:
+        raise RecordError(f"{at}: field 'sentences' is empty; there is nothing to show")
     further = _sentences(puzzle.get("further_sentences", []), f"{at}: field 'further_sentences'")
     numbered = [Excerpt("further", i, record) for i, record in enumerate(further)]
     return NeuronRecord(
-        id=f"puzzles/{name}",
+        id=_id(name),
         model="puzzles",
         layer=-1,
         neuron=-1,
         top=(),
         random=(),
-        reference=Reference(str(puzzle["explanation"]), "the puzzle's ground truth"),
-        false_explanations=tuple(map(str, puzzle["false_explanations"])),
+        reference=Reference(explanation, "the puzzle's ground truth"),
+        false_explanations=false,
         group="puzzle",
         cutoff=CUTOFF,
         given_splits=(
@@ -81,7 +193,7 @@ def _neuron(name: str, puzzle: Mapping[str, Any], at: str) -> NeuronRecord:
 def _sentences(sentences: object, at: str) -> list[ActivationRecord]:
     if not isinstance(sentences, list):
         raise RecordError(f"{at}: expected a list of sentences")
-    records = []
+    records: list[ActivationRecord] = []
     for i, sentence in enumerate(sentences):
         if not isinstance(sentence, list) or not sentence:
             raise RecordError(f"{at}: sentence {i}: expected a list of tokens")
@@ -92,6 +204,17 @@ def _sentences(sentences: object, at: str) -> list[ActivationRecord]:
 
 def _pair(item: object, at: str) -> tuple[str, float]:
     token, value = item if isinstance(item, list) and len(item) == 2 else (item, 0)
-    if not isinstance(token, str) or isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise RecordError(f"{at}: expected a token or [token, activation], got {item!r}")
+    if not isinstance(token, str) or isinstance(value, bool) or not isinstance(value, int | float):
+        raise RecordError(f"{at}: expected a token or [token, activation], got {item!r:.60}")
+    if not token:
+        raise RecordError(f"{at}: the token is an empty string")
+    # A whole number in JSON may be of any size.
+    if not -1e300 < value < 1e300:
+        raise RecordError(f"{at}: activation {value!r:.60}; expected a finite number")
     return token, float(value)
+
+
+def _text(value: object, at: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise RecordError(f"{at} is {value!r:.60}; expected a text")
+    return value

@@ -1,0 +1,1 @@
+"""Subcommands of `neuron-eval`, each imported when it is asked for."""

@@ -1,0 +1,98 @@
+"""`neuron-eval validate`: what is wrong with a set of neurons, record by record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from neuron_eval.records import NeuronRecord
+
+EXCERPTS = 5
+"""How many excerpts of each kind a split is asked for, as published."""
+
+
+@dataclass
+class Found:
+    """What a set of neurons was found to hold."""
+
+    sound: int = 0
+    bad: int = 0
+    missing: int = 0
+    long: int = 0
+    """Neurons with enough excerpts for `EXCERPTS` of each kind in each split."""
+    referenced: int = 0
+    """Neurons with a reference explanation."""
+
+
+@click.command()
+@click.argument("path")
+def validate(path: str) -> None:
+    """Go through every neuron of PATH, print each problem on a line, and exit 1 if there is one.
+
+    PATH is whatever -T neurons= takes: a file, a folder, hub:ORG/NAME, a bundled set.
+    """
+    from neuron_eval.heatmap import visible
+
+    found = Found()
+    for problem in problems(path, found):
+        click.echo(visible(problem))
+    total = found.sound + found.bad
+    click.echo(f"{total} neurons, {found.bad} bad")
+    if found.missing:
+        click.echo(f"{found.missing} that are listed are missing")
+    if found.sound:
+        click.echo(
+            f"{found.long} of {found.sound} have enough excerpts for {EXCERPTS} of each kind a "
+            f"split (20 top, 15 random), {found.referenced} have a reference"
+        )
+    if found.bad or found.missing or not found.sound:
+        raise click.exceptions.Exit(1)
+
+
+def problems(path: str, found: Found) -> Iterator[str]:
+    """Everything that is wrong, as it is found.
+
+    Args:
+        path: A source, see `neuron_eval.sources.open_source`.
+        found: Counted up while the problems are taken.
+    """
+    from neuron_eval.records import RecordError
+    from neuron_eval.sources import open_source
+    from neuron_eval.sources.base import Unreadable
+
+    ids: set[str] = set()
+    try:
+        for neuron in open_source(path).read():
+            if isinstance(neuron, Unreadable):
+                found.missing += neuron.missing
+                found.bad += not neuron.missing
+                yield str(neuron.error)
+            elif neuron.id in ids:
+                found.bad += 1
+                yield f"{path}: neuron {neuron.id}: stands there twice; ids must be unique"
+            else:
+                ids.add(neuron.id)
+                found.sound += 1
+                found.long += _is_long(neuron)
+                found.referenced += neuron.reference is not None
+    except RecordError as error:
+        found.bad += 1
+        yield str(error)
+    except (ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    if not found.sound and not found.bad:
+        yield f"{path}: no neurons"
+
+
+def _is_long(neuron: NeuronRecord) -> bool:
+    from neuron_eval.records import TOP_SPLITS, TooFewExcerptsError
+
+    try:
+        dealt = {name: neuron.split(name, EXCERPTS) for name in TOP_SPLITS}
+    except TooFewExcerptsError:
+        return False
+    return bool(dealt["train"] and dealt["valid"])

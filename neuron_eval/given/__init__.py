@@ -1,0 +1,1 @@
+"""Explanations from elsewhere, and published scores."""

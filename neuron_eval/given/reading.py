@@ -1,0 +1,138 @@
+"""Reading tables of explanations: CSV, JSON Lines and Parquet."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import io
+import json
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import IO, TextIO
+
+from neuron_eval.given.table import ExplanationTable, Record, TableError, make_table
+
+ENDINGS = ".csv, .csv.gz, .jsonl, .jsonl.gz or .parquet"
+
+
+def read_table(path: str) -> ExplanationTable:
+    """Read a file of explanations.
+
+    Args:
+        path: A CSV or JSON Lines file in UTF-8, with or without a byte order mark, perhaps
+            gzipped; or a Parquet file.
+
+    Raises:
+        TableError: The file is no such table, or is cut off; see `make_table`.
+        OSError: The file cannot be opened.
+    """
+    file = Path(path).stat()
+    return _read(path, (file.st_ino, file.st_size, file.st_mtime_ns))
+
+
+@lru_cache(maxsize=4)
+def _read(path: str, version: tuple[int, ...]) -> ExplanationTable:
+    """The columns of a file are scored one by one; it is read once, as long as it is the same."""
+    kind = path.removesuffix(".gz").rpartition(".")[2].lower()
+    readers = {"csv": _csv, "jsonl": _jsonl, "parquet": _parquet}
+    if kind not in readers or path.endswith(".parquet.gz"):
+        raise TableError(f"{path}: expected a file that ends in {ENDINGS}")
+    with Path(path).open("rb") as raw:
+        sha256 = hashlib.file_digest(raw, "sha256").hexdigest()
+    return make_table(path, sha256, readers[kind](path))
+
+
+def _csv(path: str) -> Iterator[Record]:
+    with _text(path, newline="") as lines:
+        rows = csv.reader(lines, strict=True)
+        header: tuple[str, ...] = ()
+        while True:
+            where = f"{path}, line {rows.line_num + 1}"
+            try:
+                cells = next(rows)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                raise TableError(f"{where}: not valid CSV, or cut off ({error})") from error
+            if not any(cell.strip() for cell in cells):
+                continue
+            if not header:
+                header = tuple(cells)
+            elif len(cells) != len(header):
+                raise TableError(
+                    f"{where}: {len(cells)} values, but the first line names {len(header)} "
+                    "columns; a text with a comma in it stands in double quotes, and a file that "
+                    "was cut off ends like this"
+                )
+            else:
+                yield Record(where, header, cells)
+
+
+def _jsonl(path: str) -> Iterator[Record]:
+    with _text(path, newline="\n") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            where = f"{path}, line {number}"
+            try:
+                data = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise TableError(f"{where}: not valid JSON, or cut off ({error})") from error
+            if not isinstance(data, Mapping):
+                raise TableError(f"{where}: is a {type(data).__name__}; expected a JSON object")
+            yield Record(where, tuple(data), tuple(data.values()))
+
+
+def _parquet(path: str) -> Iterator[Record]:
+    import pyarrow
+    import pyarrow.parquet
+
+    number = 0
+    with Path(path).open("rb") as raw:
+        try:
+            with pyarrow.parquet.ParquetFile(raw) as file:
+                names = tuple(file.schema_arrow.names)
+                for batch in file.iter_batches(batch_size=4096):
+                    columns = [column.to_pylist() for column in batch.columns]
+                    for cells in zip(*columns, strict=True):
+                        number += 1
+                        yield Record(f"{path}, row {number}", names, cells)
+        except (pyarrow.ArrowException, OSError) as error:
+            raise TableError(f"{path}: not a Parquet file, or cut off ({error})") from error
+
+
+@contextmanager
+def _text(path: str, newline: str) -> Iterator[TextIO]:
+    """The file's text; what shows only while it is read is an error that says where."""
+    try:
+        with _open(path) as raw, io.TextIOWrapper(raw, "utf-8-sig", newline=newline) as text:
+            yield text
+    except UnicodeDecodeError:
+        raise TableError(_not_utf8(path)) from None
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise TableError(f"{path}: not a gzip file, or cut off ({error})") from error
+
+
+def _open(path: str) -> IO[bytes]:
+    if path.endswith(".gz"):
+        return gzip.open(path, "rb")  # type: ignore[return-value]
+    return Path(path).open("rb")
+
+
+def _not_utf8(path: str) -> str:
+    """Which line it is, which a decoder that reads ahead does not know."""
+    with _open(path) as raw:
+        for number, line in enumerate(raw, start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError as error:
+                byte = line[error.start]
+                return (
+                    f"{path}, line {number}: byte 0x{byte:02x} is not UTF-8 ({error.reason}); save "
+                    "the file in the encoding UTF-8"
+                )
+    return f"{path}: not UTF-8"

@@ -1,0 +1,250 @@
+"""A table of explanations: a row a neuron, a column a way to explain.
+
+The published result files look like this, and so may JSON Lines and Parquet:
+
+    Layer,Neuron,Original,Summary
+    0,286,words that compare.,words or phrases that indicate a comparison.
+
+Rows are told apart by ``layer`` and ``neuron``, or by ``id`` (the sample's id) where the file has
+no such columns. Column names may be written in any case. Texts are kept as written, untrimmed; a
+cell that is empty or holds white space only means that no explanation was given.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import PurePath
+
+Key = tuple[int, int] | str
+"""Layer and neuron, or the sample's id."""
+
+NOT_EXPLANATIONS = frozenset(
+    ("layer", "neuron", "id", "index", "score", "explainer", "model", "group", "source")
+)
+"""Columns that say something else. Those without a name or without any text are none either."""
+
+_UNNAMED = re.compile(r"|unnamed: \d+|__index_level_\d+__")
+"""What pandas calls the index that it writes as a column."""
+
+_WHOLE = re.compile(r"[0-9]+(\.0*)?")
+"""A whole number; pandas writes ``5.0`` where another row of the column is empty."""
+
+
+class TableError(ValueError):
+    """A table that cannot be used; the message names file, line, field and value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row as it stands in a file."""
+
+    where: str
+    """File and line, for messages."""
+
+    names: tuple[str, ...]
+    """The columns' names."""
+
+    cells: Sequence[object]
+    """A cell a column."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExplanationTable:
+    """Explanations of neurons, from one file; see `make_table`."""
+
+    path: str
+    """The file, as the user wrote it."""
+
+    sha256: str
+    """The file's digest, 64 hexadecimal digits."""
+
+    columns: tuple[str, ...]
+    """The columns that hold explanations, in the file's order and spelling."""
+
+    keys: tuple[Key, ...]
+    """The rows' neurons, in the file's order, each once."""
+
+    texts: Mapping[str, Mapping[Key, str]]
+    """By column, the explanations that were given."""
+
+    @property
+    def name(self) -> str:
+        """The file without its folders."""
+        return PurePath(self.path).name
+
+    @property
+    def by_id(self) -> bool:
+        """Whether rows are told apart by the sample's id, not by layer and neuron."""
+        return isinstance(self.keys[0], str)
+
+    def key(self, id_: str, layer: int, neuron: int) -> Key:
+        """The key that a neuron's row has, if it has one."""
+        return id_ if self.by_id else (layer, neuron)
+
+    def column(self, wanted: str | None) -> str:
+        """The column of explanations that the user means, as the file spells it.
+
+        Args:
+            wanted: A column's name in any case; None if there is only one.
+
+        Raises:
+            TableError: There is no such column, or several; the message lists those there are.
+        """
+        there = ", ".join(self.columns)
+        if wanted is None:
+            if len(self.columns) != 1:
+                raise TableError(f"{self.path}: name one of the columns of explanations: {there}")
+            return self.columns[0]
+        for name in self.columns:
+            if _folded(name) == _folded(wanted):
+                return name
+        raise TableError(f"{self.path}: no explanations in a column {wanted!r}; there are: {there}")
+
+
+def make_table(path: str, sha256: str, records: Iterable[Record]) -> ExplanationTable:
+    """Check the rows of a file and put them together.
+
+    Args:
+        path: The file, as the user wrote it.
+        sha256: The file's digest.
+        records: Its rows.
+
+    Raises:
+        TableError: Columns that say which neuron is meant are missing, a value is not what it
+            should be, a neuron stands there twice, or there is nothing in the file.
+    """
+    lines: dict[Key, str] = {}
+    columns: dict[str, _Column] = {}
+    identity: tuple[str, ...] | None = None
+    for record in records:
+        places = _places_of(record)
+        identity = identity or _identity(places, record, path)
+        key = _key(identity, places, record)
+        if key in lines:
+            raise TableError(f"{record.where}: {named(key)} stands on {lines[key]} too")
+        lines[key] = record.where.removeprefix(f"{path}, ")
+        for folded, place in places.items():
+            column = columns.setdefault(folded, _Column(record.names[place]))
+            column.add(key, record.cells[place], record.where)
+    if not lines:
+        raise TableError(f"{path}: no rows; expected one a neuron")
+    texts = {column.name: column.texts for column in columns.values() if column.explains()}
+    if not texts:
+        there = ", ".join(column.name for column in columns.values())
+        raise TableError(f"{path}: no column of explanations; it has {there}; they are texts")
+    return ExplanationTable(path, sha256, tuple(texts), tuple(lines), texts)
+
+
+@dataclass(slots=True)
+class _Column:
+    """A column while it is read; ``no_text`` is its first cell that holds something else."""
+
+    name: str
+    texts: dict[Key, str] = field(default_factory=dict)
+    no_text: tuple[str, object] | None = None
+
+    def add(self, key: Key, cell: object, where: str) -> None:
+        if isinstance(cell, str):
+            if cell.strip():
+                self.texts[key] = _sound(cell, f"{where}: field {self.name!r}")
+        elif cell is not None and self.no_text is None:
+            self.no_text = (where, cell)
+
+    def explains(self) -> bool:
+        """Whether it holds explanations; one that holds them and other things is bad."""
+        if _folded(self.name) in NOT_EXPLANATIONS or all(map(_number, self.texts.values())):
+            return False
+        if self.no_text is not None:
+            where, value = self.no_text
+            at = f"{where}: field {self.name!r}"
+            raise TableError(f"{at} is {value!r}; expected a text, or nothing")
+        return True
+
+
+def _folded(name: str) -> str:
+    return name.strip().lower()
+
+
+def _places_of(record: Record) -> Mapping[str, int]:
+    try:
+        return _places(record.names)
+    except TableError as error:
+        raise TableError(f"{record.where}: {error}") from None
+
+
+@lru_cache(maxsize=64)
+def _places(names: tuple[str, ...]) -> Mapping[str, int]:
+    places: dict[str, int] = {}
+    for place, name in enumerate(names):
+        folded = _folded(name)
+        if _UNNAMED.fullmatch(folded):
+            continue
+        if folded in places:
+            both = f"{names[places[folded]]!r} and {name!r}"
+            raise TableError(f"columns {both} have the same name, as case does not count")
+        places[folded] = place
+    return places
+
+
+def _identity(places: Mapping[str, int], record: Record, path: str) -> tuple[str, ...]:
+    """The columns that say which neuron a row is about."""
+    for identity in (("layer", "neuron"), ("id",)):
+        if all(name in places for name in identity):
+            return identity
+    raise TableError(
+        f"{path}: no columns 'layer' and 'neuron', and no column 'id'; "
+        f"it has {', '.join(map(repr, record.names))}"
+    )
+
+
+def _key(identity: Sequence[str], places: Mapping[str, int], record: Record) -> Key:
+    values = list(_values(identity, places, record))
+    if len(values) == 1:
+        at, value = values[0]
+        if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
+            raise TableError(f"{at} is {value!r}; expected the id of a sample")
+        return str(value)
+    otherwise = "; leave out layer and neuron to go by id" if "id" in places else ""
+    layer, neuron = (_whole(value, at, otherwise) for at, value in values)
+    return layer, neuron
+
+
+def _values(
+    identity: Sequence[str], places: Mapping[str, int], record: Record
+) -> Iterator[tuple[str, object]]:
+    for name in identity:
+        if name not in places:
+            raise TableError(f"{record.where}: no field {name!r}, which the rows above have")
+        place = places[name]
+        yield f"{record.where}: field {record.names[place]!r}", record.cells[place]
+
+
+def _whole(value: object, at: str, otherwise: str) -> int:
+    text = str(value).strip() if not isinstance(value, bool) else ""
+    if not _WHOLE.fullmatch(text):
+        raise TableError(f"{at} is {value!r}; expected a whole number from 0{otherwise}")
+    return int(text.partition(".")[0])
+
+
+def _sound(text: str, at: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise TableError(f"{at} is {text!r}, which is no text ({error.reason})") from None
+    return text
+
+
+def _number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def named(key: Key) -> str:
+    """The neuron in words, as its row has it."""
+    return f"id {key!r}" if isinstance(key, str) else f"layer {key[0]}, neuron {key[1]}"

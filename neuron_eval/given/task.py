@@ -1,0 +1,207 @@
+"""The task that scores explanations which exist, with or without activations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from inspect_ai import Task
+from inspect_ai.scorer import Metric, grouped, mean
+from inspect_ai.viewer import TaskSamplesColumn, TaskSamplesView, ViewerConfig
+
+from neuron_eval.dataset import EXCERPTS, References, neuron_set
+from neuron_eval.given.dataset import adacs_dataset, read_references
+from neuron_eval.given.origin import Origin, find_origin
+from neuron_eval.given.solver import given
+from neuron_eval.given.table import ExplanationTable, named
+from neuron_eval.metrics import interval
+from neuron_eval.parameters import check_flag, check_text
+from neuron_eval.records import Reference
+from neuron_eval.scorers.adacs import adacs
+from neuron_eval.sources.base import NeuronKey, SourceError
+from neuron_eval.sources.choosing import parse_choice
+from neuron_eval.task import VERSION, Parameters, neuron_task
+from neuron_eval.usage_error import UsageError, usage_errors
+from neuron_eval.viewer import viewer_config
+
+CHOOSING = (
+    "layers", "index", "select", "per_layer", "threshold", "limit", "seed", "scores",
+)  # fmt: skip
+SIMULATING = ("simulation", "calibration", "pack", "excerpts_per_call")
+READING = ("excerpts", "on_short")
+ALLOWED = ("neurons", *CHOOSING, *READING, *SIMULATING, "by_layer")
+"""Those of a task's parameters that have a part where nothing is explained."""
+
+
+def given_task(
+    explanations: str,
+    column: str | None = None,
+    references: str | None = None,
+    parameters: Parameters | None = None,
+) -> Task:
+    """Score explanations that exist.
+
+    Args:
+        explanations: See `neuron_eval.given.solver.given`, as is ``column``.
+        column: The file's column.
+        references: A table of reference explanations, joined with the neurons by layer and
+            neuron or by id; instead of the neurons' own, where there are such.
+        parameters: Those of `neuron_eval.task.explanation_task` in `ALLOWED`. Without
+            ``neurons`` there are no activations: the file's rows are compared with the
+            references, by AdaCS alone.
+
+    Raises:
+        UsageError: A parameter has no part here or is not among the allowed values, or a file
+            cannot be used; the message says which and what would be right.
+    """
+    chosen = dict(parameters or {})
+    _check_names(chosen)
+    with usage_errors():
+        if references is not None:
+            check_text("references", references)
+        origin = find_origin(explanations, column)
+        about: dict[str, Any] = {"task_format": origin.label, **_named(origin, references)}
+        if "neurons" in chosen:
+            return _on_neurons(origin, explanations, column, references, chosen, about)
+        return _on_rows(origin, explanations, column, references, chosen, about)
+
+
+def _check_names(chosen: dict[str, Any]) -> None:
+    unknown = sorted(set(chosen) - set(ALLOWED))
+    if unknown:
+        raise UsageError(
+            f"-T {', '.join(unknown)}: no such parameter where explanations are given; there are "
+            f"explanations, column, references, {', '.join(ALLOWED)}"
+        )
+    idle = sorted(set(chosen) - {"neurons", "by_layer"})
+    if "neurons" not in chosen and idle:
+        raise UsageError(f"-T {', '.join(idle)}: has a part only where neurons are named too")
+
+
+def _named(origin: Origin, references: str | None) -> dict[str, Any]:
+    """What the log's header says of the files: names without folders, and digests."""
+    about = {
+        "explanations": origin.about["explanations"],
+        "explanations_sha256": origin.about["sha256"],
+        "column": origin.about["column"],
+    }
+    if references is not None:
+        table, _ = read_references(references)
+        about |= {"references": table.name, "references_sha256": table.sha256}
+    return about
+
+
+def _on_neurons(
+    origin: Origin,
+    explanations: str,
+    column: str | None,
+    references: str | None,
+    chosen: dict[str, Any],
+    about: dict[str, Any],
+) -> Task:
+    """With activations: the neurons of a source that stand in the file."""
+    choice = parse_choice(
+        chosen["neurons"], **{name: chosen[name] for name in CHOOSING if name in chosen}
+    )
+    only = None if origin.table is None else _HasRow(origin.table)
+    try:
+        neurons = neuron_set(
+            choice,
+            chosen.get("excerpts", EXCERPTS),
+            chosen.get("on_short", "error"),
+            only=only,
+            references=_joined(references),
+        )
+    except SourceError as error:
+        if only is None or not only.asked or only.met:
+            raise
+        raise SourceError(only.nothing_met(choice.neurons)) from error
+    return neuron_task(
+        solver=given(explanations, column),
+        chosen=neurons,
+        by_layer=chosen.get("by_layer", False),
+        metadata=about,
+        **{name: chosen[name] for name in SIMULATING if name in chosen},
+    )
+
+
+class _HasRow:
+    """Whether a neuron stands in the file, with an explanation in one column or another."""
+
+    def __init__(self, table: ExplanationTable) -> None:
+        self._table = table
+        self._known = frozenset(table.keys)
+        self.asked = ""
+        """The neuron that was asked about first."""
+        self.met = False
+        """Whether any stood in the file."""
+
+    def __call__(self, key: NeuronKey) -> bool:
+        has = self._table.key(key.id, key.layer, key.neuron) in self._known
+        self.asked, self.met = self.asked or key.id, self.met or has
+        return has
+
+    def nothing_met(self, neurons: str) -> str:
+        """What is wrong if none did."""
+        return (
+            f"neurons={neurons}: {self._table.path} has a row for none of them; its first is "
+            f"{named(self._table.keys[0])}, theirs {self.asked}"
+        )
+
+
+def _joined(references: str | None) -> References | None:
+    if references is None:
+        return None
+    table, found = read_references(references)
+
+    def reference(key: NeuronKey) -> Reference | None:
+        return found.get(table.key(key.id, key.layer, key.neuron))
+
+    return reference
+
+
+def _on_rows(
+    origin: Origin,
+    explanations: str,
+    column: str | None,
+    references: str | None,
+    chosen: dict[str, Any],
+    about: dict[str, Any],
+) -> Task:
+    """Without activations: every row of the file, compared with its reference."""
+    if origin.table is None:
+        raise ValueError(f"explanations={explanations}: is what neurons hold; name neurons too")
+    if references is None:
+        raise ValueError(
+            "nothing to score the explanations by: name references (a file with layer, neuron, "
+            "explanation) or neurons (a source with activations), or both"
+        )
+    by_layer = chosen.get("by_layer", False)
+    check_flag("by_layer", by_layer)
+    samples = adacs_dataset(origin.table, references)
+    about |= {
+        "neurons_used": len(samples),
+        "neurons_without_reference": sum(not sample.target for sample in samples),
+    }
+    metrics: list[Metric] | None = None
+    if by_layer:
+        metrics = [mean(), interval(), grouped(mean(), "layer", all=False)]
+    return Task(
+        dataset=samples,
+        solver=given(explanations, column),
+        scorer=adacs(),
+        metrics=metrics,  # type: ignore[arg-type]
+        version=VERSION,
+        metadata=about,
+        viewer=_viewer(),
+        headline_metric="adacs",
+    )
+
+
+def _viewer() -> ViewerConfig:
+    """The usual list of samples, without the columns of what does not run."""
+    config = viewer_config()
+    view = config.task_samples_view
+    if isinstance(view, TaskSamplesView):
+        idle = {TaskSamplesColumn.score(n).id for n in ("simulation_correlation", "scored")}
+        view.columns = [column for column in view.columns or [] if column.id not in idle]
+    return config

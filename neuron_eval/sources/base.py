@@ -1,0 +1,125 @@
+"""What a source of neurons is: it lists neurons cheaply, and reads those that were chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from neuron_eval.records import NeuronRecord, RecordError
+
+
+class SourceError(ValueError):
+    """A source that cannot be read at all; the message says what was looked for and found."""
+
+
+@dataclass(frozen=True, slots=True)
+class NeuronKey:
+    """Which neuron: all that is known of it before its activations are read."""
+
+    id: str
+    """The sample's id, see `neuron_eval.records.NeuronRecord.id`."""
+
+    layer: int
+    """The layer, from 0; -1 where the neuron is not part of a network."""
+
+    neuron: int
+    """The index within the layer, from 0; -1 where the neuron is not part of a network."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredNeuron:
+    """The score that somebody published for an explanation of a neuron."""
+
+    layer: int
+    """The layer, from 0."""
+
+    neuron: int
+    """The index within the layer, from 0."""
+
+    score: float
+    """The published score, finite, higher is better; usually a correlation in [-1, 1]."""
+
+    explanation: str
+    """The explanation, as written; may be empty."""
+
+    id: str = ""
+    """The neuron's id, since two dictionaries of features may number the same layer; empty where
+    it was not asked for by id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A neuron that the source could not give, in the place where it would have stood."""
+
+    name: str
+    """The neuron's id, or file and line where the id cannot be known."""
+
+    error: RecordError
+    """What is wrong; the message names file, line or record, field and value."""
+
+    missing: bool = False
+    """Whether the neuron is simply not there (left out and counted) instead of bad (an error)."""
+
+
+class Source(Protocol):
+    """Neurons from one place."""
+
+    @property
+    def name(self) -> str:
+        """What the user wrote."""
+        ...
+
+    def keys(self) -> Iterator[NeuronKey]:
+        """Every neuron in the source's order; reads no activations where the format allows it.
+
+        Raises:
+            SourceError: The source cannot be read.
+            RecordError: A record's identity cannot be read.
+        """
+        ...
+
+    def read(
+        self, wanted: Collection[NeuronKey] | None = None
+    ) -> Iterator[NeuronRecord | Unreadable]:
+        """The neurons, checked, one at a time and in the source's order.
+
+        Args:
+            wanted: Which; None reads all. Those not among `keys` are ignored.
+
+        Raises:
+            SourceError: The source cannot be read.
+            RecordError: The source breaks off; what came before is sound.
+        """
+        ...
+
+    def scores(self, wanted: Iterable[NeuronKey]) -> Iterator[ScoredNeuron]:
+        """Published scores of these neurons, in this order; those without one are left out.
+
+        Lazy: takes little more from ``wanted`` than is asked of it, so that a caller can stop
+        when it has enough.
+
+        Raises:
+            SourceError: The source has no published scores; the message says what to do.
+        """
+        ...
+
+
+def no_scores(name: str) -> SourceError:
+    """The error of a source that has no published scores."""
+    return SourceError(
+        f"neurons={name}: holds no published scores; name a CSV with the columns layer, neuron, "
+        "score, explanation (-T scores=FILE), or select=random"
+    )
+
+
+def strict(found: Iterable[NeuronRecord | Unreadable]) -> Iterator[NeuronRecord]:
+    """Only neurons; the first that is unreadable raises its error.
+
+    Raises:
+        RecordError: A neuron is bad or missing.
+    """
+    for neuron in found:
+        if isinstance(neuron, Unreadable):
+            raise neuron.error
+        yield neuron

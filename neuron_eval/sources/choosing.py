@@ -1,0 +1,210 @@
+"""Which neurons of a source: the neuron sets of Lee et al. 2023, and plain ranges.
+
+| select | which |
+|---|---|
+| all | every one, or the first ``limit`` |
+| random | ``per_layer`` drawn from each layer |
+| interpretable | ``per_layer`` drawn from those of each layer that score ``threshold`` or more |
+| top_per_layer | the ``per_layer`` with the highest scores in each layer |
+| top | the ``limit`` (1,000) with the highest scores of the whole network |
+
+What is drawn depends on the seed, the layer and the neuron alone: each neuron has a place in a
+seeded order, and the first in that order are taken. So the same neurons come out whatever order
+or file their scores come in, and a score is looked up only until enough are found.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import groupby, islice
+from typing import Literal, get_args
+
+from neuron_eval.parameters import check_choice, check_number, check_text
+from neuron_eval.sources.base import NeuronKey, ScoredNeuron
+from neuron_eval.sources.ranges import Ranges, parse_ranges
+
+Select = Literal["all", "random", "interpretable", "top_per_layer", "top"]
+
+SCORED: tuple[Select, ...] = ("interpretable", "top_per_layer", "top")
+"""The sets that need published scores."""
+
+LAYERED: tuple[Select, ...] = ("random", "interpretable", "top_per_layer")
+"""The sets that take so many from each layer."""
+
+PER_LAYER = 20
+THRESHOLD = 0.35
+TOP = 1000
+"""The published sizes."""
+
+Scores = Callable[[Iterable[NeuronKey]], Iterator[ScoredNeuron]]
+"""Looks up scores, with ids, lazily and in order; see `neuron_eval.sources.base.Source.scores`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which neurons the user asked for; made by `parse_choice`."""
+
+    neurons: str
+    """The source, see `neuron_eval.sources.open_source`."""
+
+    layers: Ranges | None = None
+    """Only these layers."""
+
+    index: Ranges | None = None
+    """Only these neurons of each layer."""
+
+    select: str = "all"
+    """The set, one of `Select`."""
+
+    per_layer: int = PER_LAYER
+    """How many of each layer."""
+
+    threshold: float = THRESHOLD
+    """The lowest score that counts as interpretable."""
+
+    limit: int | None = None
+    """At most so many in all."""
+
+    seed: int = 0
+    """What is drawn."""
+
+    scores: str | None = None
+    """A CSV file of published scores and explanations."""
+
+    @property
+    def restricted(self) -> bool:
+        """Whether some neurons of the source are not wanted, before any are drawn."""
+        return not (self.layers is None and self.index is None)
+
+    def admits(self, key: NeuronKey) -> bool:
+        """Whether a neuron may be chosen."""
+        return (self.layers is None or key.layer in self.layers) and (
+            self.index is None or key.neuron in self.index
+        )
+
+
+def parse_choice(
+    neurons: object,
+    *,
+    layers: object = None,
+    index: object = None,
+    select: object = "all",
+    per_layer: object = None,
+    threshold: object = None,
+    limit: object = None,
+    seed: object = 0,
+    scores: object = None,
+) -> Choice:
+    """What users write after ``-T`` or as options, checked.
+
+    Raises:
+        ValueError: Names the parameter, its value and what is allowed; also where a parameter
+            has no part in the set that is selected.
+    """
+    check_text("neurons", neurons)
+    wanted = check_choice("select", select, get_args(Select))
+    check_number("seed", seed, least=0)
+    if limit is not None:
+        check_number("limit", limit, least=1)
+    if per_layer is not None:
+        check_number("per_layer", per_layer, least=1)
+        _only("per_layer", per_layer, wanted, LAYERED)
+    if threshold is not None:
+        _only("threshold", threshold, wanted, ("interpretable",))
+        if isinstance(threshold, bool) or not isinstance(threshold, int | float):
+            raise ValueError(f"threshold={threshold!r}: expected a number such as 0.35")
+    if scores is not None:
+        check_text("scores", scores)
+    return Choice(
+        neurons=str(neurons),
+        layers=None if layers is None else parse_ranges("layers", layers),
+        index=None if index is None else parse_ranges("index", index),
+        select=wanted,
+        per_layer=PER_LAYER if per_layer is None else int(str(per_layer)),
+        threshold=THRESHOLD if threshold is None else float(threshold),
+        limit=None if limit is None else int(str(limit)),
+        seed=int(str(seed)),
+        scores=None if scores is None else str(scores),
+    )
+
+
+def draw(keys: Iterable[NeuronKey], choice: Choice, scores: Scores) -> list[NeuronKey]:
+    """The chosen neurons, in the source's order.
+
+    Args:
+        keys: The source's neurons, in its order.
+        choice: What to choose.
+        scores: Looks up published scores; called for the sets that need them only.
+    """
+    admitted = (key for key in keys if choice.admits(key))
+    if choice.select == "all":
+        return list(islice(admitted, choice.limit))
+    candidates = list(admitted)
+    if choice.select == "random":
+        chosen = [key for layer in _by_layer(candidates) for key in _drawn(layer, choice)]
+    elif choice.select == "interpretable":
+        chosen = [
+            key for layer in _by_layer(candidates) for key in _interpretable(layer, choice, scores)
+        ]
+    else:
+        chosen = _highest(candidates, choice, scores)
+    if choice.limit is not None and choice.select in ("random", "interpretable"):
+        chosen = heapq.nsmallest(choice.limit, chosen, key=lambda key: place(choice.seed, key))
+    kept = {key.id for key in chosen}
+    return [key for key in candidates if key.id in kept]
+
+
+def place(seed: int, key: NeuronKey) -> tuple[int, int, int]:
+    """Where a neuron stands in the seeded order."""
+    text = f"{seed}/{key.layer}/{key.neuron}" + (f"/{key.id}" if key.layer < 0 else "")
+    digest = blake2b(text.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big"), key.layer, key.neuron
+
+
+def _drawn(layer: Sequence[NeuronKey], choice: Choice) -> list[NeuronKey]:
+    return heapq.nsmallest(choice.per_layer, layer, key=lambda key: place(choice.seed, key))
+
+
+def _interpretable(
+    layer: Sequence[NeuronKey], choice: Choice, scores: Scores
+) -> Iterator[NeuronKey]:
+    """The first of the seeded order whose score is high enough; no further score is looked up."""
+    found = {key.id: key for key in layer}
+    ordered = sorted(layer, key=lambda key: place(choice.seed, key))
+    good = (scored for scored in scores(ordered) if scored.score >= choice.threshold)
+    for scored in islice(good, choice.per_layer):
+        yield found[scored.id]
+
+
+def _highest(candidates: Sequence[NeuronKey], choice: Choice, scores: Scores) -> list[NeuronKey]:
+    found = {key.id: key for key in candidates}
+    best: list[ScoredNeuron] = list(scores(candidates))
+    if choice.select == "top_per_layer":
+        layers: dict[int, list[ScoredNeuron]] = {}
+        for scored in best:
+            layers.setdefault(scored.layer, []).append(scored)
+        best = [
+            one
+            for layer in layers.values()
+            for one in heapq.nsmallest(choice.per_layer, layer, _rank)
+        ]
+    limit = choice.limit or (TOP if choice.select == "top" else len(best))
+    return [found[scored.id] for scored in heapq.nsmallest(limit, best, key=_rank)]
+
+
+def _rank(scored: ScoredNeuron) -> tuple[float, int, int, str]:
+    return -scored.score, scored.layer, scored.neuron, scored.id
+
+
+def _by_layer(keys: Sequence[NeuronKey]) -> Iterator[list[NeuronKey]]:
+    ordered = sorted(keys, key=lambda key: key.layer)
+    for _, layer in groupby(ordered, key=lambda key: key.layer):
+        yield list(layer)
+
+
+def _only(name: str, value: object, select: str, allowed: Sequence[str]) -> None:
+    if select not in allowed:
+        raise ValueError(f"{name}={value!r}: has a part in select={', '.join(allowed)} only")

@@ -1,0 +1,1 @@
+"""Latents of sparse autoencoders, as delphi caches them."""

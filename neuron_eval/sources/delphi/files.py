@@ -1,0 +1,175 @@
+"""The files of a delphi cache, `START_END.safetensors`, and the tensors in them.
+
+    locations    [N, 3]: row, position, latent - START; uint16, uint32 or wider
+    activations  [N]: not zero, usually float16
+    tokens       [R, C]: token ids; may be left out
+
+A cache of ten million tokens has hundreds of millions of activations a file, sorted by row. They
+are read in stretches from the mapped file, as often as it takes to gather the latents wanted with
+no more than `GATHERED` activations in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neuron_eval.records import RecordError
+from neuron_eval.sources.base import SourceError
+from neuron_eval.sources.delphi.layout import Split
+from neuron_eval.sources.delphi.windows import Latent
+
+STRETCH = 2**20
+"""Activations read at once."""
+
+GATHERED = 2**22
+"""Activations in memory, about 50 bytes each at the peak; one latent's may be more."""
+
+
+class OpenSplit:
+    """A file opened for reading."""
+
+    def __init__(self, split: Split, tensors: Any) -> None:
+        """Check the shapes.
+
+        Raises:
+            RecordError: A tensor is missing, or not of the form above.
+        """
+        self._split = split
+        names = set(tensors.keys())
+        for name in ("locations", "activations"):
+            if name not in names:
+                raise RecordError(
+                    f"{split.path}: holds no tensor {name!r}, only {', '.join(sorted(names))}"
+                )
+        self._locations = tensors.get_slice("locations")
+        self._activations = tensors.get_slice("activations")
+        self.tokens: Any = tensors.get_slice("tokens") if "tokens" in names else None
+        """The tokens, to be sliced; None if the file has none."""
+        self._size = self._check()
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the tokens."""
+        rows, columns = self.tokens.get_shape()
+        return rows, columns
+
+    def counts(self) -> NDArray[np.int64]:
+        """How many activations each latent of the file has, shape [end - start + 1].
+
+        Raises:
+            RecordError: A location is of a latent beyond the file's.
+        """
+        width = self._split.end - self._split.start + 1
+        counts = np.zeros(width, dtype=np.int64)
+        for begin, located in self._stretches():
+            latent = located[:, 2].astype(np.int64)
+            wrong = np.flatnonzero((latent < 0) | (latent >= width))
+            if len(wrong):
+                raise RecordError(
+                    f"{self._split.path}: tensor 'locations': line {begin + int(wrong[0])} is of "
+                    f"latent {int(latent[wrong[0]])} of the file, which by its name has {width}"
+                )
+            counts += np.bincount(latent, minlength=width)
+        return counts
+
+    def gather(self, wanted: Collection[int] | None) -> Iterator[tuple[int, Latent]]:
+        """The latents wanted that have activations, by number; all if None.
+
+        Raises:
+            RecordError: See `counts`.
+        """
+        counts = self.counts()
+        present = np.flatnonzero(counts)
+        if wanted is not None:
+            local = np.array(sorted(wanted), dtype=np.int64) - self._split.start
+            present = present[np.isin(present, local)]
+        for group in _groups(present, counts):
+            yield from self._gathered(group, counts)
+
+    def _gathered(
+        self, group: NDArray[np.int64], counts: NDArray[np.int64]
+    ) -> Iterator[tuple[int, Latent]]:
+        asked = np.zeros(len(counts), dtype=bool)
+        asked[group] = True
+        located, values = [], []
+        for begin, stretch in self._stretches():
+            kept = asked[stretch[:, 2]]
+            located.append(stretch[kept])
+            values.append(self._activations[begin : begin + len(stretch)][kept])
+        locations, activations = np.concatenate(located), np.concatenate(values)
+        order = np.argsort(locations[:, 2], kind="stable")
+        locations, activations = locations[order], activations[order]
+        ends = np.cumsum(counts[group])
+        for latent, end, size in zip(group, ends, counts[group], strict=True):
+            part = slice(int(end - size), int(end))
+            yield (
+                self._split.start + int(latent),
+                Latent(
+                    locations[part, 0].astype(np.int64),
+                    locations[part, 1].astype(np.int64),
+                    activations[part].astype(np.float32),
+                ),
+            )
+
+    def _stretches(self) -> Iterator[tuple[int, NDArray[np.integer[Any]]]]:
+        """Where each begins, and its locations."""
+        for begin in range(0, self._size, STRETCH):
+            yield begin, self._locations[begin : min(begin + STRETCH, self._size)]
+
+    def _check(self) -> int:
+        """The number of activations."""
+        shape, values = list(self._locations.get_shape()), list(self._activations.get_shape())
+        kinds = self._locations.get_dtype(), self._activations.get_dtype()
+        tokens = None if self.tokens is None else list(self.tokens.get_shape())
+        sound = shape == [*values, 3] and len(values) == 1
+        if not sound or (tokens is not None and (len(tokens) != 2 or 0 in tokens)):
+            raise RecordError(
+                f"{self._split.path}: tensors of shapes locations {shape}, activations {values}, "
+                f"tokens {tokens}; expected [N, 3], [N] and [rows, context]"
+            )
+        if kinds[0][:1] not in ("I", "U") or kinds[1] not in ("F16", "F32", "F64"):
+            raise RecordError(
+                f"{self._split.path}: tensors of types locations {kinds[0]}, activations "
+                f"{kinds[1]}; expected whole numbers and F16, F32 or F64"
+            )
+        return int(shape[0])
+
+
+@contextmanager
+def opened(split: Split) -> Iterator[OpenSplit]:
+    """Map a file to memory.
+
+    Raises:
+        SourceError: The library is not installed, or the file cannot be opened.
+        RecordError: It is cut off, or not of the form above.
+    """
+    try:
+        from safetensors import SafetensorError, safe_open
+    except ImportError as error:
+        raise SourceError(
+            f"{split.path}: reading it needs safetensors: pip install 'neuron_eval[delphi]'"
+        ) from error
+    try:
+        tensors = safe_open(split.path, framework="numpy")
+    except SafetensorError as error:
+        raise RecordError(f"{split.path}: cut off or not a safetensors file ({error})") from error
+    except OSError as error:
+        raise SourceError(f"{split.path}: cannot be read ({error.strerror or error})") from error
+    with tensors as mapped:
+        yield OpenSplit(split, mapped)
+
+
+def _groups(present: NDArray[np.int64], counts: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Consecutive latents with at most `GATHERED` activations together, at least one each."""
+    begin = 0
+    running = np.cumsum(counts[present])
+    while begin < len(present):
+        before = running[begin - 1] if begin else 0
+        end = max(begin + 1, int(np.searchsorted(running, before + GATHERED, side="right")))
+        yield present[begin:end]
+        begin = end

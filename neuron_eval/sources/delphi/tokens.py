@@ -1,0 +1,145 @@
+"""The tokenizer of a delphi cache: from token ids to text.
+
+A cache holds ids only. Its ``config.json`` names the model; the model's ``tokenizer.json`` is
+looked for next to the activations, then in the local Hugging Face cache, then on the hub.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from neuron_eval.records import RecordError
+from neuron_eval.sources.base import SourceError
+from neuron_eval.sources.tokens import byte_level, sentencepiece
+
+OVERRIDE = "NEURON_EVAL_TOKENIZER"
+"""An environment variable: a ``tokenizer.json``, or a folder with one, that is used instead."""
+
+FILE = "tokenizer.json"
+
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
+"""What a model on the hub is called; a path, as a cache may also name, is not followed."""
+
+_ENCODINGS: Mapping[str, Callable[[str], bytes]] = {
+    "ByteLevel": byte_level,
+    "ByteFallback": sentencepiece,
+    "Metaspace": sentencepiece,
+}
+"""By the decoder's type, the more telling first."""
+
+
+class Vocabulary:
+    """What each token id stands for."""
+
+    def __init__(self, path: Path) -> None:
+        """Read a ``tokenizer.json``.
+
+        Raises:
+            SourceError: It cannot be read, or is of a kind that is not known here.
+        """
+        self._path = path
+        try:
+            data = json.loads(path.read_text("utf-8"))
+            self._tokens = dict(_vocabulary(data["model"]["vocab"]))
+            self._encode = _encoding(data.get("decoder"))
+            # These stand for themselves, in whichever way the others are encoded.
+            self._added = {int(t["id"]): str(t["content"]) for t in data.get("added_tokens") or ()}
+        except OSError as error:
+            raise SourceError(f"{path}: cannot be read ({error.strerror or error})") from error
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise SourceError(
+                f"{path}: not a tokenizer.json that can be used ({type(error).__name__}: {error})"
+            ) from error
+
+    def pieces(self, ids: Iterable[int], at: str) -> list[bytes]:
+        """The bytes that each token stands for.
+
+        Raises:
+            RecordError: An id is not in the vocabulary.
+        """
+        return [self._piece(id_, at) for id_ in ids]
+
+    def _piece(self, id_: int, at: str) -> bytes:
+        if id_ in self._added:
+            return self._added[id_].encode()
+        if id_ not in self._tokens:
+            raise RecordError(
+                f"{at}: token {id_} is not in {self._path}, which holds {len(self._tokens)} "
+                f"tokens; is it the tokenizer of another model? {OVERRIDE} can name the right one"
+            )
+        return self._encode(self._tokens[id_])
+
+
+def find_tokenizer(folders: Iterable[Path], model: str | None) -> Path:
+    """The ``tokenizer.json`` to use.
+
+    Args:
+        folders: Where to look first.
+        model: The model that the cache names; None if it names none.
+
+    Raises:
+        SourceError: There is none; the message says where it was looked for.
+    """
+    override = os.environ.get(OVERRIDE)
+    if override:
+        path = Path(override)
+        path = path / FILE if path.is_dir() else path
+        if not path.is_file():
+            raise SourceError(f"{OVERRIDE}={override}: there is no such file")
+        return path
+    tried = list(dict.fromkeys(folder / FILE for folder in folders))
+    for path in tried:
+        if path.is_file():
+            return path
+    looked = f"looked for {', '.join(map(str, tried))}"
+    help_ = f"put a tokenizer.json there, or let {OVERRIDE} name one"
+    if model is None:
+        raise SourceError(f"no tokenizer: {looked}; no config.json names a model; {help_}")
+    if not _REPOSITORY.fullmatch(model) or ".." in model:
+        raise SourceError(
+            f"no tokenizer: {looked}; config.json's model_name {model!r:.80} is not a model's name "
+            f"on the Hugging Face hub (NAME or ORG/NAME); {help_}"
+        )
+    try:
+        return download(model)
+    except Exception as error:
+        # Offline, unknown, gated and missing each have exceptions of their own.
+        why = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise SourceError(
+            f"no tokenizer: {looked}; the Hugging Face cache and hub gave none for {model} "
+            f"({why}); {help_}"
+        ) from error
+
+
+def download(model: str) -> Path:
+    """A model's ``tokenizer.json`` from the local Hugging Face cache, else from the hub."""
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+
+    cached = try_to_load_from_cache(model, FILE)
+    return Path(cached if isinstance(cached, str) else hf_hub_download(model, FILE))
+
+
+def _vocabulary(vocab: Any) -> Iterator[tuple[int, str]]:
+    """Id and token, from a mapping (BPE) or from a list of pairs with a score (Unigram)."""
+    if isinstance(vocab, Mapping):
+        return ((int(id_), str(token)) for token, id_ in vocab.items())
+    return ((id_, str(entry[0])) for id_, entry in enumerate(vocab))
+
+
+def _encoding(decoder: Any) -> Callable[[str], bytes]:
+    """How a decoder's tokens stand for bytes.
+
+    Raises:
+        ValueError: The decoder, or its steps, are of other types.
+    """
+    steps = (decoder or {}).get("decoders") or [decoder or {}]
+    types = [str(step.get("type")) for step in steps]
+    for name, encoding in _ENCODINGS.items():
+        if name in types:
+            return encoding
+    raise ValueError(f"its decoder is {types}; known are {', '.join(_ENCODINGS)}")

@@ -1,0 +1,1 @@
+"""Neuronpedia's features: single JSON files and exports."""

@@ -1,0 +1,171 @@
+"""The files of a Neuronpedia export.
+
+    FOLDER/features/batch-N.jsonl.gz        one feature a line (not needed here)
+    FOLDER/activations/batch-N.jsonl.gz     one activation a line
+    FOLDER/explanations/batch-N.jsonl.gz    one explanation a line
+
+FOLDER is the one named or those in it (one a source, such as ``6-res-jb``); files may be unzipped.
+A feature's activations stand in one batch, in any order, so that a batch is read to its end before
+its first feature is known: its lines go to a temporary file, and one feature at a time to memory.
+Explanations are sorted otherwise; those that are wanted are held in memory, about 1 kB each.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import tempfile
+import zlib
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from neuron_eval.records import RecordError
+from neuron_eval.sources.base import SourceError
+from neuron_eval.sources.neuronpedia.feature import Explained, Identity, explained, identity
+
+Place = tuple[int, int, int]
+"""A line's number from 1, and where it begins in the temporary file and how long it is."""
+
+_BATCH = re.compile(r"batch-(\d+)\.jsonl(\.gz)?", re.ASCII)
+
+# A quote within a JSON string is escaped, so that only a key can match.
+_FIELD = re.compile(rb'"(modelId|layer|index)"\s*:\s*("(?:[^"\\]|\\.)*"|\d+)')
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """The files of one export, in the order of their numbers."""
+
+    activations: tuple[Path, ...]
+    """May be empty."""
+
+    explanations: tuple[Path, ...]
+    """May be empty."""
+
+
+def folders(root: Path) -> tuple[Export, ...]:
+    """The exports in a folder: itself, or those one level down, by name."""
+    places = [root, *sorted(place for place in root.iterdir() if place.is_dir())]
+    return tuple(
+        Export(_batches(place / "activations"), _batches(place / "explanations"))
+        for place in places
+        if any(_batches(place / kind) for kind in ("features", "activations", "explanations"))
+    )
+
+
+def identities(batch: Path) -> list[Identity]:
+    """The features of a batch of activations, in the order of their first lines.
+
+    Raises:
+        SourceError: The file cannot be opened.
+        RecordError: A line does not say which feature it is of; or the file is cut off.
+    """
+    return list(dict.fromkeys(_which(line, at) for _, line, at in _lines(batch)))
+
+
+def records(
+    batch: Path, wanted: Collection[str] | None
+) -> Iterator[tuple[Identity, Iterator[tuple[Any, str]]]]:
+    """The features of a batch of activations, in the order of their first lines.
+
+    Args:
+        batch: The file.
+        wanted: The ids to give; None gives all.
+
+    Yields:
+        The feature and its activations, each with its place for messages; to be read before the
+        next feature. Reading them raises `RecordError` where a line is not valid JSON.
+
+    Raises:
+        SourceError: The file cannot be opened.
+        RecordError: See `identities`; nothing of the batch is given, since which of its features
+            are whole cannot be known.
+    """
+    places: dict[Identity, list[Place]] = {}
+    with tempfile.TemporaryFile() as lines:
+        for number, line, at in _lines(batch):
+            which = _which(line, at)
+            if wanted is None or which.key.id in wanted:
+                places.setdefault(which, []).append((number, lines.tell(), len(line)))
+                lines.write(line)
+        for which, found in places.items():
+            yield which, _rows(lines, found, batch)
+
+
+def explanations(
+    exports: Collection[Export], wanted: Collection[str] | None
+) -> dict[str, list[Explained]]:
+    """Published explanations by the feature's id, in the order of the files.
+
+    Args:
+        exports: Where they stand.
+        wanted: The ids to give; None gives all.
+
+    Raises:
+        SourceError: A file cannot be opened.
+        RecordError: A line is bad, or a file is cut off.
+    """
+    found: dict[str, list[Explained]] = {}
+    for file in (file for export in exports for file in export.explanations):
+        for _, line, at in _lines(file):
+            id_ = _which(line, at).key.id
+            if wanted is None or id_ in wanted:
+                published = explained(_parse(line, at), at)
+                if published is not None:
+                    found.setdefault(id_, []).append(published)
+    return found
+
+
+def _batches(folder: Path) -> tuple[Path, ...]:
+    """A folder's batches by number; unzipped where it holds both."""
+    if not folder.is_dir():
+        return ()
+    files = ((_BATCH.fullmatch(file.name), file) for file in sorted(folder.iterdir(), reverse=True))
+    numbered = {int(match[1]): file for match, file in files if match}
+    return tuple(numbered[number] for number in sorted(numbered))
+
+
+def _lines(file: Path) -> Iterator[tuple[int, bytes, str]]:
+    """The lines that are not blank: number from 1, bytes, place for messages."""
+    try:
+        with gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as raw:
+            for number, line in enumerate(raw, start=1):
+                if line.strip():
+                    yield number, line, f"{file}, line {number}"
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise RecordError(f"{file}: cut off or not a gzip file ({error})") from error
+    except OSError as error:
+        raise SourceError(f"{file}: cannot be read ({error.strerror or error})") from error
+
+
+def _which(line: bytes, at: str) -> Identity:
+    """Which feature a line is of, without parsing its tokens and values."""
+    found: dict[bytes, bytes] = {}
+    for match in _FIELD.finditer(line):
+        found.setdefault(match[1], match[2])
+        if len(found) == 3:
+            break
+    try:
+        row = {field.decode(): json.loads(value) for field, value in found.items()}
+    except ValueError:
+        row = {}
+    return identity(row if len(row) == 3 else _parse(line, at), at)
+
+
+def _rows(lines: IO[bytes], places: list[Place], file: Path) -> Iterator[tuple[Any, str]]:
+    for number, begin, size in places:
+        at = f"{file}, line {number}"
+        lines.seek(begin)
+        yield _parse(lines.read(size), at), at
+
+
+def _parse(line: bytes, at: str) -> Any:
+    try:
+        return json.loads(line.decode())
+    except UnicodeDecodeError as error:
+        raise RecordError(f"{at}: not UTF-8 text ({error})") from error
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"{at}: not valid JSON, or cut off ({error})") from error

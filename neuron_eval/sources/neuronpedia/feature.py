@@ -1,0 +1,195 @@
+"""One Neuronpedia feature: from its JSON objects to a neuron record.
+
+An activation holds ``tokens``, ``values`` and, where it comes from a dashboard, the bin that it was
+sampled from: ``binContains`` is -1 for the highest activations, and the share of activations that
+lie between ``binMin`` and ``binMax`` for the others. Older ones and users' own have no bin.
+An explanation holds ``description``, ``explanationModelName``, ``typeName`` and, from the API,
+``scores`` of ``value`` and ``explanationScoreTypeName``.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError, Reference
+from neuron_eval.sources.base import NeuronKey
+from neuron_eval.sources.foreign import excerpt, foreign_record
+from neuron_eval.sources.tokens import clean_record
+
+PER_SPLIT = 5
+"""Excerpts of each kind in each split for which a feature with enough of them is laid out."""
+
+TOP, OTHERS = 4, 3
+"""Excerpts of each kind that one excerpt a split takes: the splits they are dealt to."""
+
+IN_TOP = -1
+"""The ``binContains`` of the highest activations."""
+
+SITE = "Neuronpedia"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which feature: the three fields that every Neuronpedia object carries."""
+
+    model: str
+    """``modelId``, such as ``gpt2-small``."""
+
+    source: str
+    """``layer``, which is more than a layer: ``6-res-jb``."""
+
+    index: str
+    """``index``, digits; for a user's own vector some other name."""
+
+    @property
+    def key(self) -> NeuronKey:
+        """The id ``gpt2-small/6-res-jb/650``, layer and neuron; -1 where there is no number."""
+        layer = re.match(r"\d+", self.source, re.ASCII)
+        return NeuronKey(
+            f"{self.model}/{self.source}/{self.index}",
+            int(layer[0]) if layer else -1,
+            int(self.index) if re.fullmatch(r"\d{1,18}", self.index, re.ASCII) else -1,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A published explanation."""
+
+    reference: Reference
+    """The text, and who wrote it."""
+
+    scores: tuple[tuple[str, float], ...]
+    """Kind of score and value, as published; usually empty."""
+
+
+def identity(row: object, at: str) -> Identity:
+    """Which feature an object is of.
+
+    Raises:
+        RecordError: It is no object with ``modelId``, ``layer`` and ``index``.
+    """
+    if not isinstance(row, Mapping):
+        raise RecordError(f"{at}: expected a JSON object, got {type(row).__name__}")
+    found = []
+    for field in ("modelId", "layer", "index"):
+        value = row.get(field)
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)
+        if not isinstance(value, str) or not value:
+            raise RecordError(f"{at}: field {field!r} is {value!r:.60}; expected a string")
+        found.append(value)
+    return Identity(*found)
+
+
+def feature_record(
+    which: Identity,
+    activations: Iterable[tuple[object, str]],
+    explanations: Iterable[Explained],
+    where: str,
+) -> NeuronRecord:
+    """The record of one feature, checked.
+
+    Neuronpedia publishes no excerpts drawn at random. What stands in for them, see `split`, was
+    sampled where the feature is active, so that correlations are not comparable with those of
+    neurons whose random excerpts are drawn from all text.
+
+    Args:
+        which: The feature.
+        activations: Its activations, each with its place for messages.
+        explanations: The first becomes the reference.
+        where: The feature's place, for messages.
+
+    Raises:
+        RecordError: An activation is bad; the message says which and how.
+    """
+    key = which.key
+    texts = [explained.reference for explained in explanations]
+    excerpts = [_excerpt(row, f"{at}: neuron {key.id}") for row, at in activations]
+    top, others = split(excerpts, key.id)
+    neuron = NeuronRecord(
+        id=key.id,
+        model=which.model,
+        layer=key.layer,
+        neuron=key.neuron,
+        top=(),
+        random=(),
+        reference=texts[0] if texts else None,
+        other_explanations=tuple(texts[1:]),
+    )
+    return foreign_record(neuron, top, others, where)
+
+
+def split(
+    excerpts: Iterable[tuple[ActivationRecord, bool]], seed: str
+) -> tuple[list[ActivationRecord], list[ActivationRecord]]:
+    """Divide a feature's excerpts into top ones and those that stand in for random ones.
+
+    What was sampled from the bins of lower activations is the latter, everything else the former.
+    One excerpt of each kind a split takes four of the former and three of the latter, and five,
+    or as many as the excerpts suffice for, are made possible: where either side has too few, it
+    gets those of the other side whose peaks are nearest. So a feature without bins, of which the
+    highest activations alone are known, gets its 15 lowest peaks as the latter.
+
+    Args:
+        excerpts: Each with whether it was sampled from a bin; of those with the same text the
+            first counts that was not.
+        seed: Fixes the order of the sampled ones.
+
+    Returns:
+        Top excerpts by peak, highest first, and the others in random order; no text is in both.
+    """
+    distinct: dict[str, tuple[ActivationRecord, bool]] = {}
+    for record, sampled in sorted(excerpts, key=lambda found: found[1]):
+        distinct.setdefault(record.text, (record, sampled))
+    ranked = sorted(distinct.values(), key=lambda found: -found[0].peak)
+    top = [record for record, sampled in ranked if not sampled]
+    others = [record for record, sampled in ranked if sampled]
+    n = min(PER_SPLIT, len(ranked) // (TOP + OTHERS))
+    missing = max(0, n * TOP - len(top))
+    top, others = top + others[:missing], others[missing:]
+    missing = max(0, n * OTHERS - len(others))
+    top, others = top[: len(top) - missing], top[len(top) - missing :] + others
+    random.Random(seed).shuffle(others)
+    return sorted(top, key=lambda record: -record.peak), others
+
+
+def explained(row: object, at: str) -> Explained | None:
+    """A published explanation; None if its description is empty.
+
+    Raises:
+        RecordError: It is no object with a description.
+    """
+    if not isinstance(row, Mapping) or not isinstance(row.get("description", ""), str | None):
+        raise RecordError(f"{at}: expected an explanation, an object with 'description'")
+    text = row.get("description")
+    if not text or not text.strip():
+        return None
+    by = [row[f] for f in ("explanationModelName", "typeName") if isinstance(row.get(f), str)]
+    found = (_score(score) for score in row.get("scores") or ())
+    return Explained(
+        Reference(text, ", ".join([*by, SITE])), tuple(score for score in found if score)
+    )
+
+
+def _excerpt(row: object, at: str) -> tuple[ActivationRecord, bool]:
+    if not isinstance(row, Mapping) or "tokens" not in row or "values" not in row:
+        raise RecordError(f"{at}: expected an object with 'tokens' and 'values'")
+    record = clean_record(excerpt(row["tokens"], row["values"], at))
+    bin_ = row.get("binContains")
+    return record, isinstance(bin_, int | float) and bin_ != IN_TOP
+
+
+def _score(data: Any) -> tuple[str, float] | None:
+    """A score that is a finite number; anything else is no score."""
+    if not isinstance(data, Mapping):
+        return None
+    kind, value = data.get("explanationScoreTypeName"), data.get("value")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return str(kind), float(value)

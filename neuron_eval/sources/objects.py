@@ -1,0 +1,186 @@
+"""From a neuron record to an object of the schema (`neuron_eval.sources.schema`) and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from neuron_eval.checks import check_record
+from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError, Reference
+from neuron_eval.sources.base import NeuronKey
+from neuron_eval.sources.fields import (
+    excerpts,
+    number,
+    numbers,
+    reference,
+    references,
+    splits,
+    texts,
+    typed,
+)
+
+REQUIRED = ("id", "model", "layer", "neuron", "top", "random")
+"""Fields that every object has."""
+
+OPTIONAL = (
+    "group",
+    "quantiles",
+    "quantile_boundaries",
+    "cutoff",
+    "reference",
+    "other_explanations",
+    "false_explanations",
+    "splits",
+)
+"""Fields that may be left out or null, which means the same."""
+
+KEY = ("id", "layer", "neuron")
+"""What tells which neuron it is."""
+
+_READ: Mapping[str, tuple[str, Callable[[Mapping[str, Any], str, str], Any]]] = {
+    "group": ("group", lambda data, field, at: typed(data, field, str, at)),
+    "quantiles": ("quantiles", numbers),
+    "quantile_boundaries": ("quantile_boundaries", numbers),
+    "cutoff": ("cutoff", number),
+    "reference": ("reference", reference),
+    "other_explanations": ("other_explanations", references),
+    "false_explanations": ("false_explanations", texts),
+    "splits": ("given_splits", splits),
+}
+"""Optional field to the attribute of `NeuronRecord` that it is, and how it is read."""
+
+
+def to_json(neuron: NeuronRecord) -> dict[str, Any]:
+    """One neuron as a JSON object of the schema; fields without a value are left out."""
+    data: dict[str, Any] = {
+        "id": neuron.id,
+        "model": neuron.model,
+        "layer": neuron.layer,
+        "neuron": neuron.neuron,
+    }
+    if neuron.group:
+        data["group"] = neuron.group
+    for field in ("quantiles", "quantile_boundaries", "false_explanations"):
+        if values := getattr(neuron, field):
+            data[field] = list(values)
+    if neuron.cutoff is not None:
+        data["cutoff"] = neuron.cutoff
+    if neuron.reference:
+        data["reference"] = _from_reference(neuron.reference)
+    if neuron.other_explanations:
+        data["other_explanations"] = [_from_reference(r) for r in neuron.other_explanations]
+    for kind, records in (("top", neuron.top), ("random", neuron.random)):
+        data[kind] = [_from_excerpt(record) for record in records]
+    if neuron.given_splits:
+        data["splits"] = {
+            name: [{"kind": e.kind, "index": e.index, **_from_excerpt(e.record)} for e in placed]
+            for name, placed in neuron.given_splits
+        }
+    return data
+
+
+def from_json(data: object, where: str) -> NeuronRecord:
+    """One neuron from a JSON object of the schema, checked.
+
+    Args:
+        data: The parsed JSON.
+        where: File and line, for the message.
+
+    Returns:
+        The record; its given splits stand in the order train, calibration, valid, test.
+
+    Raises:
+        RecordError: A field is missing, unknown or of the wrong type, or the record breaks the
+            contract of `neuron_eval.records`.
+    """
+    found = _mapping(data, where)
+    at = f"{where}: neuron {found.get('id', '?')}"
+    for wrong in wrong_names(found, "field"):
+        raise RecordError(f"{at}: {wrong}")
+    neuron = NeuronRecord(
+        id=typed(found, "id", str, at),
+        model=typed(found, "model", str, at),
+        layer=typed(found, "layer", int, at),
+        neuron=typed(found, "neuron", int, at),
+        top=excerpts(found, "top", at),
+        random=excerpts(found, "random", at),
+        **optional(found, at),
+    )
+    return check_record(neuron, where)
+
+
+def optional(data: Mapping[str, Any], at: str) -> dict[str, Any]:
+    """The optional fields of an object that have a value, as `NeuronRecord` takes them.
+
+    Args:
+        data: An object of the schema.
+        at: File, line and neuron, for the message.
+
+    Raises:
+        RecordError: One is of the wrong type.
+    """
+    return {
+        name: read(data, field, at)
+        for field, (name, read) in _READ.items()
+        if data.get(field) is not None
+    }
+
+
+def key(data: object, where: str) -> NeuronKey:
+    """Which neuron an object is; nothing else of it is looked at.
+
+    Args:
+        data: The parsed JSON.
+        where: File and line, for the message.
+
+    Raises:
+        RecordError: Its id, layer or neuron is missing or of the wrong type.
+    """
+    found = _mapping(data, where)
+    at = f"{where}: neuron {found.get('id', '?')}"
+    missing = [field for field in KEY if field not in found]
+    if missing:
+        raise RecordError(f"{at}: missing field(s) {', '.join(map(repr, missing))}")
+    return NeuronKey(
+        typed(found, "id", str, at),
+        typed(found, "layer", int, at),
+        typed(found, "neuron", int, at),
+    )
+
+
+def wrong_names(names: Iterable[str], word: str) -> list[str]:
+    """What is wrong with the names of fields: those missing, those unknown.
+
+    Args:
+        names: The names that there are.
+        word: What a field is called here, ``field`` or ``column``.
+
+    Returns:
+        A message for each kind of fault; empty if there is none.
+    """
+    there = set(names)
+    found = []
+    missing = [name for name in REQUIRED if name not in there]
+    if missing:
+        found.append(f"missing {word}(s) {', '.join(map(repr, missing))}")
+    unknown = sorted(map(str, there - set(REQUIRED) - set(OPTIONAL)))
+    if unknown:
+        found.append(
+            f"unknown {word}(s) {', '.join(map(repr, unknown))}; "
+            f"allowed are {', '.join(REQUIRED + OPTIONAL)}"
+        )
+    return found
+
+
+def _mapping(data: object, where: str) -> Mapping[str, Any]:
+    if not isinstance(data, Mapping):
+        raise RecordError(f"{where}: expected a JSON object, got {type(data).__name__}")
+    return data
+
+
+def _from_excerpt(record: ActivationRecord) -> dict[str, Any]:
+    return {"tokens": list(record.tokens), "activations": list(record.activations)}
+
+
+def _from_reference(found: Reference) -> dict[str, str]:
+    return {"explanation": found.explanation, "source": found.source}

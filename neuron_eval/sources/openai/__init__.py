@@ -1,0 +1,1 @@
+"""OpenAI's neuron-explainer data, in the public container or mirrored."""

@@ -1,0 +1,219 @@
+"""Neurons and explanations as OpenAI published them for GPT-2, and copies of that layout."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from neuron_eval.records import NeuronRecord, RecordError, Reference
+from neuron_eval.sources.base import NeuronKey, ScoredNeuron, SourceError, Unreadable, no_scores
+from neuron_eval.sources.openai.ahead import ahead
+from neuron_eval.sources.openai.container import MIRROR_VARIABLE, PUBLISHED, container_store
+from neuron_eval.sources.openai.fetching import FetchSettings
+from neuron_eval.sources.openai.records import neuron_name, parse_record
+from neuron_eval.sources.openai.results import parse_explanations
+from neuron_eval.sources.openai.stores import Blob, FolderStore, FsspecStore, Part, Read, Store
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class CollatedSource:
+    """Neurons in the layout ``collated-activations/{layer}/{neuron}.json``."""
+
+    def __init__(self, name: str, model: str, store: Store) -> None:
+        """Nothing is read yet.
+
+        Args:
+            name: What the user wrote.
+            model: The subject model, for the neurons' ids.
+            store: Where the files are.
+        """
+        self.name = name
+        self.model = model
+        self.store = store
+        known = PUBLISHED.get(model)
+        self.author = known.author if known else "published with the neuron"
+
+    def keys(self) -> Iterator[NeuronKey]:
+        """Every neuron by layer and index; of the public container, without asking it."""
+        return self._keys("collated-activations")
+
+    def read(
+        self, wanted: Collection[NeuronKey] | None = None
+    ) -> Iterator[NeuronRecord | Unreadable]:
+        """See `neuron_eval.sources.base.Source`.
+
+        A neuron that can be but has no record is `Unreadable` and missing. The explanation with
+        the best published score becomes the reference; a neuron whose explanation file is bad
+        is unreadable, one that has none has no reference.
+
+        Raises:
+            SourceError: The place cannot be reached.
+        """
+        keys = self.keys() if wanted is None else self._sorted(wanted)
+        for result in self._ahead(keys, self._fetch):
+            if isinstance(result, Unreadable):
+                yield result
+                continue
+            try:
+                yield self._neuron(*result)
+            except RecordError as error:
+                yield Unreadable(result[0].id, error)
+
+    def scores(self, wanted: Iterable[NeuronKey]) -> Iterator[ScoredNeuron]:
+        """See `neuron_eval.sources.base.Source`; reads explanation files only.
+
+        Raises:
+            SourceError: There are no explanations, or the place cannot be reached.
+            RecordError: An explanation file is bad. It is not passed over, or else what is chosen
+                would depend on what failed.
+        """
+        if not self.store.layers("explanations"):
+            raise no_scores(self.name)
+        inside = (key for key in wanted if self._has(key))
+        for blob, content in self._ahead((_explained(key) for key in inside), _with_content):
+            if content is None:
+                continue
+            found = parse_explanations(content, blob.layer, blob.neuron, self.store.where(blob))
+            if found and found[0].score is not None:
+                best, id_ = found[0], neuron_name(self.model, blob.layer, blob.neuron)
+                yield ScoredNeuron(
+                    blob.layer, blob.neuron, found[0].score, best.explanation, id_
+                )
+
+    def explanation_files(self) -> Iterator[tuple[str, bytes | RecordError]]:
+        """Every explanation file that is there: where it is, and its content or what is wrong.
+
+        Raises:
+            SourceError: The place cannot be reached.
+        """
+
+        def attempt(read: Read, key: NeuronKey) -> tuple[str, bytes | RecordError | None]:
+            blob = _explained(key)
+            try:
+                content: bytes | RecordError | None = read(blob)
+            except RecordError as error:
+                content = error
+            return self.store.where(blob), content
+
+        for where, content in self._ahead(self._keys("explanations"), attempt):
+            if content is not None:
+                yield where, content
+
+    def _keys(self, part: Part) -> Iterator[NeuronKey]:
+        for layer in self.store.layers(part):
+            for neuron in self.store.neurons(part, layer):
+                yield NeuronKey(neuron_name(self.model, layer, neuron), layer, neuron)
+
+    def _has(self, key: NeuronKey) -> bool:
+        return key.layer >= 0 and key.neuron >= 0 and self.store.within(key.layer, key.neuron)
+
+    def _sorted(self, wanted: Collection[NeuronKey]) -> list[NeuronKey]:
+        own = {(k.layer, k.neuron) for k in wanted if self._has(k)}
+        named = {k.id for k in wanted}
+        keys = [NeuronKey(neuron_name(self.model, *place), *place) for place in sorted(own)]
+        return [key for key in keys if key.id in named]
+
+    def _ahead(self, items: Iterable[T], work: Callable[[Read, T], R]) -> Iterator[R]:
+        stop = threading.Event()
+        with self.store.opened(stop) as read:
+            yield from ahead(items, lambda item: work(read, item), self.store.in_flight, stop)
+
+    def _fetch(
+        self, read: Read, key: NeuronKey
+    ) -> tuple[NeuronKey, bytes, bytes | None] | Unreadable:
+        blob = Blob("collated-activations", key.layer, key.neuron)
+        try:
+            record = read(blob)
+            if record is None:
+                error = RecordError(f"neuron {key.id}: there is no {self.store.where(blob)}")
+                return Unreadable(key.id, error, missing=True)
+            return key, record, read(_explained(key))
+        except RecordError as error:
+            return Unreadable(key.id, error)
+
+    def _neuron(self, key: NeuronKey, record: bytes, explained: bytes | None) -> NeuronRecord:
+        where = self.store.where(Blob("collated-activations", key.layer, key.neuron))
+        neuron = parse_record(record, self.model, key.layer, key.neuron, where)
+        if explained is None:
+            return neuron
+        where = self.store.where(_explained(key))
+        found = parse_explanations(explained, key.layer, key.neuron, where)
+        written = [Reference(e.explanation, self.author) for e in found if e.explanation.strip()]
+        return replace(
+            neuron,
+            reference=written[0] if written else None,
+            other_explanations=tuple(written[1:]),
+        )
+
+
+def open_container(name: str, settings: FetchSettings | None = None) -> CollatedSource:
+    """The neurons of OpenAI's public container; nothing is asked for yet.
+
+    Args:
+        name: What stands after ``openai:``, see `neuron_eval.sources.openai.container.PUBLISHED`.
+        settings: How patient to be.
+
+    Raises:
+        SourceError: There is no such model, or the mirror is no HTTP address.
+    """
+    return CollatedSource(f"openai:{name}", name, container_store(name, settings))
+
+
+def open_collated(path: str) -> CollatedSource:
+    """The neurons of a folder, or of an address such as ``s3://bucket/folder``.
+
+    Args:
+        path: What ``collated-activations`` is in.
+
+    Raises:
+        SourceError: It is not in there, or the place cannot be read.
+    """
+    if path.startswith(("http://", "https://")):
+        raise SourceError(
+            f"neurons={path}: folders cannot be listed over HTTP; a mirror of OpenAI's files goes "
+            f"into {MIRROR_VARIABLE}, with neurons=openai:gpt2-xl"
+        )
+    store = _store(path)
+    if store.layers("collated-activations"):
+        return CollatedSource(path, _model(path), store)
+    raise SourceError(
+        f"neurons={path}: there are no collated-activations/LAYER/NEURON.json in it; name the "
+        "folder that collated-activations is in"
+    )
+
+
+def is_collated(path: str) -> bool:
+    """Whether a folder or an fsspec address has the layout.
+
+    Raises:
+        SourceError: The address cannot be read.
+    """
+    if path.startswith(("http://", "https://")):
+        return False
+    return bool(_store(path).layers("collated-activations"))
+
+
+def _store(path: str) -> Store:
+    if "://" in path:
+        return FsspecStore(path)
+    return FolderStore(Path(path))
+
+
+def _model(path: str) -> str:
+    remote = "://" in path
+    name = path.rstrip("/").rpartition("/")[2] if remote else Path(path).resolve().name
+    by_folder = {published.folder: model for model, published in PUBLISHED.items()}
+    return by_folder.get(name, name)
+
+
+def _explained(key: NeuronKey) -> Blob:
+    return Blob("explanations", key.layer, key.neuron)
+
+
+def _with_content(read: Read, blob: Blob) -> tuple[Blob, bytes | None]:
+    return blob, read(blob)

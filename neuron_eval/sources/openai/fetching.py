@@ -1,0 +1,216 @@
+"""Files over HTTPS, several at once, kept in a folder of this machine.
+
+The folder has the same layout as the place, so it is a source of its own. A file is kept only
+when it is whole, and appears there at once, so that a run that was killed goes on where it
+stopped and two runs do not disturb each other.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neuron_eval.records import RecordError
+from neuron_eval.sources.base import SourceError
+from neuron_eval.sources.openai.http_file import Failed, fetch
+from neuron_eval.sources.openai.stores import IN_FLIGHT, Blob, Part, Read
+
+if TYPE_CHECKING:
+    import httpx
+
+CACHE_VARIABLE = "NEURON_EVAL_CACHE_DIR"
+"""The environment variable that names another folder for what is fetched."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchSettings:
+    """How patient to be; times in seconds."""
+
+    in_flight: int = IN_FLIGHT
+    """Requests at once."""
+
+    retries: int = 4
+    """How often to ask again for a file, after the first time."""
+
+    backoff: float = 0.5
+    """The wait before asking again, doubled each time."""
+
+    longest_wait: float = 30
+    """The longest wait before asking again, whatever the server says."""
+
+    connect_timeout: float = 10
+    """How long to wait for a connection."""
+
+    read_timeout: float = 20
+    """How long to wait for the next part of an answer."""
+
+    whole_timeout: float = 120
+    """How long a whole answer may take."""
+
+    failures: int = 16
+    """So many files in a row that fail mean that the place does not work."""
+
+    nothing: int = 100
+    """So many files that are not there, and none that is, mean that the address is wrong."""
+
+
+class HttpStore:
+    """The layout below an HTTP address that cannot be listed."""
+
+    def __init__(
+        self,
+        address: str,
+        cache: Path,
+        shape: tuple[int, int],
+        advice: str = "",
+        settings: FetchSettings | None = None,
+    ) -> None:
+        """Nothing is asked for yet.
+
+        Args:
+            address: What ``/collated-activations/…`` is added to.
+            cache: The folder that keeps what was fetched.
+            shape: Layers, and neurons of each.
+            advice: What a user can do when the address cannot be reached.
+            settings: How patient to be.
+        """
+        self.address = address.rstrip("/")
+        self.cache = cache
+        self.advice = advice
+        self.settings = settings or FetchSettings()
+        self.in_flight = self.settings.in_flight
+        self._shape = shape
+        self._lock = threading.Lock()
+        self._missing: set[Blob] = set()
+        self._found_any = False
+        self._failed_in_a_row = 0
+
+    @contextmanager
+    def opened(self, stop: threading.Event) -> Iterator[Read]:
+        """Open connections, and close them at the end."""
+        import httpx
+
+        wait = self.settings
+        with httpx.Client(
+            headers={"user-agent": "neuron_eval"},
+            timeout=httpx.Timeout(wait.read_timeout, connect=wait.connect_timeout, pool=None),
+            limits=httpx.Limits(max_connections=wait.in_flight),
+            follow_redirects=False,  # an answer does not decide where to go
+        ) as client:
+            yield partial(self._read, client, stop)
+
+    def where(self, blob: Blob) -> str:
+        """The file that was kept, or else the address."""
+        kept = self.cache / blob.path
+        return str(kept) if kept.exists() else f"{self.address}/{blob.path}"
+
+    def layers(self, part: Part) -> range:
+        """All, by the shape."""
+        return range(self._shape[0])
+
+    def neurons(self, part: Part, layer: int) -> range:
+        """All, by the shape."""
+        return range(self._shape[1])
+
+    def within(self, layer: int, neuron: int) -> bool:
+        """By the shape."""
+        return 0 <= layer < self._shape[0] and 0 <= neuron < self._shape[1]
+
+    def _read(self, client: httpx.Client, stop: threading.Event, blob: Blob) -> bytes | None:
+        if blob in self._missing:
+            return None
+        kept = self.cache / blob.path
+        content = _kept(kept)
+        if content is None:
+            content = self._fetch(client, stop, blob)
+            if content is not None:
+                keep(kept, content)
+        self._note(blob, content is not None)
+        return content
+
+    def _fetch(self, client: httpx.Client, stop: threading.Event, blob: Blob) -> bytes | None:
+        """Ask, and ask again for as long as that may help."""
+        address = f"{self.address}/{blob.path}"
+        started = time.monotonic()
+        for tried in range(1, self.settings.retries + 2):
+            try:
+                return fetch(client, address, stop, self.settings.whole_timeout)
+            except Failed as failed:
+                failure = failed
+            wait = max(self.settings.backoff * 2 ** (tried - 1), failure.wait)
+            last = tried > self.settings.retries
+            if last or not failure.again or stop.wait(min(wait, self.settings.longest_wait)):
+                break
+        effort = f"tried {tried} x in {time.monotonic() - started:.1f} s"
+        raise self._given_up(f"{address}: {failure} ({effort})", failure)
+
+    def _given_up(self, what: str, failure: Failed) -> ValueError:
+        with self._lock:
+            self._failed_in_a_row += 1
+            lost = self._failed_in_a_row >= self.settings.failures
+        kept = f"What was fetched is kept in {self.cache}; a new run asks only for the rest."
+        if failure.unreachable:
+            return SourceError(f"{what}: no connection. {kept} {self.advice}".rstrip())
+        if lost:
+            count = self._failed_in_a_row
+            return SourceError(
+                f"{what}; {count} files in a row failed. {kept} {self.advice}".rstrip()
+            )
+        return RecordError(what)
+
+    def _note(self, blob: Blob, found: bool) -> None:
+        with self._lock:
+            self._failed_in_a_row = 0
+            self._found_any |= found
+            if not found:
+                self._missing.add(blob)
+            nothing = not self._found_any and len(self._missing) >= self.settings.nothing
+        if nothing:
+            raise SourceError(
+                f"{self.address}: none of the first {len(self._missing)} files asked for is there, "
+                f"for instance {blob.path}; is the address right? {self.advice}".rstrip()
+            )
+
+
+def cache_folder() -> Path:
+    """Where fetched files are kept: `CACHE_VARIABLE`, or else the user's cache folder."""
+    from platformdirs import user_cache_path
+
+    named = os.environ.get(CACHE_VARIABLE)
+    return Path(named) if named else user_cache_path("neuron_eval")
+
+
+def _kept(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise SourceError(_cache_error(path, error)) from error
+
+
+def keep(path: Path, content: bytes) -> None:
+    """Write a file that appears whole or not at all.
+
+    Raises:
+        SourceError: The folder cannot be written.
+    """
+    unfinished = path.with_name(f".{path.name}-{os.getpid()}-{threading.get_ident()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.write_bytes(content)
+        unfinished.replace(path)
+    except OSError as error:
+        raise SourceError(_cache_error(path, error)) from error
+
+
+def _cache_error(path: Path, error: OSError) -> str:
+    reason = error.strerror or str(error)
+    return f"{path}: {reason}; {CACHE_VARIABLE} names another folder for what is fetched"

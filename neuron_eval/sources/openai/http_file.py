@@ -1,0 +1,86 @@
+"""One HTTP request for one JSON file."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from neuron_eval.sources.openai.json_fields import parse
+
+if TYPE_CHECKING:
+    import httpx
+
+
+class Failed(Exception):
+    """One request that did not give a file."""
+
+    def __init__(
+        self, reason: str, *, again: bool, wait: float = 0, unreachable: bool = False
+    ) -> None:
+        """What happened, whether to ask again, after how long at least, and whose fault it is."""
+        super().__init__(reason)
+        self.again, self.wait, self.unreachable = again, wait, unreachable
+
+
+def fetch(
+    client: httpx.Client, address: str, stop: threading.Event, whole_timeout: float
+) -> bytes | None:
+    """Ask once.
+
+    Args:
+        client: Its timeouts hold for each part of the answer.
+        address: The file's; one that ends in ``.jsonl`` has a JSON value a line.
+        stop: Set when the answer is no longer wanted.
+        whole_timeout: How long the whole answer may take, in seconds.
+
+    Returns:
+        The content, whole; None if there is no such file.
+
+    Raises:
+        Failed: Anything else.
+    """
+    import httpx
+
+    until = time.monotonic() + whole_timeout
+    try:
+        with client.stream("GET", address) as answer:
+            if answer.status_code == 404:
+                return None
+            _check_status(answer)
+            parts = []
+            for part in answer.iter_bytes():
+                parts.append(part)
+                if stop.is_set():
+                    raise Failed("no longer wanted", again=False)
+                if time.monotonic() > until:
+                    raise Failed(f"the answer did not end in {whole_timeout:g} s", again=True)
+    except httpx.RequestError as error:
+        unreachable = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
+        reason = f"{type(error).__name__}: {error}".rstrip(": ")
+        raise Failed(reason, again=True, unreachable=isinstance(error, unreachable)) from error
+    return _checked(b"".join(parts), address.endswith(".jsonl"))
+
+
+def _checked(content: bytes, lines: bool) -> bytes:
+    """A file that was cut where nobody told its length does not parse."""
+    try:
+        for part in content.split(b"\n") if lines else [content]:
+            if part.strip() or not lines:
+                parse(part, "what came")
+    except ValueError as error:
+        raise Failed(str(error), again=True) from error
+    return content
+
+
+def _check_status(answer: httpx.Response) -> None:
+    status = answer.status_code
+    if status == 200:
+        return
+    after = answer.headers.get("retry-after", "")
+    where = f" to {answer.headers['location']!r:.80}" if answer.has_redirect_location else ""
+    raise Failed(
+        f"the server answered {status} {answer.reason_phrase}{where}",
+        again=status in (408, 429) or status >= 500,
+        wait=float(after) if after.isdecimal() else 0,
+    )

@@ -1,0 +1,232 @@
+"""Where the files of the ``collated-activations`` layout are: a folder, or an fsspec address.
+
+The layout is ``collated-activations/{layer}/{neuron}.json`` and, where neurons have been
+explained, ``explanations/{layer}/{neuron}.jsonl``.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from neuron_eval.records import RecordError
+from neuron_eval.sources.base import SourceError
+
+Part = Literal["collated-activations", "explanations"]
+"""The two folders of the layout."""
+
+ENDINGS: dict[Part, str] = {"collated-activations": ".json", "explanations": ".jsonl"}
+"""How the files of each folder end."""
+
+INTEGER = re.compile(r"0|[1-9][0-9]{0,8}")
+"""How a layer or a neuron is written as the name of a folder or file."""
+
+IN_FLIGHT = 16
+"""Files that are read at once from anywhere but a local folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """One file of the layout. Its path is made of two numbers, so it cannot lead elsewhere."""
+
+    part: Part
+    """Which folder."""
+
+    layer: int
+    """The layer, from 0."""
+
+    neuron: int
+    """The index within the layer, from 0."""
+
+    def __post_init__(self) -> None:
+        """Refuse everything that is not two numbers.
+
+        Raises:
+            ValueError: The folder is not of the layout, or a number is none.
+        """
+        if self.part not in ENDINGS:
+            raise ValueError(f"{self.part!r} is no folder of the layout")
+        for value in (self.layer, self.neuron):
+            if type(value) is not int or value < 0:
+                raise ValueError(f"layer and neuron must be whole numbers from 0, got {value!r}")
+
+    @property
+    def path(self) -> str:
+        """The path below the root, such as ``explanations/5/131.jsonl``."""
+        return f"{self.part}/{self.layer}/{self.neuron}{ENDINGS[self.part]}"
+
+
+Read = Callable[[Blob], bytes | None]
+"""A file's content; None if it is not there. May be called from several threads.
+
+Raises:
+    RecordError: This file cannot be read; others may.
+    SourceError: Nothing can be read.
+"""
+
+
+class Store(Protocol):
+    """A place that holds the layout."""
+
+    @property
+    def address(self) -> str:
+        """Where it is, for messages."""
+        ...
+
+    @property
+    def in_flight(self) -> int:
+        """How many files are best read at once."""
+        ...
+
+    def opened(self, stop: threading.Event) -> AbstractContextManager[Read]:
+        """Open the place for reading; ``stop`` ends what is being waited for."""
+        ...
+
+    def where(self, blob: Blob) -> str:
+        """Where a file is, for messages."""
+        ...
+
+    def layers(self, part: Part) -> Sequence[int]:
+        """The layers that a folder has, ascending; empty if there is no such folder."""
+        ...
+
+    def neurons(self, part: Part, layer: int) -> Sequence[int]:
+        """The neurons that a layer has files of, ascending."""
+        ...
+
+    def within(self, layer: int, neuron: int) -> bool:
+        """Whether there can be such a neuron; cheap."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FolderStore:
+    """A folder of this machine."""
+
+    root: Path
+    """The folder that ``collated-activations`` is in."""
+
+    in_flight: int = 1
+
+    @property
+    def address(self) -> str:
+        """The folder."""
+        return str(self.root)
+
+    @contextmanager
+    def opened(self, stop: threading.Event) -> Iterator[Read]:
+        """Nothing is to be opened."""
+        yield self._read
+
+    def where(self, blob: Blob) -> str:
+        """The file's path."""
+        return str(self.root / blob.path)
+
+    def layers(self, part: Part) -> list[int]:
+        """Listed."""
+        folder = self.root / part
+        return _numbers(p.name for p in folder.iterdir()) if folder.is_dir() else []
+
+    def neurons(self, part: Part, layer: int) -> list[int]:
+        """Listed."""
+        folder = self.root / part / str(layer)
+        names = (p.name for p in folder.iterdir()) if folder.is_dir() else iter(())
+        return _numbers(names, ENDINGS[part])
+
+    def within(self, layer: int, neuron: int) -> bool:
+        """Anything can be there."""
+        return True
+
+    def _read(self, blob: Blob) -> bytes | None:
+        try:
+            return (self.root / blob.path).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise RecordError(f"{self.where(blob)}: {error.strerror or error}") from error
+
+
+class FsspecStore:
+    """An address that fsspec knows, such as ``s3://bucket/folder``."""
+
+    def __init__(self, address: str, in_flight: int = IN_FLIGHT) -> None:
+        """Find the file system; nothing is read yet.
+
+        Args:
+            address: Protocol, ``://`` and path.
+            in_flight: How many files to read at once.
+
+        Raises:
+            SourceError: No such protocol, or what speaks it is not installed.
+        """
+        import fsspec
+
+        self.address = address.rstrip("/")
+        self.in_flight = in_flight
+        try:
+            found: tuple[Any, str] = fsspec.core.url_to_fs(self.address)
+        except (ImportError, ValueError) as error:
+            protocol = self.address.partition("://")[0]
+            raise SourceError(
+                f"{self.address}: cannot be opened ({error}); {protocol}:// may need a package of "
+                "its own, for instance s3fs for s3://"
+            ) from error
+        self._files, self._root = found[0], found[1].rstrip("/")
+
+    @contextmanager
+    def opened(self, stop: threading.Event) -> Iterator[Read]:
+        """The file system is open already."""
+        yield self._read
+
+    def where(self, blob: Blob) -> str:
+        """The file's address."""
+        return f"{self.address}/{blob.path}"
+
+    def layers(self, part: Part) -> list[int]:
+        """Listed."""
+        return _numbers(self._names(part))
+
+    def neurons(self, part: Part, layer: int) -> list[int]:
+        """Listed."""
+        return _numbers(self._names(f"{part}/{layer}"), ENDINGS[part])
+
+    def within(self, layer: int, neuron: int) -> bool:
+        """Anything can be there."""
+        return True
+
+    def _names(self, folder: str) -> list[str]:
+        with _answering(self.address):
+            try:
+                listed = self._files.ls(f"{self._root}/{folder}", detail=False)
+            except FileNotFoundError:
+                return []
+        return [str(path).rstrip("/").rpartition("/")[2] for path in listed]
+
+    def _read(self, blob: Blob) -> bytes | None:
+        with _answering(self.where(blob)):
+            try:
+                return bytes(self._files.cat_file(f"{self._root}/{blob.path}"))
+            except FileNotFoundError:
+                return None
+
+
+@contextmanager
+def _answering(address: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # each file system has errors of its own
+        raise SourceError(
+            f"{address}: cannot be read ({type(error).__name__}: {error}); look at the address, "
+            "and at the credentials that its provider wants"
+        ) from error
+
+
+def _numbers(names: Iterable[str], ending: str = "") -> list[int]:
+    """The names that are numbers with this ending, as numbers, ascending."""
+    stems = (name.removesuffix(ending) for name in names if name.endswith(ending))
+    return sorted(int(stem) for stem in stems if INTEGER.fullmatch(stem))

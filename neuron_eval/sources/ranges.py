@@ -1,0 +1,54 @@
+"""Whole numbers chosen as ``0-3,10``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_PART = re.compile(r"(\d+)(?:-(\d+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Ranges:
+    """A set of whole numbers from 0, as closed ranges."""
+
+    parts: tuple[tuple[int, int], ...]
+    """First and last of each range, first <= last."""
+
+    def __contains__(self, number: int) -> bool:
+        """Whether one of the ranges holds the number."""
+        return any(first <= number <= last for first, last in self.parts)
+
+    def __str__(self) -> str:
+        """As a user writes it, for instance ``0-3,10``."""
+        return ",".join(f"{a}" if a == b else f"{a}-{b}" for a, b in self.parts)
+
+
+def parse_ranges(name: str, value: object) -> Ranges:
+    """What a user wrote after ``-T layers=``; Inspect splits at commas and reads numbers.
+
+    Args:
+        name: The parameter, for the message.
+        value: A number, a text such as ``0-3,10``, or a list of these.
+
+    Raises:
+        ValueError: Anything else, or a range that runs backwards.
+    """
+    items = value if isinstance(value, list | tuple) else str(value).split(",")
+    parts = []
+    for item in items:
+        found = None if isinstance(item, bool) else _PART.fullmatch(str(item).strip())
+        if found is None:
+            raise ValueError(
+                f"{name}={_written(value)!r}: {item!r} is no whole number and no range; "
+                "expected for instance 5 or 0-3,10"
+            )
+        first, last = int(found[1]), int(found[2] or found[1])
+        if last < first:
+            raise ValueError(f"{name}={_written(value)!r}: {item!r} runs backwards")
+        parts.append((first, last))
+    return Ranges(tuple(parts))
+
+
+def _written(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -1,0 +1,117 @@
+"""Published scores of explanations, from a CSV file: layer, neuron, score, explanation."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from neuron_eval.records import RecordError, Reference
+from neuron_eval.sources.base import NeuronKey, ScoredNeuron, SourceError
+
+COLUMNS = ("layer", "neuron", "score", "explanation")
+
+
+def read_scores(path: str) -> Iterator[ScoredNeuron]:
+    """Stream the rows of a ``.csv`` or ``.csv.gz`` file; column names in any case.
+
+    A row whose score is empty or NaN holds no measurement and is left out. Other columns are
+    ignored.
+
+    Raises:
+        SourceError: The file lacks a column.
+        RecordError: A value is not what it should be; the message names line, column and value.
+        OSError: The file cannot be read.
+    """
+    file = Path(path)
+    try:
+        with (
+            gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as raw,
+            io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text,
+        ):
+            rows = csv.reader(text, strict=True)
+            columns = _columns(next(rows, []), path)
+            for row in rows:
+                if row:
+                    scored = _scored(row, columns, f"{path}, line {rows.line_num}")
+                    if scored is not None:
+                        yield scored
+    except (EOFError, gzip.BadGzipFile, UnicodeDecodeError, csv.Error) as error:
+        raise RecordError(f"{path}: cut off or not a CSV file ({error})") from error
+
+
+class ScoreFile:
+    """The scores of a file, for choosing; explanations are read for the chosen only."""
+
+    def __init__(self, path: str) -> None:
+        """Read every score.
+
+        Raises:
+            RecordError: A neuron has two different scores.
+        """
+        self.path = path
+        self._scores: dict[tuple[int, int], float] = {}
+        for scored in read_scores(path):
+            at = (scored.layer, scored.neuron)
+            before = self._scores.setdefault(at, scored.score)
+            if before != scored.score:
+                raise RecordError(
+                    f"{path}: layer {at[0]}, neuron {at[1]} stands there with two scores, "
+                    f"{before} and {scored.score}; expected one row a neuron"
+                )
+
+    def scores(self, wanted: Iterable[NeuronKey]) -> Iterator[ScoredNeuron]:
+        """Scores of these neurons, in this order; those without one are left out."""
+        for key in wanted:
+            score = self._scores.get((key.layer, key.neuron))
+            if score is not None:
+                yield ScoredNeuron(key.layer, key.neuron, score, "", key.id)
+
+    def references(self, wanted: Iterable[NeuronKey]) -> dict[tuple[int, int], Reference]:
+        """The explanations of these neurons by layer and neuron; the first where there are two."""
+        asked = {(key.layer, key.neuron) for key in wanted}
+        source = Path(self.path).name
+        found: dict[tuple[int, int], Reference] = {}
+        for scored in read_scores(self.path):
+            at = (scored.layer, scored.neuron)
+            if at in asked and scored.explanation.strip():
+                found.setdefault(at, Reference(scored.explanation, source))
+        return found
+
+
+def _columns(header: list[str], path: str) -> Mapping[str, int]:
+    places = {name.strip().lower(): i for i, name in reversed(list(enumerate(header)))}
+    missing = [name for name in COLUMNS if name not in places]
+    if missing:
+        raise SourceError(
+            f"{path}: the first line lacks the column(s) {', '.join(missing)}; it has "
+            f"{', '.join(header) or 'nothing'}; expected {', '.join(COLUMNS)}"
+        )
+    return {name: places[name] for name in COLUMNS}
+
+
+def _scored(row: list[str], columns: Mapping[str, int], at: str) -> ScoredNeuron | None:
+    if len(row) <= max(columns.values()):
+        raise RecordError(f"{at}: {len(row)} values, fewer than the first line has columns")
+    values = {name: row[place] for name, place in columns.items()}
+    try:
+        score = float(values["score"]) if values["score"].strip() else math.nan
+    except ValueError as error:
+        raise RecordError(
+            f"{at}: column 'score' is {values['score']!r}; expected a number"
+        ) from error
+    if not math.isfinite(score):
+        return None
+    return ScoredNeuron(
+        _whole(values, "layer", at), _whole(values, "neuron", at), score, values["explanation"]
+    )
+
+
+def _whole(values: Mapping[str, str], name: str, at: str) -> int:
+    text = values[name].strip()
+    if not text.isdecimal():
+        raise RecordError(f"{at}: column {name!r} is {values[name]!r}; expected a whole number")
+    return int(text)
