@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from inspect_ai._util.error import PrerequisiteError  # Inspect exports it nowhere else
+from rich.emoji import Emoji
 from rich.markup import escape
 
 
@@ -14,7 +15,7 @@ class UsageError(PrerequisiteError, ValueError):
 
     def __init__(self, message: str) -> None:
         """Keep the message for Inspect, which reads markup in it, and for everybody else."""
-        super().__init__(escape(message))
+        super().__init__(_marked_up(message))
         self.args = (message,)
 
     def __str__(self) -> str:
@@ -32,6 +33,15 @@ def usage_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UsageError(f"{error.filename}: {error.strerror or error}") from error
+        where = f"{error.filename}: " if error.filename else ""
+        raise UsageError(f"{where}{error.strerror or error}") from error
     except ValueError as error:
         raise UsageError(str(error)) from error
+
+
+def _marked_up(message: str) -> str:
+    """The message as markup that prints as it was given, even where it looks like ``:smile:``."""
+    escaped = escape(message)
+    if Emoji.replace(escaped) == escaped:
+        return escaped
+    return escaped.replace(":", ":[none][/none]")

@@ -51,11 +51,13 @@ def choose(scores=scored, keys=KEYS, **asked):
         ("0-3,10", {0, 1, 2, 3, 10}),
         (["5", "7-9"], {5, 7, 8, 9}),
         ([1, "3-3"], {1, 3}),
+        ("10,2-8,3,4-5,8-9", {2, 3, 4, 5, 6, 7, 8, 9, 10}),
+        ("7,0", {0, 7}),
     ],
 )
 def test_ranges_hold_what_was_written(written, numbers):
     ranges = parse_ranges("layers", written)
-    assert {n for n in range(20) if n in ranges} == numbers
+    assert {n for n in range(-1, 20) if n in ranges} == numbers
 
 
 @pytest.mark.parametrize("written", ["", "a", "3-1", "-1", "1-", "1.5", True, ["1", True], 2.0])
@@ -328,3 +330,12 @@ def test_the_log_says_which_neurons_were_chosen(tmp_path):
     assert log.eval.metadata["neurons_choice"]["seed"] == 5
     assert log.eval.metadata["neurons_used"] == log.eval.dataset.samples == 6
     assert log.eval.task_args["per_layer"] == 2
+
+
+def test_scores_by_layer_and_neuron_are_refused_where_they_could_be_two_neurons(tmp_path):
+    neurons, file = tmp_path / "n.jsonl", tmp_path / "s.csv"
+    twins = [make_neuron(f"m/6-{kind}/7", layer=6, neuron=7) for kind in ("att", "mlp")]
+    schema.write(neurons, twins)
+    file.write_text(f"{HEADER}6,7,0.5,a\n")
+    with pytest.raises(SourceError, match=r"layer 6, neuron 7 could be m/6-att/7 or m/6-mlp/7"):
+        list(loading.load(parse_choice(str(neurons), scores=str(file))))

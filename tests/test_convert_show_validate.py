@@ -300,3 +300,19 @@ def test_what_cannot_be_read_at_all_is_not_valid(tmp_path):
 def test_puzzles_have_enough_excerpts_by_their_own_splits():
     count = len(list(open_source("puzzles").read()))
     assert f"{count} of {count} have enough" in run("validate", "puzzles").output
+
+
+@pytest.mark.parametrize("arguments", [(), ("--id", "m/L0N0")])
+def test_nothing_to_show_is_an_error(tmp_path, arguments):
+    (tmp_path / "n.jsonl").write_text("")
+    result = run("show", tmp_path / "n.jsonl", *arguments)
+    assert result.exit_code == 1
+    assert result.output == f"Error: neurons={tmp_path / 'n.jsonl'}: no neurons\n"
+
+
+@pytest.mark.parametrize(("count", "there"), [(1, "m/L0N0"), (4, "m/L0N0, m/L0N1, m/L0N2, …")])
+def test_an_id_that_is_not_there_is_answered_with_some_that_are(tmp_path, count, there):
+    schema.write(tmp_path / "n.jsonl", [make_neuron(f"m/L0N{i}") for i in range(count)])
+    result = run("show", tmp_path / "n.jsonl", "--id", "m/L9N9")
+    assert result.exit_code == 1
+    assert result.output.endswith(f": no neuron 'm/L9N9'; it has {there}\n")

@@ -432,5 +432,20 @@ def test_a_usage_error_prints_as_it_was_written(message):
 
 
 def test_an_error_without_a_file_names_none():
-    with pytest.raises(UsageError, match="^no space left$"), usage_errors():
+    with pytest.raises(UsageError, match=r"^no space left$"), usage_errors():
         raise OSError(28, "no space left")
+
+
+def test_a_row_that_could_be_two_neurons_is_refused(tmp_path):
+    neurons, rows = tmp_path / "n.jsonl", tmp_path / "e.csv"
+    schema.write(
+        neurons,
+        [make_neuron("m/6-att/7", layer=6, neuron=7), make_neuron("m/6-mlp/7", layer=6, neuron=7)],
+    )
+    rows.write_text("layer,neuron,x\n6,7,cats\n")
+    with pytest.raises(
+        UsageError, match=r"e.csv: the row of \(6, 7\) could be that of m/6-att/7 or of"
+    ):
+        given_task(str(rows), neurons=str(neurons), simulation="none")
+    rows.write_text("id,x\nm/6-att/7,cats\nm/6-mlp/7,dogs\n")
+    assert len(given_task(str(rows), neurons=str(neurons), simulation="none").dataset) == 2

@@ -54,7 +54,7 @@ def neurons(draw):
     )
     levels = sorted(draw(st.lists(FINITE, max_size=3)))
     return NeuronRecord(
-        id=draw(TOKENS),
+        id=draw(TOKENS.filter(str.strip)),
         model=draw(TEXTS),
         layer=draw(st.integers(-1, 2**31)),
         neuron=draw(st.integers(-1, 2**31)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,10 +84,15 @@ def convert(
     except OSError as error:
         raise click.ClickException(f"{error.filename or out}: {error.strerror or error}") from error
     except ValueError as error:
-        raise click.ClickException(f"{error}; {out} was not written") from error
+        raise click.ClickException(f"{_as_options(str(error))}; {out} was not written") from error
     finally:
         _say_missing(missing)
     click.echo(f"{written} neurons written to {out}")
+
+
+def _as_options(message: str) -> str:
+    """``-T per_layer=20`` as this command has it, ``--per-layer 20``."""
+    return re.sub(r"-T (\w+)=", lambda found: f"--{found[1].replace('_', '-')} ", message)
 
 
 def _check_out(out: Path, force: bool) -> None:

@@ -72,16 +72,23 @@ def _neuron(source: Source, id_: str) -> NeuronRecord:
     for key in source.keys():  # noqa: SIM118
         if key.id == id_:
             return next(strict(source.read([key])))
-        if len(first) < 3:
+        if len(first) < 4:
             first.append(key.id)
-    raise SourceError(f"neurons={source.name}: no neuron {id_!r}; it has {', '.join(first)}, …")
+    if not first:
+        raise SourceError(_no_neurons(source))
+    there = ", ".join([*first[:3], *["…"] * (len(first) > 3)])
+    raise SourceError(f"neurons={source.name}: no neuron {id_!r}; it has {there}")
+
+
+def _no_neurons(source: Source) -> str:
+    return f"neurons={source.name}: no neurons"
 
 
 def _list(source: Source, console: Console) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from neuron_eval.sources.base import Unreadable
+    from neuron_eval.sources.base import SourceError, Unreadable
 
     title = Text(visible(f"The first neurons of {source.name}"))
     table = Table(title=title, title_justify="left")
@@ -104,6 +111,8 @@ def _list(source: Source, console: Console) -> None:
             str(len(records)),
             Text(visible(reference)),
         )
+    if not table.row_count and not bad:
+        raise SourceError(_no_neurons(source))
     console.print(table)
     for error in bad:
         console.print(visible(error), soft_wrap=True)

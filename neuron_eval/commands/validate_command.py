@@ -41,7 +41,7 @@ def validate(path: str) -> None:
     for problem in problems(path, found):
         click.echo(visible(problem))
     total = found.sound + found.bad
-    click.echo(f"{total} neurons, {found.bad} bad")
+    click.echo(f"{total} neuron{'' if total == 1 else 's'}, {found.bad} bad")
     if found.missing:
         click.echo(f"{found.missing} that are listed are missing")
     if found.sound:
@@ -63,9 +63,12 @@ def problems(path: str, found: Found) -> Iterator[str]:
     from neuron_eval.records import RecordError
     from neuron_eval.sources import open_source
     from neuron_eval.sources.base import Unreadable
+    from neuron_eval.sources.choosing import Choice
+    from neuron_eval.sources.loading import refuse_too_many
 
     ids: set[str] = set()
     try:
+        refuse_too_many(Choice(path))
         for neuron in open_source(path).read():
             if isinstance(neuron, Unreadable):
                 found.missing += neuron.missing

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
+from neuron_eval.given.joining import Join
 from neuron_eval.given.reading import ENDINGS, read_table
 from neuron_eval.given.table import ExplanationTable
 
@@ -95,10 +96,13 @@ def from_table(table: ExplanationTable, column: str) -> Origin:
     """The explanations of one column of a table."""
     texts = table.texts[column]
     known = frozenset(table.keys)
+    join = Join(table.path)
 
     def explain(asked: Asked) -> str | NotGiven:
         metadata = asked.metadata
         key = table.key(asked.id, metadata.get("layer", -1), metadata.get("neuron", -1))
+        if key in known:
+            join.row(key, asked.id)
         if key in texts:
             return texts[key]
         if key in known:

@@ -10,6 +10,7 @@ from inspect_ai.viewer import TaskSamplesColumn, TaskSamplesView, ViewerConfig
 
 from neuron_eval.dataset import EXCERPTS, References, neuron_set
 from neuron_eval.given.dataset import adacs_dataset, read_references
+from neuron_eval.given.joining import Join
 from neuron_eval.given.origin import Origin, find_origin
 from neuron_eval.given.solver import given
 from neuron_eval.given.table import ExplanationTable, named
@@ -130,13 +131,17 @@ class _HasRow:
     def __init__(self, table: ExplanationTable) -> None:
         self._table = table
         self._known = frozenset(table.keys)
+        self._join = Join(table.path)
         self.asked = ""
         """The neuron that was asked about first."""
         self.met = False
         """Whether any stood in the file."""
 
     def __call__(self, key: NeuronKey) -> bool:
-        has = self._table.key(key.id, key.layer, key.neuron) in self._known
+        row = self._table.key(key.id, key.layer, key.neuron)
+        has = row in self._known
+        if has:
+            self._join.row(row, key.id)
         self.asked, self.met = self.asked or key.id, self.met or has
         return has
 
@@ -152,9 +157,13 @@ def _joined(references: str | None) -> References | None:
     if references is None:
         return None
     table, found = read_references(references)
+    join = Join(table.path)
 
     def reference(key: NeuronKey) -> Reference | None:
-        return found.get(table.key(key.id, key.layer, key.neuron))
+        row = table.key(key.id, key.layer, key.neuron)
+        if row in found:
+            join.row(row, key.id)
+        return found.get(row)
 
     return reference
 

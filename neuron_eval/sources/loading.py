@@ -32,7 +32,7 @@ def load(choice: Choice, only: Only | None = None) -> Iterator[NeuronRecord | Un
     """
     source = open_source(choice.neurons)
     if only is None:
-        _refuse_too_many(choice)
+        refuse_too_many(choice)
     file = ScoreFile(choice.scores) if choice.scores else None
     if choice.select == "all" and not choice.restricted and only is None and file is None:
         yield from islice(source.read(), choice.limit)
@@ -41,6 +41,8 @@ def load(choice: Choice, only: Only | None = None) -> Iterator[NeuronRecord | Un
     chosen = draw(admitted, choice, file.scores if file else source.scores)
     if not chosen:
         raise SourceError(_nothing(choice))
+    if file:
+        _refuse_ambiguous(chosen, file.path)
     references = file.references(chosen) if file else {}
     for found in _read(source, chosen):
         yield found if isinstance(found, Unreadable) else _referenced(found, references)
@@ -66,8 +68,12 @@ def _referenced(neuron: NeuronRecord, references: dict[tuple[int, int], Referenc
     return replace(neuron, reference=references.get((neuron.layer, neuron.neuron)))
 
 
-def _refuse_too_many(choice: Choice) -> None:
-    """Hundreds of thousands of downloads are nobody's default; naming the layers is consent."""
+def refuse_too_many(choice: Choice) -> None:
+    """Hundreds of thousands of downloads are nobody's default; naming the layers is consent.
+
+    Raises:
+        SourceError: The choice would fetch a whole model.
+    """
     if not choice.neurons.startswith("openai:") or choice.restricted:
         return
     if choice.select == "all" and choice.limit is None:
@@ -82,6 +88,18 @@ def _refuse_too_many(choice: Choice) -> None:
             "explanations of every neuron of the model for their scores; name a CSV of scores "
             "(-T scores=FILE), or the layers (-T layers=0-3)"
         )
+
+
+def _refuse_ambiguous(chosen: list[NeuronKey], path: str) -> None:
+    """Layer and neuron, which the file has, must be one neuron's."""
+    owners: dict[tuple[int, int], str] = {}
+    for key in chosen:
+        owner = owners.setdefault((key.layer, key.neuron), key.id)
+        if owner != key.id:
+            raise SourceError(
+                f"scores={path}: layer {key.layer}, neuron {key.neuron} could be {owner} or "
+                f"{key.id}; choose neurons of one dictionary or hookpoint only"
+            )
 
 
 def _nothing(choice: Choice) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
+from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 _PART = re.compile(r"(\d+)(?:-(\d+))?")
@@ -13,11 +16,12 @@ class Ranges:
     """A set of whole numbers from 0, as closed ranges."""
 
     parts: tuple[tuple[int, int], ...]
-    """First and last of each range, first <= last."""
+    """First and last of each range, first <= last, ascending and apart from each other."""
 
     def __contains__(self, number: int) -> bool:
         """Whether one of the ranges holds the number."""
-        return any(first <= number <= last for first, last in self.parts)
+        behind = bisect_right(self.parts, (number, math.inf))
+        return behind > 0 and number <= self.parts[behind - 1][1]
 
     def __str__(self) -> str:
         """As a user writes it, for instance ``0-3,10``."""
@@ -47,7 +51,16 @@ def parse_ranges(name: str, value: object) -> Ranges:
         if last < first:
             raise ValueError(f"{name}={_written(value)!r}: {item!r} runs backwards")
         parts.append((first, last))
-    return Ranges(tuple(parts))
+    return Ranges(_merged(parts))
+
+
+def _merged(parts: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    merged: list[tuple[int, int]] = []
+    for first, last in sorted(parts):
+        if merged and first <= merged[-1][1] + 1:
+            first, last = merged[-1][0], max(last, merged.pop()[1])
+        merged.append((first, last))
+    return tuple(merged)
 
 
 def _written(value: object) -> str:

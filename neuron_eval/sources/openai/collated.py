@@ -81,9 +81,7 @@ class CollatedSource:
             found = parse_explanations(content, blob.layer, blob.neuron, self.store.where(blob))
             if found and found[0].score is not None:
                 best, id_ = found[0], neuron_name(self.model, blob.layer, blob.neuron)
-                yield ScoredNeuron(
-                    blob.layer, blob.neuron, found[0].score, best.explanation, id_
-                )
+                yield ScoredNeuron(blob.layer, blob.neuron, found[0].score, best.explanation, id_)
 
     def explanation_files(self) -> Iterator[tuple[str, bytes | RecordError]]:
         """Every explanation file that is there: where it is, and its content or what is wrong.
