@@ -1,4 +1,4 @@
-# make demo   set up, explain the bundled neurons with all five formats, print the table
+# make demo   set up, explain the bundled neurons with all five formats, write the report
 # make test   set up, check style and types, run every test
 # make .venv  set up only
 
@@ -30,10 +30,13 @@ check: .venv
 	cp -r scorers tasks build/types/neuron_eval/
 	cd build/types && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p neuron_eval
 
-# What the README's table is copied from.
-readme: demo
+# What the README's table and figure are copied from.
+readme:
+	rm -rf logs/demo
+	$(MAKE) demo
 	rm -rf logs/readme
 	$(BIN)/python -m neuron_eval.report.results_only logs/demo logs/readme
+	cp logs/demo/report/figures/scores.png docs/report-scores.png
 	$(BIN)/python -m neuron_eval.report.markdown logs/readme
 
 clean:

@@ -90,8 +90,8 @@ class LexicalBaseline(ModelAPI):
 def marked_tokens(prompt: str, pack: Pack) -> Counter[str]:
     """The tokens that a prompt of any format marks, with how strongly: levels, else counts.
 
-    Lists are read first, since brackets may also belong to the text; then brackets; then lines
-    of token TAB level.
+    Lists are read first, then lines of token TAB level, and brackets last, since they may also
+    belong to the text.
 
     Args:
         prompt: The user message of the neuron at hand.
@@ -108,11 +108,10 @@ def marked_tokens(prompt: str, pack: Pack) -> Counter[str]:
                     found[item] += 1
         if found:
             return found
-    for token in _BRACKETS.findall(prompt):
-        found[token] += 1
+    for line in _LEVEL_LINE.finditer(prompt):
+        found[line["token"]] += int(line["level"])
     if not found:
-        for line in _LEVEL_LINE.finditer(prompt):
-            found[line["token"]] += int(line["level"])
+        found.update(_BRACKETS.findall(prompt))
     return found
 
 

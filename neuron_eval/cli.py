@@ -8,10 +8,12 @@ import click
 
 COMMANDS = {
     "check-released": "neuron_eval.commands.released_command:check_released",
+    "compare": "neuron_eval.compare.command:compare",
     "convert": "neuron_eval.commands.convert_command:convert",
     "given": "neuron_eval.given.command:given",
     "show": "neuron_eval.commands.show_command:show",
     "validate": "neuron_eval.commands.validate_command:validate",
+    "report": "neuron_eval.report.report_command:report",
     "record": "neuron_eval.recording.command:record",
     "tokens": "neuron_eval.report.tokens_command:tokens",
     "score": "neuron_eval.report.score_command:score",

@@ -13,7 +13,7 @@ import math
 import numpy as np
 from inspect_ai.scorer import Metric, SampleScore, Value, metric
 
-from neuron_eval.stats import bootstrap_interval
+from neuron_eval.intervals import mean_interval
 
 NAN = float("nan")
 
@@ -30,7 +30,7 @@ def interval(level: float = 0.95) -> Metric:
 
     def compute(scores: list[SampleScore]) -> Value:
         values = _values(scores)
-        found = bootstrap_interval(values, level)
+        found = mean_interval(values, level=level)
         if found is None:
             return {"stderr": NAN, "lower": NAN, "upper": NAN}
         stderr = float(np.std(values, ddof=1)) / math.sqrt(len(values))

@@ -6,14 +6,10 @@ all scored excerpts, not the mean over excerpts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
-BOOTSTRAP_SEED = 0
-BOOTSTRAP_RESAMPLES = 9999
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,31 +106,6 @@ def fit_percentiles(true: ArrayLike, predicted: ArrayLike) -> PercentileCalibrat
     return PercentileCalibration(
         tuple(map(float, points)), tuple(map(float, np.quantile(t, middle)))
     )
-
-
-def bootstrap_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float] | None:
-    """Percentile bootstrap interval of the mean, seeded, so the same values give the same.
-
-    Args:
-        values: Shape [N], finite.
-        level: Coverage, in (0, 1).
-
-    Returns:
-        Lower and upper bound; None for fewer than two values.
-    """
-    from scipy.stats import bootstrap
-
-    if len(values) < 2:
-        return None
-    result = bootstrap(
-        (np.asarray(values, dtype=np.float64),),
-        np.mean,
-        confidence_level=level,
-        n_resamples=BOOTSTRAP_RESAMPLES,
-        method="percentile",
-        rng=np.random.default_rng(BOOTSTRAP_SEED),
-    )
-    return float(result.confidence_interval.low), float(result.confidence_interval.high)
 
 
 def _pair(a: ArrayLike, b: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

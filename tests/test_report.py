@@ -9,9 +9,9 @@ from inspect_ai import eval
 from rich.console import Console
 
 from neuron_eval.cli import COMMANDS, main
+from neuron_eval.intervals import mean_interval
 from neuron_eval.report.table import Estimate, Row, ratio_to_original, render, rows
 from neuron_eval.sources import schema
-from neuron_eval.stats import bootstrap_interval
 from neuron_eval.tasks import formats
 from neuron_eval.testing import fake_embedder, make_neuron
 
@@ -49,7 +49,7 @@ def test_a_row_states_what_its_log_holds(logs):
     row = table[0]
     assert row.neurons == 3
     assert row.simulation.mean == pytest.approx(sum(scores) / 3)
-    assert (row.simulation.lower, row.simulation.upper) == pytest.approx(bootstrap_interval(scores))
+    assert (row.simulation.lower, row.simulation.upper) == pytest.approx(mean_interval(scores))
     assert row.adacs.scored == 2
     tokens = [s.output.usage.input_tokens for s in original.samples]
     assert row.prompt_tokens == pytest.approx(sum(tokens) / 3)
@@ -113,7 +113,10 @@ def test_tokens_agree_with_what_the_baseline_reports(neurons, logs):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--neurons", "nowhere"), "neurons=nowhere: there is no such file, folder or bundled set; expected one of smollm2"),
+        (
+            ("--neurons", "nowhere"),
+            "neurons=nowhere: there is no such file, folder or bundled set",
+        ),
         (("--excerpts", "9"), "need 36"),
         (("--cutoff-quantile", "7"), "cutoff_quantile=7 must be between 0 and 2"),
         (("--model", "gpt-4o", "--encoding", "o200k_base"), "not both"),

@@ -10,12 +10,12 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score
 
 from neuron_eval.expected import expectation, level_masses, level_of
+from neuron_eval.intervals import mean_interval
 from neuron_eval.records import ActivationRecord, Excerpt
 from neuron_eval.simulation.base import Failed, Simulated
 from neuron_eval.simulation.measure import check_calibration, measure
 from neuron_eval.stats import (
     absolute_deviation_explained,
-    bootstrap_interval,
     fit_linear,
     pearson,
     r_squared,
@@ -86,11 +86,11 @@ def test_correlation_does_not_depend_on_the_scale(values, slope, shift):
 
 def test_the_interval_is_seeded_and_holds_the_mean():
     values = list(RNG.normal(loc=0.4, size=50))
-    low, high = bootstrap_interval(values)
-    assert (low, high) == bootstrap_interval(values)
+    low, high = mean_interval(values)
+    assert (low, high) == mean_interval(values)
     assert low < np.mean(values) < high
     assert high - low == pytest.approx(2 * 1.96 * np.std(values) / math.sqrt(50), rel=0.15)
-    assert bootstrap_interval([0.5]) is None
+    assert mean_interval([0.5]) is None
 
 
 def test_the_expected_activation_of_a_hand_made_distribution():

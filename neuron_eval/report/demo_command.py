@@ -11,13 +11,16 @@ MODEL = "neuron-baseline/lexical"
 EMBEDDER = "embed-local/minilm"
 """Named, so that a key in the environment costs nothing here."""
 
+REPORT = "report"
+"""The report's folder, among the logs."""
+
 
 @click.command()
 @click.option("--neurons", default="smollm2", show_default=True, help="Which neurons.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first so many neurons.")
 @click.option("--log-dir", default="logs/demo", show_default=True, help="Where the logs go.")
 def demo(neurons: str, limit: int | None, log_dir: str) -> None:
-    """Explain the bundled neurons with all five prompt formats and print one table.
+    """Explain the bundled neurons with all five prompt formats and write the report.
 
     The explainer is neuron-baseline/lexical, which only names marked words; the simulator
     compares embeddings. Both run here, so the numbers are a floor, not a result.
@@ -25,7 +28,7 @@ def demo(neurons: str, limit: int | None, log_dir: str) -> None:
     from inspect_ai import eval
     from rich.console import Console
 
-    from neuron_eval.report.table import render, rows
+    from neuron_eval.report.report_command import print_report
     from neuron_eval.tasks import formats
 
     tasks = [
@@ -41,15 +44,16 @@ def demo(neurons: str, limit: int | None, log_dir: str) -> None:
     logs = eval(
         tasks, model=MODEL, model_roles={"embedder": EMBEDDER}, limit=limit, log_dir=log_dir
     )
-    console = Console(width=max(112, Console().width))
+    console = Console()
     failed = [log for log in logs if log.status != "success"]
     for log in failed:
         message = log.error.message if log.error else log.status
         console.print(f"{log.eval.task} did not finish: {message}", style="red", markup=False)
     console.print()
-    console.print(render(rows([log for log in logs if log.status == "success"])))
+    finished = [log.location for log in logs if log.status == "success"]
+    if finished:
+        print_report(finished, out=Path(log_dir) / REPORT)
     console.print(
-        "In brackets behind an interval: how many neurons were scored, where not all were.\n"
         "neuron-baseline/lexical only names marked words and embeddings simulate:\n"
         "these numbers are the floor that a language model has to beat.\n\n"
         f"Logs:      {log_dir}\n"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from inspect_ai.log import EvalLog
+from inspect_ai.model import ModelUsage
 from rich import box
 from rich.markup import escape
 from rich.table import Table
@@ -139,7 +140,7 @@ def _with_count(estimate: Estimate, neurons: int) -> str:
 def _row(log: EvalLog) -> Row:
     neurons = log.results.completed_samples if log.results else 0
     return Row(
-        format=_format(log),
+        format=format_of(log),
         neurons=neurons,
         simulation=_estimate(log, "simulation_correlation"),
         adacs=_estimate(log, "adacs"),
@@ -147,7 +148,7 @@ def _row(log: EvalLog) -> Row:
     )
 
 
-def _format(log: EvalLog) -> str:
+def format_of(log: EvalLog) -> str:
     """What ran: a solver named on the command line, else the task's format or column."""
     solver = (log.eval.solver or "").rpartition("/")[2]
     if solver == "explain":
@@ -163,7 +164,7 @@ def _format(log: EvalLog) -> str:
 def _prompt_tokens(log: EvalLog, neurons: int) -> float:
     """From the samples; without them from the totals, if the explainer played no other part."""
     if log.samples:
-        used = [s.output.usage.input_tokens for s in log.samples if s.output and s.output.usage]
+        used = [_prompt(s.output.usage) for s in log.samples if s.output and s.output.usage]
         return sum(used) / len(used) if used else NAN
     total = log.stats.model_usage.get(log.eval.model)
     played_roles = any(
@@ -172,7 +173,13 @@ def _prompt_tokens(log: EvalLog, neurons: int) -> float:
         for metadata in (bound if isinstance(bound, list) else [bound])
     )
     only_explained = not played_roles and not log.stats.role_usage.get("simulator")
-    return total.input_tokens / neurons if total and neurons and only_explained else NAN
+    return _prompt(total) / neurons if total and neurons and only_explained else NAN
+
+
+def _prompt(usage: ModelUsage) -> int:
+    """The whole prompt: providers state apart what they had cached."""
+    cached = (usage.input_tokens_cache_read or 0) + (usage.input_tokens_cache_write or 0)
+    return usage.input_tokens + cached
 
 
 def _estimate(log: EvalLog, scorer: str) -> Estimate:

@@ -1,0 +1,1 @@
+"""`neuron-eval compare`: prompt formats and models on the same neurons, in one run."""

@@ -1,0 +1,134 @@
+"""Run configurations: YAML files whose keys are the command's long options.
+
+    models: [openai/gpt-4.1-mini, openai/gpt-4.1]
+    neurons: openai:gpt2-xl
+    per-layer: 20
+
+What is typed on the command line wins over the file. Files that are named in it are looked for
+from the folder that the command runs in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import click
+
+SHIPPED = "paper"
+"""The folder beside this file that holds the configurations that ship, and what their names
+begin with."""
+
+TYPED_ONLY = ("config", "dry-run", "help", "yes")
+"""Options that no file can set: what they decide is the person's who runs it."""
+
+
+class Listed(click.ParamType):  # type: ignore[type-arg]
+    """Several values, separated by commas, or a list in a file."""
+
+    name = "text"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """The values, without white space around them and without empty ones."""
+        values = value.split(",") if isinstance(value, str) else value
+        values = values if isinstance(values, list | tuple) else [values]
+        if any(isinstance(v, bool) or not isinstance(v, str | int) for v in values):
+            self.fail(f"{value!r} is no list of names or numbers", param, ctx)
+        return tuple(text for v in values if (text := str(v).strip()))
+
+
+def shipped() -> list[str]:
+    """The names of the configurations that ship."""
+    folder = resources.files(__package__) / SHIPPED
+    stems = (file.name.removesuffix(".yaml") for file in folder.iterdir())
+    return sorted(f"{SHIPPED}/{stem}" for stem in stems)
+
+
+def load_config(ctx: click.Context, _: click.Parameter, value: str | None) -> str | None:
+    """Click's callback of ``--config``: the file's values become the options' defaults."""
+    if value is not None:
+        ctx.default_map = read_config(value, ctx)
+    return value
+
+
+def read_config(name: str, ctx: click.Context) -> dict[str, Any]:
+    """The values in a configuration, by the name of the parameter that each is for.
+
+    Args:
+        name: One that ships, or the path of a file.
+        ctx: The command that is being run.
+
+    Raises:
+        click.ClickException: There is no such file, a key is not an option, or a value is not
+            what its option takes; the message names file, key, value and what is allowed.
+    """
+    options = {
+        option.removeprefix("--"): param
+        for param in ctx.command.params
+        if isinstance(param, click.Option)
+        for option in param.opts[:1]
+    }
+    allowed = {key: param for key, param in options.items() if key not in TYPED_ONLY}
+    values: dict[str, Any] = {}
+    for key, value in _mapping(name).items():
+        if key not in allowed:
+            raise click.ClickException(
+                f"{name}: {key!r} is no option that a file can set; allowed are "
+                f"{', '.join(sorted(allowed))}"
+            )
+        if value is None:
+            continue
+        _check(allowed[key], value, f"{name}: {key}", ctx)
+        values[str(allowed[key].name)] = value
+    return values
+
+
+def _mapping(name: str) -> Mapping[Any, Any]:
+    import yaml
+
+    try:
+        found = yaml.safe_load(_text(name))
+    except yaml.YAMLError as error:
+        raise click.ClickException(f"{name}: not YAML: {' '.join(str(error).split())}") from error
+    except UnicodeDecodeError as error:
+        raise click.ClickException(f"{name}: not a text in UTF-8 ({error.reason})") from error
+    if not isinstance(found, dict):
+        raise click.ClickException(f"{name}: expected options with values, such as 'epochs: 2'")
+    return found
+
+
+def _text(name: str) -> str:
+    if name in shipped():
+        file = resources.files(__package__) / f"{name}.yaml"
+        return file.read_text(encoding="utf-8")
+    try:
+        return Path(name).read_text(encoding="utf-8")
+    except OSError as error:
+        raise click.ClickException(
+            f"--config {name}: {error.strerror or error}; expected a YAML file, or one of "
+            f"{', '.join(shipped())}"
+        ) from error
+
+
+def _check(param: click.Option, value: Any, at: str, ctx: click.Context) -> None:
+    """Refuse a value that the option would not take as it stands.
+
+    Raises:
+        click.ClickException: Names the file, the key and the value.
+    """
+    if param.is_flag:
+        if not isinstance(value, bool):
+            raise click.ClickException(f"{at}={value!r}: allowed are true, false")
+        return
+    if not isinstance(param.type, Listed) and (
+        isinstance(value, bool) or not isinstance(value, str | int | float)
+    ):
+        raise click.ClickException(f"{at}={value!r}: expected one value")
+    try:
+        param.type_cast_value(ctx, value)
+    except click.BadParameter as error:
+        raise click.ClickException(f"{at}={value!r}: {error.message}") from error

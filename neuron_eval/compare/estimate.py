@@ -1,0 +1,235 @@
+"""What a comparison will take: requests, tokens and dollars, by role, model and format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from neuron_eval.compare.done import Done
+from neuron_eval.compare.plan import EMBEDDING, OWN_MACHINE, Plan, provider, thinks
+from neuron_eval.compare.sizes import Counted
+from neuron_eval.compare.ways import Size
+from neuron_eval.prompts.wording import Pack
+from neuron_eval.report.prices import Price
+from neuron_eval.report.runs import EXPLAINER
+from neuron_eval.simulation.choose import ROLE
+
+EMBEDDER = "embedder"
+"""The role of the model that embeds."""
+
+MILLION = 1_000_000
+
+
+Rates = Callable[[str], Price | None]
+"""From a model's name to what it charges; None if that is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A number that is known within bounds."""
+
+    low: float = 0.0
+    """At least."""
+
+    high: float = 0.0
+    """At most."""
+
+    def __add__(self, other: Range) -> Range:
+        """The bounds of the sum."""
+        return Range(self.low + other.low, self.high + other.high)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One role of one model in one format."""
+
+    role: str
+    """``explainer``, ``simulator`` or ``embedder``."""
+
+    model: str
+    """The model."""
+
+    format: str
+    """The prompt format; empty where all formats share it."""
+
+    explanations: float
+    """Explanations that are still to be made, or to be simulated, or to be embedded."""
+
+    requests: Range
+    """Requests."""
+
+    input: Range
+    """Tokens of prompts."""
+
+    output: Range
+    """Tokens of replies."""
+
+    dollars: Range | None
+    """What they cost; None if the model's price is unknown."""
+
+    own: bool = False
+    """Whether it runs on the user's own machine, where nobody charges for tokens."""
+
+    thinks: bool = False
+    """Whether the model reasons first, so that its replies take more than is counted here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a comparison will take, less what is done."""
+
+    lines: tuple[Line, ...]
+    """By role, in the order in which models are asked."""
+
+    explanations: float
+    """Explanations that are still to be made."""
+
+    done: int
+    """Explanations that an earlier run has made and scored."""
+
+    @property
+    def dollars(self) -> Range:
+        """The sum over all models whose price is known."""
+        return sum((line.dollars for line in self.lines if line.dollars), Range())
+
+    @property
+    def requests(self) -> Range:
+        """The sum over all models."""
+        return sum((line.requests for line in self.lines), Range())
+
+    @property
+    def unpriced(self) -> tuple[str, ...]:
+        """Hosted models that will be asked and whose price is unknown."""
+        unknown = (line for line in self.lines if line.dollars is None and not line.own)
+        return tuple(dict.fromkeys(line.model for line in unknown if line.requests.high))
+
+    @property
+    def at_least(self) -> bool:
+        """Whether it may well cost more than is counted here."""
+        return bool(self.unpriced) or any(line.thinks and line.requests.high for line in self.lines)
+
+
+def estimate(
+    plan: Plan, pack: Pack, counted: Counted, done: Done, rates: Rates, embedder: str
+) -> Estimate:
+    """Multiply what neurons take by how many are left, and by what models charge.
+
+    Args:
+        plan: The comparison.
+        pack: Its prompt pack.
+        counted: What its neurons take; where their number is unknown, one is estimated.
+        done: What an earlier run has finished.
+        rates: What models charge.
+        embedder: The model that embeds.
+    """
+    explained: list[Line] = []
+    simulated: list[Line] = []
+    left_in_all = 0.0
+    for cell in plan.cells:
+        format, model = cell
+        left, prompt = _left(plan, counted, done, cell)
+        left_in_all += left
+        written = left * counted.explanations[model]
+        size = Size(left, prompt, written)
+        explained.append(_line((EXPLAINER, model, format), left, [size], rates))
+        simulator = plan.simulates(model)
+        ways = [way for way in plan.ways(model, pack) if way != EMBEDDING]
+        if ways:
+            sizes = [counted.simulated[way, simulator].times(left) for way in ways]
+            simulated.append(_line((ROLE, simulator, format), left, sizes, rates))
+    lines = [*explained, *_merged(simulated), *_embedded(plan, pack, counted, left_in_all, rates,
+                                                         embedder)]  # fmt: skip
+    return Estimate(tuple(lines), left_in_all, done.total)
+
+
+def _left(plan: Plan, counted: Counted, done: Done, cell: tuple[str, str]) -> tuple[float, float]:
+    """Explanations that one format and explainer still has to make, and their prompts' tokens."""
+    prompts, finished = counted.prompts[cell], done.of(cell)
+    if counted.known:
+        left = {id_: max(0, plan.epochs - finished.get(id_, 0)) for id_ in prompts}
+        return sum(left.values()), sum(prompts[id_] * times for id_, times in left.items())
+    neurons = 1 if counted.neurons is None else counted.neurons
+    number = max(0, neurons * plan.epochs - sum(finished.values()))
+    return number, number * sum(prompts.values()) / len(prompts)
+
+
+def _line(
+    name: tuple[str, str, str], explanations: float, sizes: Sequence[Size], rates: Rates
+) -> Line:
+    """One line from what may be needed: one size, or one for each way that it may come to."""
+    role, model, format = name
+    price = rates(model)
+    costs = [cost(size, price) for size in sizes]
+    known = [dollars for dollars in costs if dollars is not None]
+    return Line(
+        role=role,
+        model=model,
+        format=format,
+        explanations=explanations,
+        requests=_range(size.requests for size in sizes),
+        input=_range(size.input for size in sizes),
+        output=_range(size.output for size in sizes),
+        dollars=_range(known) if len(known) == len(costs) else None,
+        own=provider(model) in OWN_MACHINE,
+        thinks=role != EMBEDDER and thinks(model),
+    )
+
+
+def cost(size: Size, price: Price | None) -> float | None:
+    """Dollars; None if a price that it takes is unknown."""
+    total = 0.0
+    for tokens, rate in (
+        (size.input, price and price.input),
+        (size.output, price and price.output),
+    ):
+        if tokens and rate is None:
+            return None
+        total += tokens * (rate or 0.0) / MILLION
+    return total
+
+
+def _range(values: Iterable[float]) -> Range:
+    found = list(values)
+    return Range(min(found), max(found))
+
+
+def _merged(lines: Iterable[Line]) -> list[Line]:
+    """Lines of the same role, model and format added up."""
+    sums: dict[tuple[str, str], Line] = {}
+    for line in lines:
+        at = (line.model, line.format)
+        if (before := sums.get(at)) is None:
+            sums[at] = line
+            continue
+        dollars = None
+        if before.dollars is not None and line.dollars is not None:
+            dollars = before.dollars + line.dollars
+        sums[at] = replace(
+            line,
+            explanations=before.explanations + line.explanations,
+            requests=before.requests + line.requests,
+            input=before.input + line.input,
+            output=before.output + line.output,
+            dollars=dollars,
+        )
+    return list(sums.values())
+
+
+def _embedded(
+    plan: Plan, pack: Pack, counted: Counted, left: float, rates: Rates, embedder: str
+) -> Iterator[Line]:
+    """The embedder's line: every text once, whichever format and explainer it is for."""
+    embeds = any(EMBEDDING in plan.ways(model, pack) for model in plan.models)
+    texts = counted.embedded
+    share = 1.0 if embeds else texts.referenced
+    if not left or not share:
+        return
+    neurons = 1 if counted.neurons is None else counted.neurons
+    own = left * share
+    tokens = own * counted.explanations[embedder]
+    tokens += neurons * (texts.reference_tokens + texts.word_tokens)
+    # All references may come in one request, or each in its own.
+    most = neurons * (texts.referenced + texts.word_requests)
+    few = Size(own + min(1.0, most), tokens, 0)
+    many = Size(own + most, tokens, 0)
+    yield _line((EMBEDDER, embedder, ""), own, [few, many], rates)

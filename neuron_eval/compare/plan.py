@@ -1,0 +1,218 @@
+"""What a comparison runs: every prompt format with every explainer, on the same neurons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from inspect import signature
+from typing import Any, cast, get_args
+
+from inspect_ai.model._model_info import _get_model_info_direct  # no public one asks data alone
+
+from neuron_eval.dataset import EXCERPTS
+from neuron_eval.parameters import check_choice, check_excerpts_per_call, check_number
+from neuron_eval.prompts.wording import Pack
+from neuron_eval.simulation.choose import BASELINE, ROLE, check_way
+from neuron_eval.simulation.measure import check_calibration
+from neuron_eval.simulation.probe import BestWay
+from neuron_eval.sources.choosing import Choice, parse_choice
+from neuron_eval.task import NO_SIMULATION, Parameters, explanation_task
+
+FORMATS = ("original", "summary", "highlight", "highlight_summary", "avhs")
+"""The formats that have a task of their own."""
+
+CHOOSING = ("layers", "index", "select", "per_layer", "threshold", "limit", "seed", "scores")
+"""The parameters that choose neurons of the source."""
+
+OWN_MACHINE = frozenset(
+    (
+        "embed-local",
+        "hf",
+        "llama-cpp-python",
+        "mockllm",
+        "neuron-baseline",
+        "none",
+        "ollama",
+        "sglang",
+        "transformer_lens",
+        "vllm",
+    )
+)
+"""Providers that run models on the user's own machines, where nobody charges for tokens."""
+
+EMBEDDING = "embedding"
+"""The way to simulate that asks the embedder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A comparison, checked; made by `make_plan`."""
+
+    formats: tuple[str, ...]
+    """The prompt formats, each once."""
+
+    models: tuple[str, ...]
+    """The explainers, each once."""
+
+    simulator: str | None
+    """The model that simulates; None is the explainer."""
+
+    embedder: str | None
+    """The model that embeds; None is what `neuron_eval.embedding.resolve_embedder` takes."""
+
+    epochs: int
+    """How often each neuron is explained."""
+
+    parameters: Mapping[str, Any]
+    """What every task is given after ``-T``: those that were named, and no others."""
+
+    choice: Choice
+    """The neurons."""
+
+    @property
+    def cells(self) -> tuple[tuple[str, str], ...]:
+        """Format and explainer of each log."""
+        return tuple((format, model) for format in self.formats for model in self.models)
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """Inspect's model roles: those that have a model."""
+        named = {ROLE: self.simulator, "embedder": self.embedder}
+        return {role: model for role, model in named.items() if model is not None}
+
+    @property
+    def excerpts(self) -> int:
+        """Excerpts of each kind in each split."""
+        return int(self.parameters.get("excerpts", EXCERPTS))
+
+    @property
+    def simulation(self) -> str:
+        """The way to simulate, as the user named it."""
+        return str(self.parameters.get("simulation", "auto"))
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the calibration split is simulated too."""
+        return bool(self.parameters.get("calibration", "linear") != "none")
+
+    def simulates(self, explainer: str) -> str:
+        """The model that simulates what this explainer says."""
+        return self.simulator or explainer
+
+    def ways(self, explainer: str, pack: Pack) -> tuple[str, ...]:
+        """The ways to simulate that it may come to; several where only asking can tell.
+
+        Empty if nothing is simulated.
+        """
+        if self.simulation == NO_SIMULATION:
+            return ()
+        if self.simulation != "auto":
+            return (self.simulation,)
+        if self.simulator is None and is_baseline(explainer):
+            return (EMBEDDING,)
+        worded = tuple(way for way in get_args(BestWay) if getattr(pack, way) is not None)
+        if "sparse" in worded and thinks(self.simulates(explainer)):
+            return ("sparse",)
+        return worded
+
+
+def make_plan(
+    *,
+    formats: Sequence[str],
+    models: Sequence[str],
+    simulator: str | None,
+    embedder: str | None,
+    epochs: int,
+    parameters: Parameters,
+) -> Plan:
+    """Check what the user asked for.
+
+    Args:
+        formats: Prompt formats; a repeated one counts once.
+        models: Explainers, likewise.
+        simulator: The model that simulates, if not the explainer.
+        embedder: The model that embeds.
+        epochs: How often each neuron is explained, at least 1.
+        parameters: What every task is given, only what differs from its default.
+
+    Raises:
+        ValueError: Names the option, its value and what is allowed.
+    """
+    for format in formats:
+        check_choice("format", format, FORMATS)
+    if not formats:
+        raise ValueError(f"formats: name at least one of {', '.join(FORMATS)}")
+    if not models:
+        raise ValueError("models: name at least one explainer, such as openai/gpt-4.1-mini")
+    for model in (*models, simulator, embedder):
+        if model is not None and not all(model.partition("/")):
+            raise ValueError(f"{model!r}: expected PROVIDER/MODEL, such as openai/gpt-4.1-mini")
+    check_number("epochs", epochs, least=1)
+    check_number("excerpts", parameters.get("excerpts", EXCERPTS), least=1)
+    check_calibration(parameters.get("calibration", "linear"))
+    check_excerpts_per_call(parameters.get("excerpts_per_call"))
+    _check_simulation(parameters.get("simulation", "auto"), models, simulator)
+    chosen = {name: value for name, value in parameters.items() if name in CHOOSING}
+    return Plan(
+        formats=tuple(dict.fromkeys(formats)),
+        models=tuple(dict.fromkeys(models)),
+        simulator=simulator,
+        embedder=embedder,
+        epochs=epochs,
+        parameters=dict(parameters),
+        choice=parse_choice(parameters.get("neurons", "smollm2"), **chosen),
+    )
+
+
+def named(parameters: Mapping[str, Any]) -> Parameters:
+    """The parameters that were given and that differ from what a task takes without them.
+
+    So the same comparison has the same logs, whether or not a default was written out.
+
+    Args:
+        parameters: By name; None where one was left out.
+    """
+    known = signature(explanation_task).parameters
+    given = {
+        name: value
+        for name, value in parameters.items()
+        if value is not None and value != known[name].default
+    }
+    return cast(Parameters, given)
+
+
+def _check_simulation(simulation: str, models: Sequence[str], simulator: str | None) -> None:
+    if simulation != NO_SIMULATION:
+        check_way(simulation)
+    if simulation in (NO_SIMULATION, EMBEDDING):
+        if simulator is not None:
+            raise ValueError(f"simulator={simulator}: has no part in simulation={simulation}")
+        return
+    if simulator is not None:
+        cannot = [simulator] if is_baseline(simulator) else []
+    else:
+        cannot = [model for model in models if is_baseline(model) and simulation != "auto"]
+    if cannot:
+        raise ValueError(
+            f"{cannot[0]} cannot simulate: name a simulator, or use simulation={EMBEDDING}, or "
+            f"simulation={NO_SIMULATION} for AdaCS alone"
+        )
+
+
+def provider(model: str) -> str:
+    """What stands before the first slash of a model's name."""
+    return model.partition("/")[0]
+
+
+def is_baseline(model: str) -> bool:
+    """Whether a model is the baseline, which can only explain."""
+    return provider(model) == BASELINE
+
+
+def thinks(model: str) -> bool:
+    """Whether Inspect's model data say that a model reasons before it answers.
+
+    By name alone: Inspect's public look-up may need a key, or load a local model.
+    """
+    info = _get_model_info_direct(model)
+    return bool(info and info.reasoning)

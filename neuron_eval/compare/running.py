@@ -1,0 +1,105 @@
+"""Running a comparison with Inspect's `eval_set`, so that it goes on where it stopped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from neuron_eval.compare.plan import Plan
+
+if TYPE_CHECKING:
+    from inspect_ai.log import EvalLog
+
+LONG = "10Y"
+"""How long an explainer's reply is kept. Not for ever: of that Inspect's logs make a week, and
+then the same reply would not be found again."""
+
+SHOWN = 200
+"""So many characters of a sample's error are shown; the log holds all."""
+
+FOREIGN = "not associated with a task"
+"""What Inspect says of a log in the folder that is of another run."""
+
+
+def run(plan: Plan, log_dir: str, *, retries: int, max_connections: int | None) -> list[EvalLog]:
+    """Run what is left of a comparison.
+
+    A failed sample does not stop the others. The explainers' replies are cached under the
+    folder's own id, so that a sample that broke off is not explained, and paid for, a second
+    time; another folder asks anew.
+
+    Args:
+        plan: The comparison.
+        log_dir: The folder of its logs, and of no others.
+        retries: How often failed samples are tried again before it gives up.
+        max_connections: Requests at once to one provider; None leaves it to Inspect.
+
+    Returns:
+        The headers of the logs, one a format and explainer.
+
+    Raises:
+        UsageError: A task cannot be made of the parameters.
+        PrerequisiteError: A model cannot be used, or the folder holds other logs.
+        KeyboardInterrupt: The user stopped it.
+    """
+    from inspect_ai import eval_set
+    from inspect_ai._eval.evalset import eval_set_id_for_log_dir
+    from inspect_ai._util.file import filesystem
+    from inspect_ai._util.registry import registry_info
+    from inspect_ai.model import CachePolicy
+
+    from neuron_eval.tasks import formats
+
+    filesystem(log_dir).mkdir(log_dir, exist_ok=True)
+    set_id = eval_set_id_for_log_dir(log_dir)
+    options: dict[str, Any] = {"cache": CachePolicy(expiry=LONG, scopes={"eval_set": set_id})}
+    if max_connections is not None:
+        options["max_connections"] = max_connections
+    _, logs = eval_set(
+        # By name: Inspect would tell tasks made here apart by where this code is installed.
+        [registry_info(getattr(formats, name)).name for name in plan.formats],
+        task_args=dict(plan.parameters),
+        log_dir=log_dir,
+        eval_set_id=set_id,
+        model=list(plan.models),
+        model_roles=dict(plan.roles),
+        epochs=plan.epochs,
+        # With no retries Inspect warns that to retry at once has no effect.
+        retry_attempts=retries,
+        retry_immediate=retries > 0,
+        continue_on_fail=True,
+        **options,
+    )
+    # Inspect takes a run that was stopped for a success, without the logs of what broke off.
+    if len(logs) < len(plan.cells) or any(log.status == "cancelled" for log in logs):
+        raise KeyboardInterrupt
+    return logs
+
+
+def unfinished(logs: list[EvalLog]) -> list[str]:
+    """A sentence for each log that did not finish."""
+    return [f"{log.eval.task}, {log.eval.model}: {_why(log)}" for log in logs if not whole(log)]
+
+
+def whole(log: EvalLog) -> bool:
+    """Whether every sample of a log was explained and scored."""
+    found = log.results
+    return (
+        log.status == "success"
+        and found is not None
+        and found.completed_samples >= found.total_samples
+    )
+
+
+def _why(log: EvalLog) -> str:
+    message = log.error.message if log.error else _first_error(log)
+    if log.results is not None:
+        done, planned = log.results.completed_samples, log.results.total_samples
+        return f"{planned - done} of {planned} samples failed, the first: {message}"
+    return message
+
+
+def _first_error(log: EvalLog) -> str:
+    from inspect_ai.log import read_eval_log_sample_summaries
+
+    errors = (one.error for one in read_eval_log_sample_summaries(log.location) if one.error)
+    return " ".join(next(errors, f"its status is {log.status}").split())[:SHOWN]

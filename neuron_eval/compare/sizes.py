@@ -1,0 +1,150 @@
+"""How many requests and tokens neurons take, counted from the prompts that would be sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from neuron_eval.compare.plan import EMBEDDING, Plan
+from neuron_eval.compare.ways import EXPLANATION, Size, requests
+from neuron_eval.dataset import NeuronSet
+from neuron_eval.dealt import DealtNeuron
+from neuron_eval.prompting import CUTOFF_QUANTILE
+from neuron_eval.prompts.wording import Pack
+from neuron_eval.records import Excerpt
+from neuron_eval.report.prompt_tokens import prompt_tokens
+from neuron_eval.tokencount import TokenCounter
+
+SAMPLED = 20
+"""The simulator's prompts are counted over so many neurons, spread evenly, and averaged."""
+
+SAMPLED_PER_TOKEN = 1
+"""The same for the way that asks hundreds of times a neuron."""
+
+Counters = Callable[[str], TokenCounter]
+"""From a model's name to what counts its tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """Texts that go to the embedder besides explanations, a neuron on average."""
+
+    referenced: float
+    """The share of neurons that have a reference, which AdaCS compares with, in [0, 1]."""
+
+    reference_tokens: float
+    """Tokens of references."""
+
+    word_tokens: float
+    """Tokens of the words that the way ``embedding`` embeds, each distinct one once."""
+
+    word_requests: float
+    """The most requests that these words take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What the neurons of a comparison take."""
+
+    neurons: int | None
+    """How many there are; None if that cannot be known before their source is read."""
+
+    prompts: Mapping[tuple[str, str], Mapping[str, float]]
+    """By format and explainer: by neuron the tokens of its prompt."""
+
+    simulated: Mapping[tuple[str, str], Size]
+    """By way and simulator: what simulating one explanation takes on average."""
+
+    explanations: Mapping[str, int]
+    """By model: the tokens of an explanation."""
+
+    embedded: Embedded
+    """What is embedded."""
+
+    label: str
+    """How the explainers' tokens were counted."""
+
+    stand_in: str = ""
+    """Where other neurons were counted in place of the chosen ones: a sentence that says so."""
+
+    @property
+    def known(self) -> bool:
+        """Whether the neurons' own prompts were counted."""
+        return not self.stand_in
+
+
+def count(chosen: NeuronSet, plan: Plan, pack: Pack, counters: Counters, embedder: str) -> Counted:
+    """Count what a comparison takes, from the very prompts that it would send.
+
+    Args:
+        chosen: The neurons.
+        plan: The comparison.
+        pack: Its prompt pack.
+        counters: What counts the tokens of each model.
+        embedder: The model that embeds.
+
+    Raises:
+        PackError: The pack has no words for a format or way.
+    """
+    neurons = [dealt for dealt, _ in chosen.neurons]
+    texts = [p.reference.explanation for _, p in chosen.neurons if p.reference]
+    ways = {(way, plan.simulates(m)) for m in plan.models for way in plan.ways(m, pack)}
+    models = dict.fromkeys((*plan.models, *(plan.simulates(m) for m in plan.models), embedder))
+    words = {t for dealt in neurons for e in _simulated(dealt, plan) for t in e.record.tokens}
+    embeds = any(way == EMBEDDING for way, _ in ways)
+    text = counters(embedder).count_text
+    return Counted(
+        neurons=len(neurons),
+        prompts={
+            (format, model): _prompts(chosen, format, plan, pack, counters(model))
+            for format, model in plan.cells
+        },
+        simulated={
+            (way, model): _mean_size(way, model, neurons, plan, pack, counters(model))
+            for way, model in ways
+            if way != EMBEDDING
+        },
+        explanations={model: counters(model).count_text(EXPLANATION) for model in models},
+        embedded=Embedded(
+            referenced=len(texts) / len(neurons),
+            reference_tokens=sum(map(text, set(texts))) / len(neurons),
+            word_tokens=sum(map(text, words)) / len(neurons) if embeds else 0.0,
+            word_requests=1.0 + plan.calibrated if embeds else 0.0,
+        ),
+        label=", ".join(dict.fromkeys(counters(model).label for model in plan.models)),
+    )
+
+
+def _prompts(
+    chosen: NeuronSet, format: str, plan: Plan, pack: Pack, counter: TokenCounter
+) -> dict[str, float]:
+    quantile = int(plan.parameters.get("cutoff_quantile", CUTOFF_QUANTILE))
+    return {
+        one[0].neuron.id: prompt_tokens(
+            replace(chosen, neurons=(one,)), format, pack, counter, quantile
+        ).mean
+        for one in chosen.neurons
+    }
+
+
+def _simulated(dealt: DealtNeuron, plan: Plan) -> tuple[Excerpt, ...]:
+    return dealt.valid + (dealt.calibration if plan.calibrated else ())
+
+
+def _mean_size(
+    way: str,
+    model: str,
+    neurons: Sequence[DealtNeuron],
+    plan: Plan,
+    pack: Pack,
+    counter: TokenCounter,
+) -> Size:
+    size = SAMPLED_PER_TOKEN if way == "per_token" else SAMPLED
+    few = neurons[:: -(-len(neurons) // size)]
+    total = Size()
+    for dealt in few:
+        # Held out and calibration are asked for apart.
+        for split in (dealt.valid, dealt.calibration)[: 1 + plan.calibrated]:
+            for one in requests(way, model, split, plan, pack, counter):
+                total += one
+    return total.times(1 / len(few))

@@ -1,0 +1,79 @@
+"""Held-out excerpts of one neuron, over all runs, as levels that a page can draw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isfinite
+from typing import Any
+
+from neuron_eval.heatmap import SHADES, shades
+from neuron_eval.report.runs import NeuronResult, Predicted
+from neuron_eval.report.visible import visible
+from neuron_eval.simulation.present import background
+
+LEVELS = "0123456789a"
+"""One character a level: 0 is nothing, ``a`` the highest of the neuron."""
+
+_Key = tuple[str, tuple[str, ...], tuple[float, ...]]
+
+
+def heat(results: Sequence[NeuronResult | None]) -> tuple[list[dict[str, Any]], list[Any]]:
+    """Excerpts with the truth, each once, and what every run simulated for them.
+
+    Truth runs from 0 to its highest activation in the neuron's excerpts. Simulation runs, per
+    run, from its median, which is what it says of tokens that it has nothing to say of, to its
+    highest value.
+
+    Args:
+        results: What each run says of the neuron; None where it has not got it.
+
+    Returns:
+        The excerpts, each with ``name``, ``tokens``, ``peak`` and ``true`` (a level a token); and
+        for each run either None or a dict of ``low``, ``high`` and ``levels``, which for each
+        excerpt holds a level a token, or None where the run has no values.
+    """
+    excerpts: dict[_Key, Predicted] = {}
+    for result in results:
+        for one in result.predicted if result else ():
+            excerpts.setdefault(_key(one), one)
+    peak = max((v for one in excerpts.values() for v in one.record.activations), default=0.0)
+    drawn = [
+        {
+            "name": visible(one.excerpt),
+            "tokens": [visible(token) for token in one.record.tokens],
+            "peak": short(one.record.peak),
+            "true": levels(one.record.activations, 0.0, peak),
+        }
+        for one in excerpts.values()
+    ]
+    return drawn, [_simulated(result, list(excerpts)) for result in results]
+
+
+def levels(values: Sequence[float], low: float, high: float) -> str:
+    """Values as characters of `LEVELS`, shape [T]: ``low`` and below 0, ``high`` the last."""
+    assert len(LEVELS) == SHADES + 1
+    return "".join(LEVELS[shade] for shade in shades(values, low, high))
+
+
+def short(value: float) -> float:
+    """A number of three significant digits, for a legend."""
+    return float(f"{value:.3g}")
+
+
+def _simulated(result: NeuronResult | None, order: Sequence[_Key]) -> dict[str, Any] | None:
+    known = [one for one in result.predicted if all(map(isfinite, one.expected))] if result else []
+    if not known:
+        return None
+    expected = [v for one in known for v in one.expected]
+    low, high = background(expected), max(expected)
+    by_excerpt = {_key(one): levels(one.expected, low, high) for one in known}
+    return {
+        "low": short(low),
+        "high": short(high),
+        "levels": [by_excerpt.get(key) for key in order],
+    }
+
+
+def _key(one: Predicted) -> _Key:
+    """Runs may have been dealt other excerpts under one name, so the name is not enough."""
+    return one.excerpt, one.record.tokens, one.record.activations

@@ -1,0 +1,146 @@
+"""What models cost: a file of prices, Inspect's model data, or nothing because they run here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from neuron_eval.report.runs import Spent
+
+HERE = ("embed-local/", "neuron-baseline/")
+"""Models that run in this process and that nobody sends a bill for."""
+
+FIELDS = {
+    "input": "input",
+    "output": "output",
+    "cache_read": "cache_read",
+    "cache_write": "cache_write",
+    "input_cache_read": "cache_read",
+    "input_cache_write": "cache_write",
+}
+"""What a prices file may name, with the names in Inspect's own files, and the field meant."""
+
+EXAMPLE = "{input: 0.15, output: 0.6, cache_read: 0.075, cache_write: 0}"
+
+
+class PricesError(ValueError):
+    """A prices file cannot be used; the message says where and what would be right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Dollars a million tokens; None where it is not known."""
+
+    source: str
+    """Where it is from: ``prices file``, ``Inspect`` or ``run here``."""
+
+    input: float | None = None
+    """Prompt tokens at the full rate."""
+
+    output: float | None = None
+    """Tokens generated."""
+
+    cache_read: float | None = None
+    """Prompt tokens that the provider had cached."""
+
+    cache_write: float | None = None
+    """Prompt tokens that the provider wrote to its cache."""
+
+
+FREE = Price("run here", 0.0, 0.0, 0.0, 0.0)
+
+
+def read_prices(path: Path) -> dict[str, Price]:
+    """Prices by model from a YAML file.
+
+        openai/gpt-4o-mini: {input: 0.15, output: 0.6, cache_read: 0.075, cache_write: 0}
+        embed-openai/text-embedding-ada-002: {input: 0.10}
+
+    The model's name is the one in the logs. A price that is left out is unknown, and so is a
+    cost that it would be part of.
+
+    Raises:
+        PricesError: A model or price is not as it should be.
+        OSError: The file cannot be read.
+    """
+    import yaml
+
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise PricesError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(loaded, dict) or not loaded:
+        raise PricesError(f"{path}: expected models with prices, as in openai/gpt-4o: {EXAMPLE}")
+    return {_name(path, model): _price(path, model, fields) for model, fields in loaded.items()}
+
+
+def price_of(model: str, prices: Mapping[str, Price] | None = None) -> Price | None:
+    """A model's price; None if it is unknown.
+
+    Args:
+        model: Its name in the logs.
+        prices: A file's, which come before any other.
+    """
+    if prices and model in prices:
+        return prices[model]
+    if model.startswith(HERE):
+        return FREE
+    return _inspect_price(model)
+
+
+def dollars(spent: Spent, price: Price | None) -> float | None:
+    """What was spent; None if a price that it takes is unknown.
+
+    Requests from Inspect's cache hold no tokens here and cost nothing.
+    """
+    if price is None:
+        return None
+    parts = (
+        (spent.input_tokens, price.input),
+        (spent.output_tokens, price.output),
+        (spent.cache_read_tokens, price.cache_read),
+        (spent.cache_write_tokens, price.cache_write),
+    )
+    total = 0.0
+    for tokens, rate in parts:
+        if tokens and rate is None:
+            return None
+        total += tokens * (rate or 0.0) / 1_000_000
+    return total
+
+
+def _inspect_price(model: str) -> Price | None:
+    """Inspect's; by name alone, since its public look-up may start a local model's server."""
+    from inspect_ai.model._model_info import _get_model_info_direct
+
+    info = _get_model_info_direct(model)
+    if info is None or info.cost is None:
+        return None
+    cost = info.cost
+    return Price("Inspect", cost.input, cost.output, cost.input_cache_read, cost.input_cache_write)
+
+
+def _name(path: Path, model: object) -> str:
+    if not isinstance(model, str) or not model:
+        raise PricesError(f"{path}: {model!r} is no model's name; expected one as in the logs")
+    return model
+
+
+def _price(path: Path, model: str, fields: object) -> Price:
+    if not isinstance(fields, dict) or not fields:
+        raise PricesError(f"{path}: {model}: expected prices, for instance {EXAMPLE}")
+    found: dict[str, float] = {}
+    for field, value in fields.items():
+        if field not in FIELDS:
+            known = "input, output, cache_read, cache_write"
+            raise PricesError(f"{path}: {model}: {field!r} is none of {known}")
+        if FIELDS[field] in found:
+            raise PricesError(f"{path}: {model}: {FIELDS[field]} is given twice")
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise PricesError(f"{path}: {model}: {field}={value!r}: expected a number of dollars")
+        if not math.isfinite(value) or value < 0:
+            raise PricesError(f"{path}: {model}: {field}={value!r}: expected 0 or more, in dollars")
+        found[FIELDS[field]] = float(value)
+    return Price("prices file", **found)

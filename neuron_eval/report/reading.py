@@ -1,0 +1,137 @@
+"""From logs to runs: which logs count, and what each says of each neuron."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from inspect_ai.log import (
+    EvalLog,
+    list_eval_logs,
+    read_eval_log,
+    read_eval_log_sample_summaries,
+)
+
+from neuron_eval.formats import format_names
+from neuron_eval.report.identity import identity
+from neuron_eval.report.run_reading import read_runs
+from neuron_eval.report.runs import Collected
+
+
+class NoRunsError(ValueError):
+    """There is nothing to report on; the message says what was found."""
+
+
+def collect(places: Sequence[str], *, excerpts: bool = False, workers: int = 1) -> Collected:
+    """Read logs and keep what can be compared.
+
+    Args:
+        places: Log files and folders, local or any address that Inspect reads; folders are
+            searched at any depth.
+        excerpts: Whether to keep what was simulated for each held-out excerpt.
+        workers: How many processes may read logs; above 1 only where the main module can be
+            imported again, as that of a command can.
+
+    Raises:
+        NoRunsError: No log is left.
+        OSError: A place does not exist.
+    """
+    headers, notes = _headers(places)
+    kept = _newest(_one_version(headers, notes), notes)
+    if not kept:
+        found = "; ".join(notes) or "no log files"
+        raise NoRunsError(f"{', '.join(places)}: no log to report on: {found}")
+    runs = read_runs(kept, excerpts, workers)
+    order = {name: i for i, name in enumerate(format_names())}
+    runs.sort(key=lambda r: (order.get(r.format, len(order)), r.format, r.explainer, r.simulator))
+    return Collected(tuple(runs), tuple(notes))
+
+
+def _headers(places: Sequence[str]) -> tuple[list[EvalLog], list[str]]:
+    """The finished logs of this project's tasks, and why others are not among them."""
+    headers: list[EvalLog] = []
+    notes: list[str] = []
+    for name in _files(places):
+        try:
+            log = read_eval_log(name, header_only=True)
+        except Exception as error:
+            notes.append(f"{_short(name)} cannot be read, perhaps cut off ({_line(error)})")
+            continue
+        if "task_format" not in (log.eval.metadata or {}):
+            notes.append(f"{_short(name)} is a log of another task, {log.eval.task}")
+        elif log.status != "success":
+            notes.append(f"{_short(name)} ({log.eval.task}) did not finish: {_why(log)}")
+        elif not log.results or not log.results.completed_samples:
+            notes.append(f"{_short(name)} ({log.eval.task}) holds no samples")
+        elif not read_eval_log_sample_summaries(name):
+            notes.append(f"{_short(name)} ({log.eval.task}) holds results without their samples")
+        else:
+            headers.append(log)
+    return headers, notes
+
+
+def _files(places: Iterable[str]) -> Iterator[str]:
+    seen: set[str] = set()
+    for place in places:
+        if "://" not in place and not Path(place).exists():
+            raise FileNotFoundError(2, "there is no such log file or folder", place)
+        single = place.endswith((".eval", ".json"))
+        for name in [place] if single else [info.name for info in list_eval_logs(place)]:
+            if name not in seen:
+                seen.add(name)
+                yield name
+
+
+def _newest(headers: Sequence[EvalLog], notes: list[str]) -> list[EvalLog]:
+    """Of logs with the same settings the one with the most samples; of equals the newest."""
+    best: dict[str, EvalLog] = {}
+    for log in headers:
+        key = identity(log)
+        other = best.get(key)
+        if other is None:
+            best[key] = log
+            continue
+        worse, best[key] = sorted((other, log), key=_rank)
+        notes.append(
+            f"{_short(worse.location)} left out: run again as {_short(best[key].location)} with "
+            "the same settings"
+        )
+    return list(best.values())
+
+
+def _rank(log: EvalLog) -> tuple[int, str]:
+    return (log.results.completed_samples if log.results else 0, log.eval.created)
+
+
+def _one_version(headers: Sequence[EvalLog], notes: list[str]) -> list[EvalLog]:
+    """Only logs of the newest comparable task version."""
+    numbers = {number for log in headers if (number := comparable(log.eval.task_version)) >= 0}
+    newest = max(numbers, default=-1)
+    kept: list[EvalLog] = []
+    for log in headers:
+        if comparable(log.eval.task_version) == newest:
+            kept.append(log)
+        else:
+            notes.append(
+                f"{_short(log.location)} left out: task version {log.eval.task_version}, whose "
+                f"scores cannot be compared with those of version {newest}"
+            )
+    return kept
+
+
+def comparable(version: int | str) -> int:
+    """The N of a task version ``N-X``; -1 if it is none."""
+    number = str(version).partition("-")[0]
+    return int(number) if number.isdecimal() else -1
+
+
+def _why(log: EvalLog) -> str:
+    return _line(log.error.message) if log.error else f"its status is {log.status}"
+
+
+def _line(error: object) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+def _short(location: str) -> str:
+    return location.rpartition("/")[2]

@@ -1,0 +1,77 @@
+"""A report's folder: tables, figures, the page, and the viewer beside it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from neuron_eval.report.runs import Collected, Run
+from neuron_eval.report.tables.base import Table
+
+TABLES = "tables"
+FIGURES = "figures"
+VIEWER = "viewer"
+"""Inspect's bundled viewer, beside the page."""
+
+PICTURES = ("png", "svg")
+"""The endings of a figure's files."""
+
+
+def write_report(
+    collected: Collected, tables: Sequence[Table], out: Path, baseline: str, bundle: bool
+) -> tuple[Path, list[str]]:
+    """Write ``tables/``, ``figures/``, ``index.html`` and, if asked for, ``viewer/``.
+
+    Args:
+        collected: The runs, with their excerpts.
+        tables: The tables.
+        out: The folder; made if missing. Tables and figures of an earlier report are written
+            anew; files of other names stay.
+        baseline: The format that the others are compared with.
+        bundle: Whether to put Inspect's viewer with the logs beside the page.
+
+    Returns:
+        The page, and a sentence for each figure that could not be drawn.
+
+    Raises:
+        OSError: Something cannot be read or written.
+    """
+    from neuron_eval.report.figures import write_figures
+    from neuron_eval.report.page.write import write_page
+    from neuron_eval.report.rendering import write_tables
+
+    _clear(out)
+    write_tables(tables, out / TABLES)
+    figures, notes = write_figures(collected, out / FIGURES, baseline)
+    if bundle:
+        _bundle(collected.runs, out / VIEWER)
+    page = write_page(collected, tables, figures, out, VIEWER if bundle else None)
+    return page, notes
+
+
+def _clear(out: Path) -> None:
+    """Remove what an earlier report left in a folder that may hold other people's files, too."""
+    from neuron_eval.report.figures import NAMES as FIGURE_NAMES
+    from neuron_eval.report.rendering import WAYS
+    from neuron_eval.report.tables import NAMES as TABLE_NAMES
+
+    stale = [out / TABLES / f"{name}.{ending}" for name in TABLE_NAMES for ending in WAYS]
+    stale += [out / FIGURES / f"{name}.{ending}" for name in FIGURE_NAMES for ending in PICTURES]
+    for path in stale:
+        path.unlink(missing_ok=True)
+
+
+def _bundle(runs: Sequence[Run], folder: Path) -> None:
+    """Inspect's viewer with these logs and no others."""
+    from inspect_ai.log import bundle_log_dir, read_eval_log, write_eval_log
+
+    with tempfile.TemporaryDirectory() as logs:
+        for run in runs:
+            name = run.log.rpartition("/")[2]
+            if "://" in run.log and not run.log.startswith("file://"):
+                write_eval_log(read_eval_log(run.log), str(Path(logs) / name))
+            else:
+                shutil.copy(run.log.removeprefix("file://"), Path(logs) / name)
+        bundle_log_dir(logs, str(folder), overwrite=True)
