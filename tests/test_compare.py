@@ -409,6 +409,14 @@ def invoke(*options, **more):
     return CliRunner().invoke(compare, [str(option) for option in options], **more)
 
 
+@pytest.mark.parametrize("option", ["--models", "--embedder", "--simulator"])
+def test_a_provider_that_nobody_has_is_refused_before_anything_runs(option, neurons, log_dir):
+    done = invoke(*asking(neurons, log_dir), option, "opnai/gpt-4o")
+    assert done.exit_code == 1
+    assert "opnai/gpt-4o: opnai is no provider" in done.output
+    assert not list(list_eval_logs(log_dir))
+
+
 def no_network(monkeypatch):
     def refuse(*_):
         raise AssertionError("the network was used")
@@ -708,7 +716,8 @@ def config(tmp_path):
 
 
 def test_what_is_typed_wins_over_the_file(neurons, config):
-    path = config(f"neurons: {neurons}\nmodels: [test/a, test/b]\nformats: original\nlimit: 2\n")
+    models = "[neuron-fake/a, neuron-fake/b]"
+    path = config(f"neurons: {neurons}\nmodels: {models}\nformats: original\nlimit: 2\n")
     done = invoke("--config", path, "--dry-run", "--limit", "1", "--formats", "summary,avhs")
     assert done.exit_code == 0, done.output
     assert "1 neuron; 2 formats; 2 explainers." in done.output
@@ -753,7 +762,7 @@ def test_help_lists_the_configurations_that_ship():
 
 
 def test_ranges_may_be_numbers_or_lists_in_a_file(config):
-    path = config("models: test/a\nlayers: [0, 2-3]\nindex: 5\nneurons: openai:gpt2-xl\n")
+    path = config("models: neuron-fake/a\nlayers: [0, 2-3]\nindex: 5\nneurons: openai:gpt2-xl\n")
     done = invoke("--config", path, "--dry-run", "--formats", "summary")
     assert done.exit_code == 0, done.output
     assert "3 neurons; 1 format; 1 explainer." in done.output
@@ -766,5 +775,5 @@ def test_without_models_it_says_what_to_name():
 
 
 def test_all_five_formats_are_the_default(neurons):
-    done = invoke("--models", "test/a", "--neurons", neurons, "--dry-run")
+    done = invoke("--models", "neuron-fake/a", "--neurons", neurons, "--dry-run")
     assert f"{len(FORMATS)} formats" in done.output

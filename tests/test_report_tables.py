@@ -5,6 +5,7 @@ import io
 import math
 import os
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -261,10 +262,12 @@ def test_paired_differences_are_those_of_the_logs(collected, by_hand, scorer, na
         ]
         ps[run] = scipy_stats.wilcoxon(differences).pvalue
         assert row["p (Holm) uncorrected"] == pytest.approx(ps[run])
-    highest = 0.0
-    for rank, run in enumerate(sorted(ps, key=ps.get)):
-        highest = max(highest, min(1.0, (len(ps) - rank) * ps[run]))
-        assert table.loc[run, "p (Holm)"] == pytest.approx(highest)
+    for explainer in ("strong", "weak"):
+        family = [run for run in ps if run.endswith(explainer)]
+        highest = 0.0
+        for rank, run in enumerate(sorted(family, key=ps.get)):
+            highest = max(highest, min(1.0, (len(family) - rank) * ps[run]))
+            assert table.loc[run, "p (Holm)"] == pytest.approx(highest)
 
 
 def test_prompt_tokens_are_those_of_the_logs(collected, by_hand):
@@ -459,14 +462,41 @@ def test_without_common_neurons_each_mean_is_its_own_and_nothing_is_compared():
     found = cells(table, "simulation correlation")
     assert [cell.value for cell in found.values()] == pytest.approx([0.2, 0.8])
     assert not any(cell.bold or cell.marked for cell in found.values())
-    assert any("no neuron was scored in every run" in note for note in table.notes)
+    assert any("on different neurons, and compared apart" in note for note in table.notes)
     assert not paired_table(runs, "original").rows
+
+
+def test_runs_on_other_neurons_restrict_the_others_to_nothing():
+    mine = [made_run(scores=[0.1, 0.2, 0.3]), made_run("summary", [0.6, 0.8, 0.9])]
+    theirs = replace(
+        made_run("Original", [0.5, 0.5, 0.7], log="given"),
+        results={
+            f"other/{i}": replace(n, id=f"other/{i}")
+            for i, n in enumerate(mine[0].results.values())
+        },
+    )
+    found = cells(scores_table([*mine, theirs]), "simulation correlation")
+    assert found["summary"].bold
+    assert [cell.extra[-1] for cell in found.values()] == [3, 3, 3]
+
+
+def test_runs_that_share_neurons_only_through_a_third_are_together():
+    runs = [
+        made_run(scores=[0.1, None, None]),
+        made_run("summary", [None, None, 0.3]),
+        made_run("avhs", [0.1, 0.2, 0.3]),
+    ]
+    found = compare(runs, SIMULATION)
+    assert [[run.format for run in group] for group in found.together] == [
+        ["original", "summary", "avhs"]
+    ]
+    assert any("no neuron was scored in every run" in note for note in found.notes)
 
 
 def test_a_run_in_which_nothing_was_scored_takes_no_neurons_from_the_others():
     runs = [made_run(), made_run("summary"), made_run("avhs", [None] * 3)]
     found = compare(runs, SIMULATION)
-    assert len(found.common) == 3
+    assert {len(ids) for ids in found.common.values()} == {3}
     assert [run.format for run in found.runs] == ["original", "summary"]
     table = scores_table(runs)
     assert cells(table, "simulation correlation")["avhs"].text == "not scored"
@@ -486,9 +516,10 @@ def test_any_format_can_be_the_baseline_in_any_case():
     assert table.rows[0][3].value == pytest.approx(-(0.1 + 0.1 + 0.2) / 3)
 
 
-def test_the_only_baseline_serves_every_explainer():
-    other = made_run("reference", [0.4, 0.8, 0.5], explainer="reference")
+def test_the_only_baseline_serves_explanations_from_elsewhere_and_no_other_explainer():
+    other = made_run("reference", [0.4, 0.8, 0.5], explainer="reference", given=True)
     assert len(paired_table([made_run(), other], "original").rows) == 1
+    assert not paired_table([made_run(), replace(other, given=False)], "original").rows
     second = made_run(explainer="else", log="b.eval")
     assert not paired_table([made_run(), second, other], "original").rows
 
@@ -872,3 +903,12 @@ def test_a_table_is_held_to_its_shape():
         Table("x", "x", (Column("a"), Column("b")), ((Cell("1"),),))
     with pytest.raises(ValueError, match="twice"):
         Table("x", "x", (Column("a"), Column("a")), ())
+
+
+def test_a_baseline_of_another_explainer_is_named_beside_the_difference():
+    other = made_run("summary", [0.4, 0.8, 0.5], explainer="reference", given=True)
+    table = paired_table([made_run(), other], "original")
+    column = [one.heading for one in table.columns].index("against")
+    assert [row[column].text for row in table.rows] == ["original, gpt-4o-mini"]
+    same = paired_table([made_run(), made_run("summary", [0.4, 0.8, 0.5])], "original")
+    assert "against" not in [one.heading for one in same.columns]

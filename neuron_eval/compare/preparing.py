@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from neuron_eval.compare.done import find_done
 from neuron_eval.compare.elsewhere import expected, is_elsewhere, stand_in
 from neuron_eval.compare.estimate import Estimate, estimate
-from neuron_eval.compare.plan import FORMATS, Plan, make_plan, named
+from neuron_eval.compare.plan import FORMATS, Plan, make_plan, named, provider
 from neuron_eval.compare.present import assumptions
 from neuron_eval.compare.sizes import Counted, count
 from neuron_eval.dataset import NeuronSet, neuron_set
@@ -29,7 +29,7 @@ def planned(asked: Mapping[str, Any], epochs: int) -> tuple[Plan, Pack]:
         epochs: How often each neuron is explained.
 
     Raises:
-        ValueError: See `neuron_eval.compare.plan.make_plan`.
+        ValueError: See `neuron_eval.compare.plan.make_plan`; or Inspect knows no such provider.
     """
     roles = ("formats", "models", "simulator", "embedder")
     parameters = {name: value for name, value in asked.items() if name not in roles}
@@ -45,6 +45,7 @@ def planned(asked: Mapping[str, Any], epochs: int) -> tuple[Plan, Pack]:
         epochs=epochs,
         parameters=named(parameters),
     )
+    _check_providers((*plan.models, *plan.roles.values()))
     return plan, load_pack(plan.parameters.get("pack"))
 
 
@@ -78,6 +79,20 @@ def estimated(
             f"{done.others[0]}; a comparison needs a --log-dir of its own."
         )
     return found, notes
+
+
+def _check_providers(models: Iterable[str]) -> None:
+    """Refuse a misspelt provider before anything is counted; Inspect would break off later."""
+    from inspect_ai._util.registry import RegistryInfo, registry_find, registry_unqualified_name
+
+    for model in models:
+        name = provider(model)
+
+        def provides(info: RegistryInfo, name: str = name) -> bool:
+            return info.type == "modelapi" and registry_unqualified_name(info) == name
+
+        if not registry_find(provides):
+            raise ValueError(f"{model}: {name} is no provider that Inspect or a plugin of it has")
 
 
 def _counted(plan: Plan, pack: Pack, embedder: str, may_fetch: bool) -> Counted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from neuron_eval.report.neurons import ADACS, SIMULATION
@@ -16,13 +16,16 @@ NAMES = {SIMULATION: "simulation correlation", ADACS: "AdaCS"}
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """Runs, and the neurons that one scorer scored in all of them."""
+    """Runs, and the neurons that one scorer scored in all that have any neuron in common."""
 
     runs: tuple[Run, ...]
     """Those with a score by the scorer, in the order given."""
 
-    common: tuple[str, ...]
-    """Ids, in the first run's order."""
+    together: tuple[tuple[Run, ...], ...]
+    """The same runs, apart where they share no neuron, not even through others."""
+
+    common: Mapping[str, tuple[str, ...]]
+    """By log: the ids that all runs together with it share, in the first one's order."""
 
     left_out: Mapping[str, int]
     """By log: how many neurons were scored there that are not common; 0 if none."""
@@ -32,7 +35,7 @@ class Compared:
 
     def ids(self, run: Run, scorer: str) -> tuple[str, ...]:
         """The neurons to take of a run: the common ones; without any, its own."""
-        return self.common or scored_ids(run, scorer)
+        return self.common.get(run.log) or scored_ids(run, scorer)
 
 
 def scorers(runs: Sequence[Run]) -> tuple[str, ...]:
@@ -69,15 +72,40 @@ def values(run: Run, ids: Sequence[str], scorer: str) -> list[float]:
 
 
 def compare(runs: Sequence[Run], scorer: str) -> Compared:
-    """Restrict runs to the neurons that a scorer scored in every run that it scored any in."""
+    """Restrict runs to the neurons that a scorer scored in every run that it scored any in.
+
+    Runs on other neurons altogether are beside the others, and restrict them to nothing.
+    """
     scored = {run.log: set(scored_ids(run, scorer)) for run in runs}
     kept = tuple(run for run in runs if scored[run.log])
-    common: tuple[str, ...] = ()
-    if kept:
-        shared = set.intersection(*(scored[run.log] for run in kept))
-        common = tuple(id for id in kept[0].results if id in shared)
-    left_out = {run.log: len(scored[run.log]) - len(common) for run in kept}
-    return Compared(kept, common, left_out, tuple(_left_out(kept, common, left_out, scorer, runs)))
+    together = _together(kept, scored)
+    common: dict[str, tuple[str, ...]] = {}
+    for group in together:
+        shared = set.intersection(*(scored[run.log] for run in group))
+        ids = tuple(id for id in group[0].results if id in shared)
+        common.update({run.log: ids for run in group})
+    left_out = {run.log: len(scored[run.log]) - len(common[run.log]) for run in kept}
+    found = Compared(kept, together, common, left_out, ())
+    return replace(found, notes=tuple(_left_out(found, scorer, runs)))
+
+
+def _together(
+    runs: Sequence[Run], scored: Mapping[str, Collection[str]]
+) -> tuple[tuple[Run, ...], ...]:
+    """Runs that share neurons, directly or through others, in the order given."""
+    groups: list[tuple[list[Run], set[str]]] = []
+    for run in runs:
+        mine, ids = [run], set(scored[run.log])
+        apart = []
+        for group, theirs in groups:
+            if theirs.isdisjoint(ids):
+                apart.append((group, theirs))
+            else:
+                mine, ids = group + mine, ids | theirs
+        groups = [*apart, (mine, ids)]
+    order = {run.log: i for i, run in enumerate(runs)}
+    found = [sorted(group, key=lambda run: order[run.log]) for group, _ in groups]
+    return tuple(tuple(group) for group in sorted(found, key=lambda g: order[g[0].log]))
 
 
 def label(run: Run, runs: Sequence[Run]) -> str:
@@ -130,32 +158,40 @@ def _flat(place: str, value: Any) -> list[tuple[str, str]]:
     return [(place, str(value))]
 
 
-def _left_out(
-    runs: Sequence[Run],
-    common: Sequence[str],
-    left_out: Mapping[str, int],
-    scorer: str,
-    all_runs: Sequence[Run],
-) -> list[str]:
+def _left_out(compared: Compared, scorer: str, all_runs: Sequence[Run]) -> list[str]:
     name = scorer_name(scorer)
-    without = [label(run, all_runs) for run in all_runs if run not in runs]
-    notes = [f"{name}: nothing was scored in {'; '.join(without)}."] if without and runs else []
-    if not any(left_out.values()):
-        return notes
+    without = [label(run, all_runs) for run in all_runs if run not in compared.runs]
+    notes = []
+    if without and compared.runs:
+        notes.append(f"{name}: nothing was scored in {'; '.join(without)}.")
+    if len(compared.together) > 1:
+        groups = [", ".join(label(run, all_runs) for run in one) for one in compared.together]
+        notes.append(f"{name}: on different neurons, and compared apart: {' | '.join(groups)}.")
+    for group in compared.together:
+        notes.extend(_left_out_of(group, compared, name, all_runs))
+    return notes
+
+
+def _left_out_of(
+    group: Sequence[Run], compared: Compared, name: str, all_runs: Sequence[Run]
+) -> list[str]:
+    """A sentence on the neurons that runs on the same neurons have and others of them have not."""
+    left_out = compared.left_out
+    if not any(left_out[run.log] for run in group):
+        return []
+    common = len(compared.common[group[0].log])
     counts = "; ".join(
-        f"{left_out[run.log]} of {left_out[run.log] + len(common)} in {label(run, all_runs)}"
-        for run in runs
+        f"{left_out[run.log]} of {left_out[run.log] + common} in {label(run, all_runs)}"
+        for run in group
         if left_out[run.log]
     )
     if not common:
         return [
-            *notes,
             f"{name}: no neuron was scored in every run, so each mean is over its run's own "
-            f"neurons and nothing is compared ({counts} are not in all of the others).",
+            f"neurons and nothing is compared ({counts} are not in all of the others)."
         ]
-    neurons = "neuron that was" if len(common) == 1 else "neurons that were"
+    neurons = "neuron that was" if common == 1 else "neurons that were"
     return [
-        *notes,
-        f"{name}: compared on the {len(common):,} {neurons} scored in every run. "
-        f"Left out of the scored ones: {counts}.",
+        f"{name}: compared on the {common:,} {neurons} scored in every run. "
+        f"Left out of the scored ones: {counts}."
     ]

@@ -37,7 +37,8 @@ class Comparison:
     """The differences, run minus baseline."""
 
     p: float | None
-    """The test's p after Holm's correction over the scorer's comparisons; None without a test."""
+    """The test's p after Holm's correction over the scorer's comparisons with this baseline run;
+    None without a test."""
 
 
 def is_baseline(run: Run, baseline: str) -> bool:
@@ -48,8 +49,9 @@ def is_baseline(run: Run, baseline: str) -> bool:
 def baseline_of(run: Run, runs: Sequence[Run], baseline: str, scorer: str) -> Run | None:
     """The baseline's run to compare a run with.
 
-    It was measured by the same model. Of several it is one with the same explainer, and of those
-    the one with the most settings in common; None if there is none.
+    It was measured by the same model and has the same explainer: formats are compared, not
+    explainers. Explanations from elsewhere, which have none, are compared with the only baseline
+    there is. Of several it is the one with the most settings in common; None if there is none.
     """
     measured = [
         one
@@ -59,7 +61,7 @@ def baseline_of(run: Run, runs: Sequence[Run], baseline: str, scorer: str) -> Ru
         and measured_by(one, scorer) == measured_by(run, scorer)
     ]
     own = [one for one in measured if one.explainer == run.explainer]
-    if not own and len(measured) != 1:
+    if not own and not (run.given and len(measured) == 1):
         return None
     mine = set(settings(run).items())
     return max(own or measured, key=lambda one: len(mine & set(settings(one).items())))
@@ -94,10 +96,14 @@ def comparisons(
         result = paired(values(run, ids, scorer), values(other, ids, scorer))
         if result is not None:
             found.append((run, other, ids, result))
-    corrected = holm([one[3].p for one in found])
+    corrected: dict[str, float | None] = {}
+    for family in dict.fromkeys(other.log for _, other, _, _ in found):
+        mine_of_it = [(run, result) for run, other, _, result in found if other.log == family]
+        ps = holm([result.p for _, result in mine_of_it])
+        corrected.update({run.log: p for (run, _), p in zip(mine_of_it, ps, strict=True)})
     return [
-        Comparison(run, other, scorer, ids, result, p)
-        for (run, other, ids, result), p in zip(found, corrected, strict=True)
+        Comparison(run, other, scorer, ids, result, corrected[run.log])
+        for run, other, ids, result in found
     ], notes
 
 

@@ -76,13 +76,17 @@ def print_report(
     from neuron_eval.report.tables import all_tables
     from neuron_eval.report.writing import write_report
 
-    console = Console(width=max(WIDTH, Console().width))
     collected = collect(places, excerpts=out is not None, workers=min(2, os.cpu_count() or 1))
     tables = all_tables(collected, baseline, read_prices(prices) if prices else None, by)
+    drawn = [terminal_table(table) for table in tables]
+    console = Console(width=max(WIDTH, Console().width))
+    needed = max(console.measure(table).minimum for table in drawn)
+    # A line that the terminal folds is ugly; a number that is cut off is wrong.
+    console.width = max(console.width, needed)
     for note in collected.notes:
         console.print(note, markup=False, style="yellow", soft_wrap=True)
-    for table in tables:
-        console.print(terminal_table(table))
+    for table, picture in zip(tables, drawn, strict=True):
+        console.print(picture)
         for note in table.notes:
             console.print(note, markup=False, highlight=False, soft_wrap=True)
         console.print()

@@ -82,6 +82,7 @@ def read_run(header: EvalLog, excerpts: bool) -> Run:
         identity=identity(header),
         results=results,
         spent=spending.spent(),
+        given="explanations" in about,
         neurons_skipped=int(about.get("neurons_skipped", 0)) + int(about.get("neurons_missing", 0)),
     )
 

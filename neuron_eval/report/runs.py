@@ -145,6 +145,9 @@ class Run:
     spent: tuple[Spent, ...] = ()
     """Requests and tokens, by role and model."""
 
+    given: bool = False
+    """Whether the explanations come from elsewhere, and nothing was explained."""
+
     neurons_skipped: int = 0
     """Neurons left out for having too few excerpts, or missing in their source."""
 

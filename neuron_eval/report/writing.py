@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,12 +37,15 @@ def write_report(
         The page, and a sentence for each figure that could not be drawn.
 
     Raises:
+        ValueError: Two logs to put beside the page have one name.
         OSError: Something cannot be read or written.
     """
     from neuron_eval.report.figures import write_figures
     from neuron_eval.report.page.write import write_page
     from neuron_eval.report.rendering import write_tables
 
+    if bundle:
+        check_names(collected.runs)
     _clear(out)
     write_tables(tables, out / TABLES)
     figures, notes = write_figures(collected, out / FIGURES, baseline)
@@ -49,6 +53,18 @@ def write_report(
         _bundle(collected.runs, out / VIEWER)
     page = write_page(collected, tables, figures, out, VIEWER if bundle else None)
     return page, notes
+
+
+def check_names(runs: Sequence[Run]) -> None:
+    """Logs lie side by side in the viewer.
+
+    Raises:
+        ValueError: Two have one name.
+    """
+    names = Counter(run.log.rpartition("/")[2] for run in runs)
+    for name, times in names.items():
+        if times > 1:
+            raise ValueError(f"two logs are named {name}: rename one to put both into the viewer")
 
 
 def _clear(out: Path) -> None:

@@ -20,9 +20,7 @@ from neuron_eval.report.figures.style import paper_style, save
 from neuron_eval.report.runs import Collected
 from neuron_eval.report.visible import visible
 
-NAMES = tuple(
-    one.NAME for one in (scores, differences, tokens, layers, distribution, calibration)
-)
+NAMES = tuple(one.NAME for one in (scores, differences, tokens, layers, distribution, calibration))
 """What every figure that there may be is called."""
 
 

@@ -46,7 +46,7 @@ def draw(collected: Collected) -> Drawn | str:
     panels = figure.subplots(len(groups), 1, sharex=True, squeeze=False)[:, 0]
     words = []
     for panel, group in zip(panels, groups, strict=True):
-        perfect = _empty(panel, group.name)
+        diagonal = _empty(panel, group.name)
         for run in group.runs:
             if run.log not in found:
                 continue
@@ -55,7 +55,7 @@ def draw(collected: Collected) -> Drawn | str:
             _line(panel, {x + shift: one for x, one in points.items()}, by_format[run.format])
             words.append(f"{pretty(label(run, runs))} {_words(points)}")
     panels[-1].set_xlabel("simulated activation (0 the neuron’s lowest, 1 its highest)")
-    legend(figure, runs, "formats", more=perfect)
+    legend(figure, runs, "formats", more=diagonal)
     return Drawn(figure, f"Mean true by simulated activation: {', '.join(words)}.")
 
 
@@ -64,7 +64,9 @@ def _empty(panel: Axes, title: str) -> list[Line2D]:
     panel.set(xlim=(0, 1), ylim=(0, 1), ylabel="true activation\n(share of the neuron’s highest)")
     panel.set_title(title, loc="left")
     dashes = (0, (3, 2))
-    return panel.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=dashes, label="perfect")
+    return panel.plot(
+        [0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=dashes, label="same share"
+    )
 
 
 def _line(panel: Axes, points: dict[float, Estimate], look: Look) -> None:

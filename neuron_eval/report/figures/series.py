@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from neuron_eval.report.comparing import Compared, scored_ids, scorer_name
+from neuron_eval.report.comparing import Compared, scorer_name
 from neuron_eval.report.neurons import ADACS, SIMULATION
 from neuron_eval.report.runs import Run
 from neuron_eval.report.statistics import Estimate
@@ -76,7 +76,7 @@ def neurons_of(compared: Compared, run: Run, scorer: str) -> tuple[str, ...]:
     """
     if run not in compared.runs:
         return ()
-    return compared.common or scored_ids(run, scorer)
+    return compared.ids(run, scorer)
 
 
 def with_interval(found: Estimate) -> str:

@@ -37,7 +37,7 @@ NOTES = (
     "of neurons.",
     "A win is a higher score than the baseline's on a neuron, a tie the same up to 1e-12.",
     "p: Wilcoxon signed-rank test, two-sided, with Holm's correction over the comparisons of the "
-    "same measure in this table; no test where all neurons are tied.",
+    "same measure with the same baseline run; no test where all neurons are tied.",
     "Neurons needed: for 80 % power of a two-sided paired t test at 0.05, if the mean and the "
     "spread of the differences are those seen here.",
 )

@@ -128,12 +128,14 @@ def _means(compared: Compared, scorer: str, by: str | None, value: object) -> di
     }
     scores = {run.log: values(run, ids[run.log], scorer) for run in compared.runs}
     found = {log: made for log, mine in scores.items() if (made := estimate(mine)) is not None}
-    if not compared.common:
-        return {log: estimate_cell(made) for log, made in found.items()}
-    cells: dict[str, Cell] = {}
-    for measure in dict.fromkeys(measured_by(run, scorer) for run in compared.runs):
-        logs = [r.log for r in compared.runs if measured_by(r, scorer) == measure]
-        cells.update(_beside_the_best({log: found[log] for log in logs if log in found}, scores))
+    cells = {log: estimate_cell(made) for log, made in found.items()}
+    for group in compared.together:
+        if not compared.common[group[0].log]:
+            continue
+        for measure in dict.fromkeys(measured_by(run, scorer) for run in group):
+            logs = [r.log for r in group if measured_by(r, scorer) == measure]
+            mine = {log: found[log] for log in logs if log in found}
+            cells.update(_beside_the_best(mine, scores))
     return cells
 
 
@@ -161,7 +163,11 @@ def _notes(compared: Mapping[str, Compared], by: str | None) -> list[str]:
     if not compared:
         return ["Nothing was scored in any run."]
     notes = [MEANS]
-    if any(len(one.runs) > 1 and one.common for one in compared.values()):
+    if any(
+        len(group) > 1 and one.common[group[0].log]
+        for one in compared.values()
+        for group in one.together
+    ):
         notes.append(BEST.format(where="" if by is None else f" in each {by}"))
     for name, one in compared.items():
         models = dict.fromkeys(measured_by(run, name) for run in one.runs)
