@@ -5,18 +5,26 @@ from neuron_eval.embedding import embed_local, embed_openai
 from neuron_eval.explain import avhs, explain, highlight, highlight_summary, original, summary
 from neuron_eval.given.solver import given
 from neuron_eval.metrics import counts, interval
+from neuron_eval.rating.metrics import attention, by_format, by_place
+from neuron_eval.rating.solver import ask_rater
 from neuron_eval.scorers.adacs import adacs
+from neuron_eval.scorers.rating import rating
 from neuron_eval.scorers.scored import scored
 from neuron_eval.scorers.simulation_correlation import simulation_correlation
 from neuron_eval.simulation.choose import check_simulation
 from neuron_eval.tasks import explain as explain_task
 from neuron_eval.tasks import formats as format_tasks
 from neuron_eval.tasks import given as given_task
+from neuron_eval.tasks import rate as rate_task
 
 __all__ = [
     "LexicalBaseline",
     "adacs",
+    "ask_rater",
+    "attention",
     "avhs",
+    "by_format",
+    "by_place",
     "check_simulation",
     "counts",
     "embed_local",
@@ -30,6 +38,8 @@ __all__ = [
     "highlight_summary",
     "interval",
     "original",
+    "rate_task",
+    "rating",
     "scored",
     "simulation_correlation",
     "summary",

@@ -3,6 +3,8 @@
 import os
 
 import pytest
+from inspect_ai.model import GenerateConfig
+from inspect_ai.model._generate_config import set_active_generate_config
 from inspect_ai.model._model import init_model_roles
 
 
@@ -14,8 +16,9 @@ def _own_folders(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     for variable in ("OPENAI_API_KEY", "INSPECT_EVAL_MODEL"):
         monkeypatch.delenv(variable, raising=False)
-    # Inspect leaves the last eval's roles bound in the process.
+    # Inspect leaves the last eval's roles, and its settings, a cache among them, in the process.
     init_model_roles({})
+    set_active_generate_config(GenerateConfig())
 
 
 def pytest_sessionfinish(session, exitstatus):

@@ -22,6 +22,7 @@ around them. So new wording, or another project's, is a file and no code. The fi
       sparse: {system: "…", …}    # the keys of `SparseWording`
       per_token: {system: "…", …} # the keys of `PerTokenWording`
       all_at_once: {system: "…"}  # the keys of `AllAtOnceWording`
+    rating: {system: "…", …}      # optional, the keys of `RatingWording`
 
 A prompt made with it is: the system message; for each few-shot neuron a user and an assistant
 message; the user message of the neuron at hand. A user message is
@@ -47,6 +48,7 @@ from typing import Any, TypeVar
 
 import yaml
 
+from neuron_eval.prompts.rating import RatingWording
 from neuron_eval.prompts.wording import (
     AllAtOnceWording,
     ChatWording,
@@ -105,6 +107,7 @@ def _parse(content: bytes, path: str) -> Pack:
         formats[str(name)] = _strings(Wording, {**shared, **section}, here)
     simulation = data.get("simulation") or {}
     _keys(simulation, f"{at}: simulation", required=set(), allowed=_SIMULATION)
+    rating = data.get("rating")
     return Pack(
         name=str(data["name"]),
         version=str(data.get("version", "")),
@@ -115,10 +118,11 @@ def _parse(content: bytes, path: str) -> Pack:
         sparse=_section(SparseWording, simulation, "sparse", at),
         per_token=_section(PerTokenWording, simulation, "per_token", at),
         all_at_once=_all_at_once(simulation, at),
+        rating=None if rating is None else _strings(RatingWording, rating, f"{at}: rating"),
     )
 
 
-_TOP_LEVEL = {"name", "version", "shared", "formats", "few_shot", "simulation"}
+_TOP_LEVEL = {"name", "version", "shared", "formats", "few_shot", "simulation", "rating"}
 _SIMULATION = {"chat", "sparse", "per_token", "all_at_once"}
 
 
@@ -154,6 +158,7 @@ _MARKS: Mapping[type, Mapping[str, str]] = {
     SparseWording: {"explanation": "{explanation}", "start": "{letter}"},
     PerTokenWording: {"explanation": "{explanation}"},
     AllAtOnceWording: {"neuron": "{explanation}"},
+    RatingWording: {"title": "{title}", "option": "{explanation}"},
 }
 """What a string must hold, or the prompt would lack it."""
 

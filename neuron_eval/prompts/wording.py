@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from neuron_eval.prompts.rating import RatingWording
 from neuron_eval.records import ActivationRecord
 
 
@@ -193,6 +194,9 @@ class Pack:
 
     all_at_once: AllAtOnceWording | None = None
     """The wording of the published way; None if the pack has none."""
+
+    rating: RatingWording | None = None
+    """The raters' wording; None if the pack has none."""
 
     def wording(self, format_name: str) -> Wording:
         """The wording of one format.

@@ -1,0 +1,1 @@
+"""Judging explanations: the question that people and language models are asked alike."""

@@ -1,0 +1,158 @@
+"""A rater's answer, as JSON: ratings and the best, or that the neuron was skipped.
+
+    {"ratings": {"A": 4, "B": 2}, "best": "A", "comment": ""}
+    {"skipped": "I cannot read this language"}
+
+It is the completion's text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from neuron_eval.rating.question import Question
+
+MAX_TEXT = 10_000
+"""Characters that a comment or a reason may have."""
+
+
+class AnswerError(ValueError):
+    """An answer that cannot be used; the message says in a clause what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a rater thinks of a question's options."""
+
+    ratings: Mapping[str, int]
+    """By letter, one for every option, on the question's scale."""
+
+    best: str
+    """The letter of the option that describes the neuron best."""
+
+    comment: str = ""
+    """What else the rater wants to say."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The answer as the module's docstring shows it."""
+        return {"ratings": dict(self.ratings), "best": self.best, "comment": self.comment}
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """The rater did not want to, or could not, judge the neuron."""
+
+    reason: str
+    """Why, in the rater's words."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The answer as the module's docstring shows it."""
+        return {"skipped": self.reason}
+
+
+def parse_answer(text: str, question: Question) -> Answer | Skipped:
+    """Read an answer out of a completion.
+
+    Other text may stand around the JSON object, as language models write it; of several objects
+    the last that is an answer counts. Further fields are ignored.
+
+    Args:
+        text: The completion.
+        question: What was asked.
+
+    Raises:
+        AnswerError: There is no answer, a rating is missing or off the scale, a letter is none of
+            the question's, or a text is too long.
+    """
+    found = list(_objects(text))
+    answers = [one for one in found if one.keys() & {"ratings", "best", "skipped"}]
+    if not answers:
+        raise AnswerError("it holds no JSON object with the fields ratings and best")
+    return from_json(answers[-1], question)
+
+
+def from_json(data: object, question: Question) -> Answer | Skipped:
+    """Check an answer that is parsed already.
+
+    Raises:
+        AnswerError: See `parse_answer`.
+    """
+    if not isinstance(data, Mapping):
+        raise AnswerError(f"it is a {type(data).__name__}, not a JSON object")
+    if "skipped" in data:
+        reason = _text(data, "skipped")
+        if not reason.strip():
+            raise AnswerError("the reason for skipping is empty")
+        return Skipped(reason)
+    best = data.get("best")
+    if not isinstance(best, str) or best not in question.letters:
+        raise AnswerError(f"best is {_shown(best)}, not one of {', '.join(question.letters)}")
+    return Answer(_ratings(data.get("ratings"), question), best, _text(data, "comment"))
+
+
+def _ratings(data: object, question: Question) -> dict[str, int]:
+    letters, scale = question.letters, question.scale
+    if not isinstance(data, Mapping):
+        raise AnswerError(f"ratings is {_shown(data)}, not an object with a rating for each letter")
+    unknown = [name for name in data if name not in letters]
+    if unknown:
+        raise AnswerError(f"there is no explanation {_shown(unknown[0])} to rate")
+    missing = [name for name in letters if name not in data]
+    if missing:
+        raise AnswerError(f"the rating of {', '.join(missing)} is missing")
+    for name, value in data.items():
+        if type(value) is not int or not scale.least <= value <= scale.most:
+            raise AnswerError(
+                f"the rating of {name} is {_shown(value)}, not a whole number from {scale.least} "
+                f"to {scale.most}"
+            )
+    return {name: data[name] for name in letters}
+
+
+def _text(data: Mapping[str, Any], name: str) -> str:
+    value = data.get(name)
+    if value is None and name == "comment":
+        return ""
+    if not isinstance(value, str):
+        raise AnswerError(f"{name} is {_shown(value)}, not a text")
+    if len(value) > MAX_TEXT:
+        raise AnswerError(f"{name} has {len(value)} characters; {MAX_TEXT} are allowed")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise AnswerError(f"{name} holds half a character (a lone surrogate)") from None
+    return value
+
+
+def _objects(text: str) -> Iterator[dict[str, Any]]:
+    """The outermost JSON objects of a text, in order."""
+    decoder = json.JSONDecoder(object_pairs_hook=_once)
+    place = text.find("{")
+    while place >= 0:
+        try:
+            data, end = decoder.raw_decode(text, place)
+        except json.JSONDecodeError:
+            end = place + 1
+        except RecursionError:
+            raise AnswerError("it is nested too deeply") from None
+        else:
+            yield data
+        place = text.find("{", end)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    data = dict(pairs)
+    if len(data) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise AnswerError(f"the field {_shown(twice)} stands there twice")
+    return data
+
+
+def _shown(value: object) -> str:
+    """A value in a message, short; what a rater sent may be of any length."""
+    text = json.dumps(value, ensure_ascii=True, default=str)
+    return text if len(text) <= 40 else f"{text[:37]}..."

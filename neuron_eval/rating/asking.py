@@ -1,0 +1,156 @@
+"""Asking a rater: a person once, a language model again up to twice with what was wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from weakref import WeakSet
+
+from inspect_ai.model import (
+    ChatMessage,
+    ChatMessageUser,
+    GenerateConfig,
+    Model,
+    ModelAPI,
+    ModelOutput,
+    ResponseSchema,
+)
+from inspect_ai.util import JSONSchema
+
+from neuron_eval.explain import PromptTooLongError, reasons
+from neuron_eval.prompts.rating import RatingWording
+from neuron_eval.rating.answer import AnswerError, parse_answer
+from neuron_eval.rating.build import Candidate
+from neuron_eval.rating.prompt import asks_again, messages
+from neuron_eval.rating.question import Question
+from neuron_eval.rating.turns import Turn, answered
+
+ATTEMPTS = 3
+"""How often a language model is asked one question: once, and again twice."""
+
+MAX_TOKENS = 1000
+"""Room for an answer, and for some prose that a model may write before it."""
+
+PERSON = "human/"
+"""How the names of models begin that are people."""
+
+BY_SCHEMA = frozenset(
+    (
+        "anthropic", "fireworks", "google", "grok", "groq", "mistral", "ollama", "openai",
+        "openai-api", "openrouter", "sagemaker", "sglang", "together", "vllm",
+    )
+)  # fmt: skip
+"""Providers that hand a schema on; Inspect's others drop it without a word, or warn."""
+
+_REFUSED: WeakSet[ModelAPI] = WeakSet()
+"""Models whose server takes no schema."""
+
+
+def is_person(rater: str) -> bool:
+    """Whether a rater's name is that of a person."""
+    return rater.startswith(PERSON)
+
+
+async def ask(
+    model: Model, order: Sequence[Candidate], question: Question, wording: RatingWording
+) -> tuple[Turn, list[ChatMessage], ModelOutput]:
+    """Ask one question.
+
+    Args:
+        model: The rater.
+        order: The explanations as the question shows them.
+        question: The question.
+        wording: The pack's.
+
+    Returns:
+        What came of it, the messages with every answer, and the last output.
+
+    Raises:
+        PromptTooLongError: The question does not fit into the model's context window.
+    """
+    asked = messages(question, wording)
+    person = is_person(str(model))
+    attempts, problem = (1 if person else ATTEMPTS), ""
+    for attempt in range(attempts):
+        output = await (model.generate(asked) if person else _generate(model, asked, question))
+        if output.stop_reason == "model_length":
+            raise PromptTooLongError(
+                f"sample {question.id}: a question with {len(question.excerpts)} excerpts and "
+                f"{len(question.options)} explanations does not fit into the context window of "
+                f"{model}"
+            )
+        asked += [output.message] if output.choices else []
+        try:
+            found = parse_answer(output.completion, question)
+        except AnswerError as error:
+            problem = f"{_stopped(output)}{error}"
+        else:
+            return answered(order, question, found), asked, output
+        if attempt + 1 < attempts:
+            asked.append(ChatMessageUser(content=asks_again(question, wording, problem)))
+    return Turn(tuple(order), problem=problem), asked, output
+
+
+async def _generate(model: Model, asked: list[ChatMessage], question: Question) -> ModelOutput:
+    """One answer; by schema where the provider can, without where its server then refuses."""
+    config = _settings(model)
+    if str(model).partition("/")[0] in BY_SCHEMA and model.api not in _REFUSED:
+        try:
+            schema = GenerateConfig(response_schema=answer_schema(question))
+            return await model.generate(asked, config=config.merge(schema))
+        except Exception as error:
+            if not _refuses_schema(error):
+                raise
+            _REFUSED.add(model.api)
+    return await model.generate(asked, config=config)
+
+
+def _settings(model: Model) -> GenerateConfig:
+    own = model.config
+    if reasons(model):
+        return GenerateConfig()
+    return GenerateConfig(
+        temperature=0.0 if own.temperature is None else None,
+        max_tokens=MAX_TOKENS if own.max_tokens is None else None,
+    )
+
+
+def answer_schema(question: Question) -> ResponseSchema:
+    """The form of an answer to a question, in the subset of JSON Schema that providers share.
+
+    It has no comment: small models that have to write one do not come to an end.
+    """
+    scale = question.scale
+    rating = JSONSchema(type="integer", minimum=scale.least, maximum=scale.most)
+    return ResponseSchema(
+        name="rating",
+        json_schema=_object(
+            {
+                "ratings": _object(dict.fromkeys(question.letters, rating)),
+                "best": JSONSchema(type="string", enum=list(question.letters)),
+            }
+        ),
+        strict=True,
+    )
+
+
+def _object(properties: dict[str, JSONSchema]) -> JSONSchema:
+    return JSONSchema(
+        type="object",
+        properties=properties,
+        required=list(properties),
+        additionalProperties=False,
+    )
+
+
+def _refuses_schema(error: Exception) -> bool:
+    """Whether a server's error is about the schema; Inspect adds the request, which names it."""
+    said = (getattr(error, "provider_message", None) or str(error)).partition("\nRequest:\n")[0]
+    names = ("response_format", "output_format", "json_schema", "response_schema", "structured")
+    return any(name in said.lower() for name in names)
+
+
+def _stopped(output: ModelOutput) -> str:
+    """What the reason for which the rater stopped adds to what is wrong."""
+    return {"max_tokens": "it was cut off: ", "content_filter": "it was refused: "}.get(
+        output.stop_reason, ""
+    )

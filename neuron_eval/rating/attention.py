@@ -1,0 +1,88 @@
+"""Checks of attention, on request: neurons shown twice, and explanations of other neurons."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from neuron_eval.rating.explanations import ExplainedNeuron
+
+AGAIN = "#2"
+"""Follows the id of a neuron that is shown for the second time."""
+
+
+def shown_twice(neurons: Sequence[ExplainedNeuron], number: int, seed: int) -> list[str]:
+    """The ids of the neurons that are shown twice.
+
+    Args:
+        neurons: All neurons.
+        number: How many are shown twice.
+        seed: What is drawn.
+
+    Raises:
+        ValueError: There are fewer neurons.
+    """
+    if number > len(neurons):
+        raise ValueError(f"repeat={number}: there are only {len(neurons)} neurons")
+    ids = sorted(one.id for one in neurons)
+    return sorted(random.Random(f"{seed}\nrepeat").sample(ids, number))
+
+
+def planted(
+    neuron: ExplainedNeuron, neurons: Sequence[ExplainedNeuron], seed: int
+) -> tuple[str, str]:
+    """Another neuron's explanation that is none of this neuron's, and the other's id.
+
+    Args:
+        neuron: Whose question it is planted in.
+        neurons: All neurons.
+        seed: What is drawn.
+
+    Raises:
+        ValueError: No other neuron has such an explanation.
+    """
+    own = {text.strip() for text in neuron.explanations.values()}
+    found = [
+        (text, other.id)
+        for other in neurons
+        if other.id != neuron.id
+        for text in other.explanations.values()
+        if text.strip() not in own
+    ]
+    if not found:
+        raise ValueError(f"planted=true: no neuron but {neuron.id} has an explanation of its own")
+    return random.Random(f"{seed}\nplanted\n{neuron.id}").choice(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a rater said of a neuron, one of the times it was shown."""
+
+    ratings: Mapping[str, float]
+    """By column."""
+
+    best: Mapping[str, float]
+    """By column, see `neuron_eval.rating.turns.Judgement`."""
+
+
+def consistency(pairs: Iterable[tuple[Said, Said]]) -> tuple[float, float] | None:
+    """How much a rater agrees with itself.
+
+    Args:
+        pairs: What it said of a neuron the first and the second time.
+
+    Returns:
+        The mean absolute difference of the two ratings of an explanation, and the share of
+        neurons with the same best explanation; None if there are no pairs.
+    """
+    found = list(pairs)
+    if not found:
+        return None
+    differences = [
+        abs(first.ratings[column] - second.ratings[column])
+        for first, second in found
+        for column in first.ratings
+    ]
+    return fmean(differences), fmean(first.best == second.best for first, second in found)

@@ -1,0 +1,102 @@
+"""From a neuron and its explanations to the question, and from an answer back to the columns."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from neuron_eval.dataset import describe
+from neuron_eval.dealt import DealtNeuron
+from neuron_eval.formats.base import Shown, letter
+from neuron_eval.prompting import cutoff
+from neuron_eval.prompts.rating import RatingWording
+from neuron_eval.rating.question import Option, Question, Scale, ShownExcerpt
+
+LEAST, MOST = 1, 5
+"""The scale, as published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An explanation to rate, and whose it is."""
+
+    explanation: str
+    """The text, without white space around it."""
+
+    columns: tuple[str, ...]
+    """The formats, or columns of a file, that say exactly this; none for a planted one."""
+
+
+def candidates(explanations: Mapping[str, str], planted: str | None = None) -> list[Candidate]:
+    """The explanations of a neuron, identical ones once.
+
+    Args:
+        explanations: By column, in the columns' order.
+        planted: An explanation of another neuron to put among them.
+    """
+    merged: dict[str, list[str]] = {}
+    for column, text in explanations.items():
+        merged.setdefault(text.strip(), []).append(column)
+    if planted is not None:
+        merged.setdefault(planted.strip(), [])
+    return [Candidate(text, tuple(columns)) for text, columns in merged.items()]
+
+
+def in_order(
+    found: Sequence[Candidate], seed: int, id_: str, rater: str, turn: int = 0
+) -> list[Candidate]:
+    """The order in which a rater sees the explanations of a neuron.
+
+    The first order is drawn by seed, neuron and rater. The following ones turn it round, so that
+    N of them show each of N explanations once at each place; then another is drawn.
+
+    Args:
+        found: The explanations.
+        seed: What is drawn.
+        id_: The sample's id.
+        rater: The rater's name.
+        turn: How often the rater was asked before.
+    """
+    round_, shift = divmod(turn, len(found))
+    order = list(found)
+    random.Random(f"{seed}\n{id_}\n{rater}\n{round_}").shuffle(order)
+    return order[shift:] + order[:shift]
+
+
+def question(
+    id_: str,
+    dealt: DealtNeuron,
+    order: Sequence[Candidate],
+    excerpts: str,
+    wording: RatingWording,
+) -> Question:
+    """The question about a neuron.
+
+    Args:
+        id_: The sample's id.
+        dealt: The neuron.
+        order: Its explanations as they are shown.
+        excerpts: Which of the neuron's are shown: ``train``, as to the explainer, or ``valid``.
+        wording: The pack's.
+    """
+    held = {"train": dealt.train, "valid": dealt.valid}[excerpts]
+    # The cutoff is the explainer's, whatever the rater sees.
+    above = cutoff(dealt.neuron, dealt.shown)
+    shown = Shown(tuple(excerpt.record for excerpt in held), above)
+    return Question(
+        id=id_,
+        title=describe(dealt.neuron),
+        excerpts=tuple(
+            ShownExcerpt(
+                name=one.name,
+                tokens=one.record.tokens,
+                levels=tuple(shown.normalised(one.record)),
+                highlighted=tuple(shown.high(one.record)),
+            )
+            for one in held
+        ),
+        options=tuple(Option(letter(i), one.explanation) for i, one in enumerate(order)),
+        scale=Scale(LEAST, MOST, wording.least_means, wording.most_means),
+        instructions=wording.instructions,
+    )

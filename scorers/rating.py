@@ -1,0 +1,83 @@
+"""`rating`: what a rater, person or model, thinks of a neuron's explanations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from statistics import fmean
+from typing import Any
+
+from inspect_ai.scorer import Score, Scorer, Target, scorer
+from inspect_ai.solver import TaskState
+
+from neuron_eval.rating.metrics import attention, by_format, by_place
+from neuron_eval.rating.turns import STORE, Judgement, Turn, from_json, judge
+
+
+@scorer(metrics=[by_format(), by_place(), attention()])
+def rating() -> Scorer:
+    """The rating of each explanation, 1 to 5, and which was chosen as the best (Lee et al. 2023).
+
+    The value is the mean rating of the neuron's explanations. The metadata hold ``ratings`` and
+    ``best`` by format: the mean over the orders in which the rater was asked, and the share of
+    the choice, see `neuron_eval.rating.turns.Judgement`. A neuron that was skipped, or of which
+    no answer could be read, is unscored with the reason.
+    """
+
+    async def score(state: TaskState, target: Target) -> Score:
+        stored = state.store.get(STORE)
+        if not stored:
+            return Score.unscored(reason="nobody was asked")
+        turns = [from_json(one) for one in stored["turns"]]
+        metadata = _metadata(state, stored["rater"], turns)
+        found = judge(turns)
+        if found is None:
+            reason, why = _not_scored(turns)
+            return Score.unscored(reason=reason, explanation=why, metadata=metadata)
+        return Score(
+            value=fmean(found.ratings.values()),
+            answer=_answer(found),
+            explanation=_in_words(found, metadata["comment"]),
+            metadata=metadata | _judged(found),
+        )
+
+    return score
+
+
+def _metadata(state: TaskState, rater: str, turns: Sequence[Turn]) -> dict[str, Any]:
+    """What is known whether or not there is an answer."""
+    return {
+        "rater": rater,
+        "orders": len(turns),
+        "repeat_of": (state.metadata or {}).get("repeat_of"),
+        "comment": "\n".join(turn.comment for turn in turns if turn.comment),
+        "failures": [turn.skipped or turn.problem for turn in turns if not turn.ratings],
+        "places": [
+            {"ratings": list(turn.ratings), "best": turn.best + 1} for turn in turns if turn.ratings
+        ],
+        "shared": [list(one.columns) for one in turns[0].order if len(one.columns) > 1],
+    }
+
+
+def _judged(found: Judgement) -> dict[str, Any]:
+    planted = None if found.planted is None else asdict(found.planted)
+    return {"ratings": dict(found.ratings), "best": dict(found.best), "planted": planted}
+
+
+def _not_scored(turns: Sequence[Turn]) -> tuple[str, str]:
+    skipped = next((turn.skipped for turn in turns if turn.skipped), "")
+    if skipped:
+        return "skipped", f"Skipped: {skipped}"
+    return "unreadable answer", f"Not scored, the last answer cannot be used: {turns[-1].problem}"
+
+
+def _answer(found: Judgement) -> str:
+    """The chosen columns."""
+    return ", ".join(column for column, share in found.best.items() if share) or "planted"
+
+
+def _in_words(found: Judgement, comment: str) -> str:
+    ratings = ", ".join(f"{column} {value:g}" for column, value in sorted(found.ratings.items()))
+    planted = "" if found.planted is None else f", planted {found.planted.rating:g}"
+    said = f" Comment: {comment}" if comment else ""
+    return f"Rated {ratings}{planted}; best {_answer(found)}.{said}"
