@@ -4,6 +4,7 @@ from neuron_eval.baseline import LexicalBaseline
 from neuron_eval.embedding import embed_local, embed_openai
 from neuron_eval.explain import avhs, explain, highlight, highlight_summary, original, summary
 from neuron_eval.given.solver import given
+from neuron_eval.human import human
 from neuron_eval.metrics import counts, interval
 from neuron_eval.rating.metrics import attention, by_format, by_place
 from neuron_eval.rating.solver import ask_rater
@@ -36,6 +37,7 @@ __all__ = [
     "given_task",
     "highlight",
     "highlight_summary",
+    "human",
     "interval",
     "original",
     "rate_task",

@@ -1,7 +1,7 @@
-"""Explanations rated by a language model.
+"""Explanations rated by a person or a language model.
 
 inspect eval neuron_eval/rate -T explanations=logs/demo --model openai/gpt-4o
-inspect eval neuron_eval/rate -T explanations=FILE -T neurons=mine.parquet --model openai/gpt-4o
+inspect eval neuron_eval/rate -T explanations=FILE -T neurons=mine.parquet --model human/alice
 """
 
 from inspect_ai import Task, task

@@ -1,0 +1,82 @@
+"""The rater's page as one text, and the policy that lets it do nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from neuron_eval.human.queue import Reply
+from neuron_eval.rating.question import Question
+from neuron_eval.report.visible import visible, visible_lines
+
+HERE = Path(__file__).parent
+
+SCRIPTS = ("dom.js", "page.js", "review.js")
+"""One script in this order."""
+
+
+@cache
+def page_text() -> str:
+    """The page: style and script in it, no question."""
+    text = _read("page.html").replace("{{style}}", _style())
+    return text.replace("{{script}}", _script())
+
+
+@cache
+def policy() -> str:
+    """Content-Security-Policy: this page's own style and script, and its own server."""
+    return (
+        f"default-src 'none'; script-src 'sha256-{_hash(_script())}'; "
+        f"style-src 'sha256-{_hash(_style())}'; img-src data:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'"
+    )
+
+
+def shown_question(question: Question) -> dict[str, Any]:
+    """The question's JSON, its texts with visible signs for what has no shape."""
+    data = question.to_json()
+    scale = data["scale"]
+    return data | {
+        "id": visible(question.id),
+        "title": visible(question.title),
+        "instructions": visible_lines(question.instructions),
+        "excerpts": [
+            one
+            | {"name": visible(one["name"]), "tokens": [visible(token) for token in one["tokens"]]}
+            for one in data["excerpts"]
+        ],
+        "options": [
+            one | {"explanation": visible_lines(one["explanation"])} for one in data["options"]
+        ],
+        "scale": scale
+        | {
+            "least_means": visible(scale["least_means"]),
+            "most_means": visible(scale["most_means"]),
+        },
+    }
+
+
+def shown_answer(reply: Reply | None) -> dict[str, Any] | None:
+    """The answer's JSON as the rater gave it, who may change it."""
+    return None if reply is None else reply.answer.to_json()
+
+
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _script() -> str:
+    return '"use strict";\n' + "\n".join(_read(name) for name in SCRIPTS)
+
+
+def _style() -> str:
+    return _read("page.css")
+
+
+@cache
+def _read(name: str) -> str:
+    return (HERE / name).read_text(encoding="utf-8")

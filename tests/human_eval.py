@@ -1,0 +1,126 @@
+"""Questions for people, and a real `inspect eval` that asks them, in a process of its own."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+LINK = re.compile(r"(\w+) rates at (http://\S+/)")
+PLANTED = (
+    "</script><img src=x onerror=\"window.broken='yes'\">\u202e<script>window.broken=1</script>"
+)
+VISIBLE = PLANTED.replace("\u202e", "⟨U+202E⟩")
+
+TASK = """
+import sys
+from pathlib import Path
+
+sys.path.insert(0, {tests!r})
+
+from human_eval import questions
+from inspect_ai import Task, task
+from inspect_ai.dataset import MemoryDataset, Sample
+from inspect_ai.model import ChatMessageUser
+from inspect_ai.solver import generate
+
+
+@task
+def ask(count: int = 3):
+    samples = [
+        Sample(
+            id=one["id"],
+            input=[ChatMessageUser(content="Rate.", metadata={{"question": one}})],
+        )
+        for one in questions(count)
+    ]
+    return Task(MemoryDataset(samples), solver=generate())
+"""
+
+
+def question(i=0, options=3, planted=""):
+    tokens = ["The", " cat", f" number {i}", "\n", planted or " sat"]
+    return {
+        "id": f"toy/L0N{i}",
+        "title": f"neuron {i} in layer 0 of toy{planted}",
+        "excerpts": [
+            {
+                "name": f"top {k}",
+                "tokens": tokens,
+                "levels": [0, 10, 4, 0, 1],
+                "highlighted": [False, True, True, False, True],
+            }
+            for k in range(2)
+        ],
+        "options": [
+            {"letter": "ABCDEFGH"[k], "explanation": f"explanation {k} of neuron {i}{planted}"}
+            for k in range(options)
+        ],
+        "scale": {
+            "least": 1,
+            "most": 5,
+            "least_means": "not at all",
+            "most_means": "exactly",
+        },
+        "instructions": f"Rate each explanation.\nThen choose the best one.{planted}",
+    }
+
+
+def questions(count):
+    """The second one plants markup and a bidirectional control in every text."""
+    return [question(i, planted=PLANTED if i == 1 else "") for i in range(count)]
+
+
+class HumanEval:
+    """`inspect eval` of a task that asks people; `links` holds each rater's address."""
+
+    def __init__(self, folder, *arguments):
+        self.folder = Path(folder)
+        (self.folder / "ask.py").write_text(TASK.format(tests=str(Path(__file__).parent)))
+        command = [sys.executable, "-m", "inspect_ai", *arguments, "--display", "none"]
+        environment = os.environ | {"INSPECT_LOG_DIR": str(self.folder / "logs")}
+        self.links, self.said, self._told = {}, [], threading.Event()
+        self._process = subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
+
+    def wait_for_links(self, *raters):
+        while not set(raters) <= set(self.links):
+            assert self._told.wait(60), self.said
+            self._told.clear()
+        return [self.links[rater] for rater in raters]
+
+    def kill(self):
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+        self._reader.join()
+        self._process.stderr.close()
+
+    def finish(self):
+        code = self._process.wait(60)
+        self.kill()
+        assert code == 0, self.said
+
+    def _read(self):
+        for line in self._process.stderr:
+            self.said.append(line)
+            if found := LINK.search(line):
+                self.links[found[1]] = found[2]
+                self._told.set()
+        self._told.set()

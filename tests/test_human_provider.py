@@ -1,0 +1,199 @@
+"""`human/NAME` as Inspect's model, with a program in place of the browser."""
+
+import json
+import threading
+import time
+
+import httpx
+import pytest
+from human_eval import question
+from inspect_ai import Task, eval
+from inspect_ai.dataset import MemoryDataset, Sample
+from inspect_ai.model import ChatMessageUser, GenerateConfig, get_model
+from inspect_ai.solver import generate
+
+from neuron_eval.human import provider, serving
+from neuron_eval.human.store import AnswerFile
+from neuron_eval.usage_error import UsageError
+
+RATED = {"ratings": {"A": 4, "B": 1, "C": 5}, "best": "C", "comment": "é"}
+
+
+@pytest.fixture(autouse=True)
+def _own_servers(monkeypatch):
+    servings = {}
+    monkeypatch.setattr(serving, "_servings", servings)
+    yield
+    for one in servings.values():
+        one.stop()
+
+
+def asking(*questions):
+    samples = [
+        Sample(id=one["id"], input=[ChatMessageUser(content="Rate.", metadata={"question": one})])
+        for one in questions
+    ]
+    return Task(MemoryDataset(samples), solver=generate())
+
+
+class Person(threading.Thread):
+    """Answers all that is open after a while, and hands it over."""
+
+    def __init__(self, rater, count=1, after=0.0, rated=RATED):
+        super().__init__(daemon=True)
+        self.rater, self.count, self.after, self.rated = rater, count, after, rated
+        self.shown = []
+
+    def run(self):
+        while not (link := self._link()):
+            time.sleep(0.02)
+        time.sleep(self.after)
+        with httpx.Client(headers={"Origin": link.rsplit("/", 2)[0]}, trust_env=False) as client:
+            while len(self.shown) < self.count:
+                for key in client.get(link + "state").json()["open"]:
+                    self.shown.append(client.get(f"{link}question/{key}").json()["question"]["id"])
+                    body = {"question": key, "answer": self.rated}
+                    client.post(link + "answer", json=body).raise_for_status()
+                client.post(link + "hand-over", json={}).raise_for_status()
+                time.sleep(0.02)
+
+    def _link(self):
+        for one in list(serving._servings.values()):
+            for (rater, _), seat in list(one._seats.items()):
+                if rater == self.rater:
+                    return seat.link
+        return None
+
+
+def rate(task, tmp_path, rater="alice", person=None, **options):
+    if person:
+        person.start()
+    model = get_model(
+        f"human/{rater}", answers=str(tmp_path / "answers"), open=False, memoize=False
+    )
+    (log,) = eval(task, model=model, **options)
+    if person:
+        person.join(10)
+    return log
+
+
+def completions(log):
+    return [json.loads(sample.output.completion) for sample in log.samples]
+
+
+def test_a_person_s_answer_is_the_completion(tmp_path, capfd):
+    person = Person("alice")
+    log = rate(asking(question()), tmp_path, person=person)
+    assert completions(log) == [RATED]
+    assert log.samples[0].output.usage is None
+    assert log.samples[0].output.metadata["seconds"] >= 0
+    assert "alice rates at http://127.0.0.1:" in capfd.readouterr().err
+
+
+def test_a_second_eval_asks_nothing_again(tmp_path):
+    rate(asking(question()), tmp_path, person=Person("alice"))
+    again = Person("alice", count=1)
+    log = rate(asking(question(), question(1)), tmp_path, person=again)
+    assert completions(log) == [RATED, RATED]
+    assert again.shown == ["toy/L0N1"]
+
+
+def test_a_new_process_asks_nothing_again(tmp_path, monkeypatch):
+    rate(asking(question()), tmp_path, person=Person("alice"))
+    before = AnswerFile(tmp_path / "answers", "alice").path.read_bytes()
+    fresh = {}
+    monkeypatch.setattr(serving, "_servings", fresh)  # as a new process has it
+    try:
+        assert completions(rate(asking(question()), tmp_path)) == [RATED]
+    finally:
+        for one in fresh.values():
+            one.stop()
+    assert AnswerFile(tmp_path / "answers", "alice").path.read_bytes() == before
+
+
+def test_an_attempt_that_times_out_does_not_ask_twice(tmp_path):
+    task = asking(question())
+    task.config = GenerateConfig(attempt_timeout=1)
+    person = Person("alice", after=1.5)
+    log = rate(task, tmp_path, person=person)
+    assert completions(log) == [RATED]
+    assert person.shown == ["toy/L0N0"]
+    assert len([e for e in log.samples[0].events if e.event == "model"]) > 1
+
+
+def test_a_skip_is_an_answer(tmp_path):
+    person = Person("alice", rated={"skipped": "not my language"})
+    log = rate(asking(question()), tmp_path, person=person)
+    assert completions(log) == [{"skipped": "not my language"}]
+
+
+def test_two_raters_at_once_share_an_address(tmp_path):
+    people = [Person("alice"), Person("bob", rated=RATED | {"best": "A"})]
+    for person in people:
+        person.start()
+    models = [
+        get_model(f"human/{name}", answers=str(tmp_path), open=False, raters=["alice", "bob"])
+        for name in ("alice", "bob")
+    ]
+    logs = eval(asking(question()), model=models)
+    best = {log.eval.model: completions(log)[0]["best"] for log in logs}
+    assert best == {"human/alice": "C", "human/bob": "A"}
+    assert len(serving._servings) == 1
+
+
+def test_a_message_without_a_question_says_what_people_can_answer(tmp_path):
+    task = Task(MemoryDataset([Sample(input="Explain.")]), solver=generate())
+    log = rate(task, tmp_path)
+    assert log.status == "error"
+    assert "carries no question" in log.error.message
+    assert serving._servings == {}
+
+
+def test_a_question_that_breaks_the_contract_names_the_field(tmp_path):
+    log = rate(asking(question() | {"options": []}), tmp_path)
+    assert "question.options" in log.error.message
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("../alice", {}, "a rater's name has"),
+        ("a" * 41, {}, "a rater's name has"),
+        ("alice\n", {}, "a rater's name has"),
+        ("alice", {"raters": "bob,carol"}, "none of raters=bob,carol"),
+        ("alice", {"raters": ["alice", "b/c"]}, "human/b/c: a rater's name"),
+        ("alice", {"open": "no"}, "allowed are true, false"),
+        ("alice", {"port": "x"}, "port='x'"),
+        ("alice", {"tokens": 1}, "takes no argument tokens"),
+    ],
+)
+def test_a_wrong_argument_is_named(name, arguments, message):
+    with pytest.raises(UsageError, match=message):
+        provider.HumanRater(name, **arguments)
+
+
+def test_a_browser_is_opened_once_for_one_rater_with_a_display(tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr(provider.webbrowser, "open", opened.append)
+    monkeypatch.setattr(provider, "_has_display", lambda: True)
+    model = get_model("human/alice", answers=str(tmp_path), memoize=False)
+    Person("alice", count=2).start()
+    eval(asking(question(), question(1)), model=model)
+    deadline = time.monotonic() + 5
+    while not opened and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert len(opened) == 1
+    assert opened[0].startswith("http://127.0.0.1:")
+
+
+def test_a_folder_of_answers_is_in_the_user_s_data_unless_given():
+    folder = provider.HumanRater("alice")._folder
+    assert folder.parts[-2:] == ("neuron_eval", "answers")
+
+
+def test_with_few_connections_the_next_questions_come_when_answers_are_handed_over(tmp_path):
+    person = Person("alice", count=3)
+    task = asking(*(question(i) for i in range(3)))
+    log = rate(task, tmp_path, person=person, max_connections=1)
+    assert completions(log) == [RATED] * 3
+    assert sorted(person.shown) == [f"toy/L0N{i}" for i in range(3)]
