@@ -20,6 +20,7 @@ def rate(
     seed: int = 0,
     pack: str | None = None,
     limit: int | None = None,
+    columns: str | list[str] | None = None,
 ) -> Task:
     """Have the explanations of each neuron rated from 1 to 5, and the best one chosen.
 
@@ -34,5 +35,8 @@ def rate(
         seed: What is drawn.
         pack: A prompt pack (YAML file) to use instead of the bundled one.
         limit: At most so many neurons.
+        columns: Only these formats of the logs, or columns of the file, separated by commas.
     """
-    return rate_task(explanations, neurons, excerpts, orders, repeat, planted, seed, pack, limit)
+    return rate_task(
+        explanations, neurons, excerpts, orders, repeat, planted, seed, pack, limit, columns
+    )

@@ -14,7 +14,8 @@ from neuron_eval.prompts.wording import PackError
 from neuron_eval.rating.asking import answer_schema
 from neuron_eval.rating.attention import Said, consistency, planted, shown_twice
 from neuron_eval.rating.build import Candidate, candidates, in_order, question
-from neuron_eval.rating.explanations import ExplainedNeuron, _names
+from neuron_eval.rating.explained import ExplainedNeuron
+from neuron_eval.rating.explained_logs import _names
 from neuron_eval.rating.metrics import attention, by_format, by_place
 from neuron_eval.rating.prompt import asks_again, fill, in_words, messages, rating_wording
 from neuron_eval.rating.question import from_json
@@ -206,7 +207,8 @@ def test_the_bias_of_places_is_reported_where_there_are_several_orders():
     places = [{"ratings": [5, 1], "best": 1}, {"ratings": [4, 3], "best": 1}]
     biased = scored("x", {"a": 3}, "a", orders=2, places=places)
     assert by_place()([biased]) == {
-        "place 1 rating": 4.5, "place 1 chosen": 1, "place 2 rating": 2, "place 2 chosen": 0,
+        "place 1 rating": 1.25, "place 1 chosen": 0.5,
+        "place 2 rating": -1.25, "place 2 chosen": -0.5,
     }  # fmt: skip
     assert by_place()([scored("x", {"a": 3}, "a", places=places[:1])]) == {}
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from statistics import fmean
 
 import pytest
 from inspect_ai import eval, eval_retry, score
@@ -129,9 +130,11 @@ def test_logs_are_rated_one_column_a_log_with_the_neurons_that_they_hold(neurons
     assert log.eval.metadata["rated_columns"] == ["summary", "avhs"]
     shown = asked(rater.requests[0])
     assert [one.name for one in shown.excerpts] == ["top 0", "top 4"]
-    # A report on the same folder leaves the rater's log out.
-    notes = collect([str(tmp_path / "explained"), str(log.location)]).notes
-    assert [note for note in notes if "is a log of another task" in note]
+    collected = collect([str(tmp_path / "explained"), str(log.location)])
+    assert [run.format for run in collected.runs] == ["summary", "avhs"]
+    (said,) = collected.raters
+    assert (said.name, said.columns) == ("neuron-fake/rater", ("summary", "avhs"))
+    assert all(one.ratings == {"summary": 2, "avhs": 5} for one in said.rated.values())
 
 
 def test_a_neuron_that_one_log_does_not_explain_is_left_out_and_counted(neurons, tmp_path):
@@ -238,8 +241,15 @@ def test_several_orders_are_averaged_and_show_the_bias_of_places(neurons, file):
     log = run(rate(explanations=file, neurons=neurons, orders=6), rater)
     assert len(rater.requests) == 3 * 6
     found = metrics(log)
-    assert (found["place 1 rating"], found["place 1 chosen"]) == (5, 1)
-    assert (found["place 2 rating"], found["place 2 chosen"]) == (3, 0)
+    options = [
+        len(turn["ratings"]) for one in scores(log).values() for turn in one.metadata["places"]
+    ]
+    assert len(options) == 3 * 6
+    means = [3 + 2 / n for n in options]
+    assert found["place 1 rating"] == pytest.approx(5 - fmean(means))
+    assert found["place 2 rating"] == pytest.approx(3 - fmean(means))
+    assert found["place 1 chosen"] == pytest.approx(1 - fmean(1 / n for n in options))
+    assert found["place 2 chosen"] == pytest.approx(-fmean(1 / n for n in options))
     # Six orders show two, or three, explanations equally often first.
     dog = scores(log)["test/L1N1"].metadata
     assert dog["ratings"] == pytest.approx(dict.fromkeys("abc", 11 / 3))
@@ -352,7 +362,7 @@ def test_explanations_without_activations_cannot_be_shown(neurons, file, tmp_pat
         ({"explanations": ["FILE", "x.csv"]}, "expected one file, or logs only"),
         ({"explanations": "nowhere", "neurons": "NEURONS"}, "logs hold their neurons"),
         ({"explanations": "nowhere"}, "nowhere: there is no such log file or folder"),
-        ({"explanations": "FOLDER"}, "no log to report on"),
+        ({"explanations": "FOLDER"}, "no log of explanations: no log files"),
         ({"explanations": "nowhere.csv", "neurons": "NEURONS"}, "nowhere.csv: No such file"),
         ({"explanations": "FILE", "neurons": "puzzles"}, "said.jsonl explains none of them"),
         ({"excerpts": 5}, "excerpts=5: allowed are train, valid"),
@@ -383,5 +393,5 @@ def test_bad_parameters_are_refused_in_a_sentence(neurons, file, tmp_path, param
 
 def test_the_explanations_of_a_folder_are_read_while_a_rater_logs_into_it(neurons, file, tmp_path):
     log = run(rate(explanations=file, neurons=neurons), log_dir=str(tmp_path / "logs"))
-    with pytest.raises(UsageError, match="is a log of another task"):
+    with pytest.raises(UsageError, match="holds ratings"):
         rate(explanations=str(log.location))

@@ -10,6 +10,7 @@ from made_up_runs import five_formats
 from neuron_eval.report import writing
 from neuron_eval.report.figures import NAMES as FIGURES
 from neuron_eval.report.figures import write_figures
+from neuron_eval.report.raters import Rater
 from neuron_eval.report.reading import collect
 from neuron_eval.report.runs import Collected
 from neuron_eval.report.tables import NAMES as TABLES
@@ -85,7 +86,8 @@ def test_a_report_removes_its_own_old_files_and_nobody_elses(tmp_path):
 
 def test_every_table_and_figure_has_its_name_in_the_list_that_is_cleared(tmp_path):
     collected = five_formats()
-    assert tuple(t.name for t in all_tables(collected, by=("layer", "group"))) == TABLES
+    rated = replace(collected, raters=(Rater("a.eval", "human/a", ("x",), "train", "{}", {}),))
+    assert tuple(t.name for t in all_tables(rated, by=("layer", "group"))) == TABLES
     assert tuple(f.name for f in write_figures(collected, tmp_path)[0]) == FIGURES
 
 

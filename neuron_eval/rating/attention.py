@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from neuron_eval.rating.explanations import ExplainedNeuron
+from neuron_eval.rating.explained import ExplainedNeuron
 
 AGAIN = "#2"
 """Follows the id of a neuron that is shown for the second time."""

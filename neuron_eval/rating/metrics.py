@@ -14,6 +14,7 @@ from inspect_ai.scorer import Metric, SampleScore, Value, metric
 from neuron_eval.intervals import mean_interval
 from neuron_eval.metrics import NAN
 from neuron_eval.rating.attention import Said, consistency
+from neuron_eval.rating.places import places
 
 
 @metric
@@ -45,18 +46,16 @@ def by_format() -> Metric:
 def by_place() -> Metric:
     """Whether the place in which an explanation is shown counts, where there are several orders.
 
-    Of each place, from 1: the mean ``rating`` of what stood there, and how often it was
-    ``chosen``. Without a bias they are alike.
+    Of each place, from 1, by how much the ``rating`` of what stood there is above the question's
+    mean, and by how much it was ``chosen`` more often than by chance. All are near 0 without a
+    bias.
     """
 
     def compute(scores: list[SampleScore]) -> Value:
-        asked = [about for about in map(_about, scores) if about["orders"] > 1]
-        turns = [turn for about in asked for turn in about["places"]]
         values: dict[str, str | int | float | bool | None] = {}
-        for place in range(1, 1 + max((len(turn["ratings"]) for turn in turns), default=0)):
-            there = [turn for turn in turns if len(turn["ratings"]) >= place]
-            values[f"place {place} rating"] = fmean(t["ratings"][place - 1] for t in there)
-            values[f"place {place} chosen"] = fmean(t["best"] == place for t in there)
+        for place in places([_about(score) for score in scores]):
+            values[f"place {place.number} rating"] = place.rating
+            values[f"place {place.number} chosen"] = place.chosen
         return values
 
     return compute

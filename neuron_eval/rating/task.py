@@ -6,15 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from inspect_ai import Task
+from inspect_ai._util.error import PrerequisiteError  # Inspect exports it nowhere else
 from inspect_ai.dataset import MemoryDataset, Sample
+from inspect_ai.model import GenerateConfig, get_model
 from inspect_ai.viewer import TaskSamplesColumn, TaskSamplesView, ViewerConfig
 
 from neuron_eval.dataset import describe
 from neuron_eval.dealt import to_text
 from neuron_eval.parameters import check_choice, check_flag, check_number
 from neuron_eval.prompts.pack import load_pack
+from neuron_eval.rating.asking import is_person
 from neuron_eval.rating.attention import AGAIN, planted, shown_twice
-from neuron_eval.rating.explanations import Explained, ExplainedNeuron, load_explained
+from neuron_eval.rating.explained import Explained, ExplainedNeuron
+from neuron_eval.rating.explanations import load_explained
 from neuron_eval.rating.solver import EXCERPTS, ask_rater
 from neuron_eval.scorers.rating import rating
 from neuron_eval.usage_error import usage_errors
@@ -33,12 +37,13 @@ def rate_task(
     seed: int = 0,
     pack: str | None = None,
     limit: int | None = None,
+    columns: str | list[str] | None = None,
 ) -> Task:
     """Have explanations rated.
 
     Args:
-        explanations: See `neuron_eval.rating.explanations.load_explained`, as are ``neurons``
-            and ``limit``.
+        explanations: See `neuron_eval.rating.explanations.load_explained`, as are ``neurons``,
+            ``limit`` and ``columns``.
         neurons: The source of the neurons of a file.
         excerpts: See `neuron_eval.rating.solver.ask_rater`, as are ``orders`` and ``pack``.
         orders: In how many orders a language model sees the explanations.
@@ -47,6 +52,7 @@ def rate_task(
         seed: What is drawn.
         pack: A prompt pack.
         limit: At most so many neurons.
+        columns: Only these formats, or columns of a file.
 
     Raises:
         UsageError: A parameter is not among the allowed values, or a file cannot be used; the
@@ -62,12 +68,13 @@ def rate_task(
             check_number("limit", limit, least=1)
         solver = ask_rater(excerpts, orders, seed, pack)
         wording = load_pack(pack)
-        found = load_explained(explanations, neurons, limit, seed)
+        found = load_explained(explanations, neurons, limit, seed, columns)
         samples = _samples(found.neurons, repeat, plant, seed)
     return Task(
         dataset=MemoryDataset(samples, name="explanations"),
         solver=solver,
         scorer=rating(),
+        config=_at_once(samples),
         version=VERSION,
         metadata={
             "rated_columns": list(found.columns),
@@ -82,6 +89,15 @@ def rate_task(
 
 def _named(found: Explained) -> dict[str, Any]:
     return {**found.about, "neurons_used": len(found.neurons)}
+
+
+def _at_once(samples: Sequence[Sample]) -> GenerateConfig:
+    """A person's page knows all questions at once; how many a model is asked is Inspect's."""
+    try:
+        person = is_person(str(get_model()))
+    except (ValueError, PrerequisiteError):
+        person = False  # no model is named yet
+    return GenerateConfig(max_connections=len(samples) if person else None)
 
 
 def _samples(

@@ -8,10 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from neuron_eval.report.neurons import ADACS, SIMULATION
+from neuron_eval.report.raters import Rater
 from neuron_eval.report.runs import Run
 
 NAMES = {SIMULATION: "simulation correlation", ADACS: "AdaCS"}
 """What scorers are called in tables; others keep their name."""
+
+RATING_BY = "rating by "
+"""How ratings are called where they stand among scores; no scorer's name has a space."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +51,22 @@ def scorers(runs: Sequence[Run]) -> tuple[str, ...]:
     return (*first, *(name for name in found if name not in NAMES))
 
 
+def scorer_names(runs: Sequence[Run]) -> list[str]:
+    """Every scorer that says something of a neuron, scored or not, in the order of the logs."""
+    return list(
+        dict.fromkeys(
+            name
+            for run in runs
+            for result in run.results.values()
+            for name in (*result.scores, *result.unscored)
+        )
+    )
+
+
 def scorer_name(scorer: str) -> str:
-    """What a scorer is called in tables."""
+    """What a scorer is called in tables; a rater keeps the provider: ``human/…`` is a person."""
+    if scorer.startswith(RATING_BY):
+        return scorer
     return NAMES.get(scorer, scorer.rpartition("/")[2])
 
 
@@ -125,7 +143,15 @@ def label(run: Run, runs: Sequence[Run]) -> str:
     return ", ".join(parts)
 
 
-def settings(run: Run) -> dict[str, str]:
+def rater_label(rater: Rater, raters: Sequence[Rater]) -> str:
+    """The rater's name; where there are several logs of it, with what tells it from the others."""
+    same = [one for one in raters if one.name == rater.name]
+    if len(same) < 2:
+        return rater.name
+    return ", ".join([rater.name, *(_differing(rater, same) or [rater.log.rpartition("/")[2]])])
+
+
+def settings(run: Run | Rater) -> dict[str, str]:
     """A run's settings, each under its place, for instance ``arguments excerpts``."""
     try:
         return dict(_flat("", json.loads(run.identity)))
@@ -143,8 +169,8 @@ def _key(run: Run) -> tuple[str, ...]:
     return (run.format, run.explainer, run.simulator, run.embedder, run.neurons)
 
 
-def _differing(run: Run, same: Sequence[Run]) -> list[str]:
-    """The settings in which a run differs from others of the same format and models."""
+def _differing(run: Run | Rater, same: Sequence[Run | Rater]) -> list[str]:
+    """The settings in which a run differs from others of the same name."""
     mine, all_of_them = settings(run), [settings(one) for one in same]
     places = [p for p in mine if len({one.get(p) for one in all_of_them}) > 1]
     if len({tuple(one.get(p) for p in places) for one in all_of_them}) < len(same):

@@ -6,8 +6,9 @@ import inspect
 import json
 from typing import Any
 
-from inspect_ai.log import EvalLog
+from inspect_ai.log import EvalLog, EvalSpec
 
+from neuron_eval.rating.asking import is_person
 from neuron_eval.report.table import format_of
 
 RUNTIME = {
@@ -41,6 +42,37 @@ def identity(log: EvalLog) -> str:
         "format": format_of(log),
         "arguments": {**defaults, **spec.task_args, "limit": None},
         "solver": [spec.solver, spec.solver_args],
+        **_models(spec),
+        "about": {
+            name: value
+            for name, value in (spec.metadata or {}).items()
+            if name.endswith("sha256") or name == "neurons"
+        },
+    }
+    return json.dumps(settings, sort_keys=True, default=str)
+
+
+def rater_identity(log: EvalLog) -> str:
+    """As `identity`, of a log of ratings: equal if a rater was asked the same twice."""
+    spec, about = log.eval, log.eval.metadata or {}
+    settings = {
+        "arguments": {**spec.task_args, "explanations": None, "limit": None},
+        "about": {name: about.get(name) for name in RATING},
+        **_models(spec),
+    }
+    if is_person(spec.model):
+        # Where the page was served is no part of it; elsewhere kept answers are answers anew.
+        settings["explainer"] = [spec.model, spec.model_args.get("answers")]
+    return json.dumps(settings, sort_keys=True, default=str)
+
+
+RATING = ("rated_columns", "explanations", "explanations_sha256", "neurons", "rating_pack_sha256")
+"""What a rater was asked about, in the header's metadata."""
+
+
+def _models(spec: EvalSpec) -> dict[str, Any]:
+    """The models of an eval with all settings that what they say depends on."""
+    return {
         "explainer": [spec.model, spec.model_base_url, spec.model_args],
         "settings": spec.model_generate_config.model_dump(exclude_none=True, exclude=RUNTIME),
         "roles": {
@@ -50,13 +82,7 @@ def identity(log: EvalLog) -> str:
             ]
             for role, bound in (spec.model_roles or {}).items()
         },
-        "about": {
-            name: value
-            for name, value in (spec.metadata or {}).items()
-            if name.endswith("sha256") or name == "neurons"
-        },
     }
-    return json.dumps(settings, sort_keys=True, default=str)
 
 
 def _listed(bound: Any) -> list[Any]:

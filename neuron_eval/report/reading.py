@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from inspect_ai.log import (
@@ -12,14 +13,29 @@ from inspect_ai.log import (
     read_eval_log_sample_summaries,
 )
 
-from neuron_eval.formats import format_names
-from neuron_eval.report.identity import identity
+from neuron_eval.report.identity import identity, rater_identity
+from neuron_eval.report.rater_reading import SCORE, read_rater
 from neuron_eval.report.run_reading import read_runs
 from neuron_eval.report.runs import Collected
+from neuron_eval.report.table import paper_order
 
 
 class NoRunsError(ValueError):
     """There is nothing to report on; the message says what was found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The logs that count, without their samples."""
+
+    explained: tuple[EvalLog, ...]
+    """Those of explanations."""
+
+    rated: tuple[EvalLog, ...]
+    """Those of raters, in the order in which they were begun."""
+
+    notes: tuple[str, ...]
+    """A sentence for each log that was left out."""
 
 
 def collect(places: Sequence[str], *, excerpts: bool = False, workers: int = 1) -> Collected:
@@ -36,15 +52,41 @@ def collect(places: Sequence[str], *, excerpts: bool = False, workers: int = 1) 
         NoRunsError: No log is left.
         OSError: A place does not exist.
     """
-    headers, notes = _headers(places)
-    kept = _newest(_one_version(headers, notes), notes)
-    if not kept:
-        found = "; ".join(notes) or "no log files"
+    chosen = choose(places)
+    if not chosen.explained and not chosen.rated:
+        found = "; ".join(chosen.notes) or "no log files"
         raise NoRunsError(f"{', '.join(places)}: no log to report on: {found}")
-    runs = read_runs(kept, excerpts, workers)
-    order = {name: i for i, name in enumerate(format_names())}
-    runs.sort(key=lambda r: (order.get(r.format, len(order)), r.format, r.explainer, r.simulator))
-    return Collected(tuple(runs), tuple(notes))
+    runs = read_runs(chosen.explained, excerpts, workers)
+    runs.sort(key=lambda run: (*paper_order(run.format), run.explainer, run.simulator))
+    raters = tuple(read_rater(header) for header in chosen.rated)
+    return Collected(tuple(runs), chosen.notes, raters)
+
+
+def choose(places: Sequence[str]) -> Chosen:
+    """The finished logs of this project's tasks: of equal settings one, and of one version.
+
+    Args:
+        places: Log files and folders, see `collect`.
+
+    Raises:
+        OSError: A place does not exist.
+    """
+    headers, notes = _headers(places)
+    explained = [log for log in headers if _about(log, EXPLAINED)]
+    rated = [log for log in headers if _about(log, RATED)]
+    return Chosen(
+        tuple(_best(explained, identity, notes)),
+        tuple(sorted(_best(rated, rater_identity, notes), key=lambda log: log.eval.created)),
+        tuple(notes),
+    )
+
+
+EXPLAINED, RATED = "task_format", "rated_columns"
+"""What the headers of logs of explanations, and of ratings, have in their metadata."""
+
+
+def _about(log: EvalLog, name: str) -> bool:
+    return name in (log.eval.metadata or {})
 
 
 def _headers(places: Sequence[str]) -> tuple[list[EvalLog], list[str]]:
@@ -57,17 +99,31 @@ def _headers(places: Sequence[str]) -> tuple[list[EvalLog], list[str]]:
         except Exception as error:
             notes.append(f"{_short(name)} cannot be read, perhaps cut off ({_line(error)})")
             continue
-        if "task_format" not in (log.eval.metadata or {}):
-            notes.append(f"{_short(name)} is a log of another task, {log.eval.task}")
-        elif log.status != "success":
-            notes.append(f"{_short(name)} ({log.eval.task}) did not finish: {_why(log)}")
-        elif not log.results or not log.results.completed_samples:
-            notes.append(f"{_short(name)} ({log.eval.task}) holds no samples")
-        elif not read_eval_log_sample_summaries(name):
-            notes.append(f"{_short(name)} ({log.eval.task}) holds results without their samples")
+        why = _unusable(log, name)
+        if why:
+            notes.append(f"{_short(name)} {why}")
         else:
             headers.append(log)
     return headers, notes
+
+
+def _unusable(log: EvalLog, name: str) -> str:
+    """Why a log does not count; nothing if it does."""
+    task = log.eval.task
+    if not _about(log, EXPLAINED) and not _about(log, RATED):
+        return f"is a log of another task, {task}"
+    if log.status != "success":
+        return f"({task}) did not finish: {_why(log)}"
+    scored = [score.name for score in log.results.scores] if log.results else []
+    if _about(log, RATED) and not scored:
+        return f"({task}) waits for the answers of {log.eval.model}"
+    if _about(log, RATED) and SCORE not in scored:
+        return f"({task}) has no score {SCORE}, only {', '.join(scored)}"
+    if not log.results or not log.results.completed_samples:
+        return f"({task}) holds no samples"
+    if not read_eval_log_sample_summaries(name):
+        return f"({task}) holds results without their samples"
+    return ""
 
 
 def _files(places: Iterable[str]) -> Iterator[str]:
@@ -82,11 +138,13 @@ def _files(places: Iterable[str]) -> Iterator[str]:
                 yield name
 
 
-def _newest(headers: Sequence[EvalLog], notes: list[str]) -> list[EvalLog]:
+def _best(
+    headers: Sequence[EvalLog], same: Callable[[EvalLog], str], notes: list[str]
+) -> list[EvalLog]:
     """Of logs with the same settings the one with the most samples; of equals the newest."""
     best: dict[str, EvalLog] = {}
-    for log in headers:
-        key = identity(log)
+    for log in _one_version(headers, notes):
+        key = same(log)
         other = best.get(key)
         if other is None:
             best[key] = log

@@ -22,7 +22,7 @@ from neuron_eval.report.identity import identity
 from neuron_eval.report.neurons import models, neuron_result
 from neuron_eval.report.runs import NeuronResult, Run
 from neuron_eval.report.spending import Spending
-from neuron_eval.report.table import format_of
+from neuron_eval.report.table import explainer_of, format_of
 
 UNUSED = {"messages", "attachments", "store", "timelines", "files", "sandbox", "setup"}
 """What a report needs of no sample."""
@@ -64,7 +64,7 @@ def read_run(header: EvalLog, excerpts: bool) -> Run:
     spending = Spending()
     results: dict[str, NeuronResult] = {}
     simulator = embedder = ""
-    for samples in _by_neuron(header):
+    for samples in by_neuron(header):
         spending.add(samples)
         result = neuron_result(samples, excerpts)
         results[result.id] = result
@@ -74,7 +74,7 @@ def read_run(header: EvalLog, excerpts: bool) -> Run:
         log=header.location,
         created=spec.created,
         format=format_of(header),
-        explainer=str(about.get("explanations") or spec.model),
+        explainer=explainer_of(header),
         simulator=simulator,
         embedder=embedder,
         neurons=str(about.get("neurons", "")),
@@ -87,7 +87,7 @@ def read_run(header: EvalLog, excerpts: bool) -> Run:
     )
 
 
-def _by_neuron(header: EvalLog) -> Iterator[list[EvalSample]]:
+def by_neuron(header: EvalLog) -> Iterator[list[EvalSample]]:
     """The epochs of one neuron at a time, few samples in memory."""
     summaries = read_eval_log_sample_summaries(header.location)
     epochs: dict[str, list[EvalSampleSummary]] = {}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from neuron_eval.records import ActivationRecord
+from neuron_eval.report.raters import Rater
 
 EXPLAINER = "explainer"
 """The role of the model that explains; others have the name of their Inspect model role."""
@@ -157,7 +158,11 @@ class Collected:
     """The runs to report on, and what was left out to get them."""
 
     runs: tuple[Run, ...]
-    """In the paper's order of formats, then by explainer and simulator."""
+    """In the paper's order of formats, then by explainer and simulator; none if there are only
+    raters."""
 
     notes: tuple[str, ...] = ()
     """A sentence for each log, neuron or version that was left out."""
+
+    raters: tuple[Rater, ...] = ()
+    """What people and models say of the explanations."""

@@ -68,9 +68,7 @@ def rows(logs: Sequence[EvalLog]) -> list[Row]:
     Args:
         logs: Logs of this project's tasks, with or without their samples.
     """
-    order = {name: i for i, name in enumerate(format_names())}
-    made = [_row(log) for log in logs]
-    return sorted(made, key=lambda row: (order.get(row.format, len(order)), row.format))
+    return sorted((_row(log) for log in logs), key=lambda row: paper_order(row.format))
 
 
 def ratio_to_original(rows: Sequence[Row]) -> list[float]:
@@ -159,6 +157,17 @@ def format_of(log: EvalLog) -> str:
     if solver in format_names():
         return solver
     return str((log.eval.metadata or {}).get("task_format", log.eval.task))
+
+
+def explainer_of(log: EvalLog) -> str:
+    """Who explained: the model, or where explanations that exist come from."""
+    return str((log.eval.metadata or {}).get("explanations") or log.eval.model)
+
+
+def paper_order(format: str) -> tuple[int, str]:
+    """Sorts formats as the paper has them, then others by name."""
+    names = format_names()
+    return (names.index(format) if format in names else len(names)), format
 
 
 def _prompt_tokens(log: EvalLog, neurons: int) -> float:

@@ -48,7 +48,9 @@ def write_report(
         check_names(collected.runs)
     _clear(out)
     write_tables(tables, out / TABLES)
-    figures, notes = write_figures(collected, out / FIGURES, baseline)
+    figures, notes = (
+        write_figures(collected, out / FIGURES, baseline) if collected.runs else ([], [])
+    )
     if bundle:
         _bundle(collected.runs, out / VIEWER)
     page = write_page(collected, tables, figures, out, VIEWER if bundle else None)

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from neuron_eval.report.comparing import label, scorer_name
+from neuron_eval.report.agreeing import best_texts, with_ratings
+from neuron_eval.report.comparing import (
+    RATING_BY,
+    label,
+    rater_label,
+    scorer_name,
+    scorer_names,
+)
 from neuron_eval.report.page.heat import heat
+from neuron_eval.report.raters import Rater
 from neuron_eval.report.runs import Collected, NeuronResult, Run
 from neuron_eval.report.visible import visible, visible_lines
 
@@ -24,30 +32,26 @@ def page_data(collected: Collected, viewer: str | None = None) -> dict[str, Any]
         viewer: Where Inspect's bundled viewer lies, relative to the page; None leaves out links.
 
     Returns:
-        ``scorers`` (names), ``runs``, ``neurons`` and ``viewer``. A neuron's ``runs`` has one
-        entry a run, in the order of ``runs``: None where the run has not got the neuron.
+        ``scorers`` (names; ratings are among them), ``runs``, ``neurons`` and ``viewer``. A
+        neuron's ``runs`` has one entry a run, in the order of ``runs``: None where the run has
+        not got the neuron. Its ``comments`` are the raters'.
     """
-    runs = collected.runs
+    raters = {rater_label(one, collected.raters): one for one in collected.raters}
+    runs: Sequence[Run] = collected.runs
     scorers = scorer_names(runs)
+    for name, rater in raters.items():
+        runs = with_ratings(runs, rater, f"{RATING_BY}{name}")
+        scorers.append(f"{RATING_BY}{name}")
     ids = dict.fromkeys(id for run in runs for id in run.results)
+    neurons = [_neuron(id, runs, scorers, linked=viewer is not None) for id in ids]
+    for neuron, id in zip(neurons, ids, strict=True):
+        _add_choices(neuron, raters, id, [run.results.get(id) for run in runs])
     return {
         "viewer": viewer,
         "scorers": [visible(scorer_name(name)) for name in scorers],
         "runs": [_run(run, runs) for run in runs],
-        "neurons": [_neuron(id, runs, scorers, linked=viewer is not None) for id in ids],
+        "neurons": neurons,
     }
-
-
-def scorer_names(runs: Sequence[Run]) -> list[str]:
-    """Every scorer that says something of a neuron, scored or not, in the order of the logs."""
-    return list(
-        dict.fromkeys(
-            name
-            for run in runs
-            for result in run.results.values()
-            for name in (*result.scores, *result.unscored)
-        )
-    )
 
 
 def script_json(data: object) -> str:
@@ -100,6 +104,26 @@ def _neuron(id: str, runs: Sequence[Run], scorers: Sequence[str], linked: bool) 
         ],
     }
     return data | {"sample": quote(id, safe="", errors="replace")} if linked else data
+
+
+def _add_choices(
+    neuron: dict[str, Any],
+    raters: Mapping[str, Rater],
+    id: str,
+    results: Sequence[NeuronResult | None],
+) -> None:
+    """Who chose which explanation as the best, and what raters had to say of the neuron."""
+    said = {name: rater.neurons[id] for name, rater in raters.items() if id in rater.neurons}
+    comments = [(name, one.comment) for name, one in said.items() if one.comment]
+    if comments:
+        neuron["comments"] = [f"{visible(name)}: {visible_lines(c)}" for name, c in comments]
+    for shown, result in zip(neuron["runs"], results, strict=True):
+        if result is None:
+            continue
+        text = result.explanation.strip()
+        chosen = [visible(name) for name, one in said.items() if text in best_texts(one)]
+        if chosen:
+            shown["chosen"] = chosen
 
 
 def _said(result: NeuronResult, scorers: Sequence[str]) -> dict[str, Any]:

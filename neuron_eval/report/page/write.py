@@ -69,6 +69,7 @@ def page_text(
         script=_markup(script),
         data=_markup(script_json(data)),
         runs=about_runs(collected.runs),
+        raters=len(collected.raters),
         notes=[visible(note) for note in collected.notes],
         tables=tables,
         figures=[_figure(one) for one in figures],

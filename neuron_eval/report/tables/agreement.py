@@ -11,15 +11,16 @@ from neuron_eval.report.runs import Run
 from neuron_eval.report.statistics import spearman
 from neuron_eval.report.tables.base import Cell, Column, Table, whole, words
 
-COLUMNS = (
-    Column("measure"),
-    Column("other measure"),
+OVER_NEURONS = (
     Column("over neurons", True, (" lowest run", " highest run")),
     Column("runs", numeric=True),
     Column("neurons", True, (" fewest", " most")),
+)
+OVER_RUNS = (
     Column("over runs", numeric=True),
     Column("common neurons", numeric=True),
 )
+COLUMNS = (Column("measure"), Column("other measure"), *OVER_NEURONS, *OVER_RUNS)
 TITLE = "Agreement of measures (Spearman's rank correlation)"
 NOTES = (
     "Over neurons: within each run, over the neurons that both measures scored; the mean of the "
@@ -40,11 +41,15 @@ def agreement_table(runs: Sequence[Run]) -> Table:
     if len(names) < 2:
         found = f"only {scorer_name(names[0])} has scores" if names else "nothing was scored"
         return Table("agreement", TITLE, COLUMNS, (), (f"No measures to compare: {found}.",))
-    rows = tuple(_row(runs, a, b) for a, b in combinations(names, 2))
+    rows = tuple(
+        (words(scorer_name(a)), words(scorer_name(b)), *over_neurons_and_runs(runs, a, b))
+        for a, b in combinations(names, 2)
+    )
     return Table("agreement", TITLE, COLUMNS, rows, NOTES)
 
 
-def _row(runs: Sequence[Run], a: str, b: str) -> tuple[Cell, ...]:
+def over_neurons_and_runs(runs: Sequence[Run], a: str, b: str) -> tuple[Cell, ...]:
+    """The cells of `OVER_NEURONS` and `OVER_RUNS` for two scorers."""
     both = {run.log: _both(run, a, b) for run in runs}
     defined = [
         (rho, len(both[run.log]))
@@ -58,8 +63,6 @@ def _row(runs: Sequence[Run], a: str, b: str) -> tuple[Cell, ...]:
     means = [[fmean(v) for v in _columns(run, ids, a, b)] for run in with_both] if ids else []
     over_runs = spearman([m[0] for m in means], [m[1] for m in means])
     return (
-        words(scorer_name(a)),
-        words(scorer_name(b)),
         _over_neurons(rhos),
         whole(len(rhos)),
         _range(counts),

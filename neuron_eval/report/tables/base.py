@@ -128,9 +128,11 @@ def few_neurons(counts: Iterable[int]) -> tuple[str, ...]:
     )
 
 
-def estimate_cell(found: Estimate | None, bold: bool = False, marked: bool = False) -> Cell:
+def estimate_cell(
+    found: Estimate | None, bold: bool = False, marked: bool = False, spec: str = ".3f"
+) -> Cell:
     """A mean with its interval, for a column with the extra columns `INTERVAL`."""
     if found is None:
         return Cell("not scored", extra=(None, None, 0))
-    text = f"{found.mean:.3f} {interval_text(found.lower, found.upper)}"
+    text = f"{found.mean:{spec}} {interval_text(found.lower, found.upper, spec)}"
     return Cell(text, found.mean, bold, marked, (found.lower, found.upper, found.n))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from neuron_eval.report.comparing import label, scorer_name
+from neuron_eval.report.comparing import label, scorer_name, scorer_names
 from neuron_eval.report.runs import NeuronResult, Run
 from neuron_eval.report.tables.base import Cell, Column, Table, share, whole, words
 from neuron_eval.report.tables.reasons import grouped, told
@@ -38,7 +38,7 @@ def failures_table(runs: Sequence[Run]) -> Table:
     results = [(run.log, result) for run in runs for result in run.results.values()]
     samples = sum(result.epochs for _, result in results)
     rows: list[tuple[Cell, ...]] = []
-    for name in _names(runs):
+    for name in scorer_names(runs):
         reasons = [given for run in runs for given in _unscored(run, name)]
         rows.extend(_rows(f"not scored: {scorer_name(name)}", reasons, samples, labels))
     failed = [(log, why) for log, result in results for why in result.excerpt_failures]
@@ -51,18 +51,6 @@ def failures_table(runs: Sequence[Run]) -> Table:
     rows.extend(_request_retries(runs, labels))
     notes = [*(NOTES if rows else [_nothing(runs, samples)]), *_skipped(runs, labels)]
     return Table("failures", TITLE, COLUMNS, tuple(rows), tuple(notes))
-
-
-def _names(runs: Sequence[Run]) -> list[str]:
-    """Every scorer that gave a number or a reason."""
-    return list(
-        dict.fromkeys(
-            name
-            for run in runs
-            for result in run.results.values()
-            for name in (*result.scores, *result.unscored)
-        )
-    )
 
 
 def _unscored(run: Run, scorer: str) -> Iterator[Given]:

@@ -16,10 +16,9 @@ from neuron_eval.report.comparing import (
 )
 from neuron_eval.report.neurons import ADACS
 from neuron_eval.report.runs import NeuronResult, Run
-from neuron_eval.report.statistics import TIE, Estimate, estimate, told_apart
+from neuron_eval.report.statistics import estimate
 from neuron_eval.report.tables.base import (
     INTERVAL,
-    MARK,
     Cell,
     Column,
     Table,
@@ -30,19 +29,11 @@ from neuron_eval.report.tables.base import (
     whole,
     words,
 )
+from neuron_eval.report.tables.best import BEST, MEANS, beside_the_best
 
 UNRELATED = "AdaCS of unrelated references"
 BY = ("layer", "group")
 """What neurons can be told apart by."""
-
-MEANS = (
-    "Mean over neurons [95 % bootstrap interval over neurons: percentiles of 10,000 resamples, "
-    "taken further out for a small number of neurons]. A neuron's epochs are averaged first."
-)
-BEST = (
-    f"Bold: the highest mean{{where}}. {MARK}: not told apart from it, because the 95 % interval "
-    "of the difference on the same neurons holds 0."
-)
 
 
 def scores_table(runs: Sequence[Run], by: str | None = None) -> Table:
@@ -135,21 +126,7 @@ def _means(compared: Compared, scorer: str, by: str | None, value: object) -> di
         for measure in dict.fromkeys(measured_by(run, scorer) for run in group):
             logs = [r.log for r in group if measured_by(r, scorer) == measure]
             mine = {log: found[log] for log in logs if log in found}
-            cells.update(_beside_the_best(mine, scores))
-    return cells
-
-
-def _beside_the_best(
-    found: Mapping[str, Estimate], scores: Mapping[str, Sequence[float]]
-) -> dict[str, Cell]:
-    if len(found) < 2:
-        return {log: estimate_cell(made) for log, made in found.items()}
-    best = max(found, key=lambda log: found[log].mean)
-    cells: dict[str, Cell] = {}
-    for log, made in found.items():
-        bold = found[best].mean - made.mean <= TIE
-        marked = not bold and not told_apart(scores[best], scores[log])
-        cells[log] = estimate_cell(made, bold, marked)
+            cells.update(beside_the_best(mine, scores))
     return cells
 
 

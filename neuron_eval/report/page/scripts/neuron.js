@@ -62,6 +62,7 @@ function neuronView(neuron, data) {
     make("p", { class: "said", dir: "auto" }, neuron.reference || "There is none."),
     make("h3", {}, "Explanations"),
     make("div", { class: "cards" }, ...cards),
+    ...(neuron.comments ?? []).map((text) => make("p", { class: "note", dir: "auto" }, text)),
     make("h3", {}, "Held-out excerpts"),
     ...heatMaps(neuron, data.runs),
   ];
@@ -75,6 +76,9 @@ function card(run, about, neuron, data) {
   }
   const text = run.explanation || "No explanation.";
   box.append(make("p", { class: "said", dir: "auto" }, text), scoreList(run, data.scorers));
+  if (run.chosen?.length) {
+    box.append(make("p", { class: "note", dir: "auto" }, `Chosen as the best by ${run.chosen.join(", ")}.`));
+  }
   if (run.epochs) box.append(make("p", { class: "note" }, firstOf(run.epochs)));
   for (const error of run.errors ?? []) box.append(problem("Error", error));
   for (const failure of run.failures ?? []) box.append(problem("Excerpt without values", failure));

@@ -1,0 +1,116 @@
+"""The explanations to rate, from logs of this project: a column a log."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from logging import getLogger
+from pathlib import PurePath
+
+from neuron_eval.dealt import DealtNeuron, from_metadata
+from neuron_eval.rating.explained import (
+    Explained,
+    ExplainedNeuron,
+    drawn,
+    key_of,
+    wanted_columns,
+)
+
+logger = getLogger(__name__)
+
+
+def from_logs(
+    places: Sequence[str], wanted: Sequence[str], limit: int | None, seed: int
+) -> Explained:
+    """Read the explanations of logs, one column a log.
+
+    Args:
+        places: Logs and folders of logs.
+        wanted: Names of columns; none for all.
+        limit: At most so many neurons.
+        seed: What is drawn.
+
+    Raises:
+        ValueError: No log is of use, or no neuron is explained in all of them.
+        OSError: A place does not exist.
+    """
+    # What reads logs is not needed to find the task.
+    from neuron_eval.report.reading import choose
+    from neuron_eval.report.table import explainer_of, format_of, paper_order
+
+    chosen = choose(places)
+    ratings = [f"{PurePath(log.location).name} holds ratings" for log in chosen.rated]
+    notes = [*chosen.notes, *ratings]
+    if not chosen.explained:
+        found = "; ".join(notes) or "no log files"
+        raise ValueError(f"explanations={','.join(places)}: no log of explanations: {found}")
+    about = [(format_of(log), explainer_of(log), log) for log in chosen.explained]
+    about.sort(key=lambda one: (*paper_order(one[0]), one[1], one[2].eval.created))
+    named = dict(zip(_names([one[:2] for one in about]), about, strict=True))
+    columns = wanted_columns(wanted, tuple(named), ",".join(places))
+    texts: dict[str, dict[str, str]] = {}
+    dealt: dict[str, DealtNeuron] = {}
+    differing: set[str] = set()
+    for column in columns:
+        for id_, neuron, text in _explained(named[column][2].location):
+            if dealt.setdefault(id_, neuron).shown != neuron.shown:
+                differing.add(id_)
+            texts.setdefault(id_, {})[column] = text
+    full = [id_ for id_, said in texts.items() if len(said) == len(columns)]
+    if not full:
+        raise ValueError(
+            f"explanations={','.join(places)}: no neuron has an explanation in every log: "
+            f"{', '.join(columns)}"
+        )
+    _warn_of_other_excerpts(differing & set(full), columns[0])
+    keys = [key_of(dealt[id_]) for id_ in full]
+    return Explained(
+        columns,
+        tuple(
+            ExplainedNeuron(dealt[key.id], {c: texts[key.id][c] for c in columns})
+            for key in drawn(keys, limit, seed)
+        ),
+        {
+            "explanations": [PurePath(named[c][2].location).name for c in columns],
+            "explainers": [named[c][1] for c in columns],
+            "neurons": str((named[columns[0]][2].eval.metadata or {}).get("neurons", "")),
+            "neurons_left_out": len(texts) - len(full),
+            "logs_left_out": notes,
+        },
+    )
+
+
+def _warn_of_other_excerpts(ids: Collection[str], column: str) -> None:
+    if ids:
+        logger.warning(
+            f"The explainers of {len(ids)} neurons, {min(ids)} among them, saw other excerpts in "
+            f"some of the logs; the rater sees those of {column}."
+        )
+
+
+def _explained(log: str) -> Iterator[tuple[str, DealtNeuron, str]]:
+    """Of each neuron of a log that was explained: id, record, the first epoch's explanation."""
+    from inspect_ai.log import read_eval_log_sample_summaries, read_eval_log_samples_by_id
+
+    from neuron_eval.no_explanation import bad_explanation
+    from neuron_eval.report.run_reading import UNUSED
+
+    wanted = [(one.id, 1) for one in read_eval_log_sample_summaries(log) if one.epoch == 1]
+    unused = UNUSED | {"events", "scores"}
+    for sample in read_eval_log_samples_by_id(log, wanted, exclude_fields=unused):
+        if sample.error is None and bad_explanation(sample.output) is None:
+            dealt = from_metadata(sample.metadata, sample.id)
+            yield str(sample.id), dealt, sample.output.completion
+
+
+def _names(runs: Sequence[tuple[str, str]]) -> list[str]:
+    """A name a log: the format; with the explainer, and with a number, where that is not enough."""
+    formats = Counter(format for format, _ in runs)
+    names = [f if formats[f] == 1 else f"{f} by {explainer}" for f, explainer in runs]
+    numbered: Counter[str] = Counter()
+    whole = Counter(names)
+    for i, name in enumerate(names):
+        if whole[name] > 1:
+            numbered[name] += 1
+            names[i] = f"{name} ({numbered[name]})"
+    return names

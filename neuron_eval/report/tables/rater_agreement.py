@@ -1,0 +1,106 @@
+"""Do raters agree with each other?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+
+from neuron_eval.report.agreeing import (
+    Agreement,
+    by_text,
+    choice_units,
+    krippendorff,
+    rating_units,
+)
+from neuron_eval.report.comparing import rater_label
+from neuron_eval.report.raters import Rater
+from neuron_eval.report.statistics import spearman
+from neuron_eval.report.tables.base import Cell, Column, Table, interval_text, whole, words
+
+ENDS = (" lower", " upper")
+COLUMNS = (
+    Column("raters"),
+    Column("alpha of ratings", True, ENDS),
+    Column("explanations", numeric=True),
+    Column("alpha of choices", True, ENDS),
+    Column("neurons", numeric=True),
+    Column("rank correlation", numeric=True),
+)
+TITLE = "Agreement of raters (Krippendorff's alpha)"
+NOTES = (
+    "Alpha: 1 where raters agree, 0 where they agree as often as by chance, below 0 where they "
+    "contradict each other. Ratings are ordinal, over explanations that two raters or more rated; "
+    "choices nominal, over neurons.",
+    "Rank correlation: Spearman's, between two raters' ratings of an explanation: what an "
+    "automatic score's correlation with a rater can be measured against.",
+    "[95 % bootstrap interval over neurons]: for groups, and where there are two raters only.",
+    "Undefined: everybody said the same of everything, so nothing can be told from chance.",
+)
+
+
+def rater_agreement_table(raters: Sequence[Rater]) -> Table:
+    """A row for all raters, for the people, for the models, and for every pair.
+
+    Args:
+        raters: At least one.
+    """
+    rows = [_row(name, group, True) for name, group in _groups(raters)]
+    for pair in combinations(raters, 2):
+        if rating_units(pair):
+            name = " and ".join(rater_label(one, raters) for one in pair)
+            rows.append(_row(name, pair, len(raters) == 2))
+    if not rows:
+        why = "one rater" if len(raters) == 1 else "no explanation was rated by two raters"
+        return Table("rater_agreement", TITLE, COLUMNS, (), (f"No raters to compare: {why}.",))
+    return Table("rater_agreement", TITLE, COLUMNS, tuple(rows), NOTES)
+
+
+def _groups(raters: Sequence[Rater]) -> Iterator[tuple[str, list[Rater]]]:
+    """All, people and models where they are not the same; of several logs of a rater one."""
+    once = list({rater.name: rater for rater in raters}.values())
+    groups = {
+        "all raters": once,
+        "all people": [one for one in once if one.person],
+        "all models": [one for one in once if not one.person],
+    }
+    told: list[list[Rater]] = []
+    for name, group in groups.items():
+        if len(group) > 1 and len(raters) > 2 and group not in told and rating_units(group):
+            told.append(group)
+            yield f"{name} ({len(group)})", group
+
+
+def _row(name: str, raters: Sequence[Rater], interval: bool) -> tuple[Cell, ...]:
+    ratings, choices = rating_units(raters), choice_units(raters)
+    return (
+        words(name),
+        _alpha(krippendorff(ratings, "ordinal", interval)),
+        whole(sum(len(units) for units in ratings)),
+        _alpha(krippendorff(choices, "nominal", interval)),
+        whole(len(choices)),
+        _rank(raters) if len(raters) == 2 else Cell(""),
+    )
+
+
+def _alpha(found: Agreement | None) -> Cell:
+    if found is None:
+        return Cell("undefined", extra=(None, None))
+    ends = (found.lower, found.upper)
+    text = f"{found.value:.2f}"
+    if found.lower is not None:
+        text = f"{text} {interval_text(*ends, '.2f')}"
+    return Cell(text, found.value, extra=ends)
+
+
+def _rank(raters: Sequence[Rater]) -> Cell:
+    first, second = raters
+    pairs = [
+        (rating, theirs[text])
+        for id, neuron in first.neurons.items()
+        if id in second.neurons
+        for theirs in [by_text(second.neurons[id])]
+        for text, rating in by_text(neuron).items()
+        if text in theirs
+    ]
+    rho = spearman([a for a, _ in pairs], [b for _, b in pairs])
+    return Cell("undefined") if rho is None else Cell(f"{rho:+.2f}", rho)
