@@ -7,7 +7,7 @@ from neuron_eval.given.solver import given
 from neuron_eval.human import human
 from neuron_eval.metrics import counts, interval
 from neuron_eval.rating.metrics import attention, by_format, by_place
-from neuron_eval.rating.solver import ask_rater
+from neuron_eval.rating.solver import ask_rater, put_question
 from neuron_eval.scorers.adacs import adacs
 from neuron_eval.scorers.rating import rating
 from neuron_eval.scorers.scored import scored
@@ -40,6 +40,7 @@ __all__ = [
     "human",
     "interval",
     "original",
+    "put_question",
     "rate_task",
     "rating",
     "scored",

@@ -14,6 +14,7 @@ COMMANDS = {
     "show": "neuron_eval.commands.show_command:show",
     "validate": "neuron_eval.commands.validate_command:validate",
     "report": "neuron_eval.report.report_command:report",
+    "rate-static": "neuron_eval.commands.rate_static_command:rate_static",
     "record": "neuron_eval.recording.command:record",
     "tokens": "neuron_eval.report.tokens_command:tokens",
     "score": "neuron_eval.report.score_command:score",

@@ -44,6 +44,27 @@ def viewer_config() -> ViewerConfig:
     )
 
 
-def score_scale() -> ScoreColorScale:
-    """The colours of a score's cells: red at 0, green at 1."""
-    return ScoreColorScale(palette="good-high", min=0, max=1)
+def ratings_config() -> ViewerConfig:
+    """Of a rater's log: neuron, what was chosen as the best, and the mean rating."""
+    return ViewerConfig(
+        task_samples_view=TaskSamplesView(
+            name="Neurons",
+            columns=[
+                TaskSamplesColumn(id="sampleStatus"),
+                TaskSamplesColumn(id="sampleId"),
+                TaskSamplesColumn(id="answer"),
+                TaskSamplesColumn.score("rating"),
+                *(TaskSamplesColumn(id=id, visible=False) for id in (*_HIDDEN, "target")),
+            ],
+            multiline=True,
+            compact_scores=False,
+            score_labels={"rating": "Mean rating"},
+            score_color_scales={"rating": score_scale(1, 5)},
+            color_scales_enabled=True,
+        )
+    )
+
+
+def score_scale(least: float = 0, most: float = 1) -> ScoreColorScale:
+    """The colours of a score's cells: red at the least, green at the most."""
+    return ScoreColorScale(palette="good-high", min=least, max=most)

@@ -111,6 +111,19 @@ def test_a_new_process_asks_nothing_again(tmp_path, monkeypatch):
     assert AnswerFile(tmp_path / "answers", "alice").path.read_bytes() == before
 
 
+def test_answers_of_an_earlier_run_are_said_to_be_used_again_once(tmp_path, monkeypatch, capfd):
+    two = [question(), question(1)]
+    person = Person("alice", count=2)
+    rate(asking(*two), tmp_path, person=person)
+    assert "used again" not in capfd.readouterr().err
+    rate(asking(*two, question(2)), tmp_path, person=Person("alice", count=1))
+    said = capfd.readouterr().err
+    assert said.count("used again") == 1
+    assert "alice: answers handed over in an earlier run are used again" in said
+    assert "not asked for, 2 so far" in said
+    assert f"from {tmp_path / 'answers' / 'rater-alice.jsonl'}; -M answers=DIR" in said
+
+
 def test_an_attempt_that_times_out_does_not_ask_twice(tmp_path):
     task = asking(question())
     task.config = GenerateConfig(attempt_timeout=1)

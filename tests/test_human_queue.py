@@ -9,9 +9,10 @@ from human_eval import PLANTED, question, questions
 
 from neuron_eval.human.desk import Desk
 from neuron_eval.human.page import shown_question
-from neuron_eval.human.queue import Queue, QueueError, Reply, question_key
+from neuron_eval.human.queue import Queue, QueueError, Reply
 from neuron_eval.human.store import AnswerFile
 from neuron_eval.rating.answer import Answer, AnswerError
+from neuron_eval.rating.asked import question_key
 from neuron_eval.rating.question import from_json
 
 RATED = {"ratings": {"A": 4, "B": 1, "C": 5}, "best": "C", "comment": "é"}

@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 
-from neuron_eval.human.queue import Progress, Queue, Reply, question_key
+from neuron_eval.human.queue import Progress, Queue, Reply
 from neuron_eval.human.store import AnswerFile
 from neuron_eval.rating.answer import AnswerError, from_json
+from neuron_eval.rating.asked import question_key
 from neuron_eval.rating.question import Question
 
 

@@ -1,6 +1,6 @@
-// Elements, views and the server. Strings become text nodes, never markup.
+// Elements and views. Strings become text nodes, never markup.
 
-const VIEWS = ["question", "review", "waiting", "lost"];
+const VIEWS = [...document.querySelectorAll("main > section")].map((section) => section.id);
 
 const byId = (id) => document.getElementById(id);
 
@@ -13,20 +13,6 @@ function make(name, attributes, ...children) {
   node.append(...children);
   return node;
 }
-
-async function ask(path, body) {
-  const options = body === undefined ? {} : {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(body),
-  };
-  const reply = await fetch(path, options);
-  const data = await reply.json();
-  if (!reply.ok) throw new Refused(data.error);
-  return data;
-}
-
-class Refused extends Error {}
 
 function say(text) {
   byId("live").textContent = text;

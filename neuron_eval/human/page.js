@@ -1,4 +1,4 @@
-// One question at a time; the server keeps the state.
+// One question at a time; `ask`, of server.js or static.js, keeps the state.
 
 const POLL_MS = 1000;
 
@@ -6,6 +6,8 @@ let overview = { open: [], answered: [] };
 let current = null; // {key, question, letter, saved}
 let last = Promise.resolve();
 let wasOpen = 0; // open questions when the review was drawn
+
+class Refused extends Error {}
 
 // Progress
 
@@ -16,7 +18,7 @@ async function refresh() {
   byId("who").textContent = `Rating as ${overview.rater}`;
   byId("bar").max = Math.max(known, 1);
   byId("bar").value = done;
-  byId("progress").textContent = `${done} answered of ${known} known so far${timeLeft()}`;
+  byId("progress").textContent = `${words.progress(done, known)}${timeLeft()}`;
 }
 
 function timeLeft() {
@@ -74,9 +76,8 @@ async function refused(message) {
 
 function gone(error) {
   if (!(error instanceof TypeError || error instanceof SyntaxError)) console.error(error);
-  if (shown() === "question") {
-    problem("The eval does not answer; what is on this page now is not saved.");
-  } else if (view("lost")) focusTitle("lost-title");
+  if (shown() === "question") problem(words.gone);
+  else lost();
 }
 
 function problem(text) {
@@ -107,15 +108,15 @@ async function show(key) {
   focusTitle("title");
 }
 
-function excerpt({ name, tokens, levels, highlighted }) {
-  const spans = tokens.map((token, i) => {
-    const kind = highlighted[i] ? "mark" : "span";
-    return make(kind, highlighted[i] ? { class: `l${levels[i]}` } : {}, token);
+function excerpt({ tokens, levels, highlighted }, i) {
+  const spans = tokens.map((token, at) => {
+    const kind = highlighted[at] ? "mark" : "span";
+    return make(kind, highlighted[at] ? { class: `l${levels[at]}` } : {}, token);
   });
-  const marked = tokens.flatMap((token, i) =>
-    highlighted[i] ? [`${token.trim() || "blank"} (${levels[i]} of 10)`] : []);
+  const marked = tokens.flatMap((token, at) =>
+    highlighted[at] ? [`${token.trim() || "blank"} (${levels[at]} of 10)`] : []);
   const spoken = `Highlighted: ${marked.join(", ") || "nothing"}.`;
-  return make("section", {}, make("h3", {}, name),
+  return make("section", {}, make("h3", {}, `Excerpt ${i + 1}`),
     make("p", { class: "tokens", dir: "ltr" }, ...spans), make("p", { class: "hidden" }, spoken));
 }
 
@@ -190,7 +191,7 @@ async function save(answer) {
   const following = keys[keys.indexOf(key) + 1];
   if (saved && following !== undefined) await show(following);
   else await proceed();
-  say(`Saved. ${byId("progress").textContent}.`);
+  say(`${words.kept()} ${byId("progress").textContent}.`);
 }
 
 function next() {

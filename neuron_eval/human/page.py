@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,25 +16,36 @@ from neuron_eval.report.visible import visible, visible_lines
 
 HERE = Path(__file__).parent
 
-SCRIPTS = ("dom.js", "page.js", "review.js")
+STYLE = "page.css"
+
+SCRIPTS = ("dom.js", "server.js", "page.js", "review.js")
 """One script in this order."""
 
 
 @cache
 def page_text() -> str:
     """The page: style and script in it, no question."""
-    text = _read("page.html").replace("{{style}}", _style())
-    return text.replace("{{script}}", _script())
+    return filled(policy="", sections=read("server.html"), data="", script=joined(SCRIPTS))
 
 
 @cache
 def policy() -> str:
     """Content-Security-Policy: this page's own style and script, and its own server."""
+    return f"{own_policy(joined(SCRIPTS))}; connect-src 'self'; frame-ancestors 'none'"
+
+
+def filled(**parts: str) -> str:
+    """The page that the server and the file have in common, and what each of them adds."""
+    parts["style"] = read(STYLE)
+    return re.sub(r"\{\{(\w+)\}\}", lambda mark: parts[mark[1]], read("page.html"))
+
+
+def own_policy(script: str) -> str:
+    """Nothing from anywhere but the page's own style and script, and no markup from strings."""
     return (
-        f"default-src 'none'; script-src 'sha256-{_hash(_script())}'; "
-        f"style-src 'sha256-{_hash(_style())}'; img-src data:; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-        "require-trusted-types-for 'script'"
+        f"default-src 'none'; script-src 'sha256-{_hash(script)}'; "
+        f"style-src 'sha256-{_hash(read(STYLE))}'; img-src data:; base-uri 'none'; "
+        "form-action 'none'; require-trusted-types-for 'script'"
     )
 
 
@@ -69,14 +82,12 @@ def _hash(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _script() -> str:
-    return '"use strict";\n' + "\n".join(_read(name) for name in SCRIPTS)
-
-
-def _style() -> str:
-    return _read("page.css")
+def joined(names: Sequence[str]) -> str:
+    """Scripts as one."""
+    return '"use strict";\n' + "\n".join(read(name) for name in names)
 
 
 @cache
-def _read(name: str) -> str:
+def read(name: str) -> str:
+    """One of this folder's files."""
     return (HERE / name).read_text(encoding="utf-8")

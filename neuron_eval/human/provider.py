@@ -12,19 +12,20 @@ from pathlib import Path
 from threading import Thread
 
 import anyio
-import click
 from inspect_ai.model import (
     ChatMessage,
-    ChatMessageUser,
     GenerateConfig,
     ModelAPI,
     ModelOutput,
 )
 from inspect_ai.tool import ToolChoice, ToolInfo
 
+from neuron_eval.human.reused import Reused
 from neuron_eval.human.serving import Seat, shared_seat
+from neuron_eval.human.telling import tell
 from neuron_eval.parameters import check_flag, check_number, check_text
-from neuron_eval.rating.question import KEY, Question, QuestionError, from_json
+from neuron_eval.rating.asked import question_in
+from neuron_eval.rating.question import Question, QuestionError
 from neuron_eval.usage_error import UsageError, usage_errors
 
 LOOPBACK = "127.0.0.1"
@@ -88,6 +89,8 @@ class HumanRater(ModelAPI):
         self._folder = Path(answers).expanduser().absolute() if answers else _default_folder()
         self._address = (host, port)
         self._open = open
+        self._asked: set[str] = set()
+        self._reused: Reused | None = None
 
     async def generate(
         self,
@@ -108,6 +111,10 @@ class HumanRater(ModelAPI):
         seat = self._seat()
         with usage_errors():
             key = seat.desk.ask(question)
+        if key not in self._asked and seat.desk.handed_over(key):
+            self._reused = self._reused or Reused(self.model_name, seat.desk.path)
+            await self._reused.count()
+        self._asked.add(key)
         while (reply := seat.desk.handed_over(key)) is None:
             await anyio.sleep(POLL_SECONDS)
         text = json.dumps(reply.answer.to_json(), ensure_ascii=False)
@@ -124,18 +131,17 @@ class HumanRater(ModelAPI):
         return self.model_name
 
     def _question(self, input: list[ChatMessage]) -> Question:
-        last = next((m for m in reversed(input) if isinstance(m, ChatMessageUser)), None)
-        data = (last.metadata or {}).get(KEY) if last else None
-        if data is None:
+        try:
+            question = question_in(input)
+        except QuestionError as error:
+            raise UsageError(f"human/{self.model_name}: {error}") from error
+        if question is None:
             raise UsageError(
                 f"human/{self.model_name}: the last user message carries no question in its "
                 "metadata. People answer the questions of neuron_eval/rate; as an explainer or a "
                 "simulator they cannot serve."
             )
-        try:
-            return from_json(data)
-        except QuestionError as error:
-            raise UsageError(f"human/{self.model_name}: {error}") from error
+        return question
 
     def _seat(self) -> Seat:
         """This rater's place; the first time its link, and those of the others, are told."""
@@ -143,13 +149,27 @@ class HumanRater(ModelAPI):
         for rater in self._raters:
             seat, new = shared_seat(rater, self._folder, *self._address)
             if new:
-                click.echo(f"{rater} rates at {seat.link}\n  answers: {seat.desk.path}", err=True)
+                tell(f"{rater} rates at {seat.link}\n  answers: {seat.desk.path}")
             if rater == self.model_name:
                 own = seat
         assert own is not None
         if self._open and len(self._raters) == 1:
             _open_once(own.link)
         return own
+
+
+def check_raters(names: Sequence[str]) -> None:
+    """Refuse a name that no rater can have, since files are called by it.
+
+    Raises:
+        ValueError: Names the rater.
+    """
+    for one in names:
+        if not _NAME.fullmatch(one):
+            raise ValueError(
+                f"human/{one}: a rater's name has 1 to 40 letters, digits, '.', '_' or '-' and "
+                "does not start with '.' or '-'"
+            )
 
 
 def _raters(name: str, given: str | Sequence[object] | None) -> tuple[str, ...]:
@@ -160,12 +180,7 @@ def _raters(name: str, given: str | Sequence[object] | None) -> tuple[str, ...]:
     """
     listed = given.split(",") if isinstance(given, str) else (given or [name])
     names = tuple(dict.fromkeys(str(one).strip() for one in listed))
-    for one in (name, *names):
-        if not _NAME.fullmatch(one):
-            raise ValueError(
-                f"human/{one}: a rater's name has 1 to 40 letters, digits, '.', '_' or '-' and "
-                "does not start with '.' or '-'"
-            )
+    check_raters((name, *names))
     if name not in names:
         raise ValueError(
             f"human/{name}: {name!r} is none of raters={','.join(names)}; each rater is a model "

@@ -6,12 +6,12 @@ eval has got, and final).
 
 from __future__ import annotations
 
-import hashlib
-import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
 
 from neuron_eval.rating.answer import Answer, Skipped
+from neuron_eval.rating.asked import digest
 from neuron_eval.rating.question import Question
 
 
@@ -126,8 +126,7 @@ class Queue:
 
     def open_keys(self) -> list[str]:
         """Questions without an answer, in an order of the rater's own."""
-        keys = [key for key in self._questions if key not in self._replies]
-        return sorted(keys, key=lambda key: _digest(f"{self.rater}/{key}"))
+        return own_order(self.rater, [key for key in self._questions if key not in self._replies])
 
     def answered_keys(self) -> list[str]:
         """Questions whose answers can be changed, in the order of their first answers."""
@@ -141,10 +140,6 @@ class Queue:
         return Progress(open_, answered, len(self._handed_over), left)
 
 
-def question_key(question: Question) -> str:
-    """A digest of everything that the rater sees: another order or wording is another question."""
-    return _digest(json.dumps(question.to_json(), sort_keys=True))
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def own_order(rater: str, keys: Iterable[str]) -> list[str]:
+    """Questions in the order in which a rater gets them, drawn by name and key."""
+    return sorted(keys, key=lambda key: digest(f"{rater}/{key}"))

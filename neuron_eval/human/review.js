@@ -4,11 +4,9 @@ function review() {
   current = null;
   wasOpen = overview.open.length;
   const count = overview.answered.length;
-  const more = wasOpen ? ` ${wasOpen} more wait for you.` : "";
-  byId("review-text").textContent =
-    `${count} saved here. You can change them until you hand them over; the eval gets them then.${more}`;
+  byId("review-text").textContent = words.review(count, wasOpen);
   byId("go-on").hidden = wasOpen === 0;
-  byId("hand-over").textContent = `Hand over ${count}`;
+  byId("hand-over").textContent = words.handOver(count);
   byId("answers").replaceChildren(...overview.answered.map(line));
   if (view("review")) focusReview();
 }
@@ -35,8 +33,7 @@ function handOver() {
   return act(async () => {
     const { handed_over } = await ask("hand-over", {});
     await refresh();
-    await proceed();
-    say(`${handed_over} handed over.`);
+    await handedOver(handed_over);
   });
 }
 

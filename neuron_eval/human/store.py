@@ -5,7 +5,7 @@
     {"rater": "alice", "question": "6e0f…", "handed_over": true, "at": …}
 
 Of several answers to a question the last one counts. ``question`` is a digest of all that the
-rater saw (`neuron_eval.human.queue.question_key`).
+rater saw (`neuron_eval.rating.asked.question_key`).
 """
 
 from __future__ import annotations

@@ -89,24 +89,24 @@ def from_json(data: object, question: Question) -> Answer | Skipped:
         return Skipped(reason)
     best = data.get("best")
     if not isinstance(best, str) or best not in question.letters:
-        raise AnswerError(f"best is {_shown(best)}, not one of {', '.join(question.letters)}")
+        raise AnswerError(f"best is {shown(best)}, not one of {', '.join(question.letters)}")
     return Answer(_ratings(data.get("ratings"), question), best, _text(data, "comment"))
 
 
 def _ratings(data: object, question: Question) -> dict[str, int]:
     letters, scale = question.letters, question.scale
     if not isinstance(data, Mapping):
-        raise AnswerError(f"ratings is {_shown(data)}, not an object with a rating for each letter")
+        raise AnswerError(f"ratings is {shown(data)}, not an object with a rating for each letter")
     unknown = [name for name in data if name not in letters]
     if unknown:
-        raise AnswerError(f"there is no explanation {_shown(unknown[0])} to rate")
+        raise AnswerError(f"there is no explanation {shown(unknown[0])} to rate")
     missing = [name for name in letters if name not in data]
     if missing:
         raise AnswerError(f"the rating of {', '.join(missing)} is missing")
     for name, value in data.items():
         if type(value) is not int or not scale.least <= value <= scale.most:
             raise AnswerError(
-                f"the rating of {name} is {_shown(value)}, not a whole number from {scale.least} "
+                f"the rating of {name} is {shown(value)}, not a whole number from {scale.least} "
                 f"to {scale.most}"
             )
     return {name: data[name] for name in letters}
@@ -117,7 +117,7 @@ def _text(data: Mapping[str, Any], name: str) -> str:
     if value is None and name == "comment":
         return ""
     if not isinstance(value, str):
-        raise AnswerError(f"{name} is {_shown(value)}, not a text")
+        raise AnswerError(f"{name} is {shown(value)}, not a text")
     if len(value) > MAX_TEXT:
         raise AnswerError(f"{name} has {len(value)} characters; {MAX_TEXT} are allowed")
     try:
@@ -148,11 +148,11 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(data) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise AnswerError(f"the field {_shown(twice)} stands there twice")
+        raise AnswerError(f"the field {shown(twice)} stands there twice")
     return data
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     """A value in a message, short; what a rater sent may be of any length."""
     text = json.dumps(value, ensure_ascii=True, default=str)
     return text if len(text) <= 40 else f"{text[:37]}..."

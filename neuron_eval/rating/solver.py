@@ -1,6 +1,9 @@
-"""The solver of the task `rate`: puts a neuron's question to the rater, in one order or several."""
+"""The solvers of the task `rate`: a neuron's question, asked of the rater or only written down."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
 
 from inspect_ai.model import get_model
 from inspect_ai.solver import Generate, Solver, TaskState, solver
@@ -8,9 +11,12 @@ from inspect_ai.solver import Generate, Solver, TaskState, solver
 from neuron_eval.dealt import from_metadata
 from neuron_eval.parameters import check_choice, check_number
 from neuron_eval.prompts.pack import load_pack
+from neuron_eval.prompts.rating import RatingWording
+from neuron_eval.prompts.wording import Pack
 from neuron_eval.rating.asking import ask, is_person
-from neuron_eval.rating.build import candidates, in_order, question
-from neuron_eval.rating.prompt import rating_wording
+from neuron_eval.rating.build import Candidate, candidates, in_order, question
+from neuron_eval.rating.prompt import messages, rating_wording
+from neuron_eval.rating.question import Question
 from neuron_eval.rating.turns import STORE, Turn
 from neuron_eval.usage_error import usage_errors
 
@@ -37,36 +43,86 @@ def ask_rater(
         UsageError: A parameter is not among the allowed values, or the pack is bad.
     """
     with usage_errors():
-        check_choice("excerpts", excerpts, EXCERPTS)
         check_number("orders", orders, least=1)
-        check_number("seed", seed, least=0)
-        loaded = load_pack(pack)
-        wording = rating_wording(loaded)
+    asking = _asking(excerpts, seed, pack)
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
-        model, metadata = get_model(), state.metadata
-        rater, id_ = str(model), str(state.sample_id)
-        dealt = from_metadata(metadata, id_)
-        planted = metadata.get("planted") or {}
-        found = candidates(metadata["explanations"], planted.get("explanation"))
+        model = get_model()
+        rater = str(model)
         turns: list[Turn] = []
         for number in range(1 if is_person(rater) else orders):
-            order = in_order(found, seed, id_, rater, number)
-            asked = question(id_, dealt, order, excerpts, wording)
-            turn, messages, output = await ask(model, order, asked, wording)
+            order, asked = asking.question(state, rater, number)
+            turn, said, output = await ask(model, order, asked, asking.wording)
             turns.append(turn)
             if number == 0:
-                state.messages, state.output = messages, output
-        state.store.set(
-            STORE,
-            {
-                "rater": rater,
-                "excerpts": excerpts,
-                "pack": loaded.name,
-                "pack_sha256": loaded.sha256,
-                "turns": [turn.to_json() for turn in turns],
-            },
-        )
+                state.messages, state.output = said, output
+        state.store.set(STORE, asking.stored(rater, turns))
         return state
 
     return solve
+
+
+@solver
+def put_question(excerpts: str = "train", seed: int = 0, pack: str | None = None) -> Solver:
+    """Write down the question that the rater is to be asked, and ask nobody.
+
+    The sample gets the messages that `ask_rater` sends first, and in its store one turn without an
+    answer. The scorer `rating` takes the answer from a file.
+
+    Args:
+        excerpts: See `ask_rater`, as are ``seed`` and ``pack``.
+        seed: What the order is drawn by, with neuron and rater.
+        pack: A prompt pack.
+
+    Raises:
+        UsageError: A parameter is not among the allowed values, or the pack is bad.
+    """
+    asking = _asking(excerpts, seed, pack)
+
+    async def solve(state: TaskState, generate: Generate) -> TaskState:
+        rater = str(get_model())
+        order, asked = asking.question(state, rater)
+        state.messages = messages(asked, asking.wording)
+        state.store.set(STORE, asking.stored(rater, [Turn(tuple(order))]))
+        return state
+
+    return solve
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """What both solvers do alike."""
+
+    excerpts: str
+    seed: int
+    pack: Pack
+    wording: RatingWording
+
+    def question(
+        self, state: TaskState, rater: str, number: int = 0
+    ) -> tuple[list[Candidate], Question]:
+        """The sample's explanations in the rater's order, and the question that shows them so."""
+        metadata, id_ = state.metadata, str(state.sample_id)
+        planted = metadata.get("planted") or {}
+        found = candidates(metadata["explanations"], planted.get("explanation"))
+        order = in_order(found, self.seed, id_, rater, number)
+        dealt = from_metadata(metadata, id_)
+        return order, question(id_, dealt, order, self.excerpts, self.wording)
+
+    def stored(self, rater: str, turns: list[Turn]) -> dict[str, Any]:
+        """What the sample's store holds of its rater."""
+        return {
+            "rater": rater,
+            "excerpts": self.excerpts,
+            "pack": self.pack.name,
+            "pack_sha256": self.pack.sha256,
+            "turns": [turn.to_json() for turn in turns],
+        }
+
+
+def _asking(excerpts: str, seed: int, pack: str | None) -> _Asking:
+    with usage_errors():
+        check_choice("excerpts", excerpts, EXCERPTS)
+        check_number("seed", seed, least=0)
+        loaded = load_pack(pack)
+        return _Asking(excerpts, seed, loaded, rating_wording(loaded))

@@ -9,7 +9,6 @@ from inspect_ai import Task
 from inspect_ai._util.error import PrerequisiteError  # Inspect exports it nowhere else
 from inspect_ai.dataset import MemoryDataset, Sample
 from inspect_ai.model import GenerateConfig, get_model
-from inspect_ai.viewer import TaskSamplesColumn, TaskSamplesView, ViewerConfig
 
 from neuron_eval.dataset import describe
 from neuron_eval.dealt import to_text
@@ -22,6 +21,7 @@ from neuron_eval.rating.explanations import load_explained
 from neuron_eval.rating.solver import EXCERPTS, ask_rater
 from neuron_eval.scorers.rating import rating
 from neuron_eval.usage_error import usage_errors
+from neuron_eval.viewer import ratings_config
 
 VERSION = "1-A"
 """Comparability and interface, as in `neuron_eval.task`."""
@@ -83,7 +83,7 @@ def rate_task(
             "rating_pack": wording.name,
             "rating_pack_sha256": wording.sha256,
         },
-        viewer=_viewer(),
+        viewer=ratings_config(),
     )
 
 
@@ -142,21 +142,4 @@ def _sample(one: ExplainedNeuron, donated: dict[str, str] | None) -> Sample:
             "splits": one.dealt.places(),
             "record": to_text(one.dealt),
         },
-    )
-
-
-def _viewer() -> ViewerConfig:
-    return ViewerConfig(
-        task_samples_view=TaskSamplesView(
-            name="Neurons",
-            columns=[
-                TaskSamplesColumn(id="sampleStatus"),
-                TaskSamplesColumn(id="sampleId"),
-                TaskSamplesColumn(id="answer"),
-                TaskSamplesColumn.score("rating"),
-            ],
-            multiline=True,
-            compact_scores=False,
-            score_labels={"rating": "Mean rating"},
-        )
     )

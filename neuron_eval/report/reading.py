@@ -13,6 +13,7 @@ from inspect_ai.log import (
     read_eval_log_sample_summaries,
 )
 
+from neuron_eval.rating.asking import is_person
 from neuron_eval.report.identity import identity, rater_identity
 from neuron_eval.report.rater_reading import SCORE, read_rater
 from neuron_eval.report.run_reading import read_runs
@@ -32,7 +33,7 @@ class Chosen:
     """Those of explanations."""
 
     rated: tuple[EvalLog, ...]
-    """Those of raters, in the order in which they were begun."""
+    """Those of raters, people first, by name and then by time."""
 
     notes: tuple[str, ...]
     """A sentence for each log that was left out."""
@@ -76,7 +77,7 @@ def choose(places: Sequence[str]) -> Chosen:
     rated = [log for log in headers if _about(log, RATED)]
     return Chosen(
         tuple(_best(explained, identity, notes)),
-        tuple(sorted(_best(rated, rater_identity, notes), key=lambda log: log.eval.created)),
+        tuple(sorted(_best(rated, rater_identity, notes), key=_by_name)),
         tuple(notes),
     )
 
@@ -87,6 +88,10 @@ EXPLAINED, RATED = "task_format", "rated_columns"
 
 def _about(log: EvalLog, name: str) -> bool:
     return name in (log.eval.metadata or {})
+
+
+def _by_name(log: EvalLog) -> tuple[bool, str, str]:
+    return not is_person(log.eval.model), log.eval.model, log.eval.created
 
 
 def _headers(places: Sequence[str]) -> tuple[list[EvalLog], list[str]]:

@@ -1,0 +1,160 @@
+"""Reads the answers that a rater gave on a page without a server, and saved to a file.
+
+    [{"id": "smollm2/L8N902", "value": 4.5, "answer": "A", "explanation": "A 5, B 4",
+      "metadata": {"rater": "human/carol", "question": "6e0f…", "seconds": 31.5, "at": "2026-…",
+                   "answer": {"ratings": {"A": 5, "B": 4}, "best": "A", "comment": ""}}},
+     {"id": "smollm2/L9N1", "epoch": 0, "value": "skipped",
+      "metadata": {…, "answer": {"skipped": "I cannot read this language"}}},
+     {"id": "smollm2/L9N2", "epoch": 0, "value": "not answered", "metadata": {…, "answer": null}}]
+
+Every question of the page has a record, in the form that Inspect's scorer ``precomputed_scores``
+reads too; it matches none that has the epoch 0.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from neuron_eval.rating.answer import Answer, AnswerError, Skipped, from_json, shown
+from neuron_eval.rating.asked import question_key
+from neuron_eval.rating.question import Question
+
+
+class AnswersError(ValueError):
+    """A file of answers that cannot be used; the message names file, record, field and value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What the file says of one question."""
+
+    number: int
+    """Which record it is, from 1."""
+
+    rater: str
+    """Whose answer it is, as the log names the rater."""
+
+    question: str
+    """The question's key."""
+
+    answer: Mapping[str, Any] | None
+    """The answer's JSON, not checked against the question; None if there is none."""
+
+    seconds: float | None
+    """How long the question stood before the rater."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswersFile:
+    """One rater's answers, by sample id."""
+
+    name: str
+    """The file's, for messages."""
+
+    records: Mapping[str, Record]
+
+    def find(
+        self, id_: str, rater: str, question: Question
+    ) -> tuple[Answer | Skipped | None, float | None]:
+        """The answer to a question and the seconds that it took; None where there is none.
+
+        Args:
+            id_: The sample's id.
+            rater: Whose answer it has to be.
+            question: What was asked.
+
+        Raises:
+            AnswersError: They are somebody else's, or another questionnaire's, or no answers.
+        """
+        record = self.records.get(id_)
+        if record is None:
+            raise AnswersError(
+                f"{self.name}: no record of {id_!r}. These are answers of another questionnaire: "
+                "a page saves a record for each of its neurons, answered or not"
+            )
+        where = f"{self.name}, record {record.number} ({id_!r})"
+        if record.rater != rater:
+            raise AnswersError(
+                f"{where}: metadata.rater is {record.rater!r}; the log asks {rater!r}"
+            )
+        key = question_key(question)
+        if record.question != key:
+            raise AnswersError(
+                f"{where}: metadata.question is {shown(record.question)}; the log's is "
+                f"{shown(key)}. These are answers of another questionnaire: the page shows other "
+                "excerpts, explanations, words or orders"
+            )
+        if record.answer is None:
+            return None, None
+        try:
+            return from_json(record.answer, question), record.seconds
+        except AnswerError as error:
+            raise AnswersError(f"{where}: metadata.answer cannot be used: {error}") from error
+
+
+def read_answers(path: Path) -> AnswersFile:
+    """Read a file that a page saved.
+
+    Raises:
+        AnswersError: It is none; the message says what is wrong and where.
+        OSError: It cannot be opened.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise AnswersError(f"{path}: no UTF-8 text; expected the JSON that a page saved") from error
+    except (ValueError, RecursionError) as error:
+        where = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else "the file"
+        raise AnswersError(
+            f"{path}: {where} is no JSON; expected the file as the page saved it: {error}"
+        ) from error
+    if not isinstance(data, list) or not data:
+        raise AnswersError(f"{path}: {shown(data)}; expected a list of records, one a neuron")
+    records: dict[str, Record] = {}
+    for number, one in enumerate(data, start=1):
+        id_, record = _record(one, number, f"{path}, record {number}")
+        if id_ in records:
+            raise AnswersError(
+                f"{path}, record {number}: id {id_!r} stands in record {records[id_].number} too; "
+                "expected one record a neuron"
+            )
+        records[id_] = record
+    return AnswersFile(str(path), records)
+
+
+def _record(data: object, number: int, where: str) -> tuple[str, Record]:
+    fields = _object(data, where)
+    id_ = _text(fields, "id", where)
+    about = _object(fields.get("metadata"), f"{where} ({id_!r}), metadata")
+    where = f"{where} ({id_!r}), metadata"
+    if "answer" not in about:
+        raise AnswersError(f"{where}: no field answer; expected ratings and best, skipped, or null")
+    answer, seconds = about["answer"], about.get("seconds")
+    if answer is not None:
+        _object(answer, f"{where}.answer")
+    if seconds is not None and (isinstance(seconds, bool) or not _is_duration(seconds)):
+        raise AnswersError(f"{where}.seconds is {shown(seconds)}; expected seconds from 0, or null")
+    rater, key = _text(about, "rater", where), _text(about, "question", where)
+    return id_, Record(number, rater, key, answer, seconds)
+
+
+def _is_duration(value: object) -> bool:
+    return isinstance(value, int | float) and 0 <= value < float("inf")
+
+
+def _object(data: object, where: str) -> Mapping[str, Any]:
+    if not isinstance(data, Mapping):
+        raise AnswersError(f"{where} is {shown(data)}; expected a JSON object")
+    return data
+
+
+def _text(fields: Mapping[str, Any], name: str, where: str) -> str:
+    value = fields.get(name)
+    if not isinstance(value, str) or not value:
+        found = shown(value) if name in fields else "missing"
+        raise AnswersError(f"{where}: {name} is {found}; expected a text")
+    return value
