@@ -1,11 +1,17 @@
 """Questions for people, and a real `inspect eval` that asks them, in a process of its own."""
 
+import fcntl
 import os
+import pty
 import re
+import select
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 LINK = re.compile(r"(\w+) rates at (http://\S+/)")
@@ -73,17 +79,78 @@ def questions(count):
     return [question(i, planted=PLANTED if i == 1 else "") for i in range(count)]
 
 
+def title(page):
+    """Which neuron the page asks about, in words."""
+    return page.locator("#title").inner_text()
+
+
+def press(page, keys):
+    """Press keys, separated by spaces."""
+    for key in keys.split():
+        page.keyboard.press(key)
+
+
+@contextmanager
+def waits_for_answer(page):
+    """Afterwards what was on the page is saved, and something else is on it."""
+    page.wait_for_selector("html[data-view=question]")
+    key = page.evaluate("current.key")
+    yield
+    page.wait_for_function("key => current?.key !== key", arg=key)
+
+
+def _prepared(folder, arguments, log_dir):
+    """The command and its environment; writes the task that asks, if it is asked for."""
+    if "ask.py" in arguments:
+        (folder / "ask.py").write_text(TASK.format(tests=str(Path(__file__).parent)))
+    environment = os.environ | {"INSPECT_LOG_DIR": str(folder / log_dir)}
+    environment.pop("PYTHONPATH", None)  # it hides the package's tasks from Inspect
+    return [sys.executable, "-W", "ignore", "-m", "inspect_ai", *arguments], environment
+
+
+@contextmanager
+def in_terminal(folder, *arguments):
+    """Inspect as in a terminal of 120 x 40 characters; gives the descriptor of the terminal."""
+    command, environment = _prepared(folder, arguments, "logs")
+    environment |= {"TERM": "xterm-256color", "INSPECT_DISPLAY": "full"}
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=its,
+        stdout=its,
+        stderr=its,
+        start_new_session=True,
+    )
+    os.close(its)
+    try:
+        yield ours
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
+def read_on(terminal, seconds=1):
+    """What comes to the terminal next; empty if it is silent so long, None if it has ended."""
+    try:
+        ready, _, _ = select.select([terminal], [], [], seconds)
+        return os.read(terminal, 65536) if ready else b""
+    except OSError:
+        return None
+
+
 class HumanEval:
     """`inspect eval` of a task that asks people; `links` holds each rater's address."""
 
-    def __init__(self, folder, *arguments):
+    def __init__(self, folder, *arguments, log_dir="logs"):
         self.folder = Path(folder)
-        (self.folder / "ask.py").write_text(TASK.format(tests=str(Path(__file__).parent)))
-        command = [sys.executable, "-m", "inspect_ai", *arguments, "--display", "none"]
-        environment = os.environ | {"INSPECT_LOG_DIR": str(self.folder / "logs")}
+        command, environment = _prepared(self.folder, arguments, log_dir)
         self.links, self.said, self._told = {}, [], threading.Event()
         self._process = subprocess.Popen(
-            command,
+            [*command, "--display", "none"],
             cwd=self.folder,
             env=environment,
             stdout=subprocess.DEVNULL,
