@@ -211,7 +211,7 @@ def opened(chromium: Any, link: str, size: Mapping[str, int], scheme: str, quest
     """A rater's page, once all questions are known."""
     page = chromium.new_context(viewport=size, color_scheme=scheme).new_page()
     page.goto(link)
-    page.get_by_text(f"0 answered of {questions} ").wait_for()
+    page.get_by_text(f"0 of {questions} answered").wait_for()
     page.reload()
     page.wait_for_selector("html[data-view=question]")
     return page

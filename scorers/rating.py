@@ -62,7 +62,7 @@ def rating(answers: str | None = None) -> Scorer:
             value=fmean(found.ratings.values()),
             answer=_answer(found),
             explanation=_in_words(found, metadata["comment"]),
-            metadata=metadata | _judged(found),
+            metadata=metadata | _judged(found, list(state.metadata["explanations"])),
         )
 
     return score
@@ -110,9 +110,14 @@ def _failure(turn: Turn) -> str:
     return turn.skipped or turn.problem or "not answered"
 
 
-def _judged(found: Judgement) -> dict[str, Any]:
+def _judged(found: Judgement, columns: Sequence[str]) -> dict[str, Any]:
+    """The judgement, its columns in the task's order and not in the order they were shown."""
     planted = None if found.planted is None else asdict(found.planted)
-    return {"ratings": dict(found.ratings), "best": dict(found.best), "planted": planted}
+    return {
+        "ratings": {column: found.ratings[column] for column in columns},
+        "best": {column: found.best[column] for column in columns},
+        "planted": planted,
+    }
 
 
 def _not_scored(turns: Sequence[Turn]) -> tuple[str, str]:

@@ -105,7 +105,7 @@ def test_a_skip_needs_a_reason(visit, link):
 def planted_page(visit, link, **options):
     """The question with planted markup."""
     page = visit(link, **options)
-    page.get_by_text("answered of 3 known so far").wait_for()
+    page.get_by_text("of 3 answered").wait_for()
     while neuron_of(page) != 1:
         answer(page)
     return page
@@ -201,7 +201,7 @@ def test_a_screen_reader_finds_names_levels_and_news(visit, link):
     assert "cat (10 of 10), number" in page.locator("#excerpts .hidden").first.text_content()
     assert page.evaluate("document.activeElement.id") == "title"
     answer(page)
-    page.get_by_role("status").get_by_text("Saved. 1 answered of 3 known so far").wait_for()
+    page.get_by_role("status").get_by_text("Saved. 1 of 3 answered").wait_for()
     unnamed = """() => [...document.querySelectorAll('input, textarea, button, progress')].filter(
         e => !e.closest('[hidden]') && !(e.labels?.length || e.textContent.trim()
              || e.getAttribute('aria-labelledby'))).map(e => e.outerHTML)"""
@@ -227,7 +227,7 @@ def test_letters_and_numbers_do_nothing_in_a_text_or_when_turned_off(visit, link
 
 def test_a_key_held_down_does_not_hand_over_what_was_just_saved(visit, link):
     page = visit(link)
-    page.get_by_text("0 answered of 3 known so far").wait_for()
+    page.get_by_text("0 of 3 answered").wait_for()
     answer(page)
     answer(page)
     press(page, "A 1 B 1 C 1 Shift+A")

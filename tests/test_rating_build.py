@@ -100,7 +100,7 @@ def test_the_schema_asks_for_every_letter():
     assert schema["required"] == ["ratings", "best"]
     assert schema["properties"]["ratings"]["required"] == ["A", "B"]
     assert schema["properties"]["best"]["enum"] == ["A", "B"]
-    assert schema["properties"]["ratings"]["properties"]["A"]["maximum"] == 5
+    assert schema["properties"]["ratings"]["properties"]["A"]["enum"] == [1, 2, 3, 4, 5]
     assert schema["additionalProperties"] is False
 
 

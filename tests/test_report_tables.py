@@ -418,7 +418,7 @@ def texts(tables):
 )  # fmt: skip
 def test_whatever_is_missing_every_table_says_so_without_nan(runs):
     tables = all_tables(Collected(tuple(runs)), by=("layer", "group"))
-    assert len(tables) == 8
+    assert len(tables) == (8 if runs else 0)
     assert all(table.rows or table.notes for table in tables)
     assert "nan" not in texts(tables).lower().replace("explanation", "")
     assert "None" not in texts(tables)

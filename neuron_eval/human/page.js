@@ -5,6 +5,7 @@ const POLL_MS = 1000;
 let overview = { open: [], answered: [] };
 let current = null; // {key, question, letter, saved}
 let last = Promise.resolve();
+let begun = false;
 let wasOpen = 0; // open questions when the review was drawn
 
 class Refused extends Error {}
@@ -91,6 +92,10 @@ async function show(key) {
   current = { key, question, letter: question.options[0].letter, saved: answer !== null };
   byId("title").textContent = question.title;
   byId("instructions").textContent = question.instructions;
+  if (!begun && overview.answered.length + overview.handed_over) {
+    begun = true;
+    byId("about").open = false; // who has answered once knows what to do
+  }
   byId("excerpts").replaceChildren(...question.excerpts.map(excerpt));
   const { least, most, least_means, most_means } = question.scale;
   byId("scale").textContent = `${least}: ${least_means}; ${most}: ${most_means}.`;

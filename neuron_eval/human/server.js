@@ -1,7 +1,7 @@
 // The eval's server keeps the answers, and gets them when they are handed over.
 
 const words = {
-  progress: (done, known) => `${done} answered of ${known} known so far`,
+  progress: (done, known) => `${done} of ${known} answered`,
   kept: () => "Saved.",
   review: (count, open) => {
     const more = open ? ` ${open} more wait for you.` : "";

@@ -120,7 +120,8 @@ def answer_schema(question: Question) -> ResponseSchema:
     It has no comment: small models that have to write one do not come to an end.
     """
     scale = question.scale
-    rating = JSONSchema(type="integer", minimum=scale.least, maximum=scale.most)
+    # Not minimum and maximum: Inspect leaves them out of a strict schema, as OpenAI refuses them.
+    rating = JSONSchema(type="integer", enum=list(range(scale.least, scale.most + 1)))
     return ResponseSchema(
         name="rating",
         json_schema=_object(

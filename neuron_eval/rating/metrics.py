@@ -28,7 +28,7 @@ def by_format() -> Metric:
 
     def compute(scores: list[SampleScore]) -> Value:
         first = [about for about in map(_about, scores) if not about["repeat_of"]]
-        columns = sorted({column for about in first for column in about["ratings"]})
+        columns = dict.fromkeys(column for about in first for column in about["ratings"])
         values: dict[str, str | int | float | bool | None] = {}
         for column in columns:
             rated = [about for about in first if column in about["ratings"]]

@@ -66,7 +66,7 @@ def over_neurons_and_runs(runs: Sequence[Run], a: str, b: str) -> tuple[Cell, ..
         _over_neurons(rhos),
         whole(len(rhos)),
         _range(counts),
-        Cell("undefined") if over_runs is None else Cell(f"{over_runs:+.2f}", over_runs),
+        Cell("undefined") if over_runs is None else Cell(f"{over_runs:+z.2f}", over_runs),
         whole(len(ids)),
     )
 
@@ -84,8 +84,8 @@ def _over_neurons(rhos: Sequence[float]) -> Cell:
     if not rhos:
         return Cell("undefined", extra=(None, None))
     low, high = min(rhos), max(rhos)
-    between = f" ({low:+.2f} to {high:+.2f})" if len(rhos) > 1 else ""
-    return Cell(f"{fmean(rhos):+.2f}{between}", fmean(rhos), extra=(low, high))
+    between = f" ({low:+z.2f} to {high:+z.2f})" if len(rhos) > 1 else ""
+    return Cell(f"{fmean(rhos):+z.2f}{between}", fmean(rhos), extra=(low, high))
 
 
 def _range(counts: Sequence[int]) -> Cell:

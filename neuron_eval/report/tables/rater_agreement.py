@@ -39,14 +39,16 @@ NOTES = (
 
 
 def rater_agreement_table(raters: Sequence[Rater]) -> Table:
-    """A row for all raters, for the people, for the models, and for every pair.
+    """A row for all raters, for the people, for the models, and for every other pair.
 
     Args:
         raters: At least one.
     """
-    rows = [_row(name, group, True) for name, group in _groups(raters)]
+    groups = list(_groups(raters))
+    rows = [_row(name, group, True) for name, group in groups]
     for pair in combinations(raters, 2):
-        if rating_units(pair):
+        told = any(list(pair) == group for _, group in groups)
+        if rating_units(pair) and not told:
             name = " and ".join(rater_label(one, raters) for one in pair)
             rows.append(_row(name, pair, len(raters) == 2))
     if not rows:
@@ -86,9 +88,9 @@ def _alpha(found: Agreement | None) -> Cell:
     if found is None:
         return Cell("undefined", extra=(None, None))
     ends = (found.lower, found.upper)
-    text = f"{found.value:.2f}"
+    text = f"{found.value:z.2f}"
     if found.lower is not None:
-        text = f"{text} {interval_text(*ends, '.2f')}"
+        text = f"{text} {interval_text(*ends, 'z.2f')}"
     return Cell(text, found.value, extra=ends)
 
 
@@ -103,4 +105,4 @@ def _rank(raters: Sequence[Rater]) -> Cell:
         if text in theirs
     ]
     rho = spearman([a for a, _ in pairs], [b for _, b in pairs])
-    return Cell("undefined") if rho is None else Cell(f"{rho:+.2f}", rho)
+    return Cell("undefined") if rho is None else Cell(f"{rho:+z.2f}", rho)

@@ -81,8 +81,8 @@ def _over_explanations(runs: Sequence[Run], scorer: str) -> Cell:
     if found is None:
         return Cell("undefined", extra=(None, None, n))
     ends = (found.lower, found.upper)
-    interval = "" if found.lower is None else f" {interval_text(*ends, '+.2f')}"
-    return Cell(f"{found.value:+.2f}{interval}", found.value, extra=(*ends, n))
+    interval = "" if found.lower is None else f" {interval_text(*ends, '+z.2f')}"
+    return Cell(f"{found.value:+z.2f}{interval}", found.value, extra=(*ends, n))
 
 
 def _points(runs: Sequence[Run], scorer: str) -> list[list[Point]]:
