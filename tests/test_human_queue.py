@@ -3,11 +3,15 @@
 import json
 import os
 import stat
+from dataclasses import replace
 
 import pytest
 from human_eval import PLANTED, question, questions
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from neuron_eval.human.desk import Desk
+from neuron_eval.human.order import own_order
 from neuron_eval.human.page import shown_question
 from neuron_eval.human.queue import Queue, QueueError, Reply
 from neuron_eval.human.store import AnswerFile
@@ -64,6 +68,19 @@ def test_each_rater_has_an_order_of_their_own_that_stays():
 
     assert order("alice") == order("alice") != order("bob")
     assert sorted(order("alice")) == sorted(order("bob"))
+
+
+@settings(derandomize=True, deadline=None, max_examples=50)
+@given(st.text("abcde", min_size=1, max_size=5), st.sets(st.integers(0, 39), max_size=12))
+def test_the_second_time_of_a_neuron_is_far_from_its_first(rater, repeated):
+    again = {i: replace(asked(i), id=f"{asked(i).id}#2") for i in repeated}
+    all_of_them = {f"k{i}": asked(i) for i in range(40)} | {f"r{i}": q for i, q in again.items()}
+    order = own_order(rater, all_of_them)
+    assert sorted(order) == sorted(all_of_them)
+    for i in repeated:
+        # the rest is drawn evenly over both halves, so there is no telling exactly how far
+        between = order.index(f"r{i}") - order.index(f"k{i}")
+        assert between >= len(order) / 5
 
 
 def test_time_left_is_the_median_answer_s_time_for_each_open_question():

@@ -6,12 +6,11 @@ eval has got, and final).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
 
+from neuron_eval.human.order import own_order
 from neuron_eval.rating.answer import Answer, Skipped
-from neuron_eval.rating.asked import digest
 from neuron_eval.rating.question import Question
 
 
@@ -126,7 +125,8 @@ class Queue:
 
     def open_keys(self) -> list[str]:
         """Questions without an answer, in an order of the rater's own."""
-        return own_order(self.rater, [key for key in self._questions if key not in self._replies])
+        keys = own_order(self.rater, self._questions)
+        return [key for key in keys if key not in self._replies]
 
     def answered_keys(self) -> list[str]:
         """Questions whose answers can be changed, in the order of their first answers."""
@@ -138,8 +138,3 @@ class Queue:
         times = [r.seconds for r in self._replies.values() if r.seconds is not None]
         left = median(times) * open_ if times else None
         return Progress(open_, answered, len(self._handed_over), left)
-
-
-def own_order(rater: str, keys: Iterable[str]) -> list[str]:
-    """Questions in the order in which a rater gets them, drawn by name and key."""
-    return sorted(keys, key=lambda key: digest(f"{rater}/{key}"))

@@ -8,8 +8,8 @@ from functools import cache
 from html import escape
 from typing import Any
 
+from neuron_eval.human.order import own_order
 from neuron_eval.human.page import filled, joined, own_policy, read, shown_question
-from neuron_eval.human.queue import own_order
 from neuron_eval.rating.asked import digest, question_key
 from neuron_eval.rating.asking import PERSON
 from neuron_eval.rating.question import Question
@@ -32,7 +32,7 @@ def static_page(name: str, questions: Mapping[str, Question]) -> str:
         questions: By sample id.
     """
     asked = {question_key(question): (id_, question) for id_, question in questions.items()}
-    keys = own_order(name, asked)
+    keys = own_order(name, {key: question for key, (_, question) in asked.items()})
     data = {
         "rater": f"{PERSON}{name}",
         "name": name,
