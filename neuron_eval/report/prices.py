@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,9 @@ from neuron_eval.report.runs import Spent
 
 HERE = ("embed-local/", "neuron-baseline/")
 """Models that run in this process and that nobody sends a bill for."""
+
+MILLION = 1_000_000
+"""Tokens that a price is for."""
 
 FIELDS = {
     "input": "input",
@@ -97,17 +100,30 @@ def dollars(spent: Spent, price: Price | None) -> float | None:
     """
     if price is None:
         return None
-    parts = (
-        (spent.input_tokens, price.input),
-        (spent.output_tokens, price.output),
-        (spent.cache_read_tokens, price.cache_read),
-        (spent.cache_write_tokens, price.cache_write),
+    return charged(
+        (
+            (spent.input_tokens, price.input),
+            (spent.output_tokens, price.output),
+            (spent.cache_read_tokens, price.cache_read),
+            (spent.cache_write_tokens, price.cache_write),
+        )
     )
+
+
+def charged(parts: Iterable[tuple[float, float | None]]) -> float | None:
+    """Dollars for tokens.
+
+    Args:
+        parts: Tokens, and the dollars that a million of them take; None where that is unknown.
+
+    Returns:
+        Their sum; None if a price that it takes is unknown. No tokens cost nothing at any price.
+    """
     total = 0.0
     for tokens, rate in parts:
         if tokens and rate is None:
             return None
-        total += tokens * (rate or 0.0) / 1_000_000
+        total += tokens * (rate or 0.0) / MILLION
     return total
 
 

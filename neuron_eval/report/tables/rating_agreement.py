@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 
+import numpy as np
+
 from neuron_eval.report.agreeing import all_people, clustered, with_ratings
 from neuron_eval.report.comparing import measured_by, rater_label, scorer_name, scorers
 from neuron_eval.report.raters import Rater
@@ -76,8 +78,10 @@ def _row(name: str, rater: str, scorer: str, runs: Sequence[Run]) -> tuple[Cell,
 
 def _over_explanations(runs: Sequence[Run], scorer: str) -> Cell:
     neurons = _points(runs, scorer)
-    n = sum(len(points) for points in neurons)
-    found = clustered(neurons, _correlation)
+    scores = np.array([score for points in neurons for score, _ in points])
+    ratings = np.array([rating for points in neurons for _, rating in points])
+    n = scores.size
+    found = clustered([len(p) for p in neurons], lambda at: spearman(scores[at], ratings[at]))
     if found is None:
         return Cell("undefined", extra=(None, None, n))
     ends = (found.lower, found.upper)
@@ -98,8 +102,3 @@ def _points(runs: Sequence[Run], scorer: str) -> list[list[Point]]:
         [(fmean(score for score, _ in points), points[0][1]) for points in of.values()]
         for of in found.values()
     ]
-
-
-def _correlation(neurons: Sequence[Sequence[Point]]) -> float | None:
-    points = [point for of in neurons for point in of]
-    return spearman([score for score, _ in points], [rating for _, rating in points])
