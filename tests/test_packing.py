@@ -15,7 +15,7 @@ from neuron_eval.simulation.packing import grouped
 from neuron_eval.simulation.request import simulation_request
 from neuron_eval.simulation.sparse import SparseSimulation
 from neuron_eval.testing import fake, fake_simulator
-from neuron_eval.testing_replies import read_chat_prompts
+from neuron_eval.testing.replies import read_chat_prompts
 
 FRESH = itertools.count()
 WAYS = {"chat": ChatSimulation, "sparse": SparseSimulation}

@@ -12,13 +12,14 @@ from neuron_eval.dealt import deal
 from neuron_eval.prompts.pack import default_pack, load_pack
 from neuron_eval.prompts.wording import PackError
 from neuron_eval.rating.asking import answer_schema
-from neuron_eval.rating.attention import Said, consistency, planted, shown_twice
+from neuron_eval.rating.attention import consistency, from_another, shown_twice
 from neuron_eval.rating.build import Candidate, candidates, in_order, question
 from neuron_eval.rating.explained import ExplainedNeuron
 from neuron_eval.rating.explained_logs import _names
 from neuron_eval.rating.metrics import attention, by_format, by_place
 from neuron_eval.rating.prompt import asks_again, fill, in_words, messages, rating_wording
 from neuron_eval.rating.question import from_json
+from neuron_eval.rating.said import Said
 from neuron_eval.rating.turns import Turn, judge
 from neuron_eval.rating.turns import from_json as turn_from_json
 from neuron_eval.testing import make_neuron
@@ -145,10 +146,10 @@ def test_what_is_planted_is_another_neurons_and_none_of_the_own():
         explained(1, " dog", "dogs", "pets "),
         explained(2, " sea", "cats", "pets"),
     ]
-    assert planted(neurons[0], neurons, 0) == ("dogs", "test/L0N1")
-    assert planted(neurons[1], neurons, 0)[0] == "cats"
+    assert from_another(neurons[0], neurons, 0) == ("dogs", "test/L0N1")
+    assert from_another(neurons[1], neurons, 0)[0] == "cats"
     with pytest.raises(ValueError, match="no neuron but test/L0N0 has an explanation of its own"):
-        planted(neurons[0], [neurons[0], neurons[2]], 0)
+        from_another(neurons[0], [neurons[0], neurons[2]], 0)
 
 
 def test_neurons_shown_twice_are_drawn_by_the_seed():

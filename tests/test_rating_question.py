@@ -103,6 +103,8 @@ def test_an_answer_survives_json():
         'I think {roughly} so: {"best": "A", "ratings": {"B": 2, "A": 4}, "why": "cats"} Done.',
         '{"ratings": {"A": 1, "B": 1}, "best": "B"} {"ratings": {"A": 4, "B": 2}, "best": "A"}',
         '{"ratings": {"A": 4, "B": 2}, "best": "A", "comment": null}{"note": 1}',
+        '{"x": 1, "x": 2} {"ratings": {"A": 4, "B": 2}, "best": "A"}',
+        f'{{"sure": 1{"0" * 5000}}} {{"ratings": {{"A": 4, "B": 2}}, "best": "A"}}',
     ],
 )
 def test_an_answer_is_found_in_what_language_models_write_around_it(text):
@@ -133,6 +135,11 @@ def test_an_answer_is_found_in_what_language_models_write_around_it(text):
 def test_a_bad_answer_is_refused_with_what_is_wrong(data, message):
     with pytest.raises(AnswerError, match=message):
         parse_answer(json.dumps(data), QUESTION)
+
+
+def test_a_number_of_more_digits_than_python_reads_is_no_answer():
+    with pytest.raises(AnswerError, match="no JSON object"):
+        parse_answer(f'{{"ratings": {{"A": 1{"0" * 5000}, "B": 2}}, "best": "A"}}', QUESTION)
 
 
 def test_two_ratings_of_one_explanation_are_refused():

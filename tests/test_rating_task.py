@@ -17,8 +17,7 @@ from neuron_eval.sources import schema
 from neuron_eval.tasks import formats
 from neuron_eval.tasks.given import given as given_task
 from neuron_eval.tasks.rate import rate
-from neuron_eval.testing import fake, fake_embedder, fake_explainer, make_neuron
-from neuron_eval.testing_raters import asked, fake_rater
+from neuron_eval.testing import asked, fake, fake_embedder, fake_explainer, fake_rater, make_neuron
 from neuron_eval.usage_error import UsageError
 
 WORDS = (" cat", " dog", " tree")
@@ -134,7 +133,7 @@ def test_logs_are_rated_one_column_a_log_with_the_neurons_that_they_hold(neurons
     assert [run.format for run in collected.runs] == ["summary", "avhs"]
     (said,) = collected.raters
     assert (said.name, said.columns) == ("neuron-fake/rater", ("summary", "avhs"))
-    assert all(one.ratings == {"summary": 2, "avhs": 5} for one in said.rated.values())
+    assert all(one.ratings == {"summary": 2, "avhs": 5} for one in said.said)
 
 
 def test_a_neuron_that_one_log_does_not_explain_is_left_out_and_counted(neurons, tmp_path):

@@ -23,8 +23,7 @@ from scipy.stats import spearmanr
 
 from neuron_eval.tasks import formats
 from neuron_eval.tasks.rate import rate
-from neuron_eval.testing import fake_embedder
-from neuron_eval.testing_raters import asked, fake_rater
+from neuron_eval.testing import asked, fake_embedder, fake_rater
 
 pytestmark = pytest.mark.browser
 

@@ -86,7 +86,8 @@ def test_a_report_removes_its_own_old_files_and_nobody_elses(tmp_path):
 
 def test_every_table_and_figure_has_its_name_in_the_list_that_is_cleared(tmp_path):
     collected = five_formats()
-    rated = replace(collected, raters=(Rater("a.eval", "human/a", ("x",), "train", "{}", {}),))
+    rater = Rater("a.eval", "human/a", ("x",), "train", "0a1b", "{}", ())
+    rated = replace(collected, raters=(rater,))
     assert tuple(t.name for t in all_tables(rated, by=("layer", "group"))) == TABLES
     assert tuple(f.name for f in write_figures(collected, tmp_path)[0]) == FIGURES
 

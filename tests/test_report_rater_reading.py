@@ -1,6 +1,7 @@
 """Logs of ratings, made by whole evals, as a report reads them."""
 
 import json
+from statistics import fmean
 
 import pytest
 from inspect_ai import eval
@@ -11,8 +12,7 @@ from neuron_eval.report.reading import choose, collect
 from neuron_eval.sources import schema
 from neuron_eval.tasks import formats
 from neuron_eval.tasks.rate import rate
-from neuron_eval.testing import fake_embedder, fake_explainer, make_neuron
-from neuron_eval.testing_raters import fake_rater
+from neuron_eval.testing import fake_embedder, fake_explainer, fake_rater, make_neuron
 
 WORDS = (" cat", " dog", " tree")
 
@@ -66,17 +66,17 @@ def test_a_log_of_ratings_is_read_with_what_was_skipped_and_what_was_shown_twice
     )  # fmt: skip
     assert not found.person
     assert len(found.neurons) == 3
-    (unrated,) = [one for one in found.neurons.values() if one.said is None]
+    (unrated,) = [one for one in found.neurons if one.said is None]
     assert unrated.reason == "Skipped: I cannot tell"
-    assert unrated.planted is None
-    for one in found.rated.values():
+    assert unrated.planted == ()
+    for one in found.said:
         assert one.ratings == {"Long": 5, "Short": 2}
         assert one.best == {"Long": 1, "Short": 0}
-    assert all(one.again == one.said for one in found.neurons.values() if one.said)
-    assert all(one.planted is not None for one in found.neurons.values() if one.said)
+    assert all(one.again == one.said for one in found.neurons if one.said)
+    assert all(len(one.planted) == 1 for one in found.neurons if one.said)
 
 
-def test_the_epochs_of_a_rating_are_averaged(neurons, file):
+def test_the_epochs_of_a_rating_are_averaged_in_the_log_and_in_the_report(neurons, file):
     counted = []
 
     def changing(question, explanation):
@@ -86,7 +86,21 @@ def test_the_epochs_of_a_rating_are_averaged(neurons, file):
     task = rate(explanations=file, neurons=neurons)
     log = rating(task, changing, epochs=2, max_samples=1)
     (found,) = collect([log.location]).raters
-    assert [one.ratings["Short"] for one in found.rated.values()] == [4, 4, 4]
+    assert [one.ratings["Short"] for one in found.said] == [4, 4, 4]
+    metrics = {name: metric.value for name, metric in log.results.scores[0].metrics.items()}
+    assert (metrics["Short rating"], metrics["Long rating"]) == (4, 3)
+    assert metrics["Short chosen"] == fmean(one.best["Short"] for one in found.said)
+
+
+def test_an_epoch_without_an_answer_loses_nothing_but_itself(neurons, file):
+    rater = fake_rater(long_is_good, faults=["garbage"] * 3)
+    (log,) = eval(rate(explanations=file, neurons=neurons), model=rater.model, epochs=2,
+                  max_samples=1)  # fmt: skip
+    assert log.status == "success"
+    metrics = {name: metric.value for name, metric in log.results.scores[0].metrics.items()}
+    assert (metrics["Long rating"], metrics["Short rating"]) == (5, 2)
+    (found,) = collect([log.location]).raters
+    assert len(found.said) == 3
 
 
 def test_of_two_logs_of_one_rater_asked_the_same_the_fuller_one_counts(neurons, file, tmp_path):

@@ -10,11 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up_runs import FORMATS, five_formats, neuron, run, simulation
 
-from neuron_eval.rating.attention import Said
 from neuron_eval.rating.places import places
+from neuron_eval.rating.said import Said
 from neuron_eval.rating.turns import Planted
-from neuron_eval.report.agreeing import all_people, choice_units, krippendorff, rating_units
+from neuron_eval.report.agreeing import krippendorff
 from neuron_eval.report.page.data import page_data
+from neuron_eval.report.people import all_people
+from neuron_eval.report.rated import choice_units, rating_units
 from neuron_eval.report.raters import RatedNeuron, Rater
 from neuron_eval.report.rendering.csv_files import csv_text
 from neuron_eval.report.runs import Collected
@@ -51,8 +53,9 @@ def rater(name, *neurons, **more):
         "name": name,
         "columns": COLUMNS,
         "excerpts": "train",
+        "pack": "0a1b",
         "identity": "{}",
-        "neurons": {one.id: one for one in neurons},
+        "neurons": neurons,
     }
     return Rater(**filled | more)
 
@@ -131,19 +134,55 @@ def test_a_single_person_is_not_called_all_people():
     assert all_people([alice(), again]) == []
 
 
-def test_people_who_saw_other_explanations_of_a_neuron_are_not_averaged():
+def test_people_who_saw_other_explanations_of_a_neuron_are_not_averaged_and_that_is_said():
     other = replace(rated(0, 1, 1), explanations={"original": "x", "summary": "y"})
     carol = rater("human/carol", other, rated(1, 5, 5))
     (both,) = all_people([alice(), carol])
-    assert set(both.neurons) == {"toy/L1N1", "toy/L2N2"}
-    assert both.neurons["toy/L1N1"].said.ratings == {"original": 4.5, "summary": 3.5}
+    means = {one.id: dict(one.said.ratings) for one in both.rater.neurons}
+    assert means == {
+        "toy/L1N1": {"original": 4.5, "summary": 3.5},
+        "toy/L2N2": {"original": 3, "summary": 4},
+    }
+    assert (
+        "all people (2): left out for having shown them different explanations: 1 of 3 neurons."
+        in ratings_table([alice(), carol]).notes
+    )
+
+
+def test_a_person_with_two_logs_counts_once_among_all_people():
+    logs = [rater("human/alice", rated(0, n, 1), log=f"file:///logs/{n}.eval") for n in (5, 3)]
+    (both,) = all_people([*logs, rater("human/bob", rated(0, 2, 2))])
+    assert both.rater.name == "all people (2)"
+    (one,) = both.rater.neurons
+    assert dict(one.said.ratings) == {"original": 3, "summary": 1.5}
+
+
+def test_people_who_saw_other_excerpts_or_columns_are_other_people():
+    held_out = [replace(one, excerpts="valid") for one in (alice(), bob())]
+    assert all_people([alice(), held_out[1]]) == []
+    names = [one.rater.name for one in all_people([alice(), bob(), *held_out])]
+    assert names == ["all people (2), train", "all people (2), valid"]
+    few = [replace(one, columns=("original",)) for one in (alice(), bob())]
+    names = [one.rater.name for one in all_people([alice(), bob(), *few])]
+    assert names == ["all people (2), original summary", "all people (2), original"]
+
+
+def test_all_logs_of_a_rater_count_among_all_raters():
+    first = rater("human/alice", *(rated(i, 1 + i, 2) for i in range(4)))
+    other = rater("human/alice", *(rated(i, 9 - i, 5) for i in range(4, 8)), log="file:///b.eval")
+    same = rater("model/m", *first.neurons, *other.neurons)
+    (group, *_) = read(rater_agreement_table([first, other, same]))
+    assert (group["raters"], group["explanations"]) == ("all raters (2)", "16")
+    assert float(group["alpha of ratings"]) == pytest.approx(1)
 
 
 def test_two_logs_of_a_rater_are_told_apart():
-    held_out = alice(log="file:///logs/b.eval", excerpts="valid", identity='{"excerpts": "valid"}')
-    rows = read(ratings_table([alice(identity='{"excerpts": "train"}'), held_out]))
-    names = {row["rater"] for row in rows}
-    assert names == {"human/alice, excerpts=train", "human/alice, excerpts=valid"}
+    held_out = alice(log="file:///logs/b.eval", excerpts="valid")
+    names = {row["rater"] for row in read(ratings_table([alice(), held_out]))}
+    assert names == {"human/alice, train", "human/alice, valid"}
+    again = alice(log="file:///logs/c.eval", identity='{"explainer": ["x", "/mine/answers"]}')
+    names = {row["rater"] for row in read(ratings_table([held_out, again, alice()]))}
+    assert names == {f"human/alice, {log}.eval" for log in ("b", "c", "human-alice")}
 
 
 def test_alpha_of_ratings_is_the_one_of_the_definition():
@@ -175,6 +214,14 @@ def test_raters_who_all_say_the_same_of_everything_have_no_alpha():
     (row,) = read(rater_agreement_table([one, replace(one, name="human/bob")]))
     assert (row["alpha of ratings"], row["alpha of choices"]) == ("", "")
     assert row["rank correlation"] == ""
+
+
+def test_resamples_in_which_everybody_says_the_same_are_no_perfect_agreement():
+    units = [[[3, 3]], [[3, 3]], [[3, 3]], [[1, 5]]]
+    found = krippendorff(units, "ordinal")
+    assert found.lower is None  # a third of the resamples leave the last neuron out
+    found = krippendorff([[[3, 3]], *([[[1, 5]], [[2, 4]]] * 5)], "ordinal")
+    assert found.upper < 1
 
 
 def test_alpha_of_choices_is_nominal_over_neurons():
@@ -254,6 +301,18 @@ def test_a_run_whose_explanation_the_rater_did_not_see_is_left_out():
     assert "none of the logs of explanations" in table.notes[0]
 
 
+def test_a_rating_goes_with_the_score_of_its_own_text_and_not_of_other_epochs():
+    runs = [
+        run("original", [
+            neuron(i, 0.5, explanation=f"original on thing {i}",
+                   scores_of_text={"simulation_correlation": 0.1 * i})
+            for i in range(3)
+        ])
+    ]  # fmt: skip
+    (row,) = read(rating_agreement_table(runs, [alice()]))
+    assert float(row["over explanations"]) == pytest.approx(-1)
+
+
 def test_scores_of_different_simulators_are_correlated_apart():
     runs = [
         run(f, [neuron(i, 0.1 * i * k, explanation=f"{f} on thing {i}") for i in range(3)],
@@ -270,8 +329,8 @@ def test_scores_of_different_simulators_are_correlated_apart():
 def test_checks_of_attention_are_a_row_a_rater_and_check():
     one = rater(
         "human/alice",
-        rated(0, 5, 2, again=said(4, 2), planted=Planted(1, True, 0)),
-        rated(1, 4, 1, again=said(1, 3), planted=Planted(3, False, 1)),
+        rated(0, 5, 2, again=said(4, 2), planted=(Planted(1, True, 0),)),
+        rated(1, 4, 1, again=said(1, 3), planted=(Planted(3, False, 1),)),
     )
     rows = read(attention_table([one, bob()]))
     assert {row["rater"] for row in rows} == {"human/alice"}
@@ -294,9 +353,12 @@ def test_the_bias_of_places_is_relative_to_each_question():
             {"ratings": [5, 3], "best": 1},
             {"ratings": [4, 4], "best": 1},
             {"ratings": [1, 2, 3], "best": 3},
+            {"ratings": [5], "best": 1},  # nothing to prefer
         ],
     }
-    first, second, third = places([asked, {"orders": 1, "places": [{"ratings": [1], "best": 1}]}])
+    first, second, third = places(
+        [asked, {"orders": 1, "places": [{"ratings": [1, 2], "best": 1}]}]
+    )
     assert (first.questions, second.questions, third.questions) == (3, 3, 1)
     assert first.rating == pytest.approx((1 + 0 - 1) / 3)
     assert third.rating == pytest.approx(1)

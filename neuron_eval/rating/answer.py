@@ -71,6 +71,9 @@ def parse_answer(text: str, question: Question) -> Answer | Skipped:
     answers = [one for one in found if one.keys() & {"ratings", "best", "skipped"}]
     if not answers:
         raise AnswerError("it holds no JSON object with the fields ratings and best")
+    for part in (answers[-1], answers[-1].get("ratings")):
+        if isinstance(part, _Repeated):
+            raise AnswerError(f"the field {shown(part.name)} stands there twice")
     return from_json(answers[-1], question)
 
 
@@ -127,6 +130,12 @@ def _text(data: Mapping[str, Any], name: str) -> str:
     return value
 
 
+class _Repeated(dict[str, Any]):
+    """An object in which a field stands twice, so that nobody knows which one is meant."""
+
+    name: str
+
+
 def _objects(text: str) -> Iterator[dict[str, Any]]:
     """The outermost JSON objects of a text, in order."""
     decoder = json.JSONDecoder(object_pairs_hook=_once)
@@ -134,10 +143,10 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
     while place >= 0:
         try:
             data, end = decoder.raw_decode(text, place)
-        except json.JSONDecodeError:
-            end = place + 1
         except RecursionError:
             raise AnswerError("it is nested too deeply") from None
+        except ValueError:  # no JSON, or a number of more digits than Python reads
+            end = place + 1
         else:
             yield data
         place = text.find("{", end)
@@ -145,11 +154,12 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     data = dict(pairs)
-    if len(data) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise AnswerError(f"the field {shown(twice)} stands there twice")
-    return data
+    if len(data) == len(pairs):
+        return data
+    names = [name for name, _ in pairs]
+    repeated = _Repeated(data)
+    repeated.name = next(name for name in names if names.count(name) > 1)
+    return repeated
 
 
 def shown(value: object) -> str:

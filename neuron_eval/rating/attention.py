@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from statistics import fmean
 
 from neuron_eval.rating.explained import ExplainedNeuron
+from neuron_eval.rating.said import Said
 
 AGAIN = "#2"
 """Follows the id of a neuron that is shown for the second time."""
@@ -30,7 +30,7 @@ def shown_twice(neurons: Sequence[ExplainedNeuron], number: int, seed: int) -> l
     return sorted(random.Random(f"{seed}\nrepeat").sample(ids, number))
 
 
-def planted(
+def from_another(
     neuron: ExplainedNeuron, neurons: Sequence[ExplainedNeuron], seed: int
 ) -> tuple[str, str]:
     """Another neuron's explanation that is none of this neuron's, and the other's id.
@@ -54,17 +54,6 @@ def planted(
     if not found:
         raise ValueError(f"planted=true: no neuron but {neuron.id} has an explanation of its own")
     return random.Random(f"{seed}\nplanted\n{neuron.id}").choice(found)
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What a rater said of a neuron, one of the times it was shown."""
-
-    ratings: Mapping[str, float]
-    """By column."""
-
-    best: Mapping[str, float]
-    """By column, see `neuron_eval.rating.turns.Judgement`."""
 
 
 def consistency(pairs: Iterable[tuple[Said, Said]]) -> tuple[float, float] | None:

@@ -1,23 +1,26 @@
 """Metrics of the scorer `rating`; each gives several numbers under plain names, or none.
 
-A neuron that was shown twice counts by its first time.
+A neuron that was shown twice counts by its first time. A neuron's epochs are averaged here: what
+Inspect's reducers leave of a score's metadata is the first epoch's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from statistics import fmean
-from typing import Any
 
 from inspect_ai.scorer import Metric, SampleScore, Value, metric
 
 from neuron_eval.intervals import mean_interval
 from neuron_eval.metrics import NAN
-from neuron_eval.rating.attention import Said, consistency
+from neuron_eval.rating.attention import consistency
 from neuron_eval.rating.places import places
+from neuron_eval.rating.said import About, Said, mean_said, said_in
+
+Values = dict[str, str | int | float | bool | None]
 
 
-@metric
+@metric(scores="unreduced")
 def by_format() -> Metric:
     """Of each format its mean ``rating`` with ``lower`` and ``upper``, and how often ``chosen``.
 
@@ -27,22 +30,21 @@ def by_format() -> Metric:
     """
 
     def compute(scores: list[SampleScore]) -> Value:
-        first = [about for about in map(_about, scores) if not about["repeat_of"]]
-        columns = dict.fromkeys(column for about in first for column in about["ratings"])
-        values: dict[str, str | int | float | bool | None] = {}
-        for column in columns:
-            rated = [about for about in first if column in about["ratings"]]
-            ratings = [about["ratings"][column] for about in rated]
+        said = _by_neuron(scores, lambda about, id_: None if about["repeat_of"] else id_)
+        values: Values = {}
+        for column in dict.fromkeys(column for one in said.values() for column in one.ratings):
+            rated = [one for one in said.values() if column in one.ratings]
+            ratings = [one.ratings[column] for one in rated]
             lower, upper = mean_interval(ratings) or (NAN, NAN)
             values[f"{column} rating"] = fmean(ratings)
             values[f"{column} lower"], values[f"{column} upper"] = lower, upper
-            values[f"{column} chosen"] = fmean(about["best"][column] for about in rated)
+            values[f"{column} chosen"] = fmean(one.best[column] for one in rated)
         return values
 
     return compute
 
 
-@metric
+@metric(scores="unreduced")
 def by_place() -> Metric:
     """Whether the place in which an explanation is shown counts, where there are several orders.
 
@@ -52,8 +54,8 @@ def by_place() -> Metric:
     """
 
     def compute(scores: list[SampleScore]) -> Value:
-        values: dict[str, str | int | float | bool | None] = {}
-        for place in places([_about(score) for score in scores]):
+        values: Values = {}
+        for place in places([about for _, about in _rated(scores)]):
             values[f"place {place.number} rating"] = place.rating
             values[f"place {place.number} chosen"] = place.chosen
         return values
@@ -61,7 +63,7 @@ def by_place() -> Metric:
     return compute
 
 
-@metric
+@metric(scores="unreduced")
 def attention() -> Metric:
     """How attentive the rater was, where that was checked.
 
@@ -71,17 +73,13 @@ def attention() -> Metric:
     """
 
     def compute(scores: list[SampleScore]) -> Value:
-        values: dict[str, str | int | float | bool | None] = {}
-        first = {str(score.sample_id): _said(_about(score)) for score in scores}
-        again = [about for about in map(_about, scores) if about["repeat_of"]]
-        agreed = consistency(
-            (first[about["repeat_of"]], _said(about))
-            for about in again
-            if about["repeat_of"] in first
-        )
+        values: Values = {}
+        first = _by_neuron(scores, lambda about, id_: None if about["repeat_of"] else id_)
+        again = _by_neuron(scores, lambda about, id_: about["repeat_of"])
+        agreed = consistency((first[id_], said) for id_, said in again.items() if id_ in first)
         if agreed is not None:
             values["repeated difference"], values["repeated same best"] = agreed
-        planted = [about["planted"] for about in map(_about, scores) if about["planted"]]
+        planted = [about["planted"] for _, about in _rated(scores) if about["planted"]]
         for name in ("rating", "lowest", "chosen") if planted else ():
             values[f"planted {name}"] = fmean(one[name] for one in planted)
         return values
@@ -89,9 +87,19 @@ def attention() -> Metric:
     return compute
 
 
-def _about(score: SampleScore) -> Mapping[str, Any]:
-    return score.score.metadata or {}
+def _rated(scores: Sequence[SampleScore]) -> list[tuple[str, About]]:
+    """Sample and metadata of every epoch that was rated."""
+    found = [(str(one.sample_id), one.score.metadata or {}) for one in scores]
+    return [(id_, about) for id_, about in found if said_in(about)]
 
 
-def _said(about: Mapping[str, Any]) -> Said:
-    return Said(about["ratings"], about["best"])
+def _by_neuron(
+    scores: Sequence[SampleScore], neuron: Callable[[About, str], str | None]
+) -> dict[str, Said]:
+    """By what `neuron` makes of metadata and sample, the mean of the epochs; None is left out."""
+    found: dict[str, list[Said]] = {}
+    for id_, about in _rated(scores):
+        key, said = neuron(about, id_), said_in(about)
+        if key and said:
+            found.setdefault(key, []).append(said)
+    return {key: mean for key, said in found.items() if (mean := mean_said(said))}

@@ -35,7 +35,13 @@ def places(scores: Sequence[Mapping[str, Any]]) -> list[Place]:
     Args:
         scores: Metadata of scores, see `neuron_eval.scorers.rating`.
     """
-    turns = [turn for about in scores if about["orders"] > 1 for turn in about["places"]]
+    turns = [
+        turn
+        for about in scores
+        if about["orders"] > 1
+        for turn in about["places"]
+        if len(turn["ratings"]) > 1  # where all say the same there is no place to prefer
+    ]
     found = []
     for number in range(1, 1 + max((len(turn["ratings"]) for turn in turns), default=0)):
         there = [turn for turn in turns if len(turn["ratings"]) >= number]

@@ -15,7 +15,7 @@ from neuron_eval.dealt import to_text
 from neuron_eval.parameters import check_choice, check_flag, check_number
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.rating.asking import is_person
-from neuron_eval.rating.attention import AGAIN, planted, shown_twice
+from neuron_eval.rating.attention import AGAIN, from_another, shown_twice
 from neuron_eval.rating.explained import Explained, ExplainedNeuron
 from neuron_eval.rating.explanations import load_explained
 from neuron_eval.rating.solver import EXCERPTS, ask_rater
@@ -33,7 +33,7 @@ def rate_task(
     excerpts: str = "train",
     orders: int = 1,
     repeat: int = 0,
-    plant: bool = False,
+    planted: bool = False,
     seed: int = 0,
     pack: str | None = None,
     limit: int | None = None,
@@ -48,7 +48,7 @@ def rate_task(
         excerpts: See `neuron_eval.rating.solver.ask_rater`, as are ``orders`` and ``pack``.
         orders: In how many orders a language model sees the explanations.
         repeat: How many neurons are shown twice.
-        plant: Whether an explanation of another neuron is put among each neuron's.
+        planted: Whether an explanation of another neuron is put among each neuron's.
         seed: What is drawn.
         pack: A prompt pack.
         limit: At most so many neurons.
@@ -62,14 +62,14 @@ def rate_task(
         check_choice("excerpts", excerpts, EXCERPTS)
         check_number("orders", orders, least=1)
         check_number("repeat", repeat, least=0)
-        check_flag("planted", plant)
+        check_flag("planted", planted)
         check_number("seed", seed, least=0)
         if limit is not None:
             check_number("limit", limit, least=1)
         solver = ask_rater(excerpts, orders, seed, pack)
         wording = load_pack(pack)
         found = load_explained(explanations, neurons, limit, seed, columns)
-        samples = _samples(found.neurons, repeat, plant, seed)
+        samples = _samples(found.neurons, repeat, planted, seed)
     return Task(
         dataset=MemoryDataset(samples, name="explanations"),
         solver=solver,
@@ -101,10 +101,10 @@ def _at_once(samples: Sequence[Sample]) -> GenerateConfig:
 
 
 def _samples(
-    neurons: Sequence[ExplainedNeuron], repeat: int, plant: bool, seed: int
+    neurons: Sequence[ExplainedNeuron], repeat: int, planted: bool, seed: int
 ) -> list[Sample]:
     """One sample a neuron, then those that are shown again."""
-    once = [_sample(one, _donated(one, neurons, seed) if plant else None) for one in neurons]
+    once = [_sample(one, _donated(one, neurons, seed) if planted else None) for one in neurons]
     twice = set(shown_twice(neurons, repeat, seed))
     again = [
         one.model_copy(
@@ -122,7 +122,7 @@ def _samples(
 def _donated(
     neuron: ExplainedNeuron, neurons: Sequence[ExplainedNeuron], seed: int
 ) -> dict[str, str]:
-    explanation, donor = planted(neuron, neurons, seed)
+    explanation, donor = from_another(neuron, neurons, seed)
     return {"explanation": explanation, "neuron": donor}
 
 

@@ -148,10 +148,11 @@ def rater_label(rater: Rater, raters: Sequence[Rater]) -> str:
     same = [one for one in raters if one.name == rater.name]
     if len(same) < 2:
         return rater.name
-    return ", ".join([rater.name, *(_differing(rater, same) or [rater.log.rpartition("/")[2]])])
+    told_apart = len({one.excerpts for one in same}) == len(same)
+    return f"{rater.name}, {rater.excerpts if told_apart else rater.log.rpartition('/')[2]}"
 
 
-def settings(run: Run | Rater) -> dict[str, str]:
+def settings(run: Run) -> dict[str, str]:
     """A run's settings, each under its place, for instance ``arguments excerpts``."""
     try:
         return dict(_flat("", json.loads(run.identity)))
@@ -169,7 +170,7 @@ def _key(run: Run) -> tuple[str, ...]:
     return (run.format, run.explainer, run.simulator, run.embedder, run.neurons)
 
 
-def _differing(run: Run | Rater, same: Sequence[Run | Rater]) -> list[str]:
+def _differing(run: Run, same: Sequence[Run]) -> list[str]:
     """The settings in which a run differs from others of the same name."""
     mine, all_of_them = settings(run), [settings(one) for one in same]
     places = [p for p in mine if len({one.get(p) for one in all_of_them}) > 1]

@@ -40,14 +40,18 @@ def neuron_result(samples: Sequence[EvalSample], excerpts: bool = False) -> Neur
         and (level := (found.metadata or {}).get("unrelated_mean")) is not None
     ]
     values = {name: _values(samples, name) for name in _names(samples)}
+    alike = [s for s in samples if _explanation(s) == _explanation(first)]
     return NeuronResult(
         id=str(first.id),
         layer=int(about.get("layer", -1)),
         group=str(about.get("group", "")),
-        explanation=first.output.completion if first.output else "",
+        explanation=_explanation(first),
         reference=first.target if isinstance(first.target, str) else "".join(first.target),
         epochs=len(samples),
-        scores={name: fmean(found) for name, found in values.items() if found},
+        scores=_means(values),
+        scores_of_text=None
+        if len(alike) == len(samples)
+        else _means({name: _values(alike, name) for name in values}),
         unscored={name: reasons for name in values if (reasons := _reasons(samples, name))},
         prompt_tokens=fmean(prompts) if prompts else None,
         excerpts_scored=sum(_count(score, "excerpts_scored") for score in simulated),
@@ -71,6 +75,14 @@ def models(samples: Sequence[EvalSample]) -> tuple[str, str]:
         if compared is not None and (about := compared.metadata or {}).get("embedder"):
             embedder = str(about["embedder"])
     return simulator, embedder
+
+
+def _explanation(sample: EvalSample) -> str:
+    return sample.output.completion if sample.output else ""
+
+
+def _means(values: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    return {name: fmean(found) for name, found in values.items() if found}
 
 
 def _prompt(usage: ModelUsage) -> int:

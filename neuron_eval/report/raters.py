@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from neuron_eval.rating.asking import is_person
-from neuron_eval.rating.attention import Said
 from neuron_eval.rating.places import Place
+from neuron_eval.rating.said import Said
 from neuron_eval.rating.turns import Planted
 
 
@@ -27,8 +27,9 @@ class RatedNeuron:
     again: Said | None = None
     """What was said when it was shown for the second time, if it was."""
 
-    planted: Planted | None = None
-    """Of an explanation of another neuron, if one was planted and the neuron rated."""
+    planted: tuple[Planted, ...] = ()
+    """Of each epoch, what became of the planted explanation of another neuron, if there was one
+    and the neuron was rated."""
 
     reason: str = ""
     """Why it was not rated; empty if it was."""
@@ -56,11 +57,14 @@ class Rater:
     excerpts: str
     """Which excerpts the rater saw: ``train`` or ``valid``."""
 
+    pack: str
+    """The digest of the pack that worded the questions."""
+
     identity: str
     """All settings that a rating depends on, see `neuron_eval.report.identity`."""
 
-    neurons: Mapping[str, RatedNeuron]
-    """By id, each once."""
+    neurons: tuple[RatedNeuron, ...]
+    """Each once; more than once where explanations differ, if several logs are put together."""
 
     places: tuple[Place, ...] = field(default=())
     """Where there were several orders, what each place got."""
@@ -71,6 +75,6 @@ class Rater:
         return is_person(self.name)
 
     @property
-    def rated(self) -> Mapping[str, Said]:
-        """By id, what was said of the neurons that were rated."""
-        return {id: one.said for id, one in self.neurons.items() if one.said is not None}
+    def said(self) -> list[Said]:
+        """What was said of the neurons that were rated."""
+        return [one.said for one in self.neurons if one.said is not None]

@@ -84,6 +84,9 @@ class NeuronResult:
     """By scorer: the mean over the epochs that were scored; a scorer that measured nothing is
     not among them."""
 
+    scores_of_text: Mapping[str, float] | None = None
+    """The same over the epochs that explained the neuron as `explanation` says; None if all did."""
+
     unscored: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By scorer: the reason of each epoch that was not scored."""
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from neuron_eval.report.agreeing import best_texts, with_ratings
 from neuron_eval.report.comparing import (
     RATING_BY,
     label,
@@ -16,7 +15,8 @@ from neuron_eval.report.comparing import (
     scorer_names,
 )
 from neuron_eval.report.page.heat import heat
-from neuron_eval.report.raters import Rater
+from neuron_eval.report.rated import best_texts, with_ratings
+from neuron_eval.report.raters import RatedNeuron
 from neuron_eval.report.runs import Collected, NeuronResult, Run
 from neuron_eval.report.visible import visible, visible_lines
 
@@ -44,8 +44,10 @@ def page_data(collected: Collected, viewer: str | None = None) -> dict[str, Any]
         scorers.append(f"{RATING_BY}{name}")
     ids = dict.fromkeys(id for run in runs for id in run.results)
     neurons = [_neuron(id, runs, scorers, linked=viewer is not None) for id in ids]
+    rated = {name: {n.id: n for n in one.neurons} for name, one in raters.items()}
     for neuron, id in zip(neurons, ids, strict=True):
-        _add_choices(neuron, raters, id, [run.results.get(id) for run in runs])
+        said = {name: of[id] for name, of in rated.items() if id in of}
+        _add_choices(neuron, said, [run.results.get(id) for run in runs])
     return {
         "viewer": viewer,
         "scorers": [visible(scorer_name(name)) for name in scorers],
@@ -108,12 +110,10 @@ def _neuron(id: str, runs: Sequence[Run], scorers: Sequence[str], linked: bool) 
 
 def _add_choices(
     neuron: dict[str, Any],
-    raters: Mapping[str, Rater],
-    id: str,
+    said: Mapping[str, RatedNeuron],
     results: Sequence[NeuronResult | None],
 ) -> None:
     """Who chose which explanation as the best, and what raters had to say of the neuron."""
-    said = {name: rater.neurons[id] for name, rater in raters.items() if id in rater.neurons}
     comments = [(name, one.comment) for name, one in said.items() if one.comment]
     if comments:
         neuron["comments"] = [f"{visible(name)}: {visible_lines(c)}" for name, c in comments]

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
-from neuron_eval.report.agreeing import (
-    Agreement,
-    by_text,
-    choice_units,
-    krippendorff,
-    rating_units,
-)
+from neuron_eval.report.agreeing import Agreement, krippendorff
 from neuron_eval.report.comparing import rater_label
+from neuron_eval.report.people import whole_raters
+from neuron_eval.report.rated import by_explanation, choice_units, rating_units
 from neuron_eval.report.raters import Rater
 from neuron_eval.report.statistics import spearman
 from neuron_eval.report.tables.base import Cell, Column, Table, interval_text, whole, words
@@ -58,18 +54,23 @@ def rater_agreement_table(raters: Sequence[Rater]) -> Table:
 
 
 def _groups(raters: Sequence[Rater]) -> Iterator[tuple[str, list[Rater]]]:
-    """All, people and models where they are not the same; of several logs of a rater one."""
-    once = list({rater.name: rater for rater in raters}.values())
-    groups = {
-        "all raters": once,
-        "all people": [one for one in once if one.person],
-        "all models": [one for one in once if not one.person],
-    }
-    told: list[list[Rater]] = []
-    for name, group in groups.items():
-        if len(group) > 1 and len(raters) > 2 and group not in told and rating_units(group):
-            told.append(group)
-            yield f"{name} ({len(group)})", group
+    """All, people and models where they are not the same; each rater once, of all its logs."""
+    settings = list(dict.fromkeys((one.excerpts, one.pack) for one in raters))
+    for number, setting in enumerate(settings, start=1):
+        once = whole_raters([one for one in raters if (one.excerpts, one.pack) == setting])
+        suffix = f", {setting[0]}" if len({excerpts for excerpts, _ in settings}) > 1 else ""
+        if len({excerpts for excerpts, _ in settings}) < len(settings):
+            suffix += f", wording {number}"
+        groups = {
+            "all raters": once,
+            "all people": [one for one in once if one.person],
+            "all models": [one for one in once if not one.person],
+        }
+        told: list[list[Rater]] = []
+        for name, group in groups.items():
+            if len(group) > 1 and len(raters) > 2 and group not in told and rating_units(group):
+                told.append(group)
+                yield f"{name} ({len(group)}){suffix}", group
 
 
 def _row(name: str, raters: Sequence[Rater], interval: bool) -> tuple[Cell, ...]:
@@ -95,14 +96,7 @@ def _alpha(found: Agreement | None) -> Cell:
 
 
 def _rank(raters: Sequence[Rater]) -> Cell:
-    first, second = raters
-    pairs = [
-        (rating, theirs[text])
-        for id, neuron in first.neurons.items()
-        if id in second.neurons
-        for theirs in [by_text(second.neurons[id])]
-        for text, rating in by_text(neuron).items()
-        if text in theirs
-    ]
-    rho = spearman([a for a, _ in pairs], [b for _, b in pairs])
+    first, second = map(by_explanation, raters)
+    both = [(first[one], second[one]) for one in first if one in second]
+    rho = spearman([a for a, _ in both], [b for _, b in both])
     return Cell("undefined") if rho is None else Cell(f"{rho:+z.2f}", rho)

@@ -67,28 +67,28 @@ def attention_table(raters: Sequence[Rater]) -> Table:
 
 
 def _rater(rater: Rater, name: str) -> tuple[Cell, ...]:
-    reasons = [(rater.log, one.reason) for one in rater.neurons.values() if one.said is None]
+    reasons = [(rater.log, one.reason) for one in rater.neurons if one.said is None]
     told = "; ".join(f"{one.count}: {one.text}" for one in grouped(reasons))
-    times = [one.seconds for one in rater.neurons.values() if one.seconds is not None]
+    times = [one.seconds for one in rater.neurons if one.seconds is not None]
     return (
         words(name),
         words(rater.excerpts),
         whole(len(rater.neurons)),
-        whole(len(rater.rated)),
+        whole(len(rater.said)),
         words(told),
         number(median(times) if times else None, ".0f", missing=""),
     )
 
 
 def _checks(rater: Rater) -> Iterator[tuple[Cell, ...]]:
-    neurons = rater.neurons.values()
+    neurons = rater.neurons
     twice = [(one.said, one.again) for one in neurons if one.said and one.again]
     agreed = consistency((first, second) for first, second in twice)
     if agreed is not None:
         yield words("shown twice: difference"), number(agreed[0], ".2f"), whole(len(twice))
         same = sum(first.best == second.best for first, second in twice)
         yield words("shown twice: same choice"), share(same, len(twice)), whole(len(twice))
-    planted = [one.planted for one in neurons if one.planted]
+    planted = [told for one in neurons for told in one.planted]
     if planted:
         n = whole(len(planted))
         yield words("planted: mean rating"), number(fmean(p.rating for p in planted), ".2f"), n

@@ -7,8 +7,10 @@ from statistics import fmean
 
 import numpy as np
 
-from neuron_eval.report.agreeing import all_people, clustered, with_ratings
+from neuron_eval.report.agreeing import clustered
 from neuron_eval.report.comparing import measured_by, rater_label, scorer_name, scorers
+from neuron_eval.report.people import all_people
+from neuron_eval.report.rated import scores_of_texts, with_ratings
 from neuron_eval.report.raters import Rater
 from neuron_eval.report.runs import Run
 from neuron_eval.report.statistics import spearman
@@ -45,7 +47,7 @@ def rating_agreement_table(runs: Sequence[Run], raters: Sequence[Rater]) -> Tabl
         raters: At least one.
     """
     rows: list[tuple[Cell, ...]] = []
-    for name, scorer, of in _scores(runs):
+    for name, scorer, of in _scores(scores_of_texts(runs)):
         for label, rater in _raters(raters):
             rated = with_ratings(of, rater, RATING)
             if _points(rated, scorer):
@@ -68,7 +70,7 @@ def _scores(runs: Sequence[Run]) -> Iterator[tuple[str, str, list[Run]]]:
 
 def _raters(raters: Sequence[Rater]) -> list[tuple[str, Rater]]:
     named = [(rater_label(one, raters), one) for one in raters]
-    return named + [(one.name, one) for one in all_people(raters)]
+    return named + [(one.rater.name, one.rater) for one in all_people(raters)]
 
 
 def _row(name: str, rater: str, scorer: str, runs: Sequence[Run]) -> tuple[Cell, ...]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from neuron_eval.report.agreeing import all_people
 from neuron_eval.report.comparing import rater_label
+from neuron_eval.report.people import People, all_people
 from neuron_eval.report.raters import Rater
 from neuron_eval.report.statistics import estimate
 from neuron_eval.report.tables.base import (
@@ -33,9 +33,7 @@ CHOSEN = (
     "of a rater may add up to more than 1; where another neuron's explanation was planted and "
     "chosen, to less."
 )
-PEOPLE = (
-    "All people: each neuron's mean over the people who rated it and saw the same explanations."
-)
+PEOPLE = "All people: each neuron's mean over the people who rated it, each of whom counts once."
 
 
 def ratings_table(raters: Sequence[Rater]) -> Table:
@@ -45,17 +43,26 @@ def ratings_table(raters: Sequence[Rater]) -> Table:
         raters: At least one.
     """
     people = all_people(raters)
-    rows: list[tuple[Cell, ...]] = []
-    for rater in (*raters, *people):
-        name = rater_label(rater, raters) if rater in raters else rater.name
-        rows.extend(_rows(rater, name))
+    named = [(rater_label(one, raters), one) for one in raters]
+    named += [(one.rater.name, one.rater) for one in people]
+    rows = [row for name, rater in named for row in _rows(rater, name)]
     counts = [int(row[3].extra[-1] or 0) for row in rows]
-    notes = [MEANS, BEST.format(where=" of a rater"), CHOSEN, *([PEOPLE] if people else [])]
+    notes = [MEANS, BEST.format(where=" of a rater"), CHOSEN, *_about(people)]
     return Table("ratings", TITLE, COLUMNS, tuple(rows), (*notes, *few_neurons(counts)))
 
 
+def _about(people: Sequence[People]) -> list[str]:
+    left_out = [
+        f"{one.rater.name}: left out for having shown them different explanations: "
+        f"{one.left_out:,} of {one.left_out + len(one.rater.neurons):,} neurons."
+        for one in people
+        if one.left_out
+    ]
+    return [*([PEOPLE] if people else []), *left_out]
+
+
 def _rows(rater: Rater, name: str) -> list[tuple[Cell, ...]]:
-    said = list(rater.rated.values())
+    said = rater.said
     ratings = {column: [one.ratings[column] for one in said] for column in rater.columns}
     chosen = {column: [one.best[column] for one in said] for column in rater.columns}
     rating_cells, chosen_cells = _cells(ratings), _cells(chosen)

@@ -1,4 +1,4 @@
-"""A fake rater for tests: what it thinks of explanations is a function, as in `testing`.
+"""A fake rater: what it thinks of explanations is a function.
 
     rater = fake_rater(lambda question, explanation: 5 if "cat" in explanation else 1)
     eval(rate(explanations="logs"), model=rater.model)
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from inspect_ai.model import ChatMessage, GenerateConfig, ModelOutput, StopReason
 
 from neuron_eval.rating.question import KEY, Question, from_json
-from neuron_eval.testing import Fake, FakeRateLimitError, fake
+from neuron_eval.testing.models import Fake, FakeRateLimitError, fake
 
 Rate = Callable[[Question, str], int]
 

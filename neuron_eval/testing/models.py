@@ -1,11 +1,4 @@
-"""Fakes for tests of solvers, scorers and tasks: models that state their answers, and neurons.
-
-    simulator = fake_simulator(lambda explanation, tokens: [10 * (t == " cat") for t in tokens])
-    eval(summary(), model=fake_explainer("cats"), model_roles={"simulator": simulator.model})
-    assert len(simulator.requests) == 10
-
-They go through Inspect like any model: its retries, cache, events and usage are the real ones.
-"""
+"""Fake models that state their answers, and neurons to explain."""
 
 from __future__ import annotations
 
@@ -28,8 +21,7 @@ from inspect_ai.tool import ToolChoice, ToolInfo
 
 from neuron_eval.checks import check_record
 from neuron_eval.records import ActivationRecord, NeuronRecord, Reference
-from neuron_eval.testing_replies import PromptReader, answer_lines, logprob_of
-from neuron_eval.testing_replies import read_chat_prompt as read_chat_prompt
+from neuron_eval.testing.replies import PromptReader, answer_lines, logprob_of
 
 Respond = Callable[[list[ChatMessage], GenerateConfig], ModelOutput]
 Predict = Callable[[str, Sequence[str]], Sequence[float]]

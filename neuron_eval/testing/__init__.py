@@ -1,0 +1,35 @@
+"""Fakes for tests of solvers, scorers and tasks: models that state their answers, and neurons.
+
+    simulator = fake_simulator(lambda explanation, tokens: [10 * (t == " cat") for t in tokens])
+    eval(summary(), model=fake_explainer("cats"), model_roles={"simulator": simulator.model})
+    assert len(simulator.requests) == 10
+
+They go through Inspect like any model: its retries, cache, events and usage are the real ones.
+"""
+
+from __future__ import annotations
+
+from neuron_eval.testing.models import (
+    Fake,
+    FakeRateLimitError,
+    fake,
+    fake_embedder,
+    fake_explainer,
+    fake_simulator,
+    make_neuron,
+)
+from neuron_eval.testing.raters import asked, fake_rater
+from neuron_eval.testing.replies import read_chat_prompt
+
+__all__ = [
+    "Fake",
+    "FakeRateLimitError",
+    "asked",
+    "fake",
+    "fake_embedder",
+    "fake_explainer",
+    "fake_rater",
+    "fake_simulator",
+    "make_neuron",
+    "read_chat_prompt",
+]
