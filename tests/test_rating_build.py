@@ -221,6 +221,8 @@ def test_what_became_of_planted_explanations_is_reported():
     assert attention()(scores) == {
         "planted rating": 2.5, "planted lowest": 0.5, "planted chosen": 0.5,
     }  # fmt: skip
+    again = scored("1#2", {"a": 3}, "a", plant=plants[0], repeat_of="1")
+    assert attention()([*scores, again])["planted rating"] == 2.5
 
 
 def packed(path, rating):

@@ -119,6 +119,7 @@ def test_a_neuron_that_was_not_rated_counts_in_no_mean_and_is_listed_with_its_re
     (row,) = read(raters_table([one]))
     assert (row["neurons"], row["rated"]) == ("3", "2")
     assert row["not rated"] == "1: Skipped: I cannot read this"
+    assert row["log"] == "human-alice.eval"
     assert float(row["seconds a neuron"]) == 30
 
 
@@ -182,7 +183,7 @@ def test_two_logs_of_a_rater_are_told_apart():
     assert names == {"human/alice, train", "human/alice, valid"}
     again = alice(log="file:///logs/c.eval", identity='{"explainer": ["x", "/mine/answers"]}')
     names = {row["rater"] for row in read(ratings_table([held_out, again, alice()]))}
-    assert names == {f"human/alice, {log}.eval" for log in ("b", "c", "human-alice")}
+    assert names == {f"human/alice, log {number}" for number in (1, 2, 3)}
 
 
 def test_alpha_of_ratings_is_the_one_of_the_definition():

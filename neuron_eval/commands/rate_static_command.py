@@ -60,8 +60,10 @@ def rate_static(
     command that is printed takes it into the page's log.
     """
     from neuron_eval.human.static_page import static_page
+    from neuron_eval.rating.asking import PERSON
     from neuron_eval.usage_error import UsageError
 
+    raters = tuple(rater.removeprefix(PERSON) for rater in raters)
     pages = {rater: out / f"{rater}.html" for rater in raters}
     try:
         _check(raters, pages)

@@ -79,7 +79,8 @@ def attention() -> Metric:
         agreed = consistency((first[id_], said) for id_, said in again.items() if id_ in first)
         if agreed is not None:
             values["repeated difference"], values["repeated same best"] = agreed
-        planted = [about["planted"] for _, about in _rated(scores) if about["planted"]]
+        told = [about for _, about in _rated(scores) if not about["repeat_of"]]
+        planted = [about["planted"] for about in told if about["planted"]]
         for name in ("rating", "lowest", "chosen") if planted else ():
             values[f"planted {name}"] = fmean(one[name] for one in planted)
         return values

@@ -144,12 +144,13 @@ def label(run: Run, runs: Sequence[Run]) -> str:
 
 
 def rater_label(rater: Rater, raters: Sequence[Rater]) -> str:
-    """The rater's name; where there are several logs of it, with what tells it from the others."""
+    """The rater's name; of several logs of one rater, with the excerpts or a number."""
     same = [one for one in raters if one.name == rater.name]
     if len(same) < 2:
         return rater.name
-    told_apart = len({one.excerpts for one in same}) == len(same)
-    return f"{rater.name}, {rater.excerpts if told_apart else rater.log.rpartition('/')[2]}"
+    if len({one.excerpts for one in same}) == len(same):
+        return f"{rater.name}, {rater.excerpts}"
+    return f"{rater.name}, log {1 + [one.log for one in same].index(rater.log)}"
 
 
 def settings(run: Run) -> dict[str, str]:

@@ -30,7 +30,8 @@ NOTES = (
     "Rank correlation: Spearman's, between two raters' ratings of an explanation: what an "
     "automatic score's correlation with a rater can be measured against.",
     "[95 % bootstrap interval over neurons]: for groups, and where there are two raters only.",
-    "Undefined: everybody said the same of everything, so nothing can be told from chance.",
+    "Undefined: everybody said the same of everything, so nothing can be told from chance. None: "
+    "no two saw the same set of explanations of a neuron, so there is no choice to compare.",
 )
 
 
@@ -79,7 +80,9 @@ def _row(name: str, raters: Sequence[Rater], interval: bool) -> tuple[Cell, ...]
         words(name),
         _alpha(krippendorff(ratings, "ordinal", interval)),
         whole(sum(len(units) for units in ratings)),
-        _alpha(krippendorff(choices, "nominal", interval)),
+        _alpha(krippendorff(choices, "nominal", interval))
+        if choices
+        else Cell("none", extra=(None, None)),
         whole(len(choices)),
         _rank(raters) if len(raters) == 2 else Cell(""),
     )

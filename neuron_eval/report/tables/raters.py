@@ -18,6 +18,7 @@ RATERS = (
     Column("rated", numeric=True),
     Column("not rated"),
     Column("seconds a neuron", numeric=True),
+    Column("log"),
 )
 ATTENTION = (
     Column("rater"),
@@ -26,8 +27,8 @@ ATTENTION = (
     Column("of", numeric=True),
 )
 ATTENTION_NOTES = (
-    "Shown twice: the mean difference between the two ratings of an explanation (0 for a rater "
-    "who agrees with itself), and the share of neurons with the same choice.",
+    "Shown twice: the mean difference between the two ratings of a format's explanation (0 for a "
+    "rater who agrees with itself), and the share of neurons with the same choice.",
     "Planted: another neuron's explanation among a neuron's own. An attentive rater gives it the "
     "lowest rating and never chooses it.",
     "Place: where an explanation stood, over all orders: its rating minus the mean of its "
@@ -77,6 +78,7 @@ def _rater(rater: Rater, name: str) -> tuple[Cell, ...]:
         whole(len(rater.said)),
         words(told),
         number(median(times) if times else None, ".0f", missing=""),
+        words(rater.log.rpartition("/")[2]),
     )
 
 
