@@ -55,10 +55,20 @@ def pearson(true: ArrayLike, predicted: ArrayLike) -> float | None:
         ValueError: The shapes differ, or a value is not finite.
     """
     t, p = _pair(true, predicted)
-    if t.size < 2 or np.ptp(t) == 0 or np.ptp(p) == 0:
+    if t.size < 2:
+        return None
+    t, p = _unit(t), _unit(p)
+    t, p = _unit(t - t.mean()), _unit(p - p.mean())
+    if np.ptp(t) == 0 or np.ptp(p) == 0:
         return None
     correlation = float(np.corrcoef(t, p)[0, 1])
     return correlation if np.isfinite(correlation) else None
+
+
+def _unit(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same values with the largest at 1 or -1, so that squares neither vanish nor overflow."""
+    largest = np.abs(values).max()
+    return values / largest if largest else values
 
 
 def r_squared(true: ArrayLike, predicted: ArrayLike) -> float | None:

@@ -59,6 +59,13 @@ def test_a_constant_side_is_no_measurement(true, predicted):
     assert pearson(true, predicted) is None
 
 
+@pytest.mark.parametrize("scale", [3e-177, 5e-324, 1e307])
+def test_values_whose_squares_vanish_or_overflow_are_correlated_like_others(scale):
+    true = [0.0, scale, 4 * scale, 2 * scale]
+    assert pearson(true, [0, 1, 4, 2]) == pytest.approx(1)
+    assert pearson([4, 2, 1, 0], true) == pytest.approx(pearson([4, 2, 1, 0], [0, 1, 4, 2]))
+
+
 def test_no_line_fits_constant_predictions_and_nothing_explains_silence():
     assert fit_linear([1, 2], [3, 3]) is None
     assert r_squared([0, 0], [1, 2]) is None
