@@ -18,8 +18,9 @@ BIN := .venv/bin
 demo: .venv
 	$(BIN)/neuron-eval demo --log-dir logs/demo
 
+# No more than 4 at once: at times each has a browser, a model's server or PyTorch besides.
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
 
 # Type checkers cannot follow an editable install whose sub-packages lie elsewhere.
 check: .venv

@@ -180,14 +180,11 @@ def neuron_task(
     scorers: list[Scorer] = [adacs()]
     setup = None
     with usage_errors():
-        check_flag("by_layer", by_layer)
+        metrics = metrics_of(by_layer)
         if simulation != NO_SIMULATION:
             setup = check_simulation(simulation, pack)
             simulated = simulation_correlation(simulation, calibration, pack, excerpts_per_call)
             scorers.insert(0, simulated)
-    metrics: list[Metric] | None = None
-    if by_layer:
-        metrics = [mean(), interval(), grouped(mean(), "layer", all=False)]
     task = Task(
         dataset=dataset(chosen),
         setup=setup,
@@ -203,6 +200,19 @@ def neuron_task(
         # Afterwards, because a task's own metrics replace those of every scorer it is made with.
         task.scorer = [*(task.scorer or []), scored()]
     return task
+
+
+def metrics_of(by_layer: bool) -> list[Metric] | None:
+    """A task's metrics in place of its scorers' own; None where those are all that is wanted.
+
+    Args:
+        by_layer: Whether the mean is also stated for each layer.
+
+    Raises:
+        ValueError: It is neither true nor false.
+    """
+    check_flag("by_layer", by_layer)
+    return [mean(), interval(), grouped(mean(), "layer", all=False)] if by_layer else None
 
 
 def _about(chosen: NeuronSet) -> dict[str, Any]:

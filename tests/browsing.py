@@ -18,14 +18,20 @@ FLAGS = [
 ]
 
 
-@contextmanager
-def browser():
-    """A browser that playwright drives; skips the test where there is none."""
+def executable():
+    """The path of a browser that playwright can drive; skips the test where there is none."""
     if util.find_spec("playwright") is None:
         pytest.skip("needs playwright: pip install 'neuron_eval[browser]'")
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None:
         pytest.skip(f"needs one of {', '.join(BROWSERS)} on PATH: apt-get install chromium")
+    return found
+
+
+@contextmanager
+def browser():
+    """A browser that playwright drives; skips the test where there is none."""
+    found = executable()
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

@@ -3,22 +3,35 @@
 import os
 
 import pytest
+from hypothesis import settings
+from inspect_ai.log._log import eval_config_defaults
 from inspect_ai.model import GenerateConfig
 from inspect_ai.model._generate_config import set_active_generate_config
 from inspect_ai.model._model import init_model_roles
+
+# Every run tries the same examples; --hypothesis-profile=default searches for others.
+settings.register_profile("same", derandomize=True)
+settings.load_profile("same")
 
 
 @pytest.fixture(autouse=True)
 def _own_folders(tmp_path, monkeypatch):
     monkeypatch.setenv("INSPECT_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("INSPECT_LOG_DIR", str(tmp_path / "logs"))
-    monkeypatch.setenv("INSPECT_DISPLAY", "none")
+    # With "none" Inspect draws its tables all the same, and nobody sees them.
+    monkeypatch.setenv("INSPECT_DISPLAY", "log")
+    # Nor does anybody look on; it writes every event to a database for those who do.
+    monkeypatch.setattr("inspect_ai._eval.task.log.eval_config_defaults", _not_looked_on)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     for variable in ("OPENAI_API_KEY", "INSPECT_EVAL_MODEL"):
         monkeypatch.delenv(variable, raising=False)
     # Inspect leaves the last eval's roles, and its settings, a cache among them, in the process.
     init_model_roles({})
     set_active_generate_config(GenerateConfig())
+
+
+def _not_looked_on():
+    return {**eval_config_defaults(), "log_realtime": False}
 
 
 def pytest_sessionfinish(session, exitstatus):

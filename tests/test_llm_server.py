@@ -23,7 +23,7 @@ pytestmark = [
 ]
 
 MODEL = "openai-api/local/smollm2"
-TOKENS = 8
+TOKENS = 6
 """Of every excerpt, so that one grammar fits all replies; few, as every reply takes seconds."""
 
 HELD_OUT = 2
@@ -82,8 +82,8 @@ def neurons(tmp_path):
     """One neuron for " café", with characters of one to four bytes around it."""
     word, level = " café", 8.0
     endings = [" today", " again", " 🙂", "\n", " früh", "."]
-    tops = [["We", " met", " at", " the", word, " by", " noon", end] for end in endings]
-    randoms = [["The", " boat", " left", " the", " quay", " in", " fog", end] for end in endings]
+    tops = [["We", " met", " at", word, " by", end] for end in endings]
+    randoms = [["The", " boat", " left", " the", " quay", end] for end in endings]
 
     def records(texts):
         return tuple(

@@ -310,7 +310,8 @@ def test_writing_takes_neurons_one_row_group_at_a_time(path):
     def neurons():
         for i in range(3 * ROWS):
             taken.append(i)
-            written.append(path.with_name(".unfinished-n.parquet").stat().st_size)
+            (unfinished,) = path.parent.iterdir()
+            written.append(unfinished.stat().st_size)
             yield neuron(i)
 
     assert write_parquet(path, neurons()) == 3 * ROWS == len(taken)

@@ -6,16 +6,15 @@ NEURON_EVAL_SCREENSHOTS=DIR writes viewer-samples.png and viewer-heatmap.png the
 import contextlib
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
 import time
-from importlib import util
 from itertools import islice
 from pathlib import Path
 
 import pytest
+from browsing import browser, executable
 from inspect_ai import eval as run_eval
 from inspect_ai.log import resolve_sample_attachments
 
@@ -26,16 +25,6 @@ from neuron_eval.testing import fake_embedder
 
 pytestmark = pytest.mark.browser
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 WAIT_MS = 30_000
 WINDOW = {"width": 1280, "height": 860}
 BAR = 28
@@ -50,19 +39,9 @@ ROWS = """legend => [...legend.closest('div').parentElement.children].map(line =
 
 
 @pytest.fixture
-def chromium():
-    """The path of a browser that playwright can drive."""
-    if util.find_spec("playwright") is None:
-        pytest.skip("needs playwright: pip install 'neuron_eval[browser]'")
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.skip(f"needs one of {', '.join(BROWSERS)} on PATH: apt-get install chromium")
-    return found
-
-
-@pytest.fixture
-def log(chromium, tmp_path):
+def log(tmp_path):
     """A real eval of the baseline on three bundled neurons that have a reference."""
+    executable()  # or else nothing needs to be run
     chosen = islice((neuron.id for neuron in load_neurons(NEURONS) if neuron.reference), 3)
     (done,) = run_eval(
         summary(neurons=NEURONS),
@@ -111,19 +90,13 @@ def _wait_for(server, port, said):
 
 
 @pytest.fixture
-def page(chromium, viewer):
+def page(viewer):
     """A page of a real Chromium at the log's list of samples."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        try:
-            page = browser.new_page(viewport=WINDOW)
-            page.set_default_timeout(WAIT_MS)
-            page.goto(viewer)
-            yield page
-        finally:
-            browser.close()
+    with browser() as chromium:
+        page = chromium.new_page(viewport=WINDOW)
+        page.set_default_timeout(WAIT_MS)
+        page.goto(viewer)
+        yield page
 
 
 def test_a_person_finds_scores_heat_map_and_prompt(log, page):

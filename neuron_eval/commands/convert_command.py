@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -45,19 +45,7 @@ class Missing:
 @click.option("--seed", type=int, default=0, show_default=True, help="What a set draws.")
 @click.option("--scores", help="A CSV file with the columns layer, neuron, score, explanation.")
 @click.option("--force", is_flag=True, help="Replace OUT if it is there.")
-def convert(
-    source: str,
-    out: Path,
-    layers: str | None,
-    index: str | None,
-    select: str,
-    per_layer: int | None,
-    threshold: float | None,
-    limit: int | None,
-    seed: int,
-    scores: str | None,
-    force: bool,
-) -> None:
+def convert(source: str, out: Path, force: bool, **asked: Any) -> None:
     """Write the neurons of IN to OUT, which ends in .parquet, .jsonl or .jsonl.gz.
 
     IN is whatever -T neurons= takes: a bundled set, a file, a folder, openai:gpt2-xl,
@@ -69,18 +57,7 @@ def convert(
     _check_out(out, force)
     missing = Missing()
     try:
-        choice = parse_choice(
-            source,
-            layers=layers,
-            index=index,
-            select=select,
-            per_layer=per_layer,
-            threshold=threshold,
-            limit=limit,
-            seed=seed,
-            scores=scores,
-        )
-        written = _write(out, choice, missing)
+        written = _write(out, parse_choice(source, **asked), missing)
     except OSError as error:
         raise click.ClickException(f"{error.filename or out}: {error.strerror or error}") from error
     except ValueError as error:

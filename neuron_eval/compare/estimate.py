@@ -10,15 +10,12 @@ from neuron_eval.compare.plan import EMBEDDING, OWN_MACHINE, Plan, provider, thi
 from neuron_eval.compare.sizes import Counted
 from neuron_eval.compare.ways import Size
 from neuron_eval.prompts.wording import Pack
-from neuron_eval.report.prices import Price
+from neuron_eval.report.prices import Price, charged
 from neuron_eval.report.runs import EXPLAINER
 from neuron_eval.simulation.choose import ROLE
 
 EMBEDDER = "embedder"
 """The role of the model that embeds."""
-
-MILLION = 1_000_000
-
 
 Rates = Callable[[str], Price | None]
 """From a model's name to what it charges; None if that is unknown."""
@@ -177,15 +174,8 @@ def _line(
 
 def cost(size: Size, price: Price | None) -> float | None:
     """Dollars; None if a price that it takes is unknown."""
-    total = 0.0
-    for tokens, rate in (
-        (size.input, price and price.input),
-        (size.output, price and price.output),
-    ):
-        if tokens and rate is None:
-            return None
-        total += tokens * (rate or 0.0) / MILLION
-    return total
+    rates = (None, None) if price is None else (price.input, price.output)
+    return charged(zip((size.input, size.output), rates, strict=True))
 
 
 def _range(values: Iterable[float]) -> Range:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from inspect_ai import Task
-from inspect_ai.scorer import Metric, grouped, mean
 from inspect_ai.viewer import TaskSamplesColumn, TaskSamplesView, ViewerConfig
 
 from neuron_eval.dataset import EXCERPTS, References, neuron_set
@@ -14,13 +13,12 @@ from neuron_eval.given.joining import Join
 from neuron_eval.given.origin import Origin, find_origin
 from neuron_eval.given.solver import given
 from neuron_eval.given.table import ExplanationTable, named
-from neuron_eval.metrics import interval
-from neuron_eval.parameters import check_flag, check_text
+from neuron_eval.parameters import check_text
 from neuron_eval.records import Reference
 from neuron_eval.scorers.adacs import adacs
 from neuron_eval.sources.base import NeuronKey, SourceError
 from neuron_eval.sources.choosing import parse_choice
-from neuron_eval.task import VERSION, Parameters, neuron_task
+from neuron_eval.task import VERSION, Parameters, metrics_of, neuron_task
 from neuron_eval.usage_error import UsageError, usage_errors
 from neuron_eval.viewer import viewer_config
 
@@ -184,16 +182,12 @@ def _on_rows(
             "nothing to score the explanations by: name references (a file with layer, neuron, "
             "explanation) or neurons (a source with activations), or both"
         )
-    by_layer = chosen.get("by_layer", False)
-    check_flag("by_layer", by_layer)
+    metrics = metrics_of(chosen.get("by_layer", False))
     samples = adacs_dataset(origin.table, references)
     about |= {
         "neurons_used": len(samples),
         "neurons_without_reference": sum(not sample.target for sample in samples),
     }
-    metrics: list[Metric] | None = None
-    if by_layer:
-        metrics = [mean(), interval(), grouped(mean(), "layer", all=False)]
     return Task(
         dataset=samples,
         solver=given(explanations, column),

@@ -21,6 +21,7 @@ from neuron_eval.sources.base import (
     strict,
 )
 from neuron_eval.sources.objects import from_json, key, to_json
+from neuron_eval.sources.unfinished import unfinished
 
 Opener = Callable[[], IO[bytes]]
 """Opens a file for reading from its beginning."""
@@ -128,16 +129,11 @@ def write(path: Path, neurons: Iterable[NeuronRecord]) -> int:
     Raises:
         RecordError: A text of a neuron cannot be written as UTF-8.
     """
-    unfinished = path.with_name(f".unfinished-{path.name}")
     count = 0
-    try:
-        with _writer(unfinished) as lines:
-            for neuron in neurons:
-                lines.write(_line(neuron))
-                count += 1
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with unfinished(path) as beside, _writer(beside) as lines:
+        for neuron in neurons:
+            lines.write(_line(neuron))
+            count += 1
     return count
 
 

@@ -27,6 +27,7 @@ from neuron_eval.sources.encoding import batches
 from neuron_eval.sources.jsonl import Opener
 from neuron_eval.sources.objects import KEY
 from neuron_eval.sources.row_groups import holding, narrow, picked, rows_of, starts_of, token_leaves
+from neuron_eval.sources.unfinished import unfinished
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
@@ -151,23 +152,21 @@ def write_parquet(path: Path, neurons: Iterable[NeuronRecord]) -> int:
     """
     from pyarrow.parquet import ParquetWriter
 
-    unfinished = path.with_name(f".unfinished-{path.name}")
     count = 0
-    try:
-        with ParquetWriter(
-            str(unfinished),
+    with (
+        unfinished(path) as beside,
+        ParquetWriter(
+            str(beside),
             arrow_schema(),
             compression="zstd",
             # Of other columns nobody asks for the range, and the footer is read every time.
             write_statistics=list(KEY),
             write_page_checksum=True,
-        ) as writer:
-            for batch in batches(neurons):
-                writer.write_batch(batch, row_group_size=max(1, len(batch)))
-                count += len(batch)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+        ) as writer,
+    ):
+        for batch in batches(neurons):
+            writer.write_batch(batch, row_group_size=max(1, len(batch)))
+            count += len(batch)
     return count
 
 

@@ -21,6 +21,7 @@ from neuron_eval.records import RecordError
 from neuron_eval.sources.base import SourceError
 from neuron_eval.sources.openai.http_file import Failed, fetch
 from neuron_eval.sources.openai.stores import IN_FLIGHT, Blob, Part, Read
+from neuron_eval.sources.unfinished import unfinished
 
 if TYPE_CHECKING:
     import httpx
@@ -202,11 +203,10 @@ def keep(path: Path, content: bytes) -> None:
     Raises:
         SourceError: The folder cannot be written.
     """
-    unfinished = path.with_name(f".{path.name}-{os.getpid()}-{threading.get_ident()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
+        with unfinished(path) as beside:
+            beside.write_bytes(content)
     except OSError as error:
         raise SourceError(_cache_error(path, error)) from error
 
