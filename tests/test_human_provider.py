@@ -1,9 +1,14 @@
 """`human/NAME` as Inspect's model, with a program in place of the browser."""
 
+import asyncio
 import json
+import stat
 import threading
 import time
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
+import anyio
 import httpx
 import pytest
 from human_eval import question
@@ -12,8 +17,10 @@ from inspect_ai.dataset import MemoryDataset, Sample
 from inspect_ai.model import ChatMessageUser, GenerateConfig, get_model
 from inspect_ai.solver import generate
 
-from neuron_eval.human import provider, serving
+from neuron_eval.human import opening, provider, serving
+from neuron_eval.human.desk import Desk
 from neuron_eval.human.store import AnswerFile
+from neuron_eval.rating.question import from_json
 from neuron_eval.usage_error import UsageError
 
 RATED = {"ratings": {"A": 4, "B": 1, "C": 5}, "best": "C", "comment": "é"}
@@ -36,6 +43,10 @@ def asking(*questions):
     return Task(MemoryDataset(samples), solver=generate())
 
 
+def messages(i):
+    return [ChatMessageUser(content="Rate.", metadata={"question": question(i)})]
+
+
 class Person(threading.Thread):
     """Answers all that is open after a while, and hands it over."""
 
@@ -51,10 +62,12 @@ class Person(threading.Thread):
         with httpx.Client(headers={"Origin": link.rsplit("/", 2)[0]}, trust_env=False) as client:
             while len(self.shown) < self.count:
                 for key in client.get(link + "state").json()["open"]:
-                    self.shown.append(client.get(f"{link}question/{key}").json()["question"]["id"])
+                    shown = client.get(f"{link}question/{key}").json()["question"]
+                    self.shown.append(shown["title"])
                     body = {"question": key, "answer": self.rated}
                     client.post(link + "answer", json=body).raise_for_status()
-                client.post(link + "hand-over", json={}).raise_for_status()
+                listed = {a["key"]: a["at"] for a in client.get(link + "state").json()["answered"]}
+                client.post(link + "hand-over", json={"answers": listed}).raise_for_status()
                 time.sleep(0.02)
 
     def _link(self):
@@ -95,7 +108,7 @@ def test_a_second_eval_asks_nothing_again(tmp_path):
     again = Person("alice", count=1)
     log = rate(asking(question(), question(1)), tmp_path, person=again)
     assert completions(log) == [RATED, RATED]
-    assert again.shown == ["toy/L0N1"]
+    assert again.shown == [question(1)["title"]]
 
 
 def test_a_new_process_asks_nothing_again(tmp_path, monkeypatch):
@@ -130,7 +143,7 @@ def test_an_attempt_that_times_out_does_not_ask_twice(tmp_path):
     person = Person("alice", after=1.5)
     log = rate(task, tmp_path, person=person)
     assert completions(log) == [RATED]
-    assert person.shown == ["toy/L0N0"]
+    assert person.shown == [question()["title"]]
     assert len([e for e in log.samples[0].events if e.event == "model"]) > 1
 
 
@@ -187,8 +200,8 @@ def test_a_wrong_argument_is_named(name, arguments, message):
 
 def test_a_browser_is_opened_once_for_one_rater_with_a_display(tmp_path, monkeypatch):
     opened = []
-    monkeypatch.setattr(provider.webbrowser, "open", opened.append)
-    monkeypatch.setattr(provider, "_has_display", lambda: True)
+    monkeypatch.setattr(opening.webbrowser, "open", opened.append)
+    monkeypatch.setattr(opening, "_has_display", lambda: True)
     model = get_model("human/alice", answers=str(tmp_path), memoize=False)
     Person("alice", count=2).start()
     eval(asking(question(), question(1)), model=model)
@@ -196,7 +209,13 @@ def test_a_browser_is_opened_once_for_one_rater_with_a_display(tmp_path, monkeyp
     while not opened and time.monotonic() < deadline:
         time.sleep(0.02)
     assert len(opened) == 1
-    assert opened[0].startswith("http://127.0.0.1:")
+    page = Path(unquote(urlsplit(opened[0]).path))
+    assert opened[0].startswith("file://")
+    (link,) = [seat.link for one in serving._servings.values() for seat in one._seats.values()]
+    assert f"0; url={link}" in page.read_text()
+    assert link.rsplit("/", 2)[1] not in opened[0]
+    assert stat.S_IMODE(page.stat().st_mode) == 0o600
+    assert stat.S_IMODE(page.parent.stat().st_mode) == 0o700
 
 
 def test_a_folder_of_answers_is_in_the_user_s_data_unless_given():
@@ -209,4 +228,62 @@ def test_with_few_connections_the_next_questions_come_when_answers_are_handed_ov
     task = asking(*(question(i) for i in range(3)))
     log = rate(task, tmp_path, person=person, max_connections=1)
     assert completions(log) == [RATED] * 3
-    assert sorted(person.shown) == [f"toy/L0N{i}" for i in range(3)]
+    assert sorted(person.shown) == [question(i)["title"] for i in range(3)]
+
+
+def test_a_cancelled_eval_leaves_no_question_open_and_loses_no_answer(tmp_path):
+    rater = provider.HumanRater("alice", answers=str(tmp_path), open=False)
+
+    async def cancelled(*numbers):
+        async with anyio.create_task_group() as group:
+            for i in numbers:
+                group.start_soon(rater.generate, messages(i), [], "auto", GenerateConfig())
+            desk = rater._seat().desk
+            while len(desk.overview()[1]) < len(numbers):
+                await anyio.sleep(0.02)
+            answered = desk.overview()[1][0]
+            desk.answer(answered, RATED, None)
+            group.cancel_scope.cancel()
+        return desk, answered
+
+    desk, answered = asyncio.run(cancelled(0, 1, 2))
+    progress, open_, kept = desk.overview()
+    assert (progress.open, open_, list(kept)) == (0, [], [answered])
+    again, _ = asyncio.run(cancelled(3))
+    assert again is desk
+    assert len(desk.overview()[2]) == 2
+
+
+def test_the_eval_s_loop_does_not_wait_for_the_disk(tmp_path, monkeypatch):
+    rater = provider.HumanRater("alice", answers=str(tmp_path), open=False)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def stuck(file, **options):
+        begun.set()
+        assert go_on.wait(20)
+        return set()
+
+    monkeypatch.setattr(AnswerFile, "read_on", stuck)
+
+    async def ask():
+        async with anyio.create_task_group() as group:
+            group.start_soon(rater.generate, messages(0), [], "auto", GenerateConfig())
+            while not begun.is_set():
+                await anyio.sleep(0.01)
+            go_on.set()  # is not come to if the loop waits
+            group.cancel_scope.cancel()
+
+    asyncio.run(ask())
+    assert go_on.is_set()
+
+
+def test_an_answer_that_is_handed_over_in_another_process_is_taken(tmp_path):
+    def elsewhere():
+        desk = Desk("alice", tmp_path / "answers")
+        key = desk.ask(from_json(question()))
+        desk.hand_over({key: desk.answer(key, RATED, None)})
+
+    timer = threading.Timer(1, elsewhere)
+    timer.start()
+    assert completions(rate(asking(question()), tmp_path)) == [RATED]
+    timer.join()

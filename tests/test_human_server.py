@@ -1,13 +1,16 @@
 """The page's server as a hostile neighbour meets it."""
 
 import json
+import os
 import re
 import socket
+import threading
 
 import httpx
 import pytest
 from human_eval import question
 
+from neuron_eval.human import server
 from neuron_eval.human.page import page_text, shown_question
 from neuron_eval.human.server import MAX_BODY, own_names
 from neuron_eval.human.serving import Serving
@@ -41,22 +44,28 @@ def client(serving):
         yield client
 
 
-def answer(client, seat, key, **options):
-    body = {"question": key, "answer": RATED}
+def answer(client, seat, key, given=RATED, replaces=None, **options):
+    body = {"question": key, "answer": given, "replaces": replaces}
     return client.post(seat.link + "answer", **({"json": body} | options))
+
+
+def hand_over(client, seat, listed):
+    return client.post(seat.link + "hand-over", json={"answers": listed})
 
 
 def test_a_question_is_shown_answered_changed_and_handed_over(client, alice):
     key = alice.desk.ask(from_json(question()))
     assert client.get(alice.link + "state").json()["open"] == [key]
     shown = client.get(f"{alice.link}question/{key}").json()
-    assert shown == {"question": shown_question(from_json(question())), "answer": None}
-    assert answer(client, alice, key).json() == {"saved": key}
+    assert shown == {"question": shown_question(from_json(question())), "answer": None, "at": None}
+    first = answer(client, alice, key).json()
+    assert first["saved"] == key
     changed = RATED | {"best": "A"}
-    body = {"question": key, "answer": changed}
-    assert client.post(alice.link + "answer", json=body).status_code == 200
-    assert client.get(f"{alice.link}question/{key}").json()["answer"] == changed
-    assert client.post(alice.link + "hand-over", json={}).json() == {"handed_over": 1}
+    assert answer(client, alice, key, changed, first["at"]).status_code == 200
+    shown = client.get(f"{alice.link}question/{key}").json()
+    assert shown["answer"] == changed
+    assert shown["at"] != first["at"]
+    assert hand_over(client, alice, {key: shown["at"]}).json() == {"handed_over": 1}
     assert alice.desk.handed_over(key).answer.best == "A"
     late = answer(client, alice, key)
     assert (late.status_code, "final" in late.json()["error"]) == (409, True)
@@ -68,16 +77,46 @@ def test_each_rater_has_a_token_that_cannot_be_guessed(alice, bob):
     assert all(len(token) >= 43 for token in tokens)  # 32 random bytes
 
 
-@pytest.mark.parametrize("path", ["", "state", "question/x", "answer", "hand-over", "no/such"])
-@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "OPTIONS"])
+def told(reply):
+    """All that a reply says, but the time."""
+    return reply.status_code, reply.text, {**reply.headers} | {"date": ""}
+
+
+@pytest.mark.parametrize("path", ["", "state", "question/{key}", "answer", "hand-over", "no/such"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "SPLICE"])
 def test_without_the_token_nothing_is_told_apart(client, serving, alice, method, path):
+    key = alice.desk.ask(from_json(question()))
     token = alice.link.rsplit("/", 2)[1]
+    here = f"http://127.0.0.1:{serving.port}"
+    unknown = told(client.request(method, f"{here}/nothing"))
+    assert unknown[0] == 403
     for wrong in (token[:-1], token + "x", token.swapcase(), "é", "x" * 5000):
-        address = f"http://127.0.0.1:{serving.port}/{wrong}/{path}"
-        body = {} if method == "POST" else None
-        reply = client.request(method, address, json=body)
-        assert reply.status_code in (403, 405)
-        assert "alice" not in reply.text
+        body = {"question": key, "answer": RATED} if method == "POST" else None
+        reply = client.request(method, f"{here}/{wrong}/{path.format(key=key)}", json=body)
+        assert told(reply) == unknown
+    assert told(client.request(method, f"{alice.link}no/such")) == unknown
+    if method not in ("GET", "HEAD", "POST"):
+        assert told(client.request(method, alice.link + path.format(key=key))) == unknown
+    assert not alice.desk.path.exists()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
+def test_another_host_name_is_refused_on_every_path_alike(client, serving, alice, method):
+    here = f"http://127.0.0.1:{serving.port}"
+    addresses = (f"{here}/", f"{here}/nothing", f"{here}/no/state", alice.link, f"{alice.link}x")
+    headers = {"Host": "evil.example", "Origin": "http://evil.example"}
+    replies = [client.request(method, address, headers=headers) for address in addresses]
+    assert {told(reply)[:2] for reply in replies} == {told(replies[0])[:2]}
+    assert replies[0].status_code == 403
+    assert "not called that" in replies[0].text
+
+
+def test_a_target_that_is_no_path_is_refused_too(serving):
+    with socket.create_connection(("127.0.0.1", serving.port), 10) as connection:
+        host = f"127.0.0.1:{serving.port}"
+        head = f"OPTIONS * HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\n\r\n"
+        connection.sendall(head.encode())
+        assert connection.recv(1000).startswith(b"HTTP/1.1 403 ")
 
 
 def test_one_rater_s_link_neither_shows_nor_changes_another_s_answers(client, alice, bob):
@@ -86,7 +125,9 @@ def test_one_rater_s_link_neither_shows_nor_changes_another_s_answers(client, al
     before = alice.desk.path.read_bytes()
     assert client.get(f"{bob.link}question/{key}").status_code == 409
     assert answer(client, bob, key).status_code == 409
-    assert client.post(bob.link + "hand-over", json={}).json() == {"handed_over": 0}
+    at = client.get(f"{alice.link}question/{key}").json()["at"]
+    assert hand_over(client, bob, {}).json() == {"handed_over": 0}
+    assert hand_over(client, bob, {key: at}).status_code == 409
     assert "toy/L0N0" not in client.get(bob.link + "state").text
     assert alice.desk.handed_over(key) is None
     assert alice.desk.path.read_bytes() == before
@@ -144,6 +185,7 @@ def test_a_body_that_is_too_long_is_refused_however_it_is_sent(client, alice):
         (b"[" * 60_000, "application/json", 400),
         (b"\xff", "application/json", 400),
         (b'{"question": 7}', "application/json", 400),
+        (b'{"question": "k", "replaces": 7}', "application/json", 400),
         (b"{}", "text/plain", 415),
         (b'{"question": "../../x"}', "application/json", 409),
     ],
@@ -159,6 +201,64 @@ def test_an_answer_that_does_not_fit_is_refused_with_the_reason(client, alice):
     reply = answer(client, alice, key, json={"question": key, "answer": {"best": "Z"}})
     assert reply.status_code == 422
     assert '"Z"' in reply.json()["error"]
+
+
+@pytest.mark.parametrize("body", [{}, {"answers": []}, {"answers": {"k": None}}])
+def test_a_list_of_answers_without_their_times_is_not_handed_over(client, alice, body):
+    key = alice.desk.ask(from_json(question()))
+    answer(client, alice, key)
+    assert client.post(alice.link + "hand-over", json=body).status_code == 400
+    assert alice.desk.handed_over(key) is None
+
+
+def test_what_another_tab_changed_is_neither_overwritten_nor_handed_over_unseen(client, alice):
+    key = alice.desk.ask(from_json(question()))
+    first = answer(client, alice, key).json()["at"]
+    changed = RATED | {"best": "A"}
+    late = answer(client, alice, key, changed)
+    assert (late.status_code, "saved meanwhile" in late.json()["error"]) == (409, True)
+    assert answer(client, alice, key, changed, first).status_code == 200
+    late = hand_over(client, alice, {key: first})
+    assert (late.status_code, "changed meanwhile" in late.json()["error"]) == (409, True)
+    (shown,) = client.get(alice.link + "state").json()["answered"]
+    assert shown["answer"] == changed
+    assert hand_over(client, alice, {key: shown["at"]}).json() == {"handed_over": 1}
+
+
+def test_a_thousand_answers_can_be_handed_over_at_once(client, alice):
+    listed = {f"{i:064}": "2026-01-31T12:00:00.000+00:00" for i in range(1000)}
+    assert hand_over(client, alice, listed).status_code == 409  # read, and nobody's
+
+
+def test_nobody_s_page_waits_for_another_s_disk(client, alice, bob, monkeypatch):
+    key = alice.desk.ask(from_json(question()))
+    begun, go_on, sync = threading.Event(), threading.Event(), os.fsync
+
+    def slow(descriptor):
+        begun.set()
+        assert go_on.wait(20)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    thread = threading.Thread(target=answer, args=(client, alice, key))
+    thread.start()
+    try:
+        assert begun.wait(10)
+        with httpx.Client(trust_env=False, timeout=5) as other:
+            for link in (alice.link, alice.link + "state", bob.link + "state"):
+                assert other.get(link).status_code == 200
+            assert other.get(f"{alice.link}question/{key}").status_code == 200
+    finally:
+        go_on.set()
+        thread.join(10)
+
+
+def test_what_is_answered_is_not_converted_for_its_title(client, alice, monkeypatch):
+    key = alice.desk.ask(from_json(question()))
+    answer(client, alice, key)
+    monkeypatch.setattr(server, "shown_question", lambda question: pytest.fail("converted"))
+    (shown,) = client.get(alice.link + "state").json()["answered"]
+    assert shown["title"] == question()["title"]
 
 
 def test_what_cannot_be_saved_is_said_and_stays_open(client, alice, monkeypatch):

@@ -168,10 +168,10 @@ def _own_servers(monkeypatch):
 def test_answers_from_a_file_score_as_if_they_were_given_to_the_server(made, answers, tmp_path):
     kept = AnswerFile(tmp_path / "kept", "carol")
     given = [one for one in json.loads(answers.read_text()) if one["metadata"]["answer"]]
-    for one in given:
-        about = one["metadata"]
-        kept.append([{name: about[name] for name in ("question", "answer", "seconds", "at")}])
-        kept.append([{"question": about["question"], "handed_over": True, "at": "now"}])
+    with kept.appending() as file:
+        for about in (one["metadata"] for one in given):
+            final = {"question": about["question"], "handed_over": True, "at": about["at"]}
+            file.append([{n: about[n] for n in ("question", "answer", "seconds", "at")}, final])
     said, neurons = write_inputs(tmp_path)
     person = get_model("human/carol", answers=str(tmp_path / "kept"), open=False, memoize=False)
     (served,) = eval(

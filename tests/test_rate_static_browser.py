@@ -216,11 +216,29 @@ def test_what_is_pressed_over_days_and_machines_is_what_is_scored(visit, folder,
     rate(other, expected, (2, 2, 1), "B")
     rate(other, expected, (1, 5, 3), "C" if len(shown(other)) > 2 else "B")
     other.wait_for_selector("html[data-view=review]")
-    assert other.evaluate("document.activeElement.id") == "hand-over"
+    assert other.evaluate("document.activeElement.id") == "review-title"
     rated, reasons = ratings_by_column(folder, save(other, tmp_path))
     assert rated == {neuron: by_column(neuron, *said) for neuron, said in expected.items()}
     assert reasons == {second: "Skipped: not my field"}
     assert set(rated[first][0]) == set(SAID)
+
+
+def test_a_second_tab_of_a_file_does_not_overwrite_the_first_without_a_word(visit):
+    first = visit()
+    second = first.context.new_page()
+    second.goto(first.url)
+    second.wait_for_selector("html[data-view=question]")
+    neuron = title(first)
+    assert title(second) == neuron
+    rate(first, {}, (4, 1, 5), "A")
+    press(second, "A 2 B 2 C 2 Shift+B Enter")
+    second.get_by_text("Another answer was saved meanwhile").wait_for()
+    assert title(second) == neuron
+    assert second.locator("[name=rating-A]:checked").get_attribute("value") == "4"
+    assert second.locator("[name=best]:checked").get_attribute("value") == "A"
+    rate(second, {}, (3, 1, 5), "A")
+    first.locator("#review-now").click()
+    assert "A 3" in first.locator("#answers li", has_text=neuron).inner_text()
 
 
 def test_planted_markup_is_shown_and_does_nothing(visit):

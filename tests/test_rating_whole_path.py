@@ -5,6 +5,8 @@ in the middle and taken up again. What the report says then must follow from wha
 """
 
 import csv
+import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -104,7 +106,7 @@ def whole(tmp_path_factory):
         path.stem: list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
         for path in (folder / "report" / "tables").glob("*.csv")
     }
-    said = {key: [opinion] for key, opinion in desks.said.items()} | model
+    said = desks.said_by_id() | model
     return WholePath(explained, said, tables)
 
 
@@ -162,11 +164,19 @@ def stars(rater, text):
 
 
 class Desks:
-    """Two people at their pages, and what they have pressed."""
+    """Two people at their pages, and what they have pressed, by rater and question."""
 
     def __init__(self, folder, chromium):
         self.folder, self.chromium = folder, chromium
         self.said = {}
+
+    def said_by_id(self):
+        """What they said by rater and sample; the page does not have the sample's id."""
+        ids = {}
+        for path in (self.folder / "answers").glob("*.jsonl"):
+            for event in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
+                ids.setdefault(event["question"], event.get("id"))
+        return {(rater, ids[key]): [opinion] for (rater, key), opinion in self.said.items()}
 
     def rate_until_killed(self):
         arguments = {"explanations": "explained", **TASK}
@@ -223,34 +233,36 @@ class Desks:
     def rate(self, page):
         """Answer the question on the page, or skip it."""
         with waits_for_answer(page):
-            rater, id_, _ = question_on(page)
-            if (rater, id_) in SKIPPED:
+            rater, *_ = question_on(page)
+            number, layer = re.match(r"neuron (\d+) in layer (\d+) of", title(page)).groups()
+            skipped = rater, f"smollm2/L{layer}N{number}"
+            if skipped in SKIPPED:
                 press(page, "s")
-                page.keyboard.type(SKIPPED[rater, id_])
+                page.keyboard.type(SKIPPED[skipped])
                 press(page, "Enter")
             else:
                 self._press_opinion(page)
 
     def _press_opinion(self, page, more=0):
-        rater, id_, options = question_on(page)
+        rater, key, options = question_on(page)
         ratings = {text: 1 + (stars(rater, text) - 1 + more) % 5 for text in options.values()}
         best = max(sorted(ratings), key=ratings.get)
         for letter, text in options.items():
             press(page, f"{letter} {ratings[text]}{f' Shift+{letter}' if text == best else ''}")
-        self.said[rater, id_] = Opinion(ratings, best)
+        self.said[rater, key] = Opinion(ratings, best)
         press(page, "Enter")
 
     def _change(self, page, more):
         """Change the saved answer that is on the page: the ratings go up, 5 becomes 1."""
-        rater, id_, options = question_on(page)
-        before = self.said[rater, id_]
+        rater, key, options = question_on(page)
+        before = self.said[rater, key]
         for letter, text in options.items():
             pressed = page.locator(f"[name=rating-{letter}]:checked").get_attribute("value")
             assert int(pressed) == before.ratings[text]
         chosen = page.locator("[name=best]:checked").get_attribute("value")
         assert options[chosen] == before.best
         self._press_opinion(page, more)
-        assert self.said[rater, id_].ratings != before.ratings
+        assert self.said[rater, key].ratings != before.ratings
 
     def go_back_and_change(self, page):
         new = title(page)
@@ -296,18 +308,18 @@ class Desks:
 
     def hand_over(self, page):
         page.wait_for_selector("html[data-view=review]")
-        assert page.evaluate("document.activeElement.id") == "hand-over"
-        press(page, "Enter")
+        assert page.evaluate("document.activeElement.id") == "review-title"
+        press(page, "Enter Tab Enter")  # the first Enter, one too many, hands nothing over
         page.wait_for_selector("html[data-view=waiting], html[data-view=lost]")
 
 
 def question_on(page):
-    """The rater, the sample's id and the explanations by letter."""
+    """The rater, the question's key and the explanations by letter."""
     page.wait_for_selector("html[data-view=question]")
     name = page.locator("#who").inner_text().removeprefix("Rating as ")
-    id_ = page.evaluate("current.question.id")
+    key = page.evaluate("current.key")
     texts = page.locator(".said").all_text_contents()
-    return f"human/{name}", id_, dict(zip("ABCDE", texts, strict=False))
+    return f"human/{name}", key, dict(zip("ABCDE", texts, strict=False))
 
 
 def judgement(opinions, texts):

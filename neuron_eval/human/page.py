@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 
 STYLE = "page.css"
 
-SCRIPTS = ("dom.js", "server.js", "page.js", "review.js")
+SCRIPTS = ("dom.js", "server.js", "page.js", "drafts.js", "question.js", "review.js")
 """One script in this order."""
 
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import sys
-import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
-from threading import Thread
 
 import anyio
+import anyio.to_thread
 from inspect_ai.model import (
     ChatMessage,
     GenerateConfig,
@@ -20,23 +17,24 @@ from inspect_ai.model import (
 )
 from inspect_ai.tool import ToolChoice, ToolInfo
 
+from neuron_eval.human.desk import Desk
+from neuron_eval.human.opening import open_once
+from neuron_eval.human.queue import Reply
 from neuron_eval.human.reused import Reused
 from neuron_eval.human.serving import Seat, shared_seat
 from neuron_eval.human.telling import tell
 from neuron_eval.parameters import check_flag, check_number, check_text
-from neuron_eval.rating.asked import question_in
+from neuron_eval.rating.asked import question_in, question_key
 from neuron_eval.rating.question import Question, QuestionError
 from neuron_eval.usage_error import UsageError, usage_errors
 
 LOOPBACK = "127.0.0.1"
+MAX_PORT = 65_535
 
 POLL_SECONDS = 0.2
 """How often a waiting sample looks for its answer; the server runs in another event loop."""
 
 _NAME = re.compile(r"\w[\w.-]{0,39}")
-
-_opened: set[str] = set()
-"""Addresses that a browser was opened on."""
 
 
 class HumanRater(ModelAPI):
@@ -83,6 +81,8 @@ class HumanRater(ModelAPI):
             self._raters = _raters(model_name, raters)
             check_text("host", host)
             check_number("port", port, least=0)
+            if port > MAX_PORT:
+                raise ValueError(f"port={port}: expected a whole number from 0 to {MAX_PORT}")
             check_flag("open", open)
             if answers is not None:
                 check_text("answers", answers)
@@ -108,27 +108,35 @@ class HumanRater(ModelAPI):
             UsageError: The last user message carries no question, or the page cannot be served.
         """
         question = self._question(input)
-        seat = self._seat()
-        with usage_errors():
-            key = seat.desk.ask(question)
-        if key not in self._asked and seat.desk.handed_over(key):
-            self._reused = self._reused or Reused(self.model_name, seat.desk.path)
-            await self._reused.count()
-        self._asked.add(key)
-        while (reply := seat.desk.handed_over(key)) is None:
-            await anyio.sleep(POLL_SECONDS)
+        desk = self._seat().desk
+        with desk.waiting(question_key(question)):
+            with usage_errors():
+                key = await anyio.to_thread.run_sync(desk.ask, question)
+            await self._count_if_reused(key, desk)
+            reply = await _final(key, desk)
         text = json.dumps(reply.answer.to_json(), ensure_ascii=False)
         output = ModelOutput.from_content(model=f"human/{self.model_name}", content=text)
         output.metadata = {"seconds": reply.seconds, "at": reply.at}
         return output
 
     def max_connections(self) -> int:
-        """As many as there are samples, so that the page knows them all."""
+        """A ceiling for a task that sets no number of its own.
+
+        The page knows only the questions that are asked at the same time; `rate` therefore sets
+        as many connections as it has samples.
+        """
         return 1000
 
     def connection_key(self) -> str:
         """Every rater waits for themselves alone."""
         return self.model_name
+
+    async def _count_if_reused(self, key: str, desk: Desk) -> None:
+        """Have it told that an answer of an earlier run is used."""
+        if key not in self._asked and desk.handed_over(key):
+            self._reused = self._reused or Reused(self.model_name, desk.path)
+            await self._reused.count()
+        self._asked.add(key)
 
     def _question(self, input: list[ChatMessage]) -> Question:
         try:
@@ -154,8 +162,17 @@ class HumanRater(ModelAPI):
                 own = seat
         assert own is not None
         if self._open and len(self._raters) == 1:
-            _open_once(own.link)
+            open_once(own.link)
         return own
+
+
+async def _final(key: str, desk: Desk) -> Reply:
+    """Wait until an answer is handed over, here or in another process."""
+    while (reply := desk.handed_over(key)) is None:
+        await anyio.sleep(POLL_SECONDS)
+        if desk.is_due():
+            await anyio.to_thread.run_sync(desk.look)
+    return reply
 
 
 def check_raters(names: Sequence[str]) -> None:
@@ -193,18 +210,3 @@ def _default_folder() -> Path:
     from platformdirs import user_data_path
 
     return user_data_path("neuron_eval") / "answers"
-
-
-def _open_once(link: str) -> None:
-    """Open the first rater's page, if there is a display; never waits for the browser."""
-    address = link.rsplit("/", 2)[0]
-    if address in _opened or not _has_display():
-        return
-    _opened.add(address)
-    Thread(target=webbrowser.open, args=(link,), daemon=True).start()
-
-
-def _has_display() -> bool:
-    if sys.platform in ("win32", "darwin"):
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

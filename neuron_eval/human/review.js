@@ -1,8 +1,12 @@
 // What is saved and can still be changed, handing it over, and the keys.
 
+let wasOpen = 0; // open questions when the review was drawn
+let listed = {}; // the time of each answer that it lists, by question
+
 function review() {
-  current = null;
+  putAside();
   wasOpen = overview.open.length;
+  listed = times();
   const count = overview.answered.length;
   byId("review-text").textContent = words.review(count, wasOpen);
   byId("go-on").hidden = wasOpen === 0;
@@ -11,9 +15,18 @@ function review() {
   if (view("review")) focusReview();
 }
 
+function times() {
+  return Object.fromEntries(overview.answered.map(({ key, at }) => [key, at]));
+}
+
+function isOutdated() {
+  return overview.open.length !== wasOpen || JSON.stringify(times()) !== JSON.stringify(listed);
+}
+
 function focusReview() {
   window.scrollTo(0, 0);
-  byId(wasOpen ? "go-on" : "hand-over").focus({ preventScroll: true });
+  // Not on the button that hands over: the Enter that saved the last answer may come twice.
+  byId(wasOpen ? "go-on" : "review-title").focus({ preventScroll: true });
   say(byId("review-text").textContent);
 }
 
@@ -31,7 +44,7 @@ function inWords(answer) {
 
 function handOver() {
   return act(async () => {
-    const { handed_over } = await ask("hand-over", {});
+    const { handed_over } = await ask("hand-over", { answers: listed });
     await refresh();
     await handedOver(handed_over);
   });
@@ -90,7 +103,7 @@ byId("next").addEventListener("click", next);
 byId("back").addEventListener("click", goBack);
 byId("skip").addEventListener("click", startSkipping);
 byId("unskip").addEventListener("click", stopSkipping);
-byId("review-now").addEventListener("click", review);
+byId("review-now").addEventListener("click", () => act(async () => review()));
 byId("go-on").addEventListener("click", () => act(proceed));
 byId("hand-over").addEventListener("click", handOver);
 byId("skipping").addEventListener("submit", (event) => take(event, next));

@@ -9,7 +9,10 @@ const words = {
   },
   handOver: (count) => `Hand over ${count}`,
   gone: "The eval does not answer; what is on this page now is not saved.",
+  back: "The eval answers again: save what is on this page when you are done.",
 };
+
+const PATIENCE_MS = 30_000;
 
 async function ask(path, body) {
   const options = body === undefined ? {} : {
@@ -17,13 +20,27 @@ async function ask(path, body) {
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(body),
   };
-  const reply = await fetch(path, options);
-  const data = await reply.json();
-  if (!reply.ok) throw new Refused(data.error);
+  const { ok, data } = await reply(path, options);
+  if (!ok) throw new Refused(data.error);
   return data;
 }
 
+async function reply(path, options) {
+  try {
+    const got = await fetch(path, { ...options, signal: AbortSignal.timeout(PATIENCE_MS) });
+    return { ok: got.ok, data: await got.json() };
+  } catch (error) {
+    throw new Away("no reply", { cause: error });
+  }
+}
+
 function lost() {
+  const { open, answered, handed_over } = overview;
+  if (handed_over && !open.length && !answered.length) {
+    byId("lost-title").textContent = "Done";
+    byId("lost-text").textContent =
+      `All ${handed_over} answers are handed over, and the eval has ended. You can close this page.`;
+  }
   if (view("lost")) focusTitle("lost-title");
 }
 

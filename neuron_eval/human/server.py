@@ -18,15 +18,17 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
+from starlette.types import Receive, Scope, Send
 
 from neuron_eval.human.desk import Desk
 from neuron_eval.human.page import page_text, policy, shown_answer, shown_question
 from neuron_eval.human.queue import QueueError
 from neuron_eval.rating.answer import AnswerError
+from neuron_eval.report.visible import visible
 
-MAX_BODY = 65_536
-"""Bytes that a request's body may have."""
+MAX_BODY = 1_000_000
+"""Bytes that a request's body may have; handing over a thousand answers takes a tenth."""
 
 Names = Callable[[str], bool]
 """Whether the server may be called by this host name."""
@@ -71,9 +73,17 @@ def make_app(desks: Mapping[str, Desk], names: Names) -> Starlette:
         route("answer", "POST", _answer),
         route("hand-over", "POST", _hand_over),
     ]
-    # every other path is refused like a wrong token, so that nothing can be found out
-    refuse = Route("/{path:path}", _refuse)
-    return Starlette(routes=[*routes, refuse], exception_handlers={HTTPException: _error})
+
+    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+        _check_origin(Request(scope), names)
+        raise HTTPException(403, _UNKNOWN)
+
+    # every other path and method is refused like a wrong token, so that nothing can be found out
+    everything_else = Mount("/", refuse)
+    handlers = {HTTPException: _error}
+    app = Starlette(routes=[*routes, everything_else], exception_handlers=handlers)
+    app.router.default = refuse  # a target that is no path
+    return app
 
 
 def own_names(host: str, wildcard_names: frozenset[str] = frozenset()) -> Names:
@@ -105,12 +115,17 @@ async def _page(request: Request, desk: Desk) -> Response:
 
 
 async def _state(request: Request, desk: Desk) -> dict[str, Any]:
-    progress, open_keys, answered = desk.overview()
+    progress, open_keys, answered = await run_in_threadpool(desk.overview)
     return {
         "rater": desk.rater,
         "open": list(open_keys),
         "answered": [
-            {"key": key, "title": shown_question(question)["title"], "answer": shown_answer(reply)}
+            {
+                "key": key,
+                "title": visible(question.title),
+                "answer": shown_answer(reply),
+                "at": reply.at,
+            }
             for key, (question, reply) in answered.items()
         ],
         "handed_over": progress.handed_over,
@@ -119,26 +134,30 @@ async def _state(request: Request, desk: Desk) -> dict[str, Any]:
 
 
 async def _question(request: Request, desk: Desk) -> dict[str, Any]:
-    question, reply = desk.show(request.path_params["key"])
-    return {"question": shown_question(question), "answer": shown_answer(reply)}
+    question, reply = await run_in_threadpool(desk.show, request.path_params["key"])
+    return {
+        "question": shown_question(question),
+        "answer": shown_answer(reply),
+        "at": reply.at if reply else None,
+    }
 
 
 async def _answer(request: Request, desk: Desk) -> dict[str, Any]:
     body = await _body(request)
-    key = body.get("question")
+    key, replaces = body.get("question"), body.get("replaces")
     if not isinstance(key, str):
         raise HTTPException(400, "The body names no question.")
-    await run_in_threadpool(desk.answer, key, body.get("answer"))
-    return {"saved": key}
+    if not (replaces is None or isinstance(replaces, str)):
+        raise HTTPException(400, "What the answer replaces is no time.")
+    at = await run_in_threadpool(desk.answer, key, body.get("answer"), replaces)
+    return {"saved": key, "at": at}
 
 
 async def _hand_over(request: Request, desk: Desk) -> dict[str, Any]:
-    await _body(request)
-    return {"handed_over": await run_in_threadpool(desk.hand_over)}
-
-
-async def _refuse(request: Request) -> Response:
-    raise HTTPException(403, _UNKNOWN)
+    listed = (await _body(request)).get("answers")
+    if not isinstance(listed, dict) or not all(isinstance(at, str) for at in listed.values()):
+        raise HTTPException(400, "The body lists no answers with their times.")
+    return {"handed_over": await run_in_threadpool(desk.hand_over, listed)}
 
 
 _UNKNOWN = (
@@ -165,7 +184,7 @@ def _check_origin(request: Request, names: Names) -> None:
         raise HTTPException(403, "This server is not called that.")
     origins = request.headers.getlist("origin")
     expected = [f"http://{hosts[0]}"]
-    if origins != expected and (origins or request.method == "POST"):
+    if origins != expected and (origins or request.method not in ("GET", "HEAD")):
         raise HTTPException(403, "This request comes from another page.")
 
 

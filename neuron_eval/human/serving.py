@@ -65,10 +65,12 @@ class Serving:
     def _start(self, names: Names) -> tuple[Server, Thread]:
         import uvicorn
 
+        from neuron_eval.human.connections import PatientProtocol
+
         app = make_app(self._desks, names)
         config = uvicorn.Config(
             app,
-            http="h11",
+            http=PatientProtocol,
             ws="none",
             loop="asyncio",
             lifespan="off",

@@ -33,8 +33,8 @@ async function state() {
   recall();
   const { replies } = answers;
   const open = PAGE.questions.map((one) => one.key).filter((key) => !(key in replies));
-  const answered = Object.entries(replies).map(([key, reply]) =>
-    ({ key, title: QUESTIONS.get(key).question.title, answer: reply.answer }));
+  const answered = Object.entries(replies).map(([key, { answer: given, at }]) =>
+    ({ key, title: QUESTIONS.get(key).question.title, answer: given, at }));
   return { rater: PAGE.name, open, answered, handed_over: 0, seconds_left: left(open.length) };
 }
 
@@ -49,15 +49,20 @@ async function question(key) {
   recall();
   const reply = answers.replies[key];
   if (!reply) since.set(key, performance.now());
-  return { question: QUESTIONS.get(key).question, answer: reply?.answer ?? null };
+  return { question: QUESTIONS.get(key).question, answer: reply?.answer ?? null, at: reply?.at ?? null };
 }
 
-async function answer({ question: key, answer: given }) {
+async function answer({ question: key, answer: given, replaces }) {
   const wrong = unsound(given, QUESTIONS.get(key).question);
   if (wrong) throw new Refused(`This is no answer: ${wrong}.`);
   recall();
-  const seconds = answers.replies[key] ? answers.replies[key].seconds : lasted(key);
-  put({ [key]: { answer: given, seconds, at: now() } });
+  const before = answers.replies[key];
+  if ((before?.at ?? null) !== replaces) {
+    throw new Refused("Another answer was saved meanwhile, in another tab; it is shown now.");
+  }
+  const at = now();
+  put({ [key]: { answer: given, seconds: before ? before.seconds : lasted(key), at } });
+  return { at };
 }
 
 function lasted(key) {
@@ -65,7 +70,7 @@ function lasted(key) {
 }
 
 function now() {
-  return new Date().toISOString().replace(/\.\d+Z$/, "+00:00");
+  return new Date().toISOString().replace("Z", "+00:00");
 }
 
 function put(replies) {

@@ -15,7 +15,10 @@ from neuron_eval.rating.asking import PERSON
 from neuron_eval.rating.question import Question
 from neuron_eval.report.page.data import script_json
 
-SCRIPTS = ("dom.js", "sound.js", "static.js", "file.js", "page.js", "review.js")
+SCRIPTS = (
+    *("dom.js", "sound.js", "static.js", "file.js"),
+    *("page.js", "drafts.js", "question.js", "review.js"),
+)
 """One script in this order."""
 
 
