@@ -18,13 +18,13 @@ async function show(key) {
   byId("scale").textContent = `${least}: ${least_means}; ${most}: ${most_means}.`;
   byId("options").replaceChildren(...question.options.map(option));
   choose(current.letter);
+  view("question"); // whose problem is meant
   problem("");
   fill({ ...answer, reason: answer?.skipped });
   current.clean = asText(form());
   takeUp();
   byId("back").disabled = previous() === undefined;
   byId("review-now").hidden = !overview.answered.length;
-  view("question");
   focusTitle("title");
 }
 
