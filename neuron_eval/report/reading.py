@@ -33,7 +33,7 @@ class Chosen:
     """Those of explanations."""
 
     rated: tuple[EvalLog, ...]
-    """Those of raters, people first, by name and then by time."""
+    """Those of raters, people first, by name, by excerpts and by time."""
 
     notes: tuple[str, ...]
     """A sentence for each log that was left out."""
@@ -90,8 +90,9 @@ def _about(log: EvalLog, name: str) -> bool:
     return name in (log.eval.metadata or {})
 
 
-def _by_name(log: EvalLog) -> tuple[bool, str, str]:
-    return not is_person(log.eval.model), log.eval.model, log.eval.created
+def _by_name(log: EvalLog) -> tuple[bool, str, str, str]:
+    model, excerpts = log.eval.model, str((log.eval.metadata or {}).get("excerpts"))
+    return not is_person(model), model, excerpts, log.eval.created
 
 
 def _headers(places: Sequence[str]) -> tuple[list[EvalLog], list[str]]:
