@@ -179,6 +179,7 @@ def test_what_is_pressed_over_days_and_machines_is_what_is_scored(visit, folder,
     progress(page, "0 of 4 answered")
     first = title(page)
     rate(page, expected, (4, 1, 5), "A")
+    progress(page, "1 of 4 answered")
     page.reload()
     page.wait_for_selector("html[data-view=question]")
     progress(page, "1 of 4 answered")
