@@ -43,6 +43,10 @@ def asking(*questions):
     return Task(MemoryDataset(samples), solver=generate())
 
 
+def seats():
+    return [seat for one in list(serving._servings.values()) for seat in list(one._seats.values())]
+
+
 def messages(i):
     return [ChatMessageUser(content="Rate.", metadata={"question": question(i)})]
 
@@ -211,7 +215,7 @@ def test_a_browser_is_opened_once_for_one_rater_with_a_display(tmp_path, monkeyp
     assert len(opened) == 1
     page = Path(unquote(urlsplit(opened[0]).path))
     assert opened[0].startswith("file://")
-    (link,) = [seat.link for one in serving._servings.values() for seat in one._seats.values()]
+    (link,) = [seat.link for seat in seats()]
     assert f"0; url={link}" in page.read_text()
     assert link.rsplit("/", 2)[1] not in opened[0]
     assert stat.S_IMODE(page.stat().st_mode) == 0o600
@@ -279,11 +283,13 @@ def test_the_eval_s_loop_does_not_wait_for_the_disk(tmp_path, monkeypatch):
 
 def test_an_answer_that_is_handed_over_in_another_process_is_taken(tmp_path):
     def elsewhere():
+        while not all(seat.desk.overview()[1] for seat in seats()) or not seats():
+            time.sleep(0.02)  # until it is asked here
         desk = Desk("alice", tmp_path / "answers")
         key = desk.ask(from_json(question()))
         desk.hand_over({key: desk.answer(key, RATED, None)})
 
-    timer = threading.Timer(1, elsewhere)
-    timer.start()
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
     assert completions(rate(asking(question()), tmp_path)) == [RATED]
-    timer.join()
+    thread.join()
