@@ -18,6 +18,7 @@ from neuron_eval.concurrently import together
 from neuron_eval.formats.base import LEVELS
 from neuron_eval.prompts.wording import PerTokenWording
 from neuron_eval.records import Excerpt
+from neuron_eval.refusals import refusal
 from neuron_eval.simulation.asking import Asker
 from neuron_eval.simulation.base import Failed, Outcome, Simulated
 from neuron_eval.simulation.reading import expected_first
@@ -109,6 +110,8 @@ def read_reply(output: ModelOutput, model: str) -> float | str:
     Raises:
         NoLogprobsError: There is a reply, but it has no log-probabilities.
     """
+    if (refused := refusal(output)) is not None:
+        return f"the simulator refused: {refused}"
     if output.empty or not output.completion.strip():
         return f"the reply is empty (stop reason: {output.stop_reason})"
     logprobs = output.choices[0].logprobs
