@@ -32,11 +32,6 @@ def said(text, finish_reason="stop", logprobs=None, **message):
     return _completion({"message": message, "finish_reason": finish_reason, "logprobs": logprobs})
 
 
-def written(text, logprobs=None, **choice):
-    """A completion of the completions API."""
-    return _completion({"text": text, "finish_reason": "stop", "logprobs": logprobs, **choice})
-
-
 def embedded(body, vector=lambda text: [float(len(text)), 1.0]):
     """Embeddings of the texts of a request."""
     rows = [{"index": i, "embedding": vector(text)} for i, text in enumerate(body["input"])]

@@ -122,17 +122,14 @@ def test_a_refused_explanation_scores_0_and_nothing_is_simulated_or_embedded(neu
 
 
 def test_a_refused_simulation_is_unscored_with_the_reason(neurons):
+    embedder = fake_embedder(lambda _: [1]).model
     with ScriptedServer(lambda path, body: said(None, refusal="3: 4 is all I say")) as server:
         simulator = get_model("openai-api/test/simulator", base_url=server.url, api_key="test key")
-        embedder = fake_embedder(lambda _: [1]).model
         for way in ("chat", "sparse"):
             (log,) = eval(
                 formats.summary(neurons=neurons, simulation=way, calibration="none"),
                 model=fake_explainer("the word cat").model,
-                model_roles={
-                    "simulator": simulator,
-                    "embedder": fake_embedder(lambda _: [1]).model,
-                },
+                model_roles={"simulator": simulator, "embedder": embedder},
             )
             assert log.status == "success", log.error
             score = log.samples[0].scores["simulation_correlation"]

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from neuron_eval.formats.base import LEVELS
 from neuron_eval.simulation.reading import StatedValue, UnreadableReplyError, stated_value
 from neuron_eval.simulation.sparse_matching import Places, find_places
+from neuron_eval.surrogates import replace_surrogates
 
 _LETTER = re.compile(
     r"[\s>*\-•\[(<]*(?:(?i:excerpt)\s+)?(?P<letter>[A-Z]{1,3})[\])*]*\s*[:>][*\s{]*"
@@ -182,7 +183,7 @@ def _is_nothing(text: str) -> bool:
 
 def _meanings(written: str) -> tuple[str, ...]:
     try:
-        decoded = json.loads(f'"{written}"', strict=False)
+        decoded = replace_surrogates(json.loads(f'"{written}"', strict=False))
     except ValueError:
         return (written,)
     return (decoded,) if decoded == written else (decoded, written)
