@@ -19,6 +19,7 @@ from inspect_ai.solver import Generate, Solver, TaskState, solver
 
 from neuron_eval.cleaning import clean_explanation
 from neuron_eval.dealt import from_metadata
+from neuron_eval.edge import guarded
 from neuron_eval.formats import get_format
 from neuron_eval.formats.base import Shown
 from neuron_eval.prompting import (
@@ -108,7 +109,7 @@ def chat_messages(prompt: list[Message]) -> list[ChatMessage]:
 
 async def _generate(state: TaskState, generate: Generate) -> TaskState:
     """One generation; a second only if hidden reasoning used up the room for the answer."""
-    model = get_model()
+    model = guarded(get_model())
     settings = generation_settings(model.config, reasons(model))
     prompt = list(state.messages)
     state = await generate(state, **settings)

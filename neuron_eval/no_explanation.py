@@ -5,6 +5,8 @@ from __future__ import annotations
 from inspect_ai.model import ModelOutput
 from inspect_ai.scorer import Score
 
+from neuron_eval.refusals import refusal
+
 NOT_GIVEN = "not_given"
 """Where an output's metadata say why nobody gave an explanation, if nobody was asked for one."""
 
@@ -14,13 +16,15 @@ def bad_explanation(output: ModelOutput) -> Score | None:
 
     What an explainer leaves empty or refuses counts as a bad explanation, which tells nothing
     about the neuron: 0, not unscored, or a model could raise its mean by keeping quiet about hard
-    neurons. Where no explainer was asked and the explanation is simply not there, nothing is
-    measured: unscored.
+    neurons. Where no explainer was asked, or there is no reply at all, nothing is measured:
+    unscored.
     """
     why = (output.metadata or {}).get(NOT_GIVEN)
     if why:
         return Score.unscored(reason="no explanation given", explanation=f"Not scored: {why}")
-    if output.stop_reason == "content_filter":
+    if output.empty:
+        return Score.unscored(reason="no reply", explanation="Not scored: there is no reply.")
+    if refusal(output) is not None:
         return _zero("refusal", "The explainer refused to explain the neuron.", output.completion)
     if not output.completion.strip():
         why = f"The explainer gave no explanation (stop reason: {output.stop_reason})."

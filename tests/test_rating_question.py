@@ -126,7 +126,6 @@ def test_an_answer_is_found_in_what_language_models_write_around_it(text):
         (answer(best=["A"]), "best is .*, not one of A, B"),
         (answer(comment=3), "comment is 3, not a text"),
         (answer(comment="x" * (MAX_TEXT + 1)), f"comment has {MAX_TEXT + 1} characters"),
-        (answer(comment="\ud800"), "comment holds half a character"),
         ({"skipped": " "}, "the reason for skipping is empty"),
         ({"skipped": True}, "skipped is true, not a text"),
         ({"rating": {"A": 1}}, "no JSON object with the fields ratings and best"),
@@ -135,6 +134,12 @@ def test_an_answer_is_found_in_what_language_models_write_around_it(text):
 def test_a_bad_answer_is_refused_with_what_is_wrong(data, message):
     with pytest.raises(AnswerError, match=message):
         parse_answer(json.dumps(data), QUESTION)
+
+
+def test_half_a_character_in_what_a_rater_says_is_replaced():
+    found = parse_answer(json.dumps(answer(comment="so\ud800")), QUESTION)
+    assert found == Answer({"A": 4, "B": 2}, "A", "so\ufffd")
+    assert parse_answer('{"skipped": "so\\ud800"}', QUESTION) == Skipped("so\ufffd")
 
 
 def test_a_number_of_more_digits_than_python_reads_is_no_answer():

@@ -11,6 +11,7 @@ from inspect_ai.model import ChatMessage, ChatMessageUser, Model, get_model
 
 from neuron_eval.caching import cache_policy
 from neuron_eval.concurrently import first_error
+from neuron_eval.edge import guarded
 from neuron_eval.embedding.exchange import take_vectors
 from neuron_eval.embedding.memo import Vector, memo_of, under_way
 
@@ -33,7 +34,7 @@ def resolve_embedder() -> Model:
         PrerequisiteError: The embedder lacks its key or its packages.
     """
     default = HOSTED_DEFAULT if os.environ.get("OPENAI_API_KEY") else LOCAL_DEFAULT
-    return get_model(role="embedder", default=default)
+    return guarded(get_model(role="embedder", default=default))
 
 
 def cosine(a: Vector, b: Vector) -> float:

@@ -13,6 +13,8 @@ import numpy as np
 from inspect_ai.model import ChatMessage, ModelOutput, ModelUsage
 from numpy.typing import NDArray
 
+from neuron_eval.refusals import refusal
+
 VECTORS_KEY = "embeddings"
 """Where in a ``ModelOutput.metadata`` the vectors stand: ``[n_texts][dim]`` floats."""
 
@@ -95,6 +97,8 @@ def take_vectors(output: ModelOutput, count: int) -> Vectors:
     Raises:
         EmbeddingError: The reply holds no vectors, not one a text, or one without a direction.
     """
+    if (refused := refusal(output)) is not None:
+        raise EmbeddingError(f"The model {output.model!r} refused to embed: {refused}")
     if not output.metadata or VECTORS_KEY not in output.metadata:
         raise EmbeddingError(
             f"The model {output.model!r} returned no embeddings. The role `embedder` needs an "

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from neuron_eval.rating.question import Question
+from neuron_eval.surrogates import replace_surrogates
 
 MAX_TEXT = 10_000
 """Characters that a comment or a reason may have."""
@@ -134,11 +135,8 @@ def _text(data: Mapping[str, Any], name: str) -> str:
         raise AnswerError(f"{name} is {shown(value)}, not a text")
     if len(value) > MAX_TEXT:
         raise AnswerError(f"{name} has {len(value)} characters; {MAX_TEXT} are allowed")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise AnswerError(f"{name} holds half a character (a lone surrogate)") from None
-    return value
+    # JSON spells half a character, in a comment that was cut off within an emoji for instance
+    return replace_surrogates(value)
 
 
 class _Repeated(dict[str, Any]):

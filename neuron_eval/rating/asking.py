@@ -18,11 +18,12 @@ from inspect_ai.util import JSONSchema
 
 from neuron_eval.explain import PromptTooLongError, reasons
 from neuron_eval.prompts.rating import RatingWording
-from neuron_eval.rating.answer import AnswerError, parse_answer
+from neuron_eval.rating.answer import Answer, AnswerError, Skipped, parse_answer
 from neuron_eval.rating.build import Candidate
 from neuron_eval.rating.prompt import asks_again, messages
 from neuron_eval.rating.question import Question
 from neuron_eval.rating.turns import Turn, answered
+from neuron_eval.refusals import refusal
 
 ATTEMPTS = 3
 """How often a language model is asked one question: once, and again twice."""
@@ -72,7 +73,7 @@ async def ask(
     attempts, problem = (1 if person else ATTEMPTS), ""
     for attempt in range(attempts):
         output = await (model.generate(asked) if person else _generate(model, asked, question))
-        if output.stop_reason == "model_length":
+        if not output.empty and output.stop_reason == "model_length":
             raise PromptTooLongError(
                 f"sample {question.id}: a question with {len(question.excerpts)} excerpts and "
                 f"{len(question.options)} explanations does not fit into the context window of "
@@ -80,9 +81,9 @@ async def ask(
             )
         asked += [output.message] if output.choices else []
         try:
-            found = parse_answer(output.completion, question)
+            found = _parsed(output, question)
         except AnswerError as error:
-            problem = f"{_stopped(output)}{error}"
+            problem = str(error)
         else:
             return answered(order, question, found), asked, output
         if attempt + 1 < attempts:
@@ -150,8 +151,17 @@ def _refuses_schema(error: Exception) -> bool:
     return any(name in said.lower() for name in names)
 
 
-def _stopped(output: ModelOutput) -> str:
-    """What the reason for which the rater stopped adds to what is wrong."""
-    return {"max_tokens": "it was cut off: ", "content_filter": "it was refused: "}.get(
-        output.stop_reason, ""
-    )
+def _parsed(output: ModelOutput, question: Question) -> Answer | Skipped:
+    """The answer in a reply.
+
+    Raises:
+        AnswerError: There is none, or the reply is a refusal, whatever it holds.
+    """
+    if (refused := refusal(output)) is not None:
+        raise AnswerError(f"the rater refused: {refused}")
+    try:
+        return parse_answer(output.completion, question)
+    except AnswerError as error:
+        if not output.empty and output.stop_reason == "max_tokens":
+            raise AnswerError(f"it was cut off: {error}") from None
+        raise

@@ -9,6 +9,7 @@ from inspect_ai.model import get_model
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
 from neuron_eval.dealt import from_metadata
+from neuron_eval.edge import guarded
 from neuron_eval.parameters import check_choice, check_number
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.rating import RatingWording
@@ -47,7 +48,7 @@ def ask_rater(
     asking = _asking(excerpts, seed, pack)
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
-        model = get_model()
+        model = guarded(get_model())
         rater = str(model)
         turns: list[Turn] = []
         for number in range(1 if is_person(rater) else orders):

@@ -9,6 +9,7 @@ from typing import Literal, cast, get_args
 from inspect_ai.model import Model, get_model, model_roles
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
+from neuron_eval.edge import guarded
 from neuron_eval.embedding import TextEmbedder, resolve_embedder
 from neuron_eval.explain import reasons
 from neuron_eval.parameters import check_choice
@@ -74,7 +75,9 @@ def simulator() -> Simulator:
 
     The explainer's usage counts under the role all the same.
     """
-    return Simulator(get_model(role=ROLE, default=get_model()), named=ROLE in model_roles())
+    return Simulator(
+        guarded(get_model(role=ROLE, default=get_model())), named=ROLE in model_roles()
+    )
 
 
 async def choose_simulation(

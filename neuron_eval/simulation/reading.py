@@ -16,6 +16,7 @@ from inspect_ai.model import Logprob, ModelOutput
 
 from neuron_eval.expected import expectation, level_masses, level_of
 from neuron_eval.formats.base import LEVELS
+from neuron_eval.refusals import refusal
 from neuron_eval.simulation.base import Basis, UnreadableReplyError
 
 _LINE = re.compile(
@@ -48,8 +49,10 @@ def reply_text(output: ModelOutput) -> str:
     """The text of a reply.
 
     Raises:
-        UnreadableReplyError: It is empty.
+        UnreadableReplyError: It is empty, or a refusal.
     """
+    if (refused := refusal(output)) is not None:
+        raise UnreadableReplyError(f"the simulator refused: {refused}")
     if output.empty or not output.completion.strip():
         raise UnreadableReplyError(f"the reply is empty (stop reason: {output.stop_reason})")
     return output.completion

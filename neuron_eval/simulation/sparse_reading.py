@@ -30,6 +30,7 @@ from neuron_eval.simulation.reading import (
     whole_number,
 )
 from neuron_eval.simulation.sparse_matching import Finder, Places
+from neuron_eval.surrogates import replace_surrogates
 
 # Possessive, so that no part of a reply is gone through twice.
 _LETTER = re.compile(
@@ -197,7 +198,7 @@ def _is_nothing(text: str) -> bool:
 
 def _meanings(written: str) -> tuple[str, ...]:
     try:
-        decoded = json.loads(f'"{written}"', strict=False)
+        decoded = replace_surrogates(json.loads(f'"{written}"', strict=False))
     except ValueError:
         return (written,)
     return (decoded,) if decoded == written else (decoded, written)
