@@ -194,7 +194,7 @@ def test_a_row_without_a_score_is_no_measurement(tmp_path, nothing):
         (f"{HEADER}0,1,0.5,a\n0,x,0.5,a\n", r"s.csv, line 3: column 'neuron' is 'x'"),
         (f"{HEADER}0,1,high,a\n", r"line 2: column 'score' is 'high'; expected a number"),
         (f"{HEADER}0,1\n", r"line 2: 2 values, fewer than the first line has columns"),
-        (f'{HEADER}0,1,0.5,"cut', r"s.csv: cut off or not a CSV file"),
+        (f'{HEADER}0,1,0.5,"cut', r"s.csv, line 2: cut off or not a CSV file"),
         (f"{HEADER}0,1,0.5,a\n0,1,0.6,b\n", r"layer 0, neuron 1 stands there with two scores"),
     ],
 )

@@ -16,7 +16,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from neuron_eval.ids import named
 from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError, Reference
+from neuron_eval.shown import shown
 from neuron_eval.sources.base import NeuronKey
 from neuron_eval.sources.foreign import excerpt, foreign_record
 from neuron_eval.sources.tokens import clean_record
@@ -49,11 +51,11 @@ class Identity:
     @property
     def key(self) -> NeuronKey:
         """The id ``gpt2-small/6-res-jb/650``, layer and neuron; -1 where there is no number."""
-        layer = re.match(r"\d+", self.source, re.ASCII)
+        layer = re.match(r"\d{1,9}(?!\d)", self.source, re.ASCII)
         return NeuronKey(
             f"{self.model}/{self.source}/{self.index}",
             int(layer[0]) if layer else -1,
-            int(self.index) if re.fullmatch(r"\d{1,18}", self.index, re.ASCII) else -1,
+            int(self.index) if re.fullmatch(r"\d{1,15}", self.index, re.ASCII) else -1,
         )
 
 
@@ -82,7 +84,7 @@ def identity(row: object, at: str) -> Identity:
         if isinstance(value, int) and not isinstance(value, bool):
             value = str(value)
         if not isinstance(value, str) or not value:
-            raise RecordError(f"{at}: field {field!r} is {value!r:.60}; expected a string")
+            raise RecordError(f"{at}: field {field!r} is {shown(value)}; expected a string")
         found.append(value)
     return Identity(*found)
 
@@ -110,7 +112,7 @@ def feature_record(
     """
     key = which.key
     texts = [explained.reference for explained in explanations]
-    excerpts = [_excerpt(row, f"{at}: neuron {key.id}") for row, at in activations]
+    excerpts = [_excerpt(row, f"{at}: neuron {named(key.id)}") for row, at in activations]
     top, others = split(excerpts, key.id)
     neuron = NeuronRecord(
         id=key.id,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from neuron_eval.bounded import TooLong, read_whole
 from neuron_eval.records import RecordError
 from neuron_eval.sources.base import SourceError
 
@@ -144,9 +145,11 @@ class FolderStore:
 
     def _read(self, blob: Blob) -> bytes | None:
         try:
-            return (self.root / blob.path).read_bytes()
+            return read_whole(self.root / blob.path)
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except TooLong as error:
+            raise RecordError(str(error)) from error
         except OSError as error:
             raise RecordError(f"{self.where(blob)}: {error.strerror or error}") from error
 
