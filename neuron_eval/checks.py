@@ -42,6 +42,7 @@ def check_record(neuron: NeuronRecord, where: str) -> NeuronRecord:
             would be right.
     """
     at = f"{where}: neuron {named(neuron.id)}"
+    check_id(neuron.id, at)
     _check_identity(neuron, at)
     _check_splits(neuron, at)
     for kind, records in (("top", neuron.top), ("random", neuron.random)):
@@ -61,12 +62,20 @@ def check_record(neuron: NeuronRecord, where: str) -> NeuronRecord:
     return neuron
 
 
-def _check_identity(neuron: NeuronRecord, at: str) -> None:
-    if fault := fault_of(neuron.id):
+def check_id(id_: str, at: str) -> None:
+    """Check that a text can be a neuron's id, see `neuron_eval.ids.fault_of`.
+
+    Raises:
+        RecordError: Names ``at`` (file, and line or record), the id, and what is wrong with it.
+    """
+    if fault := fault_of(id_):
         raise RecordError(
-            f"{at}: field 'id' is {shown(neuron.id)}; expected a name to find it by, such as "
+            f"{at}: field 'id' is {shown(id_)}; expected a name to find it by, such as "
             f"gpt2-xl/L5N131, but it {fault}"
         )
+
+
+def _check_identity(neuron: NeuronRecord, at: str) -> None:
     for field, value in (("layer", neuron.layer), ("neuron", neuron.neuron)):
         if not -1 <= value <= LARGEST:
             raise RecordError(

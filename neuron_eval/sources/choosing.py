@@ -160,7 +160,7 @@ def draw(keys: Iterable[NeuronKey], choice: Choice, scores: Scores) -> list[Neur
 def place(seed: int, key: NeuronKey) -> tuple[int, int, int]:
     """Where a neuron stands in the seeded order."""
     text = f"{seed}/{key.layer}/{key.neuron}" + (f"/{key.id}" if key.layer < 0 else "")
-    digest = blake2b(text.encode(), digest_size=8).digest()
+    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big"), key.layer, key.neuron
 
 

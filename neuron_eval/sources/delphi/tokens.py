@@ -52,7 +52,7 @@ class Vocabulary:
             self._added = {int(t["id"]): str(t["content"]) for t in data.get("added_tokens") or ()}
         except OSError as error:
             raise SourceError(f"{path}: cannot be read ({error.strerror or error})") from error
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as error:
             raise SourceError(
                 f"{path}: not a tokenizer.json that can be used ({type(error).__name__}: "
                 f"{told(error)})"

@@ -33,7 +33,7 @@ Place = tuple[int, int, int]
 _BATCH = re.compile(r"batch-(\d+)\.jsonl(\.gz)?", re.ASCII)
 
 # A quote within a JSON string is escaped, so that only a key can match.
-_FIELD = re.compile(rb'"(modelId|layer|index)"\s*:\s*("(?:[^"\\]|\\.)*"|\d+)')
+_FIELD = re.compile(rb'"(modelId|layer|index)"\s*:\s*("[^"\\]*+(?:\\.[^"\\]*+)*+"|\d+)')
 
 
 @dataclass(frozen=True, slots=True)
