@@ -14,7 +14,7 @@ from file_parsers import OWN, PARSERS
 LARGE = 2**18
 """Characters; the other file has a quarter of them."""
 
-SLOW = {"YAML": 2**16, "OpenAI explanations": 2**16}
+SLOW = {"YAML": 2**15, "OpenAI explanations": 2**16}
 """Less for a library that is slow, and for a parser that goes on after each line that is bad."""
 
 RATIO = 10
