@@ -55,7 +55,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         alias = self.check_event(yaml.AliasEvent)
-        mark = self.peek_event().start_mark
+        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
         before = self._size
         self._depth += 1
         if self._depth > DEPTH:
@@ -97,11 +97,7 @@ def _refuse_twice(node: yaml.MappingNode) -> None:
 
 
 def _fault(problem: str, mark: Any) -> yaml.MarkedYAMLError:
-    # Of the mark its place alone: what stands there may be long.
-    return yaml.MarkedYAMLError(
-        problem=problem,
-        problem_mark=yaml.Mark(mark.name, mark.index, mark.line, mark.column, None, None),  # type: ignore[attr-defined]
-    )
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
 
 
 def _mended(data: Any) -> Any:

@@ -108,7 +108,9 @@ def from_table(table: ExplanationTable, column: str) -> Origin:
         if key in texts:
             return texts[key]
         if key in known:
-            return NotGiven(f"{table.name} has no explanation of {asked.id} in column {column!r}.")
+            return NotGiven(
+                f"{table.name} has no explanation of {asked.id} in column {shown(column)}."
+            )
         return NotGiven(f"{table.name} has no row for {asked.id}.")
 
     about = {"explanations": table.name, "sha256": table.sha256, "column": column}

@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol
 
 from neuron_eval.bounded import TooLong, read_whole
 from neuron_eval.records import RecordError
+from neuron_eval.shown import told
 from neuron_eval.sources.base import SourceError
 
 Part = Literal["collated-activations", "explanations"]
@@ -176,7 +177,8 @@ class FsspecStore:
         except (ImportError, ValueError) as error:
             protocol = self.address.partition("://")[0]
             raise SourceError(
-                f"{self.address}: cannot be opened ({error}); {protocol}:// may need a package of "
+                f"{self.address}: cannot be opened ({told(error)}); {protocol}:// may need a "
+                "package of "
                 "its own, for instance s3fs for s3://"
             ) from error
         self._files, self._root = found[0], found[1].rstrip("/")
@@ -224,7 +226,8 @@ def _answering(address: str) -> Iterator[None]:
         yield
     except Exception as error:  # each file system has errors of its own
         raise SourceError(
-            f"{address}: cannot be read ({type(error).__name__}: {error}); look at the address, "
+            f"{address}: cannot be read ({type(error).__name__}: {told(error)}); look at the "
+            "address, "
             "and at the credentials that its provider wants"
         ) from error
 
