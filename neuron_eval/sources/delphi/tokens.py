@@ -68,7 +68,7 @@ class Vocabulary:
 
     def _piece(self, id_: int, at: str) -> bytes:
         if id_ in self._added:
-            return self._added[id_].encode()
+            return self._added[id_].encode("utf-8", "surrogatepass")
         if id_ not in self._tokens:
             raise RecordError(
                 f"{at}: token {id_} is not in {self._path}, which holds {len(self._tokens)} "
