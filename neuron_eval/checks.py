@@ -8,9 +8,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
-from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError
+from neuron_eval.ids import fault_of, named
+from neuron_eval.records import (
+    TOP_SPLITS,
+    ActivationRecord,
+    Excerpt,
+    NeuronRecord,
+    RecordError,
+    Reference,
+)
+from neuron_eval.shown import listed, shown
+from neuron_eval.surrogates import replace_surrogates
+
+LARGEST = 2**53 - 1
+"""The largest whole number that a browser, which shows the logs, can tell from the next."""
 
 
 def check_record(neuron: NeuronRecord, where: str) -> NeuronRecord:
@@ -21,37 +35,67 @@ def check_record(neuron: NeuronRecord, where: str) -> NeuronRecord:
         where: File and line (or whatever else finds the record again), for the message.
 
     Returns:
-        The record itself.
+        The record itself; where a text held half a character, a copy that has U+FFFD there.
 
     Raises:
         RecordError: Names ``where``, the neuron, the excerpt, the field, the value and what
             would be right.
     """
-    at = f"{where}: neuron {neuron.id}"
+    at = f"{where}: neuron {named(neuron.id)}"
+    check_id(neuron.id, at)
     _check_identity(neuron, at)
+    _check_splits(neuron, at)
     for kind, records in (("top", neuron.top), ("random", neuron.random)):
         for i, record in enumerate(records):
             _check_excerpt(record, f"{at}: excerpt {kind} {i}")
     for split, excerpts in neuron.given_splits:
         for excerpt in excerpts:
             _check_excerpt(excerpt.record, f"{at}: excerpt {split} {excerpt.name}")
+    texts = [(name, record.text) for name, record in _named(neuron)]
+    if not _encodable("".join([text for _, text in texts] + list(_texts(neuron)))):
+        return check_record(_mended(neuron), where)
     peaks = [record.peak for record in neuron.top]
     if peaks != sorted(peaks, reverse=True):
         raise RecordError(f"{at}: field 'top': {_unsorted(peaks)}")
     _check_numbers(neuron, at)
-    _check_texts(neuron, at)
+    _check_distinct(texts, at)
     return neuron
 
 
+def check_id(id_: str, at: str) -> None:
+    """Check that a text can be a neuron's id, see `neuron_eval.ids.fault_of`.
+
+    Raises:
+        RecordError: Names ``at`` (file, and line or record), the id, and what is wrong with it.
+    """
+    if fault := fault_of(id_):
+        raise RecordError(
+            f"{at}: field 'id' is {shown(id_)}; expected a name to find it by, such as "
+            f"gpt2-xl/L5N131, but it {fault}"
+        )
+
+
 def _check_identity(neuron: NeuronRecord, at: str) -> None:
-    if not neuron.id.strip():
-        raise RecordError(f"{at}: field 'id' is {neuron.id!r}; expected a name to find it by")
     for field, value in (("layer", neuron.layer), ("neuron", neuron.neuron)):
-        if value < -1:
+        if not -1 <= value <= LARGEST:
             raise RecordError(
-                f"{at}: field {field!r} is {value}; expected a whole number from 0, or -1 where "
-                "the neuron is not part of a network"
+                f"{at}: field {field!r} is {shown(value)}; expected a whole number from 0, or -1 "
+                f"where the neuron is not part of a network, and none above {LARGEST}"
             )
+
+
+def _check_splits(neuron: NeuronRecord, at: str) -> None:
+    names = [name for name, _ in neuron.given_splits]
+    if set(names) - set(TOP_SPLITS) or len(set(names)) < len(names):
+        raise RecordError(
+            f"{at}: field 'splits' has {listed(names)}; expected each of {', '.join(TOP_SPLITS)} "
+            "at most once"
+        )
+    if names and not dict(neuron.given_splits).get("train"):
+        raise RecordError(
+            f"{at}: field 'splits': split 'train' is missing or empty; the explainer is shown its "
+            "excerpts, so it needs at least one"
+        )
 
 
 def _check_excerpt(record: ActivationRecord, at: str) -> None:
@@ -88,9 +132,11 @@ def _check_numbers(neuron: NeuronRecord, at: str) -> None:
     for field in ("quantiles", "quantile_boundaries"):
         values: tuple[float, ...] = getattr(neuron, field)
         if any(not math.isfinite(v) for v in values):
-            raise RecordError(f"{at}: field {field!r} holds {values}; every value must be finite")
+            raise RecordError(
+                f"{at}: field {field!r} holds {shown(values)}; every value must be finite"
+            )
         if list(values) != sorted(values):
-            raise RecordError(f"{at}: field {field!r} holds {values}; it must be ascending")
+            raise RecordError(f"{at}: field {field!r} holds {shown(values)}; it must be ascending")
     if neuron.quantiles and len(neuron.quantiles) != len(neuron.quantile_boundaries):
         raise RecordError(
             f"{at}: {len(neuron.quantiles)} 'quantiles' but {len(neuron.quantile_boundaries)} "
@@ -100,25 +146,20 @@ def _check_numbers(neuron: NeuronRecord, at: str) -> None:
         raise RecordError(f"{at}: field 'cutoff' is {neuron.cutoff}; it must be finite")
 
 
-def _check_texts(neuron: NeuronRecord, at: str) -> None:
-    """No text may stand twice, nor hold what no file can keep."""
-    excerpts = [(name, record.text) for name, record in _named(neuron)]
+def _check_distinct(excerpts: list[tuple[str, str]], at: str) -> None:
+    """No text may stand twice: it would end up in two splits, and be fitted and scored."""
     seen: dict[str, str] = {}
     for name, text in excerpts:
         first = seen.setdefault(text, name)
-        # Such an excerpt would end up in two splits, and be fitted and scored.
         if first is not name:
             raise RecordError(
-                f"{at}: excerpts {first!r} and {name!r} hold the same text "
-                f"{text[:60]!r}; excerpts must be distinct so that splits do not overlap"
+                f"{at}: excerpts {first!r} and {name!r} hold the same text {shown(text, 60)}; "
+                "excerpts must be distinct so that splits do not overlap"
             )
-    fields = list(_texts(neuron))
-    whole = "".join([text for _, text in fields] + [text for _, text in excerpts])
-    if not _encodable(whole):
-        _find_surrogate(fields + [(f"excerpt {name}", text) for name, text in excerpts], at)
 
 
 def _encodable(text: str) -> bool:
+    """Whether UTF-8 can hold it, which cannot hold the half characters that JSON can write."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
@@ -126,25 +167,40 @@ def _encodable(text: str) -> bool:
     return True
 
 
-def _find_surrogate(texts: list[tuple[str, str]], at: str) -> None:
-    """Name the text that holds half a character, which JSON can write but UTF-8 cannot."""
-    name, text = next((name, text) for name, text in texts if not _encodable(text))
-    raise RecordError(
-        f"{at.encode('utf-8', 'backslashreplace').decode()}: {name} holds half of a surrogate "
-        f"pair in {text[:60]!r}; write the whole character"
+def _mended(neuron: NeuronRecord) -> NeuronRecord:
+    """The neuron with every half of a surrogate pair replaced, but for its id."""
+    reference = neuron.reference and _mended_reference(neuron.reference)
+    return replace(
+        neuron,
+        model=replace_surrogates(neuron.model),
+        group=replace_surrogates(neuron.group),
+        top=tuple(map(_mended_excerpt, neuron.top)),
+        random=tuple(map(_mended_excerpt, neuron.random)),
+        reference=reference,
+        other_explanations=tuple(map(_mended_reference, neuron.other_explanations)),
+        false_explanations=tuple(map(replace_surrogates, neuron.false_explanations)),
+        given_splits=tuple(
+            (name, tuple(Excerpt(e.kind, e.index, _mended_excerpt(e.record)) for e in excerpts))
+            for name, excerpts in neuron.given_splits
+        ),
     )
 
 
-def _texts(neuron: NeuronRecord) -> Iterator[tuple[str, str]]:
-    yield "field 'id'", neuron.id
-    yield "field 'model'", neuron.model
-    yield "field 'group'", neuron.group
-    if neuron.reference:
-        yield "field 'reference'", neuron.reference.explanation + neuron.reference.source
-    for other in neuron.other_explanations:
-        yield "field 'other_explanations'", other.explanation + other.source
-    for false in neuron.false_explanations:
-        yield "field 'false_explanations'", false
+def _mended_excerpt(record: ActivationRecord) -> ActivationRecord:
+    return replace(record, tokens=tuple(map(replace_surrogates, record.tokens)))
+
+
+def _mended_reference(found: Reference) -> Reference:
+    return Reference(replace_surrogates(found.explanation), replace_surrogates(found.source))
+
+
+def _texts(neuron: NeuronRecord) -> Iterator[str]:
+    """Every text but the id and the excerpts'."""
+    yield from (neuron.model, neuron.group, *neuron.false_explanations)
+    for found in (neuron.reference, *neuron.other_explanations):
+        if found:
+            yield found.explanation
+            yield found.source
 
 
 def _named(neuron: NeuronRecord) -> list[tuple[str, ActivationRecord]]:

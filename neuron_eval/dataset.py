@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -164,13 +165,26 @@ class Unrelated:
         """Keep the references, by the neuron's id."""
         self._ids = list(references)
         self._references = references
+        self._same: Counter[str | None] = Counter(map(_folded, references.values()))
 
     def of(self, id_: str) -> list[str]:
-        """Up to `MAX_UNRELATED` of the others' references, the same ones for the same id."""
+        """Up to `MAX_UNRELATED` of the others' references, the same ones for the same id.
+
+        A reference that says the same as the neuron's own, up to case and blanks at its ends, is
+        left out.
+        """
+        own = _folded(self._references[id_]) if id_ in self._references else None
         ids = self._ids
-        if len(ids) > MAX_UNRELATED + 1:
-            ids = random.Random(id_).sample(ids, MAX_UNRELATED + 1)
-        return [self._references[other] for other in ids if other != id_][:MAX_UNRELATED]
+        # So many that enough are left, whichever of the same are among them.
+        drawn = MAX_UNRELATED + max(1, self._same[own])
+        if len(ids) > drawn:
+            ids = random.Random(id_).sample(ids, drawn)
+        others = (self._references[other] for other in ids)
+        return [text for text in others if _folded(text) != own][:MAX_UNRELATED]
+
+
+def _folded(text: str) -> str:
+    return text.strip().casefold()
 
 
 def _published(record: NeuronRecord, references: References | None) -> Published:

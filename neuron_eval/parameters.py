@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+
+from neuron_eval.shown import shown
+from neuron_eval.surrogates import replace_surrogates
 
 
 def check_choice(name: str, value: object, allowed: Sequence[str]) -> str:
@@ -12,7 +16,7 @@ def check_choice(name: str, value: object, allowed: Sequence[str]) -> str:
         ValueError: Names the parameter, the value and what is allowed.
     """
     if not isinstance(value, str) or value not in allowed:
-        raise ValueError(f"{name}={value!r}: allowed are {', '.join(allowed)}")
+        raise ValueError(f"{name}={shown(value)}: allowed are {', '.join(allowed)}")
     return value
 
 
@@ -23,7 +27,7 @@ def check_number(name: str, value: object, least: int) -> None:
         ValueError: Names the parameter and the value.
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{name}={value!r}: expected a whole number of at least {least}")
+        raise ValueError(f"{name}={shown(value)}: expected a whole number of at least {least}")
 
 
 def check_text(name: str, value: object) -> None:
@@ -33,7 +37,33 @@ def check_text(name: str, value: object) -> None:
         ValueError: Names the parameter and the value.
     """
     if not isinstance(value, str):
-        raise ValueError(f"{name}={value!r}: expected one name or file")
+        raise ValueError(f"{name}={shown(value)}: expected one name or file")
+    if replace_surrogates(value) != value:
+        # It goes into the log, which could not be written.
+        raise ValueError(f"{name}={shown(value)}: holds bytes that are not UTF-8; rename the file")
+
+
+def check_real(name: str, value: object, example: str) -> float:
+    """The value, if it is a number other than NaN and the infinities.
+
+    Args:
+        name: The parameter.
+        value: What the user typed.
+        example: A number that would be right.
+
+    Raises:
+        ValueError: Names the parameter and the value.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _finite(value):
+        raise ValueError(f"{name}={shown(value)}: expected a number such as {example}")
+    return float(value)
+
+
+def _finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def check_flag(name: str, value: object) -> None:
@@ -43,7 +73,7 @@ def check_flag(name: str, value: object) -> None:
         ValueError: Names the parameter and the value.
     """
     if not isinstance(value, bool):
-        raise ValueError(f"{name}={value!r}: allowed are true, false")
+        raise ValueError(f"{name}={shown(value)}: allowed are true, false")
 
 
 def check_excerpts_per_call(value: object) -> None:

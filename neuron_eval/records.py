@@ -88,7 +88,8 @@ class NeuronRecord:
     """One neuron: its identity and the excerpts recorded for it."""
 
     id: str
-    """Stable and readable, ``MODEL/L{layer}N{neuron}`` or ``puzzles/NAME``; unique in a set."""
+    """Stable and readable, ``MODEL/L{layer}N{neuron}`` or ``puzzles/NAME``; unique in a set, and
+    such as `neuron_eval.ids` allows."""
 
     model: str
     """The subject model's name; for a puzzle ``puzzles``."""
@@ -128,7 +129,8 @@ class NeuronRecord:
     """A fixed activation above which a token activates highly (puzzles: 1); None otherwise."""
 
     given_splits: tuple[tuple[SplitName, tuple[Excerpt, ...]], ...] = ()
-    """Splits fixed by the source instead of dealt (puzzles); empty for recorded neurons."""
+    """Splits fixed by the source instead of dealt (puzzles), with something in ``train``; empty for
+    recorded neurons."""
 
     def train(self, n: int) -> tuple[Excerpt, ...]:
         """What the explainer sees: ``n`` top excerpts (0, 4, 8, …)."""

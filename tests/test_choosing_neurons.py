@@ -15,7 +15,7 @@ from neuron_eval.dataset import MAX_UNRELATED, Unrelated, neuron_set
 from neuron_eval.records import RecordError, Reference
 from neuron_eval.sources import loading, open_source, schema
 from neuron_eval.sources.base import NeuronKey, ScoredNeuron, SourceError, Unreadable
-from neuron_eval.sources.choosing import draw, parse_choice
+from neuron_eval.sources.choosing import draw, parse_choice, place
 from neuron_eval.sources.ranges import parse_ranges
 from neuron_eval.sources.scores import ScoreFile, read_scores
 from neuron_eval.task import Parameters, explanation_task
@@ -194,7 +194,7 @@ def test_a_row_without_a_score_is_no_measurement(tmp_path, nothing):
         (f"{HEADER}0,1,0.5,a\n0,x,0.5,a\n", r"s.csv, line 3: column 'neuron' is 'x'"),
         (f"{HEADER}0,1,high,a\n", r"line 2: column 'score' is 'high'; expected a number"),
         (f"{HEADER}0,1\n", r"line 2: 2 values, fewer than the first line has columns"),
-        (f'{HEADER}0,1,0.5,"cut', r"s.csv: cut off or not a CSV file"),
+        (f'{HEADER}0,1,0.5,"cut', r"s.csv, line 2: cut off or not a CSV file"),
         (f"{HEADER}0,1,0.5,a\n0,1,0.6,b\n", r"layer 0, neuron 1 stands there with two scores"),
     ],
 )
@@ -309,6 +309,36 @@ def test_unrelated_references_are_the_same_for_the_same_neuron_and_never_its_own
     assert len(many.of("7")) == MAX_UNRELATED
     assert "text 7" not in [text for i in range(50) for text in many.of("7")] + many.of("7")
     assert Unrelated({"a": "x", "b": "y"}).of("a") == ["y"]
+
+
+def test_what_says_the_same_as_the_own_reference_is_not_unrelated():
+    texts = {"a": "Cats", "b": " cats\n", "c": "dogs", "d": "CATS", "e": "dogs"}
+    unrelated = Unrelated(texts)
+    assert unrelated.of("a") == unrelated.of("b") == ["dogs", "dogs"]
+    assert unrelated.of("c") == ["Cats", " cats\n", "CATS"]
+    assert unrelated.of("without a reference") == list(texts.values())
+
+
+def test_however_many_have_the_own_reference_there_are_as_many_unrelated_ones():
+    many = Unrelated({str(i): "cats" if i % 10 else f"text {i}" for i in range(2000)})
+    assert len(many.of("1")) == MAX_UNRELATED
+    assert "cats" not in many.of("1")
+
+
+@pytest.mark.parametrize("threshold", [float("nan"), float("inf"), -float("inf"), 10**400, True])
+def test_a_threshold_that_is_no_number_is_refused(threshold):
+    with pytest.raises(ValueError, match=r"^threshold=.{2,140}: expected a number such as 0.35$"):
+        parse_choice("n.jsonl", select="interpretable", threshold=threshold)
+
+
+def test_a_file_whose_name_no_log_can_hold_is_refused():
+    for name in ("neurons", "scores"):
+        with pytest.raises(ValueError, match=rf"^{name}='\\udcff.*not UTF-8"):
+            parse_choice(**{"neurons": "n.jsonl", name: "\udcff.jsonl"})
+
+
+def test_neurons_without_layer_are_drawn_whatever_their_ids_hold():
+    assert place(0, NeuronKey("\ud800", -1, -1)) != place(0, NeuronKey("\ud801", -1, -1))
 
 
 def test_parameters_are_typed_as_the_task_takes_them():

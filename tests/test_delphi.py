@@ -197,6 +197,25 @@ def test_sentencepiece_vocabularies_are_known_too(tmp_path):
     assert read(tmp_path)[0].top[0].tokens == (" the", "é", "Ġ")
 
 
+def test_half_a_character_of_a_tokenizer_is_a_sign_in_the_text(tmp_path):
+    tokens = random_tokens()
+    tokens[:, ::7] = END
+    save(tmp_path / "layers.1", random_latents(2), 0, tokens)
+    save_tokenizer(tmp_path, {**BYTE_LEVEL, "added_tokens": [{"id": END, "content": "<\ud800>"}]})
+    (neuron,) = read(tmp_path)
+    text = "".join(texts(neuron.top))
+    assert "\ufffd" in text
+    text.encode()
+
+
+def test_a_folder_that_makes_no_id_is_refused_with_its_file(tmp_path):
+    save(tmp_path / "layers.1\n", random_latents(2), 0, random_tokens())
+    save_tokenizer(tmp_path)
+    (found,) = open_delphi(str(tmp_path)).read()
+    assert "0_1.safetensors: neuron layers.1⏎/0: field 'id' is 'layers.1\\n/0'" in str(found.error)
+    assert "holds the control character U+000A" in str(found.error)
+
+
 def test_texts_that_repeat_are_shown_once(tmp_path):
     tokens = np.repeat(random_tokens(4), 30, axis=0)
     save(tmp_path / "mlp", random_latents(2, rows=120), 0, tokens)

@@ -294,6 +294,29 @@ def test_adacs_states_the_level_of_unrelated_references(neurons):
     assert metadata["reference"] == "the word cat"
 
 
+def test_the_level_of_unrelated_references_is_the_mean_of_their_cosines(tmp_path):
+    vectors = {
+        "said": [1.0, 0.0],
+        "own": [0.8, 0.6],
+        "near": [0.6, 0.8],
+        "far": [0.0, 1.0],
+        "against": [-0.28, 0.96],
+    }
+    path = tmp_path / "n.jsonl"
+    made = [
+        make_neuron(f"test/L0N{i}", f" word{i}", neuron=i, reference=reference)
+        for i, reference in enumerate(("own", "near", "far", "against"))
+    ]
+    schema.write(path, made)
+    embedder = fake_embedder(vectors.__getitem__)
+    log = run(task("summary", neurons=str(path), simulation="none"), "said", embedder=embedder)
+    score = by_id(log)["test/L0N0"]["adacs"]
+    assert score.as_float() == pytest.approx(0.8)
+    # Cosines of .6, 0 and -.28: neither the largest nor the one in the middle.
+    assert score.metadata["unrelated_mean"] == pytest.approx(0.32 / 3)
+    assert score.metadata["unrelated_references"] == 3
+
+
 def test_a_neuron_without_a_reference_is_unscored_not_zero(tmp_path):
     path = tmp_path / "n.jsonl"
     schema.write(path, [make_neuron(reference=None)])

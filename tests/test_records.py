@@ -6,11 +6,13 @@ import pytest
 
 from neuron_eval.checks import check_record
 from neuron_eval.dealt import deal, from_metadata, to_text
-from neuron_eval.records import ActivationRecord, RecordError, TooFewExcerptsError
+from neuron_eval.records import ActivationRecord, Excerpt, RecordError, TooFewExcerptsError
 from neuron_eval.sources import schema
 from neuron_eval.sources.loading import load_neurons
 from neuron_eval.sources.puzzles import read_puzzles
+from neuron_eval.task import explanation_task
 from neuron_eval.testing import make_neuron
+from neuron_eval.usage_error import UsageError
 
 
 def indices(excerpts):
@@ -63,6 +65,22 @@ def excerpt(tokens, activations):
     return ActivationRecord(tuple(tokens), tuple(activations))
 
 
+PLACED = (Excerpt("sentence", 0, excerpt(["a"], [1.0])),)
+
+
+@pytest.mark.parametrize(
+    "splits", [{"valid": []}, {"train": []}, {"calibration": None, "test": []}]
+)
+@pytest.mark.parametrize("cutoff", [{}, {"cutoff": 1}])
+def test_a_record_that_shows_the_explainer_nothing_stops_the_task_with_a_sentence(
+    tmp_path, splits, cutoff
+):
+    path = tmp_path / "n.jsonl"
+    path.write_text(json.dumps({**schema.to_json(make_neuron()), "splits": splits, **cutoff}))
+    with pytest.raises(UsageError, match=r"n.jsonl, line 1: neuron .*: split 'train' is missing"):
+        explanation_task(format="summary", neurons=str(path), simulation="none")
+
+
 @pytest.mark.parametrize(
     ("neuron", "message"),
     [
@@ -85,6 +103,12 @@ def excerpt(tokens, activations):
         (broken(quantiles=(0.5,)), r"1 'quantiles' but 3 'quantile_boundaries'"),
         (broken(layer=-2), r"field 'layer' is -2; expected a whole number from 0, or -1"),
         (broken(neuron=-7), r"field 'neuron' is -7; expected a whole number from 0, or -1"),
+        (broken(neuron=2**53), r"field 'neuron' is 9007199254740992; .*none above 900719925474099"),
+        (broken(given_splits=(("valid", PLACED),)), r"'splits': split 'train' is missing or empty"),
+        (broken(given_splits=(("train", ()),)), r"'splits': split 'train' is missing or empty"),
+        (broken(given_splits=(("tests", PLACED),)), r"'splits' has 'tests'; expected each of"),
+        (broken(given_splits=(("train", PLACED),) * 2), r"'splits' has 'train', 'train'; expected"),
+        (broken(quantiles=(2.0, 1.0) * 10**5), r"'quantiles' holds .{2,140}; it must be ascending"),
     ],
 )
 def test_a_bad_record_is_refused_with_its_place(neuron, message):

@@ -66,6 +66,8 @@ def _neuron(source: Source, id_: str) -> NeuronRecord:
     Raises:
         ValueError: There is none, or it is bad.
     """
+    from neuron_eval.ids import named
+    from neuron_eval.shown import shown
     from neuron_eval.sources.base import SourceError, strict
 
     first: list[str] = []
@@ -76,8 +78,8 @@ def _neuron(source: Source, id_: str) -> NeuronRecord:
             first.append(key.id)
     if not first:
         raise SourceError(_no_neurons(source))
-    there = ", ".join([*first[:3], *["…"] * (len(first) > 3)])
-    raise SourceError(f"neurons={source.name}: no neuron {id_!r}; it has {there}")
+    there = ", ".join([*map(named, first[:3]), *["…"] * (len(first) > 3)])
+    raise SourceError(f"neurons={source.name}: no neuron {shown(id_)}; it has {there}")
 
 
 def _no_neurons(source: Source) -> str:

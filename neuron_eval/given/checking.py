@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from neuron_eval.bounded import TooLong, read_whole
 from neuron_eval.given.released import Compared, compare
 from neuron_eval.records import RecordError
 from neuron_eval.sources.base import SourceError
@@ -121,7 +122,9 @@ def _check_line(tally: Tally, at: str, line: bytes) -> None:
 
 def _content(path: Path) -> tuple[str, bytes | RecordError]:
     try:
-        return str(path), path.read_bytes()
+        return str(path), read_whole(path)
+    except TooLong as error:
+        return str(path), RecordError(str(error))
     except OSError as error:
         return str(path), RecordError(f"{path}: {error.strerror or error}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
+from neuron_eval.shown import shortened
 from neuron_eval.sources.base import SourceError
 
 
@@ -32,6 +33,7 @@ class Join:
         owner = self._owners.setdefault(key, id_)
         if owner != id_:
             raise SourceError(
-                f"{self._path}: the row of {key} could be that of {owner} or of {id_}; give the "
+                f"{self._path}: the row of {shortened(str(key))} could be that of {owner} or "
+                f"of {id_}; give the "
                 "file a column 'id' with the neurons' ids in place of layer and neuron"
             )

@@ -11,6 +11,8 @@ from typing import Any
 from neuron_eval.given.joining import Join
 from neuron_eval.given.reading import ENDINGS, read_table
 from neuron_eval.given.table import ExplanationTable
+from neuron_eval.parameters import check_text
+from neuron_eval.shown import listed, shortened, shown
 
 HELD = ("reference", "false", "unrelated")
 """What a sample itself holds: its reference or another published explanation, an explanation
@@ -106,7 +108,9 @@ def from_table(table: ExplanationTable, column: str) -> Origin:
         if key in texts:
             return texts[key]
         if key in known:
-            return NotGiven(f"{table.name} has no explanation of {asked.id} in column {column!r}.")
+            return NotGiven(
+                f"{table.name} has no explanation of {asked.id} in column {shown(column)}."
+            )
         return NotGiven(f"{table.name} has no row for {asked.id}.")
 
     about = {"explanations": table.name, "sha256": table.sha256, "column": column}
@@ -127,9 +131,10 @@ def _name(explanations: object) -> str:
         return "false"
     if not isinstance(explanations, str) or not explanations:
         raise ValueError(
-            f"explanations={explanations!r}: expected one file that ends in {ENDINGS}, "
+            f"explanations={shown(explanations)}: expected one file that ends in {ENDINGS}, "
             f"or one of {', '.join(HELD)}"
         )
+    check_text("explanations", explanations)
     return explanations
 
 
@@ -137,15 +142,16 @@ def _column(column: object) -> str | None:
     # A column called 2024, and the number of a false explanation, come as numbers.
     if column is None or (isinstance(column, str | int) and not isinstance(column, bool)):
         return None if column is None else str(column)
-    raise ValueError(f"column={column!r}: expected one column")
+    raise ValueError(f"column={shown(column)}: expected one column")
 
 
 def _place(column: str | None) -> int:
     if column is None:
         return 0
-    if not (column.isascii() and column.isdecimal()):
+    if not (column.isascii() and column.isdecimal() and len(column) < 10):
         raise ValueError(
-            f"column={column}: explanations=false takes a number, from 0 for a neuron's first "
+            f"column={shortened(column)}: explanations=false takes a number, from 0 for a "
+            "neuron's first "
             "false explanation"
         )
     return int(column)
@@ -166,8 +172,10 @@ def _reference(source: str | None) -> Explain:
                 return one["explanation"]
         if not published:
             return NotGiven(f"{asked.id} has no reference explanation.")
-        there = ", ".join(sorted({repr(one["source"]) for one in published}))
-        return NotGiven(f"{asked.id} has no explanation by {source!r}; it has some by {there}.")
+        there = listed(sorted({one["source"] for one in published}))
+        return NotGiven(
+            f"{asked.id} has no explanation by {shown(source)}; it has some by {there}."
+        )
 
     return explain
 

@@ -6,7 +6,6 @@ import csv
 import gzip
 import hashlib
 import io
-import json
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +13,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, TextIO
 
+from neuron_eval.bounded import TooLong, lines, not_utf8, parse_json
 from neuron_eval.given.table import ExplanationTable, Record, TableError, make_table
+from neuron_eval.shown import told
+from neuron_eval.surrogates import replace_surrogates
 
 ENDINGS = ".csv, .csv.gz, .jsonl, .jsonl.gz or .parquet"
 
@@ -47,8 +49,8 @@ def _read(path: str, version: tuple[int, ...]) -> ExplanationTable:
 
 
 def _csv(path: str) -> Iterator[Record]:
-    with _text(path, newline="") as lines:
-        rows = csv.reader(lines, strict=True)
+    with _text(path, newline="") as text:
+        rows = csv.reader((line for _, line in lines(text, path)), strict=True)
         header: tuple[str, ...] = ()
         while True:
             where = f"{path}, line {rows.line_num + 1}"
@@ -73,18 +75,18 @@ def _csv(path: str) -> Iterator[Record]:
 
 
 def _jsonl(path: str) -> Iterator[Record]:
-    with _text(path, newline="\n") as lines:
-        for number, line in enumerate(lines, start=1):
+    with _text(path, newline="\n") as text:
+        for number, line in lines(text, path):
             if not line.strip():
                 continue
             where = f"{path}, line {number}"
             try:
-                data = json.loads(line)
-            except (ValueError, RecursionError) as error:
+                data = parse_json(line)
+            except ValueError as error:
                 raise TableError(f"{where}: not valid JSON, or cut off ({error})") from error
             if not isinstance(data, Mapping):
                 raise TableError(f"{where}: is a {type(data).__name__}; expected a JSON object")
-            yield Record(where, tuple(data), tuple(data.values()))
+            yield Record(where, tuple(map(replace_surrogates, data)), tuple(data.values()))
 
 
 def _parquet(path: str) -> Iterator[Record]:
@@ -101,8 +103,10 @@ def _parquet(path: str) -> Iterator[Record]:
                     for cells in zip(*columns, strict=True):
                         number += 1
                         yield Record(f"{path}, row {number}", names, cells)
-        except (pyarrow.ArrowException, OSError) as error:
-            raise TableError(f"{path}: not a Parquet file, or cut off ({error})") from error
+        # Some values that Parquet can hold, such as dates far away, are none that Python can.
+        except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
+            said = told(error)
+            raise TableError(f"{path}: not a Parquet file, or cut off ({said})") from error
 
 
 @contextmanager
@@ -112,7 +116,10 @@ def _text(path: str, newline: str) -> Iterator[TextIO]:
         with _open(path) as raw, io.TextIOWrapper(raw, "utf-8-sig", newline=newline) as text:
             yield text
     except UnicodeDecodeError:
-        raise TableError(_not_utf8(path)) from None
+        with _open(path) as raw:
+            raise TableError(not_utf8(raw, path)) from None
+    except TooLong as error:
+        raise TableError(str(error)) from error
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise TableError(f"{path}: not a gzip file, or cut off ({error})") from error
 
@@ -121,18 +128,3 @@ def _open(path: str) -> IO[bytes]:
     if path.endswith(".gz"):
         return gzip.open(path, "rb")  # type: ignore[return-value]
     return Path(path).open("rb")
-
-
-def _not_utf8(path: str) -> str:
-    """Which line it is, which a decoder that reads ahead does not know."""
-    with _open(path) as raw:
-        for number, line in enumerate(raw, start=1):
-            try:
-                line.decode()
-            except UnicodeDecodeError as error:
-                byte = line[error.start]
-                return (
-                    f"{path}, line {number}: byte 0x{byte:02x} is not UTF-8 ({error.reason}); save "
-                    "the file in the encoding UTF-8"
-                )
-    return f"{path}: not UTF-8"

@@ -18,6 +18,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import PurePath
 
+from neuron_eval.ids import fault_of
+from neuron_eval.shown import listed, shown
+from neuron_eval.surrogates import replace_surrogates
+
 Key = tuple[int, int] | str
 """Layer and neuron, or the sample's id."""
 
@@ -29,7 +33,7 @@ NOT_EXPLANATIONS = frozenset(
 _UNNAMED = re.compile(r"|unnamed: \d+|__index_level_\d+__")
 """What pandas calls the index that it writes as a column."""
 
-_WHOLE = re.compile(r"[0-9]+(\.0*)?")
+_WHOLE = re.compile(r"[0-9]{1,15}(\.0{0,20})?")
 """A whole number; pandas writes ``5.0`` where another row of the column is empty."""
 
 
@@ -93,7 +97,7 @@ class ExplanationTable:
         Raises:
             TableError: There is no such column, or several; the message lists those there are.
         """
-        there = ", ".join(self.columns)
+        there = listed(self.columns, quoted=False)
         if wanted is None:
             if len(self.columns) != 1:
                 raise TableError(f"{self.path}: name one of the columns of explanations: {there}")
@@ -101,7 +105,9 @@ class ExplanationTable:
         for name in self.columns:
             if _folded(name) == _folded(wanted):
                 return name
-        raise TableError(f"{self.path}: no explanations in a column {wanted!r}; there are: {there}")
+        raise TableError(
+            f"{self.path}: no explanations in a column {shown(wanted)}; there are: {there}"
+        )
 
 
 def make_table(path: str, sha256: str, records: Iterable[Record]) -> ExplanationTable:
@@ -133,7 +139,7 @@ def make_table(path: str, sha256: str, records: Iterable[Record]) -> Explanation
         raise TableError(f"{path}: no rows; expected one a neuron")
     texts = {column.name: column.texts for column in columns.values() if column.explains()}
     if not texts:
-        there = ", ".join(column.name for column in columns.values())
+        there = listed((column.name for column in columns.values()), quoted=False)
         raise TableError(f"{path}: no column of explanations; it has {there}; they are texts")
     return ExplanationTable(path, sha256, tuple(texts), tuple(lines), texts)
 
@@ -149,7 +155,7 @@ class _Column:
     def add(self, key: Key, cell: object, where: str) -> None:
         if isinstance(cell, str):
             if cell.strip():
-                self.texts[key] = _sound(cell, f"{where}: field {self.name!r}")
+                self.texts[key] = replace_surrogates(cell)
         elif cell is not None and self.no_text is None:
             self.no_text = (where, cell)
 
@@ -159,8 +165,8 @@ class _Column:
             return False
         if self.no_text is not None:
             where, value = self.no_text
-            at = f"{where}: field {self.name!r}"
-            raise TableError(f"{at} is {value!r}; expected a text, or nothing")
+            at = f"{where}: field {shown(self.name)}"
+            raise TableError(f"{at} is {shown(value)}; expected a text, or nothing")
         return True
 
 
@@ -183,7 +189,7 @@ def _places(names: tuple[str, ...]) -> Mapping[str, int]:
         if _UNNAMED.fullmatch(folded):
             continue
         if folded in places:
-            both = f"{names[places[folded]]!r} and {name!r}"
+            both = f"{shown(names[places[folded]])} and {shown(name)}"
             raise TableError(f"columns {both} have the same name, as case does not count")
         places[folded] = place
     return places
@@ -196,7 +202,7 @@ def _identity(places: Mapping[str, int], record: Record, path: str) -> tuple[str
             return identity
     raise TableError(
         f"{path}: no columns 'layer' and 'neuron', and no column 'id'; "
-        f"it has {', '.join(map(repr, record.names))}"
+        f"it has {listed(record.names)}"
     )
 
 
@@ -205,7 +211,9 @@ def _key(identity: Sequence[str], places: Mapping[str, int], record: Record) -> 
     if len(values) == 1:
         at, value = values[0]
         if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
-            raise TableError(f"{at} is {value!r}; expected the id of a sample")
+            raise TableError(f"{at} is {shown(value)}; expected the id of a sample")
+        if fault := fault_of(str(value)):
+            raise TableError(f"{at} is {shown(value)}; expected the id of a sample, but it {fault}")
         return str(value)
     otherwise = "; leave out layer and neuron to go by id" if "id" in places else ""
     layer, neuron = (_whole(value, at, otherwise) for at, value in values)
@@ -219,22 +227,15 @@ def _values(
         if name not in places:
             raise TableError(f"{record.where}: no field {name!r}, which the rows above have")
         place = places[name]
-        yield f"{record.where}: field {record.names[place]!r}", record.cells[place]
+        yield f"{record.where}: field {shown(record.names[place])}", record.cells[place]
 
 
 def _whole(value: object, at: str, otherwise: str) -> int:
-    text = str(value).strip() if not isinstance(value, bool) else ""
+    text = str(value).strip() if isinstance(value, str | int | float) else ""
+    text = "" if isinstance(value, bool) else text
     if not _WHOLE.fullmatch(text):
-        raise TableError(f"{at} is {value!r}; expected a whole number from 0{otherwise}")
+        raise TableError(f"{at} is {shown(value)}; expected a whole number from 0{otherwise}")
     return int(text.partition(".")[0])
-
-
-def _sound(text: str, at: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise TableError(f"{at} is {text!r}, which is no text ({error.reason})") from None
-    return text
 
 
 def _number(text: str) -> bool:
@@ -247,4 +248,4 @@ def _number(text: str) -> bool:
 
 def named(key: Key) -> str:
     """The neuron in words, as its row has it."""
-    return f"id {key!r}" if isinstance(key, str) else f"layer {key[0]}, neuron {key[1]}"
+    return f"id {shown(key)}" if isinstance(key, str) else f"layer {key[0]}, neuron {key[1]}"

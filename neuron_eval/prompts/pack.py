@@ -46,8 +46,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
+from neuron_eval.bounded import TooLong, read_whole
+from neuron_eval.bounded_yaml import FILE, load_yaml
 from neuron_eval.prompts.rating import RatingWording
 from neuron_eval.prompts.wording import (
     AllAtOnceWording,
@@ -60,8 +60,16 @@ from neuron_eval.prompts.wording import (
     Wording,
 )
 from neuron_eval.records import ActivationRecord
+from neuron_eval.shown import listed, shortened, shown
+from neuron_eval.surrogates import replace_surrogates
 
 W = TypeVar("W")
+
+LABEL = 200
+"""The longest name or version, in characters."""
+
+LARGEST = 1e300
+"""An activation is nearer to 0 than this."""
 
 
 def default_pack() -> Pack:
@@ -78,11 +86,15 @@ def load_pack(path: str | None) -> Pack:
     if path is None:
         return default_pack()
     if not isinstance(path, str):
-        raise PackError(f"pack={path!r}: expected a file")
+        raise PackError(f"pack={shown(path)}: expected a file")
+    if replace_surrogates(path) != path:
+        raise PackError(f"pack={shown(path)}: holds bytes that are not UTF-8; rename the file")
     try:
-        content = Path(path).read_bytes()
+        content = read_whole(Path(path), FILE)
     except OSError as error:
         raise PackError(f"prompt pack {path}: {error.strerror or error}") from error
+    except TooLong as error:
+        raise PackError(f"prompt pack {error}") from error
     return _parse(content, path)
 
 
@@ -90,9 +102,9 @@ def load_pack(path: str | None) -> Pack:
 def _parse(content: bytes, path: str) -> Pack:
     at = f"prompt pack {path}" if path else "the bundled prompt pack"
     try:
-        data = yaml.safe_load(content)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise PackError(f"{at}: not valid YAML: {error}") from error
+        data = load_yaml(content)
+    except ValueError as error:
+        raise PackError(f"{at}: {error}") from error
     _keys(data, at, required={"name", "formats", "few_shot"}, allowed=_TOP_LEVEL)
     shared = data.get("shared", {})
     _keys(shared, f"{at}: shared", required=set(), allowed={f.name for f in fields(Wording)})
@@ -101,16 +113,16 @@ def _parse(content: bytes, path: str) -> Pack:
         raise PackError(f"{at}: formats: expected a section for at least one format")
     formats = {}
     for name, section in sections.items():
-        here = f"{at}: formats.{name}"
+        here = f"{at}: formats.{shortened(str(name))}"
         if not isinstance(section, Mapping):
-            raise PackError(f"{here}: expected keys with strings, got {section!r}")
+            raise PackError(f"{here}: expected keys with strings, got {shown(section)}")
         formats[str(name)] = _strings(Wording, {**shared, **section}, here)
     simulation = data.get("simulation") or {}
     _keys(simulation, f"{at}: simulation", required=set(), allowed=_SIMULATION)
     rating = data.get("rating")
     return Pack(
-        name=str(data["name"]),
-        version=str(data.get("version", "")),
+        name=_label(data["name"], f"{at}: name"),
+        version=_label(data.get("version", ""), f"{at}: version"),
         sha256=hashlib.sha256(content).hexdigest(),
         formats=formats,
         few_shot=_few_shot(data["few_shot"], at),
@@ -134,8 +146,15 @@ def _keys(data: object, at: str, required: set[str], allowed: set[str]) -> None:
         raise PackError(f"{at}: missing key(s) {', '.join(missing)}")
     if unknown:
         raise PackError(
-            f"{at}: unknown key(s) {', '.join(unknown)}; allowed are {', '.join(sorted(allowed))}"
+            f"{at}: unknown key(s) {listed(unknown, quoted=False)}; allowed are "
+            f"{', '.join(sorted(allowed))}"
         )
+
+
+def _label(value: object, at: str) -> str:
+    if isinstance(value, Mapping | list | tuple | set | bytes) or len(str(value)) > LABEL:
+        raise PackError(f"{at}: expected a text of at most {LABEL} characters, got {shown(value)}")
+    return str(value)
 
 
 def _section(kind: type[W], simulation: Mapping[str, Any], name: str, at: str) -> W | None:
@@ -148,7 +167,7 @@ def _all_at_once(simulation: Mapping[str, Any], at: str) -> AllAtOnceWording | N
     if wording and (not "!" <= wording.unknown[:1] <= "~" or wording.unknown[0].isdigit()):
         raise PackError(
             f"{at}: simulation.all_at_once.unknown: expected a text that begins with a visible "
-            f"ASCII character other than a digit, got {wording.unknown!r}"
+            f"ASCII character other than a digit, got {shown(wording.unknown)}"
         )
     return wording
 
@@ -168,17 +187,17 @@ def _strings(kind: type[W], data: Mapping[str, Any], at: str) -> W:
     _keys(data, at, required=names - {"answer"}, allowed=names)
     for key, value in data.items():
         if not isinstance(value, str):
-            raise PackError(f"{at}.{key}: expected a string, got {value!r}")
+            raise PackError(f"{at}.{key}: expected a string, got {shown(value)}")
     for key, mark in _MARKS.get(kind, {}).items():
         # Without its explanation a simulation would measure nothing, and look like any other.
         if mark not in data.get(key, mark):
-            raise PackError(f"{at}.{key}: must hold {mark}, got {data[key]!r}")
+            raise PackError(f"{at}.{key}: must hold {mark}, got {shown(data[key])}")
     return kind(**data)
 
 
 def _few_shot(data: object, at: str) -> tuple[FewShotNeuron, ...]:
     if not isinstance(data, list):
-        raise PackError(f"{at}: few_shot: expected a list (it may be empty), got {data!r}")
+        raise PackError(f"{at}: few_shot: expected a list (it may be empty), got {shown(data)}")
     neurons = []
     for i, neuron in enumerate(data):
         here = f"{at}: few_shot[{i}]"
@@ -202,21 +221,22 @@ def _revealed_from(
         return tuple(len(excerpt.tokens) // 2 for excerpt in excerpts)
     if not isinstance(data, list) or len(data) != len(excerpts):
         raise PackError(
-            f"{at}.revealed_from: expected a list of {len(excerpts)}, one an excerpt, got {data!r}"
+            f"{at}.revealed_from: expected a list of {len(excerpts)}, one an excerpt, got "
+            f"{shown(data)}"
         )
     for i, (value, excerpt) in enumerate(zip(data, excerpts, strict=True)):
         last = len(excerpt.tokens) - 1
         if value is not None and (type(value) is not int or not 0 <= value <= last):
             raise PackError(
                 f"{at}.revealed_from[{i}]: expected a token's index from 0 to {last}, or null, "
-                f"got {value!r}"
+                f"got {shown(value)}"
             )
     return tuple(data)
 
 
 def _excerpt(items: object, at: str) -> ActivationRecord:
     if not isinstance(items, list) or not items:
-        raise PackError(f"{at}: expected a list of tokens, got {items!r}")
+        raise PackError(f"{at}: expected a list of tokens, got {shown(items)}")
     pairs: list[tuple[str, float]] = []
     for i, item in enumerate(items):
         token, value = item if isinstance(item, list) and len(item) == 2 else (item, 0)
@@ -225,6 +245,10 @@ def _excerpt(items: object, at: str) -> ActivationRecord:
             or isinstance(value, bool)
             or not isinstance(value, (int, float))
         ):
-            raise PackError(f"{at}[{i}]: expected a token or [token, activation], got {item!r}")
+            raise PackError(
+                f"{at}[{i}]: expected a token or [token, activation], got {shown(item)}"
+            )
+        if not -LARGEST < value < LARGEST:
+            raise PackError(f"{at}[{i}]: expected a finite activation, got {shown(value)}")
         pairs.append((token, float(value)))
     return ActivationRecord(tuple(t for t, _ in pairs), tuple(a for _, a in pairs))

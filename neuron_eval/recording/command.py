@@ -11,6 +11,7 @@ import click
 from neuron_eval.recording import job
 from neuron_eval.recording.errors import RecordingError
 from neuron_eval.records import RecordError
+from neuron_eval.shown import shown
 
 LEVELS = "0.5,0.9,0.99,0.999,0.9999"
 
@@ -19,9 +20,9 @@ def _levels(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[f
     try:
         levels = tuple(float(part) for part in value.split(","))
     except ValueError as error:
-        raise click.BadParameter(f"{value!r} is not a comma list of numbers") from error
+        raise click.BadParameter(f"{shown(value)} is not a comma list of numbers") from error
     if list(levels) != sorted(set(levels)) or not all(0 < level < 1 for level in levels):
-        raise click.BadParameter(f"{value!r}: levels must ascend and lie between 0 and 1")
+        raise click.BadParameter(f"{shown(value)}: levels must ascend and lie between 0 and 1")
     return levels
 
 

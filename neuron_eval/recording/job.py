@@ -10,6 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from neuron_eval.ids import fault_of
 from neuron_eval.recording import select, texts
 from neuron_eval.recording.assemble import assemble, check_enough
 from neuron_eval.recording.checkpoint import Checkpoint
@@ -20,6 +21,7 @@ from neuron_eval.recording.select import Choice
 from neuron_eval.recording.subject import HuggingFaceSubject
 from neuron_eval.recording.tokenizer import Tokenizer
 from neuron_eval.recording.windows import Tally, windows
+from neuron_eval.shown import shown
 from neuron_eval.sources import schema
 
 ALL = "all"
@@ -108,6 +110,7 @@ def record(settings: Settings, say: Callable[[str], None], bar: Bar) -> str:
             f"{settings.checkpoint_path}: an unfinished recording; pass --resume to go on with "
             "it, or delete the file to start over"
         )
+    _check_name(settings.model_name)
     given = [
         choice
         for spec in settings.neurons
@@ -153,6 +156,19 @@ def record(settings: Settings, say: Callable[[str], None], bar: Bar) -> str:
     written = schema.write(settings.out, records)
     checkpoint.remove()
     return _summary(settings, collected, tally, written)
+
+
+def _check_name(name: str) -> None:
+    """Before hours of recording, whose records nobody could read.
+
+    Raises:
+        RecordingError: With that model's name, ids of neurons would be none.
+    """
+    if fault := fault_of(f"{name}/L{10**9}N{10**9}"):
+        raise RecordingError(
+            f"a model of the name {shown(name)} would have neurons such as "
+            f"{shown(f'{name}/L0N0')}, but no id {fault}; give a --name such as gpt2-xl"
+        )
 
 
 def choose(

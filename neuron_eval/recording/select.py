@@ -9,12 +9,19 @@ from pathlib import Path
 
 import numpy as np
 
+from neuron_eval.bounded import TooLong, read_whole
 from neuron_eval.recording.errors import RecordingError
+from neuron_eval.shown import shown
 
 RANDOM_GROUP = "random"
 """The group of neurons drawn by lot."""
 
-ID = re.compile(r"L(\d+)N(\d+)")
+IDS = 2**26
+"""The most bytes of a file of ids."""
+
+_RANGE = re.compile(r"([0-9]{1,4})(?:-([0-9]{1,4}))?")
+
+ID = re.compile(r"L([0-9]{1,9})N([0-9]{1,9})")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -47,12 +54,12 @@ def parse_layers(spec: str) -> list[int]:
     """
     layers: set[int] = set()
     for part in spec.split(","):
-        found = re.fullmatch(r"\s*(\d+)(?:\s*-\s*(\d+))?\s*", part)
+        found = _RANGE.fullmatch("".join(part.split()))
         first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
         if first > last:
             raise RecordingError(
-                f"--layers {spec!r}: {part!r} is neither a layer nor an ascending range; "
-                "expected for instance 4,8,12-16"
+                f"--layers {shown(spec)}: {shown(part)} is neither a layer nor an ascending "
+                "range; expected for instance 4,8,12-16"
             )
         layers.update(range(first, last + 1))
     return sorted(layers)
@@ -73,11 +80,13 @@ def parse_neurons(spec: str, group: str) -> list[Choice]:
         return [_choice([part.strip()], group, "--neurons") for part in spec.split(",")]
     if not path.is_file():
         raise RecordingError(
-            f"--neurons {spec!r} is neither 'all', nor a list of ids such as L8N902,L20N414, "
+            f"--neurons {shown(spec)} is neither 'all', nor a list of ids such as L8N902,L20N414, "
             "nor an existing file"
         )
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_whole(path, IDS).decode().splitlines()
+    except TooLong as error:
+        raise RecordingError(str(error)) from error
     except UnicodeDecodeError as error:
         raise RecordingError(f"{spec}: not a UTF-8 text file ({error})") from error
     found = []
@@ -94,7 +103,7 @@ def _choice(words: Sequence[str], group: str, where: str) -> Choice:
     match = ID.fullmatch(words[0])
     if not match or len(words) > 2:
         raise RecordingError(
-            f"{where}: {' '.join(words)!r} is not a neuron; expected an id such as L8N902, "
+            f"{where}: {shown(' '.join(words))} is not a neuron; expected an id such as L8N902, "
             "in a file optionally followed by a group of one word"
         )
     return Choice(int(match[1]), int(match[2]), words[1] if len(words) == 2 else group, where)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from neuron_eval.recording.errors import RecordingError
+from neuron_eval.shown import listed, shown, told
 
 LOADERS = {".jsonl": "json", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
 """File endings that `datasets` reads, and its name for them."""
@@ -37,7 +38,8 @@ def parse_dataset(spec: str) -> DatasetName:
     parts = spec.split(":")
     if len(parts) > 3 or not all(parts):
         raise RecordingError(
-            f"--dataset {spec!r}: expected NAME, NAME:SPLIT or NAME:SPLIT:COLUMN, for instance "
+            f"--dataset {shown(spec)}: expected NAME, NAME:SPLIT or NAME:SPLIT:COLUMN, for "
+            "instance "
             "roneneldan/TinyStories:train:text"
         )
     return DatasetName(*parts)
@@ -73,19 +75,18 @@ def read_dataset(dataset: DatasetName, config: str | None = None) -> Iterator[st
         try:
             row = next(rows, None)
         except Exception as error:  # whatever the reader of the format raises
-            raise RecordingError(f"{where}: after row {number}: {error}") from error
+            raise RecordingError(f"{where}: after row {number}: {told(error)}") from error
         if row is None:
             return
         number += 1
         if dataset.column not in row:
             raise RecordingError(
-                f"{where}: row {number}: no column {dataset.column!r}; there are "
-                f"{', '.join(map(repr, row))}"
+                f"{where}: row {number}: no column {dataset.column!r}; there are {listed(row)}"
             )
         text = row[dataset.column]
         if text is not None and not isinstance(text, str):
             raise RecordingError(
-                f"{where}: row {number}: column {dataset.column!r} holds {text!r:.60}, not text"
+                f"{where}: row {number}: column {dataset.column!r} holds {shown(text)}, not text"
             )
         if text:
             yield text
@@ -105,4 +106,4 @@ def _open(dataset: DatasetName, config: str | None, where: str) -> Any:
     try:
         return datasets.load_dataset(**named, split=dataset.split, streaming=True)
     except Exception as error:  # datasets raises errors of many kinds, and none in common
-        raise RecordingError(f"{where}: cannot be opened: {error}") from error
+        raise RecordingError(f"{where}: cannot be opened: {told(error)}") from error

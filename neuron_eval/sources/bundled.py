@@ -7,8 +7,7 @@ from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
-import yaml
-
+from neuron_eval.bounded_yaml import load_yaml
 from neuron_eval.records import NeuronRecord, RecordError, Reference
 from neuron_eval.sources import schema
 
@@ -31,7 +30,7 @@ def with_references(neurons: Iterator[NeuronRecord], text: str) -> Iterator[Neur
     Raises:
         RecordError: A reference belongs to no neuron.
     """
-    data: Mapping[str, object] = yaml.safe_load(text)
+    data: Mapping[str, object] = load_yaml(text)
     source, explanations = str(data["source"]), data["explanations"]
     if not isinstance(explanations, dict):
         raise RecordError(f"{REFERENCES}: field 'explanations': expected a mapping from ids")

@@ -22,7 +22,8 @@ from hashlib import blake2b
 from itertools import groupby, islice
 from typing import Literal, get_args
 
-from neuron_eval.parameters import check_choice, check_number, check_text
+from neuron_eval.parameters import check_choice, check_number, check_real, check_text
+from neuron_eval.shown import shown
 from neuron_eval.sources.base import NeuronKey, ScoredNeuron
 from neuron_eval.sources.ranges import Ranges, parse_ranges
 
@@ -114,8 +115,7 @@ def parse_choice(
         _only("per_layer", per_layer, wanted, LAYERED)
     if threshold is not None:
         _only("threshold", threshold, wanted, ("interpretable",))
-        if isinstance(threshold, bool) or not isinstance(threshold, int | float):
-            raise ValueError(f"threshold={threshold!r}: expected a number such as 0.35")
+        threshold = check_real("threshold", threshold, "0.35")
     if scores is not None:
         check_text("scores", scores)
     return Choice(
@@ -124,7 +124,7 @@ def parse_choice(
         index=None if index is None else parse_ranges("index", index),
         select=wanted,
         per_layer=PER_LAYER if per_layer is None else int(str(per_layer)),
-        threshold=THRESHOLD if threshold is None else float(threshold),
+        threshold=THRESHOLD if threshold is None else threshold,
         limit=None if limit is None else int(str(limit)),
         seed=int(str(seed)),
         scores=None if scores is None else str(scores),
@@ -160,7 +160,7 @@ def draw(keys: Iterable[NeuronKey], choice: Choice, scores: Scores) -> list[Neur
 def place(seed: int, key: NeuronKey) -> tuple[int, int, int]:
     """Where a neuron stands in the seeded order."""
     text = f"{seed}/{key.layer}/{key.neuron}" + (f"/{key.id}" if key.layer < 0 else "")
-    digest = blake2b(text.encode(), digest_size=8).digest()
+    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big"), key.layer, key.neuron
 
 
@@ -207,4 +207,4 @@ def _by_layer(keys: Sequence[NeuronKey]) -> Iterator[list[NeuronKey]]:
 
 def _only(name: str, value: object, select: str, allowed: Sequence[str]) -> None:
     if select not in allowed:
-        raise ValueError(f"{name}={value!r}: has a part in select={', '.join(allowed)} only")
+        raise ValueError(f"{name}={shown(value)}: has a part in select={', '.join(allowed)} only")

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from neuron_eval.records import TOP_SPLITS
+from neuron_eval.shown import shortened
 from neuron_eval.sources.objects import wrong_names
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ def wrong_columns(found: pyarrow.Schema) -> str:
         if name in right.names and not _fits(type_, right.field(name).type):
             expected = right.field(name).type
             faults.append(
-                f"column {name!r} is of type {_words(type_)}; expected {_words(expected)}"
+                f"column {name!r} is of type {shortened(_words(type_))}; expected "
+                f"{_words(expected)}"
             )
     return "; ".join(faults)
 

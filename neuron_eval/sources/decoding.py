@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from neuron_eval.checks import check_record
+from neuron_eval.ids import named
 from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError
 from neuron_eval.sources.base import NeuronKey, Unreadable
 from neuron_eval.sources.objects import OPTIONAL, from_json, key, optional
@@ -65,7 +66,7 @@ def records(
     for i, (id_, model, layer, neuron) in enumerate(identity):
         where = wheres[i]
         try:
-            given = optional({n: v[i] for n, v in values.items()}, f"{where}: neuron {id_}")
+            given = optional({n: v[i] for n, v in values.items()}, f"{where}: neuron {named(id_)}")
             record = NeuronRecord(id_, model, layer, neuron, top[i], random[i], **given)
             yield check_record(record, where)
         except RecordError as error:

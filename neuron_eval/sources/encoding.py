@@ -8,6 +8,7 @@ from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Any
 
 from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError
+from neuron_eval.shown import shown, told
 from neuron_eval.sources.columns import arrow_schema
 from neuron_eval.sources.objects import to_json
 
@@ -60,7 +61,8 @@ def _batch(neurons: Sequence[NeuronRecord]) -> pyarrow.RecordBatch:
         return pa.RecordBatch.from_arrays(columns, schema=schema)
     except (UnicodeEncodeError, OverflowError, pa.ArrowException) as error:
         raise RecordError(
-            f"neurons {neurons[0].id!r} to {neurons[-1].id!r}: cannot be written ({error})"
+            f"neurons {shown(neurons[0].id)} to {shown(neurons[-1].id)}: cannot be written "
+            f"({told(error)})"
         ) from error
 
 

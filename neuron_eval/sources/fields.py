@@ -17,15 +17,13 @@ from neuron_eval.records import (
     Reference,
     SplitName,
 )
+from neuron_eval.shown import listed, shown
 
 T = TypeVar("T")
 
 EXCERPT = ("tokens", "activations")
 PLACED = ("kind", "index", *EXCERPT)
 REFERENCE = ("explanation", "source")
-
-_SHOWN = 120
-"""At most so many characters of a wrong value go into a message."""
 
 
 def typed(data: Mapping[str, Any], field: str, kind: type[T], at: str) -> T:
@@ -36,7 +34,7 @@ def typed(data: Mapping[str, Any], field: str, kind: type[T], at: str) -> T:
     """
     value = data[field]
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise RecordError(f"{at}: field {field!r} is {_shown(value)}; expected {kind.__name__}")
+        raise RecordError(f"{at}: field {field!r} is {shown(value)}; expected {kind.__name__}")
     return value
 
 
@@ -72,7 +70,7 @@ def texts(data: Mapping[str, Any], field: str, at: str, item: str = "value") -> 
         for i, value in enumerate(values):
             if not isinstance(value, str):
                 raise RecordError(
-                    f"{at}: field {field!r}: {item} {i} is {_shown(value)}, not a string"
+                    f"{at}: field {field!r}: {item} {i} is {shown(value)}, not a string"
                 )
     return tuple(values)
 
@@ -123,7 +121,7 @@ def splits(
     unknown = sorted(set(given) - set(TOP_SPLITS))
     if unknown:
         raise RecordError(
-            f"{at}: field {field!r}: unknown split(s) {', '.join(map(repr, unknown))}; "
+            f"{at}: field {field!r}: unknown split(s) {listed(unknown)}; "
             f"allowed are {', '.join(TOP_SPLITS)}"
         )
     found = []
@@ -138,7 +136,7 @@ def splits(
 def _number(value: object, at: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         hint = " (NaN?)" if value is None else ""
-        raise RecordError(f"{at} is {_shown(value)}{hint}; expected a number")
+        raise RecordError(f"{at} is {shown(value)}{hint}; expected a number")
     try:
         return float(value)
     except OverflowError as error:
@@ -159,7 +157,7 @@ def _placed(data: object, at: str) -> Excerpt:
     kind, index = typed(found, "kind", str, at), typed(found, "index", int, at)
     if kind not in get_args(Kind) or index < 0:
         raise RecordError(
-            f"{at}: kind is {kind!r} and index is {index}; expected a kind among "
+            f"{at}: kind is {shown(kind)} and index is {shown(index)}; expected a kind among "
             f"{', '.join(get_args(Kind))} and an index from 0"
         )
     return Excerpt(cast(Kind, kind), index, _excerpt(found, at))
@@ -168,11 +166,6 @@ def _placed(data: object, at: str) -> Excerpt:
 def _object(data: object, fields: tuple[str, ...], at: str) -> Mapping[str, Any]:
     if not isinstance(data, Mapping) or set(data) != set(fields):
         raise RecordError(
-            f"{at} is {_shown(data)}; expected an object with {', '.join(map(repr, fields))}"
+            f"{at} is {shown(data)}; expected an object with {', '.join(map(repr, fields))}"
         )
     return data
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

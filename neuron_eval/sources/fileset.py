@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from neuron_eval.ids import named
 from neuron_eval.records import NeuronRecord, RecordError
 from neuron_eval.sources.base import NeuronKey, ScoredNeuron, Source, Unreadable, no_scores
 
@@ -73,5 +74,5 @@ def _repeated(id_: str, seen: dict[str, str], file: str) -> RecordError | None:
     if first == file:
         return None
     return RecordError(
-        f"{file}: neuron {id_}: stands in {first} too; an id may stand in one file only"
+        f"{file}: neuron {named(id_)}: stands in {first} too; an id may stand in one file only"
     )

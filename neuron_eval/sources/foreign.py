@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from neuron_eval.checks import check_record
 from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError
+from neuron_eval.shown import shown
 
 
 def excerpt(tokens: object, activations: object, at: str) -> ActivationRecord:
@@ -30,7 +31,7 @@ def excerpt(tokens: object, activations: object, at: str) -> ActivationRecord:
     """
     for field, values in (("tokens", tokens), ("activations", activations)):
         if not isinstance(values, Sequence) or isinstance(values, str):
-            raise RecordError(f"{at}: field {field!r} is {values!r:.60}; expected a list")
+            raise RecordError(f"{at}: field {field!r} is {shown(values)}; expected a list")
     assert isinstance(tokens, Sequence)
     assert isinstance(activations, Sequence)
     if len(tokens) != len(activations):
@@ -40,11 +41,11 @@ def excerpt(tokens: object, activations: object, at: str) -> ActivationRecord:
         )
     for i, token in enumerate(tokens):
         if not isinstance(token, str):
-            raise RecordError(f"{at}: token {i} is {token!r}; expected a string")
+            raise RecordError(f"{at}: token {i} is {shown(token)}; expected a string")
     for i, value in enumerate(activations):
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             hint = " (NaN?)" if value is None else ""
-            raise RecordError(f"{at}: activation {i} is {value!r}{hint}; expected a number")
+            raise RecordError(f"{at}: activation {i} is {shown(value)}{hint}; expected a number")
         if abs(value) > sys.float_info.max:
             raise RecordError(f"{at}: activation {i} is too large for a floating-point number")
     kept = [(t, float(a)) for t, a in zip(tokens, activations, strict=True) if t]

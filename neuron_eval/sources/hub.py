@@ -16,7 +16,11 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
+from neuron_eval.bounded import read_whole
+from neuron_eval.bounded_yaml import FILE as YAML
+from neuron_eval.bounded_yaml import load_yaml
 from neuron_eval.records import NeuronRecord
+from neuron_eval.shown import listed, shown
 from neuron_eval.sources.base import (
     NeuronKey,
     ScoredNeuron,
@@ -133,7 +137,8 @@ def _split_files(name: str, repository: str, split: str) -> list[str]:
     splits = {str(key): list(files) for key, files in (builder.config.data_files or {}).items()}
     if split not in splits:
         raise SourceError(
-            f"neurons={name}: the dataset has no split {split!r}; it has {', '.join(splits)}"
+            f"neurons={name}: the dataset has no split {split!r}; it has "
+            f"{listed(splits, quoted=False)}"
         )
     for path in splits[split]:
         if not path.startswith(f"hf://datasets/{repository}@") or "::" in path:
@@ -145,7 +150,6 @@ def _split_files(name: str, repository: str, split: str) -> list[str]:
 
 def _check_cards(name: str, repository: str) -> None:
     """Refuse a dataset whose card names files that are not its own, before they are asked for."""
-    import yaml
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
@@ -156,15 +160,26 @@ def _check_cards(name: str, repository: str) -> None:
             raise
         except EntryNotFoundError:
             continue
-        text = Path(path).read_text("utf-8")
+        text = _text(Path(path), f"neurons={name}: {card}")
         if card.endswith(".md"):
             text = text.split("---", 2)[1] if text.lstrip().startswith("---") else ""
-        data = yaml.safe_load(text)
+        try:
+            data = load_yaml(text)
+        except ValueError as error:
+            raise SourceError(f"neurons={name}: {card}: {error}") from error
         for value in _strings(data.get("configs") if isinstance(data, dict) else None):
             if ":" in value or value.startswith(("/", "\\", "~")) or ".." in value:
                 raise SourceError(
-                    f"neurons={name}: {card} names {value!r}, which is not a file of the dataset"
+                    f"neurons={name}: {card} names {shown(value)}, which is not a file of the "
+                    "dataset"
                 )
+
+
+def _text(path: Path, at: str) -> str:
+    try:
+        return read_whole(path, YAML).decode()
+    except ValueError as error:
+        raise SourceError(f"{at} cannot be read ({error})") from error
 
 
 def _strings(data: object) -> Iterator[str]:

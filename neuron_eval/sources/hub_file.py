@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from neuron_eval.shown import TOLD, shortened
+
 if TYPE_CHECKING:
     from huggingface_hub import HfFileSystem
 
@@ -70,4 +72,4 @@ def _as_os_error() -> Iterator[None]:
 def said(error: BaseException) -> str:
     """What an error says, in one line."""
     lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    return shortened(lines[0], TOLD) if lines else type(error).__name__

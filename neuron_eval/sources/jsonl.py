@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
+from neuron_eval.bounded import TooLong, lines, parse_json
+from neuron_eval.ids import named
 from neuron_eval.records import NeuronRecord, RecordError
+from neuron_eval.shown import shown
 from neuron_eval.sources.base import (
     NeuronKey,
     ScoredNeuron,
@@ -98,11 +101,13 @@ class JsonlSource:
         try:
             with (
                 self.open() if self.open else Path(self.name).open("rb") as raw,
-                gzip.open(raw) if self.name.endswith(".gz") else raw as lines,
+                gzip.open(raw) if self.name.endswith(".gz") else raw as file,
             ):
-                for number, line in enumerate(lines, start=1):
+                for number, line in lines(cast(IO[bytes], file), self.name):
                     if line.strip():
                         yield number, line.removeprefix(_BOM) if number == 1 else line
+        except TooLong as error:
+            raise RecordError(str(error)) from error
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise RecordError(f"{self.name}: cut off or not a gzip file ({error})") from error
         except OSError as error:
@@ -143,10 +148,10 @@ def _where(path: str, number: int) -> str:
 
 def _parse(line: bytes, where: str) -> Any:
     try:
-        return json.loads(line.decode("utf-8"))
+        return parse_json(line)
     except UnicodeDecodeError as error:
         raise RecordError(f"{where}: not UTF-8 text ({error})") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         cut = "" if line.endswith(b"\n") else "; the last line, so the file may be cut off"
         raise RecordError(f"{where}: not valid JSON ({error}){cut}") from error
 
@@ -155,7 +160,7 @@ def _check_new(id_: str, seen: dict[str, int], number: int, where: str) -> None:
     first = seen.setdefault(id_, number)
     if first != number:
         raise RecordError(
-            f"{where}: field 'id': {id_!r} stands on line {first} too; ids must be unique"
+            f"{where}: field 'id': {shown(id_)} stands on line {first} too; ids must be unique"
         )
 
 
@@ -164,7 +169,9 @@ def _line(neuron: NeuronRecord) -> bytes:
     try:
         return text.encode("utf-8") + b"\n"
     except UnicodeEncodeError as error:
-        raise RecordError(f"neuron {neuron.id!r}: cannot be written as UTF-8 ({error})") from error
+        raise RecordError(
+            f"neuron {named(neuron.id)}: cannot be written as UTF-8 ({error})"
+        ) from error
 
 
 @contextmanager

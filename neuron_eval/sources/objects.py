@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from neuron_eval.checks import check_record
+from neuron_eval.ids import named
 from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError, Reference
+from neuron_eval.shown import listed
 from neuron_eval.sources.base import NeuronKey
 from neuron_eval.sources.fields import (
     excerpts,
@@ -94,7 +96,7 @@ def from_json(data: object, where: str) -> NeuronRecord:
             contract of `neuron_eval.records`.
     """
     found = _mapping(data, where)
-    at = f"{where}: neuron {found.get('id', '?')}"
+    at = f"{where}: neuron {named(found.get('id', '?'))}"
     for wrong in wrong_names(found, "field"):
         raise RecordError(f"{at}: {wrong}")
     neuron = NeuronRecord(
@@ -137,7 +139,7 @@ def key(data: object, where: str) -> NeuronKey:
         RecordError: Its id, layer or neuron is missing or of the wrong type.
     """
     found = _mapping(data, where)
-    at = f"{where}: neuron {found.get('id', '?')}"
+    at = f"{where}: neuron {named(found.get('id', '?'))}"
     missing = [field for field in KEY if field not in found]
     if missing:
         raise RecordError(f"{at}: missing field(s) {', '.join(map(repr, missing))}")
@@ -166,8 +168,7 @@ def wrong_names(names: Iterable[str], word: str) -> list[str]:
     unknown = sorted(map(str, there - set(REQUIRED) - set(OPTIONAL)))
     if unknown:
         found.append(
-            f"unknown {word}(s) {', '.join(map(repr, unknown))}; "
-            f"allowed are {', '.join(REQUIRED + OPTIONAL)}"
+            f"unknown {word}(s) {listed(unknown)}; allowed are {', '.join(REQUIRED + OPTIONAL)}"
         )
     return found
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neuron_eval.records import NeuronRecord, RecordError
+from neuron_eval.shown import shown, told
 from neuron_eval.sources import decoding
 from neuron_eval.sources.base import (
     NeuronKey,
@@ -132,7 +133,9 @@ class ParquetSource:
         except FileNotFoundError as error:
             raise SourceError(f"{self.name}: there is no such file") from error
         except (pa.ArrowException, OSError) as error:
-            raise SourceError(f"{self.name}: cut off or not a Parquet file ({error})") from error
+            raise SourceError(
+                f"{self.name}: cut off or not a Parquet file ({told(error)})"
+            ) from error
         except UnicodeDecodeError as error:
             raise SourceError(f"{self.name}: column 'id' is not UTF-8 text ({error})") from error
 
@@ -179,5 +182,5 @@ def _repeated(id_: str, seen: dict[str, int], row: int, where: str) -> RecordErr
     if first == row:
         return None
     return RecordError(
-        f"{where}: column 'id': {id_!r} stands in row {first} too; ids must be unique"
+        f"{where}: column 'id': {shown(id_)} stands in row {first} too; ids must be unique"
     )

@@ -11,15 +11,17 @@ explained and compared with their ground truth, but a simulation of them cannot 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from neuron_eval.bounded import TooLong, parse_json, read_whole
 from neuron_eval.checks import check_record
+from neuron_eval.ids import named
 from neuron_eval.records import ActivationRecord, Excerpt, NeuronRecord, RecordError, Reference
+from neuron_eval.shown import shown
 from neuron_eval.sources.base import (
     NeuronKey,
     ScoredNeuron,
@@ -102,12 +104,12 @@ class PuzzleSource:
 
     def _open(self) -> list[tuple[str, Any]]:
         try:
-            return _puzzles(Path(self.path).read_text("utf-8-sig"), self.path)
+            return _puzzles(read_whole(Path(self.path)), self.path)
         except OSError as error:
             raise SourceError(
                 f"neurons={self.name}: cannot be read ({error.strerror or error})"
             ) from error
-        except (RecordError, UnicodeDecodeError) as error:
+        except (RecordError, TooLong) as error:
             raise SourceError(f"neurons={self.name}: {error}") from error
 
 
@@ -119,15 +121,15 @@ class _Object(dict[str, Any]):
         self.pairs = pairs
 
 
-def _puzzles(text: str, where: str) -> list[tuple[str, Any]]:
+def _puzzles(content: bytes | str, where: str) -> list[tuple[str, Any]]:
     """Name and puzzle, unchecked.
 
     Raises:
-        RecordError: The text is no JSON object.
+        RecordError: The content is no JSON object.
     """
     try:
-        data = json.loads(text, object_pairs_hook=_Object)
-    except (ValueError, RecursionError) as error:
+        data = parse_json(content, _Object)
+    except ValueError as error:
         raise RecordError(f"{where}: not valid JSON, or cut off ({error})") from error
     if not isinstance(data, _Object):
         raise RecordError(f"{where}: expected an object from names to puzzles")
@@ -139,9 +141,11 @@ def _records(puzzles: Iterable[tuple[str, Any]], where: str) -> Iterator[NeuronR
     for name, puzzle in puzzles:
         try:
             if name in seen:
-                raise RecordError(f"{where}: puzzle {name} stands twice; names must be unique")
+                raise RecordError(
+                    f"{where}: puzzle {named(name)} stands twice; names must be unique"
+                )
             seen.add(name)
-            yield check_record(_neuron(name, puzzle, f"{where}: puzzle {name}"), where)
+            yield check_record(_neuron(name, puzzle, f"{where}: puzzle {named(name)}"), where)
         except RecordError as error:
             yield Unreadable(_id(name), error)
 
@@ -157,7 +161,7 @@ def _neuron(name: str, puzzle: object, at: str) -> NeuronRecord:
     if missing:
         raise RecordError(f"{at}: missing field(s) {', '.join(map(repr, missing))}")
     if puzzle["name"] != name:
-        raise RecordError(f"{at}: field 'name' is {puzzle['name']!r:.60}; expected {name!r}")
+        raise RecordError(f"{at}: field 'name' is {shown(puzzle['name'])}; expected {shown(name)}")
     explanation = _text(puzzle["explanation"], f"{at}: field 'explanation'")
     false = puzzle["false_explanations"]
     if not isinstance(false, list):
@@ -165,8 +169,8 @@ def _neuron(name: str, puzzle: object, at: str) -> NeuronRecord:
     false = tuple(
         _text(f, f"{at}: field 'false_explanations': item {i}") for i, f in enumerate(false)
     )
-    shown = _sentences(puzzle["sentences"], f"{at}: field 'sentences'")
-    if not shown:
+    sentences = _sentences(puzzle["sentences"], f"{at}: field 'sentences'")
+    if not sentences:
         raise RecordError(f"{at}: field 'sentences' is empty; there is nothing to show")
     further = _sentences(puzzle.get("further_sentences", []), f"{at}: field 'further_sentences'")
     numbered = [Excerpt("further", i, record) for i, record in enumerate(further)]
@@ -182,7 +186,7 @@ def _neuron(name: str, puzzle: object, at: str) -> NeuronRecord:
         group="puzzle",
         cutoff=CUTOFF,
         given_splits=(
-            ("train", tuple(Excerpt("sentence", i, record) for i, record in enumerate(shown))),
+            ("train", tuple(Excerpt("sentence", i, record) for i, record in enumerate(sentences))),
             ("calibration", tuple(numbered[0::2])),
             ("valid", tuple(numbered[1::2])),
             ("test", ()),
@@ -205,16 +209,16 @@ def _sentences(sentences: object, at: str) -> list[ActivationRecord]:
 def _pair(item: object, at: str) -> tuple[str, float]:
     token, value = item if isinstance(item, list) and len(item) == 2 else (item, 0)
     if not isinstance(token, str) or isinstance(value, bool) or not isinstance(value, int | float):
-        raise RecordError(f"{at}: expected a token or [token, activation], got {item!r:.60}")
+        raise RecordError(f"{at}: expected a token or [token, activation], got {shown(item)}")
     if not token:
         raise RecordError(f"{at}: the token is an empty string")
     # A whole number in JSON may be of any size.
     if not -1e300 < value < 1e300:
-        raise RecordError(f"{at}: activation {value!r:.60}; expected a finite number")
+        raise RecordError(f"{at}: activation {shown(value)}; expected a finite number")
     return token, float(value)
 
 
 def _text(value: object, at: str) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise RecordError(f"{at} is {value!r:.60}; expected a text")
+        raise RecordError(f"{at} is {shown(value)}; expected a text")
     return value

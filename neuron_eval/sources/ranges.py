@@ -8,7 +8,9 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-_PART = re.compile(r"(\d+)(?:-(\d+))?")
+from neuron_eval.shown import shown
+
+_PART = re.compile(r"([0-9]{1,15})(?:-([0-9]{1,15}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +46,12 @@ def parse_ranges(name: str, value: object) -> Ranges:
         found = None if isinstance(item, bool) else _PART.fullmatch(str(item).strip())
         if found is None:
             raise ValueError(
-                f"{name}={_written(value)!r}: {item!r} is no whole number and no range; "
+                f"{name}={shown(_written(value))}: {shown(item)} is no whole number and no range; "
                 "expected for instance 5 or 0-3,10"
             )
         first, last = int(found[1]), int(found[2] or found[1])
         if last < first:
-            raise ValueError(f"{name}={_written(value)!r}: {item!r} runs backwards")
+            raise ValueError(f"{name}={shown(_written(value))}: {shown(item)} runs backwards")
         parts.append((first, last))
     return Ranges(_merged(parts))
 

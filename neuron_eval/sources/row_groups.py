@@ -9,6 +9,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from neuron_eval.records import RecordError
+from neuron_eval.shown import told
 
 if TYPE_CHECKING:
     import pyarrow
@@ -48,7 +49,7 @@ def rows_of(
     except (pa.ArrowException, OSError) as error:
         last = first + file.metadata.row_group(group).num_rows - 1
         raise RecordError(
-            f"{path}: rows {first} to {last} (row group {group}) cannot be read ({error})"
+            f"{path}: rows {first} to {last} (row group {group}) cannot be read ({told(error)})"
         ) from error
 
 
@@ -68,7 +69,9 @@ def narrow(
             yield row, batch
             row += len(batch)
     except (pa.ArrowException, OSError) as error:
-        said = f"{path}: columns {', '.join(columns)} cannot be read from row {row} on ({error})"
+        said = (
+            f"{path}: columns {', '.join(columns)} cannot be read from row {row} on ({told(error)})"
+        )
         raise RecordError(said) from error
 
 

@@ -6,13 +6,20 @@ import csv
 import gzip
 import io
 import math
+import re
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import IO, cast
 
+from neuron_eval.bounded import TooLong, lines, not_utf8
 from neuron_eval.records import RecordError, Reference
+from neuron_eval.shown import listed, shown
 from neuron_eval.sources.base import NeuronKey, ScoredNeuron, SourceError
 
 COLUMNS = ("layer", "neuron", "score", "explanation")
+
+_WHOLE = re.compile(r"[0-9]{1,15}")
 
 
 def read_scores(path: str) -> Iterator[ScoredNeuron]:
@@ -26,21 +33,32 @@ def read_scores(path: str) -> Iterator[ScoredNeuron]:
         RecordError: A value is not what it should be; the message names line, column and value.
         OSError: The file cannot be read.
     """
-    file = Path(path)
+    rows = None
     try:
-        with (
-            gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as raw,
-            io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text,
-        ):
-            rows = csv.reader(text, strict=True)
+        with _open(path) as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text:
+            rows = csv.reader((line for _, line in lines(text, path)), strict=True)
             columns = _columns(next(rows, []), path)
             for row in rows:
                 if row:
                     scored = _scored(row, columns, f"{path}, line {rows.line_num}")
                     if scored is not None:
                         yield scored
-    except (EOFError, gzip.BadGzipFile, UnicodeDecodeError, csv.Error) as error:
-        raise RecordError(f"{path}: cut off or not a CSV file ({error})") from error
+    except csv.Error as error:
+        line = rows.line_num if rows else 1
+        raise RecordError(f"{path}, line {line}: cut off or not a CSV file ({error})") from error
+    except UnicodeDecodeError as error:
+        with _open(path) as raw:
+            raise RecordError(not_utf8(raw, path)) from error
+    except TooLong as error:
+        raise RecordError(str(error)) from error
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise RecordError(f"{path}: cut off or not a gzip file ({error})") from error
+
+
+def _open(path: str) -> IO[bytes]:
+    if path.endswith(".gz"):
+        return cast(IO[bytes], gzip.open(path, "rb"))
+    return Path(path).open("rb")
 
 
 class ScoreFile:
@@ -88,7 +106,7 @@ def _columns(header: list[str], path: str) -> Mapping[str, int]:
     if missing:
         raise SourceError(
             f"{path}: the first line lacks the column(s) {', '.join(missing)}; it has "
-            f"{', '.join(header) or 'nothing'}; expected {', '.join(COLUMNS)}"
+            f"{listed(header, quoted=False) or 'nothing'}; expected {', '.join(COLUMNS)}"
         )
     return {name: places[name] for name in COLUMNS}
 
@@ -101,7 +119,7 @@ def _scored(row: list[str], columns: Mapping[str, int], at: str) -> ScoredNeuron
         score = float(values["score"]) if values["score"].strip() else math.nan
     except ValueError as error:
         raise RecordError(
-            f"{at}: column 'score' is {values['score']!r}; expected a number"
+            f"{at}: column 'score' is {shown(values['score'])}; expected a number"
         ) from error
     if not math.isfinite(score):
         return None
@@ -112,6 +130,8 @@ def _scored(row: list[str], columns: Mapping[str, int], at: str) -> ScoredNeuron
 
 def _whole(values: Mapping[str, str], name: str, at: str) -> int:
     text = values[name].strip()
-    if not text.isdecimal():
-        raise RecordError(f"{at}: column {name!r} is {values[name]!r}; expected a whole number")
+    if not _WHOLE.fullmatch(text):
+        raise RecordError(
+            f"{at}: column {name!r} is {shown(values[name])}; expected a whole number"
+        )
     return int(text)

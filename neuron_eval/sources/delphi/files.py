@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuron_eval.records import RecordError
+from neuron_eval.shown import listed, told
 from neuron_eval.sources.base import SourceError
 from neuron_eval.sources.delphi.layout import Split
 from neuron_eval.sources.delphi.windows import Latent
@@ -44,7 +45,8 @@ class OpenSplit:
         for name in ("locations", "activations"):
             if name not in names:
                 raise RecordError(
-                    f"{split.path}: holds no tensor {name!r}, only {', '.join(sorted(names))}"
+                    f"{split.path}: holds no tensor {name!r}, only "
+                    f"{listed(sorted(names), quoted=False)}"
                 )
         self._locations = tensors.get_slice("locations")
         self._activations = tensors.get_slice("activations")
@@ -157,7 +159,9 @@ def opened(split: Split) -> Iterator[OpenSplit]:
     try:
         tensors = safe_open(split.path, framework="numpy")
     except SafetensorError as error:
-        raise RecordError(f"{split.path}: cut off or not a safetensors file ({error})") from error
+        raise RecordError(
+            f"{split.path}: cut off or not a safetensors file ({told(error)})"
+        ) from error
     except OSError as error:
         raise SourceError(f"{split.path}: cannot be read ({error.strerror or error})") from error
     with tensors as mapped:

@@ -8,19 +8,23 @@ The folder may be the hookpoint's own; a hookpoint's name may be a path.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from neuron_eval.bounded import parse_json, read_whole
+from neuron_eval.shown import shown
 from neuron_eval.sources.base import NeuronKey, SourceError
+
+CONFIG = 2**20
+"""The most bytes of a ``config.json``."""
 
 DEPTH = 4
 """A hookpoint's folder is at most so deep in the one named."""
 
-_SPLIT = re.compile(r"(\d{1,18})_(\d{1,18})\.safetensors", re.ASCII)
+_SPLIT = re.compile(r"(\d{1,15})_(\d{1,15})\.safetensors", re.ASCII)
 _MODEL = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
@@ -128,12 +132,12 @@ def _model(config: Path) -> str | None:
     if not config.is_file():
         return None
     try:
-        data = json.loads(config.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        data = parse_json(read_whole(config, CONFIG))
+    except (OSError, ValueError) as error:
         raise SourceError(f"{config}: cannot be read as JSON ({error})") from error
     model = data.get("model_name") if isinstance(data, dict) else None
     if model is not None and not isinstance(model, str):
-        raise SourceError(f"{config}: field 'model_name' is {model!r:.60}; expected a string")
+        raise SourceError(f"{config}: field 'model_name' is {shown(model)}; expected a string")
     return model
 
 

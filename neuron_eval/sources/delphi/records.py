@@ -7,6 +7,7 @@ from itertools import islice
 
 import numpy as np
 
+from neuron_eval.checks import check_id
 from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError
 from neuron_eval.sources.base import NeuronKey
 from neuron_eval.sources.delphi.files import OpenSplit
@@ -48,6 +49,7 @@ class Texts:
             RecordError: An activation is not finite, stands twice, or is beyond the tokens; or a
                 token is not in the vocabulary.
         """
+        check_id(key.id, at)
         self._check(latent, at)
         excerpts = Excerpts(latent, self._windows)
         if excerpts.repeated():

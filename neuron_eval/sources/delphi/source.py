@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from neuron_eval.ids import named
 from neuron_eval.records import NeuronRecord, RecordError
 from neuron_eval.sources.base import NeuronKey, ScoredNeuron, SourceError, Unreadable, no_scores
 from neuron_eval.sources.delphi.layout import Hookpoint, Split, folders, hookpoints
@@ -106,7 +107,7 @@ class DelphiSource:
                         key,
                         hookpoint.short_model or "delphi",
                         activations,
-                        f"{split.path}: neuron {key.id}",
+                        f"{split.path}: neuron {named(key.id)}",
                     )
                 except RecordError as error:
                     yield Unreadable(key.id, error)

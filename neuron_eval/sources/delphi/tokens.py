@@ -6,14 +6,15 @@ looked for next to the activations, then in the local Hugging Face cache, then o
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from neuron_eval.bounded import parse_json, read_whole
 from neuron_eval.records import RecordError
+from neuron_eval.shown import shown, told
 from neuron_eval.sources.base import SourceError
 from neuron_eval.sources.tokens import byte_level, sentencepiece
 
@@ -44,16 +45,17 @@ class Vocabulary:
         """
         self._path = path
         try:
-            data = json.loads(path.read_text("utf-8"))
+            data = parse_json(read_whole(path))
             self._tokens = dict(_vocabulary(data["model"]["vocab"]))
             self._encode = _encoding(data.get("decoder"))
             # These stand for themselves, in whichever way the others are encoded.
             self._added = {int(t["id"]): str(t["content"]) for t in data.get("added_tokens") or ()}
         except OSError as error:
             raise SourceError(f"{path}: cannot be read ({error.strerror or error})") from error
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as error:
             raise SourceError(
-                f"{path}: not a tokenizer.json that can be used ({type(error).__name__}: {error})"
+                f"{path}: not a tokenizer.json that can be used ({type(error).__name__}: "
+                f"{told(error)})"
             ) from error
 
     def pieces(self, ids: Iterable[int], at: str) -> list[bytes]:
@@ -66,7 +68,7 @@ class Vocabulary:
 
     def _piece(self, id_: int, at: str) -> bytes:
         if id_ in self._added:
-            return self._added[id_].encode()
+            return self._added[id_].encode("utf-8", "surrogatepass")
         if id_ not in self._tokens:
             raise RecordError(
                 f"{at}: token {id_} is not in {self._path}, which holds {len(self._tokens)} "
@@ -102,7 +104,8 @@ def find_tokenizer(folders: Iterable[Path], model: str | None) -> Path:
         raise SourceError(f"no tokenizer: {looked}; no config.json names a model; {help_}")
     if not _REPOSITORY.fullmatch(model) or ".." in model:
         raise SourceError(
-            f"no tokenizer: {looked}; config.json's model_name {model!r:.80} is not a model's name "
+            f"no tokenizer: {looked}; config.json's model_name {shown(model)} is not a "
+            "model's name "
             f"on the Hugging Face hub (NAME or ORG/NAME); {help_}"
         )
     try:

@@ -20,8 +20,9 @@ import zlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
+from neuron_eval.bounded import TooLong, lines, parse_json
 from neuron_eval.records import RecordError
 from neuron_eval.sources.base import SourceError
 from neuron_eval.sources.neuronpedia.feature import Explained, Identity, explained, identity
@@ -32,7 +33,7 @@ Place = tuple[int, int, int]
 _BATCH = re.compile(r"batch-(\d+)\.jsonl(\.gz)?", re.ASCII)
 
 # A quote within a JSON string is escaped, so that only a key can match.
-_FIELD = re.compile(rb'"(modelId|layer|index)"\s*:\s*("(?:[^"\\]|\\.)*"|\d+)')
+_FIELD = re.compile(rb'"(modelId|layer|index)"\s*:\s*("[^"\\]*+(?:\\.[^"\\]*+)*+"|\d+)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +86,14 @@ def records(
             are whole cannot be known.
     """
     places: dict[Identity, list[Place]] = {}
-    with tempfile.TemporaryFile() as lines:
+    with tempfile.TemporaryFile() as kept:
         for number, line, at in _lines(batch):
             which = _which(line, at)
             if wanted is None or which.key.id in wanted:
-                places.setdefault(which, []).append((number, lines.tell(), len(line)))
-                lines.write(line)
+                places.setdefault(which, []).append((number, kept.tell(), len(line)))
+                kept.write(line)
         for which, found in places.items():
-            yield which, _rows(lines, found, batch)
+            yield which, _rows(kept, found, batch)
 
 
 def explanations(
@@ -132,9 +133,11 @@ def _lines(file: Path) -> Iterator[tuple[int, bytes, str]]:
     """The lines that are not blank: number from 1, bytes, place for messages."""
     try:
         with gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as raw:
-            for number, line in enumerate(raw, start=1):
+            for number, line in lines(cast(IO[bytes], raw), str(file)):
                 if line.strip():
                     yield number, line, f"{file}, line {number}"
+    except TooLong as error:
+        raise RecordError(str(error)) from error
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise RecordError(f"{file}: cut off or not a gzip file ({error})") from error
     except OSError as error:
@@ -155,17 +158,17 @@ def _which(line: bytes, at: str) -> Identity:
     return identity(row if len(row) == 3 else _parse(line, at), at)
 
 
-def _rows(lines: IO[bytes], places: list[Place], file: Path) -> Iterator[tuple[Any, str]]:
+def _rows(kept: IO[bytes], places: list[Place], file: Path) -> Iterator[tuple[Any, str]]:
     for number, begin, size in places:
         at = f"{file}, line {number}"
-        lines.seek(begin)
-        yield _parse(lines.read(size), at), at
+        kept.seek(begin)
+        yield _parse(kept.read(size), at), at
 
 
 def _parse(line: bytes, at: str) -> Any:
     try:
-        return json.loads(line.decode())
+        return parse_json(line)
     except UnicodeDecodeError as error:
         raise RecordError(f"{at}: not UTF-8 text ({error})") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise RecordError(f"{at}: not valid JSON, or cut off ({error})") from error

@@ -9,14 +9,17 @@ An explanation holds ``description``, ``explanationModelName``, ``typeName`` and
 
 from __future__ import annotations
 
-import math
 import random
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from neuron_eval.checks import check_id
+from neuron_eval.ids import named
 from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError, Reference
+from neuron_eval.shown import shortened, shown
 from neuron_eval.sources.base import NeuronKey
 from neuron_eval.sources.foreign import excerpt, foreign_record
 from neuron_eval.sources.tokens import clean_record
@@ -49,11 +52,11 @@ class Identity:
     @property
     def key(self) -> NeuronKey:
         """The id ``gpt2-small/6-res-jb/650``, layer and neuron; -1 where there is no number."""
-        layer = re.match(r"\d+", self.source, re.ASCII)
+        layer = re.match(r"\d{1,9}(?!\d)", self.source, re.ASCII)
         return NeuronKey(
             f"{self.model}/{self.source}/{self.index}",
             int(layer[0]) if layer else -1,
-            int(self.index) if re.fullmatch(r"\d{1,18}", self.index, re.ASCII) else -1,
+            int(self.index) if re.fullmatch(r"\d{1,15}", self.index, re.ASCII) else -1,
         )
 
 
@@ -82,7 +85,7 @@ def identity(row: object, at: str) -> Identity:
         if isinstance(value, int) and not isinstance(value, bool):
             value = str(value)
         if not isinstance(value, str) or not value:
-            raise RecordError(f"{at}: field {field!r} is {value!r:.60}; expected a string")
+            raise RecordError(f"{at}: field {field!r} is {shown(value)}; expected a string")
         found.append(value)
     return Identity(*found)
 
@@ -109,8 +112,9 @@ def feature_record(
         RecordError: An activation is bad; the message says which and how.
     """
     key = which.key
+    check_id(key.id, where)
     texts = [explained.reference for explained in explanations]
-    excerpts = [_excerpt(row, f"{at}: neuron {key.id}") for row, at in activations]
+    excerpts = [_excerpt(row, f"{at}: neuron {named(key.id)}") for row, at in activations]
     top, others = split(excerpts, key.id)
     neuron = NeuronRecord(
         id=key.id,
@@ -171,7 +175,8 @@ def explained(row: object, at: str) -> Explained | None:
     if not text or not text.strip():
         return None
     by = [row[f] for f in ("explanationModelName", "typeName") if isinstance(row.get(f), str)]
-    found = (_score(score) for score in row.get("scores") or ())
+    scores = row.get("scores")
+    found = (_score(score) for score in (scores if isinstance(scores, list) else ()))
     return Explained(
         Reference(text, ", ".join([*by, SITE])), tuple(score for score in found if score)
     )
@@ -190,6 +195,9 @@ def _score(data: Any) -> tuple[str, float] | None:
     if not isinstance(data, Mapping):
         return None
     kind, value = data.get("explanationScoreTypeName"), data.get("value")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return str(kind), float(value)
+    # Also without NaN, with which nothing compares.
+    if not -sys.float_info.max <= value <= sys.float_info.max:
+        return None
+    return shortened(str(kind)), float(value)

@@ -7,7 +7,6 @@ The folder is described in `neuron_eval.sources.neuronpedia.export`.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -15,7 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from neuron_eval.bounded import TooLong, parse_json, read_whole
+from neuron_eval.ids import named
 from neuron_eval.records import NeuronRecord, RecordError
+from neuron_eval.shown import shown
 from neuron_eval.sources.base import NeuronKey, ScoredNeuron, SourceError, Unreadable, no_scores
 from neuron_eval.sources.neuronpedia.export import explanations, folders, identities, records
 from neuron_eval.sources.neuronpedia.feature import (
@@ -131,7 +133,7 @@ class NeuronpediaFile(NeuronpediaSource):
                 if ids_ is not None and (name not in ids_ or name in seen):
                     continue
                 if name in seen:
-                    raise RecordError(f"{at}: neuron {name} stands at {seen[name]} too")
+                    raise RecordError(f"{at}: neuron {named(name)} stands at {seen[name]} too")
                 seen[name] = at
                 yield _feature(which, row, at)
             except RecordError as error:
@@ -139,10 +141,12 @@ class NeuronpediaFile(NeuronpediaSource):
 
     def _rows(self) -> Iterator[tuple[Any, str]]:
         try:
-            data = json.loads(Path(self.name).read_text("utf-8-sig"))
+            data = parse_json(read_whole(Path(self.name)))
         except OSError as error:
             raise SourceError(f"{self.name}: cannot be read ({error.strerror or error})") from error
-        except (ValueError, RecursionError) as error:
+        except TooLong as error:
+            raise SourceError(str(error)) from error
+        except ValueError as error:
             raise SourceError(f"{self.name}: not valid JSON, or cut off ({error})") from error
         if isinstance(data, list):
             return ((row, f"{self.name}, item {i}") for i, row in enumerate(data))
@@ -201,7 +205,7 @@ class NeuronpediaExport(NeuronpediaSource):
                     continue
                 try:
                     if id_ in seen:
-                        raise RecordError(f"{batch}: neuron {id_} stands in {seen[id_]} too")
+                        raise RecordError(f"{batch}: neuron {named(id_)} stands in {seen[id_]} too")
                     seen[id_] = batch
                     yield feature_record(which, rows, published.get(id_, ()), str(batch))
                 except RecordError as error:
@@ -215,7 +219,7 @@ def _feature(which: Identity, row: Mapping[str, Any], at: str) -> NeuronRecord:
     activations = row.get("activations")
     if not isinstance(activations, list):
         raise RecordError(
-            f"{at}: neuron {which.key.id}: field 'activations' is {activations!r:.60}; "
+            f"{at}: neuron {named(which.key.id)}: field 'activations' is {shown(activations)}; "
             "expected a list"
         )
     placed = ((item, f"{at}, activation {i}") for i, item in enumerate(activations))
@@ -225,7 +229,7 @@ def _feature(which: Identity, row: Mapping[str, Any], at: str) -> NeuronRecord:
 def _explained(row: Mapping[str, Any], at: str) -> list[Explained]:
     rows = row.get("explanations") or []
     if not isinstance(rows, list):
-        raise RecordError(f"{at}: field 'explanations' is {rows!r:.60}; expected a list")
+        raise RecordError(f"{at}: field 'explanations' is {shown(rows)}; expected a list")
     found = (explained(item, f"{at}, explanation {i}") for i, item in enumerate(rows))
     return [item for item in found if item is not None]
 

@@ -6,6 +6,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from neuron_eval.bounded import FILE
+from neuron_eval.shown import shown
 from neuron_eval.sources.openai.json_fields import parse
 
 if TYPE_CHECKING:
@@ -48,9 +50,12 @@ def fetch(
             if answer.status_code == 404:
                 return None
             _check_status(answer)
-            parts = []
+            parts, size = [], 0
             for part in answer.iter_bytes():
                 parts.append(part)
+                size += len(part)
+                if size > FILE:
+                    raise Failed(f"the answer is larger than {FILE:,} bytes", again=False)
                 if stop.is_set():
                     raise Failed("no longer wanted", again=False)
                 if time.monotonic() > until:
@@ -78,7 +83,7 @@ def _check_status(answer: httpx.Response) -> None:
     if status == 200:
         return
     after = answer.headers.get("retry-after", "")
-    where = f" to {answer.headers['location']!r:.80}" if answer.has_redirect_location else ""
+    where = f" to {shown(answer.headers['location'])}" if answer.has_redirect_location else ""
     raise Failed(
         f"the server answered {status} {answer.reason_phrase}{where}",
         again=status in (408, 429) or status >= 500,

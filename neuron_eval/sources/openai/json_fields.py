@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
+from neuron_eval.bounded import parse_json
 from neuron_eval.records import RecordError
+from neuron_eval.shown import listed, shown
 
 
 def parse(content: bytes | str, at: str) -> Any:
@@ -16,8 +17,8 @@ def parse(content: bytes | str, at: str) -> Any:
         RecordError: It is not JSON, for instance because it was cut.
     """
     try:
-        return json.loads(content)
-    except (ValueError, RecursionError) as error:
+        return parse_json(content)
+    except ValueError as error:
         raise RecordError(f"{at}: not valid JSON, perhaps cut off ({error})") from error
 
 
@@ -28,10 +29,10 @@ def typed_object(data: object, kind: str, at: str) -> Mapping[str, Any]:
         RecordError: It is no object, or says that it is of another kind.
     """
     if not isinstance(data, Mapping):
-        raise RecordError(f"{at}: is {data!r:.60}; expected an object ({kind})")
+        raise RecordError(f"{at}: is {shown(data)}; expected an object ({kind})")
     name = data.get("dataclass_name", kind)
     if name != kind:
-        raise RecordError(f"{at}: field 'dataclass_name' is {name!r:.60}; expected {kind!r}")
+        raise RecordError(f"{at}: field 'dataclass_name' is {shown(name)}; expected {kind!r}")
     return data
 
 
@@ -42,11 +43,11 @@ def typed_list(data: Mapping[str, Any], field: str, at: str) -> list[Any]:
         RecordError: It is missing or something else.
     """
     if field not in data:
-        fields = ", ".join(map(repr, data)) or "none"
+        fields = listed(data) or "none"
         raise RecordError(f"{at}: missing field {field!r}; its fields are {fields}")
     value = data[field]
     if not isinstance(value, list):
-        raise RecordError(f"{at}: field {field!r} is {value!r:.60}; expected a list")
+        raise RecordError(f"{at}: field {field!r} is {shown(value)}; expected a list")
     return value
 
 
@@ -60,7 +61,7 @@ def neuron_id(data: Mapping[str, Any], at: str) -> tuple[int, int]:
     for field in ("layer_index", "neuron_index"):
         value = found.get(field)
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            raise RecordError(f"{at}: field {field!r} is {value!r:.60}; expected a whole number")
+            raise RecordError(f"{at}: field {field!r} is {shown(value)}; expected a whole number")
     return found["layer_index"], found["neuron_index"]
 
 
@@ -72,6 +73,7 @@ def check_neuron(found: tuple[int, int], wanted: tuple[int, int], at: str) -> No
     """
     if found != wanted:
         raise RecordError(
-            f"{at}: field 'neuron_id' says layer {found[0]}, neuron {found[1]}, but the file's "
+            f"{at}: field 'neuron_id' says layer {shown(found[0])}, neuron {shown(found[1])}, "
+            "but the file's "
             f"name says layer {wanted[0]}, neuron {wanted[1]}"
         )

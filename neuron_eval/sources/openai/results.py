@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from neuron_eval.records import RecordError
+from neuron_eval.shown import shown
 from neuron_eval.sources.fields import number
 from neuron_eval.sources.openai.json_fields import (
     check_neuron,
@@ -16,6 +17,7 @@ from neuron_eval.sources.openai.json_fields import (
     typed_list,
     typed_object,
 )
+from neuron_eval.surrogates import replace_surrogates
 
 CORRELATION = "ev_correlation_score"
 
@@ -119,14 +121,14 @@ def _explanation(data: object, at: str, simulations: bool) -> ScoredExplanation:
     data = typed_object(data, "ScoredExplanation", at)
     text = data.get("explanation")
     if not isinstance(text, str):
-        raise RecordError(f"{at}: field 'explanation' is {text!r:.60}; expected a string")
+        raise RecordError(f"{at}: field 'explanation' is {shown(text)}; expected a string")
     here = f"{at}: field 'scored_simulation'"
     scored = typed_object(data.get("scored_simulation"), "ScoredSimulation", here)
     sequences: tuple[Simulated, ...] = ()
     if simulations:
         items = enumerate(typed_list(scored, "scored_sequence_simulations", at))
         sequences = tuple(_simulated(item, f"{at}, sequence {i}") for i, item in items)
-    return ScoredExplanation(text, _scores(scored, at), sequences)
+    return ScoredExplanation(replace_surrogates(text), _scores(scored, at), sequences)
 
 
 def _simulated(data: object, at: str) -> Simulated:

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from neuron_eval.bounded import TooLong, read_whole
 from neuron_eval.records import RecordError
+from neuron_eval.shown import told
 from neuron_eval.sources.base import SourceError
 
 Part = Literal["collated-activations", "explanations"]
@@ -144,9 +146,11 @@ class FolderStore:
 
     def _read(self, blob: Blob) -> bytes | None:
         try:
-            return (self.root / blob.path).read_bytes()
+            return read_whole(self.root / blob.path)
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except TooLong as error:
+            raise RecordError(str(error)) from error
         except OSError as error:
             raise RecordError(f"{self.where(blob)}: {error.strerror or error}") from error
 
@@ -173,7 +177,8 @@ class FsspecStore:
         except (ImportError, ValueError) as error:
             protocol = self.address.partition("://")[0]
             raise SourceError(
-                f"{self.address}: cannot be opened ({error}); {protocol}:// may need a package of "
+                f"{self.address}: cannot be opened ({told(error)}); {protocol}:// may need a "
+                "package of "
                 "its own, for instance s3fs for s3://"
             ) from error
         self._files, self._root = found[0], found[1].rstrip("/")
@@ -221,7 +226,8 @@ def _answering(address: str) -> Iterator[None]:
         yield
     except Exception as error:  # each file system has errors of its own
         raise SourceError(
-            f"{address}: cannot be read ({type(error).__name__}: {error}); look at the address, "
+            f"{address}: cannot be read ({type(error).__name__}: {told(error)}); look at the "
+            "address, "
             "and at the credentials that its provider wants"
         ) from error
 

@@ -1,0 +1,111 @@
+"""Reading YAML that may be made to hurt: size, depth, aliases and numbers have bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+import yaml
+
+from neuron_eval.shown import shown, told
+from neuron_eval.surrogates import replace_surrogates
+
+FILE = 2**21
+"""The most bytes of a file."""
+
+DEPTH = 50
+"""How deep lists and mappings may be nested."""
+
+BORROWED = 2**20
+"""How much aliases may stand for, in characters and values."""
+
+_NUMBER = 200
+"""The longest text that can be a number or a date."""
+
+_TEXT = "tag:yaml.org,2002:str"
+
+
+def load_yaml(content: bytes | str) -> Any:
+    """The value of a YAML document; half characters in texts become U+FFFD.
+
+    Args:
+        content: UTF-8 (or UTF-16 with a byte order mark), or text.
+
+    Raises:
+        ValueError: It is not YAML, larger or deeper than the bounds, its aliases grow, a key
+            stands twice in a mapping, or a number or date does not exist; the message is short.
+    """
+    if len(content) > FILE:
+        raise ValueError(f"is larger than {FILE:,} bytes, the most that is read of YAML")
+    try:
+        return _mended(yaml.load(content, _Loader))  # a SafeLoader
+    except (yaml.YAMLError, ValueError, ArithmeticError, LookupError, TypeError) as error:
+        raise ValueError(f"not valid YAML: {told(error)}") from error
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, which stops where a document grows beyond the bounds."""
+
+    def __init__(self, stream: bytes | str) -> None:
+        super().__init__(stream)
+        self._depth = 0
+        self._size = 0
+        self._borrowed = 0
+        self._sizes: dict[int, int] = {}
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        alias = self.check_event(yaml.AliasEvent)
+        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+        before = self._size
+        self._depth += 1
+        if self._depth > DEPTH:
+            raise _fault(f"lists and mappings are nested more than {DEPTH} deep", mark)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        if alias:
+            self._borrow(node, mark)
+            return node
+        self._size += 1
+        if isinstance(node, yaml.ScalarNode):
+            self._size += len(node.value)
+            if len(node.value) > _NUMBER:
+                node.tag = _TEXT
+        elif isinstance(node, yaml.MappingNode):
+            _refuse_twice(node)
+        self._sizes[id(node)] = self._size - before
+        return node
+
+    def _borrow(self, node: Any, mark: Any) -> None:
+        if id(node) not in self._sizes:
+            raise _fault("an alias stands within what it names", mark)
+        self._size += self._sizes[id(node)]
+        self._borrowed += self._sizes[id(node)]
+        if self._borrowed > BORROWED:
+            raise _fault(
+                f"aliases grow: together they stand for more than {BORROWED:,} characters", mark
+            )
+
+
+def _refuse_twice(node: yaml.MappingNode) -> None:
+    seen: set[Hashable] = set()
+    for key, _ in node.value:
+        if isinstance(key, yaml.ScalarNode):
+            if (key.tag, key.value) in seen:
+                said = f"the key {shown(key.value)} stands twice in one mapping"
+                raise _fault(said, key.start_mark)
+            seen.add((key.tag, key.value))
+
+
+def _fault(problem: str, mark: Any) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
+
+
+def _mended(data: Any) -> Any:
+    """The data with half characters replaced in every text."""
+    if isinstance(data, str):
+        return replace_surrogates(data)
+    if isinstance(data, list):
+        return [_mended(item) for item in data]
+    if isinstance(data, dict):
+        return {_mended(key): _mended(value) for key, value in data.items()}
+    return data

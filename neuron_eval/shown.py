@@ -1,0 +1,89 @@
+"""Values in messages: cut short before they are written out, so that no file makes one long.
+
+A value from a file may be a megabyte of text, or a small structure that aliases make a huge one;
+its `repr` alone would then fill the memory, or the screen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import islice
+
+LIMIT = 120
+"""At most so many characters of a value go into a message."""
+
+ITEMS = 12
+"""At most so many items of a list, or of the names in a message."""
+
+TOLD = 400
+"""At most so many characters of another error's message."""
+
+_DEPTH = 3
+_DIGITS = 400
+"""Whole numbers of more bits than four times this are described, not written out."""
+
+
+def shown(value: object, limit: int = LIMIT) -> str:
+    """The value as `repr` writes it, cut.
+
+    Args:
+        value: Anything that came from a file, a user or a model.
+        limit: At most so many characters, besides the sign of omission.
+    """
+    return shortened(_written(value, limit, _DEPTH), limit)
+
+
+def shortened(text: str, limit: int = LIMIT) -> str:
+    """The text as it is, cut; ``…`` stands for the rest."""
+    return text if len(text) <= limit else f"{text[:limit]}…"
+
+
+def listed(names: Iterable[object], quoted: bool = True) -> str:
+    """Names with commas between them; of many the first, and how many more there are.
+
+    Args:
+        names: The names.
+        quoted: Whether they are written as `repr` writes them.
+    """
+    every = list(names)
+    parts = [shown(n) if quoted else shortened(str(n)) for n in every[:ITEMS]]
+    more = [f"and {len(every) - ITEMS} more"] if len(every) > ITEMS else []
+    return ", ".join(parts + more)
+
+
+def told(error: BaseException) -> str:
+    """What an error says, cut."""
+    return shortened(str(error), TOLD)
+
+
+def _written(value: object, limit: int, depth: int) -> str:
+    if isinstance(value, str | bytes):
+        return repr(value[: limit + 1])
+    # Python refuses to write numbers of some thousand digits.
+    if type(value) is int and value.bit_length() > 4 * _DIGITS:
+        return f"a whole number of about {int(value.bit_length() * 0.30103)} digits"
+    if isinstance(value, Mapping):
+        pairs = _some(value.items(), len(value), limit, depth)
+        return f"{{{', '.join(pairs)}}}"
+    if isinstance(value, list | tuple | set | frozenset):
+        items = ", ".join(_some(((item,) for item in value), len(value), limit, depth))
+        if isinstance(value, list):
+            return f"[{items}]"
+        if isinstance(value, tuple):
+            return f"({items}{',' * (len(value) == 1)})"
+        return f"{{{items}}}" if value else repr(value)
+    return repr(value)
+
+
+def _some(items: Iterable[tuple[object, ...]], size: int, limit: int, depth: int) -> Iterable[str]:
+    """The first items, key and value joined by a colon."""
+    if size and not depth:
+        yield "…"
+        return
+    length = 0
+    for item in islice(items, limit):
+        text = ": ".join(_written(part, limit, depth - 1) for part in item)
+        yield text
+        length += len(text)
+        if length > limit:
+            return
