@@ -79,6 +79,9 @@ class Fault:
     requests: int = 1
     """How often the question is asked in all. Unreadable replies: at most."""
 
+    forgotten: bool = False
+    """Whether Inspect keeps no such reply, so that a second run asks anew."""
+
     alone: bool = False
     """Whether it needs an eval of its own: what it does touches other samples."""
 
@@ -102,6 +105,12 @@ def _lasting(name: str, does: str, spoil: Spoil, sees: str) -> list[Fault]:
 def _refused(name: str, does: str, spoil: Spoil, sees: str, roles: Sequence[Role] = EVERY):
     """It does not, and nobody tries again."""
     return Fault(name, does, tuple(roles), spoil, "error", sees)
+
+
+def _no_json(name: str, does: str, spoil: Spoil, sees: str) -> list[Fault]:
+    """Not even an object, which Inspect's chat provider takes for a passing failure."""
+    again = Fault(name, does, ASKED, spoil, "error", sees, requests=1 + RETRIES)
+    return [again, replace(again, roles=("all_at_once", "embedder"), requests=1)]
 
 
 def _unreadable(
@@ -185,33 +194,42 @@ TRANSPORT: list[Fault] = [
 ]
 
 NO_REPLY: list[Fault] = [
-    _refused("empty-body", "an empty body", wire.raw(b""), "empty"),
+    _refused("empty-body", "an empty body", wire.raw(b""), "JSON"),
     _refused("cut-json", "JSON that breaks off", wire.truncated, "JSON"),
-    _refused("html", "a page of HTML with 200", wire.raw(PAGE.encode(), 200, "text/html"), "HTML"),
+    *_no_json("html", "a page of HTML with 200", wire.raw(PAGE.encode(), 200, "text/html"), ""),
     _refused(
         "error-with-200",
         '`{"error": …}` with 200',
         wire.changed(lambda reply: {"error": {"message": "out of memory"}}),
         "out of memory",
     ),
-    _refused("json-list", "a JSON list", wire.changed(lambda reply: [1]), "list"),
-    _refused("json-null", "a JSON null", wire.raw(b"null"), "null"),
+    *_no_json("json-list", "a JSON list", wire.changed(lambda reply: [1]), ""),
+    *_no_json("json-null", "a JSON null", wire.raw(b"null"), ""),
     _refused(
         "long-number",
         "a number of 5,000 digits for a time",
         wire.raw(b'{"choices": [], "data": [], "created": %s}' % DIGITS.encode()),
         "digits",
     ),
-    _refused("no-choices", "no `choices`", wire.without("choices"), "choices", CLIENTS),
-    _refused("null-choices", "`choices: null`", wire.fields(choices=None), "choices", CLIENTS),
+    _refused("no-choices", "no `choices`", wire.without("choices"), "choices", ASKED),
+    _refused("null-choices", "`choices: null`", wire.fields(choices=None), "choices", ASKED),
+    *(
+        Fault(name, does, ("all_at_once",), spoil, "unscored", "no log-probabilities",
+              requests=AT_MOST)
+        for name, does, spoil in (
+            ("no-choices", "no `choices`", wire.without("choices")),
+            ("null-choices", "`choices: null`", wire.fields(choices=None)),
+            ("empty-choices", "`choices: []`", wire.fields(choices=[])),
+        )
+    ),
     _refused("empty-choices", "`choices: []`", wire.fields(choices=[]), "choices", ("explainer",)),
     *_unreadable(
         "empty-choices", "`choices: []`", wire.fields(choices=[]), "the reply is empty", PACKED
     ),
-    _refused("null-message", "`message: null`", wire.choice(message=None), "message", ASKED),
-    _refused("number-content", "a number for a text", wire.message(content=5), "content", ASKED),
+    _refused("null-message", "`message: null`", wire.choice(message=None), "", ASKED),
+    _refused("number-content", "a number for a text", wire.message(content=5), "", ASKED),
     _refused(
-        "object-content", "an object for a text", wire.message(content={"a": 1}), "content", ASKED
+        "object-content", "an object for a text", wire.message(content={"a": 1}), "", ASKED
     ),
 ]
 
@@ -241,6 +259,7 @@ REFUSED: list[Fault] = [
         wire.choice(finish_reason="content_filter"),
         "zero",
         "refused",
+        forgotten=True,
     ),
     *_unreadable(
         "filtered",
@@ -255,7 +274,8 @@ REFUSED: list[Fault] = [
         "content_filter",
         PACKED,
     ),
-    Fault("400-filter", "400, its filter objects", ("explainer",), FILTERED, "zero", "refused"),
+    Fault("400-filter", "400, its filter objects", ("explainer",), FILTERED, "zero", "refused",
+          forgotten=True),
     *_unreadable("null-content", "`content: null`", wire.message(content=None), "empty", PACKED),
     Fault(
         "null-content",
@@ -351,7 +371,6 @@ LOGPROBS: list[Fault] = [
             ("infinity", "Infinity", INFINITY),
             ("positive", "+5", 5.0),
             ("million", "1e6", 1e6),
-            ("text", "a text", "likely"),
         )
         for fault in (
             *_unreadable(f"logprob-{name}", f"{does} for log-probabilities", wire.value(number),
@@ -361,6 +380,8 @@ LOGPROBS: list[Fault] = [
                   requests=AT_MOST),
         )
     ),
+    Fault("logprob-text", "a text for log-probabilities", READ, wire.value("likely"), "error", "",
+          alone=True),
     _harmless("no-logprobs", "no log-probabilities", wire.changed(wire.no_logprobs), PACKED),
     Fault("no-logprobs", "no log-probabilities", ("per_token",), wire.changed(wire.no_logprobs),
           "error", "gives no log-probabilities"),
@@ -415,7 +436,7 @@ WHOLE_SERVER: list[Fault] = [
     Fault("refused", "refuses connections", EVERY, wire.sent("nothing"), "error", "onnection",
           requests=0, alone=True),
     Fault("slow", "trickles without end (`--attempt-timeout`)",
-          ("explainer", "sparse", "embedder", "rater"), wire.sent("slowly"), "error", "timeout",
+          ("explainer", "sparse", "embedder"), wire.sent("slowly"), "error", "timeout",
           requests=1 + RETRIES, alone=True),
 ]  # fmt: skip
 

@@ -22,7 +22,7 @@ WELL = ("well-one", "well-two")
 """Neurons that no fault is about."""
 
 REFERENCE = "the word cat"
-TOKENS = 5
+TOKENS = 4
 """Tokens of an excerpt; two excerpts are held out."""
 
 ATTEMPT_SECONDS = 2
@@ -62,7 +62,8 @@ def run_twice(role, faults, folder):
     names = [*(fault.name for fault in faults), *WELL]
     misdeeds = {fault.name: Misdeed(fault.spoil, fault.first) for fault in faults}
     make = _task(role, names, folder)
-    with MisbehavingServer(misdeeds) as server:
+    server_role = "simulator" if role in SIMULATORS else role
+    with MisbehavingServer(misdeeds, server_role) as server:
         if names[0] == "refused":
             server.stop()
         first, asked = _run(role, make, server, folder, slow=names[0] == "slow"), _requests(server)
@@ -126,11 +127,10 @@ def _task(role, names, folder):
 
 def _neuron(name, index):
     def record(kind, number):
-        tokens = (f"{kind}{number}", f" of faults/{name}", " the", " cat", " sat")
         fires = kind == "top" or number % 3 == 1
-        last = 3.0 if fires else 0.0
-        return ActivationRecord(tokens if fires else (*tokens[:3], " dog", " sat"),
-                                (0.0, 0.0, 0.0, last, 0.0))  # fmt: skip
+        word, level = (" cat", 3.0) if fires else (" dog", 0.0)
+        tokens = (f"{kind}{number}", f" of faults/{name}", word, " sat")
+        return ActivationRecord(tokens, (0.0, 0.0, level, 0.0))
 
     return check_record(
         NeuronRecord(

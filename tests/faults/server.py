@@ -18,8 +18,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from completions_server import CompletionsServer, predicting
-
 from neuron_eval.testing.replies import PromptReader, answer_lines, logprob_of
 
 from .wire import Answer, Spoil, whole
@@ -48,9 +46,6 @@ class Request:
     name: str
     """The neuron's mark; empty where none was meant."""
 
-    role: str
-    """The model that was asked for: explainer, simulator, embedder, rater."""
-
     body: str
     """The body, as sent."""
 
@@ -63,14 +58,16 @@ class MisbehavingServer:
     """The server; with ``with`` it listens on a port of its own."""
 
     misdeeds: dict[str, Misdeed] = field(default_factory=dict)
-    """By neuron; those of no name are done to all."""
+    """By neuron."""
+
+    role: str = "simulator"
+    """The only model that misbehaves, and whose requests are counted."""
 
     requests: list[Request] = field(default_factory=list)
 
     def __post_init__(self):
         self._lock = threading.Lock()
         self._done: Counter[str] = Counter()
-        self._completions = CompletionsServer(predicting(fires))
         self.port = 0
         self.over = threading.Event()
 
@@ -85,17 +82,19 @@ class MisbehavingServer:
 
     def about(self, name):
         """The bodies of the requests about a neuron, each with how often it came."""
-        return Counter(request.body for request in self.requests if request.name == name)
+        return Counter(one.body for one in self.requests if one.name == name)
 
     def answer(self, path, text):
         body = json.loads(text)
         role = str(body.get("model", ""))
         found = MARK.search(_asked(path, body))
         name = found[1] if found else ""
-        misdeed = self._misdeed(name)
         good = self._good(path, body, name)
+        if role != self.role:
+            return whole(good)
+        misdeed = self._misdeed(name)
         with self._lock:
-            self.requests.append(Request(name, role, text, misdeed is None))
+            self.requests.append(Request(name, text, misdeed is None))
         if misdeed is None:
             return whole(good)
         return misdeed.spoil(role, good)
@@ -112,8 +111,7 @@ class MisbehavingServer:
         if path == EMBEDDINGS:
             return embeddings(body["input"])
         if path == COMPLETIONS:
-            with self._lock:
-                return self._completions.handle(body)[1]
+            return completion(body["prompt"])
         wants = bool(body.get("logprobs"))
         if body["model"] == "explainer":
             return chat([explanation_of(name)], wants)
@@ -181,6 +179,32 @@ def embeddings(texts):
     ]
     usage = {"prompt_tokens": len(texts), "total_tokens": len(texts)}
     return {"object": "list", "model": "model", "data": data, "usage": usage}
+
+
+def completion(prompt):
+    """A reply of the completions API with log-probabilities of the prompt, as vLLM gives them.
+
+    Its tokens are "unknown" and what stands between; at each it is certain of what it read, or of
+    the activation.
+    """
+    entries, before = [], ""
+    for piece in re.findall(r"unknown|.+?(?=unknown|\Z)", prompt, re.DOTALL):
+        entry = {"1": {"decoded_token": piece, "logprob": -9.0, "rank": 2}}
+        if piece == "unknown" and before.endswith("\t"):
+            token = before.rpartition("\n")[2].removesuffix("\t")
+            likely = str(round(fires("", [token])[0]))
+            entry["2"] = {"decoded_token": likely, "logprob": -0.1, "rank": 1}
+        entries.append(entry)
+        before = piece
+    choice = {"index": 0, "text": " the", "finish_reason": "length", "logprobs": None}
+    return {
+        "id": "cmpl-1",
+        "object": "text_completion",
+        "created": 1,
+        "model": "model",
+        "choices": [{**choice, "prompt_logprobs": [None, *entries[1:]]}],
+        "usage": {"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10},
+    }
 
 
 def vector(text):

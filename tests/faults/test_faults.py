@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from neuron_eval.embedding import cosine
@@ -9,6 +10,9 @@ from neuron_eval.embedding import cosine
 from .catalogue import AT_MOST, EVERY, of_role
 from .runs import REFERENCE, TOKENS, WELL, run_twice
 from .server import explanation_of, vector
+
+# Inspect writes down what a server sent whatever its type.
+pytestmark = pytest.mark.filterwarnings("ignore:Pydantic serializer warnings:UserWarning")
 
 CASES = [
     pytest.param(role, fault, id=f"{role}-{fault.name}") for role in EVERY for fault in of_role(role)
@@ -44,7 +48,7 @@ def is_good(role, sample):
         return value == 3.0
     if role == "embedder":
         name = sample.id.partition("/")[2]
-        right = cosine(vector(explanation_of(name)), vector(REFERENCE))
+        right = cosine(*(np.array(vector(text)) for text in (explanation_of(name), REFERENCE)))
         return value == pytest.approx(right, abs=1e-6)
     return value == pytest.approx(1.0, abs=1e-6)
 
@@ -56,8 +60,10 @@ def test_the_user_sees_what_happened_and_no_failure_is_a_number(role, fault, run
         assert sample.error is not None, sample.scores
         assert not sample.scores, "a sample that failed has no score"
         message = sample.error.message
-        assert fault.sees in message
+        assert fault.sees.lower() in message.lower()
         assert one_sentence(message)
+        if "; use -T simulation=" in message:
+            return  # no fault of the server: it cannot do what was asked for
         named = role if role in ("explainer", "embedder", "rater") else "simulator"
         for part in (named, f"test/{named}" if role != "embedder" else "embed-openai/embedder",
                      runs.address, sample.id):  # fmt: skip
@@ -92,6 +98,8 @@ def test_a_question_is_asked_as_often_as_it_must_be(role, fault, runs):
     good = GOOD_RUN.get(role, 1)
     if fault.requests == AT_MOST:
         assert good <= sum(bodies.values()) <= AT_MOST * good
+    elif fault.outcome == "zero":
+        assert sum(bodies.values()) == fault.requests
     elif fault.first is None:
         assert max(bodies.values(), default=0) == fault.requests
     else:
@@ -102,7 +110,8 @@ def test_a_question_is_asked_as_often_as_it_must_be(role, fault, runs):
 def test_a_second_run_asks_for_nothing_that_was_answered(role, fault, runs):
     bodies = runs.asked_again.about.get(fault.name, {})
     assert not runs.asked.answered & set(bodies), "answered, and asked again"
-    if fault.outcome == "zero":
+    assert fault.outcome != "scored" or not bodies, "scored, and asked again"
+    if fault.outcome == "zero" and not fault.forgotten:
         assert not bodies, "what the explainer said, or did not, is kept"
         assert score_of(role, runs.sample(fault.name, again=True)).as_float() == 0.0
     else:

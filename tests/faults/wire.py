@@ -86,7 +86,11 @@ def fields(**values: Any) -> Spoil:
 
 def without(name: str) -> Spoil:
     """A field left out."""
-    return changed(lambda reply: reply.pop(name))
+
+    def change(reply: Reply) -> None:
+        del reply[name]
+
+    return changed(change)
 
 
 def choice(**values: Any) -> Spoil:
@@ -129,10 +133,10 @@ def token(text: str) -> Reply:
 
 
 def half(reply: Reply) -> None:
-    """The lines of the first excerpt only."""
+    """The lines of the first excerpt only; where one is asked for by itself, prose."""
     only = reply["choices"][0]
     text = only["message"]["content"]
-    kept = text[: text.index("\nB") + 1]
+    kept = text[: text.index("\nB") + 1] if "\nB" in text else "I would rather not."
     only["message"]["content"] = kept
     if only["logprobs"]:
         only["logprobs"]["content"] = [token(kept)]
@@ -170,10 +174,10 @@ def no_logprobs(reply: Reply) -> None:
 
 
 def fewer_logprobs(reply: Reply) -> None:
-    """The last position left out."""
+    """A position in the middle left out."""
     only = reply["choices"][0]
     holder = only["prompt_logprobs"] if "prompt_logprobs" in only else only["logprobs"]["content"]
-    holder.pop()
+    del holder[len(holder) // 2]
 
 
 def other_tokens(reply: Reply) -> None:
