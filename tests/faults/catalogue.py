@@ -117,9 +117,7 @@ def _unreadable(
     name: str, does: str, spoil: Spoil, sees: str, roles: Sequence[Role] = READ
 ) -> list[Fault]:
     """A reply that holds no answer: asked for again, then unscored."""
-    always = Fault(
-        name, f"{does}, always", tuple(roles), spoil, "unscored", sees, requests=AT_MOST
-    )
+    always = Fault(name, f"{does}, always", tuple(roles), spoil, "unscored", sees, requests=AT_MOST)
     once = replace(
         always, name=f"{name}-once", does=f"{does}, once", outcome="scored", sees="",
         first=1, requests=2,
@@ -149,9 +147,9 @@ TRANSPORT: list[Fault] = [
     _passing("503", "503", wire.status(503, "starting"), first=2),
     *_lasting("502", "502 with a page of HTML", wire.raw(PAGE.encode(), 502, "text/html"), "502"),
     _passing("hung-up", "hangs up without an answer", wire.sent("nothing")),
-    *_lasting("hung-up", "hangs up without an answer", wire.sent("nothing"), "onnection"),
+    *_lasting("hung-up", "hangs up without an answer", wire.sent("nothing"), "connect"),
     _passing("reset", "resets the connection amid the answer", wire.sent("reset")),
-    *_lasting("reset", "resets the connection amid the answer", wire.sent("reset"), "onnection"),
+    *_lasting("reset", "resets the connection amid the answer", wire.sent("reset"), "connect"),
     _refused("401", "401", wire.status(401, "no such key", code="invalid_api_key"), "401"),
     _refused("403", "403", wire.status(403, "not for you"), "403"),
     _refused(
@@ -214,8 +212,15 @@ NO_REPLY: list[Fault] = [
     _refused("no-choices", "no `choices`", wire.without("choices"), "choices", ASKED),
     _refused("null-choices", "`choices: null`", wire.fields(choices=None), "choices", ASKED),
     *(
-        Fault(name, does, ("all_at_once",), spoil, "unscored", "no log-probabilities",
-              requests=AT_MOST)
+        Fault(
+            name,
+            does,
+            ("all_at_once",),
+            spoil,
+            "unscored",
+            "no log-probabilities",
+            requests=AT_MOST,
+        )
         for name, does, spoil in (
             ("no-choices", "no `choices`", wire.without("choices")),
             ("null-choices", "`choices: null`", wire.fields(choices=None)),
@@ -228,9 +233,7 @@ NO_REPLY: list[Fault] = [
     ),
     _refused("null-message", "`message: null`", wire.choice(message=None), "", ASKED),
     _refused("number-content", "a number for a text", wire.message(content=5), "", ASKED),
-    _refused(
-        "object-content", "an object for a text", wire.message(content={"a": 1}), "", ASKED
-    ),
+    _refused("object-content", "an object for a text", wire.message(content={"a": 1}), "", ASKED),
 ]
 
 I_CANNOT = "I cannot help with that."
@@ -325,16 +328,18 @@ TEXTS: list[Fault] = [
               wire.choice(finish_reason="length"), ("explainer", "chat", "per_token", "rater")),
     Fault("cut-empty", "`finish_reason: length` and no text", ("explainer",),
           wire.says("", finish_reason="length"), "zero", "max_tokens", requests=2),
-    *_unreadable("long-index", "an index of 5,000 digits", wire.says(f"{DIGITS}: 3\n"), "", ("chat",)),
+    *_unreadable("long-index", "an index of 5,000 digits", wire.says(f"{DIGITS}: 3\n"), "",
+                 ("chat",)),
     *_unreadable("long-index", "a place of 5,000 digits", wire.says(f'A: "cat"#{DIGITS}:9\n'), "",
                  ("sparse",)),
-    *_unreadable("long-value", "a value of 5,000 digits", wire.says(f"1: {DIGITS}\n"), "", ("chat",)),
+    *_unreadable("long-value", "a value of 5,000 digits", wire.says(f"1: {DIGITS}\n"), "",
+                 ("chat",)),
     *_unreadable("long-value", "a value of 5,000 digits", wire.says(f'A: "cat":{DIGITS}\n'), "",
                  ("sparse",)),
     Fault("long-value", "a value of 5,000 digits", ("per_token",), wire.says(DIGITS), "unscored",
           "no number from 0 to 10", requests=AT_MOST),
     *_unreadable("long-value", "a rating of 5,000 digits",
-                 wire.says('{"ratings": {"A": %s, "B": 2}, "best": "A"}' % DIGITS), "", ("rater",)),
+                 wire.says(f'{{"ratings": {{"A": {DIGITS}, "B": 2}}, "best": "A"}}'), "", ("rater",)),
     *_unreadable("nan-rating", "NaN for a rating",
                  wire.says('{"ratings": {"A": NaN, "B": 2}, "best": "A"}'), "whole number",
                  ("rater",)),
@@ -433,7 +438,7 @@ VECTORS: list[Fault] = [
 ]  # fmt: skip
 
 WHOLE_SERVER: list[Fault] = [
-    Fault("refused", "refuses connections", EVERY, wire.sent("nothing"), "error", "onnection",
+    Fault("refused", "refuses connections", EVERY, wire.sent("nothing"), "error", "connect",
           requests=0, alone=True),
     Fault("slow", "trickles without end (`--attempt-timeout`)",
           ("explainer", "sparse", "embedder"), wire.sent("slowly"), "error", "timeout",

@@ -20,7 +20,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from neuron_eval.testing.replies import PromptReader, answer_lines, logprob_of
 
-from .wire import Answer, Spoil, whole
+from .wire import Spoil, whole
 
 MARK = re.compile(r"faults/([a-z0-9-]+)")
 FOR_EVER = None
@@ -184,11 +184,11 @@ def embeddings(texts):
 def completion(prompt):
     """A reply of the completions API with log-probabilities of the prompt, as vLLM gives them.
 
-    Its tokens are "unknown" and what stands between; at each it is certain of what it read, or of
-    the activation.
+    Its tokens are the first letter, "unknown" and what stands between; at each it is certain of
+    what it read, or of the activation.
     """
     entries, before = [], ""
-    for piece in re.findall(r"unknown|.+?(?=unknown|\Z)", prompt, re.DOTALL):
+    for piece in re.findall(r"\A.|unknown|.+?(?=unknown|\Z)", prompt, re.DOTALL):
         entry = {"1": {"decoded_token": piece, "logprob": -9.0, "rank": 2}}
         if piece == "unknown" and before.endswith("\t"):
             token = before.rpartition("\n")[2].removesuffix("\t")
@@ -269,9 +269,7 @@ def _handler(server):
             self.wfile.write(body[: len(body) // 2])
             self.wfile.flush()
             # Lingering for no time makes of the close a reset.
-            self.connection.setsockopt(
-                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
-            )
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.connection.close()
 
         def _trickle(self):

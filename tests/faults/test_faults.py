@@ -15,7 +15,9 @@ from .server import explanation_of, vector
 pytestmark = pytest.mark.filterwarnings("ignore:Pydantic serializer warnings:UserWarning")
 
 CASES = [
-    pytest.param(role, fault, id=f"{role}-{fault.name}") for role in EVERY for fault in of_role(role)
+    pytest.param(role, fault, id=f"{role}-{fault.name}")
+    for role in EVERY
+    for fault in of_role(role)
 ]
 SCORERS = {"embedder": "adacs", "rater": "rating"}
 GOOD_RUN = {"per_token": 2 * TOKENS, "all_at_once": 2}

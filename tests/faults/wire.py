@@ -205,9 +205,7 @@ def surrogate_token(reply: Reply) -> None:
     only = reply["choices"][0]
     for position in (only.get("logprobs") or {}).get("content", []):
         if position["top_logprobs"]:
-            position["top_logprobs"].append(
-                {"token": SURROGATE, "logprob": -9.0, "bytes": None}
-            )
+            position["top_logprobs"].append({"token": SURROGATE, "logprob": -9.0, "bytes": None})
     for listed in only.get("prompt_logprobs") or []:
         if listed:
             listed["999999"] = {"logprob": -9.0, "rank": 99, "decoded_token": SURROGATE}
