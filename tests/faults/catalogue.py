@@ -130,9 +130,9 @@ def _harmless(name: str, does: str, spoil: Spoil, roles: Sequence[Role]) -> Faul
     return Fault(name, does, tuple(roles), spoil, "scored")
 
 
-def _bad(name: str, does: str, spoil: Spoil, sees: str) -> Fault:
+def _bad(name: str, does: str, spoil: Spoil, sees: str, requests: int = 1) -> Fault:
     """Vectors that are none."""
-    return Fault(name, does, ("embedder",), spoil, "error", sees)
+    return Fault(name, does, ("embedder",), spoil, "error", sees, requests=requests)
 
 
 BUSY = wire.status(429, "slow down")
@@ -144,7 +144,7 @@ TRANSPORT: list[Fault] = [
     *_lasting("429", "429", BUSY, "429"),
     _passing("500", "500", wire.status(500, "oh no")),
     *_lasting("500", "500", wire.status(500, "oh no"), "500"),
-    _passing("503", "503", wire.status(503, "starting"), first=2),
+    _passing("503", "503", wire.status(503, "starting"), first=2, roles=CLIENTS),
     *_lasting("502", "502 with a page of HTML", wire.raw(PAGE.encode(), 502, "text/html"), "502"),
     _passing("hung-up", "hangs up without an answer", wire.sent("nothing")),
     *_lasting("hung-up", "hangs up without an answer", wire.sent("nothing"), "connect"),
@@ -339,7 +339,8 @@ TEXTS: list[Fault] = [
     Fault("long-value", "a value of 5,000 digits", ("per_token",), wire.says(DIGITS), "unscored",
           "no number from 0 to 10", requests=AT_MOST),
     *_unreadable("long-value", "a rating of 5,000 digits",
-                 wire.says(f'{{"ratings": {{"A": {DIGITS}, "B": 2}}, "best": "A"}}'), "", ("rater",)),
+                 wire.says(f'{{"ratings": {{"A": {DIGITS}, "B": 2}}, "best": "A"}}'), "",
+                 ("rater",)),
     *_unreadable("nan-rating", "NaN for a rating",
                  wire.says('{"ratings": {"A": NaN, "B": 2}, "best": "A"}'), "whole number",
                  ("rater",)),
@@ -417,11 +418,12 @@ VECTORS: list[Fault] = [
     _bad("nan", "NaN in a vector", wire.vectors(lambda v: [*v[:-1], NAN]), "not finite"),
     _bad("infinite", "Infinity in a vector", wire.vectors(lambda v: [*v[:-1], INFINITY]),
          "not finite"),
-    _bad("null", "null for a vector", wire.vectors(lambda v: None), "numbers"),
+    _bad("null", "null for a vector", wire.vectors(lambda v: None), "expected [1, dim]"),
     _bad("null-inside", "null in a vector", wire.vectors(lambda v: [*v[:-1], None]), "finite"),
-    _bad("short", "a vector of another dimension", wire.vectors(lambda v: v[:3]), "[3]"),
+    _bad("short", "a vector of another dimension", wire.vectors(lambda v: v[:3]),
+         "of 3 dimensions", 2),
     _bad("wide", "a vector of 100,000 dimensions", wire.vectors(lambda v: v[:1] * 100_000),
-         "[100000]"),
+         "of 100000 dimensions", 2),
     _bad("zero", "a zero vector", wire.scaled(0.0), "zero vector"),
     _bad("string", "a text for a vector", wire.vectors(lambda v: "0.1 0.2"), "numbers"),
     _bad("strings", "texts in a vector", wire.vectors(lambda v: [str(x) for x in v]), "numbers"),
@@ -429,10 +431,10 @@ VECTORS: list[Fault] = [
     _bad("index", "an index out of range",
          wire.changed(lambda reply: reply["data"][0].update(index=5)), "`index` [5]"),
     _bad("long-int", "an integer of 400 digits in a vector",
-         wire.vectors(lambda v: [*v[:-1], 10**400]), "numbers"),
+         wire.vectors(lambda v: [*v[:-1], 10**400]), "too large"),
     _harmless("huge", "vectors 1e30 times as long", wire.scaled(1e30), ("embedder",)),
     _harmless("tiny", "vectors 1e30 times as short", wire.scaled(1e-30), ("embedder",)),
-    _bad("too-huge", "values that no 32 bits hold", wire.scaled(1e300), "finite"),
+    _harmless("too-huge", "vectors 1e300 times as long", wire.scaled(1e300), ("embedder",)),
     _harmless("no-usage", "no `usage`", wire.without("usage"), EVERY),
     _harmless("null-usage", "`usage: null`", wire.fields(usage=None), EVERY),
 ]  # fmt: skip
