@@ -47,7 +47,7 @@ EMBEDDER_TRIES = 1 + RETRIES
 AT_MOST = 4
 """An unreadable reply costs at most so many times the requests of a good run."""
 
-LONG = 40
+LONG = 1_000_000
 DIGITS = "9" * 5000
 
 
@@ -114,10 +114,13 @@ def _no_json(name: str, does: str, spoil: Spoil, sees: str) -> list[Fault]:
 
 
 def _unreadable(
-    name: str, does: str, spoil: Spoil, sees: str, roles: Sequence[Role] = READ
+    name: str, does: str, spoil: Spoil, sees: str, roles: Sequence[Role], forgotten: bool = False
 ) -> list[Fault]:
     """A reply that holds no answer: asked for again, then unscored."""
-    always = Fault(name, f"{does}, always", tuple(roles), spoil, "unscored", sees, requests=AT_MOST)
+    always = Fault(
+        name, f"{does}, always", tuple(roles), spoil, "unscored", sees, requests=AT_MOST,
+        forgotten=forgotten,
+    )  # fmt: skip
     once = replace(
         always, name=f"{name}-once", does=f"{does}, once", outcome="scored", sees="",
         first=1, requests=2,
@@ -209,28 +212,18 @@ NO_REPLY: list[Fault] = [
         wire.raw(b'{"choices": [], "data": [], "created": %s}' % DIGITS.encode()),
         "digits",
     ),
-    _refused("no-choices", "no `choices`", wire.without("choices"), "choices", ASKED),
-    _refused("null-choices", "`choices: null`", wire.fields(choices=None), "choices", ASKED),
-    *(
-        Fault(
-            name,
-            does,
-            ("all_at_once",),
-            spoil,
-            "unscored",
-            "no log-probabilities",
-            requests=AT_MOST,
-        )
-        for name, does, spoil in (
-            ("no-choices", "no `choices`", wire.without("choices")),
-            ("null-choices", "`choices: null`", wire.fields(choices=None)),
-            ("empty-choices", "`choices: []`", wire.fields(choices=[])),
-        )
+    _refused("no-choices", "no `choices`", wire.without("choices"), "choices", CLIENTS),
+    _refused("null-choices", "`choices: null`", wire.fields(choices=None), "choices", CLIENTS),
+    _refused("empty-choices", "`choices: []`", wire.fields(choices=[]), "choices", CLIENTS),
+    _refused("not-utf-8", "bytes that are no UTF-8", wire.raw(b'{"id": "\xff"}'), ""),
+    _refused("deep", "100,000 opening brackets", wire.raw(b"[" * 100_000), ""),
+    *_no_json("plain-type", "JSON under another `Content-Type`", wire.plain, ""),
+    _harmless("byte-order", "JSON behind a byte order mark", wire.marked, EVERY),
+    _harmless(
+        "no-id", "no `id`", wire.changed(lambda reply: reply.pop("id", None) and None), EVERY
     ),
-    _refused("empty-choices", "`choices: []`", wire.fields(choices=[]), "choices", ("explainer",)),
-    *_unreadable(
-        "empty-choices", "`choices: []`", wire.fields(choices=[]), "the reply is empty", PACKED
-    ),
+    _harmless("no-usage", "no `usage`", wire.without("usage"), EVERY),
+    _harmless("null-usage", "`usage: null`", wire.fields(usage=None), EVERY),
     _refused("null-message", "`message: null`", wire.choice(message=None), "", ASKED),
     _refused("number-content", "a number for a text", wire.message(content=5), "", ASKED),
     _refused("object-content", "an object for a text", wire.message(content={"a": 1}), "", ASKED),
@@ -276,6 +269,7 @@ REFUSED: list[Fault] = [
         ),
         "content_filter",
         PACKED,
+        forgotten=True,
     ),
     Fault("400-filter", "400, its filter objects", ("explainer",), FILTERED, "zero", "refused",
           forgotten=True),
@@ -306,10 +300,8 @@ REFUSED: list[Fault] = [
 ]  # fmt: skip
 
 TEXTS: list[Fault] = [
-    *_unreadable("prose", "prose in place of numbers", wire.says("I would rather not."), "missing",
-                 ("chat",)),
     *_unreadable("prose", "prose in place of numbers", wire.says("I would rather not."), "no line",
-                 ("sparse",)),
+                 PACKED),
     Fault("prose", "prose in place of numbers", ("per_token",), wire.says("I would rather not."),
           "unscored", "I would rather not", requests=AT_MOST),
     *_unreadable("prose", "prose in place of ratings", wire.says("I would rather not."),
@@ -409,12 +401,15 @@ LOGPROBS: list[Fault] = [
               wire.changed(wire.surrogate_token), SIMULATORS),
     Fault("400-logprobs", "400 that names log-probabilities", PACKED,
           wire.status(400, "logprobs are not supported", param="logprobs"), "scored",
-          first=2, requests=3, alone=True),
+          first=2, requests=3, forgotten=True, alone=True),
 ]  # fmt: skip
 
 VECTORS: list[Fault] = [
     _bad("no-data", "no `data`", wire.without("data"), "no list `data`"),
     _bad("fewer", "no vector for a text", wire.fields(data=[]), "0 vectors for 1 text"),
+    _bad("more", "two vectors for a text",
+         wire.changed(lambda reply: reply["data"].append({**reply["data"][0], "index": 1})),
+         "2 vectors for 1 text"),
     _bad("nan", "NaN in a vector", wire.vectors(lambda v: [*v[:-1], NAN]), "not finite"),
     _bad("infinite", "Infinity in a vector", wire.vectors(lambda v: [*v[:-1], INFINITY]),
          "not finite"),
@@ -435,8 +430,6 @@ VECTORS: list[Fault] = [
     _harmless("huge", "vectors 1e30 times as long", wire.scaled(1e30), ("embedder",)),
     _harmless("tiny", "vectors 1e30 times as short", wire.scaled(1e-30), ("embedder",)),
     _harmless("too-huge", "vectors 1e300 times as long", wire.scaled(1e300), ("embedder",)),
-    _harmless("no-usage", "no `usage`", wire.without("usage"), EVERY),
-    _harmless("null-usage", "`usage: null`", wire.fields(usage=None), EVERY),
 ]  # fmt: skip
 
 WHOLE_SERVER: list[Fault] = [
@@ -449,7 +442,7 @@ WHOLE_SERVER: list[Fault] = [
 
 FAMILIES: dict[str, list[Fault]] = {
     "The server fails": TRANSPORT + WHOLE_SERVER,
-    "What comes is no reply": NO_REPLY,
+    "What comes is no reply, or an odd one": NO_REPLY,
     "Refusals and empty replies": REFUSED,
     "Texts that cannot be read": TEXTS,
     "Log-probabilities": LOGPROBS,

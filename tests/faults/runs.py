@@ -63,12 +63,9 @@ def run_twice(role, faults, folder):
     misdeeds = {fault.name: Misdeed(fault.spoil, fault.first) for fault in faults}
     make = _task(role, names, folder)
     server_role = "simulator" if role in SIMULATORS else role
-    with MisbehavingServer(misdeeds, server_role) as server:
-        if names[0] == "refused":
-            server.stop()
+    with MisbehavingServer(misdeeds, server_role, refuses=names[0] == "refused") as server:
         first, asked = _run(role, make, server, folder, slow=names[0] == "slow"), _requests(server)
-        if names[0] == "refused":
-            server.listen()
+        server.listen()
         server.behave()
         second = _run(role, make, server, folder)
         return Runs(server.url, first, second, asked, _requests(server))

@@ -63,6 +63,9 @@ class MisbehavingServer:
     role: str = "simulator"
     """The only model that misbehaves, and whose requests are counted."""
 
+    refuses: bool = False
+    """Whether it refuses connections until it is told to `listen`."""
+
     requests: list[Request] = field(default_factory=list)
 
     def __post_init__(self):
@@ -120,25 +123,27 @@ class MisbehavingServer:
         return chat(_simulated(body["messages"]), wants)
 
     def __enter__(self):
-        self.listen()
+        # Bound at once, so that nobody else gets the port while connections are refused.
+        self._http = _Listener(("127.0.0.1", 0), _handler(self), bind_and_activate=False)
+        self._http.server_bind()
+        self.port = self._http.server_port
+        self._thread = None
+        if not self.refuses:
+            self.listen()
         return self
 
-    def __exit__(self, *_):
-        self.stop()
-
     def listen(self):
-        """Listen, on the port of last time if there was one."""
-        self.over.clear()
-        self._http = _Listener(("127.0.0.1", self.port), _handler(self))
-        self.port = self._http.server_port
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,))
-        self._thread.start()
+        """Refuse connections no more."""
+        if self._thread is None:
+            self._http.server_activate()
+            self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,))
+            self._thread.start()
 
-    def stop(self):
-        """Refuse connections."""
+    def __exit__(self, *_):
         self.over.set()
-        self._http.shutdown()
-        self._thread.join()
+        if self._thread is not None:
+            self._http.shutdown()
+            self._thread.join()
         self._http.server_close()
 
 

@@ -68,6 +68,16 @@ def truncated(role: str, good: Reply) -> Answer:
     return Answer(body[: len(body) // 2])
 
 
+def plain(role: str, good: Reply) -> Answer:
+    """A good reply that says it is plain text."""
+    return Answer(json.dumps(good).encode(), content_type="text/plain")
+
+
+def marked(role: str, good: Reply) -> Answer:
+    """A good reply behind a byte order mark."""
+    return Answer(json.dumps(good).encode("utf-8-sig"))
+
+
 def changed(change: Change) -> Spoil:
     """A good reply, changed in place or replaced by what the change gives."""
 
