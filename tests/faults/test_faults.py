@@ -19,6 +19,8 @@ CASES = [
     for role in EVERY
     for fault in of_role(role)
 ]
+# By its scope pytest runs all tests of a case, and so of a role, one after the other.
+CASE_BY_CASE = pytest.mark.parametrize(("role", "fault"), CASES, scope="module")
 SCORERS = {"embedder": "adacs", "rater": "rating"}
 GOOD_RUN = {"per_token": 2 * TOKENS, "all_at_once": 2}
 """Requests about one neuron where nothing goes wrong; one, if it is not said here."""
@@ -39,7 +41,7 @@ def runs(role, fault, tmp_path):
 
 
 def score_of(role, sample):
-    assert sample.error is None, sample.error.message
+    assert sample.error is None, plain(sample.error.message)
     return sample.scores[SCORERS.get(role, "simulation_correlation")]
 
 
@@ -55,13 +57,13 @@ def is_good(role, sample):
     return value == pytest.approx(1.0, abs=1e-6)
 
 
-@pytest.mark.parametrize(("role", "fault"), CASES)
+@CASE_BY_CASE
 def test_the_user_sees_what_happened_and_no_failure_is_a_number(role, fault, runs):
     sample = runs.sample(fault.name)
     if fault.outcome == "error":
         assert sample.error is not None, sample.scores
         assert not sample.scores, "a sample that failed has no score"
-        message = sample.error.message
+        message = plain(sample.error.message)
         assert fault.sees.lower() in message.lower()
         assert one_sentence(message)
         if "; use -T simulation=" in message:
@@ -72,7 +74,7 @@ def test_the_user_sees_what_happened_and_no_failure_is_a_number(role, fault, run
             assert part in message, f"{part} is missing in: {message}"
         return
     score = score_of(role, sample)
-    said = f"{score.reason} {score.explanation}".replace("\\", "")
+    said = plain(f"{score.reason} {score.explanation}".replace("\\", ""))
     if fault.outcome == "unscored":
         assert math.isnan(score.as_float()), said
         assert score.reason
@@ -90,11 +92,16 @@ def test_the_user_sees_what_happened_and_no_failure_is_a_number(role, fault, run
         assert is_good(role, sample), said
 
 
+def plain(text):
+    """A text that xdist can send, whatever a server has put into it."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def one_sentence(text):
     return len(text) < 1000 and "\n" not in text.strip() and "<Future" not in text
 
 
-@pytest.mark.parametrize(("role", "fault"), CASES)
+@CASE_BY_CASE
 def test_a_question_is_asked_as_often_as_it_must_be(role, fault, runs):
     bodies = runs.asked.about.get(fault.name, {})
     good = GOOD_RUN.get(role, 1)
@@ -108,7 +115,7 @@ def test_a_question_is_asked_as_often_as_it_must_be(role, fault, runs):
         assert sum(bodies.values()) == good - 1 + fault.requests
 
 
-@pytest.mark.parametrize(("role", "fault"), CASES)
+@CASE_BY_CASE
 def test_a_second_run_asks_for_nothing_that_was_answered(role, fault, runs):
     bodies = runs.asked_again.about.get(fault.name, {})
     assert not runs.asked.answered & set(bodies), "answered, and asked again"
@@ -121,10 +128,10 @@ def test_a_second_run_asks_for_nothing_that_was_answered(role, fault, runs):
         assert is_good(role, runs.sample(fault.name, again=True))
 
 
-@pytest.mark.parametrize(("role", "fault"), CASES)
+@CASE_BY_CASE
 def test_other_samples_keep_their_scores_and_the_log_can_be_read(role, fault, runs):
     for log in (runs.first, runs.second):
-        assert log.status == "success", log.error and log.error.message
+        assert log.status == "success", log.error and plain(log.error.message)
     assert runs.sample(fault.name).events
     if fault.name != "refused":
         assert all(is_good(role, runs.sample(name)) for name in WELL)
