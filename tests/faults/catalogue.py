@@ -217,7 +217,7 @@ NO_REPLY: list[Fault] = [
     _refused("empty-choices", "`choices: []`", wire.fields(choices=[]), "choices", CLIENTS),
     _refused("not-utf-8", "bytes that are no UTF-8", wire.raw(b'{"id": "\xff"}'), ""),
     _refused("deep", "100,000 opening brackets", wire.raw(b"[" * 100_000), ""),
-    *_no_json("plain-type", "JSON under another `Content-Type`", wire.plain, ""),
+    _harmless("plain-type", "JSON under another `Content-Type`", wire.plain, EVERY),
     _harmless("byte-order", "JSON behind a byte order mark", wire.marked, EVERY),
     _harmless(
         "no-id", "no `id`", wire.changed(lambda reply: reply.pop("id", None) and None), EVERY

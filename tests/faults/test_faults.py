@@ -29,13 +29,16 @@ _DONE = {}
 
 
 @pytest.fixture
-def runs(role, fault, tmp_path):
+def runs(role, fault, tmp_path, capsys, caplog):
     """One pair of evals holds all faults of a role, but for those that touch other samples."""
     key = role, fault.name if fault.alone else ""
     if key not in _DONE:
         faults = [fault] if fault.alone else [one for one in of_role(role) if not one.alone]
         _DONE[key] = None
         _DONE[key] = run_twice(role, faults, tmp_path)
+        # What was told of the faults is of no use to a report, and may be more than xdist can send.
+        capsys.readouterr()
+        caplog.clear()
     assert _DONE[key], "the evals of this role broke off"
     return _DONE[key]
 
