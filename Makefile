@@ -6,7 +6,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 EXTRAS ?= local,test,check
 BIN := .venv/bin
 
-.PHONY: .venv demo test check readme clean
+.PHONY: .venv demo test check readme reliability clean
 
 .venv: .venv/installed
 
@@ -39,6 +39,10 @@ readme:
 	$(BIN)/python -m neuron_eval.report.results_only logs/demo logs/readme
 	cp logs/demo/report/figures/scores.png docs/report-scores.png
 	$(BIN)/python -m neuron_eval.report.markdown logs/readme
+
+# The page of faults, from the tests' own parameters.
+reliability: .venv
+	$(BIN)/python -m tests.faults.table > docs/reliability.md
 
 clean:
 	rm -rf .venv build dist *.egg-info

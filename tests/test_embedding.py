@@ -255,6 +255,10 @@ def test_a_request_without_messages_is_refused():
         ([[], []], r"shape \[2, 0\]"),
         ("nothing", "not numbers"),
         ([[1.0, 2.0], [None, 1.0]], "not finite for text 1"),
+        ([[1.0, 2.0], ["1.0", "2.0"]], "not numbers"),
+        ([[True, False], [True, True]], "not numbers"),
+        ([[1.0, 2.0], [10**400, 2.0]], "not numbers"),
+        ([[1.0, 2.0], [0.0, 0.0]], "zero vector for text 1"),
     ],
 )
 def test_a_wrong_reply_is_an_error_not_a_number(values, error):
@@ -266,6 +270,13 @@ def test_a_zero_vector_is_an_error():
     output = embedding_output("x", np.array([[1.0, 0.0], [0.0, 0.0]]), None)
     with pytest.raises(EmbeddingError, match="zero vector for text 1"):
         take_vectors(output, 2)
+
+
+@pytest.mark.parametrize("length", [5e-324, 1e-30, 1.0, 1e30, 1e308])
+def test_a_vector_has_a_direction_however_long_it_is(length):
+    found = take_vectors(embedding_output("x", np.array([[length, -length]]), None), 1)
+    assert found[0] == pytest.approx([2**-0.5, -(2**-0.5)], rel=1e-6)
+    assert found.dtype == np.float32
 
 
 def test_a_model_that_is_no_embedder_is_named():

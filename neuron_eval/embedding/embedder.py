@@ -12,7 +12,7 @@ from inspect_ai.model import ChatMessage, ChatMessageUser, Model, get_model
 from neuron_eval.caching import cache_policy
 from neuron_eval.concurrently import first_error
 from neuron_eval.edge import guarded
-from neuron_eval.embedding.exchange import take_vectors
+from neuron_eval.embedding.exchange import EmbeddingError, take_vectors
 from neuron_eval.embedding.memo import Vector, memo_of, under_way
 
 TEXTS_PER_REQUEST = 256
@@ -130,5 +130,14 @@ class TextEmbedder:
         cache = cache_policy(self.model, **scopes)
         output = await self.model.generate(messages, cache=cache)
         vectors = take_vectors(output, len(texts))
+        known = memo_of(self.model.api).dimension
+        if known not in (None, vectors.shape[1]):
+            # What came may have come from the cache, so it is passed over.
+            vectors = take_vectors(await self.model.generate(messages, cache=False), len(texts))
+            if known != vectors.shape[1]:
+                raise EmbeddingError(
+                    f"The model {self.model} returned vectors of {vectors.shape[1]} dimensions, "
+                    f"but of {known} for other texts."
+                )
         vectors.flags.writeable = False  # they are shared from here on
         return dict(zip(texts, vectors, strict=True))

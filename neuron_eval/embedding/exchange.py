@@ -62,7 +62,9 @@ def _text_of(index: int, message: ChatMessage) -> str:
     return text
 
 
-def embedding_output(model: str, vectors: Vectors, input_tokens: int | None) -> ModelOutput:
+def embedding_output(
+    model: str, vectors: Vectors | NDArray[np.float64], input_tokens: int | None
+) -> ModelOutput:
     """Build the reply to an embedding request.
 
     Args:
@@ -105,16 +107,14 @@ def take_vectors(output: ModelOutput, count: int) -> Vectors:
             "embedder, for instance embed-openai/text-embedding-ada-002 or embed-local/minilm."
         )
     vectors = checked_vectors(output.metadata.pop(VECTORS_KEY), count, output.model)
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    if not np.all(lengths > 0):
-        row = int(np.argmin(lengths))
-        raise EmbeddingError(f"The model {output.model!r} returned a zero vector for text {row}.")
-    unit: Vectors = vectors / lengths
+    # Scaled first, or the squares of very large and very small values would leave the range.
+    vectors /= np.abs(vectors).max(axis=1, keepdims=True)
+    unit: Vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
     return unit
 
 
-def checked_vectors(values: object, count: int, model: str) -> Vectors:
-    """Return ``values`` as vectors, one a text, all finite and of one dimension.
+def checked_vectors(values: object, count: int, model: str) -> NDArray[np.float64]:
+    """Return ``values`` as vectors, one a text, all finite, with a direction, of one dimension.
 
     Args:
         values: ``[n_texts][dim]`` numbers.
@@ -125,8 +125,11 @@ def checked_vectors(values: object, count: int, model: str) -> Vectors:
         EmbeddingError: The shape or a value is wrong.
     """
     try:
-        vectors = np.asarray(values, dtype=np.float32)
-    except (TypeError, ValueError) as error:
+        found = np.asarray(values)
+        if found.dtype.kind in "USb":  # NumPy would read numbers out of texts
+            raise TypeError("expected numbers")
+        vectors = found.astype(np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
         raise EmbeddingError(
             f"The model {model!r} returned vectors that are not numbers of one dimension: {error}"
         ) from None
@@ -135,9 +138,12 @@ def checked_vectors(values: object, count: int, model: str) -> Vectors:
             f"The model {model!r} returned embeddings of shape {list(vectors.shape)} for {count} "
             f"texts; expected [{count}, dim]."
         )
-    if not np.isfinite(vectors).all():
-        row = int(np.argmin(np.isfinite(vectors).all(axis=1)))
-        raise EmbeddingError(
-            f"The model {model!r} returned a value that is not finite for text {row}."
-        )
+    for wrong, what in (
+        (~np.isfinite(vectors).all(axis=1), "a value that is not finite"),
+        (~vectors.any(axis=1), "a zero vector"),
+    ):
+        if wrong.any():
+            raise EmbeddingError(
+                f"The model {model!r} returned {what} for text {int(np.argmax(wrong))}."
+            )
     return vectors

@@ -10,6 +10,7 @@ from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import numpy as np
 from anyio.lowlevel import RunVar
 from inspect_ai._util.error import PrerequisiteError
 from inspect_ai.model import (
@@ -21,10 +22,10 @@ from inspect_ai.model import (
     RetryDecision,
 )
 from inspect_ai.tool import ToolChoice, ToolInfo
+from numpy.typing import NDArray
 
 from neuron_eval.embedding.exchange import (
     EmbeddingError,
-    Vectors,
     checked_vectors,
     embedding_output,
     texts_of,
@@ -202,7 +203,7 @@ class OpenAIEmbedder(ModelAPI):
             )
         return [rows[index] for index in range(count)]
 
-    def _call(self, texts: list[str], vectors: Vectors) -> ModelCall:
+    def _call(self, texts: list[str], vectors: NDArray[np.float64]) -> ModelCall:
         """Record the call without the vectors, which would bloat the log."""
         request = {"model": self.model_name, "input": texts, "encoding_format": "float"}
         return ModelCall.create(request, {"embeddings": {"shape": list(vectors.shape)}})

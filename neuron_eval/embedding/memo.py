@@ -50,6 +50,12 @@ class Memo:
                 _, old = self._vectors.popitem(last=False)
                 self._bytes -= old.nbytes
 
+    @property
+    def dimension(self) -> int | None:
+        """How many dimensions the vectors have; None if there are none yet."""
+        with self._lock:
+            return next((vector.shape[0] for vector in self._vectors.values()), None)
+
     def __len__(self) -> int:
         return len(self._vectors)
 
