@@ -3,7 +3,7 @@ import pytest
 from neuron_eval.records import RecordError
 from neuron_eval.sources.jsonl import JsonlSource, write
 from neuron_eval.sources.parquet import ParquetSource, write_parquet
-from neuron_eval.sources.unfinished import unfinished
+from neuron_eval.unfinished import unfinished
 from neuron_eval.testing import make_neuron
 
 WAYS = [
