@@ -3,8 +3,8 @@ import pytest
 from neuron_eval.records import RecordError
 from neuron_eval.sources.jsonl import JsonlSource, write
 from neuron_eval.sources.parquet import ParquetSource, write_parquet
-from neuron_eval.unfinished import unfinished
 from neuron_eval.testing import make_neuron
+from neuron_eval.unfinished import unfinished
 
 WAYS = [
     pytest.param("out.jsonl", write, JsonlSource, id="jsonl"),
