@@ -117,7 +117,7 @@ class CountingServer:
             return None
         if fault == "garbage":
             return 200, b"<html>not what you think</html>"
-        reply = self._embedded(body) if path.endswith("/embeddings") else self._said(body, fault)
+        reply = self._embedded(body) if "/embeddings" in path else self._said(body, fault)
         if not fault:
             with self._lock:
                 self.answered[key] += 1
