@@ -117,7 +117,7 @@ class CountingServer:
             return None
         if fault == "garbage":
             return 200, b"<html>not what you think</html>"
-        reply = self._embedded(body) if "/embeddings" in path else self._said(body, fault)
+        reply = self._embedded(body, fault) if "/embeddings" in path else self._said(body, fault)
         if not fault:
             with self._lock:
                 self.answered[key] += 1
@@ -148,8 +148,9 @@ class CountingServer:
         pieces = [piece for line in answer_lines(question, values) for piece in line]
         return "".join(p if isinstance(p, str) else str(round(p)) for p in pieces).strip("\n")
 
-    def _embedded(self, body):
-        vectors = [[float(t.count(c)) + 0.1 for c in "abcdefghijklmn0123"] for t in body["input"]]
+    def _embedded(self, body, fault):
+        texts = [] if fault else body["input"]
+        vectors = [[float(t.count(c)) + 0.1 for c in "abcdefghijklmn0123"] for t in texts]
         data = [{"object": "embedding", "index": i, "embedding": v} for i, v in enumerate(vectors)]
         usage = {"prompt_tokens": len(data), "total_tokens": len(data)}
         return {"object": "list", "model": body["model"], "data": data, "usage": usage}
