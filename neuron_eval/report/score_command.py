@@ -63,11 +63,10 @@ def score(
     model = None if simulator is None else _model(simulator, base_url)
     called = name or score_name(simulator, way)
     added = 0
-    targets = _targets(logs, overwrite)
+    targets = [target for _, target in _pairs(logs, overwrite)]
     click.get_current_context().with_resource(alone_at(*targets))
-    for target, location in targets.items():
-        # Where a copy exists it is added to, or what was added earlier would be lost.
-        source = target if Path(target.removeprefix("file://")).exists() else location
+    # Listed again, as another process may have made a copy before this one was alone.
+    for source, target in _pairs(logs, overwrite):
         try:
             scored = rescore(
                 read_eval_log(source),
@@ -90,14 +89,22 @@ def score(
         sys.exit(1)
 
 
-def _targets(logs: tuple[Path, ...], overwrite: bool) -> dict[str, str]:
-    """Where scores are written to, and the log of each; listed before anything is written."""
+def _pairs(logs: tuple[Path, ...], overwrite: bool) -> list[tuple[str, str]]:
+    """Each log to score, and where it goes; listed before anything is written."""
     from inspect_ai.log import list_eval_logs
 
     paths: list[str] = []
     for path in logs:
         paths += [i.name for i in list_eval_logs(str(path))] if path.is_dir() else [str(path)]
-    return {path if overwrite else _copy_of(path): path for path in paths}
+    if overwrite:
+        return [(path, path) for path in paths]
+    pairs: dict[str, str] = {}
+    for location in paths:
+        target = _copy_of(location)
+        # Where a copy exists it is added to, or what was added earlier would be lost.
+        exists = Path(target.removeprefix("file://")).exists()
+        pairs[target] = target if exists else location
+    return [(source, target) for target, source in pairs.items()]
 
 
 def _copy_of(location: str) -> str:
