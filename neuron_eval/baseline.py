@@ -28,7 +28,8 @@ from neuron_eval.tokencount import counter
 NAMED = 4
 """At most so many words stand in an explanation."""
 
-_LEVEL_LINE = re.compile(r"^(?P<token>[^\n]*)\t(?P<level>\d+)$", re.MULTILINE)
+_LEVEL = re.compile(r"[0-9]{1,2}")
+_LEVEL_LINE = re.compile(rf"^(?P<token>[^\n]*)\t(?P<level>{_LEVEL.pattern})$", re.MULTILINE)
 _BRACKETS = re.compile(r"\[([^\[\]]+)\]")
 
 
@@ -102,7 +103,7 @@ def marked_tokens(prompt: str, pack: Pack) -> Counter[str]:
         for items in _lists(prompt, wording.list_heading, wording.list_end):
             for item in items.split(wording.list_separator):
                 token, tab, level = item.rpartition("\t")
-                if tab and level.isdigit():
+                if tab and _LEVEL.fullmatch(level):
                     found[token] += int(level)
                 elif item:
                     found[item] += 1

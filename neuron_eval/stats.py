@@ -45,11 +45,26 @@ class PercentileCalibration:
 Calibrator = LinearCalibration | PercentileCalibration
 
 
+CONSTANT = 1e-12
+"""Values whose spread is below this share of the largest differ by rounding alone."""
+
+
+def is_constant(values: ArrayLike) -> bool:
+    """Whether finite values, shape [N], N >= 1, are all the same but for rounding.
+
+    An expectation is a sum of up to 11 products, and the same distribution need not give the same
+    last digits twice.
+    """
+    v = _unit(np.asarray(values, dtype=np.float64))
+    return bool(np.ptp(v) <= CONSTANT)
+
+
 def pearson(true: ArrayLike, predicted: ArrayLike) -> float | None:
     """Pearson correlation of two arrays of shape [N], in [-1, 1].
 
     Returns:
-        None if either side is constant or has fewer than two values: nothing was measured.
+        None if either side is constant (see `is_constant`) or has fewer than two values: nothing
+        was measured.
 
     Raises:
         ValueError: The shapes differ, or a value is not finite.
@@ -57,10 +72,10 @@ def pearson(true: ArrayLike, predicted: ArrayLike) -> float | None:
     t, p = _pair(true, predicted)
     if t.size < 2:
         return None
+    if is_constant(t) or is_constant(p):
+        return None
     t, p = _unit(t), _unit(p)
     t, p = _unit(t - t.mean()), _unit(p - p.mean())
-    if np.ptp(t) == 0 or np.ptp(p) == 0:
-        return None
     correlation = float(np.corrcoef(t, p)[0, 1])
     return correlation if np.isfinite(correlation) else None
 
@@ -94,7 +109,7 @@ def fit_linear(true: ArrayLike, predicted: ArrayLike) -> LinearCalibration | Non
     from sklearn.linear_model import LinearRegression
 
     t, p = _pair(true, predicted)
-    if p.size < 2 or np.ptp(p) == 0:
+    if p.size < 2 or is_constant(p):
         return None
     line = LinearRegression().fit(p.reshape(-1, 1), t)
     return LinearCalibration(float(line.coef_[0]), float(line.intercept_))
@@ -109,7 +124,7 @@ def fit_percentiles(true: ArrayLike, predicted: ArrayLike) -> PercentileCalibrat
         None if the predictions are constant, so that they have no percentiles.
     """
     t, p = _pair(true, predicted)
-    if p.size < 2 or np.ptp(p) == 0:
+    if p.size < 2 or is_constant(p):
         return None
     points, counts = np.unique(p, return_counts=True)
     middle = (np.cumsum(counts) - (counts + 1) / 2) / (p.size - 1)

@@ -180,5 +180,5 @@ def test_a_draft_of_the_same_reply_is_not_read_for_it():
 def test_a_token_that_holds_more_than_the_number_counts_as_the_number():
     tokens = [token("1: "), token("9;", ("9;", 0.99), ("3", 0.005), chosen=0.99)]
     reply = "1: 9;"
-    stated = [StatedValue(9.0, 3, 4)]
+    stated = [StatedValue(9.0, 3)]
     assert expected_values(reply, stated, tokens) == [9.0]

@@ -312,6 +312,20 @@ def test_a_pack_without_any_words_for_simulators_buys_no_explanation(neurons, tm
     assert explainer.requests == []
 
 
+def test_auto_with_words_for_all_at_once_alone_buys_no_explanation_if_that_cannot_be_done(
+    neurons, tmp_path
+):
+    explainer = fake_explainer("a cat")
+    pack = pack_without(tmp_path, "chat", "sparse", "per_token")
+    log = run(formats.summary(neurons=neurons, pack=pack), fake_simulator(knows), explainer)
+    assert log.status == "error"
+    assert "gives no log-probabilities of the prompt" in log.error.message
+    assert "sparse" not in log.error.message.partition("What was tried")[0].replace(
+        "simulation=chat or simulation=sparse", ""
+    )
+    assert explainer.requests == []
+
+
 def test_a_reply_that_could_not_be_read_is_asked_for_afresh_later(neurons):
     task = {"neurons": neurons, "simulation": "chat", "calibration": "none"}
     bad = run(formats.summary(**task), fake_simulator(knows, faults=["garbage"] * 999))

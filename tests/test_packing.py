@@ -170,8 +170,8 @@ def test_an_excerpt_that_fails_alone_too_has_failed_with_its_name(way):
     outcomes = simulate(simulator, [["good", "x"], [bad, "x"]], 2, way)
     assert outcomes[0].values[0] == 1
     assert isinstance(outcomes[1], Failed)
-    assert outcomes[1].reason.startswith("excerpt top 1: 3 unreadable replies, the last: in")
-    assert len(simulator.requests) == 3 + 3
+    assert outcomes[1].reason.startswith("excerpt top 1: 4 unreadable replies, the last: in")
+    assert len(simulator.requests) == 3 + 1
 
 
 @pytest.mark.parametrize("way", WAYS)

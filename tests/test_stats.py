@@ -17,6 +17,7 @@ from neuron_eval.simulation.measure import check_calibration, measure
 from neuron_eval.stats import (
     absolute_deviation_explained,
     fit_linear,
+    fit_percentiles,
     pearson,
     r_squared,
 )
@@ -189,3 +190,18 @@ def test_an_unknown_calibration_is_refused():
         ValueError, match=r"calibration='cubic': allowed are linear, percentiles, none"
     ):
         check_calibration("cubic")
+
+
+ROUNDED = (2.9999999999999996, 3.0, 3.0000000000000004, 3.0)
+
+
+def test_values_that_differ_by_rounding_alone_are_constant():
+    assert pearson(ROUNDED, [0, 1, 2, 3]) is None
+    assert pearson([0, 1, 2, 3], ROUNDED) is None
+    assert pearson([0, 1, 2, 3], np.multiply(ROUNDED, 1e-150)) is None
+    assert fit_linear([0, 1, 2, 3], ROUNDED) is None
+    assert fit_percentiles([0, 1, 2, 3], ROUNDED) is None
+    result = measure([(TOP, Simulated(ROUNDED, "log-probabilities"))], [])
+    assert "the simulated activations are all 3" in result.unscored_reason
+    # so little is still a difference
+    assert pearson([3, 3 + 1e-9, 3 + 2e-9], [0, 1, 2]) == pytest.approx(1, abs=1e-6)

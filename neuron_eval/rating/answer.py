@@ -9,6 +9,8 @@ It is the completion's text.
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +19,15 @@ from neuron_eval.rating.question import Question
 
 MAX_TEXT = 10_000
 """Characters that a comment or a reason may have."""
+
+
+READINGS = 20
+"""An answer's text is gone through at most so many times in search of JSON."""
+
+FAILING = 1000
+"""What an attempt costs that fails at once, in characters."""
+
+_START = re.compile(r'\{(?=\s*+")')
 
 
 class AnswerError(ValueError):
@@ -137,28 +148,38 @@ class _Repeated(dict[str, Any]):
 
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:
-    """The outermost JSON objects of a text, in order."""
+    """The outermost JSON objects of a text, in order.
+
+    Raises:
+        AnswerError: It is nested too deeply, or has so many unfinished objects inside each other
+            that going through them all would take too long.
+    """
     decoder = json.JSONDecoder(object_pairs_hook=_once)
-    place = text.find("{")
-    while place >= 0:
+    left = READINGS * len(text) + 100 * FAILING
+    start = _START.search(text)
+    while start:
+        place = start.start()
         try:
             data, end = decoder.raw_decode(text, place)
         except RecursionError:
             raise AnswerError("it is nested too deeply") from None
-        except ValueError:  # no JSON, or a number of more digits than Python reads
+        except ValueError as error:  # no JSON, or a number of more digits than Python reads
+            left -= FAILING + getattr(error, "pos", len(text)) - place
+            if left < 0:
+                raise AnswerError("it holds too many unfinished JSON objects") from None
             end = place + 1
         else:
             yield data
-        place = text.find("{", end)
+        start = _START.search(text, end)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     data = dict(pairs)
     if len(data) == len(pairs):
         return data
-    names = [name for name, _ in pairs]
+    times = Counter(name for name, _ in pairs)
     repeated = _Repeated(data)
-    repeated.name = next(name for name in names if names.count(name) > 1)
+    repeated.name = next(name for name, _ in pairs if times[name] > 1)
     return repeated
 
 

@@ -19,7 +19,7 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, islice
 
 FIRST_TOKEN = 64
 """At most so many visible characters may be missing at the start: the first token has no
@@ -67,7 +67,7 @@ def align(segments: Sequence[str], pieces: Sequence[str]) -> list[Place]:
     for composed in (False, True):
         cut = [_visible(unicodedata.normalize("NFC", s) if composed else s) for s in segments]
         missing = min(FIRST_TOKEN, len(cut[0]))
-        found = spelled.rfind("".join(cut)[missing:])
+        found = _last(spelled, "".join(cut)[missing:])
         if found >= 0:
             starts = accumulate(len(segment) for segment in cut[:-1])
             return [_place(found - missing + start, ends, texts) for start in starts]
@@ -93,6 +93,12 @@ def unescaped(token: str) -> str:
     return token
 
 
+def _last(text: str, part: str) -> int:
+    """Where a part stands last, or -1; `str.find` takes linear time, and `str.rfind` does not."""
+    found = text[::-1].find(part[::-1])
+    return -1 if found < 0 else len(text) - found - len(part)
+
+
 def _visible(text: str) -> str:
     return _HIDDEN.sub("", text)
 
@@ -102,5 +108,5 @@ def _place(index: int, ends: Sequence[int], texts: Sequence[str]) -> Place:
     piece = bisect_right(ends, index)
     text = texts[piece]
     rank = index - (ends[piece - 1] if piece else 0)
-    at = [i for i, character in enumerate(text) if "!" <= character <= "~"][rank]
-    return Place(piece, text[:at])
+    visible = (i for i, character in enumerate(text) if "!" <= character <= "~")
+    return Place(piece, text[: next(islice(visible, rank, None))])

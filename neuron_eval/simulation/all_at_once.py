@@ -7,8 +7,8 @@ the whole excerpt. It takes a server that gives these, see `neuron_eval.simulati
 
 At each position the distribution is that of the first token of the activation. So if the
 simulator's tokenizer writes 10 as "1" and "0", what it expects of 10 counts as 1; and a server
-that gives fewer alternatives cuts off the distribution's tail. Nothing is asked for twice: the
-same prompt would get the same reply.
+that gives fewer alternatives cuts off the distribution's tail. Nothing is asked for twice, since
+the same prompt would get the same reply, but what no server should send.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from collections.abc import Iterable, Sequence
 from inspect_ai.model import Logprob, Model
 
 from neuron_eval.concurrently import together
-from neuron_eval.expected import expectation, level_masses
+from neuron_eval.expected import expectation, level_masses, level_of, probability
 from neuron_eval.formats.base import highest, normalise
 from neuron_eval.prompts.wording import AllAtOnceWording, FewShotNeuron
 from neuron_eval.records import Excerpt
-from neuron_eval.simulation.alignment import Place, align, unescaped
-from neuron_eval.simulation.base import Failed, Outcome, Simulated
+from neuron_eval.simulation.alignment import AlignmentError, Place, align, unescaped
+from neuron_eval.simulation.base import Failed, Outcome, Simulated, UnreadableReplyError
 from neuron_eval.simulation.prompt_logprobs import Dialect, PromptReader
-from neuron_eval.simulation.reading import UnreadableReplyError
+from neuron_eval.simulation.reading import quoted
 
 
 class AllAtOnceSimulation:
@@ -80,7 +80,7 @@ class AllAtOnceSimulation:
             values = await self._reader.read(
                 "".join(segments), dialect, lambda found: read_prompt(segments, tokens, found)
             )
-        except UnreadableReplyError as error:
+        except (UnreadableReplyError, AlignmentError) as error:
             return Failed(f"excerpt {excerpt.name}: {error}")
         return Simulated(values, "log-probabilities")
 
@@ -124,6 +124,7 @@ def read_prompt(
 
     Raises:
         AlignmentError: The server's tokens do not spell the prompt.
+        BrokenReplyError: A log-probability is none.
         UnreadableReplyError: Nowhere near an activation is a number among the alternatives.
     """
     places = align(segments, [token.token for token in found])
@@ -132,10 +133,12 @@ def read_prompt(
         at = found[place.piece]
         value = expectation(level_masses(_merged(at, place)))
         if value is None or not math.isfinite(value):
-            joined = f", which its tokenizer joins to {place.before!r}" if place.before else ""
+            joined = (
+                f", which its tokenizer joins to {quoted(place.before)}" if place.before else ""
+            )
             raise UnreadableReplyError(
                 f"none of the simulator's {len(at.top_logprobs or [])} alternatives for the "
-                f"activation of token {i + 1} ({token!r}){joined}, is a number from 0 to 10"
+                f"activation of token {i + 1} ({quoted(token)}){joined}, is a number from 0 to 10"
             )
         values.append(value)
     return tuple(values)
@@ -151,10 +154,10 @@ def _merged(at: Logprob, place: Place) -> Iterable[tuple[str, float]]:
     masses: dict[str, float] = {}
     for token, logprob in listed:
         text = unescaped(token)
-        if text.startswith(place.before):
+        if text.startswith(place.before) and level_of(text.removeprefix(place.before)) is not None:
             text = text.removeprefix(place.before)
-            masses[text] = masses.get(text, 0.0) + math.exp(logprob)
-    return ((text, math.log(mass)) for text, mass in masses.items() if mass > 0)
+            masses[text] = masses.get(text, 0.0) + probability(logprob)
+    return ((text, math.log(min(mass, 1.0))) for text, mass in masses.items() if mass > 0)
 
 
 def _header(number: int, explanation: str, wording: AllAtOnceWording) -> str:

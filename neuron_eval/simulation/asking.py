@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Literal, TypeVar
 from weakref import WeakKeyDictionary
 
 from inspect_ai.event import ModelEvent
@@ -19,7 +19,7 @@ from inspect_ai.model import (
 )
 
 from neuron_eval.caching import cache_policy
-from neuron_eval.simulation.reading import UnreadableReplyError
+from neuron_eval.simulation.base import BrokenReplyError, UnreadableReplyError
 
 R = TypeVar("R")
 
@@ -34,6 +34,18 @@ LEAST_OUTPUT = 16
 
 _ALTERNATIVES: WeakKeyDictionary[ModelAPI, int] = WeakKeyDictionary()
 """How many alternatives a model's server has given, where it refused to give as many as wanted."""
+
+
+class NoReadableReplyError(UnreadableReplyError):
+    """No reply to a question could be read."""
+
+    def __init__(self, count: int, last: UnreadableReplyError) -> None:
+        """Keep how many replies there were, at least 1, and what was wrong with the last."""
+        self.count = count
+        self.last = last
+        super().__init__(
+            str(last) if count == 1 else f"{count} unreadable replies, the last: {last}"
+        )
 
 
 class Asker:
@@ -60,53 +72,68 @@ class Asker:
         self,
         messages: Sequence[ChatMessage],
         read: Callable[[ModelOutput], R],
-        again: Callable[[str], str],
+        again: Callable[[str], str] | None,
         max_tokens: int,
+        attempts: int = ATTEMPTS,
     ) -> R:
-        """Ask, and ask again with what was wrong, up to three times in all.
+        """Ask, and ask again with what was wrong, so many times in all.
+
+        What Inspect's cache answers costs no attempt. It may hold unreadable replies; they are
+        gone through as they came, and only where none of them can be read is the question asked
+        past them.
 
         Args:
             messages: The question.
             read: Reads a reply; raises `UnreadableReplyError` on a bad one.
-            again: From what was wrong to the message that asks again.
+            again: From what was wrong to the message that asks again; None if the model is not to
+                be told, so that what it wrote at temperature 0 stays. A broken reply is asked for
+                again by the same question.
             max_tokens: The longest sensible reply; models that reason get their provider's limit.
+            attempts: How many requests may be made, at least 1.
 
         Returns:
             What ``read`` made of the first good reply.
 
         Raises:
-            UnreadableReplyError: None was good; the message is about the last.
+            NoReadableReplyError: None was good.
         """
-        asked = list(messages)
+        made, count = 0, 0
         problem = UnreadableReplyError("nothing was asked")
-        for _ in range(ATTEMPTS):
-            output = await self._generate(asked, max_tokens)
-            try:
-                return _read_once(output, read)
-            except UnreadableReplyError as error:
-                if not _came_from_cache(output):
+        for cache in self._caches():
+            asked = list(messages)
+            for _ in range(attempts):
+                if made == attempts:
+                    raise NoReadableReplyError(count, problem)
+                output = await self._generate(asked, max_tokens, cache)
+                count += 1
+                try:
+                    return _read_once(output, read)
+                except UnreadableReplyError as error:
                     problem = error
-                else:
-                    # What could not be read once need not stay so: the cache is passed over.
-                    output = await self._generate(asked, max_tokens, fresh=True)
-                    try:
-                        return _read_once(output, read)
-                    except UnreadableReplyError as again_unreadable:
-                        problem = again_unreadable
-            asked += [output.message] if output.choices else []
-            asked.append(ChatMessageUser(content=again(str(problem))))
-        raise UnreadableReplyError(f"{ATTEMPTS} unreadable replies, the last: {problem}")
+                cached = _came_from_cache(output)
+                made += not cached
+                if isinstance(problem, BrokenReplyError) or (again is None and cached):
+                    break
+                if again is None:
+                    raise NoReadableReplyError(count, problem)
+                asked += [output.message] if output.choices else []
+                asked.append(ChatMessageUser(content=again(str(problem))))
+        raise NoReadableReplyError(count, problem)
+
+    def _caches(self) -> list[CachePolicy | Literal[False]]:
+        """The memories that are asked in turn: each may hold what cannot be read."""
+        if self._temperature not in (None, 0.0):
+            return [False] * ATTEMPTS
+        return [cache_policy(self._model), cache_policy(self._model, asked="again"), False]
 
     async def _generate(
-        self, messages: list[ChatMessage], max_tokens: int, fresh: bool = False
+        self, messages: list[ChatMessage], max_tokens: int, cache: CachePolicy | Literal[False]
     ) -> ModelOutput:
         least = LEAST_OUTPUT if getattr(self._model.api, "responses_api", False) else 1
         config = GenerateConfig(
             temperature=self._temperature,
             max_tokens=None if self._own_room else max(least, max_tokens),
         )
-        deterministic = self._temperature in (None, 0.0) and not fresh
-        cache = cache_policy(self._model) if deterministic else False
         if self._reasoning:
             return await self._model.generate(messages, config=config, cache=cache)
         return await with_logprobs(self._model, messages, config, cache)

@@ -11,6 +11,20 @@ from neuron_eval.records import Excerpt
 Basis = Literal["log-probabilities", "values", "cosine"]
 
 
+class UnreadableReplyError(ValueError):
+    """A reply that does not give every token exactly one value; the message says how.
+
+    The simulator is told what was wrong, and asked again.
+    """
+
+
+class BrokenReplyError(UnreadableReplyError):
+    """A reply with numbers that no server should send, whatever its model wrote.
+
+    There is nothing to tell the simulator; the same question is asked again.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class Simulated:
     """The expected activations of one excerpt."""

@@ -21,22 +21,16 @@ from neuron_eval.formats.base import letter
 from neuron_eval.prompts.wording import ChatWording
 from neuron_eval.records import Excerpt
 from neuron_eval.simulation.asking import Asker
-from neuron_eval.simulation.base import Outcome, Simulated
-from neuron_eval.simulation.packing import Part, ask_pack, in_packs
-from neuron_eval.simulation.reading import (
-    UnreadableReplyError,
-    cut_off,
-    read_values,
-    reply_text,
-    take_values,
-)
+from neuron_eval.simulation.base import Outcome, Simulated, UnreadableReplyError
+from neuron_eval.simulation.packing import Asked, Part, ask_pack, in_packs
+from neuron_eval.simulation.reading import cut_off, read_values, reply_text, take_values
 from neuron_eval.simulation.request import simulation_request
 
 EXCERPTS_PER_CALL = 4
 """What a user gets who does not say: 3 requests for the 10 excerpts of an explanation."""
 
 _HEADING = re.compile(
-    r"^[^\w\n\"]*(?:(?i:tokens of )?(?i:excerpt ))?(?P<letter>[A-Z]{1,3})[^\w\n\"]*$",
+    r"^[^\w\n\"]*+(?:(?i:tokens of )?(?i:excerpt ))?+(?P<letter>[A-Z]{1,3})[^\w\n\"]*+$",
     re.MULTILINE,
 )
 
@@ -62,16 +56,17 @@ class ChatSimulation:
     async def __call__(self, explanation: str, excerpts: Sequence[Excerpt]) -> list[Outcome]:
         """See `neuron_eval.simulation.base.Simulation`."""
 
-        async def ask(group: Sequence[Excerpt]) -> list[Outcome]:
+        async def ask(group: Sequence[Excerpt], attempts: int) -> list[Asked]:
             tokens = [excerpt.record.tokens for excerpt in group]
             counts = [len(each) for each in tokens]
             return await ask_pack(
                 self._asker,
-                group,
+                len(group),
                 chat_prompt(explanation, tokens, self._wording, self.model),
                 read=lambda output: read_reply(output, counts),
                 again=lambda reason: _retry(self._wording, reason, counts),
                 max_tokens=64 + 16 * sum(counts),
+                attempts=attempts,
             )
 
         return await in_packs(excerpts, self._size, ask)
@@ -137,11 +132,11 @@ def read_reply(output: ModelOutput, counts: Sequence[int]) -> list[Part]:
 def _read_part(output: ModelOutput, count: int, start: int, end: int, here: str) -> Part:
     try:
         stated = read_values(output.completion, count, start, end)
+        values, basis = take_values(output, stated)
     except UnreadableReplyError as error:
         # Only what stands last can have been cut.
         cut = cut_off(output) and end == len(output.completion)
-        return UnreadableReplyError(f"{'the reply was cut off: ' if cut else ''}{here}{error}")
-    values, basis = take_values(output, stated)
+        return type(error)(f"{'the reply was cut off: ' if cut else ''}{here}{error}")
     return Simulated(tuple(values), basis)
 
 

@@ -114,7 +114,7 @@ async def choose_simulation(
 def check_simulation(simulation: str, pack: str | None = None) -> Solver:
     """Refuse a simulator that cannot simulate the way asked for, before anything is explained.
 
-    ``auto`` asks nothing here: it finds a way unless the pack words none.
+    ``auto`` asks nothing here, unless the pack words no way that every model can do.
 
     Raises:
         UsageError: There is no such way, the pack has no words for it, or no model is there to
@@ -130,8 +130,8 @@ def check_simulation(simulation: str, pack: str | None = None) -> Solver:
         if way == "embedding" or (way == "auto" and _is_baseline(found) and not found.named):
             return state
         _refuse(found)
-        if way == "auto" and not any((wording.all_at_once, wording.chat, wording.sparse)):
-            raise _no_wording(wording, "chat")
+        if way == "auto" and not (wording.chat or wording.sparse):
+            await best_way(found.model, wording)
         if way == "all_at_once":
             await _all_at_once(found, wording).check()
         elif way == "per_token":

@@ -14,6 +14,7 @@ from neuron_eval.stats import (
     absolute_deviation_explained,
     fit_linear,
     fit_percentiles,
+    is_constant,
     pearson,
     r_squared,
 )
@@ -134,8 +135,8 @@ def _of_kind(scored: Sequence[tuple[Excerpt, Simulated]], kind: str) -> float | 
 def _reason(true: Sequence[float], predicted: Sequence[float]) -> str:
     if not true:
         return "no held-out excerpt was simulated"
-    if len(set(predicted)) == 1:
+    if is_constant(predicted):
         return f"the simulated activations are all {predicted[0]:g}, so nothing can correlate"
-    if len(set(true)) == 1:
+    if is_constant(true):
         return f"the true activations are all {true[0]:g}, so nothing can correlate"
     return "the correlation is undefined"

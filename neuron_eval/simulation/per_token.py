@@ -18,9 +18,9 @@ from neuron_eval.concurrently import together
 from neuron_eval.formats.base import LEVELS
 from neuron_eval.prompts.wording import PerTokenWording
 from neuron_eval.records import Excerpt
-from neuron_eval.simulation.asking import Asker
-from neuron_eval.simulation.base import Failed, Outcome, Simulated
-from neuron_eval.simulation.reading import expected_first
+from neuron_eval.simulation.asking import Asker, NoReadableReplyError
+from neuron_eval.simulation.base import Failed, Outcome, Simulated, UnreadableReplyError
+from neuron_eval.simulation.reading import expected_first, reply_text
 from neuron_eval.simulation.request import simulation_request
 
 MAX_TOKENS = 2
@@ -71,13 +71,15 @@ class PerTokenSimulation:
         return outcomes
 
     async def _token(self, explanation: str, tokens: Sequence[str], index: int) -> float | str:
-        # A reply that holds no value is not asked for again: at temperature 0 it would come back.
-        return await self._asker.ask(
-            per_token_prompt(explanation, tokens, index, self._wording, self.model),
-            read=lambda output: read_reply(output, self.model),
-            again=str,
-            max_tokens=MAX_TOKENS,
-        )
+        try:
+            return await self._asker.ask(
+                per_token_prompt(explanation, tokens, index, self._wording, self.model),
+                read=lambda output: read_reply(output, self.model),
+                again=None,
+                max_tokens=MAX_TOKENS,
+            )
+        except NoReadableReplyError as error:
+            return str(error)
 
 
 def per_token_prompt(
@@ -99,18 +101,19 @@ def per_token_prompt(
     return simulation_request(model, wording.system, opening, rest)
 
 
-def read_reply(output: ModelOutput, model: str) -> float | str:
-    """The expected activation of one token, in [0, 10], or why there is none.
+def read_reply(output: ModelOutput, model: str) -> float:
+    """The expected activation of one token, in [0, 10].
 
     Args:
         output: What the simulator gave back.
         model: Its name, for the error.
 
     Raises:
+        UnreadableReplyError: The reply is empty, or begins with something else than a value.
+        BrokenReplyError: A log-probability is none.
         NoLogprobsError: There is a reply, but it has no log-probabilities.
     """
-    if output.empty or not output.completion.strip():
-        return f"the reply is empty (stop reason: {output.stop_reason})"
+    text = reply_text(output)
     logprobs = output.choices[0].logprobs
     if logprobs is None or not logprobs.content:
         raise NoLogprobsError(
@@ -119,7 +122,9 @@ def read_reply(output: ModelOutput, model: str) -> float | str:
         )
     value = expected_first(logprobs.content)
     if value is None:
-        return f"the reply begins with {output.completion[:SHOWN]!r}, no number from 0 to {LEVELS}"
+        raise UnreadableReplyError(
+            f"the reply begins with {text[:SHOWN]!r}, no number from 0 to {LEVELS}"
+        )
     return value
 
 

@@ -37,6 +37,8 @@ async def best_way(model: Model, pack: Pack) -> tuple[BestWay, str]:
 
     Raises:
         PackError: The pack has no words for any way that `auto` chooses from.
+        PromptLogprobsUnsupportedError: It has words for ``all_at_once`` alone, and the model's
+            server cannot do that.
     """
     worded = tuple(way for way in get_args(BestWay) if getattr(pack, way) is not None)
     if not worded:
@@ -65,9 +67,15 @@ async def _decide(model: Model, pack: Pack, worded: tuple[str, ...]) -> tuple[Be
         try:
             dialect = await AllAtOnceSimulation(model, pack.all_at_once, ()).check()
         except PromptLogprobsUnsupportedError:
-            pass
+            if worded == ("all_at_once",):
+                raise
         else:
             return "all_at_once", f"its server gives log-probabilities of the prompt ({dialect})"
+    if worded == ("all_at_once",):
+        raise PromptLogprobsUnsupportedError(
+            f"prompt pack {pack.name!r} words no way to simulate but all_at_once, which {model} "
+            "cannot do: Inspect's model data say that it reasons"
+        )
     if "chat" not in worded:
         return "sparse", "the prompt pack words no other way that the simulator can do"
     if "sparse" not in worded:

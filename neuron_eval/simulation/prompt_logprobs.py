@@ -30,7 +30,7 @@ from neuron_eval.caching import cache_policy
 from neuron_eval.concurrently import once
 from neuron_eval.simulation.alignment import AlignmentError
 from neuron_eval.simulation.asking import ALTERNATIVES
-from neuron_eval.simulation.reading import UnreadableReplyError
+from neuron_eval.simulation.base import BrokenReplyError, UnreadableReplyError
 
 Read = Callable[[Sequence[Logprob]], Sequence[float]]
 """From the tokens of a prompt, with log-probabilities and alternatives, to numbers. Raises
@@ -39,7 +39,7 @@ Read = Callable[[Sequence[Logprob]], Sequence[float]]
 REFUSALS = frozenset({400, 422, 501})
 """HTTP statuses of a server that does not take a question as it is."""
 
-READING = "1"
+READING = "2"
 """Part of the cache's key, since what is cached has been read: to be raised with every change to
 how it is read."""
 
@@ -133,22 +133,22 @@ class PromptReader:
         return await once(_DIALECTS, self._model.api, lambda: self._first_that_works(probe, read))
 
     async def read(self, prompt: str, dialect: Dialect, read: Read) -> tuple[float, ...]:
-        """What ``read`` makes of a prompt's log-probabilities.
+        """What ``read`` makes of a prompt's log-probabilities; only what it can read is cached.
 
         Raises:
-            UnreadableReplyError: The server refuses the prompt, or ``read`` its reply.
+            UnreadableReplyError: The server refuses the prompt, or ``read`` its reply; twice, if
+                the reply was broken.
+            AlignmentError: Raised by ``read``.
         """
 
         def reduce(output: ModelOutput) -> None:
-            try:
-                output.metadata = {"expected": list(read(dialect.tokens(output)))}
-            except (UnreadableReplyError, AlignmentError) as problem:
-                output.metadata = {"problem": str(problem)}
+            output.metadata = {"expected": list(read(dialect.tokens(output)))}
 
-        found = (await self._generate(prompt, dialect, reduce)).metadata or {}
-        if "expected" not in found:
-            raise UnreadableReplyError(found.get("problem", "the reply was not read"))
-        return tuple(found["expected"])
+        try:
+            output = await self._generate(prompt, dialect, reduce)
+        except BrokenReplyError:
+            output = await self._generate(prompt, dialect, reduce)
+        return tuple((output.metadata or {})["expected"])
 
     async def _first_that_works(self, probe: str, read: Read) -> Dialect:
         problems: list[str] = []

@@ -1,32 +1,47 @@
 """Reading what a simulator wrote: numbers, and the expectation where it wrote them.
 
-Shared by every way that reads replies.
+Shared by every way that reads replies. All of it takes time linear in the reply's length, whatever
+the reply: a pattern's repeated parts are possessive, so that nothing is gone through twice.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from inspect_ai.model import Logprob, ModelOutput
 
 from neuron_eval.expected import expectation, level_masses, level_of
 from neuron_eval.formats.base import LEVELS
-from neuron_eval.simulation.base import Basis
+from neuron_eval.simulation.base import Basis, UnreadableReplyError
 
 _LINE = re.compile(
-    r"^[ \t]*(?P<index>\d+)[ \t]*[:=\t][ \t]*"
-    r"(?:\"(?:\\.|[^\"\\\n])*\"[ \t]*[:=\t]?[ \t]*)?"  # some simulators repeat the token
-    r"(?P<value>[^\s]*)[ \t]*\r?$",
+    r"^[ \t]*+(?P<index>\d++)(?=\ *+[\t:=])[ \t]*+[:=]?+[ \t]*+"
+    r"(?:\"(?:\\.|[^\"\\\n])*+\"[ \t]*+[:=]?+[ \t]*+)?+"  # some simulators repeat the token
+    r"(?P<value>[^\s]*+)[ \t]*+\r?$",
     re.MULTILINE,
 )
-_VALUE = re.compile(r"\d+(?:\.\d+)?")
+_VALUE = re.compile(r"\d++(?:\.\d++)?+")
 _CUT_OFF = ("max_tokens", "model_length")
 
+SHOWN = 60
+"""So many characters of what a reply says stand in a message."""
 
-class UnreadableReplyError(ValueError):
-    """A reply that does not give every token exactly one value; the message says how."""
+DIGITS = 9
+"""A whole number of more digits counts nothing that a reply is about."""
+
+
+def quoted(text: str) -> str:
+    """A piece of a reply in a message: in quotes, and short, whatever its length."""
+    return repr(text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…")
+
+
+def whole_number(digits: str) -> int | None:
+    """A number written in decimal digits; None if it is too long to count anything."""
+    return int(digits) if len(digits) <= DIGITS else None
 
 
 def reply_text(output: ModelOutput) -> str:
@@ -53,18 +68,14 @@ class StatedValue:
     """The activation, in [0, 10]."""
 
     start: int
-    """Offset of its first byte in the UTF-8 reply."""
-
-    end: int
-    """Offset behind its last byte."""
+    """Offset of its first character in the reply."""
 
 
-def stated_value(reply: str, start: int, text: str) -> StatedValue | None:
+def stated_value(start: int, text: str) -> StatedValue | None:
     """A value written at a character of the reply; None if it is no number from 0 to 10."""
     if not _VALUE.fullmatch(text) or float(text) > LEVELS:
         return None
-    at = len(reply[:start].encode())
-    return StatedValue(float(text), at, at + len(text))
+    return StatedValue(float(text), start)
 
 
 def read_values(
@@ -84,15 +95,18 @@ def read_values(
     """
     stated: list[StatedValue] = []
     for line in _LINE.finditer(reply, start, len(reply) if end is None else end):
-        index, text = int(line["index"]), line["value"]
+        index, text = whole_number(line["index"]), line["value"]
         wanted = len(stated) + 1
         if index != wanted or wanted > count:
+            found = (
+                f"an index of {len(line['index'])} digits" if index is None else f"index {index}"
+            )
             expected = f"index {wanted}" if wanted <= count else f"no line after index {count}"
-            raise UnreadableReplyError(f"found index {index} where {expected} should be")
-        value = stated_value(reply, line.start("value"), text)
+            raise UnreadableReplyError(f"found {found} where {expected} should be")
+        value = stated_value(line.start("value"), text)
         if value is None:
             raise UnreadableReplyError(
-                f"the value at index {index} is {text!r}, not a number from 0 to {LEVELS}"
+                f"the value at index {index} is {quoted(text)}, not a number from 0 to {LEVELS}"
             )
         stated.append(value)
     if len(stated) < count:
@@ -111,6 +125,9 @@ def take_values(output: ModelOutput, stated: Sequence[StatedValue]) -> tuple[lis
 
     Returns:
         Shape [V], each in [0, 10]; and which of the two they are.
+
+    Raises:
+        BrokenReplyError: A log-probability is none.
     """
     logprobs = output.choices[0].logprobs
     if logprobs is not None and logprobs.content:
@@ -123,10 +140,11 @@ def take_values(output: ModelOutput, stated: Sequence[StatedValue]) -> tuple[lis
 def expected_values(
     reply: str, stated: Sequence[StatedValue], logprobs: Sequence[Logprob]
 ) -> list[float] | None:
-    """The expectation over 0..10 at each stated value.
+    """The expectation over 0..10 at each stated value; of a fraction the value itself.
 
     A tokenizer may write 10 as "1" and "0". So the mass of "1", where "1" was written, is shared
-    between 1 and 10 by what the next position gives to "0".
+    between 1 and 10 by what the next position gives to "0". What a fraction's first digit has for
+    alternatives says nothing of what follows the point.
 
     Args:
         reply: The reply's text.
@@ -135,21 +153,20 @@ def expected_values(
 
     Returns:
         Shape [T]; None if the tokens do not spell the reply, or a value has no distribution.
+
+    Raises:
+        BrokenReplyError: A log-probability is none.
     """
     pieces = [_bytes(token) for token in logprobs]
-    # The last: a model that thinks aloud may have drafted the same reply before.
-    offset = b"".join(pieces).rfind(reply.encode())
-    if offset < 0:
+    offset = _last(b"".join(pieces), _encoded(reply))
+    if offset is None:
         return None
-    starts, position = {}, 0
-    for i, piece in enumerate(pieces):
-        for byte in range(position, position + len(piece)):
-            starts[byte] = i
-        position += len(piece)
+    ends = list(accumulate(map(len, pieces)))
+    places = None if reply.isascii() else [0, *accumulate(len(_encoded(c)) for c in reply)]
     values = []
     for item in stated:
-        at = starts.get(item.start + offset)
-        value = None if at is None else _value_at(item, at, logprobs)
+        at = bisect_right(ends, offset + (places[item.start] if places else item.start))
+        value = _value_at(item, at, logprobs)
         if value is None:
             return None
         values.append(value)
@@ -166,15 +183,27 @@ def expected_first(logprobs: Sequence[Logprob]) -> float | None:
     Returns:
         In [0, 10]; None if the reply begins with something other than a level: what little mass
         levels have then says nothing.
+
+    Raises:
+        BrokenReplyError: A log-probability is none.
     """
     at = 1 if len(logprobs) > 1 and not logprobs[0].token.strip(" \t\r\n▁ĠĊ") else 0
     written = level_of(logprobs[at].token)
     return None if written is None else _expected_at(at, written, logprobs)
 
 
+def _last(text: bytes, part: bytes) -> int | None:
+    """Where a part stands last: a model that thinks aloud may have drafted the same reply before.
+
+    From behind, because `bytes.find` takes linear time and `bytes.rfind` does not.
+    """
+    found = text[::-1].find(part[::-1])
+    return None if found < 0 else len(text) - found - len(part)
+
+
 def _value_at(item: StatedValue, at: int, logprobs: Sequence[Logprob]) -> float | None:
     written = level_of(logprobs[at].token)
-    if written is None:
+    if written is None or not item.value.is_integer():
         # A fraction, or a token that holds more than the number: the little mass that levels
         # have among its alternatives says nothing.
         return item.value
@@ -203,4 +232,11 @@ def _candidates(token: Logprob) -> list[tuple[str, float]]:
 
 
 def _bytes(token: Logprob) -> bytes:
-    return bytes(token.bytes) if token.bytes is not None else token.token.encode()
+    try:
+        return _encoded(token.token) if token.bytes is None else bytes(token.bytes)
+    except ValueError:  # a number that is no byte
+        return _encoded(token.token)
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode(errors="surrogatepass")

@@ -21,9 +21,9 @@ from neuron_eval.formats.base import letter
 from neuron_eval.prompts.wording import SparseWording
 from neuron_eval.records import Excerpt
 from neuron_eval.simulation.asking import Asker
-from neuron_eval.simulation.base import Outcome, Simulated
-from neuron_eval.simulation.packing import Part, ask_pack, in_packs
-from neuron_eval.simulation.reading import UnreadableReplyError, cut_off, reply_text, take_values
+from neuron_eval.simulation.base import Outcome, Simulated, UnreadableReplyError
+from neuron_eval.simulation.packing import Asked, Part, ask_pack, in_packs
+from neuron_eval.simulation.reading import cut_off, reply_text, take_values
 from neuron_eval.simulation.request import simulation_request
 from neuron_eval.simulation.sparse_reading import Answer, place, read_answers
 
@@ -54,15 +54,16 @@ class SparseSimulation:
     async def __call__(self, explanation: str, excerpts: Sequence[Excerpt]) -> list[Outcome]:
         """See `neuron_eval.simulation.base.Simulation`."""
 
-        async def ask(group: Sequence[Excerpt]) -> list[Outcome]:
+        async def ask(group: Sequence[Excerpt], attempts: int) -> list[Asked]:
             tokens = [excerpt.record.tokens for excerpt in group]
             return await ask_pack(
                 self._asker,
-                group,
+                len(group),
                 sparse_prompt(explanation, tokens, self._wording, self.model),
                 read=lambda output: read_reply(output, tokens),
                 again=lambda reason: _retry(self._wording, reason, len(group)),
                 max_tokens=64 + 16 * sum(map(len, tokens)),
+                attempts=attempts,
             )
 
         return await in_packs(excerpts, self._size, ask)
@@ -124,9 +125,9 @@ def _read_part(output: ModelOutput, name: str, tokens: Sequence[str], answer: An
         return UnreadableReplyError(f"there is no line for {name}")
     try:
         given = place(tokens, answer.named)
+        values, basis = take_values(output, [item.stated for item in answer.named])
     except UnreadableReplyError as error:
-        return UnreadableReplyError(f"in the line of {name}: {error}")
-    values, basis = take_values(output, [item.stated for item in answer.named])
+        return type(error)(f"in the line of {name}: {error}")
     return Simulated(tuple(0.0 if i is None else values[i] for i in given), basis)
 
 

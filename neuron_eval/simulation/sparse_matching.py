@@ -20,8 +20,7 @@ every token of every excerpt can be named alone.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 _SHAPES = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "\xa0": " "})
@@ -48,6 +47,37 @@ class Places:
         return self.whole or self.pieces
 
 
+class Finder:
+    """Finds names in one excerpt, each of them once."""
+
+    def __init__(self, tokens: Sequence[str]) -> None:
+        """Bind to an excerpt.
+
+        Args:
+            tokens: The excerpt's tokens, shape [T], none of them empty.
+        """
+        self._tokens = tokens
+        self._exact = _Text(tokens)
+        self._shaped = _Text([_shaped(token) for token in tokens])
+        self._found: dict[str, Places] = {}
+
+    def find(self, name: str) -> Places:
+        """The places of a name in the excerpt; none if it is not there."""
+        # What is longer than the text is not in it, and is not kept.
+        if len(name.strip()) > len(self._exact.text):
+            return Places((), ())
+        if name not in self._found:
+            self._found[name] = self._find(name)
+        return self._found[name]
+
+    def _find(self, name: str) -> Places:
+        core = name.strip()
+        if not core:
+            return _blanks(self._tokens, name)
+        places = self._exact.find(core)
+        return places if places.numbered else self._shaped.find(_shaped(core))
+
+
 def find_places(tokens: Sequence[str], name: str) -> Places:
     """The places of a name in an excerpt; none if it is not there.
 
@@ -55,14 +85,42 @@ def find_places(tokens: Sequence[str], name: str) -> Places:
         tokens: The excerpt's tokens, shape [T], none of them empty.
         name: What to find.
     """
-    core = name.strip()
-    if not core:
-        return _blanks(tokens, name)
-    places = _find(tokens, core, re.NOFLAG)
-    if not places.numbered:
-        shaped = [token.translate(_SHAPES) for token in tokens]
-        places = _find(shaped, core.translate(_SHAPES), re.IGNORECASE)
-    return places
+    return Finder(tokens).find(name)
+
+
+class _Text:
+    """An excerpt's text, and which tokens own it."""
+
+    def __init__(self, tokens: Sequence[str]) -> None:
+        self.text = "".join(tokens)
+        self._owners = [i for i, token in enumerate(tokens) for _ in token]
+        self._begins, self._ends = _edges(tokens)
+
+    def find(self, core: str) -> Places:
+        """The places of a name that neither begins nor ends with space."""
+        whole, pieces = [], []
+        for begin in self._starts(core):
+            end = begin + len(core)
+            cover = range(self._owners[begin], self._owners[end - 1] + 1)
+            before, after = self.text[begin - 1 : begin], self.text[end : end + 1]
+            starts, stops = begin in self._begins, end in self._ends
+            if _stands(core[0], before, starts) and _stands(core[-1], after, stops):
+                whole.append(cover)
+            elif starts and stops:
+                pieces.append(cover)
+        return Places(tuple(whole), tuple(pieces))
+
+    def _starts(self, core: str) -> Iterator[int]:
+        """Places may overlap: "a a" stands twice in "a a a"."""
+        at = self.text.find(core)
+        while at >= 0:
+            yield at
+            at = self.text.find(core, at + 1)
+
+
+def _shaped(text: str) -> str:
+    """A text without case and shapes of quotation marks, of the same length."""
+    return "".join(c if len(c.lower()) > 1 else c.lower() for c in text.translate(_SHAPES))
 
 
 def _blanks(tokens: Sequence[str], name: str) -> Places:
@@ -80,24 +138,6 @@ def _blanks(tokens: Sequence[str], name: str) -> Places:
         ),
         (),
     )
-
-
-def _find(tokens: Sequence[str], core: str, flags: re.RegexFlag) -> Places:
-    text = "".join(tokens)
-    owners = [i for i, token in enumerate(tokens) for _ in token]
-    begins, ends = _edges(tokens)
-    whole, pieces = [], []
-    # Looked ahead for, so that places may overlap: "a a" stands twice in "a a a".
-    for match in re.finditer(f"(?={re.escape(core)})", text, flags):
-        begin, end = match.start(), match.start() + len(core)
-        cover = range(owners[begin], owners[end - 1] + 1)
-        after = text[end] if end < len(text) else ""
-        before = text[begin - 1] if begin else ""
-        if _stands(core[0], before, begin in begins) and _stands(core[-1], after, end in ends):
-            whole.append(cover)
-        elif begin in begins and end in ends:
-            pieces.append(cover)
-    return Places(tuple(whole), tuple(pieces))
 
 
 def _stands(edge: str, neighbour: str, aligned: bool) -> bool:

@@ -21,23 +21,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from neuron_eval.formats.base import LEVELS
-from neuron_eval.simulation.reading import StatedValue, UnreadableReplyError, stated_value
-from neuron_eval.simulation.sparse_matching import Places, find_places
-
-_LETTER = re.compile(
-    r"[\s>*\-•\[(<]*(?:(?i:excerpt)\s+)?(?P<letter>[A-Z]{1,3})[\])*]*\s*[:>][*\s{]*"
+from neuron_eval.simulation.base import UnreadableReplyError
+from neuron_eval.simulation.reading import (
+    SHOWN,
+    StatedValue,
+    quoted,
+    stated_value,
+    whole_number,
 )
-_BULLET = re.compile(r"[\s>*\-•]*")
+from neuron_eval.simulation.sparse_matching import Finder, Places
+
+# Possessive, so that no part of a reply is gone through twice.
+_LETTER = re.compile(
+    r"[\s>*\-•\[(<]*+(?:(?i:excerpt)\s++)?+(?P<letter>[A-Z]{1,3})[\])*]*+\s*+[:>][*\s{]*+"
+)
+_BULLET = re.compile(r"[\s>*\-•]*+")
 _TAIL = (
-    r"\s*(?:#\s*(?P<number>\d+))?\s*[:=]?\s*(?P<value>\d+(?:\.\d+)?)"
-    r"(?=\s*(?:[,;}]|$)|\s+\")"
+    r"\s*+(?:#\s*+(?P<number>\d++)\s*+)?+(?:[:=]\s*+)?+(?P<value>\d++(?:\.\d++)?+)"
+    r"(?=\s*+(?:[,;}\"]|$))(?!\")"
 )
 _ENTRIES = (
-    re.compile(r'"(?P<name>(?:\\.|[^"\\])+)"' + _TAIL),
+    re.compile(r'"(?P<name>(?:\\.|[^"\\])++)"' + _TAIL),
     re.compile(r'"(?P<name>.+?)"' + _TAIL),
-    re.compile(r"(?P<name>[^\s\",;#:=]+)(?=[\s#:=])" + _TAIL),
+    re.compile(r"(?P<name>[^\s\",;#:=]++)(?=[\s#:=])" + _TAIL),
 )
-_BETWEEN = re.compile(r"\s*[,;}]?\s*")
+_BETWEEN = re.compile(r"\s*+(?:[,;}]\s*+)?+")
 _NOTHING = ("none", "nothing")
 
 
@@ -113,10 +121,11 @@ def place(tokens: Sequence[str], named: Sequence[Named]) -> list[int | None]:
     Raises:
         UnreadableReplyError: A name is not in the excerpt, or not as often.
     """
+    finder = Finder(tokens)
     claims: list[tuple[int, range, int]] = []
     unnumbered: dict[tuple[range, ...], list[int]] = {}
     for i, item in enumerate(named):
-        places = _places(tokens, item)
+        places = _places(finder, item)
         if item.number is None:
             unnumbered.setdefault(places.meant, []).append(i)
         elif 1 <= item.number <= len(places.numbered):
@@ -135,9 +144,9 @@ def place(tokens: Sequence[str], named: Sequence[Named]) -> list[int | None]:
     return given
 
 
-def _places(tokens: Sequence[str], item: Named) -> Places:
+def _places(finder: Finder, item: Named) -> Places:
     for name in item.names:
-        places = find_places(tokens, name)
+        places = finder.find(name)
         if places.numbered:
             return places
     raise UnreadableReplyError(f"{_quoted(item)} does not stand in the excerpt")
@@ -151,7 +160,8 @@ def _not_so_often(item: Named, how: str, count: int) -> UnreadableReplyError:
 
 
 def _quoted(item: Named) -> str:
-    return json.dumps(item.names[0], ensure_ascii=False)
+    name = item.names[0]
+    return json.dumps(name if len(name) <= SHOWN else f"{name[: SHOWN - 1]}…", ensure_ascii=False)
 
 
 def _read_line(reply: str, at: int, end: int, answer: Answer) -> None:
@@ -161,16 +171,21 @@ def _read_line(reply: str, at: int, end: int, answer: Answer) -> None:
     while at < end:
         entry = next((m for p in _ENTRIES if (m := p.match(reply, at, end))), None)
         if entry is None:
-            answer.problem = answer.problem or f"cannot read {reply[at:end].strip()!r}"
+            answer.problem = answer.problem or f"cannot read {quoted(reply[at:end].strip())}"
             return
-        value = stated_value(reply, entry.start("value"), entry["value"])
+        value = stated_value(entry.start("value"), entry["value"])
         if value is None:
             answer.problem = answer.problem or (
-                f"the value of {entry['name']!r} is {entry['value']!r}, "
+                f"the value of {quoted(entry['name'])} is {quoted(entry['value'])}, "
                 f"not a number from 0 to {LEVELS}"
             )
             return
-        number = None if entry["number"] is None else int(entry["number"])
+        number = None if entry["number"] is None else whole_number(entry["number"])
+        if number is None and entry["number"] is not None:
+            answer.problem = answer.problem or (
+                f"the number behind {quoted(entry['name'])} has {len(entry['number'])} digits"
+            )
+            return
         answer.named.append(Named(_meanings(entry["name"]), number, value))
         answer.answered = True
         at = _BETWEEN.match(reply, entry.end(), end).end()  # type: ignore[union-attr]

@@ -11,6 +11,9 @@ from neuron_eval.report.visible import visible
 LONGEST = 160
 """Characters of a reason that are shown."""
 
+READ = 2000
+"""Characters of a reason that are looked at: a model's words in it may be of any length."""
+
 _QUOTED = re.compile(r"(?<!\w)'(?:[^'\\]|\\.)*'(?!\w)|\"(?:[^\"\\]|\\.)*\"|“[^”]*”|`[^`]*`")
 _EXCERPT = re.compile(r"\b(?:top|random) \d+")
 _WITH_DIGIT = re.compile(r"[^\s,;:()\[\]{}'\"]*\d[^\s,;()\[\]{}'\"]*")
@@ -33,7 +36,7 @@ class Reason:
 
 def skeleton(reason: str) -> str:
     """A reason on one line, with … for what is quoted, and for numbers and ids."""
-    line = _line(reason)
+    line = _line(reason)[:READ]
     for pattern in (_QUOTED, _EXCERPT, _WITH_DIGIT, _REPEATED):
         line = pattern.sub("…", line)
     return _short(line)
