@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 import click
+
+from neuron_eval.stopping import stopping_cleanly
 
 COMMANDS = {
     "check-released": "neuron_eval.commands.released_command:check_released",
@@ -25,6 +28,11 @@ COMMANDS = {
 
 class LazyGroup(click.Group):
     """A group whose subcommands are imported on use, so that `--help` stays fast."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run a subcommand; see `neuron_eval.stopping.stopping_cleanly`."""
+        with stopping_cleanly():
+            return super().main(*args, **kwargs)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The subcommands, sorted."""

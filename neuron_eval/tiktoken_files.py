@@ -8,7 +8,6 @@ import os
 import tempfile
 import threading
 import urllib.request
-import uuid
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +16,8 @@ from http.client import HTTPException
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from neuron_eval.unfinished import unfinished
 
 if TYPE_CHECKING:
     from tiktoken import Encoding
@@ -172,9 +173,8 @@ def _own_folder() -> Path:
 def _write(path: Path, content: bytes) -> None:
     """Write a file that is never seen half written."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
-    partial.write_bytes(content)
-    partial.replace(path)
+    with unfinished(path) as beside:
+        beside.write_bytes(content)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from inspect_ai.scorer import Score, mean, scorer
 
 from neuron_eval.embedding import EmbeddingError, TextEmbedder, cosine, resolve_embedder
 from neuron_eval.embedding import hosted as hosted_module
+from neuron_eval.embedding.address import split_address
 
 pytestmark = [  # all are of Inspect's own making
     pytest.mark.filterwarnings("ignore:The 'initial' parameter is deprecated:DeprecationWarning"),
@@ -282,3 +283,35 @@ def test_an_eval_survives_failures_and_its_log_holds_calls_without_vectors(serve
     [cached] = run()[1]
     assert cached.cache == "read"
     assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "known", "url", "headers", "query"),
+    [
+        (None, None, None, {}, {}),
+        ("http://h:1/v1", None, "http://h:1/v1", {}, {}),
+        (
+            "https://me:p%40ss@h/v1?key=s&n=1",
+            None,
+            "https://h/v1",
+            {"Authorization": "Basic bWU6cEBzcw=="},
+            {"key": "s", "n": "1"},
+        ),
+        (None, "http://h/v1?key=s", "http://h/v1", {}, {"key": "s"}),
+        ("http://h/v1", "http://h/v1?key=s", "http://h/v1", {}, {"key": "s"}),
+        ("http://h/v2", "http://h/v1?key=s", "http://h/v2", {}, {}),
+        ("http://h/v1?key=t", "http://h/v1?key=s", "http://h/v1", {}, {"key": "t"}),
+    ],
+)
+def test_secrets_stand_apart_from_an_address(text, known, url, headers, query):
+    found = split_address(text, known)
+    assert (found.url, found.headers, found.query) == (url, headers, query)
+
+
+def test_arguments_win_over_what_stands_in_the_address(monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://me:pass@h/v1?key=s&n=1")
+    api = get_model("embed-openai/m", api_key="k", default_query={"n": "2"}, memoize=False).api
+    client = api._new_client()
+    assert str(client.base_url) == "http://h/v1/"
+    assert client.default_headers["Authorization"] == "Basic bWU6cGFzcw=="
+    assert client.default_query == {"key": "s", "n": "2"}

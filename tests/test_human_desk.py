@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 from human_eval import question
 
-from neuron_eval.human import locking
+from neuron_eval import locking
 from neuron_eval.human import queue as queue_module
 from neuron_eval.human.desk import Desk
 from neuron_eval.human.queue import QueueError

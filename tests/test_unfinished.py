@@ -1,10 +1,15 @@
+import os
+import time
+from contextlib import contextmanager
+
 import pytest
+from other_process import other_process
 
 from neuron_eval.records import RecordError
 from neuron_eval.sources.jsonl import JsonlSource, write
 from neuron_eval.sources.parquet import ParquetSource, write_parquet
-from neuron_eval.sources.unfinished import unfinished
 from neuron_eval.testing import make_neuron
+from neuron_eval.unfinished import LONG, _remove_abandoned, unfinished
 
 WAYS = [
     pytest.param("out.jsonl", write, JsonlSource, id="jsonl"),
@@ -69,3 +74,69 @@ def test_a_file_that_cannot_be_replaced_leaves_nothing_behind(tmp_path):
     with pytest.raises(OSError, match="a"), unfinished(out) as beside:
         beside.write_text("whole")
     assert list(tmp_path.iterdir()) == [out]
+
+
+HELD = "from pathlib import Path; from neuron_eval.unfinished import unfinished"
+
+
+def held(out):
+    """Another process that has begun a file and waits."""
+    return other_process(
+        HELD, f"with unfinished(Path({str(out)!r})) as beside: beside.write_text('whole'); hold()"
+    )
+
+
+def test_the_file_of_a_living_writer_stays_until_it_is_whole(tmp_path):
+    with held(tmp_path / "a.txt") as first:
+        (beside,) = tmp_path.iterdir()
+        write(tmp_path / "b.jsonl", neurons(0))
+        assert beside.exists()
+        first.communicate("")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "b.jsonl"]
+    assert (tmp_path / "a.txt").read_text() == "whole"
+
+
+def test_the_file_of_a_killed_writer_goes_with_the_next_writer_there(tmp_path):
+    with held(tmp_path / "a.txt") as first:
+        first.kill()
+    (beside,) = tmp_path.iterdir()
+    write(tmp_path / "b.jsonl", neurons(0))
+    assert not beside.exists()
+
+
+NAME = ".unfinished-{}0123456789abcdef0123456789abcdef-a.txt"
+
+
+@pytest.mark.parametrize("host", ["00000000-", ""], ids=["another machine", "an earlier version"])
+def test_what_may_be_locked_where_it_cannot_be_seen_stays_for_a_day(tmp_path, host):
+    new, old = tmp_path / "new", tmp_path / "old"
+    for folder in (new, old):
+        folder.mkdir()
+        (folder / NAME.format(host)).touch()
+    ago = time.time() - LONG - 60
+    os.utime(old / NAME.format(host), (ago, ago))
+    for folder in (new, old):
+        write(folder / "b.jsonl", neurons(0))
+    assert [path.name for path in old.iterdir()] == ["b.jsonl"]
+    assert len(list(new.iterdir())) == 2
+
+
+def test_where_there_are_no_locks_and_for_other_names_nothing_is_removed(tmp_path, monkeypatch):
+    @contextmanager
+    def none(descriptor, *, exclusive, wait=True):
+        yield False
+
+    monkeypatch.setattr("neuron_eval.unfinished.locked", none)
+    with unfinished(tmp_path / "a.txt") as beside:
+        beside.write_text("mine")
+        left = beside.with_name(beside.name.replace("a.txt", "b.txt"))
+    left.touch()
+    other = tmp_path / ".unfinished-notes"
+    other.touch()
+    _remove_abandoned.cache_clear()
+    write(tmp_path / "c.jsonl", neurons(0))
+    assert left.exists()
+    monkeypatch.undo()
+    _remove_abandoned.cache_clear()
+    write(tmp_path / "c.jsonl", neurons(0))
+    assert sorted(tmp_path.iterdir()) == [other, tmp_path / "a.txt", tmp_path / "c.jsonl"]

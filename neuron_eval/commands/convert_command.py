@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from neuron_eval.alone import alone_at
+
 if TYPE_CHECKING:
     from neuron_eval.records import NeuronRecord
     from neuron_eval.sources.base import Unreadable
@@ -54,6 +56,7 @@ def convert(source: str, out: Path, force: bool, **asked: Any) -> None:
     """
     from neuron_eval.sources.choosing import parse_choice
 
+    click.get_current_context().with_resource(alone_at(out))
     _check_out(out, force)
     missing = Missing()
     try:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from neuron_eval.alone import alone_in
+
 if TYPE_CHECKING:
     from inspect_ai import Task
     from inspect_ai.log import EvalLog
@@ -61,10 +63,12 @@ def rate_static(
     """
     from neuron_eval.human.static_page import static_page
     from neuron_eval.rating.asking import PERSON
+    from neuron_eval.unfinished import unfinished
     from neuron_eval.usage_error import UsageError
 
     raters = tuple(rater.removeprefix(PERSON) for rater in raters)
     pages = {rater: out / f"{rater}.html" for rater in raters}
+    click.get_current_context().with_resource(alone_in(out))
     try:
         _check(raters, pages)
         task = _task(
@@ -80,8 +84,8 @@ def rate_static(
         )
         for rater, log in zip(raters, _logs(task, raters, out), strict=True):
             text = static_page(rater, _questions(log))
-            with pages[rater].open("x", encoding="utf-8") as file:
-                file.write(text)
+            with unfinished(pages[rater]) as beside:
+                beside.write_text(text, encoding="utf-8")
             click.echo(_told(rater, pages[rater], log))
     except UsageError as error:
         raise click.ClickException(str(error)) from error

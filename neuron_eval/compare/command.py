@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from neuron_eval.alone import alone_in
 from neuron_eval.compare.configuration import Listed, load_config, shipped
 
 if TYPE_CHECKING:
@@ -91,6 +92,8 @@ def compare(
 
     from neuron_eval.compare.preparing import estimated, planned
 
+    places = [log_dir] if out is None else [log_dir, out]
+    click.get_current_context().with_resource(nullcontext() if dry_run else alone_in(*places))
     with _usage(), Console(stderr=True).status("Reading neurons and counting tokens"):
         plan, pack = planned(asked, epochs)
         found, notes = estimated(

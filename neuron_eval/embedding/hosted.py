@@ -24,6 +24,7 @@ from inspect_ai.model import (
 from inspect_ai.tool import ToolChoice, ToolInfo
 from numpy.typing import NDArray
 
+from neuron_eval.embedding.address import split_address
 from neuron_eval.embedding.exchange import (
     EmbeddingError,
     checked_vectors,
@@ -74,10 +75,12 @@ class OpenAIEmbedder(ModelAPI):
         Raises:
             PrerequisiteError: There is no key, or an argument is unknown.
         """
+        self._address = split_address(base_url, os.environ.get("OPENAI_BASE_URL"))
         super().__init__(
             model_name=model_name,
-            # resolved here, since the address is part of the key in Inspect's cache
-            base_url=base_url or os.environ.get("OPENAI_BASE_URL") or None,
+            # resolved here, since the address is part of the key in Inspect's cache, and without
+            # its secrets, since Inspect writes it into logs
+            base_url=self._address.url,
             api_key=api_key,
             api_key_vars=["OPENAI_API_KEY"],
             config=config or GenerateConfig(),
@@ -182,9 +185,12 @@ class OpenAIEmbedder(ModelAPI):
     def _new_client(self) -> AsyncOpenAI:
         from openai import AsyncOpenAI
 
-        return AsyncOpenAI(
-            api_key=self._key(), base_url=self.base_url, max_retries=0, **self.model_args
-        )
+        arguments = dict(self.model_args)
+        for name in ("headers", "query"):
+            if secret := getattr(self._address, name):
+                given = arguments.get(f"default_{name}") or {}
+                arguments[f"default_{name}"] = {**secret, **given}
+        return AsyncOpenAI(api_key=self._key(), base_url=self.base_url, max_retries=0, **arguments)
 
     def _rows(self, reply: object, count: int) -> Sequence[object]:
         """Return the reply's vectors in the order of the texts, whatever its own order."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from neuron_eval.human.events import Event, parse_event
-from neuron_eval.human.locking import locked
+from neuron_eval.locking import locked
 
 logger = getLogger(__name__)
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuron_eval.recording.errors import RecordingError
+from neuron_eval.unfinished import unfinished
 
 VERSION = 1
 """Raised whenever an older checkpoint cannot be gone on from."""
@@ -34,10 +35,9 @@ class Checkpoint:
 
     def save(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Write the state; a crash while writing leaves the checkpoint before it."""
-        unfinished = self.path.with_name(f".unfinished-{self.path.name}")
-        with unfinished.open("wb") as out:
-            np.savez(out, allow_pickle=False, _fingerprint=np.asarray(self._stamp()), **state)
-        unfinished.replace(self.path)
+        stamp = np.asarray(self._stamp())
+        with unfinished(self.path) as beside, beside.open("wb") as out:
+            np.savez(out, allow_pickle=False, _fingerprint=stamp, **state)
 
     def load(self) -> dict[str, NDArray[Any]] | None:
         """Read the state back; None if there is no checkpoint.

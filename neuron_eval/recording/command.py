@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from neuron_eval.alone import alone_at
 from neuron_eval.recording import job
 from neuron_eval.recording.errors import RecordingError
 from neuron_eval.records import RecordError
@@ -131,6 +132,7 @@ def record(
         raise click.UsageError("--dataset-config goes with --dataset")
     if not neurons and not options["per_layer"]:
         raise click.UsageError("give --neurons (ids, a file, or all) or --per-layer, or both")
+    click.get_current_context().with_resource(alone_at(options["out"]))
     settings = job.Settings(texts=texts, neurons=neurons, levels=quantiles, **options)
     try:
         summary = job.record(settings, say=lambda line: click.echo(line, err=True), bar=_bar)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from neuron_eval.alone import alone_in
+
 MODEL = "neuron-baseline/lexical"
 EMBEDDER = "embed-local/minilm"
 """Named, so that a key in the environment costs nothing here."""
@@ -31,6 +33,8 @@ def demo(neurons: str, limit: int | None, log_dir: str) -> None:
     from neuron_eval.report.report_command import print_report
     from neuron_eval.tasks import formats
 
+    out = Path(log_dir) / REPORT
+    click.get_current_context().with_resource(alone_in(out))
     tasks = [
         make(neurons=neurons)
         for make in (
@@ -52,7 +56,7 @@ def demo(neurons: str, limit: int | None, log_dir: str) -> None:
     console.print()
     finished = [log.location for log in logs if log.status == "success"]
     if finished:
-        print_report(finished, out=Path(log_dir) / REPORT)
+        print_report(finished, out=out)
     console.print(
         "neuron-baseline/lexical only names marked words and embeddings simulate:\n"
         "these numbers are the floor that a language model has to beat.\n\n"

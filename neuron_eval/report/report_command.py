@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from neuron_eval.alone import alone_in
 from neuron_eval.usage_error import usage_errors
 
 WIDTH = 120
@@ -38,6 +39,8 @@ def report(
     """Compare what LOGS (files and folders) say: scores, differences, cost, agreement, failures."""
     if bundle and out is None:
         raise click.UsageError("--bundle needs --out DIR")
+    if out is not None:
+        click.get_current_context().with_resource(alone_in(out))
     try:
         with usage_errors():
             print_report(logs, out=out, baseline=baseline, by=by, prices=prices, bundle=bundle)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from neuron_eval.alone import alone_at
+
 if TYPE_CHECKING:
     from inspect_ai.log import EvalLog
     from inspect_ai.model import Model
@@ -61,6 +63,9 @@ def score(
     model = None if simulator is None else _model(simulator, base_url)
     called = name or score_name(simulator, way)
     added = 0
+    targets = [target for _, target in _pairs(logs, overwrite)]
+    click.get_current_context().with_resource(alone_at(*targets))
+    # Listed again, as another process may have made a copy before this one was alone.
     for source, target in _pairs(logs, overwrite):
         try:
             scored = rescore(

@@ -24,7 +24,7 @@ from neuron_eval.sources.base import (
     strict,
 )
 from neuron_eval.sources.objects import from_json, key, to_json
-from neuron_eval.sources.unfinished import unfinished
+from neuron_eval.unfinished import unfinished
 
 Opener = Callable[[], IO[bytes]]
 """Opens a file for reading from its beginning."""

@@ -28,7 +28,7 @@ from neuron_eval.sources.encoding import batches
 from neuron_eval.sources.jsonl import Opener
 from neuron_eval.sources.objects import KEY
 from neuron_eval.sources.row_groups import holding, narrow, picked, rows_of, starts_of, token_leaves
-from neuron_eval.sources.unfinished import unfinished
+from neuron_eval.unfinished import unfinished
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
