@@ -175,6 +175,14 @@ LOGS = {
         header(lambda d: put("many", d, "eval", "metadata", "neurons_skipped")),
         "cannot be read: invalid literal for int()",
     ),
+    "a choice of neurons that is none": (
+        header(lambda d: put("all", d, "eval", "metadata", "neurons_choice")),
+        "cannot be read: 'str' object has no attribute 'get'",
+    ),
+    "a way to simulate that is none": (
+        header(lambda d: put(["sparse"], d, "eval", "task_args", "simulation")),
+        "cannot be read: unhashable type",
+    ),
     "a solver's arguments that are none": (
         header(
             lambda d: (

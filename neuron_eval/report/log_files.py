@@ -15,7 +15,6 @@ from inspect_ai.log import (
 )
 from pydantic import ValidationError
 
-from neuron_eval.report.table import format_of
 from neuron_eval.report.visible import visible
 
 EXPLAINED, RATED = "task_format", "rated_columns"
@@ -151,7 +150,6 @@ def _unusable(log: EvalLog, name: str) -> str:
         return f"({task}) holds no samples"
     if not read_eval_log_sample_summaries(name):
         return f"({task}) holds results without their samples"
-    format_of(log)
     return ""
 
 

@@ -10,7 +10,7 @@ from inspect_ai.log import EvalLog
 
 from neuron_eval.rating.asking import is_person
 from neuron_eval.report.identity import identity, rater_identity
-from neuron_eval.report.log_files import EXPLAINED, RATED, about, headers, line, short
+from neuron_eval.report.log_files import EXPLAINED, RATED, about, headers, line, short, wrong
 from neuron_eval.report.rater_reading import read_raters
 from neuron_eval.report.run_reading import read_runs
 from neuron_eval.report.runs import Collected
@@ -94,7 +94,11 @@ def _best(
     """Of logs with the same settings the one with the most samples; of equals the newest."""
     best: dict[str, EvalLog] = {}
     for log in _one_version(found, notes):
-        key = same(log)
+        try:
+            key = same(log)
+        except Exception as error:  # of a file that may hold anything
+            notes.append(f"{short(log.location)} cannot be read: {wrong(error)}")
+            continue
         other = best.get(key)
         if other is None:
             best[key] = log
