@@ -156,12 +156,22 @@ def mutants(source: str) -> list[Mutant]:
     found: list[Mutant] = []
     seen: dict[str, int] = {}
     for where, node, changed in places.found:
-        name = f"{where}: {_short(node)} -> {_short(changed)}"
+        name = f"{where}: {_change(node, changed)}"
         seen[name] = seen.get(name, 0) + 1
         if seen[name] > 1:
             name += f" ({seen[name]})"
         found.append(Mutant(name, getattr(node, "lineno", 0), _with(tree, node, changed)))
     return found
+
+
+def _change(node: ast.AST, changed: ast.AST) -> str:
+    if isinstance(node, ast.Call) and isinstance(changed, ast.Call):
+        kept = {one.arg for one in changed.keywords}
+        for one in node.keywords:
+            if one.arg not in kept:
+                return f"{_short(node.func)} without {one.arg}"
+        return f"{_short(node.func)} -> {_short(changed.func)}"
+    return f"{_short(node)} -> {_short(changed)}"
 
 
 def _short(node: ast.AST) -> str:
