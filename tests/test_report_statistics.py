@@ -252,3 +252,21 @@ def test_what_a_published_interval_was_drawn_with_stays():
         rng=np.random.default_rng(0),
     ).confidence_interval
     assert mean_interval(SCORES) == (float(drawn.low), float(drawn.high))
+
+
+def test_without_a_difference_the_power_is_the_significance_at_any_number_of_neurons():
+    for n in (2, 3, 10):
+        assert power(0.0, n) == pytest.approx(0.05)
+
+
+def test_the_neurons_needed_depend_on_the_difference_relative_to_its_spread():
+    assert neurons_needed(7 * with_effect(0.5)) == 34
+    assert neurons_needed(with_effect(0.5) / 7) == 34
+
+
+def test_two_neurons_can_tell_how_many_are_needed_and_rounding_cannot():
+    effect = 0.5 / np.std([0.4, 0.6], ddof=1)
+    assert power(effect, 2) < 0.8 <= power(effect, 3)
+    assert neurons_needed([0.4, 0.6]) == 3
+    assert neurons_needed([1e-12, 1e-12]) is None
+    assert MOST_NEURONS == 10_000_000
