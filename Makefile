@@ -1,12 +1,13 @@
 # make demo   set up, explain the bundled neurons with all five formats, write the report
 # make test   set up, check style and types, run every test
 # make .venv  set up only
+# make mutate make each module that makes numbers wrong, place by place: a test must fail (an hour)
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 EXTRAS ?= local,test,check
 BIN := .venv/bin
 
-.PHONY: .venv demo test check readme reliability clean
+.PHONY: .venv demo test check mutate readme reliability clean
 
 .venv: .venv/installed
 
@@ -30,6 +31,9 @@ check: .venv
 	cp -r neuron_eval build/types/neuron_eval
 	cp -r scorers tasks build/types/neuron_eval/
 	cd build/types && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p neuron_eval
+
+mutate: .venv
+	$(BIN)/python benchmarks/mutate.py
 
 # What the README's table and figure are copied from.
 readme:

@@ -143,12 +143,16 @@ def generation_settings(config: GenerateConfig, reasoning: bool) -> GenerateConf
 
 def reasons(model: Model) -> bool:
     """Whether a model is known, or told by its configuration, to reason before it answers."""
-    config = model.config
+    return reasons_as(str(model), model.config)
+
+
+def reasons_as(model: str, config: GenerateConfig) -> bool:
+    """`reasons` of a model by its name and configuration."""
     if config.reasoning_effort == "none":
         return False
     if config.reasoning_effort is not None or config.reasoning_tokens is not None:
         return True
-    info = get_model_info(str(model))
+    info = get_model_info(model)
     return bool(info and info.reasoning)
 
 

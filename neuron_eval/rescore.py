@@ -15,7 +15,9 @@ from inspect_ai.scorer import Score, Scorer, Target, mean, scorer
 from inspect_ai.solver import TaskState
 from inspect_ai.viewer import TaskSamplesColumn, TaskSamplesView
 
+from neuron_eval.dealt import from_metadata
 from neuron_eval.metrics import interval
+from neuron_eval.report.log_files import wrong
 from neuron_eval.scorers.simulation_correlation import simulation_correlation
 from neuron_eval.simulation.choose import ROLE
 from neuron_eval.viewer import score_scale
@@ -53,7 +55,8 @@ def rescore(
         pack: Likewise.
 
     Raises:
-        CannotScoreError: The log is unfinished, or holds no samples or a score of that name.
+        CannotScoreError: The log is unfinished, or holds no samples, a sample of another
+            project, or a score of that name.
         ValueError: A parameter is not among the allowed values.
     """
     where = log.location or log.eval.task
@@ -63,6 +66,11 @@ def rescore(
         raise CannotScoreError(f"{where}: it holds no samples, so there is nothing to score")
     if any(name in (sample.scores or {}) for sample in log.samples):
         raise CannotScoreError(f"{where}: it has a score {name!r} already; choose another --name")
+    for sample in log.samples:
+        try:
+            from_metadata(sample.metadata, sample.id)
+        except (ValueError, KeyError, TypeError) as error:
+            raise CannotScoreError(f"{where}: sample {sample.id}: {wrong(error)}") from error
     inner = simulation_correlation(simulation, calibration, pack, excerpts_per_call)
     recorded = log.eval.model_roles
     kept = {role: model for role, model in (recorded or {}).items() if role != ROLE}

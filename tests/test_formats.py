@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neuron_eval.formats import FORMATS, format_names, get_format
-from neuron_eval.formats.base import Shown, letter, normalise, prompt_format
+from neuron_eval.formats.base import Shown, bracketed, letter, normalise, prompt_format
 from neuron_eval.prompting import cutoff, explainer_prompt, opening_phrases
 from neuron_eval.prompts.pack import default_pack
 from neuron_eval.prompts.wording import Wording
@@ -234,3 +234,9 @@ def test_the_opening_of_the_answer_carries_the_neurons_number():
     openings = opening_phrases("summary", default_pack())
     assert openings[0].startswith("Explanation of neuron 4 behavior:")
     assert openings[1] == "the main thing this neuron does is find"
+
+
+def test_marks_and_tokens_that_are_not_as_many_are_refused():
+    for marks in ([True], [True, False, True]):
+        with pytest.raises(ValueError, match="zip"):
+            bracketed([" a", " b"], marks)

@@ -5,6 +5,7 @@ import io
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from made_up_runs import FORMATS, five_formats, neuron, run, simulation
 from neuron_eval.rating.places import places
 from neuron_eval.rating.said import Said
 from neuron_eval.rating.turns import Planted
-from neuron_eval.report.agreeing import krippendorff
+from neuron_eval.report.agreeing import clustered, krippendorff
 from neuron_eval.report.page.data import page_data
 from neuron_eval.report.people import all_people
 from neuron_eval.report.rated import choice_units, rating_units
@@ -390,3 +391,22 @@ def test_the_page_has_each_rating_beside_the_scores_and_says_who_chose_what():
     assert [said.get("chosen") for said in first["runs"][:2]] == [["human/alice"], None]
     assert first["comments"] == ["human/alice: a </script> of mine"]
     assert "comments" not in second
+
+
+def test_an_interval_over_neurons_is_that_of_whole_neurons_drawn_again():
+    values = np.arange(12.0) ** 2
+    found = clustered([3, 1, 2, 4, 2], lambda at: float(values[at].mean()), 400)
+    points = [[0, 1, 2], [3], [4, 5], [6, 7, 8, 9], [10, 11]]
+    drawn = np.random.default_rng(0).integers(5, size=(400, 5))
+    means = [values[[i for k in row for i in points[k]]].mean() for row in drawn]
+    assert found.value == values.mean()
+    assert (found.lower, found.upper) == pytest.approx(tuple(np.percentile(means, (2.5, 97.5))))
+
+
+def test_an_interval_needs_nine_tenths_of_the_resamples():
+    def without(share):
+        asked = iter(range(101))
+        return lambda at: None if 0 < next(asked) <= share else 1.0
+
+    assert clustered([1] * 3, without(10), 100).lower == 1.0
+    assert clustered([1] * 3, without(11), 100).lower is None

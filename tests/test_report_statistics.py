@@ -12,6 +12,7 @@ from scipy import stats as scipy_stats
 from neuron_eval.intervals import mean_interval, widened_level
 from neuron_eval.report.power import MOST_NEURONS, neurons_needed, power
 from neuron_eval.report.statistics import (
+    TIE,
     estimate,
     holm,
     paired,
@@ -156,6 +157,8 @@ def test_told_apart_is_an_interval_that_leaves_out_zero():
     assert not told_apart([0.1, 0.9, 0.4], [0.9, 0.1, 0.4])
     assert not told_apart([1.0], [0.0])
     assert not told_apart([0.3, 0.4], [0.3, 0.4])
+    assert not told_apart([TIE, TIE], [0.0, 0.0])
+    assert not told_apart([0.0, 0.0], [TIE, TIE])
 
 
 def test_spearman_is_the_correlation_of_ranks():
@@ -194,3 +197,76 @@ def test_whatever_is_paired_gives_numbers_or_none(pairs):
         assert value is None or math.isfinite(value)
     assert found.p is None or 0 < found.p <= 1
     assert found.needed is None or 2 <= found.needed <= MOST_NEURONS
+
+
+def test_a_difference_of_just_a_tie_is_one_and_a_larger_one_is_not():
+    found = paired([TIE, -TIE, 2 * TIE], [0.0, 0.0, 0.0])
+    assert (found.wins, found.ties, found.losses) == (1, 2, 0)
+
+
+def test_spearman_needs_three_neurons_and_a_spread_of_any_size():
+    assert spearman([1, 2, 3], [1, 2, 3]) == pytest.approx(1.0)
+    assert spearman([0.1, 0.2, 0.3], [0.3, 0.2, 0.1]) == pytest.approx(-1.0)
+    assert spearman([1, 2, 3], [0.5, 0.5, 0.5]) is None
+    assert spearman([0, 0.5, 1], [0, 0.5, 1]) == pytest.approx(1.0)
+
+
+def test_an_interval_needs_two_neurons_and_a_spread_of_any_size():
+    low, high = mean_interval([0.25, 0.75])
+    assert 0.25 <= low < high <= 0.75
+    low, high = mean_interval([0.1, 0.2, 0.3])
+    assert low < 0.2 < high
+    low, high = mean_interval([0.0, 1.0])
+    assert 0 <= low < high <= 1
+    assert mean_interval([0.25, 0.25]) == (0.25, 0.25)
+    assert mean_interval([0.25]) is None
+
+
+def test_two_neurons_widen_as_the_t_distribution_says():
+    reach = math.sqrt(2) * scipy_stats.t.ppf(0.975, 1)
+    assert widened_level(2) == pytest.approx(1 - 2 * scipy_stats.norm.sf(reach))
+    assert widened_level(1) == 0.95
+
+
+@pytest.mark.parametrize("bad", [[0.1, float("nan")], [[0.1, 0.2]], [float("inf"), 1, 2]])
+def test_an_interval_of_what_is_not_finite_or_flat_is_refused(bad):
+    with pytest.raises(ValueError, match=r"finite numbers of shape \[N\]"):
+        mean_interval(bad)
+
+
+def test_numbers_may_come_as_integers():
+    assert paired([1, 0, 2], [0, 0, 0]).difference == 1.0
+    assert estimate([0, 1]).mean == 0.5
+
+
+def test_what_a_published_interval_was_drawn_with_stays():
+    """Another seed or number of resamples would move every interval that was ever reported."""
+    level = widened_level(60)
+    drawn = scipy_stats.bootstrap(
+        (np.sort(SCORES),),
+        np.mean,
+        confidence_level=level,
+        n_resamples=10_000,
+        batch=1_000,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    assert mean_interval(SCORES) == (float(drawn.low), float(drawn.high))
+
+
+def test_without_a_difference_the_power_is_the_significance_at_any_number_of_neurons():
+    for n in (2, 3, 10):
+        assert power(0.0, n) == pytest.approx(0.05)
+
+
+def test_the_neurons_needed_depend_on_the_difference_relative_to_its_spread():
+    assert neurons_needed(7 * with_effect(0.5)) == 34
+    assert neurons_needed(with_effect(0.5) / 7) == 34
+
+
+def test_two_neurons_can_tell_how_many_are_needed_and_rounding_cannot():
+    effect = 0.5 / np.std([0.4, 0.6], ddof=1)
+    assert power(effect, 2) < 0.8 <= power(effect, 3)
+    assert neurons_needed([0.4, 0.6]) == 3
+    assert neurons_needed([1e-12, 1e-12]) is None
+    assert MOST_NEURONS == 10_000_000

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import math
 import os
 import zlib
@@ -20,6 +21,7 @@ from scipy import stats as scipy_stats
 from neuron_eval.intervals import widened_level
 from neuron_eval.report.comparing import compare, label, scorers
 from neuron_eval.report.neurons import neuron_result
+from neuron_eval.report.pairing import baseline_of, comparisons
 from neuron_eval.report.prices import Price, PricesError, dollars, price_of, read_prices
 from neuron_eval.report.reading import collect
 from neuron_eval.report.rendering import WAYS, write_tables
@@ -912,3 +914,23 @@ def test_a_baseline_of_another_explainer_is_named_beside_the_difference():
     assert [row[column].text for row in table.rows] == ["original, gpt-4o-mini"]
     same = paired_table([made_run(), made_run("summary", [0.4, 0.8, 0.5])], "original")
     assert "against" not in [one.heading for one in same.columns]
+
+
+def test_of_several_baselines_the_most_alike_is_taken_in_whatever_order_they_come():
+    def alike(excerpts, seed):
+        settings = {"excerpts": excerpts, "seed": seed, "way": "chat"}
+        return {"identity": json.dumps(settings), "log": f"{excerpts}-{seed}"}
+
+    first, second = made_run(**alike(5, 1)), made_run(**alike(9, 1))
+    run = made_run("summary", **{**alike(9, 2), "log": "s"})
+    for runs in ([first, second, run], [second, first, run]):
+        assert baseline_of(run, runs, "original", SIMULATION) is second
+
+
+def test_a_run_that_cannot_be_compared_stops_no_other():
+    unscored = made_run("avhs", [None, None, None])
+    elsewhere = made_run("summary", explainer="else", log="else.eval")
+    compared = made_run("highlight", [0.2, 0.6, 0.4])
+    found, notes = comparisons([made_run(), unscored, elsewhere, compared], "original", SIMULATION)
+    assert [one.run.format for one in found] == ["highlight"]
+    assert len(notes) == 1

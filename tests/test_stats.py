@@ -205,3 +205,37 @@ def test_values_that_differ_by_rounding_alone_are_constant():
     assert "the simulated activations are all 3" in result.unscored_reason
     # so little is still a difference
     assert pearson([3, 3 + 1e-9, 3 + 2e-9], [0, 1, 2]) == pytest.approx(1, abs=1e-6)
+
+
+def test_predictions_become_the_truth_at_their_percentile():
+    true, predicted = [30.0, 0.0, 10.0, 20.0], [4.0, 1.0, 2.0, 2.0]
+    fitted = fit_percentiles(true, predicted)
+    # The places of 1, 2, 2, 4 among four are 0, 1.5, 1.5, 3, those of the truth 0, 1, 2, 3.
+    assert fitted([1, 2, 4]).tolist() == [0.0, 15.0, 30.0]
+    assert fitted([0, 1.5, 3, 9]).tolist() == [0.0, 7.5, 22.5, 30.0]
+
+
+def test_constant_predictions_and_none_have_no_percentiles_and_two_points_do():
+    assert fit_percentiles([], []) is None
+    assert fit_percentiles([1.0, 2.0, 3.0], [0.5, 0.5, 0.5]) is None
+    assert fit_percentiles([5.0, 3.0], [1.0, 0.0])([0, 0.5, 1]).tolist() == [3.0, 4.0, 5.0]
+
+
+def test_two_points_make_a_line():
+    line = fit_linear([5.0, 3.0], [1.0, 0.0])
+    assert (line.slope, line.intercept) == (pytest.approx(2), pytest.approx(3))
+
+
+def test_nothing_explains_nothing():
+    assert r_squared([], []) is None
+    assert absolute_deviation_explained([], []) is None
+
+
+def test_whole_numbers_are_squared_without_overflow():
+    assert r_squared([10**10, 0], [0, 10**10]) == pytest.approx(-1)
+
+
+def test_without_calibration_nothing_is_fitted_whatever_was_simulated():
+    values = Simulated((9.0, 1.0, 0.0, 0.0), "values")
+    result = measure([(TOP, values)], [(FITTED, values)], "none")
+    assert (result.calibration, result.r_squared) == (None, None)

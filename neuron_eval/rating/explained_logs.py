@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from logging import getLogger
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 from neuron_eval.dealt import DealtNeuron, from_metadata
 from neuron_eval.rating.explained import (
@@ -15,6 +16,9 @@ from neuron_eval.rating.explained import (
     key_of,
     wanted_columns,
 )
+
+if TYPE_CHECKING:
+    from inspect_ai.log import EvalSample
 
 logger = getLogger(__name__)
 
@@ -51,17 +55,21 @@ def from_logs(
     texts: dict[str, dict[str, str]] = {}
     dealt: dict[str, DealtNeuron] = {}
     differing: set[str] = set()
+    left_out = len(notes)
     for column in columns:
-        for id_, neuron, text in _explained(named[column][2].location):
+        for id_, neuron, text in _explained(named[column][2].location, notes):
             if dealt.setdefault(id_, neuron).shown != neuron.shown:
                 differing.add(id_)
             texts.setdefault(id_, {})[column] = text
     full = [id_ for id_, said in texts.items() if len(said) == len(columns)]
     if not full:
+        unread = "".join(f"; {note}" for note in notes[left_out:])
         raise ValueError(
             f"explanations={','.join(places)}: no neuron has an explanation in every log: "
-            f"{', '.join(columns)}"
+            f"{', '.join(columns)}{unread}"
         )
+    for note in notes[left_out:]:
+        logger.warning(note)
     _warn_of_other_excerpts(differing & set(full), columns[0])
     keys = [key_of(dealt[id_]) for id_ in full]
     return Explained(
@@ -88,19 +96,30 @@ def _warn_of_other_excerpts(ids: Collection[str], column: str) -> None:
         )
 
 
-def _explained(log: str) -> Iterator[tuple[str, DealtNeuron, str]]:
+def _explained(log: str, notes: list[str]) -> Iterator[tuple[str, DealtNeuron, str]]:
     """Of each neuron of a log that was explained: id, record, the first epoch's explanation."""
-    from inspect_ai.log import read_eval_log_sample_summaries, read_eval_log_samples_by_id
+    from neuron_eval.report.samples import UNUSED, Samples
 
+    samples = Samples(log, UNUSED | {"events", "scores"})
+    for first in samples.by_neuron(epoch=1):
+        try:
+            found = _of_sample(first[0])
+        except Exception as error:  # of a file that may hold anything
+            samples.leave_out(first, error)
+            continue
+        if found is not None:
+            yield found
+    if samples.note:
+        notes.append(samples.note)
+
+
+def _of_sample(sample: EvalSample) -> tuple[str, DealtNeuron, str] | None:
     from neuron_eval.no_explanation import bad_explanation
-    from neuron_eval.report.run_reading import UNUSED
 
-    wanted = [(one.id, 1) for one in read_eval_log_sample_summaries(log) if one.epoch == 1]
-    unused = UNUSED | {"events", "scores"}
-    for sample in read_eval_log_samples_by_id(log, wanted, exclude_fields=unused):
-        if sample.error is None and bad_explanation(sample.output) is None:
-            dealt = from_metadata(sample.metadata, sample.id)
-            yield str(sample.id), dealt, sample.output.completion
+    if sample.error is not None or bad_explanation(sample.output) is not None:
+        return None
+    id_ = str(sample.id)
+    return id_, from_metadata(sample.metadata, id_), sample.output.completion
 
 
 def _names(runs: Sequence[tuple[str, str]]) -> list[str]:

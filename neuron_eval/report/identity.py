@@ -1,15 +1,27 @@
-"""Which logs were run with the same settings."""
+"""Which logs were run with the same settings: what reaches explainer, simulator and scores."""
 
 from __future__ import annotations
 
 import inspect
 import json
+import posixpath
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from inspect_ai.log import EvalLog, EvalSpec
 
+from neuron_eval.dataset import EXCERPTS
+from neuron_eval.explain import generation_settings, reasons_as
+from neuron_eval.formats import format_names
+from neuron_eval.given.origin import HELD
+from neuron_eval.prompting import CUTOFF_QUANTILE
 from neuron_eval.rating.asking import is_person
 from neuron_eval.report.table import format_of
+from neuron_eval.simulation.chat import EXCERPTS_PER_CALL as CHAT_PACK
+from neuron_eval.simulation.choose import ROLE
+from neuron_eval.simulation.sparse import EXCERPTS_PER_CALL as SPARSE_PACK
+from neuron_eval.sources.choosing import LAYERED
+from neuron_eval.task import NO_SIMULATION
 
 RUNTIME = {
     "adaptive_connections",
@@ -25,40 +37,49 @@ RUNTIME = {
 """Settings of how models are reached, on which no score depends."""
 
 
+EMBEDDER = "embedder"
+"""The role of the model that AdaCS and simulation by embedding embed with."""
+
+OURS = "neuron_eval/"
+"""What the names of this project's solvers begin with, where Inspect names the package."""
+
+PACKED = {"auto": None, "chat": CHAT_PACK, "sparse": SPARSE_PACK}
+"""Ways to simulate several excerpts at once, with how many where the user says nothing."""
+
+NO_SIMULATOR = (NO_SIMULATION, "embedding")
+"""Ways to simulate that no model is asked for."""
+
+CHOOSING = ("select", "layers", "index", "per_layer", "threshold", "scores", "seed")
+
+
 def identity(log: EvalLog) -> str:
     """All settings that a score depends on, as a text: equal for what was run twice.
 
-    How many neurons and epochs were run is not among them.
+    Whatever task, solver, default or spelling they come from. How many neurons and epochs were
+    run is not among them, nor what was left out of a run that went well.
     """
-    from neuron_eval.task import explanation_task
-
     spec = log.eval
-    defaults = {
-        name: parameter.default
-        for name, parameter in inspect.signature(explanation_task).parameters.items()
-        if parameter.default is not parameter.empty
-    }
     settings = {
         "format": format_of(log),
-        "arguments": {**defaults, **spec.task_args, "limit": None},
-        "solver": [spec.solver, spec.solver_args],
-        **_models(spec),
-        "about": {
-            name: value
-            for name, value in (spec.metadata or {}).items()
-            if name.endswith("sha256") or name == "neurons"
-        },
+        "explaining": _explaining(spec, format_of(log)),
+        "neurons": _neurons(spec),
+        "scoring": _scoring(spec),
+        **_models(spec, explains=_explains(spec), roles=_roles(spec)),
     }
     return json.dumps(settings, sort_keys=True, default=str)
 
 
 def rater_identity(log: EvalLog) -> str:
     """As `identity`, of a log of ratings: equal if a rater was asked the same twice."""
+    from neuron_eval.rating.task import rate_task
+
     spec, about = log.eval, log.eval.metadata or {}
+    told_by_header = ("explanations", "neurons", "columns", "pack", "limit")
+    arguments = {**_defaults(rate_task), **spec.task_args}
     settings = {
-        "arguments": {**spec.task_args, "explanations": None, "limit": None},
+        "arguments": {k: v for k, v in arguments.items() if k not in told_by_header},
         "about": {name: about.get(name) for name in RATING},
-        **_models(spec),
+        **_models(spec, explains=False, roles=tuple(spec.model_roles or ())),
     }
     if is_person(spec.model):
         # Where the page was served is no part of it; elsewhere kept answers are answers anew.
@@ -70,17 +91,116 @@ RATING = ("rated_columns", "explanations", "explanations_sha256", "neurons", "ra
 """What a rater was asked about, in the header's metadata."""
 
 
-def _models(spec: EvalSpec) -> dict[str, Any]:
-    """The models of an eval with all settings that what they say depends on."""
+def _defaults(function: Any) -> dict[str, Any]:
+    return {
+        name: parameter.default
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.default is not parameter.empty
+    }
+
+
+def _solver(spec: EvalSpec) -> str | None:
+    """The solver that was named in place of the task's own, ours without the package's name."""
+    return spec.solver and spec.solver.removeprefix(OURS)
+
+
+def _explains(spec: EvalSpec) -> bool:
+    """Whether the solver is one of this project's that asks a model; those of tasks are."""
+    if spec.solver is None:
+        return "explanations" not in (spec.metadata or {})
+    return _solver(spec) in ("explain", *format_names())
+
+
+def _explaining(spec: EvalSpec, format: str) -> dict[str, Any]:
+    """What the explanation depends on besides format, neurons and models."""
+    about, given = spec.metadata or {}, spec.solver_args or {}
+    if _solver(spec) == "given" or (spec.solver is None and not _explains(spec)):
+        if format.partition(" ")[0] in HELD:
+            return {}
+        if spec.solver is None:
+            return {"explanations_sha256": about.get("explanations_sha256")}
+        return {"explanations": _place(given.get("explanations"))}
+    if not _explains(spec):
+        return {"solver": spec.solver, "solver_args": given}
+    said = spec.task_args if spec.solver is None else given
+    return {
+        "cutoff_quantile": said.get("cutoff_quantile", CUTOFF_QUANTILE),
+        "explaining_pack": _pack(spec, said.get("pack")),
+    }
+
+
+def _pack(spec: EvalSpec, path: object) -> object:
+    """The digest of a pack where the header has it, else where it lay."""
+    known = (spec.metadata or {}).get("task_pack_sha256")
+    return known if known and path == spec.task_args.get("pack") else _place(path)
+
+
+def _neurons(spec: EvalSpec) -> dict[str, Any]:
+    """Which neurons, which of their excerpts, and what their explanations are compared with."""
+    about, said = spec.metadata or {}, spec.task_args
+    chosen: Mapping[str, Any] = about.get("neurons_choice") or said
+    choice = {name: chosen.get(name) for name in CHOOSING}
+    if choice["select"] not in LAYERED or choice["select"] == "top_per_layer":
+        choice["seed"] = None  # nothing is drawn
+    return {
+        **choice,
+        "neurons": _place(about.get("neurons")),
+        "scores": _place(choice["scores"]),
+        "excerpts": said.get("excerpts", EXCERPTS),
+        "references_sha256": about.get("references_sha256"),
+    }
+
+
+def _scoring(spec: EvalSpec) -> dict[str, Any]:
+    said = spec.task_args
+    way = said.get("simulation", "auto")
+    if way == NO_SIMULATION:
+        return {"simulation": way}
+    scoring = {"simulation": way, "calibration": said.get("calibration", "linear")}
+    if way not in NO_SIMULATOR:
+        scoring["pack"] = _pack(spec, said.get("pack"))
+    if way in PACKED:
+        scoring["excerpts_per_call"] = said.get("excerpts_per_call") or PACKED[way]
+    return scoring
+
+
+def _place(name: object) -> object:
+    """A path as it is written shortest; an address stays."""
+    if not isinstance(name, str) or not name or "://" in name:
+        return name
+    return posixpath.normpath(name)
+
+
+def _roles(spec: EvalSpec) -> tuple[str, ...]:
+    """The roles that have a part; a solver from elsewhere may use any."""
+    if spec.solver is not None and not _explains(spec) and _solver(spec) != "given":
+        return tuple(spec.model_roles or ())
+    simulated = spec.task_args.get("simulation", "auto") not in NO_SIMULATOR
+    return (EMBEDDER, ROLE) if simulated else (EMBEDDER,)
+
+
+def _models(spec: EvalSpec, explains: bool, roles: Collection[str]) -> dict[str, Any]:
+    """The models of an eval with all settings that what they say depends on.
+
+    Args:
+        spec: The eval.
+        explains: Whether the model is asked for explanations as `neuron_eval.explain` does.
+        roles: The roles that have a part.
+    """
+    config = spec.model_generate_config
+    settings = config.model_dump(exclude_none=True, exclude=RUNTIME)
+    if explains:
+        settings |= generation_settings(config, reasons_as(spec.model, config))
     return {
         "explainer": [spec.model, spec.model_base_url, spec.model_args],
-        "settings": spec.model_generate_config.model_dump(exclude_none=True, exclude=RUNTIME),
+        "settings": settings,
         "roles": {
             role: [
                 one.model_dump(exclude_none=True, exclude={"config": RUNTIME})
                 for one in _listed(bound)
             ]
             for role, bound in (spec.model_roles or {}).items()
+            if role in roles
         },
     }
 

@@ -12,7 +12,7 @@ from inspect_ai.model import ModelUsage
 from inspect_ai.scorer import Score
 
 from neuron_eval.dealt import from_metadata
-from neuron_eval.records import ActivationRecord
+from neuron_eval.records import ActivationRecord, Excerpt
 from neuron_eval.report.runs import NeuronResult, Predicted
 
 SIMULATION = "simulation_correlation"
@@ -131,12 +131,15 @@ def _predicted(sample: EvalSample) -> tuple[Predicted, ...]:
     said: list[Mapping[str, Any]] = (score.metadata or {}).get("excerpts", []) if score else []
     if not said:
         return ()
-    held_out = {e.name: e.record for e in from_metadata(sample.metadata, sample.id).valid}
-    return tuple(
-        Predicted(
-            excerpt=one["excerpt"],
-            record=ActivationRecord(held_out[one["excerpt"]].tokens, tuple(one["true"])),
-            expected=tuple(one["expected"]),
+    held_out = {e.name: e for e in from_metadata(sample.metadata, sample.id).valid}
+    return tuple(_excerpt(held_out[one["excerpt"]], one) for one in said)
+
+
+def _excerpt(excerpt: Excerpt, said: Mapping[str, Any]) -> Predicted:
+    tokens, true, expected = excerpt.record.tokens, tuple(said["true"]), tuple(said["expected"])
+    if not len(tokens) == len(true) == len(expected):
+        raise ValueError(
+            f"{excerpt.name} has {len(tokens)} tokens, {len(true)} true and {len(expected)} "
+            "simulated activations"
         )
-        for one in said
-    )
+    return Predicted(excerpt.name, ActivationRecord(tokens, true), expected)

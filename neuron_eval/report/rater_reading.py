@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from inspect_ai.log import EvalLog, EvalSample
@@ -12,41 +12,86 @@ from neuron_eval.rating.places import places
 from neuron_eval.rating.said import About, Said, mean_said, said_in
 from neuron_eval.rating.turns import Planted
 from neuron_eval.report.identity import rater_identity
+from neuron_eval.report.log_files import RATED, RATING, short, wrong
 from neuron_eval.report.raters import RatedNeuron, Rater
-from neuron_eval.report.run_reading import by_neuron
-
-SCORE = "rating"
-"""The scorer's name."""
+from neuron_eval.report.samples import Samples
 
 
-def read_rater(header: EvalLog) -> Rater:
-    """One log.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a log of ratings was read to."""
+
+    rater: Rater | None
+    """The rater; None if nothing of the log can be used."""
+
+    note: str = ""
+    """A sentence on what could not be read."""
+
+
+def read_raters(headers: Sequence[EvalLog]) -> list[Asked]:
+    """One rater a log.
 
     Args:
-        header: The log without its samples.
+        headers: The logs without their samples.
     """
+    return [_read(header) for header in headers]
+
+
+def _read(header: EvalLog) -> Asked:
+    try:
+        return _read_rater(header)
+    except Exception as error:  # of a file that may hold anything
+        return Asked(None, f"{short(header.location)} cannot be read: {wrong(error)}")
+
+
+def _read_rater(header: EvalLog) -> Asked:
     about = header.eval.metadata or {}
     neurons: dict[str, RatedNeuron] = {}
     again: dict[str, Said | None] = {}
     rated: list[About] = []
-    for samples in by_neuron(header):
-        said = [one for one in map(_about, samples) if said_in(one)]
+    samples = Samples(header.location)
+    columns = _columns(about)
+    for epochs in samples.by_neuron():
+        try:
+            said = [one for one in map(_about, epochs) if said_in(one)]
+            for one in map(said_in, said):
+                _check(one, columns)
+            mean, neuron = _mean(said), _neuron(epochs, said)
+            places(said)
+        except Exception as error:
+            samples.leave_out(epochs, error)
+            continue
         rated += said
-        repeat_of = (samples[0].metadata or {}).get("repeat_of")
+        repeat_of = (epochs[0].metadata or {}).get("repeat_of")
         if repeat_of:
-            again[str(repeat_of)] = _mean(said)
+            again[str(repeat_of)] = mean
         else:
-            neurons[str(samples[0].id)] = _neuron(samples, said)
-    return Rater(
+            neurons[neuron.id] = neuron
+    if not neurons:
+        return Asked(None, samples.note)
+    rater = Rater(
         log=header.location,
         name=header.eval.model,
-        columns=tuple(about["rated_columns"]),
+        columns=columns,
         excerpts=str(about.get("excerpts", "")),
         pack=str(about.get("rating_pack_sha256", "")),
         identity=rater_identity(header),
         neurons=tuple(replace(one, again=again.get(id)) for id, one in neurons.items()),
         places=tuple(places(rated)),
     )
+    return Asked(rater, samples.note)
+
+
+def _columns(about: About) -> tuple[str, ...]:
+    columns = about[RATED]
+    if not isinstance(columns, list) or not all(isinstance(one, str) for one in columns):
+        raise ValueError(f"{RATED} is {columns!r:.60}; expected a list of names")
+    return tuple(columns)
+
+
+def _check(said: Said | None, columns: Sequence[str]) -> None:
+    if said is not None and not set(said.ratings) == set(said.best) == set(columns):
+        raise ValueError(f"it rates {', '.join(said.ratings)}, and not {', '.join(columns)}")
 
 
 def _neuron(samples: Sequence[EvalSample], said: Sequence[About]) -> RatedNeuron:
@@ -70,14 +115,14 @@ def _mean(said: Sequence[About]) -> Said | None:
 
 def _about(sample: EvalSample) -> About:
     """The metadata of the sample's rating."""
-    score = (sample.scores or {}).get(SCORE)
+    score = (sample.scores or {}).get(RATING)
     return (score.metadata or {}) if score else {}
 
 
 def _reason(sample: EvalSample) -> str:
     if sample.error:
         return sample.error.message
-    score = (sample.scores or {}).get(SCORE)
+    score = (sample.scores or {}).get(RATING)
     if score is None:
         return "not scored by the scorer rating"
     return score.explanation or score.reason or "no reason given"

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from inspect_ai.log import (
-    EvalLog,
-    list_eval_logs,
-    read_eval_log,
-    read_eval_log_sample_summaries,
-)
+from inspect_ai.log import EvalLog
 
 from neuron_eval.rating.asking import is_person
 from neuron_eval.report.identity import identity, rater_identity
-from neuron_eval.report.rater_reading import SCORE, read_rater
+from neuron_eval.report.log_files import EXPLAINED, RATED, about, headers, line, short, wrong
+from neuron_eval.report.rater_reading import read_raters
 from neuron_eval.report.run_reading import read_runs
 from neuron_eval.report.runs import Collected
 from neuron_eval.report.table import paper_order
+from neuron_eval.report.visible import visible
 
 
 class NoRunsError(ValueError):
@@ -54,13 +51,17 @@ def collect(places: Sequence[str], *, excerpts: bool = False, workers: int = 1) 
         OSError: A place does not exist.
     """
     chosen = choose(places)
-    if not chosen.explained and not chosen.rated:
-        found = "; ".join(chosen.notes) or "no log files"
+    read = read_runs(chosen.explained, excerpts, workers)
+    asked = read_raters(chosen.rated)
+    runs = [one.run for one in read if one.run is not None]
+    raters = [one.rater for one in asked if one.rater is not None]
+    unread = [one.note for one in read] + [one.note for one in asked]
+    notes = (*chosen.notes, *filter(None, unread))
+    if not runs and not raters:
+        found = "; ".join(notes) or "no log files"
         raise NoRunsError(f"{', '.join(places)}: no log to report on: {found}")
-    runs = read_runs(chosen.explained, excerpts, workers)
     runs.sort(key=lambda run: (*paper_order(run.format), run.explainer, run.simulator))
-    raters = tuple(read_rater(header) for header in chosen.rated)
-    return Collected(tuple(runs), chosen.notes, raters)
+    return Collected(tuple(runs), notes, tuple(raters))
 
 
 def choose(places: Sequence[str]) -> Chosen:
@@ -72,9 +73,9 @@ def choose(places: Sequence[str]) -> Chosen:
     Raises:
         OSError: A place does not exist.
     """
-    headers, notes = _headers(places)
-    explained = [log for log in headers if _about(log, EXPLAINED)]
-    rated = [log for log in headers if _about(log, RATED)]
+    found, notes = headers(places)
+    explained = [log for log in found if about(log, EXPLAINED)]
+    rated = [log for log in found if about(log, RATED)]
     return Chosen(
         tuple(_best(explained, identity, notes)),
         tuple(sorted(_best(rated, rater_identity, notes), key=_by_name)),
@@ -82,102 +83,76 @@ def choose(places: Sequence[str]) -> Chosen:
     )
 
 
-EXPLAINED, RATED = "task_format", "rated_columns"
-"""What the headers of logs of explanations, and of ratings, have in their metadata."""
-
-
-def _about(log: EvalLog, name: str) -> bool:
-    return name in (log.eval.metadata or {})
-
-
 def _by_name(log: EvalLog) -> tuple[bool, str, str, str]:
     model, excerpts = log.eval.model, str((log.eval.metadata or {}).get("excerpts"))
     return not is_person(model), model, excerpts, log.eval.created
 
 
-def _headers(places: Sequence[str]) -> tuple[list[EvalLog], list[str]]:
-    """The finished logs of this project's tasks, and why others are not among them."""
-    headers: list[EvalLog] = []
-    notes: list[str] = []
-    for name in _files(places):
-        try:
-            log = read_eval_log(name, header_only=True)
-        except Exception as error:
-            notes.append(f"{_short(name)} cannot be read, perhaps cut off ({_line(error)})")
-            continue
-        why = _unusable(log, name)
-        if why:
-            notes.append(f"{_short(name)} {why}")
-        else:
-            headers.append(log)
-    return headers, notes
-
-
-def _unusable(log: EvalLog, name: str) -> str:
-    """Why a log does not count; nothing if it does."""
-    task = log.eval.task
-    if not _about(log, EXPLAINED) and not _about(log, RATED):
-        return f"is a log of another task, {task}"
-    if log.status != "success":
-        return f"({task}) did not finish: {_why(log)}"
-    scored = [score.name for score in log.results.scores] if log.results else []
-    if _about(log, RATED) and not scored:
-        return f"({task}) waits for the answers of {log.eval.model}"
-    if _about(log, RATED) and SCORE not in scored:
-        return f"({task}) has no score {SCORE}, only {', '.join(scored)}"
-    if not log.results or not log.results.completed_samples:
-        return f"({task}) holds no samples"
-    if not read_eval_log_sample_summaries(name):
-        return f"({task}) holds results without their samples"
-    return ""
-
-
-def _files(places: Iterable[str]) -> Iterator[str]:
-    seen: set[str] = set()
-    for place in places:
-        if "://" not in place and not Path(place).exists():
-            raise FileNotFoundError(2, "there is no such log file or folder", place)
-        single = place.endswith((".eval", ".json"))
-        for name in [place] if single else [info.name for info in list_eval_logs(place)]:
-            if name not in seen:
-                seen.add(name)
-                yield name
-
-
 def _best(
-    headers: Sequence[EvalLog], same: Callable[[EvalLog], str], notes: list[str]
+    found: Sequence[EvalLog], same: Callable[[EvalLog], str], notes: list[str]
 ) -> list[EvalLog]:
     """Of logs with the same settings the one with the most samples; of equals the newest."""
     best: dict[str, EvalLog] = {}
-    for log in _one_version(headers, notes):
-        key = same(log)
+    for log in _one_version(found, notes):
+        try:
+            key = same(log)
+        except Exception as error:  # of a file that may hold anything
+            notes.append(f"{short(log.location)} cannot be read: {wrong(error)}")
+            continue
         other = best.get(key)
         if other is None:
             best[key] = log
             continue
-        worse, best[key] = sorted((other, log), key=_rank)
-        notes.append(
-            f"{_short(worse.location)} left out: run again as {_short(best[key].location)} with "
-            "the same settings"
-        )
+        worse, best[key] = sorted((log, other), key=_rank)
+        notes.append(_left_out(worse, best[key]))
     return list(best.values())
 
 
-def _rank(log: EvalLog) -> tuple[int, str]:
-    return (log.results.completed_samples if log.results else 0, log.eval.created)
+def _rank(log: EvalLog) -> tuple[int, str, int]:
+    return _samples(log), log.eval.created, len(_scores(log))
 
 
-def _one_version(headers: Sequence[EvalLog], notes: list[str]) -> list[EvalLog]:
+def _left_out(worse: EvalLog, better: EvalLog) -> str:
+    one, other = _told_apart(worse.location, better.location)
+    if _run(worse) != _run(better):
+        return f"{one} left out: run again as {other} with the same settings"
+    if _samples(worse) < _samples(better):
+        return f"{one} left out: {other} is the same log with more samples"
+    if _scores(worse) != _scores(better):
+        return f"{one} left out: {other} is the same log with other scores"
+    return f"{one} left out: {other} is the same log"
+
+
+def _run(log: EvalLog) -> tuple[str, str]:
+    """The same in all copies of a log."""
+    return log.eval.eval_id, log.eval.created
+
+
+def _told_apart(*locations: str) -> Sequence[str]:
+    names = [short(location) for location in locations]
+    return names if len(set(names)) == len(names) else [visible(one) for one in locations]
+
+
+def _samples(log: EvalLog) -> int:
+    return log.results.completed_samples if log.results else 0
+
+
+def _scores(log: EvalLog) -> set[str]:
+    return {score.name for score in log.results.scores} if log.results else set()
+
+
+def _one_version(found: Sequence[EvalLog], notes: list[str]) -> list[EvalLog]:
     """Only logs of the newest comparable task version."""
-    numbers = {number for log in headers if (number := comparable(log.eval.task_version)) >= 0}
+    numbers = {number for log in found if (number := comparable(log.eval.task_version)) >= 0}
     newest = max(numbers, default=-1)
     kept: list[EvalLog] = []
-    for log in headers:
+    for log in found:
         if comparable(log.eval.task_version) == newest:
             kept.append(log)
         else:
+            version = line(str(log.eval.task_version))
             notes.append(
-                f"{_short(log.location)} left out: task version {log.eval.task_version}, whose "
+                f"{short(log.location)} left out: task version {version}, whose "
                 f"scores cannot be compared with those of version {newest}"
             )
     return kept
@@ -185,17 +160,5 @@ def _one_version(headers: Sequence[EvalLog], notes: list[str]) -> list[EvalLog]:
 
 def comparable(version: int | str) -> int:
     """The N of a task version ``N-X``; -1 if it is none."""
-    number = str(version).partition("-")[0]
-    return int(number) if number.isdecimal() else -1
-
-
-def _why(log: EvalLog) -> str:
-    return _line(log.error.message) if log.error else f"its status is {log.status}"
-
-
-def _line(error: object) -> str:
-    return " ".join(str(error).split())[:200]
-
-
-def _short(location: str) -> str:
-    return location.rpartition("/")[2]
+    number = re.match(r"[0-9]{1,9}(?=-|$)", str(version))
+    return int(number[0]) if number else -1

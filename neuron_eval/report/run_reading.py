@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 from multiprocessing import get_context
 
-from inspect_ai.log import (
-    EvalLog,
-    EvalSample,
-    EvalSampleSummary,
-    read_eval_log_sample_summaries,
-    read_eval_log_samples_by_id,
-)
+from inspect_ai.log import EvalLog
 
 from neuron_eval.records import ActivationRecord
 from neuron_eval.report.identity import identity
+from neuron_eval.report.log_files import short, wrong
 from neuron_eval.report.neurons import models, neuron_result
 from neuron_eval.report.runs import NeuronResult, Run
+from neuron_eval.report.samples import Samples
 from neuron_eval.report.spending import Spending
 from neuron_eval.report.table import explainer_of, format_of
-
-UNUSED = {"messages", "attachments", "store", "timelines", "files", "sandbox", "setup"}
-"""What a report needs of no sample."""
-
-AT_ONCE = 25
-"""Samples in memory at a time."""
 
 MANY = 1000
 """From so many samples on, starting further processes pays."""
@@ -36,7 +25,18 @@ MANY = 1000
 Known = dict[ActivationRecord, ActivationRecord]
 
 
-def read_runs(headers: Sequence[EvalLog], excerpts: bool, workers: int = 1) -> list[Run]:
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a log was read to."""
+
+    run: Run | None
+    """The run; None if nothing of it can be used."""
+
+    note: str = ""
+    """A sentence on what could not be read."""
+
+
+def read_runs(headers: Sequence[EvalLog], excerpts: bool, workers: int = 1) -> list[Read]:
     """One run a log; excerpts that several runs hold are kept once.
 
     Args:
@@ -49,28 +49,41 @@ def read_runs(headers: Sequence[EvalLog], excerpts: bool, workers: int = 1) -> l
     if workers < 2 or len(headers) < 2 or samples < MANY:
         return [_shared(read_run(header, excerpts), known) for header in headers]
     with ProcessPoolExecutor(min(workers, len(headers)), get_context("spawn")) as pool:
-        runs = pool.map(partial(read_run, excerpts=excerpts), headers)
-        return [_shared(run, known) for run in runs]
+        found = pool.map(partial(read_run, excerpts=excerpts), headers)
+        return [_shared(one, known) for one in found]
 
 
-def read_run(header: EvalLog, excerpts: bool) -> Run:
+def read_run(header: EvalLog, excerpts: bool) -> Read:
     """One log.
 
     Args:
         header: The log without its samples.
         excerpts: Whether to keep what was simulated for each held-out excerpt.
     """
+    try:
+        return _read_run(header, excerpts)
+    except Exception as error:  # of a file that may hold anything
+        return Read(None, f"{short(header.location)} cannot be read: {wrong(error)}")
+
+
+def _read_run(header: EvalLog, excerpts: bool) -> Read:
     spec, about = header.eval, header.eval.metadata or {}
     spending = Spending()
     results: dict[str, NeuronResult] = {}
     simulator = embedder = ""
-    for samples in by_neuron(header):
-        spending.add(samples)
-        result = neuron_result(samples, excerpts)
+    samples = Samples(header.location)
+    for epochs in samples.by_neuron():
+        try:
+            result, named = neuron_result(epochs, excerpts), models(epochs)
+        except Exception as error:
+            samples.leave_out(epochs, error)
+            continue
+        spending.add(epochs)
         results[result.id] = result
-        named = models(samples)
         simulator, embedder = named[0] or simulator, named[1] or embedder
-    return Run(
+    if not results:
+        return Read(None, samples.note)
+    run = Run(
         log=header.location,
         created=spec.created,
         format=format_of(header),
@@ -85,35 +98,21 @@ def read_run(header: EvalLog, excerpts: bool) -> Run:
         given="explanations" in about,
         neurons_skipped=int(about.get("neurons_skipped", 0)) + int(about.get("neurons_missing", 0)),
     )
+    return Read(run, samples.note)
 
 
-def by_neuron(header: EvalLog) -> Iterator[list[EvalSample]]:
-    """The epochs of one neuron at a time, few samples in memory."""
-    summaries = read_eval_log_sample_summaries(header.location)
-    epochs: dict[str, list[EvalSampleSummary]] = {}
-    for summary in summaries:
-        epochs.setdefault(str(summary.id), []).append(summary)
-    waiting = iter(epochs.values())
-    while group := list(islice(waiting, AT_ONCE)):
-        asked = [(one.id, one.epoch) for neuron in group for one in neuron]
-        samples = read_eval_log_samples_by_id(header.location, asked, exclude_fields=UNUSED)
-        found = {(one.id, one.epoch): one for one in samples}
-        for neuron in group:
-            yield [found[one.id, one.epoch] for one in neuron]
-
-
-def _shared(run: Run, known: Known) -> Run:
+def _shared(read: Read, known: Known) -> Read:
     """The same run, its excerpts' tokens and truth being those of the other runs."""
-    return replace(
-        run,
-        results={
-            id_: replace(
-                result,
-                predicted=tuple(
-                    replace(one, record=known.setdefault(one.record, one.record))
-                    for one in result.predicted
-                ),
-            )
-            for id_, result in run.results.items()
-        },
-    )
+    if read.run is None:
+        return read
+    results = {
+        id_: replace(
+            result,
+            predicted=tuple(
+                replace(one, record=known.setdefault(one.record, one.record))
+                for one in result.predicted
+            ),
+        )
+        for id_, result in read.run.results.items()
+    }
+    return replace(read, run=replace(read.run, results=results))

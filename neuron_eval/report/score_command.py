@@ -49,7 +49,7 @@ def score(
     are in Inspect's cache. Scores are added to a copy, NAME-scored.eval, which keeps those that
     were added earlier; or to the log itself with --overwrite.
     """
-    from inspect_ai.log import read_eval_log, write_eval_log
+    from inspect_ai.log import write_eval_log
 
     from neuron_eval.rescore import CannotScoreError, rescore, score_name
     from neuron_eval.simulation.choose import check_way
@@ -69,7 +69,7 @@ def score(
     for source, target in _pairs(logs, overwrite):
         try:
             scored = rescore(
-                read_eval_log(source),
+                _read(source),
                 model,
                 called,
                 simulation=way,
@@ -91,11 +91,9 @@ def score(
 
 def _pairs(logs: tuple[Path, ...], overwrite: bool) -> list[tuple[str, str]]:
     """Each log to score, and where it goes; listed before anything is written."""
-    from inspect_ai.log import list_eval_logs
+    from neuron_eval.report.log_files import log_files
 
-    paths: list[str] = []
-    for path in logs:
-        paths += [i.name for i in list_eval_logs(str(path))] if path.is_dir() else [str(path)]
+    paths = list(log_files([str(path) for path in logs]))
     if overwrite:
         return [(path, path) for path in paths]
     pairs: dict[str, str] = {}
@@ -105,6 +103,33 @@ def _pairs(logs: tuple[Path, ...], overwrite: bool) -> list[tuple[str, str]]:
         exists = Path(target.removeprefix("file://")).exists()
         pairs[target] = target if exists else location
     return [(source, target) for target, source in pairs.items()]
+
+
+def _read(source: str) -> EvalLog:
+    """A log with its samples; says which of them it only names.
+
+    Raises:
+        CannotScoreError: It cannot be read.
+    """
+    from inspect_ai.log import read_eval_log, read_eval_log_sample_summaries
+
+    from neuron_eval.report.log_files import short, wrong
+    from neuron_eval.rescore import CannotScoreError
+
+    try:
+        log = read_eval_log(source)
+        listed = read_eval_log_sample_summaries(source)
+    except Exception as error:  # of a file that may hold anything
+        raise CannotScoreError(f"{short(source)} cannot be read: {wrong(error)}") from error
+    held = {(str(one.id), one.epoch) for one in log.samples or ()}
+    missing = [str(one.id) for one in listed if (str(one.id), one.epoch) not in held]
+    if missing:
+        click.echo(
+            f"{short(source)}: {len(missing)} of {len(listed)} samples cannot be read and are left "
+            f"out; the first: {missing[0]!r}",
+            err=True,
+        )
+    return log
 
 
 def _copy_of(location: str) -> str:

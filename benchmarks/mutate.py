@@ -1,0 +1,335 @@
+"""Does a test fail if what makes a number is changed?
+
+    python benchmarks/mutate.py [MODULE …]
+
+Makes every module of ``mutants.yaml`` wrong in one place after another: a comparison turned
+round, a number one higher, a mean made a maximum, an argument left out. Runs the tests that the
+file names for the module, the quick ones first, and prints each change that none of them
+notices and that has no reason in the file. Exits with status 1 if there are any, or if a reason
+has no survivor.
+
+A process that has imported what is slow forks for each change, so one costs about a second; the
+whole takes about an hour of CPU. Texts are never changed, nor what only makes the message of an
+error.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import importlib.machinery
+import importlib.util
+import os
+import resource
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.abc import MetaPathFinder
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
+
+import yaml
+
+HERE = Path(__file__).resolve().parent
+CONFIG = HERE / "mutants.yaml"
+
+CPU_SECONDS = 40
+"""What runs longer is an endless loop, and so noticed."""
+
+AT_ONCE = 2
+
+TURNED: dict[type, type] = {
+    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
+    ast.In: ast.NotIn, ast.NotIn: ast.In,
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult,
+    ast.FloorDiv: ast.Mult, ast.Mod: ast.Mult, ast.Pow: ast.Mult,
+    ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd,
+    ast.And: ast.Or, ast.Or: ast.And,
+}  # fmt: skip
+
+CALLED = {
+    "min": "max", "max": "min", "any": "all", "all": "any", "sum": "max", "mean": "max",
+    "fmean": "max", "nanmean": "nanmax", "median": "max", "std": "var", "var": "std",
+    "sorted": "list", "floor": "ceil", "ceil": "floor", "abs": "float", "argmax": "argmin",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A module that is wrong in one place."""
+
+    name: str
+    """The function, and the expression before and after; numbered where one stands twice."""
+
+    line: int
+    """Where."""
+
+    tree: ast.Module
+    """The whole module."""
+
+
+class Places(ast.NodeVisitor):
+    """Finds what can be changed, each with its changes."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self.found: list[tuple[str, ast.AST, ast.AST]] = []
+        self._function: list[str] = []
+
+    def visit(self, node: ast.AST) -> None:
+        """Collect the changes of a node and of those in it."""
+        if isinstance(node, ast.Raise | ast.JoinedStr | ast.Import | ast.ImportFrom):
+            return
+        where = ".".join(self._function) or "module"
+        self.found += [(where, node, changed) for changed in changes(node)]
+        named = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        if named:
+            self._function.append(node.name)
+        for name, field in ast.iter_fields(node):
+            if name in ("annotation", "returns", "decorator_list"):
+                continue
+            for child in field if isinstance(field, list) else [field]:
+                if isinstance(child, ast.AST):
+                    self.visit(child)
+        if named:
+            self._function.pop()
+
+
+def changes(node: ast.AST) -> Iterator[ast.AST]:
+    """What a node can be replaced by."""
+    if isinstance(node, ast.Compare | ast.BinOp | ast.BoolOp | ast.AugAssign):
+        place = node.ops if isinstance(node, ast.Compare) else [node.op]
+        for i, op in enumerate(place):
+            if (other := TURNED.get(type(op))) is not None:
+                changed = copy.deepcopy(node)
+                if isinstance(changed, ast.Compare):
+                    changed.ops[i] = other()
+                else:
+                    changed.op = other()  # type: ignore[union-attr]
+                yield changed
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not | ast.USub):
+        yield node.operand
+    if isinstance(node, ast.If | ast.IfExp) and not isinstance(
+        node.test, ast.Compare | ast.BoolOp | ast.UnaryOp
+    ):
+        changed = copy.copy(node)
+        changed.test = ast.UnaryOp(ast.Not(), node.test)
+        yield changed
+    if isinstance(node, ast.Constant):
+        if isinstance(node.value, bool):
+            yield ast.Constant(not node.value)
+        elif isinstance(node.value, int | float):
+            yield ast.Constant(node.value + 1)
+    if isinstance(node, ast.Call):
+        yield from _changed_calls(node)
+    if isinstance(node, ast.Continue):
+        yield ast.Break()
+    if isinstance(node, ast.Break):
+        yield ast.Continue()
+
+
+def _changed_calls(node: ast.Call) -> Iterator[ast.AST]:
+    function = node.func
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    if name in CALLED:
+        changed = copy.deepcopy(node)
+        if isinstance(changed.func, ast.Attribute):
+            changed.func.attr = CALLED[name]
+        else:
+            changed.func = ast.Name(CALLED[name], ast.Load())
+        yield changed
+    if name[:1].islower():
+        for i, keyword in enumerate(node.keywords):
+            if keyword.arg:
+                changed = copy.copy(node)
+                changed.keywords = node.keywords[:i] + node.keywords[i + 1 :]
+                yield changed
+
+
+def mutants(source: str) -> list[Mutant]:
+    """Every change of a module, one at a time."""
+    tree = ast.parse(source)
+    places = Places()
+    places.visit(tree)
+    found: list[Mutant] = []
+    seen: dict[str, int] = {}
+    for where, node, changed in places.found:
+        name = f"{where}: {_change(node, changed)}"
+        seen[name] = seen.get(name, 0) + 1
+        if seen[name] > 1:
+            name += f" ({seen[name]})"
+        found.append(Mutant(name, getattr(node, "lineno", 0), _with(tree, node, changed)))
+    return found
+
+
+def _change(node: ast.AST, changed: ast.AST) -> str:
+    if isinstance(node, ast.Call) and isinstance(changed, ast.Call):
+        kept = {one.arg for one in changed.keywords}
+        for one in node.keywords:
+            if one.arg not in kept:
+                return f"{_short(node.func)} without {one.arg}"
+        return f"{_short(node.func)} -> {_short(changed.func)}"
+    return f"{_short(node)} -> {_short(changed)}"
+
+
+def _short(node: ast.AST) -> str:
+    """An expression, or what a statement begins with."""
+    return ast.unparse(ast.fix_missing_locations(copy.deepcopy(node))).split("\n")[0]
+
+
+def _with(tree: ast.Module, node: ast.AST, changed: ast.AST) -> ast.Module:
+    class Replaced(ast.NodeTransformer):
+        def visit(self, at: ast.AST) -> Any:
+            return changed if at is node else self.generic_visit(at)
+
+    # Copies the way down to the node only, so that the other changes are not touched.
+    memo = {id(node): node}
+    copied = copy.deepcopy(tree, memo)
+    return ast.fix_missing_locations(Replaced().visit(copied))
+
+
+class Mutated(importlib.machinery.SourceFileLoader):
+    """Loads one module from a changed tree."""
+
+    def __init__(self, name: str, path: str, code: CodeType) -> None:
+        """Keep what is to be run in place of the file."""
+        super().__init__(name, path)
+        self._code = code
+
+    def get_code(self, fullname: str) -> CodeType:
+        """The changed module."""
+        return self._code
+
+
+class Finder(MetaPathFinder):
+    """Puts the changed module in the place of the true one."""
+
+    def __init__(self, name: str, path: Path, code: CodeType) -> None:
+        """Wait for one name."""
+        self._name, self._path, self._code = name, path, code
+
+    def find_spec(self, name: str, path: object = None, target: ModuleType | None = None) -> Any:
+        """The changed module, or None for all others."""
+        if name != self._name:
+            return None
+        package = self._path.name == "__init__.py"
+        return importlib.util.spec_from_file_location(
+            name,
+            self._path,
+            loader=Mutated(name, str(self._path), self._code),
+            submodule_search_locations=[str(self._path.parent)] if package else None,
+        )
+
+
+def module_name(path: Path) -> str:
+    """What a file is imported as; two folders lie beside the package that they belong to."""
+    parts = path.with_suffix("").parts
+    inside = parts if parts[0] == "neuron_eval" else ("neuron_eval", *parts)
+    return ".".join(inside[:-1] if inside[-1] == "__init__" else inside)
+
+
+def living(path: Path, found: Sequence[Mutant], tests: Sequence[str]) -> list[Mutant]:
+    """Those of a module's changes that tests do not notice, each tried in a process of its own."""
+    running: dict[int, int] = {}
+    alive: set[int] = set()
+    for i, one in enumerate(found):
+        if len(running) == AT_ONCE:
+            _wait(running, alive)
+        running[_start(path, one.tree, tests)] = i
+    while running:
+        _wait(running, alive)
+    return [one for i, one in enumerate(found) if i in alive]
+
+
+def _wait(running: dict[int, int], alive: set[int]) -> None:
+    child, status = os.wait()
+    i = running.pop(child)
+    if os.waitstatus_to_exitcode(status) == 0:
+        alive.add(i)
+
+
+def _start(path: Path, tree: ast.Module, tests: Sequence[str]) -> int:
+    child = os.fork()
+    if child:
+        return child
+    status = 1
+    try:
+        resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+        quiet = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(quiet, 1)
+        os.dup2(quiet, 2)
+        code = compile(tree, str(path), "exec")
+        sys.meta_path.insert(0, Finder(module_name(path), path.resolve(), code))
+        import pytest
+
+        options = ["-x", "-q", "--assert=plain", "-p", "no:cacheprovider", "-p", "no:xdist"]
+        status = int(pytest.main([*options, *tests]))
+    finally:
+        os._exit(status)
+
+
+def survivors(path: Path, tests: Sequence[Sequence[str]]) -> tuple[int, list[Mutant]]:
+    """How many changes there are of a module, and those that no test notices.
+
+    Args:
+        path: The module's file.
+        tests: Groups of tests; the next is run on what the one before did not notice.
+    """
+    source = path.read_text()
+    unchanged = Mutant("", 0, ast.parse(source))
+    for group in tests:
+        if not living(path, [unchanged], group):
+            raise SystemExit(f"{path}: {' '.join(group)} fail without any change")
+    left = found = mutants(source)
+    for group in tests:
+        left = living(path, left, group)
+    return len(found), left
+
+
+def main(asked: Sequence[str]) -> int:
+    """Run the modules asked for, or all, and print what is left."""
+    config = yaml.safe_load(CONFIG.read_text())
+    _import_what_is_slow()
+    failed = 0
+    for name, about in config.items():
+        if asked and name not in asked:
+            continue
+        count, left = survivors(Path(name), [group.split() for group in about["tests"]])
+        reasons = {key: why for why, keys in about.get("reasons", {}).items() for key in keys}
+        new = [one for one in left if one.name not in reasons]
+        stale = reasons.keys() - {one.name for one in left}
+        print(
+            f"{name}: {count} changes, {count - len(left)} noticed, {len(left) - len(new)} with a "
+            f"reason, {len(new)} survive",
+            flush=True,
+        )
+        for one in new:
+            print(f"    {name}:{one.line}: {one.name}", flush=True)
+        for key in sorted(stale):
+            print(f"    no survivor has the reason: {key}", flush=True)
+        failed += len(new) + len(stale)
+    return min(failed, 1)
+
+
+def _import_what_is_slow() -> None:
+    """Everything but this package, which each process imports anew."""
+    for name in (
+        "click.testing", "inspect_ai.dataset", "inspect_ai.log", "inspect_ai.model",
+        "inspect_ai.scorer", "inspect_ai.solver", "inspect_ai.viewer", "numpy", "pytest",
+        "scipy.stats", "sklearn.isotonic",
+    ):  # fmt: skip
+        importlib.import_module(name)
+    loaded = [name for name in sys.modules if name.split(".")[0] == "neuron_eval"]
+    if loaded:
+        raise SystemExit(f"{loaded[0]} is loaded before it can be changed")
+
+
+if __name__ == "__main__":
+    os.chdir(HERE.parent)
+    os.nice(19)
+    # Threads do not live through a fork.
+    os.environ |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    sys.path.insert(0, str(HERE.parent))
+    raise SystemExit(main(sys.argv[1:]))
