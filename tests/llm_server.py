@@ -48,7 +48,7 @@ def model_file():
 
 
 @contextmanager
-def running(folder, seconds=120):
+def running(folder, seconds=600):
     """The URL of a server that answers; it is dead afterwards, whatever happened.
 
     Args:
@@ -78,8 +78,11 @@ def _answering(process, address, output, deadline):
 
 def _healthy(url):
     try:
-        with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:
+        with urllib.request.urlopen(f"{url}/health", timeout=60) as answer:
             return answer.status == 200
+    except urllib.error.HTTPError as error:
+        error.close()  # it says 503 for as long as it loads the model
+        return False
     except OSError:
         return False
 

@@ -1,7 +1,7 @@
 """Connections to the page's server that send nothing, or not all."""
 
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import httpx
 import pytest
@@ -26,11 +26,11 @@ def link(serving, tmp_path):
 
 
 def connect(serving):
-    return socket.create_connection(("127.0.0.1", serving.port), 10)
+    return socket.create_connection(("127.0.0.1", serving.port), 60)
 
 
 def page(link):
-    return httpx.get(link, trust_env=False).status_code
+    return httpx.get(link, trust_env=False, timeout=60).status_code
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: "])
@@ -46,9 +46,10 @@ def test_a_second_request_that_does_not_end_is_cut_off_too(serving, monkeypatch)
     with connect(serving) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         replied = connection.recv(10_000)
-        connection.sendall(b"GET / HT")
-        while more := connection.recv(10_000):
-            replied += more
+        with suppress(ConnectionError):  # closed before so much was sent
+            connection.sendall(b"GET / HT")
+            while more := connection.recv(10_000):
+                replied += more
         assert replied.count(b"HTTP/1.1 ") == 1
 
 
@@ -64,12 +65,13 @@ def test_a_request_that_takes_long_is_not_cut_off(serving, link, monkeypatch):
         connection.settimeout(3 * SOON)
         with pytest.raises(TimeoutError):
             connection.recv(100)
-        connection.settimeout(10)
+        connection.settimeout(60)
         connection.sendall(b"}")
         assert connection.recv(10_000).startswith(b"HTTP/1.1 400")
 
 
-def test_many_silent_connections_keep_nobody_out(serving, link):
+def test_many_silent_connections_keep_nobody_out(serving, link, monkeypatch):
+    monkeypatch.setattr(connections, "PATIENCE_SECONDS", 600)
     with ExitStack() as stack:
         silent = [stack.enter_context(connect(serving)) for _ in range(250)]
         assert page(link) == 200

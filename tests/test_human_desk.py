@@ -45,6 +45,10 @@ def listed(desk):
     return {key: reply.at for key, (_, reply) in desk.overview()[2].items()}
 
 
+LONG = 600
+"""Seconds after which a test that waits fails."""
+
+
 @contextmanager
 def stuck_disk(monkeypatch):
     """Syncing takes until this ends; gives an event that is set when it has begun."""
@@ -52,7 +56,7 @@ def stuck_disk(monkeypatch):
 
     def slow(descriptor):
         begun.set()
-        assert go_on.wait(20)
+        assert go_on.wait(LONG)
         sync(descriptor)
 
     monkeypatch.setattr(os, "fsync", slow)
@@ -113,7 +117,7 @@ def test_an_answer_waits_for_another_process_and_heeds_what_that_wrote(two):
         thread.start()
         assert not done.wait(0.3)
         file.append([{"question": key, "handed_over": True, "at": at}])
-    thread.join(10)
+    thread.join(LONG)
     assert refused == ["this answer was handed over already and is final"]
 
 
@@ -192,15 +196,15 @@ def test_nobody_waits_for_a_disk_that_is_at_work(two, monkeypatch):
     with stuck_disk(monkeypatch) as begun:
         thread = threading.Thread(target=mine.answer, args=(key, FIVE, None))
         thread.start()
-        assert begun.wait(10)
+        assert begun.wait(LONG)
         started = time.monotonic()
         assert mine.handed_over(key) is None
         assert mine.overview()[1] == [key]
         assert mine.show(key)[1] is None
         with mine.waiting(key):
             mine.look()
-        assert time.monotonic() - started < 5
-    thread.join(10)
+        assert time.monotonic() - started < LONG / 10
+    thread.join(LONG)
     assert answers(mine) == {key: FIVE}
 
 
@@ -209,9 +213,9 @@ def test_another_process_does_not_count_what_is_not_yet_on_the_disk(two, monkeyp
     with stuck_disk(monkeypatch) as begun:
         thread = threading.Thread(target=mine.answer, args=(key, FIVE, None))
         thread.start()
-        assert begun.wait(10)
+        assert begun.wait(LONG)
         assert other.overview()[1] == [key]
-    thread.join(10)
+    thread.join(LONG)
     assert other.overview()[1] == []
 
 

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 import anyio
 import httpx
 import pytest
+import tenacity
 from human_eval import question
 from inspect_ai import Task, eval
 from inspect_ai.dataset import MemoryDataset, Sample
@@ -23,6 +24,8 @@ from neuron_eval.human.store import AnswerFile
 from neuron_eval.rating.question import from_json
 from neuron_eval.usage_error import UsageError
 
+LONG = 300
+"""Seconds after which a test that waits fails."""
 RATED = {"ratings": {"A": 4, "B": 1, "C": 5}, "best": "C", "comment": "é"}
 
 
@@ -52,9 +55,9 @@ def messages(i):
 
 
 class Person(threading.Thread):
-    """Answers all that is open after a while, and hands it over."""
+    """Answers all that is open after an event, and hands it over."""
 
-    def __init__(self, rater, count=1, after=0.0, rated=RATED):
+    def __init__(self, rater, count=1, after=None, rated=RATED):
         super().__init__(daemon=True)
         self.rater, self.count, self.after, self.rated = rater, count, after, rated
         self.shown = []
@@ -62,8 +65,10 @@ class Person(threading.Thread):
     def run(self):
         while not (link := self._link()):
             time.sleep(0.02)
-        time.sleep(self.after)
-        with httpx.Client(headers={"Origin": link.rsplit("/", 2)[0]}, trust_env=False) as client:
+        if self.after:
+            self.after.wait(LONG)
+        origin = {"Origin": link.rsplit("/", 2)[0]}
+        with httpx.Client(headers=origin, trust_env=False, timeout=LONG) as client:
             while len(self.shown) < self.count:
                 for key in client.get(link + "state").json()["open"]:
                     shown = client.get(f"{link}question/{key}").json()["question"]
@@ -90,7 +95,8 @@ def rate(task, tmp_path, rater="alice", person=None, **options):
     )
     (log,) = eval(task, model=model, **options)
     if person:
-        person.join(10)
+        person.join(LONG)
+        assert not person.is_alive()
     return log
 
 
@@ -141,10 +147,20 @@ def test_answers_of_an_earlier_run_are_said_to_be_used_again_once(tmp_path, monk
     assert f"from {tmp_path / 'answers' / 'rater-alice.jsonl'}; -M answers=DIR" in said
 
 
-def test_an_attempt_that_times_out_does_not_ask_twice(tmp_path):
+def test_an_attempt_that_times_out_does_not_ask_twice(tmp_path, monkeypatch):
+    attempts, second, first = [], threading.Event(), provider.HumanRater.generate
+
+    async def generate(rater, **arguments):
+        attempts.append(arguments)
+        if len(attempts) > 1:
+            second.set()
+        return await first(rater, **arguments)
+
+    monkeypatch.setattr(provider.HumanRater, "generate", generate)
+    monkeypatch.setattr(provider.HumanRater, "retry_wait", lambda _: tenacity.wait_none())
     task = asking(question())
     task.config = GenerateConfig(attempt_timeout=1)
-    person = Person("alice", after=1.5)
+    person = Person("alice", after=second)
     log = rate(task, tmp_path, person=person)
     assert completions(log) == [RATED]
     assert person.shown == [question()["title"]]
@@ -207,9 +223,11 @@ def test_a_browser_is_opened_once_for_one_rater_with_a_display(tmp_path, monkeyp
     monkeypatch.setattr(opening.webbrowser, "open", opened.append)
     monkeypatch.setattr(opening, "_has_display", lambda: True)
     model = get_model("human/alice", answers=str(tmp_path), memoize=False)
-    Person("alice", count=2).start()
+    person = Person("alice", count=2)
+    person.start()
     eval(asking(question(), question(1)), model=model)
-    deadline = time.monotonic() + 5
+    person.join(LONG)
+    deadline = time.monotonic() + LONG
     while not opened and time.monotonic() < deadline:
         time.sleep(0.02)
     assert len(opened) == 1
@@ -264,7 +282,7 @@ def test_the_eval_s_loop_does_not_wait_for_the_disk(tmp_path, monkeypatch):
 
     def stuck(file, **options):
         begun.set()
-        assert go_on.wait(20)
+        assert go_on.wait(LONG)
         return set()
 
     monkeypatch.setattr(AnswerFile, "read_on", stuck)

@@ -40,7 +40,7 @@ def bob(serving, tmp_path):
 @pytest.fixture
 def client(serving):
     origin = f"http://127.0.0.1:{serving.port}"
-    with httpx.Client(headers={"Origin": origin}, trust_env=False) as client:
+    with httpx.Client(headers={"Origin": origin}, trust_env=False, timeout=600) as client:
         yield client
 
 
@@ -236,21 +236,21 @@ def test_nobody_s_page_waits_for_another_s_disk(client, alice, bob, monkeypatch)
 
     def slow(descriptor):
         begun.set()
-        assert go_on.wait(20)
+        assert go_on.wait(600)
         sync(descriptor)
 
     monkeypatch.setattr(os, "fsync", slow)
     thread = threading.Thread(target=answer, args=(client, alice, key))
     thread.start()
     try:
-        assert begun.wait(10)
-        with httpx.Client(trust_env=False, timeout=5) as other:
+        assert begun.wait(60)
+        with httpx.Client(trust_env=False, timeout=60) as other:
             for link in (alice.link, alice.link + "state", bob.link + "state"):
                 assert other.get(link).status_code == 200
             assert other.get(f"{alice.link}question/{key}").status_code == 200
     finally:
         go_on.set()
-        thread.join(10)
+        thread.join()
 
 
 def test_what_is_answered_is_not_converted_for_its_title(client, alice, monkeypatch):

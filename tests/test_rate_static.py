@@ -231,7 +231,7 @@ def test_inspect_score_takes_the_file_in_as_printed_and_by_precomputed_scores(ma
         for run in runs
     ]
     for process in processes:
-        said, _ = process.communicate(timeout=120)
+        said, _ = process.communicate(timeout=600)
         assert process.returncode == 0, said
     own_scores, others = (scores_in(path) for path in (own, other))
     assert own_scores["rating"] == {

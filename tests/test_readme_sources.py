@@ -157,7 +157,7 @@ def test_the_hub_is_read_by_the_command_as_it_stands(tmp_path):
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
         )
     assert done.returncode == 0, done.stdout + done.stderr
     (info,) = list_eval_logs(str(tmp_path / "logs"))

@@ -26,7 +26,7 @@ def test_a_skip_in_another_process_fails_the_run_where_none_is_allowed(tmp_path)
         env={**inherited, "NEURON_EVAL_NO_SKIPS": "1"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert "1 passed, 1 skipped" in done.stdout, done.stdout + done.stderr
