@@ -6,6 +6,8 @@ from importlib import util
 
 import pytest
 
+WAIT_MS = 180_000
+"""How long to wait for what must come; only a test that fails waits so long."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
     "--no-sandbox",
@@ -35,7 +37,7 @@ def browser():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        chromium = playwright.chromium.launch(executable_path=found, args=FLAGS, timeout=WAIT_MS)
         try:
             yield chromium
         finally:

@@ -1,17 +1,49 @@
 """Every test gets folders of its own for Inspect's cache, logs and data."""
 
+import gc
 import os
+import sys
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from inspect_ai.log._log import eval_config_defaults
 from inspect_ai.model import GenerateConfig
 from inspect_ai.model._generate_config import set_active_generate_config
 from inspect_ai.model._model import init_model_roles
 
 # Every run tries the same examples; --hypothesis-profile=default searches for others.
-settings.register_profile("same", derandomize=True)
+# On a busy machine an example may take any time.
+BUSY = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("same", derandomize=True, **BUSY)
+settings.register_profile("default", **BUSY)
 settings.load_profile("same")
+
+
+OPENINGS = {"socket.__new__", "sqlite3.connect", "subprocess.Popen", "tempfile.mkdtemp"}
+"""What Python says when something is opened that warns if nobody closes it."""
+
+_opened = []
+
+
+def _notice(event, _):
+    if event in OPENINGS:
+        _opened.append(event)
+
+
+sys.addaudithook(_notice)
+
+
+@pytest.fixture(autouse=True)
+def _leaks_are_blamed_here():
+    """What a test leaves open is an error of this test, not of the one that runs by chance later.
+
+    An event loop, and so every eval, opens sockets too. What is in a cycle warns only when it is
+    collected, and a warning in a finalizer becomes an error of the test that runs just then.
+    """
+    _opened.clear()
+    yield
+    if _opened:
+        gc.collect()
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +64,12 @@ def _own_folders(tmp_path, monkeypatch):
 
 def _not_looked_on():
     return {**eval_config_defaults(), "log_realtime": False}
+
+
+def pytest_collection_finish():
+    """What is imported by now stays: a collection need not look at it, and takes a tenth."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_sessionfinish(session, exitstatus):

@@ -14,6 +14,8 @@ import threading
 from contextlib import contextmanager
 from pathlib import Path
 
+LONG = 300
+"""Seconds after which what has not come is not waited for."""
 LINK = re.compile(r"(\w+) rates at (http://\S+/)")
 PLANTED = (
     "</script><img src=x onerror=\"window.broken='yes'\">\u202e<script>window.broken=1</script>"
@@ -168,7 +170,7 @@ class HumanEval:
 
     def wait_for_links(self, *raters):
         while not set(raters) <= set(self.links):
-            assert self._told.wait(60), self.said
+            assert self._told.wait(LONG), self.said
             self._told.clear()
         return [self.links[rater] for rater in raters]
 
@@ -180,7 +182,7 @@ class HumanEval:
         self._process.stderr.close()
 
     def finish(self):
-        code = self._process.wait(60)
+        code = self._process.wait(LONG)
         self.kill()
         assert code == 0, self.said
 

@@ -185,7 +185,7 @@ def _limited(asked):
 def _post(url, body):
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
     try:
-        with urllib.request.urlopen(request, timeout=300) as answer:
+        with urllib.request.urlopen(request, timeout=900) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         with error:

@@ -10,12 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
-from browsing import browser
+from browsing import WAIT_MS, browser
 from human_eval import VISIBLE, HumanEval, in_terminal, press, read_on, title, waits_for_answer
 
 pytestmark = pytest.mark.browser
 
-WAIT_MS = 30_000
 DESK = {"width": 1280, "height": 860}
 PHONE = {"width": 360, "height": 740}
 WIDE = "e => e.scrollWidth - e.clientWidth"
@@ -50,7 +49,8 @@ def visit(chromium):
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("request", lambda request: asked.append(request.url))
         page.goto(link)
-        page.wait_for_selector("html[data-view]")
+        page.wait_for_selector("html[data-view=question]")
+        page.get_by_text("of 3 answered").wait_for()  # the eval has asked them all
         return page
 
     yield open_page
@@ -105,7 +105,6 @@ def test_a_skip_needs_a_reason(visit, link):
 def planted_page(visit, link, **options):
     """The question with planted markup."""
     page = visit(link, **options)
-    page.get_by_text("of 3 answered").wait_for()
     while neuron_of(page) != 1:
         answer(page)
     return page
@@ -227,7 +226,6 @@ def test_letters_and_numbers_do_nothing_in_a_text_or_when_turned_off(visit, link
 
 def test_a_key_held_down_does_not_hand_over_what_was_just_saved(visit, link):
     page = visit(link)
-    page.get_by_text("0 of 3 answered").wait_for()
     answer(page)
     answer(page)
     press(page, "A 1 B 1 C 1 Shift+A")
@@ -252,7 +250,7 @@ def test_what_another_tab_handed_over_is_said_to_be_final(visit, link):
 
 
 def test_in_a_terminal_the_link_is_in_the_console_of_inspects_display(tmp_path):
-    seen, deadline = b"", time.monotonic() + 60
+    seen, deadline = b"", time.monotonic() + WAIT_MS / 1000
     with in_terminal(tmp_path, "eval", "ask.py", *ALICE) as terminal:
         while b"alice rates at http://127.0.0.1:" not in seen:
             read = read_on(terminal)

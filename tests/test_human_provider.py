@@ -150,11 +150,11 @@ def test_answers_of_an_earlier_run_are_said_to_be_used_again_once(tmp_path, monk
 def test_an_attempt_that_times_out_does_not_ask_twice(tmp_path, monkeypatch):
     attempts, second, first = [], threading.Event(), provider.HumanRater.generate
 
-    async def generate(rater, *arguments):
+    async def generate(rater, *arguments, **options):
         attempts.append(arguments)
         if len(attempts) > 1:
             second.set()
-        return await first(rater, *arguments)
+        return await first(rater, *arguments, **options)
 
     monkeypatch.setattr(provider.HumanRater, "generate", generate)
     monkeypatch.setattr(provider.HumanRater, "retry_wait", lambda _: tenacity.wait_none())

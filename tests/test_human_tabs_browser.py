@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 import pytest
-from browsing import browser
+from browsing import WAIT_MS, browser
 from human_eval import press, question, title
 
 from neuron_eval.human.opening import leading_to
@@ -54,7 +54,7 @@ def visit(chromium, seat):
         if clock:
             page.clock.install()
             page.clock.pause_at(datetime.now() + timedelta(days=1))
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(WAIT_MS)
         page.on("pageerror", lambda error: broken.append(str(error)))
         page.goto(link)
         page.wait_for_selector("html[data-view=question]")

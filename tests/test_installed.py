@@ -21,7 +21,7 @@ def run(*command, cwd, python=sys.executable, **environment):
         env={**os.environ, "INSPECT_DISPLAY": "plain", **environment},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]

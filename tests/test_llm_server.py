@@ -127,7 +127,7 @@ def test_the_command_line_explains_simulates_and_counts_what_it_could_not_read(
         env={**environment, "INSPECT_DISPLAY": "plain", "LOCAL_API_KEY": "none"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]

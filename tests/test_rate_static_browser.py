@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from browsing import browser
+from browsing import WAIT_MS, browser
 from inspect_ai import score
 from static_pages import PLANTED, SAID, columns, logs_by_rater, rate_static
 
@@ -51,7 +51,7 @@ def visit(chromium, folder):
         if script:
             context.add_init_script(script)
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(WAIT_MS)
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("request", lambda request: asked.append(request.url))

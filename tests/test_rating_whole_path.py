@@ -17,7 +17,7 @@ from statistics import fmean
 from zlib import crc32
 
 import pytest
-from browsing import browser
+from browsing import WAIT_MS, browser
 from human_eval import HumanEval, press, title, waits_for_answer
 from inspect_ai import eval as run_eval
 from inspect_ai.log import read_eval_log
@@ -29,7 +29,6 @@ from neuron_eval.testing import asked, fake_embedder, fake_rater
 
 pytestmark = pytest.mark.browser
 
-WAIT_MS = 30_000
 FORMATS = ("original", "summary", "highlight")
 NEURONS = ("smollm2/L2N334", "smollm2/L2N1053", "smollm2/L2N599", "smollm2/L5N124")
 """Three different explanations, three, two and two."""

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from browsing import browser
+from browsing import WAIT_MS, browser
 from made_up_runs import FORMATS, excerpt, five_formats, neuron, run
 
 from neuron_eval.report.figures import write_figures
@@ -20,7 +20,6 @@ from neuron_eval.report.tables.base import Cell, Column, Table
 
 pytestmark = pytest.mark.browser
 
-WAIT_MS = 30_000
 DESK = {"width": 1280, "height": 860}
 PHONE = {"width": 360, "height": 740}
 PLANTED = (

@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from browsing import browser, executable
+from browsing import WAIT_MS, browser, executable
 from inspect_ai import eval as run_eval
 from inspect_ai.log import resolve_sample_attachments
 
@@ -25,7 +25,6 @@ from neuron_eval.testing import fake_embedder
 
 pytestmark = pytest.mark.browser
 
-WAIT_MS = 30_000
 WINDOW = {"width": 1280, "height": 860}
 BAR = 28
 NEURONS = "smollm2"
