@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+
+from neuron_eval.surrogates import replace_surrogates
 
 
 def check_choice(name: str, value: object, allowed: Sequence[str]) -> str:
@@ -34,6 +37,18 @@ def check_text(name: str, value: object) -> None:
     """
     if not isinstance(value, str):
         raise ValueError(f"{name}={value!r}: expected one name or file")
+
+
+def check_writable(**parameters: object) -> None:
+    """Refuse texts that no log can hold, such as a file's name that is no UTF-8.
+
+    Raises:
+        ValueError: Names the parameter and the value.
+    """
+    for name, value in parameters.items():
+        text = json.dumps(value, ensure_ascii=False, default=str)
+        if text != replace_surrogates(text):
+            raise ValueError(f"{name}={value!r}: expected text that can be written as UTF-8")
 
 
 def check_flag(name: str, value: object) -> None:

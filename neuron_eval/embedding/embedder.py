@@ -12,7 +12,7 @@ from inspect_ai.model import ChatMessage, ChatMessageUser, Model, get_model
 from neuron_eval.caching import cache_policy
 from neuron_eval.concurrently import first_error
 from neuron_eval.edge import guarded
-from neuron_eval.embedding.exchange import take_vectors
+from neuron_eval.embedding.exchange import EmbeddingError, take_vectors
 from neuron_eval.embedding.memo import Vector, memo_of, under_way
 
 TEXTS_PER_REQUEST = 256
@@ -80,7 +80,8 @@ class TextEmbedder:
 
         Raises:
             ValueError: A text is empty or cannot be written as UTF-8.
-            EmbeddingError: The model's reply is not one finite, non-zero vector a text.
+            EmbeddingError: The model's reply is not one finite, non-zero vector a text, or not of
+                the dimensions of those before.
         """
         # sorted, so that the same set of texts makes the same requests
         wanted = sorted(set(texts))
@@ -130,5 +131,11 @@ class TextEmbedder:
         cache = cache_policy(self.model, **scopes)
         output = await self.model.generate(messages, cache=cache)
         vectors = take_vectors(output, len(texts))
+        known = memo_of(self.model.api).dimensions
+        if known not in (None, vectors.shape[1]):
+            raise EmbeddingError(
+                f"The model {output.model!r} returned vectors of {vectors.shape[1]} dimensions, "
+                f"and of {known} before; such vectors cannot be compared."
+            )
         vectors.flags.writeable = False  # they are shared from here on
         return dict(zip(texts, vectors, strict=True))

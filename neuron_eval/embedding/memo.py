@@ -50,6 +50,12 @@ class Memo:
                 _, old = self._vectors.popitem(last=False)
                 self._bytes -= old.nbytes
 
+    @property
+    def dimensions(self) -> int | None:
+        """Of its vectors, which all have the same; None while there are none."""
+        with self._lock:
+            return next((vector.size for vector in self._vectors.values()), None)
+
     def __len__(self) -> int:
         return len(self._vectors)
 
