@@ -30,6 +30,7 @@ from neuron_eval.prompting import (
     opening_phrases,
 )
 from neuron_eval.prompts.pack import load_pack
+from neuron_eval.server_errors import about_neuron, asked
 from neuron_eval.usage_error import usage_errors
 
 MAX_TOKENS = 60
@@ -112,12 +113,14 @@ async def _generate(state: TaskState, generate: Generate) -> TaskState:
     model = guarded(get_model())
     settings = generation_settings(model.config, reasons(model))
     prompt = list(state.messages)
-    state = await generate(state, **settings)
+    with about_neuron(state.sample_id), asked("explainer", model):
+        state = await generate(state, **settings)
     starved = state.output.stop_reason == "max_tokens" and not state.output.completion.strip()
     if starved and "max_tokens" in settings:
         state.messages = prompt
         del settings["max_tokens"]
-        state = await generate(state, **settings)
+        with about_neuron(state.sample_id), asked("explainer", model):
+            state = await generate(state, **settings)
     return state
 
 

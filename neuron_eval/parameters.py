@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 
@@ -64,6 +65,18 @@ def _finite(value: float) -> bool:
         return math.isfinite(value)
     except OverflowError:
         return False
+
+
+def check_writable(**parameters: object) -> None:
+    """Refuse texts that no log can hold, such as a file's name that is no UTF-8.
+
+    Raises:
+        ValueError: Names the parameter and the value.
+    """
+    for name, value in parameters.items():
+        text = json.dumps(value, ensure_ascii=False, default=str)
+        if text != replace_surrogates(text):
+            raise ValueError(f"{name}={shown(value)}: expected text that can be written as UTF-8")
 
 
 def check_flag(name: str, value: object) -> None:

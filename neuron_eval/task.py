@@ -12,7 +12,7 @@ from inspect_ai.solver import Solver
 from neuron_eval.dataset import EXCERPTS, NeuronSet, dataset, neuron_set
 from neuron_eval.explain import explain
 from neuron_eval.metrics import interval
-from neuron_eval.parameters import check_flag, check_number
+from neuron_eval.parameters import check_flag, check_number, check_writable
 from neuron_eval.prompting import CUTOFF_QUANTILE, cutoff
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.scorers.adacs import adacs
@@ -64,6 +64,8 @@ def format_task(format: str, parameters: Parameters) -> Task:
             f"-T {', '.join(sorted(unknown))}: no such parameter; there are "
             f"{', '.join(Parameters.__annotations__)}"
         )
+    with usage_errors():
+        check_writable(format=format, **parameters)
     return explanation_task(format=format, **parameters)
 
 

@@ -8,6 +8,7 @@ from inspect_ai.solver import TaskState
 from neuron_eval.embedding import TextEmbedder, cosine, resolve_embedder
 from neuron_eval.metrics import interval
 from neuron_eval.no_explanation import bad_explanation
+from neuron_eval.server_errors import about_neuron, asked
 
 
 @scorer(metrics=[mean(), interval()])
@@ -33,10 +34,11 @@ def adacs() -> Scorer:
             return bad
         others: list[str] = (state.metadata or {}).get("unrelated_references", [])
         embedder = TextEmbedder(resolve_embedder())
-        vectors = {
-            **await embedder.embed([reference, *others]),
-            **await embedder.embed([explanation]),
-        }
+        with about_neuron(state.sample_id), asked("embedder", embedder.model):
+            vectors = {
+                **await embedder.embed([reference, *others]),
+                **await embedder.embed([explanation]),
+            }
         value = cosine(vectors[explanation], vectors[reference])
         levels = [cosine(vectors[explanation], vectors[other]) for other in others]
         level = sum(levels) / len(levels) if levels else None

@@ -11,6 +11,7 @@ from neuron_eval.metrics import interval
 from neuron_eval.no_explanation import bad_explanation
 from neuron_eval.parameters import check_excerpts_per_call
 from neuron_eval.prompts.pack import load_pack
+from neuron_eval.server_errors import about_neuron
 from neuron_eval.simulation.base import Simulation
 from neuron_eval.simulation.choose import check_way, choose_simulation, simulator
 from neuron_eval.simulation.measure import (
@@ -56,8 +57,9 @@ def simulation_correlation(
         bad = bad_explanation(state.output)
         if bad is not None:
             return bad
-        chosen = await choose_simulation(way, wording, simulator(), excerpts_per_call)
-        result = await _simulated(chosen.simulation, explanation, dealt, fit)
+        with about_neuron(state.sample_id):
+            chosen = await choose_simulation(way, wording, simulator(), excerpts_per_call)
+            result = await _simulated(chosen.simulation, explanation, dealt, fit)
         metadata = score_metadata(result, chosen.simulation, chosen.why, str(state.model))
         if result.correlation is None:
             return Score.unscored(

@@ -80,7 +80,8 @@ class TextEmbedder:
 
         Raises:
             ValueError: A text is empty or cannot be written as UTF-8.
-            EmbeddingError: The model's reply is not one finite, non-zero vector a text.
+            EmbeddingError: The model's reply is not one finite, non-zero vector a text, or not of
+                the dimensions of those before.
         """
         # sorted, so that the same set of texts makes the same requests
         wanted = sorted(set(texts))

@@ -23,6 +23,7 @@ from inspect_ai.model import (
 )
 from inspect_ai.tool import ToolChoice, ToolInfo
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
 from neuron_eval.embedding.address import split_address
 from neuron_eval.embedding.exchange import (
@@ -31,6 +32,7 @@ from neuron_eval.embedding.exchange import (
     embedding_output,
     texts_of,
 )
+from neuron_eval.server_errors import shortened
 
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI
@@ -197,8 +199,8 @@ class OpenAIEmbedder(ModelAPI):
         data = getattr(reply, "data", None)
         if not isinstance(data, list):
             raise EmbeddingError(
-                f"The reply of {self.base_url or 'the OpenAI API'} has no list `data`: is this "
-                "the address of an embeddings API (such addresses often end in /v1)?"
+                f"The reply of {self.model_name!r} has no list `data`: is this the address of an "
+                "embeddings API (such addresses often end in /v1)? What came: " + _shown(reply)
             )
         rows = {getattr(item, "index", None): getattr(item, "embedding", None) for item in data}
         if len(data) != count or set(rows) != set(range(count)):
@@ -213,6 +215,12 @@ class OpenAIEmbedder(ModelAPI):
         """Record the call without the vectors, which would bloat the log."""
         request = {"model": self.model_name, "input": texts, "encoding_format": "float"}
         return ModelCall.create(request, {"embeddings": {"shape": list(vectors.shape)}})
+
+
+def _shown(reply: object) -> str:
+    """A reply for a message; what is no JSON comes as text."""
+    as_json = reply.model_dump_json(exclude_none=True) if isinstance(reply, BaseModel) else reply
+    return shortened(str(as_json))
 
 
 def _retry_after(error: APIStatusError) -> float | None:

@@ -13,7 +13,7 @@ from neuron_eval.given.joining import Join
 from neuron_eval.given.origin import Origin, find_origin
 from neuron_eval.given.solver import given
 from neuron_eval.given.table import ExplanationTable, named
-from neuron_eval.parameters import check_text
+from neuron_eval.parameters import check_text, check_writable
 from neuron_eval.records import Reference
 from neuron_eval.scorers.adacs import adacs
 from neuron_eval.sources.base import NeuronKey, SourceError
@@ -55,6 +55,7 @@ def given_task(
     chosen = dict(parameters or {})
     _check_names(chosen)
     with usage_errors():
+        check_writable(explanations=explanations, column=column, references=references, **chosen)
         if references is not None:
             check_text("references", references)
         origin = find_origin(explanations, column)

@@ -24,6 +24,7 @@ from neuron_eval.rating.prompt import asks_again, messages
 from neuron_eval.rating.question import Question
 from neuron_eval.rating.turns import Turn, answered
 from neuron_eval.refusals import refusal
+from neuron_eval.server_errors import answered as answered_by
 
 ATTEMPTS = 3
 """How often a language model is asked one question: once, and again twice."""
@@ -72,7 +73,8 @@ async def ask(
     person = is_person(str(model))
     attempts, problem = (1 if person else ATTEMPTS), ""
     for attempt in range(attempts):
-        output = await (model.generate(asked) if person else _generate(model, asked, question))
+        reply = model.generate(asked) if person else _generate(model, asked, question)
+        output = await answered_by("rater", model, reply)
         if not output.empty and output.stop_reason == "model_length":
             raise PromptTooLongError(
                 f"sample {question.id}: a question with {len(question.excerpts)} excerpts and "

@@ -19,6 +19,7 @@ from neuron_eval.rating.build import Candidate, candidates, in_order, question
 from neuron_eval.rating.prompt import messages, rating_wording
 from neuron_eval.rating.question import Question
 from neuron_eval.rating.turns import STORE, Turn
+from neuron_eval.server_errors import about_neuron
 from neuron_eval.usage_error import usage_errors
 
 EXCERPTS = ("train", "valid")
@@ -53,7 +54,8 @@ def ask_rater(
         turns: list[Turn] = []
         for number in range(1 if is_person(rater) else orders):
             order, asked = asking.question(state, rater, number)
-            turn, said, output = await ask(model, order, asked, asking.wording)
+            with about_neuron(state.sample_id):
+                turn, said, output = await ask(model, order, asked, asking.wording)
             turns.append(turn)
             if number == 0:
                 state.messages, state.output = said, output

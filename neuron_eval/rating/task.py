@@ -12,7 +12,7 @@ from inspect_ai.model import GenerateConfig, get_model
 
 from neuron_eval.dataset import describe
 from neuron_eval.dealt import to_text
-from neuron_eval.parameters import check_choice, check_flag, check_number
+from neuron_eval.parameters import check_choice, check_flag, check_number, check_writable
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.rating.asking import is_person
 from neuron_eval.rating.attention import AGAIN, from_another, shown_twice
@@ -59,6 +59,7 @@ def rate_task(
             message says which and what would be right.
     """
     with usage_errors():
+        check_writable(explanations=explanations, neurons=neurons, pack=pack, columns=columns)
         check_choice("excerpts", excerpts, EXCERPTS)
         check_number("orders", orders, least=1)
         check_number("repeat", repeat, least=0)

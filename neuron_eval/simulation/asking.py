@@ -19,6 +19,7 @@ from inspect_ai.model import (
 )
 
 from neuron_eval.caching import cache_policy
+from neuron_eval.server_errors import answered
 from neuron_eval.simulation.base import BrokenReplyError, UnreadableReplyError
 
 R = TypeVar("R")
@@ -135,8 +136,10 @@ class Asker:
             max_tokens=None if self._own_room else max(least, max_tokens),
         )
         if self._reasoning:
-            return await self._model.generate(messages, config=config, cache=cache)
-        return await with_logprobs(self._model, messages, config, cache)
+            reply = self._model.generate(messages, config=config, cache=cache)
+            return await answered("simulator", self._model, reply)
+        reply = with_logprobs(self._model, messages, config, cache)
+        return await answered("simulator", self._model, reply)
 
 
 async def with_logprobs(

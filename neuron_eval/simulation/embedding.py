@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from neuron_eval.embedding import TextEmbedder
 from neuron_eval.records import Excerpt
+from neuron_eval.server_errors import asked
 from neuron_eval.simulation.base import Outcome, Simulated
 
 
@@ -28,8 +29,9 @@ class EmbeddingSimulation:
             return []
         tokens = [token for excerpt in excerpts for token in excerpt.record.tokens]
         # Asked for apart, the tokens are the same request for every explanation: a cache hit.
-        target = (await self._embedder.embed([explanation]))[explanation]
-        vectors = await self._embedder.embed(tokens)
+        with asked("embedder", self._embedder.model):
+            target = (await self._embedder.embed([explanation]))[explanation]
+            vectors = await self._embedder.embed(tokens)
         return [
             Simulated(
                 tuple(float(vectors[token] @ target) for token in excerpt.record.tokens), "cosine"

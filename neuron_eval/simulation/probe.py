@@ -15,6 +15,7 @@ from neuron_eval.caching import cache_policy
 from neuron_eval.concurrently import once
 from neuron_eval.explain import reasons
 from neuron_eval.prompts.wording import Pack, PackError
+from neuron_eval.server_errors import answered
 from neuron_eval.simulation.all_at_once import AllAtOnceSimulation
 from neuron_eval.simulation.asking import forget_logprobs, with_logprobs
 from neuron_eval.simulation.per_token import NoLogprobsError
@@ -94,12 +95,13 @@ async def _gives_logprobs(model: Model) -> bool:
 async def _ask(model: Model) -> bool:
     if reasons(model):
         return False
-    output = await with_logprobs(
+    reply = with_logprobs(
         model,
         [ChatMessageUser(content=QUESTION)],
         GenerateConfig(temperature=0.0, max_tokens=16),
         cache_policy(model),
     )
+    output = await answered("simulator", model, reply)
     found = any(choice.logprobs and choice.logprobs.content for choice in output.choices)
     forget_logprobs(output)
     return found

@@ -28,6 +28,7 @@ from inspect_ai.model import (
 
 from neuron_eval.caching import cache_policy
 from neuron_eval.concurrently import once
+from neuron_eval.server_errors import raise_failure
 from neuron_eval.simulation.alignment import AlignmentError
 from neuron_eval.simulation.asking import ALTERNATIVES
 from neuron_eval.simulation.base import BrokenReplyError, UnreadableReplyError
@@ -191,7 +192,7 @@ class PromptReader:
             )
         except Exception as error:
             if getattr(error, "status_code", None) not in REFUSALS:
-                raise
+                raise_failure("simulator", self._model, error)
             raise RefusedPromptError(f"the server refuses: {error}") from error
 
 
