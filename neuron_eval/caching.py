@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 
-from inspect_ai.model import CachePolicy, Model
+from inspect_ai.event import ModelEvent
+from inspect_ai.log import transcript
+from inspect_ai.model import CachePolicy, Model, ModelOutput
 
 
 def cache_policy(model: Model, **scopes: str) -> CachePolicy:
@@ -26,3 +28,12 @@ def cache_policy(model: Model, **scopes: str) -> CachePolicy:
     # A digest, since arguments may hold secrets.
     digest = hashlib.sha256(told_apart.encode()).hexdigest()[:16]
     return CachePolicy(expiry=None, per_epoch=False, scopes={"model": digest, **scopes})
+
+
+def came_from_cache(output: ModelOutput) -> bool:
+    """Whether Inspect's cache answered; its event for the reply says so."""
+    ids = {choice.message.id for choice in output.choices}
+    for event in reversed(transcript().events):
+        if isinstance(event, ModelEvent) and ids & {c.message.id for c in event.output.choices}:
+            return event.cache == "read"
+    return False

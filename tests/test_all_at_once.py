@@ -31,6 +31,7 @@ from test_alignment import odd_text
 from neuron_eval.prompts.pack import default_pack, load_pack
 from neuron_eval.prompts.wording import AllAtOnceWording, FewShotNeuron, PackError, Wording
 from neuron_eval.records import ActivationRecord, Excerpt
+from neuron_eval.server_errors import ModelError
 from neuron_eval.simulation.all_at_once import AllAtOnceSimulation, all_at_once_prompt
 from neuron_eval.simulation.base import Failed, Simulated
 from neuron_eval.simulation.prompt_logprobs import PromptLogprobsUnsupportedError
@@ -350,7 +351,7 @@ def test_a_server_that_nothing_reaches_is_no_server_that_cannot_do_it():
     def respond(messages, config):
         raise PermissionError("401: wrong key")
 
-    with pytest.raises(PermissionError, match="wrong key"):
+    with pytest.raises(ModelError, match=r"neuron-fake/locked gave no usable reply: .*wrong key"):
         simulate(fake("locked", respond).model)
 
 

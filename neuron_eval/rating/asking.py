@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from weakref import WeakSet
 
 from inspect_ai.model import (
@@ -16,6 +17,7 @@ from inspect_ai.model import (
 )
 from inspect_ai.util import JSONSchema
 
+from neuron_eval.caching import came_from_cache
 from neuron_eval.explain import PromptTooLongError, reasons
 from neuron_eval.prompts.rating import RatingWording
 from neuron_eval.rating.answer import Answer, AnswerError, Skipped, parse_answer
@@ -69,11 +71,27 @@ async def ask(
     Raises:
         PromptTooLongError: The question does not fit into the model's context window.
     """
+    turn, asked, output, cached = await _ask(model, order, question, wording, past_cache=False)
+    if turn.problem and cached:
+        # An answer that cannot be used may stay in Inspect's cache for good.
+        turn, asked, output, _ = await _ask(model, order, question, wording, past_cache=True)
+    return turn, asked, output
+
+
+async def _ask(
+    model: Model,
+    order: Sequence[Candidate],
+    question: Question,
+    wording: RatingWording,
+    *,
+    past_cache: bool,
+) -> tuple[Turn, list[ChatMessage], ModelOutput, bool]:
+    """Ask, and again with what was wrong; the last value says whether the cache answered."""
     asked = messages(question, wording)
-    person = is_person(str(model))
+    person, cached = is_person(str(model)), False
     attempts, problem = (1 if person else ATTEMPTS), ""
     for attempt in range(attempts):
-        reply = model.generate(asked) if person else _generate(model, asked, question)
+        reply = model.generate(asked) if person else _generate(model, asked, question, past_cache)
         output = await answered_by("rater", model, reply)
         if not output.empty and output.stop_reason == "model_length":
             raise PromptTooLongError(
@@ -87,24 +105,28 @@ async def ask(
         except AnswerError as error:
             problem = str(error)
         else:
-            return answered(order, question, found), asked, output
+            return answered(order, question, found), asked, output, cached
+        cached = cached or came_from_cache(output)
         if attempt + 1 < attempts:
             asked.append(ChatMessageUser(content=asks_again(question, wording, problem)))
-    return Turn(tuple(order), problem=problem), asked, output
+    return Turn(tuple(order), problem=problem), asked, output, cached
 
 
-async def _generate(model: Model, asked: list[ChatMessage], question: Question) -> ModelOutput:
+async def _generate(
+    model: Model, asked: list[ChatMessage], question: Question, past_cache: bool
+) -> ModelOutput:
     """One answer; by schema where the provider can, without where its server then refuses."""
+    generate = partial(model.generate, asked, **({"cache": False} if past_cache else {}))
     config = _settings(model)
     if str(model).partition("/")[0] in BY_SCHEMA and model.api not in _REFUSED:
         try:
             schema = GenerateConfig(response_schema=answer_schema(question))
-            return await model.generate(asked, config=config.merge(schema))
+            return await generate(config=config.merge(schema))
         except Exception as error:
             if not _refuses_schema(error):
                 raise
             _REFUSED.add(model.api)
-    return await model.generate(asked, config=config)
+    return await generate(config=config)
 
 
 def _settings(model: Model) -> GenerateConfig:

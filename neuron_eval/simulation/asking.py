@@ -17,8 +17,9 @@ from inspect_ai.model import (
     ModelAPI,
     ModelOutput,
 )
+from pydantic import ValidationError
 
-from neuron_eval.caching import cache_policy
+from neuron_eval.caching import cache_policy, came_from_cache
 from neuron_eval.server_errors import answered
 from neuron_eval.simulation.base import BrokenReplyError, UnreadableReplyError
 
@@ -111,7 +112,7 @@ class Asker:
                     return _read_once(output, read)
                 except UnreadableReplyError as error:
                     problem = error
-                cached = _came_from_cache(output)
+                cached = came_from_cache(output)
                 made += not cached
                 if isinstance(problem, BrokenReplyError) or (again is None and cached):
                     break
@@ -171,6 +172,8 @@ def refuses_logprobs(error: Exception) -> bool:
     Inspect puts the request into an error's text, and a request names them; so only what the
     provider said counts.
     """
+    if isinstance(error, ValidationError):  # it is the reply that has bad ones
+        return False
     said = getattr(error, "provider_message", None) or str(error)
     return "logprobs" in said.lower() and "\nRequest:\n" not in said
 
@@ -181,15 +184,6 @@ def _read_once(output: ModelOutput, read: Callable[[ModelOutput], R]) -> R:
         return read(output)
     finally:
         forget_logprobs(output)
-
-
-def _came_from_cache(output: ModelOutput) -> bool:
-    """Whether Inspect's cache answered; its event for the reply says so."""
-    ids = {choice.message.id for choice in output.choices}
-    for event in reversed(transcript().events):
-        if isinstance(event, ModelEvent) and ids & {c.message.id for c in event.output.choices}:
-            return event.cache == "read"
-    return False
 
 
 def forget_logprobs(output: ModelOutput) -> None:

@@ -34,6 +34,10 @@ class NoLogprobsError(RuntimeError):
     """The simulator gives no log-probabilities of what it writes."""
 
 
+class _WithoutLogprobsError(UnreadableReplyError):
+    """A reply without log-probabilities; if it comes from the cache, another may have some."""
+
+
 class PerTokenSimulation:
     """Simulate one token at a time."""
 
@@ -79,6 +83,8 @@ class PerTokenSimulation:
                 max_tokens=MAX_TOKENS,
             )
         except NoReadableReplyError as error:
+            if isinstance(error.last, _WithoutLogprobsError):
+                raise NoLogprobsError(str(error.last)) from error
             return str(error)
 
 
@@ -111,12 +117,11 @@ def read_reply(output: ModelOutput, model: str) -> float:
     Raises:
         UnreadableReplyError: The reply is empty, or begins with something else than a value.
         BrokenReplyError: A log-probability is none.
-        NoLogprobsError: There is a reply, but it has no log-probabilities.
     """
     text = reply_text(output)
     logprobs = output.choices[0].logprobs
     if logprobs is None or not logprobs.content:
-        raise NoLogprobsError(
+        raise _WithoutLogprobsError(
             f"{model} gives no log-probabilities of what it writes, which simulation=per_token "
             "needs; use -T simulation=sparse or -T simulation=chat"
         )

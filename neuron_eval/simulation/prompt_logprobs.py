@@ -190,6 +190,8 @@ class PromptReader:
                 config=dialect.config(),
                 cache=cache_policy(self._model, reading=READING),
             )
+        except (UnreadableReplyError, AlignmentError):
+            raise
         except Exception as error:
             if getattr(error, "status_code", None) not in REFUSALS:
                 raise_failure("simulator", self._model, error)

@@ -195,7 +195,7 @@ TRANSPORT: list[Fault] = [
 ]
 
 NO_REPLY: list[Fault] = [
-    _refused("empty-body", "an empty body", wire.raw(b""), "JSON"),
+    _refused("empty-body", "an empty body", wire.raw(b""), "its reply is empty"),
     _refused("cut-json", "JSON that breaks off", wire.truncated, "JSON"),
     *_no_json("html", "a page of HTML with 200", wire.raw(PAGE.encode(), 200, "text/html"), ""),
     _refused(
