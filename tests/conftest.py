@@ -67,7 +67,7 @@ def _not_looked_on():
 
 
 def pytest_collection_finish():
-    """What is imported by now stays: a collection need not look at it, and takes a tenth."""
+    """What is imported by now stays: a collection need not look at it, and takes a quarter."""
     gc.collect()
     gc.freeze()
 
