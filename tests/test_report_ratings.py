@@ -394,11 +394,12 @@ def test_the_page_has_each_rating_beside_the_scores_and_says_who_chose_what():
 
 
 def test_an_interval_over_neurons_is_that_of_whole_neurons_drawn_again():
-    values = np.arange(12.0) ** 2
-    found = clustered([3, 1, 2, 4, 2], lambda at: float(values[at].mean()), 400)
-    points = [[0, 1, 2], [3], [4, 5], [6, 7, 8, 9], [10, 11]]
-    drawn = np.random.default_rng(0).integers(5, size=(400, 5))
-    means = [values[[i for k in row for i in points[k]]].mean() for row in drawn]
+    counts = [3, 1, 2, 4, 2] * 4
+    values = np.sqrt(np.arange(48.0))
+    found = clustered(counts, lambda at: float(values[at].mean()), 400)
+    points = np.split(np.arange(48), np.cumsum(counts)[:-1])
+    drawn = np.random.default_rng(0).integers(20, size=(400, 20))
+    means = [values[np.concatenate([points[k] for k in row])].mean() for row in drawn]
     assert found.value == values.mean()
     assert (found.lower, found.upper) == pytest.approx(tuple(np.percentile(means, (2.5, 97.5))))
 
