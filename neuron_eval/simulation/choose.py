@@ -15,6 +15,7 @@ from neuron_eval.explain import reasons
 from neuron_eval.parameters import check_choice
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.wording import Pack, PackError
+from neuron_eval.server_errors import about_neuron
 from neuron_eval.simulation.all_at_once import AllAtOnceSimulation
 from neuron_eval.simulation.asking import Asker
 from neuron_eval.simulation.base import Simulation
@@ -133,12 +134,13 @@ def check_simulation(simulation: str, pack: str | None = None) -> Solver:
         if way == "embedding" or (way == "auto" and _is_baseline(found) and not found.named):
             return state
         _refuse(found)
-        if way == "auto" and not (wording.chat or wording.sparse):
-            await best_way(found.model, wording)
-        if way == "all_at_once":
-            await _all_at_once(found, wording).check()
-        elif way == "per_token":
-            await check_output_logprobs(found.model)
+        with about_neuron(state.sample_id):
+            if way == "auto" and not (wording.chat or wording.sparse):
+                await best_way(found.model, wording)
+            if way == "all_at_once":
+                await _all_at_once(found, wording).check()
+            elif way == "per_token":
+                await check_output_logprobs(found.model)
         return state
 
     return solve
