@@ -116,7 +116,9 @@ async def _generate(
     model: Model, asked: list[ChatMessage], question: Question, past_cache: bool
 ) -> ModelOutput:
     """One answer; by schema where the provider can, without where its server then refuses."""
-    generate = partial(model.generate, asked, **({"cache": False} if past_cache else {}))
+    generate = partial(model.generate, asked)
+    if past_cache:
+        generate = partial(model.generate, asked, cache=False)
     config = _settings(model)
     if str(model).partition("/")[0] in BY_SCHEMA and model.api not in _REFUSED:
         try:
