@@ -19,6 +19,7 @@ from scripted_server import ScriptedServer, embedded, said
 from neuron_eval.embedding.exchange import EmbeddingError, take_vectors
 from neuron_eval.no_explanation import bad_explanation
 from neuron_eval.refusals import SHOWN, refusal
+from neuron_eval.simulation.base import UnreadableReplyError
 from neuron_eval.simulation.per_token import read_reply
 from neuron_eval.sources import schema
 from neuron_eval.tasks import formats
@@ -139,8 +140,8 @@ def test_a_refused_simulation_is_unscored_with_the_reason(neurons):
 
 
 def test_a_refusal_is_no_value_of_a_token():
-    read = read_reply(SHAPES["OpenAI's chat"], "test/model")
-    assert read == f"the simulator refused: {WORDS}"
+    with pytest.raises(UnreadableReplyError, match="the simulator refused: I'm sorry"):
+        read_reply(SHAPES["OpenAI's chat"], "test/model")
 
 
 def test_a_refused_rating_is_unscored_even_if_it_holds_an_answer(neurons, tmp_path):

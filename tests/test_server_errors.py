@@ -60,7 +60,7 @@ VECTORS = {
     "zeros": (lambda body: embedded(body, lambda _: [0.0, 0.0]), "zero vector"),
     "other dimensions": (
         lambda body: embedded(body, lambda text: [1.0] * len(text)),
-        "cannot be compared",
+        "returned vectors of 12 dimensions, but of 4 for other texts",
     ),
     "no data": (lambda body: {"object": "list", "note": "odd"}, '"note":"odd"'),
 }
