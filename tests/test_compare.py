@@ -738,7 +738,7 @@ def test_what_is_typed_wins_over_the_file(neurons, config):
         ("report: 5", "report=5: allowed are true, false"),
         ("scores: no-such.csv", "scores='no-such.csv'"),
         ("- models", "expected options with values"),
-        ("models: [a", "not YAML"),
+        ("models: [a", "not valid YAML"),
     ],
 )
 def test_a_bad_file_is_named_with_key_value_and_what_is_allowed(config, text, message):

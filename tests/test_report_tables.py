@@ -711,7 +711,7 @@ def test_prices_come_from_inspects_model_data_where_it_has_them():
     [
         ("", "expected models with prices"),
         ("- a\n", "expected models with prices"),
-        ("a: [1, 2\n", "not YAML"),
+        ("a: [1, 2\n", "not valid YAML"),
         ("a: 3\n", "a: expected prices, for instance"),
         ("3: {input: 1}\n", "3 is no model's name"),
         ("a: {prompt: 1}\n", "a: 'prompt' is none of input, output, cache_read, cache_write"),

@@ -152,7 +152,7 @@ def _confirm(found: Estimate, limit: float) -> None:
 
     if found.unpriced:
         why = f"What this will cost is not known: no price for {', '.join(found.unpriced)}."
-    elif found.dollars.high > limit:
+    elif not found.dollars.high <= limit:  # so that NaN asks too
         why = f"This may cost {money(found.dollars)}, and --confirm-over is ${limit:,.2f}."
     else:
         return

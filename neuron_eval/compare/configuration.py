@@ -17,6 +17,8 @@ from typing import Any
 
 import click
 
+from neuron_eval.bounded_yaml import load_yaml
+
 SHIPPED = "paper"
 """The folder beside this file that holds the configurations that ship, and what their names
 begin with."""
@@ -88,14 +90,12 @@ def read_config(name: str, ctx: click.Context) -> dict[str, Any]:
 
 
 def _mapping(name: str) -> Mapping[Any, Any]:
-    import yaml
-
     try:
-        found = yaml.safe_load(_text(name))
-    except yaml.YAMLError as error:
-        raise click.ClickException(f"{name}: not YAML: {' '.join(str(error).split())}") from error
+        found = load_yaml(_text(name))
     except UnicodeDecodeError as error:
         raise click.ClickException(f"{name}: not a text in UTF-8 ({error.reason})") from error
+    except ValueError as error:
+        raise click.ClickException(f"{name}: {error}") from error
     if not isinstance(found, dict):
         raise click.ClickException(f"{name}: expected options with values, such as 'epochs: 2'")
     return found

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from neuron_eval.bounded_yaml import load_yaml
 from neuron_eval.report.runs import Spent
 
 HERE = ("embed-local/", "neuron-baseline/")
@@ -68,12 +69,10 @@ def read_prices(path: Path) -> dict[str, Price]:
         PricesError: A model or price is not as it should be.
         OSError: The file cannot be read.
     """
-    import yaml
-
     try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise PricesError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+        loaded = load_yaml(path.read_bytes())
+    except ValueError as error:
+        raise PricesError(f"{path}: {error}") from error
     if not isinstance(loaded, dict) or not loaded:
         raise PricesError(f"{path}: expected models with prices, as in openai/gpt-4o: {EXAMPLE}")
     return {_name(path, model): _price(path, model, fields) for model, fields in loaded.items()}
