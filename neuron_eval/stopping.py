@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import FrameType
 
 SIGNALS = ("SIGTERM", "SIGHUP")
@@ -39,9 +40,29 @@ def stopping_cleanly() -> Iterator[None]:
     for number in mine:
         signal.signal(number, stop)
     try:
-        yield
+        with _interruptible() if mine else nullcontext():
+            yield
     finally:
         for number in mine:
             signal.signal(number, signal.SIG_DFL)
         if received:
             raise SystemExit(128 + received[0]) from None
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Have event loops put up their handler where the keyboard's interrupt is ignored.
+
+    Shells start so what runs in the background. A loop then leaves the interrupt alone, and one
+    that is raised in its midst leaves logs unfinished. The keyboard's own stays out: it is blocked.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN or sys.platform == "win32":
+        yield
+        return
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

@@ -93,6 +93,7 @@ def test_the_log_says_what_ran(neurons):
     assert log.eval.metadata["task_format"] == "summary"
     assert log.eval.metadata["task_pack"] == "neuron_eval"
     assert len(log.eval.metadata["task_pack_sha256"]) == 64
+    assert "neuron_eval" in log.eval.packages
     sample = log.samples[0]
     assert sample.metadata["splits"]["train"] == "top 0, 4, 8, 12, 16"
     assert sample.store["prompt"]["pack_sha256"] == log.eval.metadata["task_pack_sha256"]

@@ -8,6 +8,9 @@ import time
 
 import pytest
 from click.testing import CliRunner
+from counting_server import CountingServer, made_neurons
+from inspect_ai.log import list_eval_logs, read_eval_log
+from killing import compare
 
 from neuron_eval.cli import main
 from neuron_eval.sources import schema
@@ -94,6 +97,35 @@ def test_a_living_conversion_keeps_its_file_and_its_place(tmp_path, converting):
     assert process.returncode == 0, said
     assert sum(1 for _ in load_neurons(str(tmp_path / "out.jsonl.gz"))) == MANY
     assert names(tmp_path) == ["from", "other.jsonl", "out.jsonl.gz"]
+
+
+@pytest.mark.parametrize("ignored", [False, True], ids=["in front", "in the background"])
+def test_a_comparison_that_is_told_to_end_writes_its_logs_and_goes_on_from_there(tmp_path, ignored):
+    made = made_neurons(3)
+    path = tmp_path / "neurons.jsonl"
+    schema.write(path, made)
+    options = ("--formats", "summary", "--max-connections", "1")
+    if ignored:  # as shells start what runs in the background
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with CountingServer(made) as server:
+        try:
+            process = compare(server, path, tmp_path, *options)
+        finally:
+            if ignored:
+                signal.signal(signal.SIGINT, before)
+        server.wait_for(6, lambda: process.poll() is None)
+        server.gate.clear()
+        process.terminate()
+        server.gate.set()
+        assert process.wait() == 143, (tmp_path / "output").read_text()
+        said = (tmp_path / "output").read_text()
+        assert "the same command goes on from there" in said
+        assert "Traceback" not in said
+        (log,) = list_eval_logs(str(tmp_path / "logs"))
+        assert read_eval_log(log, header_only=True).status == "cancelled"
+        assert compare(server, path, tmp_path, *options).wait() == 0
+        (log,) = list_eval_logs(str(tmp_path / "logs"))
+        assert read_eval_log(log, header_only=True).results.completed_samples == 3
 
 
 def hang_up_and_end():
