@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from hypothesis import HealthCheck, settings
+from inspect_ai._util.registry import _registry
 from inspect_ai.log._log import eval_config_defaults
 from inspect_ai.model import GenerateConfig
 from inspect_ai.model._generate_config import set_active_generate_config
@@ -60,6 +61,14 @@ def _own_folders(tmp_path, monkeypatch):
     # Inspect leaves the last eval's roles, and its settings, a cache among them, in the process.
     init_model_roles({})
     set_active_generate_config(GenerateConfig())
+
+
+@pytest.fixture(autouse=True)
+def _own_registry():
+    """Trying an eval again reads tasks/ as files, and Inspect then takes those for our tasks."""
+    before = dict(_registry)
+    yield
+    _registry.update(before)
 
 
 def _not_looked_on():
