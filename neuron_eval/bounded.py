@@ -59,27 +59,6 @@ def read_whole(path: Path, limit: int = FILE) -> bytes:
     return content
 
 
-def wide_encoding(content: bytes) -> str:
-    """UTF-16 or UTF-32, where a text's first bytes are those of one; else empty.
-
-    Spreadsheets write it as "Unicode text", and some shells to every file.
-    """
-    for mark, name in (
-        (b"\xff\xfe\0\0", "UTF-32"),
-        (b"\0\0\xfe\xff", "UTF-32"),
-        (b"\xff\xfe", "UTF-16"),
-        (b"\xfe\xff", "UTF-16"),
-    ):
-        if content.startswith(mark):
-            return name
-    start = content[:16]
-    for first, name in ((0, "UTF-16LE"), (1, "UTF-16BE")):
-        texts, blanks = start[first::2], start[1 - first :: 2]
-        if len(start) > 7 and not blanks.strip(b"\0") and texts.isascii() and b"\0" not in texts:
-            return name
-    return ""
-
-
 def not_utf8(file: IO[bytes], name: str, limit: int = LINE) -> str:
     """Where a file is no UTF-8, which a decoder that reads ahead does not know.
 
@@ -96,11 +75,9 @@ def not_utf8(file: IO[bytes], name: str, limit: int = LINE) -> str:
             try:
                 line.decode()
             except UnicodeDecodeError as error:
-                wide = wide_encoding(line) if number == 1 else ""
-                found = f", the file is {wide}" if wide else ""
                 return (
                     f"{name}, line {number}: byte 0x{line[error.start]:02x} is not UTF-8 "
-                    f"({error.reason}){found}; save the file in the encoding UTF-8"
+                    f"({error.reason}); save the file in the encoding UTF-8"
                 )
     except TooLong as error:
         return str(error)

@@ -8,7 +8,7 @@ from pathlib import Path
 from neuron_eval.records import NeuronRecord
 from neuron_eval.sources.base import Source, SourceError
 from neuron_eval.sources.bundled import smollm2
-from neuron_eval.sources.local import open_file, open_folder
+from neuron_eval.sources.local import ALLOWED, open_file, open_folder
 from neuron_eval.sources.puzzles import bundled_puzzles
 from neuron_eval.sources.streamed import StreamedSource
 
@@ -20,18 +20,6 @@ BUNDLED: Mapping[str, Callable[[], Iterator[NeuronRecord]]] = {
 
 ENDINGS = (".jsonl", ".jsonl.gz", ".parquet", ".json")
 """How a file of neurons ends."""
-
-ALLOWED = """expected one of
-  smollm2, puzzles                        bundled
-  openai:gpt2-xl, openai:gpt2-small       OpenAI's neuron-explainer data
-  hub:ORG/NAME[:SPLIT]                    a Hugging Face dataset in this project's schema
-  puzzles:FILE                            puzzles in the field's schema
-  FILE.jsonl, .jsonl.gz, .parquet         neurons in this project's schema
-  FILE.json                               a Neuronpedia feature, SAEDashboard's output for
-                                          Neuronpedia, or OpenAI's record of a neuron
-  FOLDER                                  such files, collated-activations/ as OpenAI's, a
-                                          Neuronpedia export, or a delphi cache
-  s3://…                                  a mirror of OpenAI's layout"""
 
 
 def open_source(neurons: str) -> Source:

@@ -6,6 +6,18 @@ from neuron_eval.sources.base import Source, SourceError
 from neuron_eval.sources.looking import description, head, is_json, names, nature
 from neuron_eval.sources.resembling import OWN, nearest, resemblance
 
+ALLOWED = """expected one of
+  smollm2, puzzles                        bundled
+  openai:gpt2-xl, openai:gpt2-small       OpenAI's neuron-explainer data
+  hub:ORG/NAME[:SPLIT]                    a Hugging Face dataset in this project's schema
+  puzzles:FILE                            puzzles in the field's schema
+  FILE.jsonl, .jsonl.gz, .parquet         neurons in this project's schema
+  FILE.json                               a Neuronpedia feature, SAEDashboard's output for
+                                          Neuronpedia, or OpenAI's record of a neuron
+  FOLDER                                  such files, collated-activations/ as OpenAI's, a
+                                          Neuronpedia export, or a delphi cache
+  s3://…                                  a mirror of OpenAI's layout"""
+
 LINES = (".jsonl", ".jsonl.gz")
 """How files with an object a line end."""
 
@@ -20,7 +32,11 @@ def open_file(path: str) -> Source:
     content = head(path)
     source = _opened(path, content)
     if source is None:
-        raise SourceError(f"neurons={path}: not a file that can be read by its ending, nor by what is in it, which {description(content)}")
+        known = nature(content) or nearest(names(content))
+        raise SourceError(
+            f"neurons={path}: not a file that can be read by its ending, nor by what is in it: it "
+            f"{description(content)}{'' if known else f'; {ALLOWED}'}"
+        )
     return source
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
-from neuron_eval.bounded import wide_encoding
+from neuron_eval.bounded import not_utf8
 from neuron_eval.shown import listed, shortened
 from neuron_eval.sources.resembling import resemblance
 
@@ -96,7 +98,7 @@ def nature(content: bytes) -> str:
         return _PICKLE
     if content[2:8] == bytes(6) and content[8:10] == b'{"':
         return f"a file of tensors (safetensors), which have no tokens; {_FEW}"
-    if wide := wide_encoding(content):
+    if wide := _wide_encoding(content):
         return (
             f"a text in {wide}; save it in the encoding UTF-8 (iconv -f {wide} -t UTF-8 FILE > NEW)"
         )
@@ -162,6 +164,31 @@ def folder_description(folder: Path) -> str:
     return f"holds {shortened(files[0].name)}{others}, which {description(head(str(files[0])))}"
 
 
+def not_text(file: IO[bytes], path: str) -> str:
+    """Where a file is no UTF-8, and what it is instead, if that is known.
+
+    Args:
+        file: Opened for reading, at its beginning.
+        path: The local file.
+    """
+    known = nature(head(path))
+    return not_utf8(file, path) + (f"; it is {known}" if known else "")
+
+
+def wrong_header(cells: Sequence[str]) -> str:
+    """What is wrong with a table whose first line, split at commas, has these cells.
+
+    Returns:
+        Words to stand after ``it``; empty if nothing is.
+    """
+    if any("\0" in cell for cell in cells):
+        return "is a text in UTF-16; save it in the encoding UTF-8"
+    for mark, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+        if len(cells) == 1 and mark in cells[0]:
+            return f"has {name} between its columns; save it with commas between them"
+    return ""
+
+
 def _archive(content: bytes) -> str:
     members = b" ".join(re.findall(rb"PK\x03\x04.{26}([\w./-]{1,64})", content, re.DOTALL))
     for mark, words in (
@@ -187,3 +214,24 @@ def _columns(content: bytes) -> list[str]:
         if len(cells) > 1 and all(len(cell) <= 64 for cell in cells):
             return cells
     return []
+
+
+def _wide_encoding(content: bytes) -> str:
+    """UTF-16 or UTF-32, where a text's first bytes are those of one; else empty.
+
+    Spreadsheets write it as "Unicode text", and some shells to every file.
+    """
+    for mark, name in (
+        (b"\xff\xfe\0\0", "UTF-32"),
+        (b"\0\0\xfe\xff", "UTF-32"),
+        (b"\xff\xfe", "UTF-16"),
+        (b"\xfe\xff", "UTF-16"),
+    ):
+        if content.startswith(mark):
+            return name
+    start = content[:16]
+    for first, name in ((0, "UTF-16LE"), (1, "UTF-16BE")):
+        texts, blanks = start[first::2], start[1 - first :: 2]
+        if len(start) > 7 and not blanks.strip(b"\0") and texts.isascii() and b"\0" not in texts:
+            return name
+    return ""

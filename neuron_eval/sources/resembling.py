@@ -27,7 +27,7 @@ class Form:
 
 OWN = Form(
     "this project's schema",
-    ("id", "model", "layer", "neuron", "top", "random", "tokens", "activations"),
+    ("id", "model", "layer", "neuron", "top", "random"),
     "write one such object a line into a file that ends in .jsonl (jq -c . FILE, or of a list "
     "jq -c '.[]' FILE)",
 )
@@ -40,6 +40,11 @@ FORMS = (
         "of an export name the folder that holds features, activations and explanations; of the "
         "API save /api/feature/MODEL/SOURCE/INDEX as FILE.json, or one such object a line as "
         "FILE.jsonl",
+    ),
+    Form(
+        "a Neuronpedia explanation",
+        ("description", "modelId", "layer", "index", "typeName", "explanationModelName"),
+        "it holds no neuron: name the folder of the export, which holds activations too",
     ),
     Form(
         "SAEDashboard's output for Neuronpedia",

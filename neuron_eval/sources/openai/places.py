@@ -38,6 +38,8 @@ def find_store(path: str) -> tuple[Store, str] | None:
     if "://" in path:
         return _remote(path.rstrip("/"))
     root = Path(path)
+    if not root.is_dir():
+        return None
     if _has_layers(FolderStore(root)):
         return FolderStore(root), root.resolve().name
     if root.resolve().name == RECORDS and _has_layers(FolderStore(root, "")):
