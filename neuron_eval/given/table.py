@@ -6,8 +6,8 @@ The published result files look like this, and so may JSON Lines and Parquet:
     0,286,words that compare.,words or phrases that indicate a comparison.
 
 Rows are told apart by ``layer`` and ``neuron``, or by ``id`` (the sample's id) where the file has
-no such columns. A file of puzzles has ``puzzle_name`` or ``Puzzle id`` in their place, which is the id
-without the source's ``puzzles/``, and the puzzles' own answers in a column of theirs:
+no such columns. A file of puzzles has ``puzzle_name`` or ``Puzzle id`` in their place, which is
+the id without ``puzzles/``, and perhaps a column of the puzzles' own answers:
 
     ,puzzle_name,answer,Original,Summary
     0,colors,words related to colors and nothing else,color words.,colors.
@@ -231,7 +231,11 @@ def _key(identity: Sequence[str], places: Mapping[str, int], record: Record) -> 
         at, value = values[0]
         if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
             raise TableError(f"{at} is {shown(value)}; expected the id of a sample")
-        id_ = puzzle_id(str(value)) if identity[0] in PUZZLES else str(value)
+        id_ = (
+            puzzle_id(str(value).removeprefix(puzzle_id("")))
+            if identity[0] in PUZZLES
+            else str(value)
+        )
         if fault := fault_of(id_):
             raise TableError(f"{at} is {shown(value)}; expected the id of a sample, but it {fault}")
         return id_

@@ -89,9 +89,8 @@ class PuzzleSource:
         puzzles = self._open()
         if ids is not None:
             # Of a name that stands twice the first, so that each one wanted is answered once.
-            puzzles = list(
-                {n: (n, p) for n, p in reversed(puzzles) if puzzle_id(n) in ids}.values()
-            )[::-1]
+            first = {n: (n, p) for n, p in reversed(puzzles) if puzzle_id(n) in ids}
+            puzzles = list(first.values())[::-1]
         return _records(puzzles, self.path)
 
     def scores(self, wanted: Iterable[NeuronKey]) -> Iterator[ScoredNeuron]:
@@ -151,8 +150,8 @@ def _records(puzzles: Iterable[tuple[str, Any]], where: str) -> Iterator[NeuronR
 
 
 def puzzle_id(name: str) -> str:
-    """The id of the puzzle that is called so; a name may be the id already."""
-    return f"puzzles/{name.removeprefix('puzzles/')}"
+    """The id of the puzzle that is called so."""
+    return f"puzzles/{name}"
 
 
 def _neuron(name: str, puzzle: object, at: str) -> NeuronRecord:
