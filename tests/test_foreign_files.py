@@ -7,6 +7,7 @@ import pickle
 import re
 import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -21,8 +22,11 @@ from neuron_eval.given.table import TableError
 from neuron_eval.records import RecordError
 from neuron_eval.sources import open_source, schema
 from neuron_eval.sources.base import SourceError, Unreadable
+from neuron_eval.sources.resembling import FORMS
 from neuron_eval.sources.scores import ScoreFile
 from neuron_eval.testing import make_neuron
+
+PAGE = Path(__file__).parents[1] / "docs" / "neurons.md"
 
 
 def zipped(*members):
@@ -247,3 +251,11 @@ def test_many_large_activations_are_read(tmp_path):
     (tmp_path / "n.jsonl").write_text(json.dumps(data))
     (neuron,) = open_source(str(tmp_path / "n.jsonl")).read()
     assert neuron.top[0].peak == 1.7e307
+
+
+# The documentation.
+
+
+def test_the_page_names_every_format_that_a_message_may_name():
+    page = " ".join(PAGE.read_text(encoding="utf-8").split())
+    assert [form.name for form in FORMS if form.name not in page] == []
