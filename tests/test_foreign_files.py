@@ -34,7 +34,7 @@ def zipped(*members):
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for member in members:
-            archive.writestr(member, "{}")
+            archive.writestr(zipfile.ZipInfo(member), "{}")
     return content.getvalue()
 
 
