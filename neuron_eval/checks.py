@@ -7,6 +7,7 @@ hundred thousand; only where that finds a fault is the excerpt searched for it.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -25,6 +26,10 @@ from neuron_eval.surrogates import replace_surrogates
 
 LARGEST = 2**53 - 1
 """The largest whole number that a browser, which shows the logs, can tell from the next."""
+
+
+HIGHEST = sys.float_info.max / 10
+"""The largest activation: on the scale from 0 to 10 a larger one overflows."""
 
 
 def check_record(neuron: NeuronRecord, where: str) -> NeuronRecord:
@@ -109,12 +114,17 @@ def _check_excerpt(record: ActivationRecord, at: str) -> None:
     if not all(record.tokens):
         empty = record.tokens.index("")
         raise RecordError(f"{at}: field 'tokens': token {empty} is an empty string")
-    # The sum of finite numbers may overflow, so it alone is no proof of a fault.
-    if not math.isfinite(sum(record.activations)):
+    # The sum of sound activations may overflow, so it alone is no proof of a fault.
+    if not math.isfinite(10 * sum(map(abs, record.activations))):
         for i, value in enumerate(record.activations):
             if not math.isfinite(value):
                 raise RecordError(
                     f"{at}: field 'activations': value {i} is {value}; activations must be finite"
+                )
+            if abs(value) > HIGHEST:
+                raise RecordError(
+                    f"{at}: field 'activations': value {i} is {value}; activations must be finite "
+                    f"when they are scaled to 0 to 10, so none may be above {HIGHEST:.2e}"
                 )
 
 

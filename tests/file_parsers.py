@@ -121,6 +121,8 @@ PARSERS = [
     ("puzzles", _in_folder("p.json", _source(PuzzleSource))),
     ("Neuronpedia feature", _in_folder("f.json", _neuronpedia)),
     ("Neuronpedia feature, read whole", _in_folder("f.json", _source(open_neuronpedia))),
+    ("SAEDashboard batch", _in_folder("batch-0.json", _source(open_source))),
+    ("Neuronpedia features.jsonl", _in_folder("f.jsonl", _source(open_neuronpedia))),
     (
         "Neuronpedia activations",
         _in_folder(
@@ -133,6 +135,9 @@ PARSERS = [
         _in_folder("e/explanations/batch-0.jsonl", _neuronpedia_explanations),
     ),
     ("OpenAI record", lambda content: parse_record(content, "m", 0, 1, "file")),
+    ("OpenAI record, a file", _in_folder("lone.json", _source(open_source))),
+    ("any file", _in_folder("any", _source(open_source))),
+    ("any folder", _in_folder("f/any", lambda path: _source(open_source)(path.parent))),
     ("OpenAI explanations", _results),
     ("delphi config", _in_folder("config.json", _delphi_config)),
     ("delphi tokenizer", _in_folder("tokenizer.json", Vocabulary)),

@@ -136,7 +136,7 @@ def test_an_address_is_read_like_a_folder(tmp_path, address):
 
 def test_a_folder_without_the_layout_says_what_was_looked_for(tmp_path):
     write_layout(tmp_path / "data", [(0, 1)])
-    for path in (tmp_path, tmp_path / "data" / "collated-activations", tmp_path / "none"):
+    for path in (tmp_path, tmp_path / "data" / "explanations", tmp_path / "none"):
         assert not is_collated(str(path))
         with pytest.raises(
             SourceError, match=r"no collated-activations/LAYER/NEURON\.json"

@@ -44,9 +44,31 @@ SOUND = {
         "activations": [activation(650, 3), activation(650, 4)],
         "explanations": [{"description": "cats", "typeName": "t", "scores": [SCORE]}],
     },
+    "SAEDashboard batch": {
+        "model_id": "gpt2-small",
+        "layer": 6,
+        "sae_set": "res-jb",
+        "sae_id_suffix": "16k",
+        "features": [
+            {
+                "feature_index": 650,
+                "activations": [
+                    {"tokens": [" a", " cat"], "values": [0, 2.5], "bin_contains": -1},
+                    {"tokens": [" b", " dog"], "values": [0, 0.5], "bin_contains": 0.25},
+                ],
+            }
+        ],
+    },
+    "Neuronpedia features.jsonl": {
+        "modelId": "gpt2-small",
+        "layer": "6-res-jb",
+        "index": "650",
+        "activations": [activation(650, 3), activation(650, 4)],
+    },
     "Neuronpedia activations": activation(650, 3),
     "Neuronpedia explanations": explanation(650, "cats", scores=[SCORE]),
     "OpenAI record": record_json(neuron(0, 1)),
+    "OpenAI record, a file": record_json(neuron(0, 1)),
     "OpenAI explanations": results_json(0, 1, [("cats", 2)]),
     "delphi config": {"model_name": "org/model"},
     "delphi tokenizer": {

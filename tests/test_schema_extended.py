@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neuron_eval.checks import check_record
+from neuron_eval.checks import HIGHEST, check_record
 from neuron_eval.ids import fault_of
 from neuron_eval.records import ActivationRecord, Excerpt, NeuronRecord, RecordError, Reference
 from neuron_eval.sources import schema
@@ -21,7 +21,8 @@ from neuron_eval.testing import make_neuron
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 TOKENS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=4)
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
-PAIRS = st.lists(st.tuples(TOKENS, FINITE), min_size=1, max_size=4)
+ACTIVATIONS = st.floats(-HIGHEST, HIGHEST)
+PAIRS = st.lists(st.tuples(TOKENS, ACTIVATIONS), min_size=1, max_size=4)
 REFERENCES = st.builds(Reference, TEXTS, TEXTS)
 SPLITS = ("train", "calibration", "valid", "test")
 

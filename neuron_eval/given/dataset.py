@@ -23,15 +23,16 @@ def read_references(path: str) -> tuple[ExplanationTable, Mapping[Key, Reference
 
     Args:
         path: A table of explanations, see `neuron_eval.given.reading.read_table`; they stand in
-            the column ``explanation``, or in the only one that holds any.
+            the column ``explanation``, or in the only one that holds any; in a file of puzzles
+            with answers, these are the references.
 
     Raises:
         TableError: The file is no such table.
         OSError: The file cannot be opened.
     """
     table = read_table(path)
-    column = table.column(None if len(table.columns) == 1 else REFERENCE)
-    texts = table.texts[column]
+    column = None if len(table.columns) == 1 else REFERENCE
+    texts = table.answers or table.texts[table.column(column)]
     return table, {key: Reference(text, table.name) for key, text in texts.items()}
 
 

@@ -13,9 +13,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, TextIO
 
-from neuron_eval.bounded import TooLong, lines, not_utf8, parse_json
+from neuron_eval.bounded import TooLong, lines, parse_json
 from neuron_eval.given.table import ExplanationTable, Record, TableError, make_table
 from neuron_eval.shown import told
+from neuron_eval.sources.looking import head, nature, not_text, wrong_header
 from neuron_eval.surrogates import replace_surrogates
 
 ENDINGS = ".csv, .csv.gz, .jsonl, .jsonl.gz or .parquet"
@@ -42,7 +43,9 @@ def _read(path: str, version: tuple[int, ...]) -> ExplanationTable:
     kind = path.removesuffix(".gz").rpartition(".")[2].lower()
     readers = {"csv": _csv, "jsonl": _jsonl, "parquet": _parquet}
     if kind not in readers or path.endswith(".parquet.gz"):
-        raise TableError(f"{path}: expected a file that ends in {ENDINGS}")
+        known = nature(head(path))
+        it_is = f"; it is {known}" if known else ""
+        raise TableError(f"{path}: expected a file that ends in {ENDINGS}{it_is}")
     with Path(path).open("rb") as raw:
         sha256 = hashlib.file_digest(raw, "sha256").hexdigest()
     return make_table(path, sha256, readers[kind](path))
@@ -64,6 +67,8 @@ def _csv(path: str) -> Iterator[Record]:
                 continue
             if not header:
                 header = tuple(cells)
+                if fault := wrong_header(header):
+                    raise TableError(f"{path}: it {fault}")
             elif len(cells) != len(header):
                 raise TableError(
                     f"{where}: {len(cells)} values, but the first line names {len(header)} "
@@ -117,7 +122,7 @@ def _text(path: str, newline: str) -> Iterator[TextIO]:
             yield text
     except UnicodeDecodeError:
         with _open(path) as raw:
-            raise TableError(not_utf8(raw, path)) from None
+            raise TableError(not_text(raw, path)) from None
     except TooLong as error:
         raise TableError(str(error)) from error
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:

@@ -6,20 +6,27 @@ The published result files look like this, and so may JSON Lines and Parquet:
     0,286,words that compare.,words or phrases that indicate a comparison.
 
 Rows are told apart by ``layer`` and ``neuron``, or by ``id`` (the sample's id) where the file has
-no such columns. Column names may be written in any case. Texts are kept as written, untrimmed; a
+no such columns. A file of puzzles has ``puzzle_name`` or ``Puzzle id`` in their place, which is
+the id without ``puzzles/``, and perhaps a column of the puzzles' own answers:
+
+    ,puzzle_name,answer,Original,Summary
+    0,colors,words related to colors and nothing else,color words.,colors.
+
+Column names may be written in any case. Texts are kept as written, untrimmed; a
 cell that is empty or holds white space only means that no explanation was given.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import PurePath
 
 from neuron_eval.ids import fault_of
 from neuron_eval.shown import listed, shown
+from neuron_eval.sources.puzzles import puzzle_id
 from neuron_eval.surrogates import replace_surrogates
 
 Key = tuple[int, int] | str
@@ -29,6 +36,12 @@ NOT_EXPLANATIONS = frozenset(
     ("layer", "neuron", "id", "index", "score", "explainer", "model", "group", "source")
 )
 """Columns that say something else. Those without a name or without any text are none either."""
+
+PUZZLES = ("puzzle_name", "puzzle name", "puzzle_id", "puzzle id", "puzzle", "name")
+"""Columns that name a puzzle, where there is neither layer and neuron nor an id."""
+
+ANSWERS = ("answer", "gt explanation", "ground truth")
+"""Columns of a puzzle's own explanation, in a file of puzzles: the reference of every other."""
 
 _UNNAMED = re.compile(r"|unnamed: \d+|__index_level_\d+__")
 """What pandas calls the index that it writes as a column."""
@@ -73,6 +86,9 @@ class ExplanationTable:
 
     texts: Mapping[str, Mapping[Key, str]]
     """By column, the explanations that were given."""
+
+    answers: Mapping[Key, str] = field(default_factory=dict)
+    """The puzzles' own explanations, if it is a file of puzzles that has them."""
 
     @property
     def name(self) -> str:
@@ -137,11 +153,14 @@ def make_table(path: str, sha256: str, records: Iterable[Record]) -> Explanation
             column.add(key, record.cells[place], record.where)
     if not lines:
         raise TableError(f"{path}: no rows; expected one a neuron")
-    texts = {column.name: column.texts for column in columns.values() if column.explains()}
+    of_puzzles = identity is not None and identity[0] in PUZZLES
+    aside = NOT_EXPLANATIONS.union(PUZZLES + ANSWERS if of_puzzles else ())
+    texts = {column.name: column.texts for column in columns.values() if column.explains(aside)}
     if not texts:
         there = listed((column.name for column in columns.values()), quoted=False)
         raise TableError(f"{path}: no column of explanations; it has {there}; they are texts")
-    return ExplanationTable(path, sha256, tuple(texts), tuple(lines), texts)
+    known = (columns[name].texts for name in ANSWERS if of_puzzles and name in columns)
+    return ExplanationTable(path, sha256, tuple(texts), tuple(lines), texts, next(known, {}))
 
 
 @dataclass(slots=True)
@@ -159,9 +178,9 @@ class _Column:
         elif cell is not None and self.no_text is None:
             self.no_text = (where, cell)
 
-    def explains(self) -> bool:
+    def explains(self, aside: Collection[str]) -> bool:
         """Whether it holds explanations; one that holds them and other things is bad."""
-        if _folded(self.name) in NOT_EXPLANATIONS or all(map(_number, self.texts.values())):
+        if _folded(self.name) in aside or all(map(_number, self.texts.values())):
             return False
         if self.no_text is not None:
             where, value = self.no_text
@@ -197,11 +216,11 @@ def _places(names: tuple[str, ...]) -> Mapping[str, int]:
 
 def _identity(places: Mapping[str, int], record: Record, path: str) -> tuple[str, ...]:
     """The columns that say which neuron a row is about."""
-    for identity in (("layer", "neuron"), ("id",)):
+    for identity in (("layer", "neuron"), ("id",), *((name,) for name in PUZZLES)):
         if all(name in places for name in identity):
             return identity
     raise TableError(
-        f"{path}: no columns 'layer' and 'neuron', and no column 'id'; "
+        f"{path}: no columns 'layer' and 'neuron', and no column 'id' or 'puzzle_name'; "
         f"it has {listed(record.names)}"
     )
 
@@ -212,9 +231,14 @@ def _key(identity: Sequence[str], places: Mapping[str, int], record: Record) -> 
         at, value = values[0]
         if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
             raise TableError(f"{at} is {shown(value)}; expected the id of a sample")
-        if fault := fault_of(str(value)):
+        id_ = (
+            puzzle_id(str(value).removeprefix(puzzle_id("")))
+            if identity[0] in PUZZLES
+            else str(value)
+        )
+        if fault := fault_of(id_):
             raise TableError(f"{at} is {shown(value)}; expected the id of a sample, but it {fault}")
-        return str(value)
+        return id_
     otherwise = "; leave out layer and neuron to go by id" if "id" in places else ""
     layer, neuron = (_whole(value, at, otherwise) for at, value in values)
     return layer, neuron

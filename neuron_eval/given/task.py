@@ -43,7 +43,8 @@ def given_task(
         explanations: See `neuron_eval.given.solver.given`, as is ``column``.
         column: The file's column.
         references: A table of reference explanations, joined with the neurons by layer and
-            neuron or by id; instead of the neurons' own, where there are such.
+            neuron or by id; instead of the neurons' own, where there are such. A file of puzzles
+            that has their answers is its own table of references.
         parameters: Those of `neuron_eval.task.explanation_task` in `ALLOWED`. Without
             ``neurons`` there are no activations: the file's rows are compared with the
             references, by AdaCS alone.
@@ -178,6 +179,8 @@ def _on_rows(
     """Without activations: every row of the file, compared with its reference."""
     if origin.table is None:
         raise ValueError(f"explanations={explanations}: is what neurons hold; name neurons too")
+    if references is None and origin.table.answers:
+        references = explanations
     if references is None:
         raise ValueError(
             "nothing to score the explanations by: name references (a file with layer, neuron, "

@@ -1,7 +1,8 @@
-"""A folder of files in the project's own schema, read one after the other, sorted by name."""
+"""A folder of files, read one after the other: in the project's own schema, or known otherwise."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +17,13 @@ from neuron_eval.sources.base import (
     no_scores,
 )
 from neuron_eval.sources.fileset import FileSet
-from neuron_eval.sources.jsonl import JsonlSource
+from neuron_eval.sources.local import open_file, open_if_known
+from neuron_eval.sources.looking import folder_description
 from neuron_eval.sources.parquet import ParquetSource
 
 ENDINGS = (".jsonl", ".jsonl.gz", ".parquet")
-"""The files that are read; others in the folder, and hidden ones, are left alone."""
+"""The files that are read, and those that end in .json where they hold neurons; others in the
+folder, and hidden ones, are left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +64,31 @@ class FolderSource:
     def _files(self) -> FileSet:
         """Every file; those that say what columns they have are looked at before any is read."""
         try:
-            found = sorted(path for path in Path(self.name).iterdir() if path.is_file())
+            found = [path for path in Path(self.name).iterdir() if path.is_file()]
         except OSError as error:
             raise SourceError(f"{self.name}: cannot be read ({error.strerror or error})") from error
-        paths = [p for p in found if p.name.endswith(ENDINGS) and not p.name.startswith(".")]
-        if not paths:
-            raise SourceError(f"{self.name}: holds no file ending in {', '.join(ENDINGS)}")
-        files: list[Source] = []
-        for path in map(str, paths):
-            if path.endswith(".parquet"):
-                parquet = ParquetSource(path)
-                parquet.check()
-                files.append(parquet)
-            else:
-                files.append(JsonlSource(path))
+        shown = [path for path in found if not path.name.startswith(".")]
+        paths = sorted(path for path in shown if path.name.endswith(ENDINGS))
+        paths += sorted((path for path in shown if path.suffix == ".json"), key=_numbered)
+        files = [source for path in paths if (source := _opened(str(path)))]
+        if not files:
+            raise SourceError(
+                f"{self.name}: holds no file ending in {', '.join(ENDINGS)}, and no neurons in "
+                f"files ending in .json; it {folder_description(Path(self.name))}"
+            )
         return FileSet(self.name, files)
+
+
+def _opened(path: str) -> Source | None:
+    if path.endswith(".json"):
+        return open_if_known(path)
+    source = open_file(path)
+    if isinstance(source, ParquetSource):
+        source.check()
+    return source
+
+
+def _numbered(path: Path) -> list[tuple[int, str]]:
+    """``batch-2.json`` before ``batch-10.json``."""
+    parts = re.split(r"([0-9]{1,15})", path.name)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]

@@ -20,6 +20,7 @@ from neuron_eval.sources.fields import (
     texts,
     typed,
 )
+from neuron_eval.sources.resembling import OWN, nearest, resemblance
 
 REQUIRED = ("id", "model", "layer", "neuron", "top", "random")
 """Fields that every object has."""
@@ -142,7 +143,8 @@ def key(data: object, where: str) -> NeuronKey:
     at = f"{where}: neuron {named(found.get('id', '?'))}"
     missing = [field for field in KEY if field not in found]
     if missing:
-        raise RecordError(f"{at}: missing field(s) {', '.join(map(repr, missing))}")
+        fields = ", ".join(map(repr, missing))
+        raise RecordError(f"{at}: missing field(s) {fields}{_otherwise(found)}")
     return NeuronKey(
         typed(found, "id", str, at),
         typed(found, "layer", int, at),
@@ -164,13 +166,19 @@ def wrong_names(names: Iterable[str], word: str) -> list[str]:
     found = []
     missing = [name for name in REQUIRED if name not in there]
     if missing:
-        found.append(f"missing {word}(s) {', '.join(map(repr, missing))}")
+        found.append(f"missing {word}(s) {', '.join(map(repr, missing))}{_otherwise(there)}")
     unknown = sorted(map(str, there - set(REQUIRED) - set(OPTIONAL)))
     if unknown:
         found.append(
             f"unknown {word}(s) {listed(unknown)}; allowed are {', '.join(REQUIRED + OPTIONAL)}"
         )
     return found
+
+
+def _otherwise(names: Iterable[str]) -> str:
+    """Which other format has fields with these names, if they are more like one than like ours."""
+    there = set(map(str, names))
+    return "" if nearest(there) == OWN else f" (it {resemblance(there)})"
 
 
 def _mapping(data: object, where: str) -> Mapping[str, Any]:

@@ -75,7 +75,7 @@ class PuzzleSource:
         Raises:
             SourceError: There is no such file, or it is no JSON object.
         """
-        return iter(dict.fromkeys(NeuronKey(_id(name), -1, -1) for name, _ in self._open()))
+        return iter(dict.fromkeys(NeuronKey(puzzle_id(name), -1, -1) for name, _ in self._open()))
 
     def read(
         self, wanted: Collection[NeuronKey] | None = None
@@ -89,9 +89,8 @@ class PuzzleSource:
         puzzles = self._open()
         if ids is not None:
             # Of a name that stands twice the first, so that each one wanted is answered once.
-            puzzles = list({n: (n, p) for n, p in reversed(puzzles) if _id(n) in ids}.values())[
-                ::-1
-            ]
+            first = {n: (n, p) for n, p in reversed(puzzles) if puzzle_id(n) in ids}
+            puzzles = list(first.values())[::-1]
         return _records(puzzles, self.path)
 
     def scores(self, wanted: Iterable[NeuronKey]) -> Iterator[ScoredNeuron]:
@@ -147,10 +146,11 @@ def _records(puzzles: Iterable[tuple[str, Any]], where: str) -> Iterator[NeuronR
             seen.add(name)
             yield check_record(_neuron(name, puzzle, f"{where}: puzzle {named(name)}"), where)
         except RecordError as error:
-            yield Unreadable(_id(name), error)
+            yield Unreadable(puzzle_id(name), error)
 
 
-def _id(name: str) -> str:
+def puzzle_id(name: str) -> str:
+    """The id of the puzzle that is called so."""
     return f"puzzles/{name}"
 
 
@@ -175,7 +175,7 @@ def _neuron(name: str, puzzle: object, at: str) -> NeuronRecord:
     further = _sentences(puzzle.get("further_sentences", []), f"{at}: field 'further_sentences'")
     numbered = [Excerpt("further", i, record) for i, record in enumerate(further)]
     return NeuronRecord(
-        id=_id(name),
+        id=puzzle_id(name),
         model="puzzles",
         layer=-1,
         neuron=-1,

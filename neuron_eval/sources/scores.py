@@ -12,10 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, cast
 
-from neuron_eval.bounded import TooLong, lines, not_utf8
+from neuron_eval.bounded import TooLong, lines
 from neuron_eval.records import RecordError, Reference
 from neuron_eval.shown import listed, shown
 from neuron_eval.sources.base import NeuronKey, ScoredNeuron, SourceError
+from neuron_eval.sources.looking import not_text, wrong_header
 
 COLUMNS = ("layer", "neuron", "score", "explanation")
 
@@ -48,7 +49,7 @@ def read_scores(path: str) -> Iterator[ScoredNeuron]:
         raise RecordError(f"{path}, line {line}: cut off or not a CSV file ({error})") from error
     except UnicodeDecodeError as error:
         with _open(path) as raw:
-            raise RecordError(not_utf8(raw, path)) from error
+            raise RecordError(not_text(raw, path)) from error
     except TooLong as error:
         raise RecordError(str(error)) from error
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -101,6 +102,8 @@ class ScoreFile:
 
 
 def _columns(header: list[str], path: str) -> Mapping[str, int]:
+    if fault := wrong_header(header):
+        raise SourceError(f"{path}: it {fault}")
     places = {name.strip().lower(): i for i, name in reversed(list(enumerate(header)))}
     missing = [name for name in COLUMNS if name not in places]
     if missing:

@@ -64,7 +64,7 @@ def identities(batch: Path) -> list[Identity]:
         SourceError: The file cannot be opened.
         RecordError: A line does not say which feature it is of; or the file is cut off.
     """
-    return list(dict.fromkeys(_which(line, at) for _, line, at in _lines(batch)))
+    return list(dict.fromkeys(_which(line, at) for _, line, at in object_lines(batch)))
 
 
 def records(
@@ -87,7 +87,7 @@ def records(
     """
     places: dict[Identity, list[Place]] = {}
     with tempfile.TemporaryFile() as kept:
-        for number, line, at in _lines(batch):
+        for number, line, at in object_lines(batch):
             which = _which(line, at)
             if wanted is None or which.key.id in wanted:
                 places.setdefault(which, []).append((number, kept.tell(), len(line)))
@@ -111,10 +111,10 @@ def explanations(
     """
     found: dict[str, list[Explained]] = {}
     for file in (file for export in exports for file in export.explanations):
-        for _, line, at in _lines(file):
+        for _, line, at in object_lines(file):
             id_ = _which(line, at).key.id
             if wanted is None or id_ in wanted:
-                published = explained(_parse(line, at), at)
+                published = explained(parse_line(line, at), at)
                 if published is not None:
                     found.setdefault(id_, []).append(published)
     return found
@@ -129,8 +129,13 @@ def _batches(folder: Path) -> tuple[Path, ...]:
     return tuple(numbered[number] for number in sorted(numbered))
 
 
-def _lines(file: Path) -> Iterator[tuple[int, bytes, str]]:
-    """The lines that are not blank: number from 1, bytes, place for messages."""
+def object_lines(file: Path) -> Iterator[tuple[int, bytes, str]]:
+    """The lines that are not blank: number from 1, bytes, place for messages.
+
+    Raises:
+        SourceError: The file cannot be opened.
+        RecordError: A line is too long, or the file is cut off.
+    """
     try:
         with gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as raw:
             for number, line in lines(cast(IO[bytes], raw), str(file)):
@@ -155,17 +160,22 @@ def _which(line: bytes, at: str) -> Identity:
         row = {field.decode(): json.loads(value) for field, value in found.items()}
     except ValueError:
         row = {}
-    return identity(row if len(row) == 3 else _parse(line, at), at)
+    return identity(row if len(row) == 3 else parse_line(line, at), at)
 
 
 def _rows(kept: IO[bytes], places: list[Place], file: Path) -> Iterator[tuple[Any, str]]:
     for number, begin, size in places:
         at = f"{file}, line {number}"
         kept.seek(begin)
-        yield _parse(kept.read(size), at), at
+        yield parse_line(kept.read(size), at), at
 
 
-def _parse(line: bytes, at: str) -> Any:
+def parse_line(line: bytes, at: str) -> Any:
+    """A line's JSON value.
+
+    Raises:
+        RecordError: It is not JSON in UTF-8.
+    """
     try:
         return parse_json(line)
     except UnicodeDecodeError as error:

@@ -1,10 +1,13 @@
 """One Neuronpedia feature: from its JSON objects to a neuron record.
 
+Neuronpedia's own objects are in camel case; SAEDashboard, which makes most of what Neuronpedia
+shows, writes a batch of features in snake case, and says once for all of them whose they are.
+
 An activation holds ``tokens``, ``values`` and, where it comes from a dashboard, the bin that it was
-sampled from: ``binContains`` is -1 for the highest activations, and the share of activations that
-lie between ``binMin`` and ``binMax`` for the others. Older ones and users' own have no bin.
-An explanation holds ``description``, ``explanationModelName``, ``typeName`` and, from the API,
-``scores`` of ``value`` and ``explanationScoreTypeName``.
+sampled from: ``binContains`` (SAEDashboard's ``bin_contains``) is -1 for the highest activations,
+and the share of activations that lie between ``binMin`` and ``binMax`` for the others. Older ones
+and users' own have no bin. An explanation holds ``description``, ``explanationModelName``,
+``typeName`` and, from the API, ``scores`` of ``value`` and ``explanationScoreTypeName``.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from __future__ import annotations
 import random
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,16 +38,22 @@ IN_TOP = -1
 
 SITE = "Neuronpedia"
 
+FIELDS = ("modelId", "layer", "index")
+"""What tells which feature it is, in Neuronpedia's objects."""
+
+BATCH = ("model_id", "layer", "sae_set", "sae_id_suffix")
+"""What tells whose features they are, in a batch by SAEDashboard."""
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Which feature: the three fields that every Neuronpedia object carries."""
+    """Which feature: the three fields that every Neuronpedia object carries, or a batch's."""
 
     model: str
     """``modelId``, such as ``gpt2-small``."""
 
     source: str
-    """``layer``, which is more than a layer: ``6-res-jb``."""
+    """``layer``, which is more than a layer: ``6-res-jb``; of a batch layer, set and suffix."""
 
     index: str
     """``index``, digits; for a user's own vector some other name."""
@@ -71,23 +80,54 @@ class Explained:
     """Kind of score and value, as published; usually empty."""
 
 
+def features_of(data: Any, at: str) -> Iterator[tuple[Any, str]]:
+    """The features that a JSON value holds, each with its place for messages.
+
+    Args:
+        data: A feature, a list of them, or a batch by SAEDashboard, whose `BATCH` each gets.
+        at: The file, and line, for messages.
+
+    Raises:
+        RecordError: A batch has no list of features.
+    """
+    if isinstance(data, list):
+        yield from ((row, f"{at}, item {i}") for i, row in enumerate(data))
+    elif isinstance(data, Mapping) and "features" in data and "modelId" not in data:
+        rows = data["features"]
+        if not isinstance(rows, list):
+            raise RecordError(f"{at}: field 'features' is {shown(rows)}; expected a list")
+        shared = {field: data.get(field) for field in BATCH}
+        for i, row in enumerate(rows):
+            own = {**shared, **row} if isinstance(row, Mapping) else row
+            yield own, f"{at}, feature {i}"
+    else:
+        yield data, at
+
+
 def identity(row: object, at: str) -> Identity:
     """Which feature an object is of.
 
     Raises:
-        RecordError: It is no object with ``modelId``, ``layer`` and ``index``.
+        RecordError: It is no object with ``modelId``, ``layer`` and ``index``, or, in a batch,
+            with ``feature_index`` besides ``model_id``, ``layer`` and ``sae_set``.
     """
     if not isinstance(row, Mapping):
         raise RecordError(f"{at}: expected a JSON object, got {type(row).__name__}")
-    found = []
-    for field in ("modelId", "layer", "index"):
-        value = row.get(field)
-        if isinstance(value, int) and not isinstance(value, bool):
-            value = str(value)
-        if not isinstance(value, str) or not value:
-            raise RecordError(f"{at}: field {field!r} is {shown(value)}; expected a string")
-        found.append(value)
-    return Identity(*found)
+    if "model_id" not in row:
+        return Identity(*(_name(row, field, at) for field in FIELDS))
+    layer = _name(row, "layer", at)
+    names = [_name(row, field, at) if row.get(field) else "" for field in BATCH[2:]]
+    source = "".join(mark + name for mark, name in zip(("-", "__"), names, strict=True) if name)
+    return Identity(_name(row, "model_id", at), layer + source, _name(row, "feature_index", at))
+
+
+def _name(row: Mapping[str, Any], field: str, at: str) -> str:
+    value = row.get(field)
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str) or not value:
+        raise RecordError(f"{at}: field {field!r} is {shown(value)}; expected a string")
+    return value
 
 
 def feature_record(
@@ -186,7 +226,7 @@ def _excerpt(row: object, at: str) -> tuple[ActivationRecord, bool]:
     if not isinstance(row, Mapping) or "tokens" not in row or "values" not in row:
         raise RecordError(f"{at}: expected an object with 'tokens' and 'values'")
     record = clean_record(excerpt(row["tokens"], row["values"], at))
-    bin_ = row.get("binContains")
+    bin_ = row.get("binContains", row.get("bin_contains"))
     return record, isinstance(bin_, int | float) and bin_ != IN_TOP
 
 

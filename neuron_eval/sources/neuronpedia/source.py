@@ -1,51 +1,42 @@
-"""Neuronpedia: a feature's JSON file, or an export folder.
+"""Neuronpedia: an export folder, or a file of features (`neuron_eval.sources.neuronpedia.file`).
 
-The file is what ``/api/feature/MODEL/SOURCE/INDEX`` answers, an object with ``modelId``, ``layer``,
-``index``, ``activations`` and ``explanations``, or a list of such objects; it is read whole.
 The folder is described in `neuron_eval.sources.neuronpedia.export`.
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from neuron_eval.bounded import TooLong, parse_json, read_whole
 from neuron_eval.ids import named
 from neuron_eval.records import NeuronRecord, RecordError
-from neuron_eval.shown import shown
-from neuron_eval.sources.base import NeuronKey, ScoredNeuron, SourceError, Unreadable, no_scores
-from neuron_eval.sources.neuronpedia.export import explanations, folders, identities, records
-from neuron_eval.sources.neuronpedia.feature import (
-    Explained,
-    Identity,
-    explained,
-    feature_record,
-    identity,
+from neuron_eval.sources.base import NeuronKey, SourceError, Unreadable
+from neuron_eval.sources.looking import head, names
+from neuron_eval.sources.neuronpedia.export import (
+    Export,
+    explanations,
+    folders,
+    identities,
+    records,
 )
+from neuron_eval.sources.neuronpedia.feature import FIELDS, Explained, feature_record
+from neuron_eval.sources.neuronpedia.file import NeuronpediaFile
+from neuron_eval.sources.neuronpedia.published import NeuronpediaSource
 
-HEAD = 2**20
-"""So many bytes of a file are looked at to tell whether it holds features."""
 
-FIELDS = ("modelId", "layer", "index")
+def holds_features(names: Collection[str]) -> bool:
+    """Whether a JSON text whose fields have these names is a feature, some, or a batch of them."""
+    there = set(names)
+    is_batch = "features" in there and not there.isdisjoint({"model_id", "feature_index"})
+    return there.issuperset(FIELDS) or is_batch
 
 
 def is_neuronpedia(path: str) -> bool:
-    """Whether a local path is a feature's JSON file or an export folder, by a cheap look."""
+    """Whether a local path is a features' JSON file or an export folder, by a cheap look."""
     place = Path(path)
     if place.is_dir():
         return bool(folders(place))
-    if place.suffix != ".json" or not place.is_file():
-        return False
-    with place.open("rb") as file:
-        head = file.read(HEAD).removeprefix(b"\xef\xbb\xbf").lstrip()
-    return head[:1] in (b"{", b"[") and all(
-        re.search(rb'"%s"\s*:' % field.encode(), head) for field in FIELDS
-    )
+    return place.suffix == ".json" and holds_features(names(head(path)))
 
 
 def open_neuronpedia(path: str) -> NeuronpediaSource:
@@ -55,119 +46,41 @@ def open_neuronpedia(path: str) -> NeuronpediaSource:
         SourceError: It is neither; or the folder holds no activations.
     """
     if Path(path).is_dir():
-        return NeuronpediaExport(path)
+        return NeuronpediaExport(path, folders(Path(path)))
     return NeuronpediaFile(path)
 
 
-class NeuronpediaSource:
-    """What a file and a folder have in common: scores of explanations."""
+def open_feature_lines(path: str, first: Collection[str]) -> NeuronpediaSource | None:
+    """The features of a file with an object a line; None if it has none with activations.
 
-    name: str
-    """The path, as the user wrote it."""
-
-    def keys(self) -> Iterator[NeuronKey]:
-        """Every feature, in order.
-
-        Raises:
-            SourceError: There is no such file, or it holds no features.
-            RecordError: An object does not say which feature it is of.
-        """
-        raise NotImplementedError
-
-    def read(
-        self, wanted: Collection[NeuronKey] | None = None
-    ) -> Iterator[NeuronRecord | Unreadable]:
-        """The features wanted, in order; all if None.
-
-        Raises:
-            SourceError: See `keys`.
-            RecordError: A file is cut off, or an object does not say which feature it is of.
-        """
-        raise NotImplementedError
-
-    def scores(self, wanted: Iterable[NeuronKey]) -> Iterator[ScoredNeuron]:
-        """Published scores, all of one kind: the one that most features have.
-
-        A feature's score is that of its first explanation with a score of this kind.
-
-        Raises:
-            SourceError: There are no scores.
-        """
-        published = self._explanations()
-        kind = _commonest_score(published.values())
-        if kind is None:
-            raise no_scores(self.name)
-        for key in wanted:
-            score = _score(published.get(key.id, ()), kind)
-            if score is not None and key.layer >= 0 and key.neuron >= 0:
-                yield ScoredNeuron(key.layer, key.neuron, *score, key.id)
-
-    def _explanations(self) -> Mapping[str, Sequence[Explained]]:
-        """Every published explanation, by the feature's id."""
-        raise NotImplementedError
-
-
-@dataclass(frozen=True, slots=True)
-class NeuronpediaFile(NeuronpediaSource):
-    """The features of one JSON file."""
-
-    name: str
-    """The file's path, as the user wrote it."""
-
-    def keys(self) -> Iterator[NeuronKey]:
-        """Every feature, in the file's order; see `NeuronpediaSource.keys`."""
-        found = (identity(row, at).key for row, at in self._rows())
-        yield from dict.fromkeys(found)
-
-    def read(
-        self, wanted: Collection[NeuronKey] | None = None
-    ) -> Iterator[NeuronRecord | Unreadable]:
-        """The features wanted, in the file's order; see `NeuronpediaSource.read`."""
-        ids_ = None if wanted is None else {key.id for key in wanted}
-        seen: dict[str, str] = {}
-        for row, at in self._rows():
-            name = at
-            try:
-                which = identity(row, at)
-                name = which.key.id
-                if ids_ is not None and (name not in ids_ or name in seen):
-                    continue
-                if name in seen:
-                    raise RecordError(f"{at}: neuron {named(name)} stands at {seen[name]} too")
-                seen[name] = at
-                yield _feature(which, row, at)
-            except RecordError as error:
-                yield Unreadable(name, error)
-
-    def _rows(self) -> Iterator[tuple[Any, str]]:
-        try:
-            data = parse_json(read_whole(Path(self.name)))
-        except OSError as error:
-            raise SourceError(f"{self.name}: cannot be read ({error.strerror or error})") from error
-        except TooLong as error:
-            raise SourceError(str(error)) from error
-        except ValueError as error:
-            raise SourceError(f"{self.name}: not valid JSON, or cut off ({error})") from error
-        if isinstance(data, list):
-            return ((row, f"{self.name}, item {i}") for i, row in enumerate(data))
-        return iter([(data, self.name)])
-
-    def _explanations(self) -> Mapping[str, Sequence[Explained]]:
-        rows = list(self._rows())
-        return {identity(row, at).key.id: _explained(row, at) for row, at in reversed(rows)}
+    Args:
+        path: The file, which ends in ``.jsonl`` or ``.jsonl.gz``.
+        first: The names of the fields in its first line.
+    """
+    if not holds_features(first):
+        return None
+    if not {"activations", "features"}.isdisjoint(first):
+        return NeuronpediaFile(path)
+    if {"tokens", "values"} <= set(first):
+        return NeuronpediaExport(path, [Export((Path(path),), ())])
+    return None
 
 
 class NeuronpediaExport(NeuronpediaSource):
     """The features of an export folder that have activations."""
 
-    def __init__(self, name: str) -> None:
-        """Look for the files.
+    def __init__(self, name: str, exports: Sequence[Export]) -> None:
+        """Nothing is read yet.
+
+        Args:
+            name: The path, as the user wrote it.
+            exports: The files.
 
         Raises:
-            SourceError: The folder has no activations.
+            SourceError: There are no activations among them.
         """
         self.name = name
-        self._exports = folders(Path(name))
+        self._exports = exports
         self._batches = [batch for export in self._exports for batch in export.activations]
         self._ids: dict[Path, frozenset[str]] = {}
         if not self._batches:
@@ -213,38 +126,3 @@ class NeuronpediaExport(NeuronpediaSource):
 
     def _explanations(self) -> Mapping[str, Sequence[Explained]]:
         return explanations(self._exports, None)
-
-
-def _feature(which: Identity, row: Mapping[str, Any], at: str) -> NeuronRecord:
-    activations = row.get("activations")
-    if not isinstance(activations, list):
-        raise RecordError(
-            f"{at}: neuron {named(which.key.id)}: field 'activations' is {shown(activations)}; "
-            "expected a list"
-        )
-    placed = ((item, f"{at}, activation {i}") for i, item in enumerate(activations))
-    return feature_record(which, placed, _explained(row, at), at)
-
-
-def _explained(row: Mapping[str, Any], at: str) -> list[Explained]:
-    rows = row.get("explanations") or []
-    if not isinstance(rows, list):
-        raise RecordError(f"{at}: field 'explanations' is {shown(rows)}; expected a list")
-    found = (explained(item, f"{at}, explanation {i}") for i, item in enumerate(rows))
-    return [item for item in found if item is not None]
-
-
-def _commonest_score(features: Iterable[Sequence[Explained]]) -> str | None:
-    """The kind of score that most features have, the first of them in the alphabet; or None."""
-    counts: Counter[str] = Counter()
-    for published in features:
-        counts.update({kind for item in published for kind, _ in item.scores})
-    return min(counts, key=lambda kind: (-counts[kind], kind)) if counts else None
-
-
-def _score(published: Iterable[Explained], kind: str) -> tuple[float, str] | None:
-    for item in published:
-        for found, value in item.scores:
-            if found == kind:
-                return value, item.reference.explanation
-    return None

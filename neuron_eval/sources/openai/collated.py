@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import TypeVar
 
 from neuron_eval.records import NeuronRecord, RecordError, Reference
@@ -13,9 +12,10 @@ from neuron_eval.sources.base import NeuronKey, ScoredNeuron, SourceError, Unrea
 from neuron_eval.sources.openai.ahead import ahead
 from neuron_eval.sources.openai.container import MIRROR_VARIABLE, PUBLISHED, container_store
 from neuron_eval.sources.openai.fetching import FetchSettings
+from neuron_eval.sources.openai.places import find_store
 from neuron_eval.sources.openai.records import neuron_name, parse_record
 from neuron_eval.sources.openai.results import parse_explanations
-from neuron_eval.sources.openai.stores import Blob, FolderStore, FsspecStore, Part, Read, Store
+from neuron_eval.sources.openai.stores import RECORDS, Blob, Part, Read, Store
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -35,12 +35,11 @@ class CollatedSource:
         self.name = name
         self.model = model
         self.store = store
-        known = PUBLISHED.get(model)
-        self.author = known.author if known else "published with the neuron"
+        self.author = author_of(model)
 
     def keys(self) -> Iterator[NeuronKey]:
         """Every neuron by layer and index; of the public container, without asking it."""
-        return self._keys("collated-activations")
+        return self._keys(RECORDS)
 
     def read(
         self, wanted: Collection[NeuronKey] | None = None
@@ -124,7 +123,7 @@ class CollatedSource:
     def _fetch(
         self, read: Read, key: NeuronKey
     ) -> tuple[NeuronKey, bytes, bytes | None] | Unreadable:
-        blob = Blob("collated-activations", key.layer, key.neuron)
+        blob = Blob(RECORDS, key.layer, key.neuron)
         try:
             record = read(blob)
             if record is None:
@@ -135,18 +134,11 @@ class CollatedSource:
             return Unreadable(key.id, error)
 
     def _neuron(self, key: NeuronKey, record: bytes, explained: bytes | None) -> NeuronRecord:
-        where = self.store.where(Blob("collated-activations", key.layer, key.neuron))
+        where = self.store.where(Blob(RECORDS, key.layer, key.neuron))
         neuron = parse_record(record, self.model, key.layer, key.neuron, where)
         if explained is None:
             return neuron
-        where = self.store.where(_explained(key))
-        found = parse_explanations(explained, key.layer, key.neuron, where)
-        written = [Reference(e.explanation, self.author) for e in found if e.explanation.strip()]
-        return replace(
-            neuron,
-            reference=written[0] if written else None,
-            other_explanations=tuple(written[1:]),
-        )
+        return with_explanations(neuron, explained, self.author, self.store.where(_explained(key)))
 
 
 def open_container(name: str, settings: FetchSettings | None = None) -> CollatedSource:
@@ -166,22 +158,21 @@ def open_collated(path: str) -> CollatedSource:
     """The neurons of a folder, or of an address such as ``s3://bucket/folder``.
 
     Args:
-        path: What ``collated-activations`` is in.
+        path: See `neuron_eval.sources.openai.places.find_store`.
 
     Raises:
-        SourceError: It is not in there, or the place cannot be read.
+        SourceError: They are not in there, or the place cannot be read.
     """
     if path.startswith(("http://", "https://")):
         raise SourceError(
             f"neurons={path}: folders cannot be listed over HTTP; a mirror of OpenAI's files goes "
             f"into {MIRROR_VARIABLE}, with neurons=openai:gpt2-xl"
         )
-    store = _store(path)
-    if store.layers("collated-activations"):
-        return CollatedSource(path, _model(path), store)
+    if found := find_store(path):
+        return CollatedSource(path, model_named(found[1]), found[0])
     raise SourceError(
-        f"neurons={path}: there are no collated-activations/LAYER/NEURON.json in it; name the "
-        "folder that collated-activations is in"
+        f"neurons={path}: there are no collated-activations/LAYER/NEURON.json in it, and no "
+        "other folder over such files; name the folder that collated-activations is in"
     )
 
 
@@ -189,24 +180,44 @@ def is_collated(path: str) -> bool:
     """Whether a folder or an fsspec address has the layout.
 
     Raises:
-        SourceError: The address cannot be read.
+        SourceError: The address cannot be read, or two folders in it have the layout.
     """
-    if path.startswith(("http://", "https://")):
-        return False
-    return bool(_store(path).layers("collated-activations"))
+    return not path.startswith(("http://", "https://")) and find_store(path) is not None
 
 
-def _store(path: str) -> Store:
-    if "://" in path:
-        return FsspecStore(path)
-    return FolderStore(Path(path))
-
-
-def _model(path: str) -> str:
-    remote = "://" in path
-    name = path.rstrip("/").rpartition("/")[2] if remote else Path(path).resolve().name
+def model_named(name: str) -> str:
+    """The model that a folder called so holds the neurons of; the folder's name if unknown."""
     by_folder = {published.folder: model for model, published in PUBLISHED.items()}
-    return by_folder.get(name, name)
+    return by_folder.get(name, name) or "unnamed"
+
+
+def author_of(model: str) -> str:
+    """Who wrote the explanations that are published with the neurons of a model."""
+    known = PUBLISHED.get(model)
+    return known.author if known else "published with the neuron"
+
+
+def with_explanations(
+    neuron: NeuronRecord, content: bytes, author: str, where: str
+) -> NeuronRecord:
+    """The neuron with its published explanations: that with the best score as the reference.
+
+    Args:
+        neuron: Without any.
+        content: The file of its explanations.
+        author: Who wrote them.
+        where: The file, for messages.
+
+    Raises:
+        RecordError: The file is bad.
+    """
+    found = parse_explanations(content, neuron.layer, neuron.neuron, where)
+    written = [Reference(e.explanation, author) for e in found if e.explanation.strip()]
+    return replace(
+        neuron,
+        reference=written[0] if written else None,
+        other_explanations=tuple(written[1:]),
+    )
 
 
 def _explained(key: NeuronKey) -> Blob:

@@ -22,6 +22,9 @@ from neuron_eval.sources.base import SourceError
 Part = Literal["collated-activations", "explanations"]
 """The two folders of the layout."""
 
+RECORDS: Part = "collated-activations"
+"""The folder of the neurons' records."""
+
 ENDINGS: dict[Part, str] = {"collated-activations": ".json", "explanations": ".jsonl"}
 """How the files of each folder end."""
 
@@ -60,7 +63,11 @@ class Blob:
     @property
     def path(self) -> str:
         """The path below the root, such as ``explanations/5/131.jsonl``."""
-        return f"{self.part}/{self.layer}/{self.neuron}{ENDINGS[self.part]}"
+        return self.within(self.part)
+
+    def within(self, folder: str) -> str:
+        """The path in a folder that takes the part's place, such as ``records/5/131.json``."""
+        return f"{folder}/{self.layer}/{self.neuron}{ENDINGS[self.part]}".lstrip("/")
 
 
 Read = Callable[[Blob], bytes | None]
@@ -113,6 +120,9 @@ class FolderStore:
     root: Path
     """The folder that ``collated-activations`` is in."""
 
+    records: str = RECORDS
+    """The folder's name in it, where it has another one; empty for the root itself."""
+
     in_flight: int = 1
 
     @property
@@ -127,16 +137,16 @@ class FolderStore:
 
     def where(self, blob: Blob) -> str:
         """The file's path."""
-        return str(self.root / blob.path)
+        return str(self._path(blob))
 
     def layers(self, part: Part) -> list[int]:
         """Listed."""
-        folder = self.root / part
+        folder = self.root / _folder(part, self.records)
         return _numbers(p.name for p in folder.iterdir()) if folder.is_dir() else []
 
     def neurons(self, part: Part, layer: int) -> list[int]:
         """Listed."""
-        folder = self.root / part / str(layer)
+        folder = self.root / _folder(part, self.records) / str(layer)
         names = (p.name for p in folder.iterdir()) if folder.is_dir() else iter(())
         return _numbers(names, ENDINGS[part])
 
@@ -144,9 +154,12 @@ class FolderStore:
         """Anything can be there."""
         return True
 
+    def _path(self, blob: Blob) -> Path:
+        return self.root / blob.within(_folder(blob.part, self.records))
+
     def _read(self, blob: Blob) -> bytes | None:
         try:
-            return read_whole(self.root / blob.path)
+            return read_whole(self._path(blob))
         except (FileNotFoundError, NotADirectoryError):
             return None
         except TooLong as error:
@@ -158,11 +171,12 @@ class FolderStore:
 class FsspecStore:
     """An address that fsspec knows, such as ``s3://bucket/folder``."""
 
-    def __init__(self, address: str, in_flight: int = IN_FLIGHT) -> None:
+    def __init__(self, address: str, records: str = RECORDS, in_flight: int = IN_FLIGHT) -> None:
         """Find the file system; nothing is read yet.
 
         Args:
             address: Protocol, ``://`` and path.
+            records: See `FolderStore.records`.
             in_flight: How many files to read at once.
 
         Raises:
@@ -171,6 +185,7 @@ class FsspecStore:
         import fsspec
 
         self.address = address.rstrip("/")
+        self.records = records
         self.in_flight = in_flight
         try:
             found: tuple[Any, str] = fsspec.core.url_to_fs(self.address)
@@ -190,24 +205,28 @@ class FsspecStore:
 
     def where(self, blob: Blob) -> str:
         """The file's address."""
-        return f"{self.address}/{blob.path}"
+        return f"{self.address}/{self._path(blob)}"
 
     def layers(self, part: Part) -> list[int]:
         """Listed."""
-        return _numbers(self._names(part))
+        return _numbers(self._names(_folder(part, self.records)))
 
     def neurons(self, part: Part, layer: int) -> list[int]:
         """Listed."""
-        return _numbers(self._names(f"{part}/{layer}"), ENDINGS[part])
+        folder = f"{_folder(part, self.records)}/{layer}".lstrip("/")
+        return _numbers(self._names(folder), ENDINGS[part])
 
     def within(self, layer: int, neuron: int) -> bool:
         """Anything can be there."""
         return True
 
+    def _path(self, blob: Blob) -> str:
+        return blob.within(_folder(blob.part, self.records))
+
     def _names(self, folder: str) -> list[str]:
         with _answering(self.address):
             try:
-                listed = self._files.ls(f"{self._root}/{folder}", detail=False)
+                listed = self._files.ls(f"{self._root}/{folder}".rstrip("/"), detail=False)
             except FileNotFoundError:
                 return []
         return [str(path).rstrip("/").rpartition("/")[2] for path in listed]
@@ -215,7 +234,7 @@ class FsspecStore:
     def _read(self, blob: Blob) -> bytes | None:
         with _answering(self.where(blob)):
             try:
-                return bytes(self._files.cat_file(f"{self._root}/{blob.path}"))
+                return bytes(self._files.cat_file(f"{self._root}/{self._path(blob)}"))
             except FileNotFoundError:
                 return None
 
@@ -230,6 +249,11 @@ def _answering(address: str) -> Iterator[None]:
             "address, "
             "and at the credentials that its provider wants"
         ) from error
+
+
+def _folder(part: Part, records: str) -> str:
+    """What a part of the layout is called, where that of the records is called so."""
+    return records if part == RECORDS else part
 
 
 def _numbers(names: Iterable[str], ending: str = "") -> list[int]:
