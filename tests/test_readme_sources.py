@@ -1,5 +1,6 @@
 """Every command in the README's section on sources, run on a small copy of each layout."""
 
+import json
 import os
 import re
 import shlex
@@ -61,6 +62,17 @@ def feature_file(tmp_path, monkeypatch):
     return 1
 
 
+def batch_file(tmp_path, monkeypatch):
+    activations = [
+        {"tokens": [" a", f" cat{i}"], "values": [0, i + 1], "bin_contains": -1 if i < 20 else 0.1}
+        for i in range(40)
+    ]
+    features = [{"feature_index": i, "activations": activations} for i in range(2)]
+    batch = {"model_id": "m", "layer": 0, "sae_set": "s", "features": features}
+    (tmp_path / "batch-0.json").write_text(json.dumps(batch))
+    return 2
+
+
 def cache(tmp_path, monkeypatch):
     folder = tmp_path / "cache" / "layers.6.mlp"
     save(folder, random_latents(3, rows=200), 0, random_tokens(rows=200))
@@ -80,6 +92,7 @@ PLACES = {
     "mirror": mirror,
     "mine.parquet": mine,
     "feature.json": feature_file,
+    "batch-0.json": batch_file,
     "cache": cache,
     "puzzles:FILE.json": puzzle_file,
 }
