@@ -34,6 +34,18 @@ def _notice(event, _):
 sys.addaudithook(_notice)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _leaks_are_blamed_in_this_file():
+    """What a file's fixtures leave open is an error of its last test.
+
+    What is left then stays, mostly modules that were imported late: later collections need not
+    look at it.
+    """
+    yield
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def _leaks_are_blamed_here():
     """What a test leaves open is an error of this test, not of the one that runs by chance later.
@@ -41,10 +53,10 @@ def _leaks_are_blamed_here():
     An event loop, and so every eval, opens sockets too. What is in a cycle warns only when it is
     collected, and a warning in a finalizer becomes an error of the test that runs just then.
     """
-    _opened.clear()
     yield
     if _opened:
         gc.collect()
+        _opened.clear()
 
 
 @pytest.fixture(autouse=True)
