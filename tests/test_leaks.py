@@ -14,6 +14,8 @@ import subprocess
 import sys
 import tempfile
 
+import pytest
+
 def test_closes():
     with socket.socket() as one:
         keep_in_a_cycle(one)
@@ -30,12 +32,20 @@ def test_process():
 def test_folder():
     keep_in_a_cycle(tempfile.TemporaryDirectory())
 
+@pytest.fixture
+def leaking():
+    return keep_in_a_cycle(socket.socket())
+
+def test_fixture(leaking):
+    pass
+
 def test_innocent():
     gc.collect()
 
 def keep_in_a_cycle(value):
     cycle = [value]
     cycle.append(cycle)
+    return cycle
 """
 
 FIXTURES = """
@@ -92,6 +102,6 @@ def test_a_leak_is_an_error_of_the_test_that_leaks(tmp_path):
     lines = done.stdout.splitlines()
     blamed = {line.split("::")[1].split()[0] for line in lines if line.startswith("ERROR ")}
     leaky = {"test_socket", "test_event_loop", "test_process", "test_folder"}
-    fixtures = {"test_starts_a_fixture", "test_ends_a_fixture"}
+    fixtures = {"test_fixture", "test_starts_a_fixture", "test_ends_a_fixture"}
     assert blamed == leaky | fixtures, done.stdout
-    assert "10 passed, 6 errors" in lines[-1]
+    assert "11 passed, 7 errors" in lines[-1]
