@@ -26,25 +26,38 @@ OPENINGS = {"socket.__new__", "sqlite3.connect", "subprocess.Popen", "tempfile.m
 _opened = []
 
 
-def _notice(event, _):
-    if event in OPENINGS:
-        _opened.append(event)
+def _notice(event, _, openings=OPENINGS, opened=_opened):  # Python ends without the globals
+    if event in openings:
+        opened.append(event)
 
 
 sys.addaudithook(_notice)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _leaks_are_blamed_in_this_file():
+    """What a file's fixtures leave open is an error of its last test.
+
+    What is left then stays, mostly modules that were imported late: later collections need not
+    look at it.
+    """
+    yield
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
-def _leaks_are_blamed_here():
+def _leaks_are_blamed_here(request):
     """What a test leaves open is an error of this test, not of the one that runs by chance later.
 
     An event loop, and so every eval, opens sockets too. What is in a cycle warns only when it is
     collected, and a warning in a finalizer becomes an error of the test that runs just then.
     """
-    _opened.clear()
     yield
     if _opened:
+        request.node.funcargs.clear()  # pytest holds them until after this
         gc.collect()
+        _opened.clear()
 
 
 @pytest.fixture(autouse=True)

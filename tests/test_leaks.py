@@ -14,6 +14,8 @@ import subprocess
 import sys
 import tempfile
 
+import pytest
+
 def test_closes():
     with socket.socket() as one:
         keep_in_a_cycle(one)
@@ -30,18 +32,62 @@ def test_process():
 def test_folder():
     keep_in_a_cycle(tempfile.TemporaryDirectory())
 
+@pytest.fixture
+def leaking():
+    return keep_in_a_cycle(socket.socket())
+
+def test_fixture(leaking):
+    pass
+
 def test_innocent():
     gc.collect()
 
 def keep_in_a_cycle(value):
     cycle = [value]
     cycle.append(cycle)
+    return cycle
+"""
+
+FIXTURES = """
+import gc
+import socket
+
+import pytest
+from test_one import keep_in_a_cycle
+
+@pytest.fixture(scope="module")
+def leaks_at_once():
+    keep_in_a_cycle(socket.socket())
+
+@pytest.fixture(scope="module")
+def leaks_in_the_end():
+    held = socket.socket()
+    yield
+    keep_in_a_cycle(held)
+
+def test_starts_a_fixture(leaks_at_once):
+    pass
+
+def test_ignorant(leaks_in_the_end):
+    gc.collect()
+
+def test_ends_a_fixture(leaks_in_the_end):
+    pass
+"""
+
+INNOCENT = """
+import gc
+
+def test_of_another_file():
+    gc.collect()
 """
 
 
 def test_a_leak_is_an_error_of_the_test_that_leaks(tmp_path):
     shutil.copy(Path(__file__).with_name("conftest.py"), tmp_path)
-    (tmp_path / "test_one.py").write_text(TESTS)
+    files = {"test_one.py": TESTS, "test_two.py": FIXTURES, "test_zero.py": INNOCENT}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("NEURON", "PYTEST"))}
     options = ["-W", "error", "-p", "no:cacheprovider", "--tb=no", "-rApE"]
     done = subprocess.run(
@@ -55,5 +101,7 @@ def test_a_leak_is_an_error_of_the_test_that_leaks(tmp_path):
     )
     lines = done.stdout.splitlines()
     blamed = {line.split("::")[1].split()[0] for line in lines if line.startswith("ERROR ")}
-    assert blamed == {"test_socket", "test_event_loop", "test_process", "test_folder"}, done.stdout
-    assert "6 passed, 4 errors" in lines[-1]
+    leaky = {"test_socket", "test_event_loop", "test_process", "test_folder"}
+    fixtures = {"test_fixture", "test_starts_a_fixture", "test_ends_a_fixture"}
+    assert blamed == leaky | fixtures, done.stdout
+    assert "11 passed, 7 errors" in lines[-1]

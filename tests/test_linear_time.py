@@ -22,6 +22,10 @@ NOTHING = 0.1
 MOST = 12
 """Four times the length may take so many times as long; in quadratic time it is 16."""
 
+CLEAR = 6
+"""Below this one look is enough: a small reply would have to take three times as long as it does,
+by chance, for quadratic time to look like that."""
+
 
 def seconds(parse, text):
     # Collections of garbage take as long as there is garbage of other tests.
@@ -44,7 +48,8 @@ def test_four_times_the_reply_takes_about_four_times_as_long(name, frame):
     parse = PARSERS[name]
     for filling in (*SINGLES, *PAIRS, *LONGER):
         large, small = (filled(frame, filling, length) for length in (LARGE, SMALL))
-        if seconds(parse, large) < NOTHING:
+        at_first = seconds(parse, large)
+        if at_first < NOTHING or at_first < CLEAR * seconds(parse, small):
             continue
         # The best of several, since other work on the machine only makes slower.
         ratio = min(seconds(parse, large) for _ in range(3)) / min(

@@ -26,6 +26,9 @@ MODEL = "openai-api/local/smollm2"
 TOKENS = 6
 """Of every excerpt, so that one grammar fits all replies; few, as every reply takes seconds."""
 
+BABBLE = 40
+"""Tokens of a reply that nothing holds to a form; enough for a good one about an excerpt."""
+
 HELD_OUT = 2
 """One top and one random excerpt."""
 
@@ -110,6 +113,7 @@ def test_the_command_line_explains_simulates_and_counts_what_it_could_not_read(
     name, wire, neurons, tmp_path
 ):
     way = WAYS[name]
+    wire.longest = BABBLE
     empty = tmp_path / "empty"
     empty.mkdir()
     command = [

@@ -224,11 +224,10 @@ def test_what_is_pressed_over_days_and_machines_is_what_is_scored(visit, folder,
     assert set(rated[first][0]) == set(SAID)
 
 
-def wait_for_answer(page, rated):
-    """What one tab saves reaches the other of a browser's processes a moment later."""
-    page.wait_for_function(
-        "rated => Object.values(localStorage).some((text) => text.includes(rated))", arg=rated
-    )
+def hear(page, other):
+    """Wait until a tab has what another one keeps: a browser passes it on in its own time."""
+    kept = "JSON.stringify(Object.values(localStorage))"
+    page.wait_for_function(f"expected => {kept} === expected", arg=other.evaluate(kept))
 
 
 def test_a_second_tab_of_a_file_does_not_overwrite_the_first_without_a_word(visit):
@@ -239,14 +238,14 @@ def test_a_second_tab_of_a_file_does_not_overwrite_the_first_without_a_word(visi
     neuron = title(first)
     assert title(second) == neuron
     rate(first, {}, (4, 1, 5), "A")
-    wait_for_answer(second, '"A":4')
+    hear(second, first)
     press(second, "A 2 B 2 C 2 Shift+B Enter")
     second.get_by_text("Another answer was saved meanwhile").wait_for()
     assert title(second) == neuron
     assert second.locator("[name=rating-A]:checked").get_attribute("value") == "4"
     assert second.locator("[name=best]:checked").get_attribute("value") == "A"
     rate(second, {}, (3, 1, 5), "A")
-    wait_for_answer(first, '"A":3')
+    hear(first, second)
     first.locator("#review-now").click()
     assert "A 3" in first.locator("#answers li", has_text=neuron).inner_text()
 
