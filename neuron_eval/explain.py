@@ -58,10 +58,10 @@ def explain(
 ) -> Solver:
     """Ask the model for an explanation of the sample's neuron.
 
-    The prompt replaces the sample's messages. The answer, stripped of thinking and of what else is not
-    part of the explanation, becomes the output's completion; the answer as it came stays in the messages
-    and the transcript. One request a neuron, at temperature 1, top_p 1 and 60 tokens (Lee et al.
-    2023) unless the user says otherwise.
+    The prompt replaces the sample's messages. The answer, stripped of thinking and of what else
+    is not part of the explanation, becomes the output's completion; the answer as it came stays in
+    the messages and the transcript. One request a neuron, at temperature 1, top_p 1 and 60 tokens
+    (Lee et al. 2023) unless the user says otherwise.
 
     Args:
         format: A prompt format: original, summary, highlight, highlight_summary, avhs, or one

@@ -15,7 +15,7 @@ UNFINISHED = "unfinished_thinking"
 
 
 def bad_explanation(output: ModelOutput) -> Score | None:
-    """The score of a missing, empty, unfinished or refused explanation; None if there is one to score.
+    """The score of an explanation that is missing, empty, unfinished or refused; None for others.
 
     What an explainer leaves empty or refuses counts as a bad explanation, which tells nothing
     about the neuron: 0, not unscored, or a model could raise its mean by keeping quiet about hard
@@ -30,7 +30,9 @@ def bad_explanation(output: ModelOutput) -> Score | None:
     if refusal(output) is not None:
         return _zero("refusal", "The explainer refused to explain the neuron.", output.completion)
     if (output.metadata or {}).get(UNFINISHED):
-        why = f"The explainer's reply ended within its thinking (stop reason: {output.stop_reason})."
+        why = (
+            f"The explainer's reply ended within its thinking (stop reason: {output.stop_reason})."
+        )
         return _zero(UNFINISHED, why, "")
     if not output.completion.strip():
         why = f"The explainer gave no explanation (stop reason: {output.stop_reason})."

@@ -115,7 +115,8 @@ def read_reply(output: ModelOutput, model: str) -> float:
         model: Its name, for the error.
 
     Raises:
-        UnreadableReplyError: The reply is empty, nothing but thinking, or begins with something else than a value.
+        UnreadableReplyError: The reply is empty or nothing but thinking, or it begins with
+            something else than a value.
         BrokenReplyError: A log-probability is none.
     """
     readable(output)
