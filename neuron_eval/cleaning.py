@@ -41,6 +41,7 @@ _RULE_BELOW = re.compile(_RULE)
 _SPACE = re.compile(r"\s*+")
 _QUOTATION = re.compile(r"[ \t]*+>[^\n]*+(?:\n[ \t]*+>[^\n]*+)++\s*+")
 _QUOTED = re.compile(r"^[ \t]*+>[ \t]?+", re.MULTILINE)
+_MARK = re.compile(r"(?:\*{1,3}+|_{1,3}+)(?=\S)")
 _FENCE = re.compile(rf"```(?:[\w+-]*+[ \t]*+\n)?+{_NO_WORD}")
 _BOX = re.compile(r"\$*+(?:\\[\[(])?+\s*+\\(?:boxed|fbox|text|textbf|textit)\s*+\{")
 _BOX_END = re.compile(r"\}\s*+(?:\\[\])])?+\$*+\.?+\Z")
@@ -99,6 +100,12 @@ def _wrapped(text: str, start: int, end: int) -> tuple[int, int] | None:
     """What is inside, where quotes, a fence, a box or a tag stand around a part of a text."""
     if _in_quotes(text, start, end):
         return start + 1, end - 1
+    # Not emphasis in Markdown, where that ends with the paragraph.
+    if mark := _MARK.match(text, start, end):
+        inside = mark.end(), end - len(mark[0])
+        alone = inside[0] < inside[1] and text.find(mark[0], inside[0], end) == inside[1]
+        if alone and text.find("\n", *inside) >= 0:
+            return inside
     if fence := _FENCE.match(text, start, end):
         closed = end - 3 >= fence.end() and text.startswith("```", end - 3)
         if closed and text.find("```", fence.end(), end - 3) < 0:
@@ -155,7 +162,7 @@ def _opening_patterns(opening: str) -> Iterator[re.Pattern[str]]:
     whole = rf"[*_]*+{_phrase(opening)}(?!\w)(?:\s*+[:,]|…|\.\.\.)?+[*_]*+"
     before = r"(?:\.\.\.|…)?+\s*+"
     if len(opening.split()) >= MANY:
-        before += r"(?:[^\W\d_][^.!?:\n]{0,120}?(?:,|:|\bthat)\s++)?"
+        before += r"(?:[^\W\d_][^.!?:\n\"“”`]{0,120}?(?:,|:|\bthat)\s++)?"
     yield re.compile(rf"{before}(?:{whole}|[\"“`']{whole}[\"”`'])", re.IGNORECASE)
 
 

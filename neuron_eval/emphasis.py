@@ -11,7 +11,7 @@ _PIECE = re.compile(
 )
 _NAME = re.compile(r"\w++")
 _AROUND = frozenset(('""', "''", "``", "()", "[]", "{}", "<>", "“”", "‘’", "«»"))
-_BEGINS = "\"'`“‘«([{<-*_"
+_BEGINS = "\"'`“‘«([{<-*_#>$\\"
 LONGEST = 3
 """Asterisks of a mark of emphasis at most."""
 

@@ -127,8 +127,11 @@ WORD = st.sampled_from(
     ["cats", "dogs", "the", "word", '"cat"', "(e.g. Paris)", "3.5", "2**3", "don't", "__init__"]
 )
 EXPLANATION = st.lists(WORD, min_size=1, max_size=6).map(lambda w: f"words about {' '.join(w)}.")
+EMPHASIS = st.sampled_from([("", ""), ("*", "*"), ("**", "**"), ("***", "***"), ("_", "_")])
+"""Only right around a text is it emphasis in Markdown."""
+
 AROUND = [
-    ("**", "**"), ("_", "_"), ("### ", ""), ("- ", ""), ("> ", ""),
+    ("### ", ""), ("- ", ""), ("> ", ""),
     ("```text\n", "\n```"), ("Sure! Here is the explanation:\n\n", ""),
     ("Answer: ", ""), ("**Explanation:** ", ""), ("### Explanation\n\n", ""), ("“", "”"),
     ("\\boxed{", "}"), ("<answer>", "</answer>"), (" ", "\n"), (f"{OPENING} ", ""),
@@ -141,10 +144,10 @@ def test_what_is_not_decorated_passes_unchanged(text):
     assert clean_explanation(text, OPENINGS) == text
 
 
-@given(EXPLANATION, st.lists(st.sampled_from(AROUND), max_size=5, unique=True))
-def test_decorations_come_off_in_any_combination(text, decorations):
+@given(EXPLANATION, EMPHASIS, st.lists(st.sampled_from(AROUND), max_size=5, unique=True))
+def test_decorations_come_off_in_any_combination(text, emphasis, decorations):
     decorated = text
-    for before, after in decorations:
+    for before, after in [emphasis, *decorations]:
         decorated = before + decorated + after
     assert clean_explanation(decorated, OPENINGS) == text
 
