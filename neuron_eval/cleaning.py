@@ -162,7 +162,7 @@ def _opening_patterns(opening: str) -> Iterator[re.Pattern[str]]:
     whole = rf"[*_]*+{_phrase(opening)}(?!\w)(?:\s*+[:,]|…|\.\.\.)?+[*_]*+"
     before = r"(?:\.\.\.|…)?+\s*+"
     if len(opening.split()) >= MANY:
-        before += r"(?:[^\W\d_][^.!?:\n\"“”`]{0,120}?(?:,|:|\bthat)\s++)?"
+        before += r"(?:[^\W\d_][^.!?:\n\"“”`{}<>#]{0,120}?(?:,|:|\bthat)\s++)?"
     yield re.compile(rf"{before}(?:{whole}|[\"“`']{whole}[\"”`'])", re.IGNORECASE)
 
 
