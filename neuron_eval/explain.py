@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
 
 from inspect_ai.model import (
@@ -12,6 +13,7 @@ from inspect_ai.model import (
     GenerateConfig,
     GenerateConfigArgs,
     Model,
+    ModelOutput,
     get_model,
     get_model_info,
 )
@@ -22,6 +24,7 @@ from neuron_eval.dealt import from_metadata
 from neuron_eval.edge import guarded
 from neuron_eval.formats import get_format
 from neuron_eval.formats.base import Shown
+from neuron_eval.no_explanation import UNFINISHED
 from neuron_eval.prompting import (
     CUTOFF_QUANTILE,
     Message,
@@ -30,7 +33,9 @@ from neuron_eval.prompting import (
     opening_phrases,
 )
 from neuron_eval.prompts.pack import load_pack
+from neuron_eval.refusals import refusal
 from neuron_eval.server_errors import about_neuron, asked
+from neuron_eval.thinking import answer_text, starved
 from neuron_eval.usage_error import usage_errors
 
 MAX_TOKENS = 60
@@ -53,10 +58,10 @@ def explain(
 ) -> Solver:
     """Ask the model for an explanation of the sample's neuron.
 
-    The prompt replaces the sample's messages. The answer, stripped of what is not part of the
-    explanation, becomes the output's completion; the answer as it came stays in the messages
-    and the transcript. One request a neuron, at temperature 1, top_p 1 and 60 tokens (Lee et al.
-    2023) unless the user says otherwise.
+    The prompt replaces the sample's messages. The answer, stripped of thinking and of what else
+    is not part of the explanation, becomes the output's completion; the answer as it came stays in
+    the messages and the transcript. One request a neuron, at temperature 1, top_p 1 and 60 tokens
+    (Lee et al. 2023) unless the user says otherwise.
 
     Args:
         format: A prompt format: original, summary, highlight, highlight_summary, avhs, or one
@@ -96,11 +101,30 @@ def explain(
                 "(-T excerpts=…), a shorter format or another model"
             )
         if raw.choices:
-            state.output = deepcopy(raw)
-            state.output.completion = clean_explanation(raw.completion, openings)
+            state.output = explained(raw, openings)
         return state
 
     return solve
+
+
+def explained(raw: ModelOutput, openings: Sequence[str]) -> ModelOutput:
+    """An explainer's reply with the explanation in it as its completion; empty if it has none.
+
+    Args:
+        raw: The reply as it came, with at least one choice; it is left as it is.
+        openings: What the prompt says right before the answer.
+    """
+    output = deepcopy(raw)
+    if refusal(raw) is not None:
+        return output
+    answer = answer_text(raw.completion)
+    output.completion = clean_explanation(answer or "", openings)
+    if not output.completion:
+        # Inspect takes a completion that is empty from the message when it reads a log.
+        output.message.text = ""
+    if answer is None:
+        output.metadata = {**(output.metadata or {}), UNFINISHED: True}
+    return output
 
 
 def chat_messages(prompt: list[Message]) -> list[ChatMessage]:
@@ -109,14 +133,13 @@ def chat_messages(prompt: list[Message]) -> list[ChatMessage]:
 
 
 async def _generate(state: TaskState, generate: Generate) -> TaskState:
-    """One generation; a second only if hidden reasoning used up the room for the answer."""
+    """One generation; a second only if reasoning used up the room for the answer."""
     model = guarded(get_model())
     settings = generation_settings(model.config, reasons(model))
     prompt = list(state.messages)
     with about_neuron(state.sample_id), asked("explainer", model):
         state = await generate(state, **settings)
-    starved = state.output.stop_reason == "max_tokens" and not state.output.completion.strip()
-    if starved and "max_tokens" in settings:
+    if starved(state.output) and "max_tokens" in settings:
         state.messages = prompt
         del settings["max_tokens"]
         with about_neuron(state.sample_id), asked("explainer", model):

@@ -49,11 +49,24 @@ def counts() -> Metric:
     def compute(scores: list[SampleScore]) -> Value:
         if not scores:
             return {"share": NAN, "excerpts_failed": NAN}
-        failed = sum((s.score.metadata or {}).get("excerpts_failed", 0) for s in scores)
         share = float(np.mean([value > 0 for value in _values(scores)]))
-        return {"share": share, "excerpts_failed": float(failed)}
+        return {"share": share, "excerpts_failed": _total(scores, "excerpts_failed")}
 
     return compute
+
+
+@metric
+def cut_off() -> Metric:
+    """For the scorer `scored`: ``explanations_cut_off``, those that stopped at ``max_tokens``."""
+
+    def compute(scores: list[SampleScore]) -> Value:
+        return {"explanations_cut_off": _total(scores, "explanation_cut_off") if scores else NAN}
+
+    return compute
+
+
+def _total(scores: list[SampleScore], name: str) -> float:
+    return float(sum((score.score.metadata or {}).get(name, 0) for score in scores))
 
 
 def _values(scores: list[SampleScore]) -> list[float]:

@@ -14,6 +14,7 @@ from neuron_eval.report.tables.reasons import skeleton
 from neuron_eval.simulation import all_at_once, chat, per_token, sparse
 from neuron_eval.simulation.alignment import AlignmentError, align, unescaped
 from neuron_eval.simulation.base import UnreadableReplyError
+from neuron_eval.thinking import answer_text
 
 TOKENS = ((" a", "aa", '"', "1", "\n", " truth"), ("x", " y"))
 PACK = default_pack()
@@ -87,6 +88,7 @@ PARSERS = {
     },
     "a server's token": unescaped,
     "explanation": lambda text: clean_explanation(text, OPENINGS),
+    "thinking": answer_text,
     "rater's answer": _refused_by(AnswerError, lambda text: parse_answer(text, QUESTION)),
     "failure in the report": skeleton,
 }

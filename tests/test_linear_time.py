@@ -13,6 +13,7 @@ PAIRS = ["".join(pair) for pair in permutations(' 1"[a', 2)]
 LONGER = [
     '"a":1,', "A:\n", "A: none\n", "1: 1\n", '\\"5,', '"\\"5,', '{"a":', '{"a', '[{"',
     "- ", "Answer: ", '"\'', "\\'", "bytes:\\x41", "ab1",
+    "`", "> ", "</think>", "\n<think>", '"</think>', "**a", "**a**", "$\\boxed{", "<b>",
 ]  # fmt: skip
 FRAMES = [("", ""), ('A: "truth"', "x"), ("1", "x y"), ('{"ratings": ', "}")]
 

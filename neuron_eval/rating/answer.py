@@ -17,6 +17,7 @@ from typing import Any
 
 from neuron_eval.rating.question import Question
 from neuron_eval.surrogates import replace_surrogates
+from neuron_eval.thinking import answer_text
 
 MAX_TEXT = 10_000
 """Characters that a comment or a reason may have."""
@@ -69,17 +70,21 @@ def parse_answer(text: str, question: Question) -> Answer | Skipped:
     """Read an answer out of a completion.
 
     Other text may stand around the JSON object, as language models write it; of several objects
-    the last that is an answer counts. Further fields are ignored.
+    the last that is an answer counts. What stands within the model's thinking counts for nothing.
+    Further fields are ignored.
 
     Args:
         text: The completion.
         question: What was asked.
 
     Raises:
-        AnswerError: There is no answer, a rating is missing or off the scale, a letter is none of
-            the question's, or a text is too long.
+        AnswerError: There is no answer, the text ends within its thinking, a rating is missing or
+            off the scale, a letter is none of the question's, or a text is too long.
     """
-    found = list(_objects(text))
+    answer = answer_text(text)
+    if answer is None:
+        raise AnswerError("it ends within the rater's thinking")
+    found = list(_objects(answer))
     answers = [one for one in found if one.keys() & {"ratings", "best", "skipped"}]
     if not answers:
         raise AnswerError("it holds no JSON object with the fields ratings and best")

@@ -60,6 +60,7 @@ def neuron_result(samples: Sequence[EvalSample], excerpts: bool = False) -> Neur
         ),
         errors=tuple(s.error.message for s in samples if s.error),
         retries=sum(len(s.error_retries or []) for s in samples),
+        cut_off=sum(_cut_off(s) for s in samples),
         unrelated=fmean(unrelated) if unrelated else None,
         predicted=_predicted(first) if excerpts else (),
     )
@@ -79,6 +80,11 @@ def models(samples: Sequence[EvalSample]) -> tuple[str, str]:
 
 def _explanation(sample: EvalSample) -> str:
     return sample.output.completion if sample.output else ""
+
+
+def _cut_off(sample: EvalSample) -> bool:
+    output = sample.output
+    return bool(output) and not output.empty and output.stop_reason == "max_tokens"
 
 
 def _means(values: Mapping[str, Sequence[float]]) -> dict[str, float]:

@@ -105,6 +105,9 @@ class NeuronResult:
     retries: int = 0
     """How often the whole sample was run again after an error."""
 
+    cut_off: int = 0
+    """Epochs in which the explainer's reply stopped at ``max_tokens``."""
+
     unrelated: float | None = None
     """AdaCS with other neurons' references, mean; None if there are none."""
 

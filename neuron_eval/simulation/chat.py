@@ -23,7 +23,7 @@ from neuron_eval.records import Excerpt
 from neuron_eval.simulation.asking import Asker
 from neuron_eval.simulation.base import Outcome, Simulated, UnreadableReplyError
 from neuron_eval.simulation.packing import Asked, Part, ask_pack, in_packs
-from neuron_eval.simulation.reading import cut_off, read_values, reply_text, take_values
+from neuron_eval.simulation.reading import cut_off, read_values, readable, take_values
 from neuron_eval.simulation.request import simulation_request
 
 EXCERPTS_PER_CALL = 4
@@ -106,9 +106,10 @@ def read_reply(output: ModelOutput, counts: Sequence[int]) -> list[Part]:
         E parts. A part is bad unless every token has exactly one value.
 
     Raises:
-        UnreadableReplyError: The reply is empty.
+        UnreadableReplyError: The reply is empty, or nothing but thinking.
     """
-    reply = reply_text(output)
+    output = readable(output)
+    reply = output.completion
     if len(counts) == 1:
         return [_read_part(output, counts[0], 0, len(reply), "")]
     letters = [letter(i) for i in range(len(counts))]

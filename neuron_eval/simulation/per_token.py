@@ -20,7 +20,7 @@ from neuron_eval.prompts.wording import PerTokenWording
 from neuron_eval.records import Excerpt
 from neuron_eval.simulation.asking import Asker, NoReadableReplyError
 from neuron_eval.simulation.base import Failed, Outcome, Simulated, UnreadableReplyError
-from neuron_eval.simulation.reading import expected_first, reply_text
+from neuron_eval.simulation.reading import expected_first, readable
 from neuron_eval.simulation.request import simulation_request
 
 MAX_TOKENS = 2
@@ -115,10 +115,11 @@ def read_reply(output: ModelOutput, model: str) -> float:
         model: Its name, for the error.
 
     Raises:
-        UnreadableReplyError: The reply is empty, or begins with something else than a value.
+        UnreadableReplyError: The reply is empty or nothing but thinking, or it begins with
+            something else than a value.
         BrokenReplyError: A log-probability is none.
     """
-    text = reply_text(output)
+    readable(output)
     logprobs = output.choices[0].logprobs
     if logprobs is None or not logprobs.content:
         raise _WithoutLogprobsError(
@@ -128,7 +129,7 @@ def read_reply(output: ModelOutput, model: str) -> float:
     value = expected_first(logprobs.content)
     if value is None:
         raise UnreadableReplyError(
-            f"the reply begins with {text[:SHOWN]!r}, no number from 0 to {LEVELS}"
+            f"the reply begins with {output.completion[:SHOWN]!r}, no number from 0 to {LEVELS}"
         )
     return value
 

@@ -18,6 +18,7 @@ from neuron_eval.expected import expectation, level_masses, level_of
 from neuron_eval.formats.base import LEVELS
 from neuron_eval.refusals import refusal
 from neuron_eval.simulation.base import Basis, UnreadableReplyError
+from neuron_eval.thinking import without_thinking
 
 _LINE = re.compile(
     r"^[ \t]*+(?P<index>\d++)(?=\ *+[\t:=])[ \t]*+[:=]?+[ \t]*+"
@@ -45,17 +46,22 @@ def whole_number(digits: str) -> int | None:
     return int(digits) if len(digits) <= DIGITS else None
 
 
-def reply_text(output: ModelOutput) -> str:
-    """The text of a reply.
+def readable(output: ModelOutput) -> ModelOutput:
+    """A reply with text to read, which is its answer without any thinking before it.
 
     Raises:
-        UnreadableReplyError: It is empty, or a refusal.
+        UnreadableReplyError: It is empty, a refusal, or ends within its thinking.
     """
     if (refused := refusal(output)) is not None:
         raise UnreadableReplyError(f"the simulator refused: {refused}")
     if output.empty or not output.completion.strip():
         raise UnreadableReplyError(f"the reply is empty (stop reason: {output.stop_reason})")
-    return output.completion
+    answer = without_thinking(output)
+    if answer is None or not answer.completion.strip():
+        raise UnreadableReplyError(
+            f"the reply is nothing but thinking (stop reason: {output.stop_reason})"
+        )
+    return answer
 
 
 def cut_off(output: ModelOutput) -> bool:

@@ -23,7 +23,7 @@ from neuron_eval.records import Excerpt
 from neuron_eval.simulation.asking import Asker
 from neuron_eval.simulation.base import Outcome, Simulated, UnreadableReplyError
 from neuron_eval.simulation.packing import Asked, Part, ask_pack, in_packs
-from neuron_eval.simulation.reading import cut_off, reply_text, take_values
+from neuron_eval.simulation.reading import cut_off, readable, take_values
 from neuron_eval.simulation.request import simulation_request
 from neuron_eval.simulation.sparse_reading import Answer, place, read_answers
 
@@ -104,9 +104,10 @@ def read_reply(output: ModelOutput, excerpts: Sequence[Sequence[str]]) -> list[P
         a name that is not in its excerpt.
 
     Raises:
-        UnreadableReplyError: The reply is empty.
+        UnreadableReplyError: The reply is empty, or nothing but thinking.
     """
-    reply = reply_text(output)
+    output = readable(output)
+    reply = output.completion
     letters = [letter(i) for i in range(len(excerpts))]
     answers, last = read_answers(reply, letters)
     if cut_off(output) and last is not None:

@@ -23,6 +23,7 @@ NOTES = (
     "that are counted together.",
 )
 SILENT = "no score and no reason in the log"
+CUT_OFF = "the explainer's reply stopped at max_tokens"
 
 Given = tuple[str, str]
 """A run's log and the reason."""
@@ -46,6 +47,8 @@ def failures_table(runs: Sequence[Run]) -> Table:
     rows.extend(_rows("excerpt without values", failed, excerpts, labels))
     errors = [(log, why) for log, result in results for why in result.errors]
     rows.extend(_rows("error", errors, samples, labels))
+    cut = [(log, CUT_OFF) for log, result in results for _ in range(result.cut_off)]
+    rows.extend(_rows("explanation cut off", cut, samples, labels))
     again = [(log, "an error") for log, result in results for _ in range(result.retries)]
     rows.extend(_rows("sample run again", again, samples, labels))
     rows.extend(_request_retries(runs, labels))

@@ -1,0 +1,86 @@
+"""Markdown's emphasis: which asterisks and underscores of a text are markup."""
+
+from __future__ import annotations
+
+import re
+
+# What is quoted is said as it stands: a neuron may be about "**".
+_PIECE = re.compile(
+    r"(?P<quoted>\"[^\"\n]*+\"|“[^“”\n]*+”|(?<!`)`++[^`\n]++`++)"
+    r"|(?P<blank>\n[ \t]*+\n)|(?P<mark>\*++|_++)"
+)
+_NAME = re.compile(r"\w++")
+_AROUND = frozenset(('""', "''", "``", "()", "[]", "{}", "<>", "“”", "‘’", "«»"))
+_BEGINS = "\"'`“‘«([{<-*_#>$\\"
+LONGEST = 3
+"""Asterisks of a mark of emphasis at most."""
+
+
+def without_emphasis(text: str) -> str:
+    r"""The text without the marks of bold and italic passages; all other marks stay.
+
+    Marks are a pair of equal length, outside quotation marks and code, within a paragraph, next to
+    what they emphasise and not within a word: ``2**3 and 4**5``, ``**kwargs``, ``"**"``, ``(*)``
+    and ``*.py`` stay. So does a name between two pairs of underscores, such as ``__init__``.
+
+    Args:
+        text: Any text.
+    """
+    opened: list[re.Match[str]] = []
+    waiting: dict[str, int] = {}
+    gone: list[tuple[int, int]] = []
+    for piece in _PIECE.finditer(text):
+        if piece["quoted"]:
+            continue
+        if piece["blank"]:
+            opened, waiting = [], {}
+            continue
+        mark = piece[0]
+        if waiting.get(mark) and _closes(text, piece):
+            while True:
+                other = opened.pop()
+                waiting[other[0]] -= 1
+                if other[0] == mark:
+                    break
+            if not _is_name(text, other, piece):
+                gone += [other.span(), piece.span()]
+        elif _opens(text, piece):
+            opened.append(piece)
+            waiting[mark] = waiting.get(mark, 0) + 1
+    return _without(text, sorted(gone)) if gone else text
+
+
+def _opens(text: str, mark: re.Match[str]) -> bool:
+    before, after = _neighbours(text, mark)
+    if len(mark[0]) > LONGEST or not after or after.isspace() or before + after in _AROUND:
+        return False
+    if _in_word(before):
+        return False
+    return len(mark[0]) > 1 or after.isalnum() or after in _BEGINS
+
+
+def _closes(text: str, mark: re.Match[str]) -> bool:
+    before, after = _neighbours(text, mark)
+    return bool(before) and not (before.isspace() or _in_word(after) or before + after in _AROUND)
+
+
+def _neighbours(text: str, mark: re.Match[str]) -> tuple[str, str]:
+    start, end = mark.span()
+    return text[start - 1 : start] if start else "", text[end : end + 1]
+
+
+def _in_word(character: str) -> bool:
+    """Whether a mark next to it is within a word; where words have no spaces none is."""
+    return character.isascii() and character.isalnum()
+
+
+def _is_name(text: str, opening: re.Match[str], closing: re.Match[str]) -> bool:
+    return opening[0] == "__" and bool(_NAME.fullmatch(text, opening.end(), closing.start()))
+
+
+def _without(text: str, gone: list[tuple[int, int]]) -> str:
+    kept, at = [], 0
+    for start, end in gone:
+        kept.append(text[at:start])
+        at = end
+    return "".join([*kept, text[at:]])

@@ -1,0 +1,141 @@
+"""Where the thinking in a model's reply ends, and so where its answer begins.
+
+For servers that do not split reasoning off. Inspect splits off ``<think>…</think>`` alone, for
+some providers alone, and only where both tags are there. Other families of models have other
+marks, chat templates often write the opening one into the prompt, and room may end before the
+thinking does.
+"""
+
+from __future__ import annotations
+
+import re
+
+from inspect_ai.model import ModelOutput
+
+_TAG = r"(?:(?:seed:|mm:)?think|thinking|thoughts?|reason|reasoning|analysis|scratchpad|reflection)"
+_CHANNEL = r"(?:<\|start\|>assistant)?<\|channel\|>"
+_OPENING = (
+    rf"<{_TAG}(?:\s[^<>\n]*+)?>",  # most families
+    r"\[THINK\]",  # Magistral
+    r"◁think▷",  # Kimi
+    rf"{_CHANNEL}(?:analysis|commentary)[^<\n]*+<\|message\|>",  # gpt-oss
+    r"(?-i:\Aanalysis(?=[A-Z]))",  # gpt-oss, its special tokens left out
+    r"<\|channel>thought\b",  # Gemma
+    r"<unused94>(?:thought\b)?",  # MedGemma
+    r"<\|START_THINKING\|>",  # Command A
+    r"<\|begin_of_thought\|>",  # OpenThinker
+    r"<\|inner_prefix\|>",  # Apertus
+    r"\[unused16\]",  # Pangu
+    r"(?<!\*)\**+Here(?:'s|’s| is) my thought process:",  # Granite
+    r"(?<!\*)\**+Here are my reasoning steps:",  # Apriel
+)
+_CLOSING = (
+    rf"</{_TAG}>",
+    r"\[/THINK\]",
+    r"◁/think▷",
+    rf"{_CHANNEL}final[^<\n]*+(?:<\|constrain\|>[^<\n]*+)?<\|message\|>",
+    r"(?-i:assistantfinal)",
+    r"<channel\|>",
+    r"<unused95>",
+    r"<\|END_THINKING\|>",
+    r"<\|end_of_thought\|>",
+    r"<\|inner_suffix\|>",
+    r"\[unused17\]",
+    r"(?<!\*)\**+Here(?:'s|’s| is) my response:\**+",
+    r"\[BEGIN FINAL RESPONSE\]",
+)
+# Possessive, so that no part of a reply is gone through twice.
+_MARK = re.compile(
+    rf"(?P<opening>{'|'.join(_OPENING)})|(?P<closing>{'|'.join(_CLOSING)})", re.IGNORECASE
+)
+_ANSWER = re.compile(
+    r"\s*+(?:<(?:answer|response|output|final|final_answer)>"
+    r"|<\|START_(?:RESPONSE|TEXT)\|>|<\|begin_of_(?:solution|box)\|>)",
+    re.IGNORECASE,
+)
+_ENDS = (
+    "</answer>", "</response>", "</output>", "</final>", "</final_answer>", "<|end_response|>",
+    "<|end_text|>", "<|end_of_solution|>", "<|end_of_box|>", "[end final response]", "<|end|>",
+    "<|return|>",
+)  # fmt: skip
+_QUOTES = ("'", "`", "“", "‘", "«")
+
+WITHIN = 1000
+"""A quotation ends within so many characters."""
+
+
+def answer_text(text: str) -> str | None:
+    """The answer in a reply; None if the reply ends within its thinking.
+
+    Everything up to the last mark that closes thinking is left out, with or without one that
+    opens it, and so are marks around the answer. A mark in quotes, or an opening one within a
+    line, is part of what is said: a neuron may be about ``<think>``.
+
+    Args:
+        text: The reply's text.
+    """
+    start = answer_start(text)
+    if start is None:
+        return None
+    around = _ANSWER.match(text, start)
+    if around:
+        start = around.end()
+    answer = text[start:]
+    return _without_ends(answer) if start else answer
+
+
+def answer_start(text: str) -> int | None:
+    """Where the answer in a reply begins, in [0, length]; None if it ends within its thinking."""
+    start, before, thinks, quotes = 0, 0, False, 0
+    for mark in _MARK.finditer(text):
+        line = text.rfind("\n", before, mark.start()) + 1
+        quotes = text.count('"', line or before, mark.start()) + (0 if line else quotes)
+        if mark["opening"]:
+            thinks = thinks or not text[line or before : mark.start()].strip()
+        elif not _mentioned(text, mark, thinks, quotes % 2 == 1):
+            start, thinks = mark.end(), False
+        before = mark.end()
+    return None if thinks else start
+
+
+def starved(output: ModelOutput) -> bool:
+    """Whether thinking took all the room that a reply had, so that no answer is there."""
+    if output.empty or output.stop_reason != "max_tokens":
+        return False
+    return not (answer_text(output.completion) or "").strip()
+
+
+def without_thinking(output: ModelOutput) -> ModelOutput | None:
+    """A reply as if its server had split the thinking off; None if it ends within its thinking.
+
+    Args:
+        output: The reply; it is left as it is.
+    """
+    answer = answer_text(output.completion)
+    if answer is None:
+        return None
+    if answer == output.completion:
+        return output
+    return output.model_copy(update={"completion": answer})
+
+
+def _mentioned(text: str, mark: re.Match[str], thinks: bool, in_quotes: bool) -> bool:
+    """Whether a closing mark is spoken of: in quotes, or as a word before punctuation."""
+    start, end = mark.span()
+    if in_quotes and '"' in text[end : end + WITHIN].partition("\n")[0]:
+        return True
+    if text[start - 1 : start] in _QUOTES and (start < 2 or not text[start - 2].isalnum()):
+        return True
+    following = text[end : end + 2]
+    return not thinks and (
+        following[:1] in tuple(",;!?)]}") or (following[:1] == "." and following != "..")
+    )
+
+
+def _without_ends(answer: str) -> str:
+    """Without the marks that close an answer, of which at most two stand there."""
+    for _ in range(2):
+        answer = answer.rstrip()
+        ending = next((end for end in _ENDS if answer[-len(end) :].lower() == end), "")
+        answer = answer[: len(answer) - len(ending)]
+    return answer
