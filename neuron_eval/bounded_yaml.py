@@ -80,7 +80,7 @@ class _Loader(yaml.SafeLoader):
 
     def construct_object(self, node: Any, deep: bool = False) -> Any:
         try:
-            return super().construct_object(node, deep)  # type: ignore[no-untyped-call]
+            return super().construct_object(node, deep)
         except AttributeError as error:  # what is tagged as a date and does not look like one
             raise _fault(f"{shown(node.value)} is no {node.tag}", node.start_mark) from error
         except (ValueError, ArithmeticError, LookupError, TypeError) as error:
