@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Hashable
 from typing import Any
 
 import yaml
 
-from neuron_eval.shown import shown, told
+from neuron_eval.shown import TOLD, shortened, shown
 from neuron_eval.surrogates import replace_surrogates
 
 FILE = 2**21
@@ -33,14 +34,16 @@ def load_yaml(content: bytes | str) -> Any:
 
     Raises:
         ValueError: It is not YAML, larger or deeper than the bounds, its aliases grow, a key
-            stands twice in a mapping, or a number or date does not exist; the message is short.
+            stands twice in a mapping, or a number or date does not exist; the message is
+            one short line with line and column, before which the caller puts the file.
     """
     if len(content) > FILE:
         raise ValueError(f"is larger than {FILE:,} bytes, the most that is read of YAML")
     try:
         return _mended(yaml.load(content, _Loader))  # a SafeLoader
     except (yaml.YAMLError, ValueError, ArithmeticError, LookupError, TypeError) as error:
-        raise ValueError(f"not valid YAML: {told(error)}") from error
+        said = " ".join(_with_place(error, content).split())
+        raise ValueError(f"not valid YAML: {shortened(said, TOLD)}") from error
 
 
 class _Loader(yaml.SafeLoader):
@@ -75,6 +78,14 @@ class _Loader(yaml.SafeLoader):
         self._sizes[id(node)] = self._size - before
         return node
 
+    def construct_object(self, node: Any, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except AttributeError as error:  # what is tagged as a date and does not look like one
+            raise _fault(f"{shown(node.value)} is no {node.tag}", node.start_mark) from error
+        except (ValueError, ArithmeticError, LookupError, TypeError) as error:
+            raise _fault(str(error), node.start_mark) from error
+
     def _borrow(self, node: Any, mark: Any) -> None:
         if id(node) not in self._sizes:
             raise _fault("an alias stands within what it names", mark)
@@ -98,6 +109,34 @@ def _refuse_twice(node: yaml.MappingNode) -> None:
 
 def _fault(problem: str, mark: Any) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
+
+
+def _with_place(error: Exception, content: bytes | str) -> str:
+    """What an error says, with lines and columns from 1, without PyYAML's excerpts."""
+    if isinstance(error, yaml.MarkedYAMLError):
+        parts = ((error.context, error.context_mark), (error.problem, error.problem_mark))
+        return ", ".join(_placed(said, mark) for said, mark in parts if said)
+    if isinstance(error, yaml.reader.ReaderError):
+        said = str(error).partition("\n")[0]
+        before = _before(error, content).removeprefix("\ufeff")
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        return f"{said} (line {line}, column {column})"
+    return str(error)
+
+
+def _placed(said: str, mark: yaml.Mark | None) -> str:
+    said = shortened(said, TOLD // 2)
+    return said if mark is None else f"{said} (line {mark.line + 1}, column {mark.column + 1})"
+
+
+def _before(error: yaml.reader.ReaderError, content: bytes | str) -> str:
+    """The text before a character that is refused."""
+    if isinstance(content, str):
+        return content[: error.position]
+    if error.encoding != "unicode":  # what cannot be decoded; then PyYAML counts bytes
+        return content[: error.position].decode(error.encoding, "replace")
+    wide = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+    return content.decode(wide.get(content[:2], "utf-8"), "replace")[: error.position]
 
 
 def _mended(data: Any) -> Any:

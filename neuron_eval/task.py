@@ -10,6 +10,7 @@ from inspect_ai.scorer import Metric, Scorer, grouped, mean
 from inspect_ai.solver import Solver
 
 from neuron_eval.dataset import EXCERPTS, NeuronSet, dataset, neuron_set
+from neuron_eval.embedding import default_embedder
 from neuron_eval.explain import explain
 from neuron_eval.metrics import interval
 from neuron_eval.parameters import check_flag, check_number, check_writable
@@ -224,6 +225,7 @@ def _about(chosen: NeuronSet) -> dict[str, Any]:
     """
     choice = chosen.choice
     about: dict[str, Any] = {
+        "default_embedder": default_embedder(),
         "neurons": choice.neurons,
         "neurons_used": len(chosen.neurons),
         "neurons_skipped": len(chosen.skipped),

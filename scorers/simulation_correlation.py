@@ -35,7 +35,8 @@ def simulation_correlation(
     The value is the Pearson correlation, in [-1, 1], of true raw and expected activations over
     the concatenation of all held-out excerpts that the simulator gave values for. Where the
     correlation is undefined, or no excerpt has values, the sample is unscored with the reason.
-    An empty or refused explanation predicts nothing and scores 0, with the reason.
+    An empty or refused explanation predicts nothing and scores 0, with the reason. Space around
+    the explanation does not reach the simulator.
 
     Args:
         simulation: A way to simulate, or ``auto`` (see `neuron_eval.simulation.choose`).
@@ -59,7 +60,8 @@ def simulation_correlation(
             return bad
         with about_neuron(state.sample_id):
             chosen = await choose_simulation(way, wording, simulator(), excerpts_per_call)
-            result = await _simulated(chosen.simulation, explanation, dealt, fit)
+            # As published: the simulator is not told the outer space, AdaCS compares it.
+            result = await _simulated(chosen.simulation, explanation.strip(), dealt, fit)
         metadata = score_metadata(result, chosen.simulation, chosen.why, str(state.model))
         if result.correlation is None:
             return Score.unscored(

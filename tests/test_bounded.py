@@ -54,6 +54,47 @@ def test_yaml_made_to_hurt_is_refused_in_a_short_message(text, message):
     assert len(str(error.value)) < 1000
 
 
+LONG = "x" * 5000
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            "a: [1,\nb: 2",
+            "while parsing a flow sequence (line 1, column 4), expected ',' or ']', but got "
+            "'<stream end>' (line 2, column 5)",
+        ),
+        ("a: 1\n b: 2\n", "mapping values are not allowed here (line 2, column 3)"),
+        ("b: 1\na: 2024-13-45", "month must be in 1..12 (line 2, column 4)"),
+        ("a: !!timestamp x", "'x' is no tag:yaml.org,2002:timestamp (line 1, column 4)"),
+        ("a: !!float x", "could not convert string to float: 'x' (line 1, column 4)"),
+        ("b: 1\na: &a\n  b: *a\n", "an alias stands within what it names (line 3, column 6)"),
+        (f"a: *{LONG}", f"found undefined alias '{'x' * 177}… (line 1, column 4)"),
+        (
+            "é: 1\nb: \x00",
+            "unacceptable character #x0000: special characters are not allowed (line 2, column 4)",
+        ),
+        (
+            "é: 1\né: \x00".encode(),
+            "unacceptable character #x0000: special characters are not allowed (line 2, column 4)",
+        ),
+        (
+            "b: 1\né: \x00".encode("utf-16"),
+            "unacceptable character #x0000: special characters are not allowed (line 2, column 4)",
+        ),
+        (
+            b"\xc3\xa9: 1\n\xc3\xa9: \xff",
+            "unacceptable character #x00ff: invalid start byte (line 2, column 4)",
+        ),
+    ],
+)
+def test_what_is_no_yaml_is_one_line_with_line_and_column(content, message):
+    with pytest.raises(ValueError, match=r"^not valid YAML: ") as error:
+        load_yaml(content)
+    assert str(error.value) == f"not valid YAML: {message}"
+
+
 def test_yaml_that_uses_aliases_with_measure_is_read():
     assert load_yaml("a: &a [x, y]\nb: *a\nc: {<<: {d: 1}, e: *a}") == {
         "a": ["x", "y"],

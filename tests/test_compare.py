@@ -749,6 +749,27 @@ def test_a_bad_file_is_named_with_key_value_and_what_is_allowed(config, text, me
     assert message in done.output
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            b"formats: summary\nmodels: [a\nepochs: 2\n",
+            "while parsing a flow sequence (line 2, column 9), expected ',' or ']', but got ':' "
+            "(line 3, column 7)",
+        ),
+        (
+            b"formats: \xff",
+            "unacceptable character #x00ff: invalid start byte (line 1, column 10)",
+        ),
+    ],
+)
+def test_a_file_that_is_no_yaml_is_one_line_with_file_line_and_column(config, content, message):
+    path = config("")
+    path.write_bytes(content)
+    done = invoke("--config", path, "--dry-run")
+    assert done.output == f"Error: {path}: not valid YAML: {message}\n"
+
+
 def test_a_configuration_that_is_not_there_lists_those_that_ship():
     done = invoke("--config", "paper/other", "--dry-run")
     assert done.exit_code == 1

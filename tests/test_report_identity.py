@@ -239,6 +239,67 @@ def test_what_the_neurons_hold_is_one_run_by_task_and_by_solver(folder, ran):
     assert identity(task) == identity(solver)
 
 
+def test_a_file_is_one_by_whatever_path_it_was_named(near, folder, tmp_path, monkeypatch):
+    def named(path, **changes):
+        return header(near, metadata={"neurons": str(path)}, **changes)
+
+    (folder / "link.jsonl").symlink_to(folder / "n.jsonl")
+    (folder / "smollm2").mkdir()
+    monkeypatch.chdir(folder)
+    whole = named(folder / "n.jsonl")
+    assert {named(p) for p in ("n.jsonl", "./n.jsonl", "smollm2/../n.jsonl")} == {whole}
+    assert named("link.jsonl") == named(folder / "link.jsonl") == whole
+    assert named("puzzles:n.jsonl") == named(f"puzzles:{folder}/n.jsonl") != whole
+    # What is bundled is no folder of that name.
+    assert named("smollm2") != named("./smollm2") == named(folder / "smollm2")
+    scored = [header(near, choice={"scores": p}) for p in ("n.jsonl", str(folder / "n.jsonl"))]
+    assert scored[0] == scored[1] != header(near, choice={"scores": "other.csv"})
+    monkeypatch.chdir(tmp_path)
+    assert named("n.jsonl") != whole
+
+
+def test_the_file_of_a_rater_is_one_by_whatever_path_it_was_named(near, folder, monkeypatch):
+    def named(path):
+        log = near.model_copy(deep=True)
+        log.eval.metadata["neurons"] = str(path)
+        return rater_identity(log)
+
+    monkeypatch.chdir(folder)
+    assert named("n.jsonl") == named(folder / "n.jsonl") != named("other.jsonl")
+
+
+@pytest.mark.parametrize("task", ["neurons", "rows"])
+def test_the_default_embedder_is_one_run_named_or_not(folder, monkeypatch, task):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.setattr("neuron_eval.embedding.embedder.LOCAL_DEFAULT", "neuron-fake/usual")
+    usual, other = (
+        fake_embedder(lambda text: [float(len(text)), 1.0], name=name).model
+        for name in ("usual", "other")
+    )
+    (folder / "rows.csv").write_text("layer,neuron,explanation\n0,0,cats\n0,1,dogs\n")
+    rows = str(folder / "rows.csv")
+
+    def run(**roles):
+        made = (
+            formats.summary(neurons=str(folder / "n.jsonl"), excerpts=2, simulation="embedding")
+            if task == "neurons"
+            else given.given(explanations=rows, references=rows)
+        )
+        [log] = eval(
+            made,
+            model="neuron-baseline/lexical",
+            model_roles=roles or None,
+            log_dir=str(folder / "logs"),
+            display="none",
+        )
+        assert log.status == "success", log.error
+        return log
+
+    left_out, stated, another = run(), run(embedder=usual), run(embedder=other)
+    assert identity(left_out) == identity(stated) != identity(another)
+    assert len(collect([left_out.location, stated.location, another.location]).runs) == 2
+
+
 def test_a_rater_is_one_with_defaults_stated_or_left_out(folder, ran, plain):
     rater = fake_rater(lambda question, explanation: 3).model
     left_out = ran(rate.rate(explanations=plain.location), model=rater)

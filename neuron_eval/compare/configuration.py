@@ -91,9 +91,7 @@ def read_config(name: str, ctx: click.Context) -> dict[str, Any]:
 
 def _mapping(name: str) -> Mapping[Any, Any]:
     try:
-        found = load_yaml(_text(name))
-    except UnicodeDecodeError as error:
-        raise click.ClickException(f"{name}: not a text in UTF-8 ({error.reason})") from error
+        found = load_yaml(_content(name))
     except ValueError as error:
         raise click.ClickException(f"{name}: {error}") from error
     if not isinstance(found, dict):
@@ -101,12 +99,12 @@ def _mapping(name: str) -> Mapping[Any, Any]:
     return found
 
 
-def _text(name: str) -> str:
+def _content(name: str) -> bytes:
     if name in shipped():
         file = resources.files(__package__) / f"{name}.yaml"
-        return file.read_text(encoding="utf-8")
+        return file.read_bytes()
     try:
-        return Path(name).read_text(encoding="utf-8")
+        return Path(name).read_bytes()
     except OSError as error:
         raise click.ClickException(
             f"--config {name}: {error.strerror or error}; expected a YAML file, or one of "

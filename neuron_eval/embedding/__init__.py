@@ -8,13 +8,19 @@ from __future__ import annotations
 
 from inspect_ai.model import ModelAPI, modelapi
 
-from neuron_eval.embedding.embedder import TextEmbedder, cosine, resolve_embedder
+from neuron_eval.embedding.embedder import (
+    TextEmbedder,
+    cosine,
+    default_embedder,
+    resolve_embedder,
+)
 from neuron_eval.embedding.exchange import EmbeddingError, texts_of
 
 __all__ = [
     "EmbeddingError",
     "TextEmbedder",
     "cosine",
+    "default_embedder",
     "embed_local",
     "embed_openai",
     "resolve_embedder",

@@ -27,14 +27,17 @@ LOCAL_DEFAULT = "embed-local/minilm"
 def resolve_embedder() -> Model:
     """Return the model of the role ``embedder``.
 
-    Unbound, it is ``HOSTED_DEFAULT`` if ``OPENAI_API_KEY`` is set and ``LOCAL_DEFAULT`` if not;
-    usage is counted under the role either way.
+    Unbound, it is `default_embedder`; usage is counted under the role either way.
 
     Raises:
         PrerequisiteError: The embedder lacks its key or its packages.
     """
-    default = HOSTED_DEFAULT if os.environ.get("OPENAI_API_KEY") else LOCAL_DEFAULT
-    return guarded(get_model(role="embedder", default=default))
+    return guarded(get_model(role="embedder", default=default_embedder()))
+
+
+def default_embedder() -> str:
+    """``HOSTED_DEFAULT`` if ``OPENAI_API_KEY`` is set, ``LOCAL_DEFAULT`` if not."""
+    return HOSTED_DEFAULT if os.environ.get("OPENAI_API_KEY") else LOCAL_DEFAULT
 
 
 def cosine(a: Vector, b: Vector) -> float:

@@ -66,7 +66,7 @@ def prompt_format(name: str) -> Callable[[Renderer], Renderer]:
 
 def highest(excerpts: Sequence[ActivationRecord]) -> float:
     """The highest raw activation of all excerpts after a relu, so at least 0."""
-    return max(0.0, *(excerpt.peak for excerpt in excerpts))
+    return max([0.0, *(excerpt.peak for excerpt in excerpts)])
 
 
 def normalise(activations: Iterable[float], maximum: float) -> list[int]:

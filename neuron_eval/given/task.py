@@ -8,6 +8,7 @@ from inspect_ai import Task
 from inspect_ai.viewer import TaskSamplesColumn, TaskSamplesView, ViewerConfig
 
 from neuron_eval.dataset import EXCERPTS, References, neuron_set
+from neuron_eval.embedding import default_embedder
 from neuron_eval.given.dataset import adacs_dataset, read_references
 from neuron_eval.given.joining import Join
 from neuron_eval.given.origin import Origin, find_origin
@@ -189,6 +190,7 @@ def _on_rows(
     metrics = metrics_of(chosen.get("by_layer", False))
     samples = adacs_dataset(origin.table, references)
     about |= {
+        "default_embedder": default_embedder(),
         "neurons_used": len(samples),
         "neurons_without_reference": sum(not sample.target for sample in samples),
     }

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from neuron_eval.prompts.few_shot import FewShotNeuron
+from neuron_eval.prompts.published import AllAtOnceWording, PerTokenWording
 from neuron_eval.prompts.rating import RatingWording
-from neuron_eval.records import ActivationRecord
 
 
 class PackError(ValueError):
@@ -98,73 +99,6 @@ class SparseWording:
 
 
 @dataclass(frozen=True, slots=True)
-class PerTokenWording:
-    """The literal strings of the simulator's prompt for ``simulation=per_token``."""
-
-    system: str
-    """The system message."""
-
-    explanation: str
-    """Opens the user message; holds ``{explanation}``."""
-
-    text: str
-    """Stands before the text up to and including the token."""
-
-    token: str
-    """Stands between that text and the token, which is written as a JSON string."""
-
-    closing: str
-    """Closes the user message; what comes next should be the activation at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class AllAtOnceWording:
-    """The literal strings of the simulator's prompt for ``simulation=all_at_once``.
-
-    The prompt is one text: ``system``; for each few-shot neuron, and then for the neuron at
-    hand, ``neuron`` and its excerpts. An excerpt is ``start``, a line a token, ``end``; a line is
-    the token, ``separator``, its activation or ``unknown``, ``line_end``.
-    """
-
-    system: str
-    """Opens the prompt."""
-
-    neuron: str
-    """Stands before a neuron's excerpts; holds ``{explanation}``, may hold ``{number}``."""
-
-    start: str
-    """Stands before an excerpt's first line."""
-
-    separator: str
-    """Stands between a token and its activation."""
-
-    unknown: str
-    """Stands for an activation that is not shown; begins with a visible ASCII character that is
-    no digit."""
-
-    line_end: str
-    """Ends a token's line."""
-
-    end: str
-    """Stands after an excerpt's last line."""
-
-
-@dataclass(frozen=True, slots=True)
-class FewShotNeuron:
-    """A neuron that is shown with its explanation before the one at hand."""
-
-    explanation: str
-    """What the neuron does, without a full stop."""
-
-    excerpts: tuple[ActivationRecord, ...]
-    """The excerpts shown, in order."""
-
-    revealed_from: tuple[int | None, ...]
-    """For each excerpt, the index of the first token whose activation ``simulation=all_at_once``
-    shows; None leaves the excerpt out of its prompt. Explainers always see all."""
-
-
-@dataclass(frozen=True, slots=True)
 class Pack:
     """A checked prompt pack."""
 
@@ -183,7 +117,7 @@ class Pack:
     few_shot: tuple[FewShotNeuron, ...]
     """The few-shot neurons, in the order in which they are shown."""
 
-    chat: ChatWording | None
+    chat: ChatWording | None = None
     """The chat simulator's wording; None if the pack has none."""
 
     sparse: SparseWording | None = None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import posixpath
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from inspect_ai.log import EvalLog, EvalSpec
+from inspect_ai.model import ModelConfig
 
 from neuron_eval.dataset import EXCERPTS
 from neuron_eval.explain import generation_settings, reasons_as
@@ -20,6 +22,7 @@ from neuron_eval.report.table import format_of
 from neuron_eval.simulation.chat import EXCERPTS_PER_CALL as CHAT_PACK
 from neuron_eval.simulation.choose import ROLE
 from neuron_eval.simulation.sparse import EXCERPTS_PER_CALL as SPARSE_PACK
+from neuron_eval.sources import BUNDLED
 from neuron_eval.sources.choosing import LAYERED
 from neuron_eval.task import NO_SIMULATION
 
@@ -48,6 +51,9 @@ PACKED = {"auto": None, "chat": CHAT_PACK, "sparse": SPARSE_PACK}
 
 NO_SIMULATOR = (NO_SIMULATION, "embedding")
 """Ways to simulate that no model is asked for."""
+
+PUZZLES = "puzzles:"
+"""What stands before the path of a file of puzzles."""
 
 CHOOSING = ("select", "layers", "index", "per_layer", "threshold", "scores", "seed")
 
@@ -79,6 +85,7 @@ def rater_identity(log: EvalLog) -> str:
     settings = {
         "arguments": {k: v for k, v in arguments.items() if k not in told_by_header},
         "about": {name: about.get(name) for name in RATING},
+        "neurons": _place(about.get("neurons")),
         **_models(spec, explains=False, roles=tuple(spec.model_roles or ())),
     }
     if is_person(spec.model):
@@ -87,7 +94,7 @@ def rater_identity(log: EvalLog) -> str:
     return json.dumps(settings, sort_keys=True, default=str)
 
 
-RATING = ("rated_columns", "explanations", "explanations_sha256", "neurons", "rating_pack_sha256")
+RATING = ("rated_columns", "explanations", "explanations_sha256", "rating_pack_sha256")
 """What a rater was asked about, in the header's metadata."""
 
 
@@ -165,10 +172,18 @@ def _scoring(spec: EvalSpec) -> dict[str, Any]:
 
 
 def _place(name: object) -> object:
-    """A path as it is written shortest; an address stays."""
-    if not isinstance(name, str) or not name or "://" in name:
+    """A path that is there, in full and without links; else as it is written shortest.
+
+    A log does not say from which folder a path was meant: it is taken to be the current one. An
+    address and the name of a bundled set stay.
+    """
+    if not isinstance(name, str) or not name or "://" in name or name in BUNDLED:
         return name
-    return posixpath.normpath(name)
+    if name.startswith(PUZZLES):
+        return f"{PUZZLES}{_place(name.removeprefix(PUZZLES))}"
+    # Path.exists raises where a name is too long to be one.
+    there = os.path.exists(name)  # noqa: PTH110
+    return os.path.realpath(name) if there else posixpath.normpath(name)
 
 
 def _roles(spec: EvalSpec) -> tuple[str, ...]:
@@ -199,10 +214,16 @@ def _models(spec: EvalSpec, explains: bool, roles: Collection[str]) -> dict[str,
                 one.model_dump(exclude_none=True, exclude={"config": RUNTIME})
                 for one in _listed(bound)
             ]
-            for role, bound in (spec.model_roles or {}).items()
+            for role, bound in {**_default_roles(spec), **(spec.model_roles or {})}.items()
             if role in roles
         },
     }
+
+
+def _default_roles(spec: EvalSpec) -> dict[str, ModelConfig]:
+    """The embedder that has the role where the user named none."""
+    default = (spec.metadata or {}).get("default_embedder")
+    return {EMBEDDER: ModelConfig(model=str(default))} if default else {}
 
 
 def _listed(bound: Any) -> list[Any]:

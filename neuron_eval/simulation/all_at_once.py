@@ -21,10 +21,12 @@ from inspect_ai.model import Logprob, Model
 from neuron_eval.concurrently import together
 from neuron_eval.expected import expectation, level_masses, level_of, probability
 from neuron_eval.formats.base import highest, normalise
-from neuron_eval.prompts.wording import AllAtOnceWording, FewShotNeuron
+from neuron_eval.prompts.few_shot import FewShotNeuron
+from neuron_eval.prompts.published import AllAtOnceWording
 from neuron_eval.records import Excerpt
 from neuron_eval.simulation.alignment import AlignmentError, Place, align, unescaped
 from neuron_eval.simulation.base import Failed, Outcome, Simulated, UnreadableReplyError
+from neuron_eval.simulation.lines import excerpt_lines, numbered
 from neuron_eval.simulation.prompt_logprobs import Dialect, PromptReader
 from neuron_eval.simulation.reading import quoted
 
@@ -100,10 +102,10 @@ def all_at_once_prompt(
     """
     opening = wording.system
     for number, neuron in enumerate(few_shot, start=1):
-        opening += _header(number, neuron.explanation, wording)
-        for text in _shown_excerpts(neuron, wording):
-            opening += text
-    opening += _header(len(few_shot) + 1, explanation, wording) + wording.start
+        opening += numbered(wording.neuron, number, neuron.explanation)
+        opening += "".join(_shown_excerpts(neuron, wording)) + wording.neuron_end
+    last = wording.neuron if wording.last_neuron is None else wording.last_neuron
+    opening += numbered(last, len(few_shot) + 1, explanation) + wording.start
     row = wording.unknown + wording.line_end
     starts = [token + wording.separator for token in tokens]
     return [opening + starts[0], *(row + start for start in starts[1:]), row + wording.end]
@@ -160,18 +162,11 @@ def _merged(at: Logprob, place: Place) -> Iterable[tuple[str, float]]:
     return ((text, math.log(min(mass, 1.0))) for text, mass in masses.items() if mass > 0)
 
 
-def _header(number: int, explanation: str, wording: AllAtOnceWording) -> str:
-    numbered = wording.neuron.replace("{number}", str(number))
-    return numbered.replace("{explanation}", explanation)
-
-
 def _shown_excerpts(neuron: FewShotNeuron, wording: AllAtOnceWording) -> Iterable[str]:
     maximum = highest(neuron.excerpts)
     for excerpt, revealed in zip(neuron.excerpts, neuron.revealed_from, strict=True):
         if revealed is None:
             continue
-        yield wording.start
-        for i, level in enumerate(normalise(excerpt.activations, maximum)):
-            shown = wording.unknown if i < revealed else str(level)
-            yield excerpt.tokens[i] + wording.separator + shown + wording.line_end
-        yield wording.end
+        levels = [str(level) for level in normalise(excerpt.activations, maximum)]
+        shown = [wording.unknown] * revealed + levels[revealed:]
+        yield excerpt_lines(excerpt.tokens, shown, wording)

@@ -60,7 +60,7 @@ class Simulation(Protocol):
         """Predict a neuron's activations from its explanation.
 
         Args:
-            explanation: What the neuron is said to do; not empty.
+            explanation: What the neuron is said to do; not empty, no space around it.
             excerpts: What to predict, E excerpts.
 
         Returns:

@@ -10,16 +10,19 @@ It is the dearest way by far: one request for every token of every excerpt.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from inspect_ai.model import ChatMessage, ModelOutput
+from inspect_ai.model import ChatMessage, ChatMessageUser, ModelOutput
 
 from neuron_eval.concurrently import together
-from neuron_eval.formats.base import LEVELS
-from neuron_eval.prompts.wording import PerTokenWording
+from neuron_eval.explain import chat_messages
+from neuron_eval.formats.base import LEVELS, highest, normalise
+from neuron_eval.prompting import Message
+from neuron_eval.prompts.published import PerTokenExample, PerTokenFewShot, PerTokenWording
 from neuron_eval.records import Excerpt
 from neuron_eval.simulation.asking import Asker, NoReadableReplyError
 from neuron_eval.simulation.base import Failed, Outcome, Simulated, UnreadableReplyError
+from neuron_eval.simulation.lines import excerpt_lines, numbered
 from neuron_eval.simulation.reading import expected_first, readable
 from neuron_eval.simulation.request import simulation_request
 
@@ -91,7 +94,10 @@ class PerTokenSimulation:
 def per_token_prompt(
     explanation: str, tokens: Sequence[str], index: int, wording: PerTokenWording, model: str = ""
 ) -> list[ChatMessage]:
-    """The messages for one token.
+    """The messages for one token; a single one where the pack's layout is text.
+
+    The few-shot neurons and the example, where the pack has them, stand between the system
+    message and the neuron at hand.
 
     Args:
         explanation: What the neuron is said to do.
@@ -100,11 +106,48 @@ def per_token_prompt(
         wording: The prompt's literal strings.
         model: The simulator's name, for cache marks.
     """
-    opening = wording.explanation.replace("{explanation}", explanation)
-    token = json.dumps(tokens[index], ensure_ascii=False)
-    text = "".join(tokens[: index + 1])
-    rest = wording.text + text + wording.token + token + wording.closing
-    return simulation_request(model, wording.system, opening, rest)
+    before = list(_few_shot(wording.few_shot)) if wording.few_shot else []
+    number = len(wording.few_shot.neurons) + 1 if wording.few_shot else 1
+    if wording.example:
+        before += _example(explanation, number, wording.example, wording)
+        number += 1
+    opening = numbered(wording.explanation, number, explanation)
+    rest = _text_and_token(tokens, index, wording) + wording.closing
+    if wording.layout == "text":
+        shown = "".join(message.content for message in before)
+        return [ChatMessageUser(content=wording.system + shown + opening + rest)]
+    system, user = simulation_request(model, wording.system, opening, rest)
+    return [system, *chat_messages(before), user]
+
+
+def _few_shot(shown: PerTokenFewShot) -> Iterator[Message]:
+    for number, neuron in enumerate(shown.neurons, start=1):
+        yield Message("user", numbered(shown.neuron, number, neuron.explanation))
+        maximum, text = highest(neuron.excerpts), shown.activations
+        for excerpt in neuron.excerpts:
+            levels = [str(level) for level in normalise(excerpt.activations, maximum)]
+            text += excerpt_lines(excerpt.tokens, levels, shown)
+        yield Message("assistant", text + shown.neuron_end)
+
+
+def _example(
+    explanation: str, number: int, example: PerTokenExample, wording: PerTokenWording
+) -> Iterator[Message]:
+    if example.system:
+        yield Message("system", example.system)
+    excerpt, own = example.excerpt, example.explanation
+    asked = numbered(wording.explanation, number, explanation if own is None else own)
+    asked += _text_and_token(excerpt.tokens, example.token, wording)
+    yield Message("user", asked + (wording.closing if example.closing is None else example.closing))
+    level = normalise(excerpt.activations, highest([excerpt]))[example.token]
+    yield Message("assistant", example.answer.replace("{activation}", str(level)))
+
+
+def _text_and_token(tokens: Sequence[str], index: int, wording: PerTokenWording) -> str:
+    token = tokens[index]
+    if wording.token_as == "json":
+        token = json.dumps(token, ensure_ascii=False)
+    return wording.text + "".join(tokens[: index + 1]) + wording.token + token
 
 
 def read_reply(output: ModelOutput, model: str) -> float:

@@ -1,0 +1,199 @@
+"""Reading the parts of a prompt pack: strings by the keys of a type, few-shot neurons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from typing import Any, TypeVar
+
+from neuron_eval.prompts.few_shot import FewShotNeuron
+from neuron_eval.prompts.published import (
+    AllAtOnceWording,
+    PerTokenExample,
+    PerTokenFewShot,
+    PerTokenWording,
+)
+from neuron_eval.prompts.rating import RatingWording
+from neuron_eval.prompts.wording import ChatWording, PackError, SparseWording
+from neuron_eval.records import ActivationRecord
+from neuron_eval.shown import listed, shown
+
+W = TypeVar("W")
+
+LARGEST = 1e300
+"""An activation is nearer to 0 than this."""
+
+_MARKS: Mapping[type, Mapping[str, str]] = {
+    ChatWording: {"explanation": "{explanation}", "heading": "{letter}"},
+    SparseWording: {"explanation": "{explanation}", "start": "{letter}"},
+    PerTokenWording: {"explanation": "{explanation}"},
+    PerTokenFewShot: {"neuron": "{explanation}"},
+    PerTokenExample: {"answer": "{activation}"},
+    AllAtOnceWording: {"neuron": "{explanation}", "last_neuron": "{explanation}"},
+    RatingWording: {"title": "{title}", "option": "{explanation}"},
+}
+"""What a string must hold, or the prompt would lack it."""
+
+_CHOICES = {"token_as": ("json", "text"), "layout": ("messages", "text")}
+"""What `PerTokenWording` allows where it allows no other text."""
+
+
+def check_keys(data: object, at: str, required: set[str], allowed: set[str]) -> None:
+    """Refuse what is no mapping, lacks a key or has one that nobody reads.
+
+    Raises:
+        PackError: Names the keys.
+    """
+    if not isinstance(data, Mapping):
+        raise PackError(f"{at}: expected keys and values, got {type(data).__name__}")
+    missing, unknown = sorted(required - set(data)), sorted(map(str, set(data) - allowed))
+    if missing:
+        raise PackError(f"{at}: missing key(s) {', '.join(missing)}")
+    if unknown:
+        raise PackError(
+            f"{at}: unknown key(s) {listed(unknown, quoted=False)}; allowed are "
+            f"{', '.join(sorted(allowed))}"
+        )
+
+
+def read_strings(
+    kind: type[W], data: Mapping[str, Any], at: str, read: Mapping[str, Any] | None = None
+) -> W:
+    """A type's instance from a section with its keys; fields with a default may be left out.
+
+    Args:
+        kind: A dataclass whose fields are texts, but for those in ``read``.
+        data: The section.
+        at: Where it stands.
+        read: From fields that are no texts, and have been checked, to their values; keys of
+            these in ``data`` are passed over.
+
+    Raises:
+        PackError: Names the key, and what it must hold.
+    """
+    read = read or {}
+    every = fields(kind)  # type: ignore[arg-type]
+    required = {f.name for f in every if f.default is MISSING}
+    check_keys(data, at, required, allowed={f.name for f in every})
+    texts = {key: value for key, value in data.items() if key not in read}
+    for key, value in texts.items():
+        if not isinstance(value, str):
+            raise PackError(f"{at}.{key}: expected a string, got {shown(value)}")
+    for key, mark in _MARKS.get(kind, {}).items():
+        # Without its explanation a simulation would measure nothing, and look like any other.
+        if mark not in texts.get(key, mark):
+            raise PackError(f"{at}.{key}: must hold {mark}, got {shown(texts[key])}")
+    return kind(**texts, **read)
+
+
+def read_all_at_once(data: Mapping[str, Any], at: str) -> AllAtOnceWording:
+    """The section ``simulation.all_at_once``.
+
+    Raises:
+        PackError: Names the key.
+    """
+    wording = read_strings(AllAtOnceWording, data, at)
+    if not "!" <= wording.unknown[:1] <= "~" or wording.unknown[0].isdigit():
+        raise PackError(
+            f"{at}.unknown: expected a text that begins with a visible ASCII character other than "
+            f"a digit, got {shown(wording.unknown)}"
+        )
+    return wording
+
+
+def read_per_token(data: Mapping[str, Any], at: str) -> PerTokenWording:
+    """The section ``simulation.per_token``, with its few-shot neurons and its example.
+
+    Raises:
+        PackError: Names the key.
+    """
+    parts: dict[str, Any] = {}
+    for key, read in (("few_shot", _per_token_few_shot), ("example", _per_token_example)):
+        part = data.get(key) if isinstance(data, Mapping) else None
+        parts[key] = None if part is None else read(part, f"{at}.{key}")
+    wording = read_strings(PerTokenWording, data, at, parts)
+    for key, allowed in _CHOICES.items():
+        if getattr(wording, key) not in allowed:
+            raise PackError(f"{at}.{key}: allowed are {', '.join(allowed)}, got {shown(data[key])}")
+    return wording
+
+
+def _per_token_few_shot(data: Mapping[str, Any], at: str) -> PerTokenFewShot:
+    check_keys(data, at, {"neurons"}, {f.name for f in fields(PerTokenFewShot)})
+    neurons = read_neurons(data["neurons"], f"{at}.neurons")
+    return read_strings(PerTokenFewShot, data, at, {"neurons": neurons})
+
+
+def _per_token_example(data: Mapping[str, Any], at: str) -> PerTokenExample:
+    check_keys(data, at, {"excerpt", "token"}, {f.name for f in fields(PerTokenExample)})
+    excerpt, token = _excerpt(data["excerpt"], f"{at}.excerpt"), data["token"]
+    last = len(excerpt.tokens) - 1
+    if type(token) is not int or not 0 <= token <= last:
+        raise PackError(
+            f"{at}.token: expected a token's index from 0 to {last}, got {shown(token)}"
+        )
+    return read_strings(PerTokenExample, data, at, {"excerpt": excerpt, "token": token})
+
+
+def read_neurons(data: object, at: str) -> tuple[FewShotNeuron, ...]:
+    """Few-shot neurons.
+
+    Raises:
+        PackError: Names the neuron and the key.
+    """
+    if not isinstance(data, list):
+        raise PackError(f"{at}: expected a list (it may be empty), got {shown(data)}")
+    neurons = []
+    for i, neuron in enumerate(data):
+        here = f"{at}[{i}]"
+        required = {"explanation", "excerpts"}
+        check_keys(neuron, here, required, required | {"revealed_from"})
+        if not isinstance(neuron["explanation"], str) or not isinstance(neuron["excerpts"], list):
+            raise PackError(f"{here}: expected a string 'explanation' and a list 'excerpts'")
+        excerpts = tuple(
+            _excerpt(excerpt, f"{here}.excerpts[{j}]")
+            for j, excerpt in enumerate(neuron["excerpts"])
+        )
+        revealed = _revealed_from(neuron.get("revealed_from"), excerpts, here)
+        neurons.append(FewShotNeuron(neuron["explanation"], excerpts, revealed))
+    return tuple(neurons)
+
+
+def _revealed_from(
+    data: object, excerpts: tuple[ActivationRecord, ...], at: str
+) -> tuple[int | None, ...]:
+    if data is None:
+        return tuple(len(excerpt.tokens) // 2 for excerpt in excerpts)
+    if not isinstance(data, list) or len(data) != len(excerpts):
+        raise PackError(
+            f"{at}.revealed_from: expected a list of {len(excerpts)}, one an excerpt, got "
+            f"{shown(data)}"
+        )
+    for i, (value, excerpt) in enumerate(zip(data, excerpts, strict=True)):
+        last = len(excerpt.tokens) - 1
+        if value is not None and (type(value) is not int or not 0 <= value <= last):
+            raise PackError(
+                f"{at}.revealed_from[{i}]: expected a token's index from 0 to {last}, or null, "
+                f"got {shown(value)}"
+            )
+    return tuple(data)
+
+
+def _excerpt(items: object, at: str) -> ActivationRecord:
+    if not isinstance(items, list) or not items:
+        raise PackError(f"{at}: expected a list of tokens, got {shown(items)}")
+    pairs: list[tuple[str, float]] = []
+    for i, item in enumerate(items):
+        token, value = item if isinstance(item, list) and len(item) == 2 else (item, 0)
+        if (
+            not isinstance(token, str)
+            or isinstance(value, bool)
+            or not isinstance(value, (int, float))
+        ):
+            raise PackError(
+                f"{at}[{i}]: expected a token or [token, activation], got {shown(item)}"
+            )
+        if not -LARGEST < value < LARGEST:
+            raise PackError(f"{at}[{i}]: expected a finite activation, got {shown(value)}")
+        pairs.append((token, float(value)))
+    return ActivationRecord(tuple(t for t, _ in pairs), tuple(a for _, a in pairs))
