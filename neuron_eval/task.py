@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 from inspect_ai import Task
@@ -11,6 +12,7 @@ from inspect_ai.solver import Solver
 
 from neuron_eval.dataset import EXCERPTS, NeuronSet, dataset, neuron_set
 from neuron_eval.explain import explain
+from neuron_eval.formats.base import Shown
 from neuron_eval.metrics import interval
 from neuron_eval.parameters import check_flag, check_number, check_writable
 from neuron_eval.prompting import CUTOFF_QUANTILE, cutoff
@@ -22,6 +24,8 @@ from neuron_eval.simulation.choose import check_simulation
 from neuron_eval.sources.choosing import parse_choice
 from neuron_eval.usage_error import UsageError, usage_errors
 from neuron_eval.viewer import viewer_config
+
+logger = logging.getLogger(__name__)
 
 VERSION = "1-B"
 """Comparability and interface: scores of different numbers cannot be compared."""
@@ -49,6 +53,9 @@ class Parameters(TypedDict, total=False):
     calibration: str
     excerpts_per_call: int | None
     on_short: str
+    on_dead: str
+    ignore_tokens: str | list[str] | None
+    window: int | str | None
     by_layer: bool
 
 
@@ -88,6 +95,9 @@ def explanation_task(
     calibration: str = "linear",
     excerpts_per_call: int | None = None,
     on_short: str = "error",
+    on_dead: str = "skip",
+    ignore_tokens: str | list[str] | None = None,
+    window: int | str | None = None,
     by_layer: bool = False,
 ) -> Task:
     """Explain neurons with one prompt format and score the explanations.
@@ -113,6 +123,12 @@ def explanation_task(
         calibration: ``linear``, ``percentiles`` or ``none``.
         excerpts_per_call: Excerpts in one request to the simulator; None is the way's default.
         on_short: ``error`` or ``skip``, for neurons with too few excerpts.
+        on_dead: ``skip``, ``error`` or ``keep``, for neurons that there is nothing to explain of,
+            see `neuron_eval.unfit.why_unfit`.
+        ignore_tokens: Tokens, or ``special`` for all special ones, that stay in the text and are
+            left out of peaks, marks, lists and scores.
+        window: Tokens of an excerpt at most, cut around the peak; 0 or ``none`` for whole
+            excerpts; None is 64 for neurons with an excerpt of more than 128 tokens.
         by_layer: Whether the metrics are also stated for each layer.
 
     Raises:
@@ -133,9 +149,15 @@ def explanation_task(
             seed=seed,
             scores=scores,
         )
-        chosen = neuron_set(choice, excerpts, on_short)
-        for dealt, _ in chosen.neurons:
-            cutoff(dealt.neuron, dealt.shown, cutoff_quantile)
+        chosen = neuron_set(
+            choice,
+            excerpts,
+            on_short,
+            on_dead=on_dead,
+            ignore_tokens=ignore_tokens,
+            window=window,
+        )
+        warnings = _unmarked(chosen, cutoff_quantile)
         solver = explain(format, cutoff_quantile, pack)
     return neuron_task(
         solver=solver,
@@ -150,6 +172,7 @@ def explanation_task(
             "task_pack": wording.name,
             "task_pack_sha256": wording.sha256,
         },
+        warnings=warnings,
     )
 
 
@@ -163,6 +186,7 @@ def neuron_task(
     excerpts_per_call: int | None = None,
     by_layer: bool = False,
     metadata: Mapping[str, Any],
+    warnings: Sequence[str] = (),
 ) -> Task:
     """Score what a solver says of neurons.
 
@@ -175,6 +199,7 @@ def neuron_task(
         excerpts_per_call: Excerpts in one request to the simulator.
         by_layer: Whether the metrics are also stated for each layer.
         metadata: What the log's header says of the explanations; the neurons are added.
+        warnings: What a person should know, besides what is to be said of the neurons.
 
     Raises:
         UsageError: See `explanation_task`.
@@ -194,7 +219,7 @@ def neuron_task(
         scorer=scorers,
         metrics=metrics,  # type: ignore[arg-type]
         version=VERSION,
-        metadata={**metadata, **_about(chosen)},
+        metadata={**metadata, **_about(chosen), **_warned([*chosen.treated.warnings(), *warnings])},
         viewer=viewer_config(),
         headline_metric="adacs" if setup is None else "simulation_correlation",
     )
@@ -217,6 +242,28 @@ def metrics_of(by_layer: bool) -> list[Metric] | None:
     return [mean(), interval(), grouped(mean(), "layer", all=False)] if by_layer else None
 
 
+def _unmarked(chosen: NeuronSet, cutoff_quantile: int) -> list[str]:
+    """A warning, if there are neurons of which nothing that is shown activates highly."""
+    ids = [
+        dealt.neuron.id
+        for dealt, _ in chosen.neurons
+        if not Shown(dealt.shown, cutoff(dealt.neuron, dealt.shown, cutoff_quantile)).highlighted
+    ]
+    if not ids:
+        return []
+    return [
+        f"of {len(ids)} neurons, the first {ids[0]}, nothing that the explainer sees activates "
+        f"highly: no activation is above quantile boundary {cutoff_quantile} and above 0"
+    ]
+
+
+def _warned(warnings: Sequence[str]) -> dict[str, Any]:
+    """What the header says of them; they are logged, too."""
+    for warning in warnings:
+        logger.warning(warning)
+    return {"warnings": list(warnings)} if warnings else {}
+
+
 def _about(chosen: NeuronSet) -> dict[str, Any]:
     """What a log's header says of its neurons: enough to choose the same ones again.
 
@@ -228,6 +275,7 @@ def _about(chosen: NeuronSet) -> dict[str, Any]:
         "neurons_used": len(chosen.neurons),
         "neurons_skipped": len(chosen.skipped),
         "neurons_missing": len(chosen.missing),
+        **chosen.treated.header(),
         "neurons_choice": {
             "select": choice.select,
             "layers": str(choice.layers or "all"),
