@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
@@ -12,10 +11,10 @@ from inspect_ai.solver import Solver
 
 from neuron_eval.dataset import EXCERPTS, NeuronSet, dataset, neuron_set
 from neuron_eval.explain import explain
-from neuron_eval.formats.base import Shown
+from neuron_eval.header import about, unmarked
 from neuron_eval.metrics import interval
 from neuron_eval.parameters import check_flag, check_number, check_writable
-from neuron_eval.prompting import CUTOFF_QUANTILE, cutoff
+from neuron_eval.prompting import CUTOFF_QUANTILE
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.scorers.adacs import adacs
 from neuron_eval.scorers.scored import scored
@@ -24,8 +23,6 @@ from neuron_eval.simulation.choose import check_simulation
 from neuron_eval.sources.choosing import parse_choice
 from neuron_eval.usage_error import UsageError, usage_errors
 from neuron_eval.viewer import viewer_config
-
-logger = logging.getLogger(__name__)
 
 VERSION = "1-B"
 """Comparability and interface: scores of different numbers cannot be compared."""
@@ -157,7 +154,7 @@ def explanation_task(
             ignore_tokens=ignore_tokens,
             window=window,
         )
-        warnings = _unmarked(chosen, cutoff_quantile)
+        warnings = unmarked(chosen, cutoff_quantile)
         solver = explain(format, cutoff_quantile, pack)
     return neuron_task(
         solver=solver,
@@ -219,7 +216,7 @@ def neuron_task(
         scorer=scorers,
         metrics=metrics,  # type: ignore[arg-type]
         version=VERSION,
-        metadata={**metadata, **_about(chosen), **_warned([*chosen.treated.warnings(), *warnings])},
+        metadata={**metadata, **about(chosen, warnings)},
         viewer=viewer_config(),
         headline_metric="adacs" if setup is None else "simulation_correlation",
     )
@@ -240,55 +237,3 @@ def metrics_of(by_layer: bool) -> list[Metric] | None:
     """
     check_flag("by_layer", by_layer)
     return [mean(), interval(), grouped(mean(), "layer", all=False)] if by_layer else None
-
-
-def _unmarked(chosen: NeuronSet, cutoff_quantile: int) -> list[str]:
-    """A warning, if there are neurons of which nothing that is shown activates highly."""
-    ids = [
-        dealt.neuron.id
-        for dealt, _ in chosen.neurons
-        if not Shown(dealt.shown, cutoff(dealt.neuron, dealt.shown, cutoff_quantile)).highlighted
-    ]
-    if not ids:
-        return []
-    return [
-        f"of {len(ids)} neurons, the first {ids[0]}, nothing that the explainer sees activates "
-        f"highly: no activation is above quantile boundary {cutoff_quantile} and above 0"
-    ]
-
-
-def _warned(warnings: Sequence[str]) -> dict[str, Any]:
-    """What the header says of them; they are logged, too."""
-    for warning in warnings:
-        logger.warning(warning)
-    return {"warnings": list(warnings)} if warnings else {}
-
-
-def _about(chosen: NeuronSet) -> dict[str, Any]:
-    """What a log's header says of its neurons: enough to choose the same ones again.
-
-    Format and pack are the task's; where another solver ran, each sample's store has its own.
-    """
-    choice = chosen.choice
-    about: dict[str, Any] = {
-        "neurons": choice.neurons,
-        "neurons_used": len(chosen.neurons),
-        "neurons_skipped": len(chosen.skipped),
-        "neurons_missing": len(chosen.missing),
-        **chosen.treated.header(),
-        "neurons_choice": {
-            "select": choice.select,
-            "layers": str(choice.layers or "all"),
-            "index": str(choice.index or "all"),
-            "per_layer": choice.per_layer,
-            "threshold": choice.threshold,
-            "limit": choice.limit,
-            "seed": choice.seed,
-            "scores": choice.scores,
-        },
-    }
-    if chosen.skipped:
-        about["skipped"] = list(chosen.skipped)
-    if chosen.missing:
-        about["missing"] = list(chosen.missing)
-    return about

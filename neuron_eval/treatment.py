@@ -104,7 +104,7 @@ class Treated:
 
     def warnings(self) -> list[str]:
         """What a person should know, a sentence each."""
-        found = [
+        sentences = [
             f"{len(ids)} of {self.neurons} neurons, the first {ids[0]}, have the peak of most of "
             f"their top excerpts on the special token {token!r}; ignore_tokens={SPECIAL} leaves "
             "such tokens out"
@@ -112,8 +112,8 @@ class Treated:
         ]
         idle = sorted(self.treatment.ignore - {SPECIAL} - set(self.ignored))
         if idle:
-            found.append(
-                f"ignore_tokens: {listed(idle)} in no excerpt; a token is named as it stands in "
-                "the excerpts, with its white space, and one such as [CLS] wants quotes of its own"
+            sentences.append(
+                f"ignore_tokens: no excerpt holds {listed(idle)}; a token is named as it stands there, "
+                "with its white space, and one such as [CLS] wants quotes of its own"
             )
-        return found
+        return sentences

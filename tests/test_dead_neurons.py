@@ -107,7 +107,7 @@ def test_they_are_kept_or_refused_on_demand(path):
     assert len(kept.dataset) == 3
     assert kept.metadata["warnings"] == [
         "of 1 neurons, the first t/L0N1, nothing that the explainer sees activates highly: no "
-        "activation is above quantile boundary 2 and above 0"
+        "activation is above the cutoff and above 0"
     ]
     with pytest.raises(UsageError) as error:
         formats.summary(neurons=path, on_dead="error", simulation="none")
@@ -130,5 +130,6 @@ def test_validate_counts_them(path):
     done = CliRunner().invoke(main, ["validate", path])
     assert done.exit_code == 0, done.output
     assert "3 neurons, 0 bad" in done.output
-    assert "1 of 3 left out, dead (the first: t/L0N1); on_dead=keep explains" in done.output
-    assert "1 of 3 left out, fires everywhere (the first: t/L0N2)" in done.output
+    why = "1 of 3 are left out unless on_dead=keep:"
+    assert f"{why} dead (the first: t/L0N1)" in done.output
+    assert f"{why} fires everywhere (the first: t/L0N2)" in done.output

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 from click.testing import CliRunner
 from inspect_ai import eval
-from odd_neurons import BOS, changed, under_bos
+from odd_neurons import BOS, changed, lengthened, under_bos
 
 from neuron_eval.cli import main
+from neuron_eval.compare.preparing import estimated, planned
 from neuron_eval.dataset import neuron_set
 from neuron_eval.dealt import deal, from_metadata, to_text
 from neuron_eval.formats import format_names
@@ -16,6 +17,7 @@ from neuron_eval.ignoring import WELL_KNOWN, ignoring, parse_ignored, special_pe
 from neuron_eval.prompting import cutoff, explainer_prompt
 from neuron_eval.prompts.pack import default_pack
 from neuron_eval.records import ActivationRecord, Excerpt
+from neuron_eval.report.identity import identity
 from neuron_eval.simulation.base import Simulated
 from neuron_eval.simulation.measure import measure
 from neuron_eval.sources import schema
@@ -95,9 +97,9 @@ def test_well_known_special_tokens_are_ignored_where_the_source_says_nothing(tok
 
 
 def test_where_the_source_says_what_is_special_that_alone_is():
-    told = replace(under_bos(token="@begin"), special_tokens=("@begin",))
-    assert ignoring(told, SPECIAL).top[0].ignored == (0,)
-    assert special_peak(told) == "@begin"
+    named = replace(under_bos(token="@begin"), special_tokens=("@begin",))
+    assert ignoring(named, SPECIAL).top[0].ignored == (0,)
+    assert special_peak(named) == "@begin"
     other = replace(under_bos(), special_tokens=("@begin",))
     assert ignoring(other, SPECIAL).top[0].ignored == ()
     assert special_peak(other) is None
@@ -144,7 +146,7 @@ def test_a_name_that_stands_nowhere_is_said(tmp_path):
     path = tmp_path / "n.jsonl"
     schema.write(path, [under_bos()])
     (warning,) = neuron_set(str(path), ignore_tokens=["<bos>", "CLS"]).treated.warnings()
-    assert "'CLS' in no excerpt" in warning
+    assert "no excerpt holds 'CLS'; a token is named as it stands there" in warning
     with pytest.raises(UsageError, match="ignore_tokens=3: expected special"):
         formats.summary(neurons=str(path), ignore_tokens=3)
 
@@ -180,3 +182,19 @@ def test_an_eval_explains_and_scores_what_is_below_the_special_token(tmp_path):
     assert score.metadata["tokens"] == sum(tokens) - len(tokens)
     assert log.eval.metadata["ignored_tokens"] == {BOS: 40}
     assert "warnings" not in log.eval.metadata
+    assert identity(log) != identity(published)
+
+
+def test_a_comparison_takes_what_its_tasks_take(tmp_path):
+    path = tmp_path / "n.jsonl"
+    schema.write(path, [lengthened(under_bos())])
+    asked = {"neurons": str(path), "models": ["neuron-baseline/lexical"], "formats": ["summary"]}
+    asked |= {"simulation": "none", "ignore_tokens": ("special",), "window": "32"}
+    plan, pack = planned({**asked, "on_dead": "keep"}, 1)
+    assert plan.parameters["ignore_tokens"] == ["special"]
+    assert (plan.parameters["window"], plan.parameters["on_dead"]) == (32, "keep")
+    estimates = [
+        estimated(one, pack, str(tmp_path), None, may_fetch=True)[0].lines[0].input.high
+        for one in (plan, planned({**asked, "window": "none"}, 1)[0])
+    ]
+    assert estimates[1] > 5 * estimates[0]

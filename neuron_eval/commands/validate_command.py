@@ -120,8 +120,8 @@ def _notes(found: Found) -> Iterator[str]:
 
     for kind, ids in found.unfit.items():
         yield (
-            f"{len(ids)} of {found.sound} left out, {kind} (the first: {ids[0]}); "
-            "on_dead=keep explains such neurons"
+            f"{len(ids)} of {found.sound} are left out unless on_dead=keep: {kind} (the first: "
+            f"{ids[0]})"
         )
     for token, ids in found.on_special.items():
         yield (
