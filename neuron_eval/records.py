@@ -158,11 +158,8 @@ class NeuronRecord:
         """Every excerpt: top before random, or those of the given splits."""
         if self.given_splits:
             return tuple(excerpt for _, given in self.given_splits for excerpt in given)
-        return tuple(
-            Excerpt(kind, i, record)
-            for kind, records in (("top", self.top), ("random", self.random))
-            for i, record in enumerate(records)
-        )
+        top = tuple(Excerpt("top", i, record) for i, record in enumerate(self.top))
+        return top + tuple(Excerpt("random", i, record) for i, record in enumerate(self.random))
 
     def train(self, n: int) -> tuple[Excerpt, ...]:
         """What the explainer sees: ``n`` top excerpts (0, 4, 8, …)."""
@@ -217,7 +214,8 @@ def with_excerpts(
     """
     first: dict[str, tuple[Kind, ActivationRecord]] = {}
     repeated = neuron.repeated
-    for kind, records in (("top", top), ("random", random)):
+    lists: tuple[tuple[Kind, Iterable[ActivationRecord]], ...] = (("top", top), ("random", random))
+    for kind, records in lists:
         for record in records:
             text = record.text
             repeated += text in first

@@ -113,7 +113,7 @@ class Treated:
         idle = sorted(self.treatment.ignore - {SPECIAL} - set(self.ignored))
         if idle:
             sentences.append(
-                f"ignore_tokens: no excerpt holds {listed(idle)}; a token is named as it stands there, "
-                "with its white space, and one such as [CLS] wants quotes of its own"
+                f"ignore_tokens: no excerpt holds {listed(idle)}; a token is named as it stands "
+                "there, with its white space, and one such as [CLS] wants quotes of its own"
             )
         return sentences
