@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from inspect_ai.dataset import MemoryDataset, Sample
@@ -16,6 +16,8 @@ from neuron_eval.records import NeuronRecord, Reference, TooFewExcerptsError
 from neuron_eval.sources.base import NeuronKey, Unreadable
 from neuron_eval.sources.choosing import Choice
 from neuron_eval.sources.loading import Only, load
+from neuron_eval.treatment import Treated, parse_treatment
+from neuron_eval.unfit import UnfitNeuronError, why_unfit
 
 EXCERPTS = 5
 """Excerpts of each kind in each split, as published."""
@@ -25,6 +27,9 @@ MAX_UNRELATED = 100
 
 ON_SHORT = ("error", "skip")
 """What can be done with a neuron that has too few excerpts."""
+
+ON_DEAD = ("skip", "error", "keep")
+"""What can be done with a neuron that there is nothing to explain of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,9 @@ class NeuronSet:
     missing: tuple[str, ...] = ()
     """The neurons that the source lists but does not hold, one message a neuron."""
 
+    treated: Treated = field(default_factory=Treated)
+    """What was done to the excerpts of ``neurons``."""
+
     @property
     def name(self) -> str:
         """The source, without the folders above it."""
@@ -72,25 +80,35 @@ def neuron_set(
     excerpts: int = EXCERPTS,
     on_short: str = "error",
     *,
+    on_dead: str = "skip",
+    ignore_tokens: str | Sequence[str] | None = None,
+    window: int | str | None = None,
     only: Only | None = None,
     references: References | None = None,
 ) -> NeuronSet:
-    """Load a set of neurons and deal their excerpts.
+    """Load a set of neurons, treat and deal their excerpts.
 
     Args:
         neurons: What to choose, or the source alone, see `neuron_eval.sources.open_source`.
         excerpts: Excerpts of each kind in each split, at least 1.
         on_short: What to do with a neuron that has too few: ``error``, or ``skip`` and count.
+        on_dead: What to do with a neuron that there is nothing to explain of, see
+            `neuron_eval.unfit.why_unfit`: ``skip`` and count, ``error``, or ``keep``.
+        ignore_tokens: See `neuron_eval.treatment.parse_treatment`, as is ``window``.
+        window: How many tokens of an excerpt to keep at most.
         only: Leaves out further neurons before any are drawn.
         references: Explanations to compare with instead of the source's own, where it has one.
 
     Raises:
         TooFewExcerptsError: A neuron has too few excerpts and ``on_short`` is ``error``.
+        UnfitNeuronError: There is nothing to explain of a neuron and ``on_dead`` is ``error``.
         RecordError: A neuron's record is bad.
         ValueError: A parameter is not among the allowed values, or no neuron is left.
     """
     check_number("excerpts", excerpts, least=1)
     check_choice("on_short", on_short, ON_SHORT)
+    check_choice("on_dead", on_dead, ON_DEAD)
+    treated = Treated(parse_treatment(ignore_tokens, window))
     choice = neurons if isinstance(neurons, Choice) else Choice(neurons)
     found: list[tuple[DealtNeuron, Published]] = []
     skipped: list[str] = []
@@ -101,8 +119,19 @@ def neuron_set(
                 raise record.error
             missing.append(str(record.error))
             continue
+        neuron = treated.treatment(record)
         try:
-            found.append((deal(record, excerpts), _published(record, references)))
+            if on_dead != "keep":
+                _check_fit(neuron)
+            found.append((deal(neuron, excerpts), _published(record, references)))
+            treated.add(record, neuron)
+        except UnfitNeuronError as error:
+            if on_dead == "error":
+                raise UnfitNeuronError(
+                    f"neurons={choice.neurons}: {error} (-T on_dead=skip leaves such neurons out, "
+                    "keep explains them)"
+                ) from error
+            skipped.append(str(error))
         except TooFewExcerptsError as error:
             if on_short == "error":
                 raise TooFewExcerptsError(
@@ -114,7 +143,12 @@ def neuron_set(
             f"neurons={choice.neurons}: no neuron is left, {len(skipped)} were skipped and "
             f"{len(missing)} are missing{''.join(f'; {why}' for why in (skipped + missing)[:1])}"
         )
-    return NeuronSet(choice, tuple(found), tuple(skipped), tuple(missing))
+    return NeuronSet(choice, tuple(found), tuple(skipped), tuple(missing), treated)
+
+
+def _check_fit(neuron: NeuronRecord) -> None:
+    if why := why_unfit(neuron):
+        raise UnfitNeuronError(f"neuron {neuron.id}: {why}")
 
 
 def dataset(chosen: NeuronSet) -> MemoryDataset:

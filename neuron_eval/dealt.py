@@ -85,7 +85,10 @@ def to_text(dealt: DealtNeuron) -> str:
     }
     for use in USES:
         data[use] = [
-            [e.kind, e.index, e.record.tokens, e.record.activations] for e in getattr(dealt, use)
+            [e.kind, e.index, e.record.tokens, e.record.activations]
+            # Only where there are any, which keeps logs small.
+            + ([e.record.ignored] if e.record.ignored else [])
+            for e in getattr(dealt, use)
         ]
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 
@@ -133,11 +136,19 @@ def _identity(neuron: NeuronRecord) -> NeuronRecord:
         other_explanations=(),
         false_explanations=(),
         given_splits=(),
+        special_tokens=(),
     )
 
 
-def _excerpt(kind: Any, index: int, tokens: list[str], activations: list[float]) -> Excerpt:
-    return Excerpt(kind, index, ActivationRecord(tuple(tokens), tuple(activations)))
+def _excerpt(
+    kind: Any,
+    index: int,
+    tokens: list[str],
+    activations: list[float],
+    ignored: list[int] | tuple[()] = (),
+) -> Excerpt:
+    record = ActivationRecord(tuple(tokens), tuple(activations), tuple(ignored))
+    return Excerpt(kind, index, record)
 
 
 def _places(excerpts: tuple[Excerpt, ...]) -> str:

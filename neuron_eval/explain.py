@@ -81,7 +81,8 @@ def explain(
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         dealt = from_metadata(state.metadata, state.sample_id)
         above = cutoff(dealt.neuron, dealt.shown, cutoff_quantile)
-        prompt = explainer_prompt(format, Shown(dealt.shown, above), wording)
+        shown = Shown(dealt.shown, above)
+        prompt = explainer_prompt(format, shown, wording)
         state.messages = chat_messages(prompt)
         state.store.set(
             "prompt",
@@ -90,6 +91,7 @@ def explain(
                 "pack": wording.name,
                 "pack_sha256": wording.sha256,
                 "cutoff": above,
+                "highlighted": shown.highlighted,
             },
         )
         state = await _generate(state, generate)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from neuron_eval.formats import get_format
-from neuron_eval.formats.base import Shown, highest
+from neuron_eval.formats.base import Shown, highest, lowest
 from neuron_eval.prompts.wording import Pack
 from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError
 
@@ -15,9 +15,6 @@ FEW_SHOT_CUTOFF = 1.0
 
 CUTOFF_QUANTILE = 2
 """The index into a record's quantile boundaries whose value is the cutoff."""
-
-CUTOFF_SHARE_OF_PEAK = 0.5
-"""Without quantile boundaries, tokens above this share of the highest activation shown count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +67,13 @@ def cutoff(
 ) -> float:
     """The raw activation above which a token of this neuron activates highly.
 
-    A puzzle states it; otherwise it is the quantile boundary at ``quantile_index``; a record
-    without boundaries takes half of the highest activation shown.
+    A puzzle states it; otherwise it is the quantile boundary at ``quantile_index``. A record
+    without boundaries takes what lies half way between the lowest activation shown, at least 0,
+    and the highest; where a token shown is silent, that is half of the peak.
+
+    Whatever the range of activations, it is at least the lowest one shown, so that not every token
+    activates highly. Where nothing shown exceeds it, nothing does: so in constant excerpts, in
+    those without an activation above 0, and below a boundary that lies above the peak.
 
     Args:
         neuron: The record.
@@ -81,10 +83,22 @@ def cutoff(
     Raises:
         RecordError: The record has boundaries, but none at that index.
     """
-    if neuron.cutoff is not None:
+    published = _published_cutoff(neuron, quantile_index)
+    low, high = lowest(excerpts), highest(excerpts)
+    if high <= 0:
+        return max(0.0, published or 0.0)
+    if published is not None:
+        return max(published, low)
+    low = max(0.0, low)
+    middle = low + (high - low) / 2
+    # Of neighbouring numbers the middle is one or the other.
+    return middle if middle < high else low
+
+
+def _published_cutoff(neuron: NeuronRecord, quantile_index: int) -> float | None:
+    """What the record states or its boundaries give; None if it has neither."""
+    if neuron.cutoff is not None or not neuron.quantile_boundaries:
         return neuron.cutoff
-    if not neuron.quantile_boundaries:
-        return CUTOFF_SHARE_OF_PEAK * highest(excerpts)
     if not 0 <= quantile_index < len(neuron.quantile_boundaries):
         raise RecordError(
             f"neuron {neuron.id}: field 'quantile_boundaries' holds "

@@ -7,9 +7,11 @@ random sample. They are frozen; everything downstream reads them and none of it 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeVar
+
+T = TypeVar("T")
 
 SplitName = Literal["train", "calibration", "valid", "test"]
 
@@ -42,6 +44,11 @@ class ActivationRecord:
     """The neuron's raw activation on each token, shape [T]; any finite number, in the units of
     the subject model (post-activation, so signed for GELU-like and gated MLPs)."""
 
+    ignored: tuple[int, ...] = ()
+    """Positions of tokens that are part of the text alone, ascending: they are neither marked nor
+    scored. Their activations are at most 0 and at most the lowest of the others, so that no peak
+    is there."""
+
     @property
     def text(self) -> str:
         """The excerpt as running text."""
@@ -51,6 +58,13 @@ class ActivationRecord:
     def peak(self) -> float:
         """The highest raw activation in the excerpt."""
         return max(self.activations)
+
+    def counted(self, values: Sequence[T]) -> Sequence[T]:
+        """Those of the values, one a token, whose tokens are not ignored."""
+        if not self.ignored:
+            return values
+        left_out = frozenset(self.ignored)
+        return [value for i, value in enumerate(values) if i not in left_out]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +146,21 @@ class NeuronRecord:
     """Splits fixed by the source instead of dealt (puzzles), with something in ``train``; empty for
     recorded neurons."""
 
+    special_tokens: tuple[str, ...] = ()
+    """The tokens that the subject model's tokenizer calls special; empty if the source does not
+    say."""
+
+    repeated: int = 0
+    """Excerpts that the source held and that are left out because their text is here already."""
+
+    @property
+    def excerpts(self) -> tuple[Excerpt, ...]:
+        """Every excerpt: top before random, or those of the given splits."""
+        if self.given_splits:
+            return tuple(excerpt for _, given in self.given_splits for excerpt in given)
+        top = tuple(Excerpt("top", i, record) for i, record in enumerate(self.top))
+        return top + tuple(Excerpt("random", i, record) for i, record in enumerate(self.random))
+
     def train(self, n: int) -> tuple[Excerpt, ...]:
         """What the explainer sees: ``n`` top excerpts (0, 4, 8, …)."""
         return self.split("train", n)
@@ -171,6 +200,33 @@ class NeuronRecord:
             if name not in RANDOM_SPLITS
             else top + _deal(self, "random", RANDOM_SPLITS, name, n)
         )
+
+
+def with_excerpts(
+    neuron: NeuronRecord, top: Iterable[ActivationRecord], random: Iterable[ActivationRecord]
+) -> NeuronRecord:
+    """The neuron with these excerpts, the top ones sorted by peak, each text once and counted.
+
+    Args:
+        neuron: Everything else.
+        top: Excerpts on which the neuron fires most, in any order; equal peaks keep theirs.
+        random: Excerpts drawn at random; one whose text is among ``top`` is left out.
+    """
+    first: dict[str, tuple[Kind, ActivationRecord]] = {}
+    repeated = neuron.repeated
+    lists: tuple[tuple[Kind, Iterable[ActivationRecord]], ...] = (("top", top), ("random", random))
+    for kind, records in lists:
+        for record in records:
+            text = record.text
+            repeated += text in first
+            first.setdefault(text, (kind, record))
+    kept = [record for kind, record in first.values() if kind == "top"]
+    return replace(
+        neuron,
+        top=tuple(sorted(kept, key=lambda record: -record.peak)),
+        random=tuple(record for kind, record in first.values() if kind == "random"),
+        repeated=repeated,
+    )
 
 
 def _deal(

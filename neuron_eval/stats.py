@@ -86,18 +86,29 @@ def _unit(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return values / largest if largest else values
 
 
+def _in_range(
+    true: NDArray[np.float64], predicted: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Both times the power of two that brings the largest true value near 1: no digit changes."""
+    _, exponent = np.frexp(np.abs(true).max(initial=0.0))
+    return np.ldexp(true, -exponent), np.ldexp(predicted, -exponent)
+
+
 def r_squared(true: ArrayLike, predicted: ArrayLike) -> float | None:
     """1 - mean((t - p)²) / mean(t²), at most 1; None if every true value is 0."""
-    t, p = _pair(true, predicted)
-    scale = float(np.mean(t**2)) if t.size else 0.0
-    return None if scale == 0 else 1 - float(np.mean((t - p) ** 2)) / scale
+    t, p = _in_range(*_pair(true, predicted))
+    return _share_explained(t**2, (t - p) ** 2)
 
 
 def absolute_deviation_explained(true: ArrayLike, predicted: ArrayLike) -> float | None:
     """1 - mean|t - p| / mean|t|, at most 1; None if every true value is 0."""
-    t, p = _pair(true, predicted)
-    scale = float(np.mean(np.abs(t))) if t.size else 0.0
-    return None if scale == 0 else 1 - float(np.mean(np.abs(t - p))) / scale
+    t, p = _in_range(*_pair(true, predicted))
+    return _share_explained(np.abs(t), np.abs(t - p))
+
+
+def _share_explained(total: NDArray[np.float64], left: NDArray[np.float64]) -> float | None:
+    scale = float(np.mean(total)) if total.size else 0.0
+    return None if scale == 0 else 1 - float(np.mean(left)) / scale
 
 
 def fit_linear(true: ArrayLike, predicted: ArrayLike) -> LinearCalibration | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 from inspect_ai import Task
@@ -10,11 +10,11 @@ from inspect_ai.scorer import Metric, Scorer, grouped, mean
 from inspect_ai.solver import Solver
 
 from neuron_eval.dataset import EXCERPTS, NeuronSet, dataset, neuron_set
-from neuron_eval.embedding import default_embedder
 from neuron_eval.explain import explain
+from neuron_eval.header import about, unmarked
 from neuron_eval.metrics import interval
 from neuron_eval.parameters import check_flag, check_number, check_writable
-from neuron_eval.prompting import CUTOFF_QUANTILE, cutoff
+from neuron_eval.prompting import CUTOFF_QUANTILE
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.scorers.adacs import adacs
 from neuron_eval.scorers.scored import scored
@@ -50,6 +50,9 @@ class Parameters(TypedDict, total=False):
     calibration: str
     excerpts_per_call: int | None
     on_short: str
+    on_dead: str
+    ignore_tokens: str | list[str] | None
+    window: int | str | None
     by_layer: bool
 
 
@@ -89,6 +92,9 @@ def explanation_task(
     calibration: str = "linear",
     excerpts_per_call: int | None = None,
     on_short: str = "error",
+    on_dead: str = "skip",
+    ignore_tokens: str | list[str] | None = None,
+    window: int | str | None = None,
     by_layer: bool = False,
 ) -> Task:
     """Explain neurons with one prompt format and score the explanations.
@@ -114,6 +120,12 @@ def explanation_task(
         calibration: ``linear``, ``percentiles`` or ``none``.
         excerpts_per_call: Excerpts in one request to the simulator; None is the way's default.
         on_short: ``error`` or ``skip``, for neurons with too few excerpts.
+        on_dead: ``skip``, ``error`` or ``keep``, for neurons that there is nothing to explain of,
+            see `neuron_eval.unfit.why_unfit`.
+        ignore_tokens: Tokens, or ``special`` for all special ones, that stay in the text and are
+            left out of peaks, marks, lists and scores.
+        window: Tokens of an excerpt at most, cut around the peak; 0 or ``none`` for whole
+            excerpts; None is 64 for neurons with an excerpt of more than 128 tokens.
         by_layer: Whether the metrics are also stated for each layer.
 
     Raises:
@@ -134,9 +146,15 @@ def explanation_task(
             seed=seed,
             scores=scores,
         )
-        chosen = neuron_set(choice, excerpts, on_short)
-        for dealt, _ in chosen.neurons:
-            cutoff(dealt.neuron, dealt.shown, cutoff_quantile)
+        chosen = neuron_set(
+            choice,
+            excerpts,
+            on_short,
+            on_dead=on_dead,
+            ignore_tokens=ignore_tokens,
+            window=window,
+        )
+        warnings = unmarked(chosen, cutoff_quantile)
         solver = explain(format, cutoff_quantile, pack)
     return neuron_task(
         solver=solver,
@@ -151,6 +169,7 @@ def explanation_task(
             "task_pack": wording.name,
             "task_pack_sha256": wording.sha256,
         },
+        warnings=warnings,
     )
 
 
@@ -164,6 +183,7 @@ def neuron_task(
     excerpts_per_call: int | None = None,
     by_layer: bool = False,
     metadata: Mapping[str, Any],
+    warnings: Sequence[str] = (),
 ) -> Task:
     """Score what a solver says of neurons.
 
@@ -176,6 +196,7 @@ def neuron_task(
         excerpts_per_call: Excerpts in one request to the simulator.
         by_layer: Whether the metrics are also stated for each layer.
         metadata: What the log's header says of the explanations; the neurons are added.
+        warnings: What a person should know, besides what is to be said of the neurons.
 
     Raises:
         UsageError: See `explanation_task`.
@@ -195,7 +216,7 @@ def neuron_task(
         scorer=scorers,
         metrics=metrics,  # type: ignore[arg-type]
         version=VERSION,
-        metadata={**metadata, **_about(chosen)},
+        metadata={**metadata, **about(chosen, warnings)},
         viewer=viewer_config(),
         headline_metric="adacs" if setup is None else "simulation_correlation",
     )
@@ -216,33 +237,3 @@ def metrics_of(by_layer: bool) -> list[Metric] | None:
     """
     check_flag("by_layer", by_layer)
     return [mean(), interval(), grouped(mean(), "layer", all=False)] if by_layer else None
-
-
-def _about(chosen: NeuronSet) -> dict[str, Any]:
-    """What a log's header says of its neurons: enough to choose the same ones again.
-
-    Format and pack are the task's; where another solver ran, each sample's store has its own.
-    """
-    choice = chosen.choice
-    about: dict[str, Any] = {
-        "default_embedder": default_embedder(),
-        "neurons": choice.neurons,
-        "neurons_used": len(chosen.neurons),
-        "neurons_skipped": len(chosen.skipped),
-        "neurons_missing": len(chosen.missing),
-        "neurons_choice": {
-            "select": choice.select,
-            "layers": str(choice.layers or "all"),
-            "index": str(choice.index or "all"),
-            "per_layer": choice.per_layer,
-            "threshold": choice.threshold,
-            "limit": choice.limit,
-            "seed": choice.seed,
-            "scores": choice.scores,
-        },
-    }
-    if chosen.skipped:
-        about["skipped"] = list(chosen.skipped)
-    if chosen.missing:
-        about["missing"] = list(chosen.missing)
-    return about

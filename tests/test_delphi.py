@@ -92,6 +92,7 @@ def test_excerpts_hold_the_cached_activations_on_the_cached_text(cache):
     neuron = next(iter(open_delphi(str(cache)).read()))
     assert isinstance(neuron, NeuronRecord)
     assert neuron.model == "pythia-160m"
+    assert neuron.special_tokens == ("<|endoftext|>",)
     dense, tokens = random_latents(6)[:, :, 0], random_tokens()
     by_text = {}
     for row in range(ROWS):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -160,15 +161,16 @@ def _facts(neuron: NeuronRecord) -> Iterator[tuple[str, str]]:
 
 def _cutoff(neuron: NeuronRecord) -> tuple[float, str]:
     """Above which activation a token activates highly, and where that comes from."""
-    from neuron_eval.prompting import CUTOFF_QUANTILE, CUTOFF_SHARE_OF_PEAK, cutoff
+    from neuron_eval.formats.base import lowest
+    from neuron_eval.prompting import CUTOFF_QUANTILE, cutoff
 
     shown = tuple(record for _, record in _all(neuron))
     if neuron.cutoff is not None:
-        return neuron.cutoff, "given"
+        return cutoff(neuron, shown), "given"
     if len(neuron.quantile_boundaries) > CUTOFF_QUANTILE:
         return cutoff(neuron, shown), f"quantile boundary {CUTOFF_QUANTILE}, counted from 0"
-    peak = max((record.peak for record in shown), default=0.0)
-    return CUTOFF_SHARE_OF_PEAK * peak, "half of the peak"
+    why = "half of the peak" if lowest(shown) <= 0 else "half way from the lowest to the peak"
+    return cutoff(replace(neuron, quantile_boundaries=()), shown), why
 
 
 def _all(neuron: NeuronRecord) -> list[tuple[str, ActivationRecord]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import click
@@ -26,6 +26,12 @@ class Found:
     """Neurons with enough excerpts for `EXCERPTS` of each kind in each split."""
     referenced: int = 0
     """Neurons with a reference explanation."""
+    unfit: dict[str, list[str]] = field(default_factory=dict)
+    """By what is the matter, the neurons that there is nothing to explain of."""
+    on_special: dict[str, list[str]] = field(default_factory=dict)
+    """By special token, the neurons most of whose top excerpts have their peak on it."""
+    cut: int = 0
+    """Neurons whose excerpts are cut to a window."""
 
 
 @click.command()
@@ -49,6 +55,8 @@ def validate(path: str) -> None:
             f"{found.long} of {found.sound} have enough excerpts for {EXCERPTS} of each kind a "
             f"split (20 top, 15 random), {found.referenced} have a reference"
         )
+    for line in _notes(found):
+        click.echo(visible(line))
     if found.bad or found.missing or not found.sound:
         raise click.exceptions.Exit(1)
 
@@ -79,9 +87,7 @@ def problems(path: str, found: Found) -> Iterator[str]:
                 yield f"{path}: neuron {neuron.id}: stands there twice; ids must be unique"
             else:
                 ids.add(neuron.id)
-                found.sound += 1
-                found.long += _is_long(neuron)
-                found.referenced += neuron.reference is not None
+                _count(neuron, found)
     except RecordError as error:
         found.bad += 1
         yield str(error)
@@ -89,6 +95,44 @@ def problems(path: str, found: Found) -> Iterator[str]:
         raise click.ClickException(str(error)) from error
     if not found.sound and not found.bad:
         yield f"{path}: no neurons"
+
+
+def _count(neuron: NeuronRecord, found: Found) -> None:
+    """Count a sound neuron, as it is explained where the user says nothing else."""
+    from neuron_eval.ignoring import special_peak
+    from neuron_eval.treatment import Treatment
+    from neuron_eval.unfit import why_unfit
+
+    treated = Treatment()(neuron)
+    found.sound += 1
+    found.cut += treated is not neuron
+    found.long += _is_long(treated)
+    found.referenced += neuron.reference is not None
+    if why := why_unfit(treated):
+        found.unfit.setdefault(why.partition(":")[0], []).append(neuron.id)
+    elif token := special_peak(treated):
+        found.on_special.setdefault(token, []).append(neuron.id)
+
+
+def _notes(found: Found) -> Iterator[str]:
+    """What is no fault, but decides what a run is worth: a sentence a kind."""
+    from neuron_eval.cutting import LENGTH, LONG
+
+    for kind, ids in found.unfit.items():
+        yield (
+            f"{len(ids)} of {found.sound} are left out unless on_dead=keep: {kind} (the first: "
+            f"{ids[0]})"
+        )
+    for token, ids in found.on_special.items():
+        yield (
+            f"{len(ids)} of {found.sound} have most peaks of their top excerpts on the special "
+            f"token {token!r} (the first: {ids[0]}); ignore_tokens=special leaves such tokens out"
+        )
+    if found.cut:
+        yield (
+            f"{found.cut} of {found.sound} have excerpts of more than {LONG} tokens, which are cut "
+            f"to {LENGTH} around the peak; window=none keeps them whole"
+        )
 
 
 def _is_long(neuron: NeuronRecord) -> bool:

@@ -23,6 +23,7 @@ WIDTH = 132
 INTERRUPTED = 130
 """The exit code of a command that was stopped from the keyboard."""
 
+ON_DEAD = ("skip", "error", "keep")
 AT_LEAST_1 = click.IntRange(min=1)
 FILE = click.Path(exists=True, dir_okay=False)
 
@@ -52,6 +53,9 @@ FILE = click.Path(exists=True, dir_okay=False)
 @click.option("--scores", type=FILE, help="CSV: layer, neuron, score, explanation.")
 @click.option("--excerpts", type=AT_LEAST_1, help="Excerpts of a kind and split.  [default: 5]")
 @click.option("--on-short", type=click.Choice(["error", "skip"]), help="Too few excerpts.")
+@click.option("--on-dead", type=click.Choice(ON_DEAD), help="Nothing to explain.  [default: skip]")
+@click.option("--ignore-tokens", type=Listed(), help="By comma; special for the special ones.")
+@click.option("--window", help="Tokens of an excerpt at most, or none.")
 @click.option("--cutoff-quantile", type=click.IntRange(min=0), help="What is highlighted.")
 @click.option("--pack", type=FILE, help="A prompt pack to use instead of the bundled one.")
 @click.option("--simulation", help="How to simulate; none for AdaCS alone.  [default: auto]")

@@ -24,6 +24,9 @@ FORMATS = ("original", "summary", "highlight", "highlight_summary", "avhs")
 CHOOSING = ("layers", "index", "select", "per_layer", "threshold", "limit", "seed", "scores")
 """The parameters that choose neurons of the source."""
 
+READING = ("excerpts", "on_short", "on_dead", "ignore_tokens", "window")
+"""The parameters that say which of a neuron's excerpts are used, and how."""
+
 OWN_MACHINE = frozenset(
     (
         "embed-local",

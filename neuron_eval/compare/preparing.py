@@ -10,7 +10,7 @@ from typing import Any
 from neuron_eval.compare.done import find_done
 from neuron_eval.compare.elsewhere import expected, is_elsewhere, stand_in
 from neuron_eval.compare.estimate import Estimate, estimate
-from neuron_eval.compare.plan import FORMATS, Plan, make_plan, named, provider
+from neuron_eval.compare.plan import FORMATS, READING, Plan, make_plan, named, provider
 from neuron_eval.compare.present import assumptions
 from neuron_eval.compare.sizes import Counted, count
 from neuron_eval.dataset import NeuronSet, neuron_set
@@ -36,6 +36,10 @@ def planned(asked: Mapping[str, Any], epochs: int) -> tuple[Plan, Pack]:
     for name in ("layers", "index"):
         if parameters.get(name):
             parameters[name] = ",".join(parameters[name])
+    if parameters.get("ignore_tokens"):
+        parameters["ignore_tokens"] = list(parameters["ignore_tokens"])
+    if str(parameters.get("window") or "").isdecimal():
+        parameters["window"] = int(parameters["window"])
     formats = asked.get("formats")
     plan = make_plan(
         formats=FORMATS if formats is None else formats,
@@ -101,5 +105,5 @@ def _counted(plan: Plan, pack: Pack, embedder: str, may_fetch: bool) -> Counted:
 
     if not may_fetch and is_elsewhere(plan.choice):
         return stand_in(plan, expected(plan.choice), counts)
-    on_short = str(plan.parameters.get("on_short", "error"))
-    return counts(neuron_set(plan.choice, plan.excerpts, on_short))
+    reading = {name: plan.parameters[name] for name in READING if name in plan.parameters}
+    return counts(neuron_set(plan.choice, **reading))

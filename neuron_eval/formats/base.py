@@ -36,6 +36,11 @@ class Shown:
         """Which tokens of an excerpt activate highly, shape [T]."""
         return [value > self.cutoff for value in excerpt.activations]
 
+    @property
+    def highlighted(self) -> int:
+        """How many tokens activate highly."""
+        return sum(sum(self.high(excerpt)) for excerpt in self.excerpts)
+
     def normalised(self, excerpt: ActivationRecord) -> list[int]:
         """An excerpt's activations on the scale of 0 to 10, shape [T]."""
         return normalise(excerpt.activations, self.maximum)
@@ -66,7 +71,13 @@ def prompt_format(name: str) -> Callable[[Renderer], Renderer]:
 
 def highest(excerpts: Sequence[ActivationRecord]) -> float:
     """The highest raw activation of all excerpts after a relu, so at least 0."""
-    return max([0.0, *(excerpt.peak for excerpt in excerpts)])
+    return max((0.0, *(excerpt.peak for excerpt in excerpts)))
+
+
+def lowest(excerpts: Sequence[ActivationRecord]) -> float:
+    """The lowest raw activation of all excerpts that counts; 0 without any."""
+    values = (min(e.counted(e.activations), default=0.0) for e in excerpts)
+    return min(values, default=0.0)
 
 
 def normalise(activations: Iterable[float], maximum: float) -> list[int]:

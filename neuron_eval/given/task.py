@@ -7,7 +7,7 @@ from typing import Any
 from inspect_ai import Task
 from inspect_ai.viewer import TaskSamplesColumn, TaskSamplesView, ViewerConfig
 
-from neuron_eval.dataset import EXCERPTS, References, neuron_set
+from neuron_eval.dataset import References, neuron_set
 from neuron_eval.embedding import default_embedder
 from neuron_eval.given.dataset import adacs_dataset, read_references
 from neuron_eval.given.joining import Join
@@ -27,7 +27,7 @@ CHOOSING = (
     "layers", "index", "select", "per_layer", "threshold", "limit", "seed", "scores",
 )  # fmt: skip
 SIMULATING = ("simulation", "calibration", "pack", "excerpts_per_call")
-READING = ("excerpts", "on_short")
+READING = ("excerpts", "on_short", "on_dead", "ignore_tokens", "window")
 ALLOWED = ("neurons", *CHOOSING, *READING, *SIMULATING, "by_layer")
 """Those of a task's parameters that have a part where nothing is explained."""
 
@@ -108,10 +108,9 @@ def _on_neurons(
     try:
         neurons = neuron_set(
             choice,
-            chosen.get("excerpts", EXCERPTS),
-            chosen.get("on_short", "error"),
             only=only,
             references=_joined(references),
+            **{name: chosen[name] for name in READING if name in chosen},
         )
     except SourceError as error:
         if only is None or not only.asked or only.met:

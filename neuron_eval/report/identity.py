@@ -16,6 +16,7 @@ from neuron_eval.dataset import EXCERPTS
 from neuron_eval.explain import generation_settings, reasons_as
 from neuron_eval.formats import format_names
 from neuron_eval.given.origin import HELD
+from neuron_eval.ignoring import parse_ignored
 from neuron_eval.prompting import CUTOFF_QUANTILE
 from neuron_eval.rating.asking import is_person
 from neuron_eval.report.table import format_of
@@ -154,6 +155,9 @@ def _neurons(spec: EvalSpec) -> dict[str, Any]:
         "neurons": _place(about.get("neurons")),
         "scores": _place(choice["scores"]),
         "excerpts": said.get("excerpts", EXCERPTS),
+        "ignore_tokens": sorted(parse_ignored(said.get("ignore_tokens"))),
+        # As it came out: a length that cut nothing is no setting of its own.
+        "window": (about.get("window") or {}).get("tokens"),
         "references_sha256": about.get("references_sha256"),
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
@@ -12,7 +13,7 @@ from inspect_ai.model import ModelUsage
 from inspect_ai.scorer import Score
 
 from neuron_eval.dealt import from_metadata
-from neuron_eval.records import ActivationRecord, Excerpt
+from neuron_eval.records import Excerpt
 from neuron_eval.report.runs import NeuronResult, Predicted
 
 SIMULATION = "simulation_correlation"
@@ -148,4 +149,4 @@ def _excerpt(excerpt: Excerpt, said: Mapping[str, Any]) -> Predicted:
             f"{excerpt.name} has {len(tokens)} tokens, {len(true)} true and {len(expected)} "
             "simulated activations"
         )
-    return Predicted(excerpt.name, ActivationRecord(tokens, true), expected)
+    return Predicted(excerpt.name, replace(excerpt.record, activations=true), expected)

@@ -156,7 +156,7 @@ class Run:
     """Whether the explanations come from elsewhere, and nothing was explained."""
 
     neurons_skipped: int = 0
-    """Neurons left out for having too few excerpts, or missing in their source."""
+    """Neurons left out for having too few excerpts or nothing to explain, or missing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,9 @@ import click
 @click.option("--cutoff-quantile", type=click.IntRange(min=0), default=2, show_default=True)
 @click.option("--pack", type=click.Path(exists=True, dir_okay=False), help="A prompt pack.")
 @click.option("--on-short", type=click.Choice(["error", "skip"]), default="error")
+@click.option("--on-dead", type=click.Choice(["skip", "error", "keep"]), default="skip")
+@click.option("--ignore-tokens", multiple=True, help="A token, or special; again for another.")
+@click.option("--window", help="Tokens of an excerpt at most, or none.")
 def tokens(
     neurons: str,
     excerpts: int,
@@ -23,6 +26,9 @@ def tokens(
     cutoff_quantile: int,
     pack: str | None,
     on_short: str,
+    on_dead: str,
+    ignore_tokens: tuple[str, ...],
+    window: str | None,
 ) -> None:
     """Count the prompt tokens of every format over a set of neurons; no model is called."""
     from rich.console import Console
@@ -42,7 +48,14 @@ def tokens(
         raise click.UsageError(f"--encoding {encoding}: tiktoken has {known}")
     try:
         count = counter(encoding or model or "gpt-4o")
-        chosen = neuron_set(neurons, excerpts, on_short)
+        chosen = neuron_set(
+            neurons,
+            excerpts,
+            on_short,
+            on_dead=on_dead,
+            ignore_tokens=ignore_tokens or None,
+            window=int(window) if window and window.isdecimal() else window,
+        )
         wording = load_pack(pack)
         names = [name for name in format_names() if name in wording.formats]
         means = {

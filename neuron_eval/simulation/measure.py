@@ -60,7 +60,7 @@ class Measurement:
     @property
     def tokens(self) -> int:
         """How many tokens were scored."""
-        return sum(len(simulated.values) for _, simulated in self.scored)
+        return sum(len(e.record.counted(simulated.values)) for e, simulated in self.scored)
 
 
 def check_calibration(calibration: str) -> Calibration:
@@ -123,8 +123,9 @@ def _failures(pairs: Pairs) -> tuple[str, ...]:
 
 
 def _flat(pairs: Sequence[tuple[Excerpt, Simulated]]) -> tuple[list[float], list[float]]:
-    true = [value for excerpt, _ in pairs for value in excerpt.record.activations]
-    predicted = [value for _, simulated in pairs for value in simulated.values]
+    records = [(excerpt.record, simulated.values) for excerpt, simulated in pairs]
+    true = [value for record, _ in records for value in record.counted(record.activations)]
+    predicted = [value for record, values in records for value in record.counted(values)]
     return true, predicted
 
 

@@ -72,6 +72,7 @@ def score_metadata(
                 "excerpt": excerpt.name,
                 "true": list(excerpt.record.activations),
                 "expected": list(simulated.values),
+                **({"ignored": list(excerpt.record.ignored)} if excerpt.record.ignored else {}),
             }
             for excerpt, simulated in result.scored
         ],
@@ -121,8 +122,9 @@ def background(expected: Sequence[float]) -> float:
 
 def _numbers(record: ActivationRecord, simulated: Simulated) -> str:
     """One excerpt in numbers."""
+    true, expected = record.counted(record.activations), record.counted(simulated.values)
     return (
-        f"correlation {_number(pearson(record.activations, simulated.values))}, "
+        f"correlation {_number(pearson(true, expected))}, "
         f"peak true {record.peak:.3g}, simulated {max(simulated.values):.3g}"
     )
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from neuron_eval.checks import check_record
-from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError
+from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError, with_excerpts
 from neuron_eval.shown import shown
 
 
@@ -71,14 +70,4 @@ def foreign_record(
     Raises:
         RecordError: See `neuron_eval.checks.check_record`.
     """
-    seen: set[str] = set()
-    sorted_top = sorted(_distinct(top, seen), key=lambda record: -record.peak)
-    kept = replace(neuron, top=tuple(sorted_top), random=tuple(_distinct(random, seen)))
-    return check_record(kept, where)
-
-
-def _distinct(records: Iterable[ActivationRecord], seen: set[str]) -> Iterable[ActivationRecord]:
-    for record in records:
-        if record.text not in seen:
-            seen.add(record.text)
-            yield record
+    return check_record(with_excerpts(neuron, top, random), where)

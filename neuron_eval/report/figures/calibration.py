@@ -103,8 +103,9 @@ def calibration(run: Run) -> dict[float, Estimate]:
 
 def _row(result: NeuronResult) -> NDArray[np.float64] | None:
     """A neuron's mean true activation in each bin, shape [`BINS`]; None if nothing can be said."""
-    true = np.array([v for one in result.predicted for v in one.record.activations])
-    said = np.array([v for one in result.predicted for v in one.expected])
+    records = [(one.record, one.expected) for one in result.predicted]
+    true = np.array([v for record, _ in records for v in record.counted(record.activations)])
+    said = np.array([v for record, values in records for v in record.counted(values)])
     if not true.size or not np.isfinite(said).all() or true.max() <= 0 or np.ptp(said) == 0:
         return None
     true, said = np.maximum(true, 0) / true.max(), (said - said.min()) / np.ptp(said)

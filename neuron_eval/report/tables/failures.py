@@ -113,6 +113,6 @@ def _skipped(runs: Sequence[Run], labels: dict[str, str]) -> list[str]:
     if not skipped:
         return []
     return [
-        "Neurons of the source that were not run, for having too few excerpts or being missing "
-        f"there: {told(skipped, len(runs))}."
+        "Neurons of the source that were not run, for having too few excerpts or nothing to "
+        f"explain, or being missing there: {told(skipped, len(runs))}."
     ]

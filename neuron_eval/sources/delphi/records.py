@@ -67,6 +67,7 @@ class Texts:
             top=(),
             random=(),
             quantiles=LEVELS,
+            special_tokens=self._vocabulary.special,
             quantile_boundaries=boundaries(latent.values, self._rows * self._context),
         )
         return foreign_record(neuron, top, random, at)

@@ -49,7 +49,10 @@ class Vocabulary:
             self._tokens = dict(_vocabulary(data["model"]["vocab"]))
             self._encode = _encoding(data.get("decoder"))
             # These stand for themselves, in whichever way the others are encoded.
-            self._added = {int(t["id"]): str(t["content"]) for t in data.get("added_tokens") or ()}
+            added = data.get("added_tokens") or ()
+            self._added = {int(t["id"]): str(t["content"]) for t in added}
+            self.special = tuple(str(t["content"]) for t in added if t.get("special") is True)
+            """The tokens that the tokenizer calls special."""
         except OSError as error:
             raise SourceError(f"{path}: cannot be read ({error.strerror or error})") from error
         except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as error:

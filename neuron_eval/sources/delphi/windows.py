@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,10 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from neuron_eval.cutting import LENGTH, seeded
 from neuron_eval.recording.rounding import round_significant
-
-LENGTH = 64
-"""At most so many model tokens in an excerpt."""
 
 LEVELS = (0.5, 0.9, 0.99, 0.999, 0.9999)
 """The levels of the quantile boundaries, as `neuron-eval record` has them."""
@@ -83,10 +80,8 @@ class Excerpts:
 
     def drawn(self, count: int, seed: str) -> Iterator[int]:
         """Up to ``count`` different windows of all there are, active or not, by the seed."""
-        digest = hashlib.blake2b(seed.encode(), digest_size=8).digest()
-        generator = np.random.default_rng(int.from_bytes(digest))
         total = self._windows.total
-        yield from generator.choice(total, min(count, total), replace=False).tolist()
+        yield from seeded(seed).choice(total, min(count, total), replace=False).tolist()
 
     def activations(self, window: int) -> NDArray[np.float64]:
         """The activation of each token in a window, rounded to four significant digits."""

@@ -165,6 +165,7 @@ def feature_record(
         random=(),
         reference=texts[0] if texts else None,
         other_explanations=tuple(texts[1:]),
+        repeated=len(excerpts) - len({record.text for record, _ in excerpts}),
     )
     return foreign_record(neuron, top, others, where)
 
