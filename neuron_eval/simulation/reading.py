@@ -63,6 +63,14 @@ def cut_off(output: ModelOutput) -> bool:
     return output.stop_reason in _CUT_OFF
 
 
+def starved(output: ModelOutput) -> bool:
+    """Whether a reply's room was used up before its text began, by reasoning."""
+    text = output.completion.strip()
+    return output.stop_reason == "max_tokens" and (
+        not text or (text.startswith("<think") and "</think" not in text)
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class StatedValue:
     """One value that the reply states, and where."""
