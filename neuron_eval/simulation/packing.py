@@ -5,14 +5,14 @@ is asked, and where the server refuses so many. A reply that cannot be read as a
 again. What of it could be read is kept: an excerpt takes the first of its parts that is complete.
 Excerpts without one after the last try are asked for once more, apart; only then have they failed.
 
-Where a reply was cut off, or nothing could be read of two, a smaller question is a better one than
-the same again: what is unread then is asked for in two halves. One way or the other a pack costs
-at most four replies.
+A smaller question is a better one than the same again: after a reply that was cut off what it
+left unread is asked for apart, and a pack of which nothing could be read twice is asked for in two
+halves. One way or the other a pack costs at most four replies.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
@@ -35,7 +35,7 @@ from neuron_eval.simulation.base import (
     Simulated,
     UnreadableReplyError,
 )
-from neuron_eval.simulation.reading import cut_off, starved
+from neuron_eval.simulation.reading import cut_off
 
 T = TypeVar("T")
 
@@ -110,7 +110,7 @@ class Packs:
             if len(group) > 1 and most is not None and room > most:
                 return await self._halved(group)
             try:
-                return await self._again(group, await self.ask(group, room, ATTEMPTS))
+                return await self._within(group, room, MOST_REPLIES)
             except RoomRefusedError as error:
                 if len(group) > 1:
                     return await self._halved(group)
@@ -123,21 +123,31 @@ class Packs:
         packs = await together(*(self._pack(half) for half in halves))
         return [part for pack in packs for part in pack]
 
-    async def _again(self, group: Sequence[Excerpt], parts: list[Asked]) -> list[Asked]:
-        """The parts of a pack with those that were unread asked for once more, apart."""
-        unread = [i for i, part in enumerate(parts) if isinstance(part, NoReadableReplyError)]
-        if not unread or len(group) == 1:
+    async def _within(self, group: Sequence[Excerpt], room: int, left: int) -> list[Asked]:
+        """A part for each excerpt of a request, and of smaller ones about what is left unread.
+
+        Args:
+            group: The excerpts.
+            room: The most output tokens of a reply.
+            left: How many replies there may be, at least 1.
+        """
+        attempts = min(left, ATTEMPTS)
+        parts = await self.ask(group, room, attempts)
+        failed = {i: part for i, part in enumerate(parts) if not isinstance(part, Simulated)}
+        if not failed or len(group) == 1:
             return parts
-        replies = max(p.count for p in parts if isinstance(p, NoReadableReplyError))
-        left = max(1, MOST_REPLIES - replies)
-        halves = grouped(unread, -(-len(unread) // 2)) if left > 1 else [unread]
-        for number, half in enumerate(halves, start=1):
-            excerpts = [group[i] for i in half]
-            attempts = left - (len(halves) - number)
-            apart = await self.ask(excerpts, self.room(excerpts), attempts)
-            left -= attempts
-            for i, part in zip(half, apart, strict=True):
-                parts[i] = _later(parts[i], part)
+        # what Inspect's cache answered counts among the replies, and costs nothing
+        left -= min(attempts, max(part.count for part in failed.values()))
+        smaller = [list(failed)]
+        if len(failed) == len(group):
+            smaller = grouped(list(failed), -(-len(group) // 2))
+        for after, unread in zip(reversed(range(len(smaller))), smaller, strict=True):
+            share = left - after
+            if share > 0:
+                excerpts = [group[i] for i in unread]
+                apart = await self._within(excerpts, self.room(excerpts), share)
+                parts = _replaced(parts, dict(zip(unread, apart, strict=True)))
+                left -= share
         return parts
 
     def _short_of_room(self, excerpt: Excerpt) -> str:
@@ -146,6 +156,11 @@ class Packs:
         if most is None or most >= room:
             return ""
         return f" (a reply may have {most} output tokens, and this excerpt may need {room})"
+
+
+def _replaced(parts: Sequence[Asked], later: Mapping[int, Asked]) -> list[Asked]:
+    """What is known of excerpts, some of which were asked for once more."""
+    return [_later(part, later[i]) if i in later else part for i, part in enumerate(parts)]
 
 
 def _later(before: Asked, after: Asked) -> Asked:
@@ -167,8 +182,8 @@ async def ask_pack(
 ) -> list[Asked]:
     """One request for several excerpts, and again until every excerpt has been read once.
 
-    Several are not asked for again after a reply that was cut off, nor after two of which nothing
-    could be read.
+    Several are asked for no more after a reply that was cut off behind some that could be read,
+    nor after two of which nothing could be.
 
     Args:
         asker: The simulator.
@@ -192,8 +207,7 @@ async def ask_pack(
         try:
             _keep(read(output), kept)
         except UnreadableReplyError as error:
-            cut = cut_off(output) and not starved(output)
-            if count > 1 and (cut or (replies > 1 and not kept)):
+            if count > 1 and (cut_off(output) if kept else replies > 1):
                 raise HopelessReplyError(str(error)) from error
             raise
 
