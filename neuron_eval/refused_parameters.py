@@ -84,13 +84,21 @@ def room_given(error: BaseException, asked: int) -> int | None:
     said = said_of_request(error)
     if said is None or not _NAMES["max_tokens"].search(said) or not _TOO_MANY.search(said):
         return None
+    return _named_limit(said, asked) or asked // 2
+
+
+def limits_model(error: BaseException, asked: int) -> bool:
+    """Whether `room_given` is a limit of the model that the error names.
+
+    It may also be what one prompt leaves of the context, or a guess.
+    """
+    said = said_of_request(error) or ""
+    return _named_limit(said, asked) is not None and not _OF_THIS_PROMPT.search(said)
+
+
+def _named_limit(said: str, asked: int) -> int | None:
     numbers = (int(digits.replace(",", "")) for digits in _NUMBER.findall(said))
-    return max((n for n in numbers if 1 < n < asked), default=asked // 2)
-
-
-def limits_model(error: BaseException) -> bool:
-    """Whether the room that an error speaks of is the model's, and not what one prompt leaves."""
-    return not _OF_THIS_PROMPT.search(said_of_request(error) or "")
+    return max((n for n in numbers if 1 < n < asked), default=None)
 
 
 def said_of_request(error: BaseException) -> str | None:

@@ -115,8 +115,9 @@ def test_what_one_prompt_leaves_is_no_limit_of_the_model():
         "length is 8192 tokens and your request has 3500 input tokens (5184 > 8192 - 3500). None"
     )
     assert room_given(left, 5184) == 3500
-    assert not limits_model(left)
-    assert limits_model(Refused("max_tokens must be less than or equal to 4096"))
+    assert not limits_model(left, 5184)
+    assert not limits_model(Refused("max_tokens is too large"), 5184)
+    assert limits_model(Refused("max_tokens must be less than or equal to 4096"), 5184)
 
 
 # Over HTTP

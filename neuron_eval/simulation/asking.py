@@ -200,13 +200,13 @@ class Asker:
             return await with_logprobs(self._model, messages, config, cache)
         except Exception as error:
             asked = config.max_tokens or self._model.config.max_tokens
-            given = None if asked is None else room_given(error, asked)
+            given = room_given(error, asked) if asked else None
             try:
                 raise_failure("simulator", self._model, error)
             except ModelError as failure:
-                if given is None or given < LEAST_OUTPUT or self._reasoning:
+                if not asked or not given or given < LEAST_OUTPUT or self._reasoning:
                     raise
-                if limits_model(error):
+                if limits_model(error, asked):
                     self._learn(given)
                 raise RoomRefusedError(failure.message, given) from error
 

@@ -72,12 +72,13 @@ refuses it.
 **Output tokens.** A simulator is asked for as many as a reply about its excerpts may need: with
 all defaults and excerpts of 64 tokens at most 2,652 for `chat` and 1,400 for `sparse`.
 `--max-tokens` and the role's own `max_tokens` are the most that is asked for. Excerpts whose
-replies may not fit share no request. Where a server refuses the number, fewer excerpts share a request; if it names
-its limit, that limit holds for all later requests, and a warning says so once. One excerpt alone
-is asked for with whatever the server gives. If that is nothing, the sample fails with the server's
-words; if the reply is then cut off, the excerpt has no values, and the reason says how much it may
-need. Set the role's own `max_tokens` for a simulator that reasons before it answers:
-`--model-role 'simulator={{model: …, max_tokens: 8000}}'` gives each request just that.
+replies may not fit share no request. Where a server refuses the number, fewer excerpts share a
+request; if it names its limit, that limit holds for all later requests, and a warning says so
+once. One excerpt alone is asked for with whatever the server gives. If that is nothing, the sample
+fails with the server's words; if the reply is then cut off, the excerpt has no values, and the
+reason says how much it may need. Set the role's own `max_tokens` for a simulator that reasons
+before it answers: `--model-role 'simulator={{model: …, max_tokens: 8000}}'` gives each request just
+that.
 
 **Replies that are cut off or cannot be read.** What a cut-off reply leaves unread is asked for
 apart. A pack of which nothing could be read twice is asked for in two halves.
