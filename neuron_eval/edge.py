@@ -1,7 +1,12 @@
-"""The edge where a model's replies come in: what no log can hold is replaced here.
+"""The edge where requests go out and a model's replies come in.
 
-JSON can spell half a character (a lone surrogate). Inspect's log writer stops at one, and with it
-the whole eval, whatever ``fail_on_error`` says.
+What no log can hold is replaced here. JSON can spell half a character (a lone surrogate).
+Inspect's log writer stops at one, and with it the whole eval, whatever ``fail_on_error`` says.
+
+What a model's server refuses is left out here: some take no temperature, no ``top_p``, no limit of
+output tokens or no stop sequences, and of a deployment's own name nobody can know it beforehand.
+This is beneath Inspect's cache, whose keys hold what was meant to be asked, so that a later run
+finds every answer.
 """
 
 from __future__ import annotations
@@ -10,19 +15,38 @@ import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import wraps
+from logging import getLogger
 from typing import Any
 from weakref import WeakSet
 
-from inspect_ai.model import Logprob, Model, ModelAPI, ModelCall, ModelOutput, TopLogprob
+from inspect_ai.model import (
+    GenerateConfig,
+    Logprob,
+    Model,
+    ModelAPI,
+    ModelCall,
+    ModelOutput,
+    TopLogprob,
+)
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError, to_json
 
+from neuron_eval.refused_parameters import Parameter, refused_parameter
+from neuron_eval.server_errors import address_of, shortened, without_secrets
 from neuron_eval.surrogates import REPLACEMENT, replace_surrogates
+
+Generate = Callable[..., Awaitable[Any]]
 
 _SPELLED = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 """A surrogate in the UTF-8 of servers that do not mind; valid UTF-8 never holds these bytes."""
 
 _GUARDED: WeakSet[ModelAPI] = WeakSet()
+
+
+_LEFT_OUT: dict[tuple[str, str, str], set[Parameter]] = {}
+"""By provider, model and address: the parameters that the server refuses."""
+
+logger = getLogger(__name__)
 
 
 class NoReplyError(RuntimeError):
@@ -42,11 +66,66 @@ def guarded(model: Model) -> Model:
     if api not in _GUARDED:
         _GUARDED.add(api)
         # not an assignment: type checkers know a method cannot be assigned to
-        setattr(api, "generate", _guarding(api.generate))  # noqa: B010
+        setattr(api, "generate", _guarding(_leaving_out(model, api.generate)))  # noqa: B010
     return model
 
 
-def _guarding(generate: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+def _leaving_out(model: Model, generate: Generate) -> Generate:
+    """A provider's ``generate`` without the parameters that its server refuses.
+
+    A refused request is sent again without the parameter. Once that is answered, the parameter is
+    left out for the rest of the process; what is refused all the same was refused for another
+    reason.
+    """
+    provider = type(model.api).__qualname__
+    where = provider, model.api.model_name, address_of(model)
+    known = _LEFT_OUT.setdefault(where, set())
+
+    @wraps(generate)
+    async def generate_without(
+        input: Any, tools: Any, tool_choice: Any, config: GenerateConfig, **options: Any
+    ) -> Any:
+        refused: dict[Parameter, str] = {}
+        while True:
+            result: Any = None
+            left_out: dict[str, None] = dict.fromkeys((*known, *refused))
+            asked = config.model_copy(update=left_out) if left_out else config
+            try:
+                result = await generate(input, tools, tool_choice, asked, **options)
+                error = _returned_error(result)
+            except Exception as raised:
+                error = raised
+            parameter = None if error is None else refused_parameter(error, asked)
+            if parameter is not None:
+                refused[parameter] = str(error)
+                continue
+            if error is not None and result is None:
+                raise error
+            for name in () if error else refused.keys() - known:
+                known.add(name)
+                _warn(model, f"{name}={getattr(config, name)!r}", refused[name])
+            return result
+
+    return generate_without
+
+
+def _returned_error(result: Any) -> Exception | None:
+    first = result[0] if isinstance(result, tuple) else result
+    return first if isinstance(first, Exception) else None
+
+
+def _warn(model: Model, setting: str, said: str) -> None:
+    at = f" at {address_of(model)}" if address_of(model) else ""
+    logger.warning(
+        without_secrets(
+            f"{model}{at} refuses {setting}; it is asked without from here on. Its server says: "
+            f"{shortened(said)}",
+            model,
+        )
+    )
+
+
+def _guarding(generate: Generate) -> Generate:
     @wraps(generate)
     async def generate_guarded(*args: Any, **options: Any) -> Any:
         try:

@@ -17,6 +17,7 @@ from inspect_ai.model import (
     get_model,
     get_model_info,
 )
+from inspect_ai.model._generate_config import active_generate_config  # Inspect exports it nowhere
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
 from neuron_eval.cleaning import clean_explanation
@@ -137,7 +138,7 @@ def chat_messages(prompt: list[Message]) -> list[ChatMessage]:
 async def _generate(state: TaskState, generate: Generate) -> TaskState:
     """One generation; a second only if reasoning used up the room for the answer."""
     model = guarded(get_model())
-    settings = generation_settings(model.config, reasons(model))
+    settings = generation_settings(set_by_user(model), reasons(model))
     prompt = list(state.messages)
     with about_neuron(state.sample_id), asked("explainer", model):
         state = await generate(state, **settings)
@@ -147,6 +148,11 @@ async def _generate(state: TaskState, generate: Generate) -> TaskState:
         with about_neuron(state.sample_id), asked("explainer", model):
             state = await generate(state, **settings)
     return state
+
+
+def set_by_user(model: Model) -> GenerateConfig:
+    """What the user set for the evaluated model, with it or for the eval."""
+    return model.config.merge(active_generate_config())
 
 
 def generation_settings(config: GenerateConfig, reasoning: bool) -> GenerateConfigArgs:

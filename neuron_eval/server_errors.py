@@ -86,7 +86,7 @@ def raise_failure(role: str, model: Model, error: Exception) -> NoReturn:
         raise error
     tried = "" if attempts < 2 else f" after {attempts} attempts"
     sentence = f"{_who(role, model)} gave no usable reply{tried}: {_what(root)}"
-    raise ModelError(_without_secrets(sentence, model)) from error
+    raise ModelError(without_secrets(sentence, model)) from error
 
 
 def shortened(text: str) -> str:
@@ -185,7 +185,8 @@ def _filled(value: Any) -> Any:
     return [_filled(one) for one in value] if isinstance(value, list) else value
 
 
-def _without_secrets(text: str, model: Model) -> str:
+def without_secrets(text: str, model: Model) -> str:
+    """A text without the model's key, and without the names and passwords in addresses."""
     key = getattr(model.api, "api_key", None)
     if isinstance(key, str) and len(key) >= _SHORTEST_KEY:
         text = text.replace(key, "[key]")

@@ -14,6 +14,8 @@ import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from neuron_eval.testing.replies import PromptReader, answer_lines
+
 
 @dataclass
 class Reply:
@@ -30,6 +32,17 @@ def said(text, finish_reason="stop", logprobs=None, **message):
     """A chat completion that says a text."""
     message = {"role": "assistant", "content": text, **message}
     return _completion({"message": message, "finish_reason": finish_reason, "logprobs": logprobs})
+
+
+def simulated(body, fires=lambda tokens: [9.0 * (token == " cat") for token in tokens]):
+    """What a good simulator says to a request; by default it fires on the word "cat"."""
+    messages = body["messages"]
+    if messages[0]["role"] == "user":
+        return "4"  # the question what the model can do
+    user = next(m["content"] for m in messages if m["role"] == "user")
+    question = PromptReader(()).read(messages[0]["content"], user)
+    lines = answer_lines(question, [fires(tokens) for tokens in question.excerpts])
+    return "".join(p if isinstance(p, str) else str(round(p)) for line in lines for p in line)
 
 
 def embedded(body, vector=lambda text: [float(len(text)), 1.0]):

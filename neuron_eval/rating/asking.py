@@ -18,7 +18,7 @@ from inspect_ai.model import (
 from inspect_ai.util import JSONSchema
 
 from neuron_eval.caching import came_from_cache
-from neuron_eval.explain import PromptTooLongError, reasons
+from neuron_eval.explain import PromptTooLongError, reasons, set_by_user
 from neuron_eval.prompts.rating import RatingWording
 from neuron_eval.rating.answer import Answer, AnswerError, Skipped, parse_answer
 from neuron_eval.rating.build import Candidate
@@ -132,7 +132,7 @@ async def _generate(
 
 
 def _settings(model: Model) -> GenerateConfig:
-    own = model.config
+    own = set_by_user(model)
     if reasons(model):
         return GenerateConfig()
     return GenerateConfig(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from logging import getLogger
 from typing import Literal, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -17,11 +18,20 @@ from inspect_ai.model import (
     ModelAPI,
     ModelOutput,
 )
+from inspect_ai.model._generate_config import (
+    active_generate_config,  # what the user said for the eval; Inspect exports it nowhere else
+)
 from pydantic import ValidationError
 
 from neuron_eval.caching import cache_policy, came_from_cache
-from neuron_eval.server_errors import answered
-from neuron_eval.simulation.base import BrokenReplyError, UnreadableReplyError
+from neuron_eval.refused_parameters import limits_model, room_given
+from neuron_eval.server_errors import ModelError, raise_failure
+from neuron_eval.simulation.base import (
+    BrokenReplyError,
+    HopelessReplyError,
+    UnreadableReplyError,
+)
+from neuron_eval.thinking import starved
 
 R = TypeVar("R")
 
@@ -36,6 +46,21 @@ LEAST_OUTPUT = 16
 
 _ALTERNATIVES: WeakKeyDictionary[ModelAPI, int] = WeakKeyDictionary()
 """How many alternatives a model's server has given, where it refused to give as many as wanted."""
+
+
+_MOST_OUTPUT: WeakKeyDictionary[ModelAPI, int] = WeakKeyDictionary()
+"""How many output tokens a model's server gives, where it refused to give as many as wanted."""
+
+logger = getLogger(__name__)
+
+
+class RoomRefusedError(ModelError):
+    """A server does not give as many output tokens as a request asked for."""
+
+    def __init__(self, message: str, given: int) -> None:
+        """Keep what the server said, as a sentence, and how many tokens may be asked for."""
+        self.given = given
+        super().__init__(message)
 
 
 class NoReadableReplyError(UnreadableReplyError):
@@ -58,8 +83,9 @@ class Asker:
 
         Args:
             model: The simulator.
-            named: Whether the user named it as the simulator, so that its own temperature and
-                token limit count; an explainer that simulates does so at temperature 0.
+            named: Whether the user named it as the simulator, so that its own temperature counts
+                and its own token limit is what is asked for; an explainer that simulates does so
+                at temperature 0, and its token limit is the most that is asked for.
             reasoning: Whether it thinks before it answers; such models take neither a
                 temperature nor log-probabilities, and need room.
         """
@@ -70,6 +96,30 @@ class Asker:
         own = model.config.temperature if named else None
         self._temperature = None if reasoning else (0.0 if own is None else own)
 
+    @property
+    def most(self) -> int | None:
+        """The most output tokens that a request may ask for, by user and server; None if any."""
+        user = self._model.config.max_tokens or active_generate_config().max_tokens
+        limits = [limit for limit in (user, _MOST_OUTPUT.get(self._model.api)) if limit]
+        return None if self._reasoning else min(limits, default=None)
+
+    def settings(self, max_tokens: int | None, stop: Sequence[str] = ()) -> GenerateConfig:
+        """What a request says; what the user set for the simulator stays as it is.
+
+        Args:
+            max_tokens: The longest sensible reply; None if there is none.
+            stop: Where a reply ends that goes on behind what was asked for.
+        """
+        responses = getattr(self._model.api, "responses_api", False)
+        limits = (self.most, None if self._own_room else max_tokens)
+        room = min((n for n in limits if n is not None), default=None)
+        stops = stop and not (self._reasoning or responses or self._model.config.stop_seqs)
+        return GenerateConfig(
+            temperature=self._temperature,
+            max_tokens=max(LEAST_OUTPUT, room) if room and responses else room,
+            stop_seqs=list(stop) if stops else None,
+        )
+
     async def ask(
         self,
         messages: Sequence[ChatMessage],
@@ -77,6 +127,7 @@ class Asker:
         again: Callable[[str], str] | None,
         max_tokens: int,
         attempts: int = ATTEMPTS,
+        stop: Sequence[str] = (),
     ) -> R:
         """Ask, and ask again with what was wrong, so many times in all.
 
@@ -90,23 +141,27 @@ class Asker:
             again: From what was wrong to the message that asks again; None if the model is not to
                 be told, so that what it wrote at temperature 0 stays. A broken reply is asked for
                 again by the same question.
-            max_tokens: The longest sensible reply; models that reason get their provider's limit.
+            max_tokens: The longest sensible reply; models that reason get their provider's limit,
+                also those that only show it, by reasoning until they are cut off.
             attempts: How many requests may be made, at least 1.
+            stop: Where a reply ends that goes on behind what was asked for.
 
         Returns:
             What ``read`` made of the first good reply.
 
         Raises:
-            NoReadableReplyError: None was good.
+            NoReadableReplyError: None was good, or after one there was no use in asking again.
+            RoomRefusedError: The server does not give so many output tokens.
         """
         made, count = 0, 0
+        config = self.settings(max_tokens, stop)
         problem = UnreadableReplyError("nothing was asked")
         for cache in self._caches():
             asked = list(messages)
             for _ in range(attempts):
                 if made == attempts:
                     raise NoReadableReplyError(count, problem)
-                output = await self._generate(asked, max_tokens, cache)
+                output = await self._generate(asked, config, cache)
                 count += 1
                 try:
                     return _read_once(output, read)
@@ -114,6 +169,11 @@ class Asker:
                     problem = error
                 cached = came_from_cache(output)
                 made += not cached
+                if isinstance(problem, HopelessReplyError):
+                    raise NoReadableReplyError(count, problem)
+                if starved(output) and config.max_tokens != self.settings(None).max_tokens:
+                    config = self.settings(None)
+                    continue
                 if isinstance(problem, BrokenReplyError) or (again is None and cached):
                     break
                 if again is None:
@@ -129,18 +189,35 @@ class Asker:
         return [cache_policy(self._model), cache_policy(self._model, asked="again"), False]
 
     async def _generate(
-        self, messages: list[ChatMessage], max_tokens: int, cache: CachePolicy | Literal[False]
+        self,
+        messages: list[ChatMessage],
+        config: GenerateConfig,
+        cache: CachePolicy | Literal[False],
     ) -> ModelOutput:
-        least = LEAST_OUTPUT if getattr(self._model.api, "responses_api", False) else 1
-        config = GenerateConfig(
-            temperature=self._temperature,
-            max_tokens=None if self._own_room else max(least, max_tokens),
-        )
-        if self._reasoning:
-            reply = self._model.generate(messages, config=config, cache=cache)
-            return await answered("simulator", self._model, reply)
-        reply = with_logprobs(self._model, messages, config, cache)
-        return await answered("simulator", self._model, reply)
+        try:
+            if self._reasoning:
+                return await self._model.generate(messages, config=config, cache=cache)
+            return await with_logprobs(self._model, messages, config, cache)
+        except Exception as error:
+            asked = config.max_tokens or self._model.config.max_tokens
+            given = room_given(error, asked) if asked else None
+            try:
+                raise_failure("simulator", self._model, error)
+            except ModelError as failure:
+                if not asked or not given or given < LEAST_OUTPUT or self._reasoning:
+                    raise
+                if limits_model(error, asked):
+                    self._learn(given)
+                raise RoomRefusedError(failure.message, given) from error
+
+    def _learn(self, given: int) -> None:
+        """Remember the most output tokens that the model's server gives, and say so once."""
+        if given < _MOST_OUTPUT.get(self._model.api, given + 1):
+            _MOST_OUTPUT[self._model.api] = given
+            logger.warning(
+                f"{self._model} gives at most {given} output tokens a reply; where excerpts may "
+                "need more together, fewer of them share a request"
+            )
 
 
 async def with_logprobs(

@@ -25,6 +25,10 @@ class BrokenReplyError(UnreadableReplyError):
     """
 
 
+class HopelessReplyError(UnreadableReplyError):
+    """A reply after which the same question, asked again, would hardly get a better one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Simulated:
     """The expected activations of one excerpt."""

@@ -22,12 +22,21 @@ from neuron_eval.prompts.wording import ChatWording
 from neuron_eval.records import Excerpt
 from neuron_eval.simulation.asking import Asker
 from neuron_eval.simulation.base import Outcome, Simulated, UnreadableReplyError
-from neuron_eval.simulation.packing import Asked, Part, ask_pack, in_packs
+from neuron_eval.simulation.packing import Asked, Packs, Part, ask_pack
 from neuron_eval.simulation.reading import cut_off, read_values, readable, take_values
 from neuron_eval.simulation.request import simulation_request
 
 EXCERPTS_PER_CALL = 4
 """What a user gets who does not say: 3 requests for the 10 excerpts of an explanation."""
+
+PROSE = 64
+"""Output tokens for what a simulator may write before its answer, and between its parts."""
+
+HEADING = 16
+"""Output tokens for an excerpt's letter, and the words around it."""
+
+BESIDES = 8
+"""Output tokens of a line besides its number."""
 
 _HEADING = re.compile(
     r"^[^\w\n\"]*+(?:(?i:tokens of )?(?i:excerpt ))?+(?P<letter>[A-Z]{1,3})[^\w\n\"]*+$",
@@ -56,7 +65,7 @@ class ChatSimulation:
     async def __call__(self, explanation: str, excerpts: Sequence[Excerpt]) -> list[Outcome]:
         """See `neuron_eval.simulation.base.Simulation`."""
 
-        async def ask(group: Sequence[Excerpt], attempts: int) -> list[Asked]:
+        async def ask(group: Sequence[Excerpt], room: int, attempts: int) -> list[Asked]:
             tokens = [excerpt.record.tokens for excerpt in group]
             counts = [len(each) for each in tokens]
             return await ask_pack(
@@ -65,11 +74,39 @@ class ChatSimulation:
                 chat_prompt(explanation, tokens, self._wording, self.model),
                 read=lambda output: read_reply(output, counts),
                 again=lambda reason: _retry(self._wording, reason, counts),
-                max_tokens=64 + 16 * sum(counts),
+                max_tokens=room,
                 attempts=attempts,
+                stop=reply_ends(counts),
             )
 
-        return await in_packs(excerpts, self._size, ask)
+        return await Packs(self._asker, self._size, _room, ask).outcomes(excerpts)
+
+
+def reply_room(counts: Sequence[int]) -> int:
+    """The most tokens of a good reply, in any tokenizer.
+
+    Args:
+        counts: How many tokens each excerpt of the request has, shape [E].
+    """
+    # A digit may be a token. Some simulators repeat the token between number and value.
+    lines = sum(len(str(i)) + BESIDES for count in counts for i in range(1, count + 1))
+    return PROSE + HEADING * len(counts) + lines
+
+
+def reply_ends(counts: Sequence[int]) -> list[str]:
+    """What a reply holds only behind what was asked for.
+
+    The first number too many is still read: it says that the simulator has lost count.
+
+    Args:
+        counts: How many tokens each excerpt of the request has, shape [E].
+    """
+    ends = [f"\n{max(counts) + 2}:"]
+    return ends if len(counts) == 1 else [*ends, f"\n{letter(len(counts))}\n"]
+
+
+def _room(excerpts: Sequence[Excerpt]) -> int:
+    return reply_room([len(excerpt.record.tokens) for excerpt in excerpts])
 
 
 def chat_prompt(

@@ -23,7 +23,7 @@ from neuron_eval.simulation.chat import EXCERPTS_PER_CALL as CHAT_PACK
 from neuron_eval.simulation.chat import ChatSimulation
 from neuron_eval.simulation.embedding import EmbeddingSimulation
 from neuron_eval.simulation.per_token import PerTokenSimulation
-from neuron_eval.simulation.probe import best_way, check_output_logprobs
+from neuron_eval.simulation.probe import ROOM, best_way, check_output_logprobs
 from neuron_eval.simulation.sparse import EXCERPTS_PER_CALL as SPARSE_PACK
 from neuron_eval.simulation.sparse import SparseSimulation
 from neuron_eval.usage_error import UsageError, usage_errors
@@ -110,7 +110,7 @@ async def choose_simulation(
     _refuse(found)
     why = "asked for"
     if way == "auto":
-        way, why = await best_way(found.model, pack)
+        way, why = await best_way(found.model, pack, _asker(found).settings(ROOM))
     return Chosen(_WAYS[way](found, pack, excerpts_per_call), why)
 
 
@@ -134,13 +134,14 @@ def check_simulation(simulation: str, pack: str | None = None) -> Solver:
         if way == "embedding" or (way == "auto" and _is_baseline(found) and not found.named):
             return state
         _refuse(found)
+        short = _asker(found).settings(ROOM)
         with about_neuron(state.sample_id):
             if way == "auto" and not (wording.chat or wording.sparse):
-                await best_way(found.model, wording)
+                await best_way(found.model, wording, short)
             if way == "all_at_once":
                 await _all_at_once(found, wording).check()
             elif way == "per_token":
-                await check_output_logprobs(found.model)
+                await check_output_logprobs(found.model, short)
         return state
 
     return solve

@@ -1,14 +1,19 @@
 """Several excerpts in one request, and what becomes of those that the reply leaves unread.
 
-A reply that cannot be read as a whole is asked for again. What of it could be read is kept: an
-excerpt takes the first of its parts that is complete. Excerpts without one after the last try are
-asked for once more, in a request of their own; only then have they failed. Where no reply could
-be read at all there is no such request: it would be the first one over again.
+A pack whose reply may not fit into the output tokens that user or server allow is halved before it
+is asked, and where the server refuses so many. A reply that cannot be read as a whole is asked for
+again. What of it could be read is kept: an excerpt takes the first of its parts that is complete.
+Excerpts without one after the last try are asked for once more, apart; only then have they failed.
+
+A smaller question is a better one than the same again: after a reply that was cut off what it
+left unread is asked for apart, and a pack of which nothing could be read twice is asked for in two
+halves. One way or the other a pack costs at most four replies.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
 
@@ -16,16 +21,26 @@ from inspect_ai.model import ChatMessage, ModelOutput
 
 from neuron_eval.concurrently import together
 from neuron_eval.records import Excerpt
-from neuron_eval.simulation.asking import ATTEMPTS, Asker, NoReadableReplyError
+from neuron_eval.simulation.asking import (
+    ATTEMPTS,
+    Asker,
+    NoReadableReplyError,
+    RoomRefusedError,
+)
 from neuron_eval.simulation.base import (
     BrokenReplyError,
     Failed,
+    HopelessReplyError,
     Outcome,
     Simulated,
     UnreadableReplyError,
 )
+from neuron_eval.simulation.reading import cut_off
 
 T = TypeVar("T")
+
+MOST_REPLIES = 4
+"""So many replies about a pack, at most, where one is enough if all goes well."""
 
 Part = Simulated | UnreadableReplyError
 """What a reply holds of one excerpt, or what is wrong with it."""
@@ -51,39 +66,101 @@ def grouped(items: Sequence[T], size: int) -> list[list[T]]:
     return [list(items[a:b]) for a, b in pairwise(bounds)]
 
 
-async def in_packs(
-    excerpts: Sequence[Excerpt],
-    size: int,
-    ask: Callable[[Sequence[Excerpt], int], Awaitable[list[Asked]]],
-) -> list[Outcome]:
-    """Ask for excerpts in packs, and once more, apart, for those of a pack that were not read.
+@dataclass(frozen=True, slots=True)
+class Packs:
+    """How a way to simulate asks for several excerpts at once."""
 
-    A pack costs at most four requests, one of them if all goes well.
+    asker: Asker
+    """The simulator."""
 
-    Args:
-        excerpts: E excerpts.
-        size: How many may share a request, at least 1.
-        ask: Asks for the excerpts of one request, at most so many times; a part for each.
+    size: int
+    """How many excerpts may share a request, at least 1."""
 
-    Returns:
-        E outcomes, in order.
-    """
+    room: Callable[[Sequence[Excerpt]], int]
+    """The most output tokens that a good reply about some excerpts takes."""
 
-    async def pack(group: list[Excerpt]) -> list[Asked]:
-        parts = await ask(group, ATTEMPTS)
-        left = [i for i, part in enumerate(parts) if isinstance(part, NoReadableReplyError)]
-        if 0 < len(left) < len(group):
-            apart = await ask([group[i] for i in left], 1)
-            for i, part in zip(left, apart, strict=True):
-                parts[i] = _later(parts[i], part)
+    ask: Callable[[Sequence[Excerpt], int, int], Awaitable[list[Asked]]]
+    """Asks for the excerpts of one request; given the most output tokens of its reply and the most
+    requests. Gives a part for each excerpt."""
+
+    async def outcomes(self, excerpts: Sequence[Excerpt]) -> list[Outcome]:
+        """Ask for E excerpts.
+
+        Returns:
+            E outcomes, in order.
+
+        Raises:
+            RoomRefusedError: The server gives no room even for one excerpt alone.
+        """
+        groups = grouped(excerpts, self.size)
+        packs = await together(*(self._pack(group) for group in groups))
+        parts = [part for pack in packs for part in pack]
+        return [
+            part
+            if isinstance(part, Simulated)
+            else Failed(f"excerpt {excerpt.name}: {part}{self._short_of_room(excerpt)}")
+            for excerpt, part in zip(excerpts, parts, strict=True)
+        ]
+
+    async def _pack(self, group: Sequence[Excerpt]) -> list[Asked]:
+        """A part for each excerpt of a pack, which is halved until its reply fits."""
+        room = self.room(group)
+        while True:
+            most = self.asker.most
+            if len(group) > 1 and most is not None and room > most:
+                return await self._halved(group)
+            try:
+                return await self._within(group, room, MOST_REPLIES)
+            except RoomRefusedError as error:
+                if len(group) > 1:
+                    return await self._halved(group)
+                if error.given >= room:
+                    raise
+                room = error.given
+
+    async def _halved(self, group: Sequence[Excerpt]) -> list[Asked]:
+        halves = grouped(group, -(-len(group) // 2))
+        packs = await together(*(self._pack(half) for half in halves))
+        return [part for pack in packs for part in pack]
+
+    async def _within(self, group: Sequence[Excerpt], room: int, left: int) -> list[Asked]:
+        """A part for each excerpt of a request, and of smaller ones about what is left unread.
+
+        Args:
+            group: The excerpts.
+            room: The most output tokens of a reply.
+            left: How many replies there may be, at least 1.
+        """
+        attempts = min(left, ATTEMPTS)
+        parts = await self.ask(group, room, attempts)
+        failed = {i: part for i, part in enumerate(parts) if not isinstance(part, Simulated)}
+        if not failed or len(group) == 1:
+            return parts
+        # what Inspect's cache answered counts among the replies, and costs nothing
+        left -= min(attempts, max(part.count for part in failed.values()))
+        smaller = [list(failed)]
+        if len(failed) == len(group):
+            smaller = grouped(list(failed), -(-len(group) // 2))
+        for after, unread in zip(reversed(range(len(smaller))), smaller, strict=True):
+            share = left - after
+            if share > 0:
+                excerpts = [group[i] for i in unread]
+                apart = await self._within(excerpts, self.room(excerpts), share)
+                parts = _replaced(parts, dict(zip(unread, apart, strict=True)))
+                left -= share
         return parts
 
-    packs = await together(*(pack(group) for group in grouped(excerpts, size)))
-    parts = [part for pack in packs for part in pack]
-    return [
-        part if isinstance(part, Simulated) else Failed(f"excerpt {excerpt.name}: {part}")
-        for excerpt, part in zip(excerpts, parts, strict=True)
-    ]
+    def _short_of_room(self, excerpt: Excerpt) -> str:
+        """What to say where an excerpt alone may need more output tokens than there may be."""
+        most, room = self.asker.most, self.room([excerpt])
+        if most is None or most >= room:
+            return ""
+        return f" (a reply may have {most} output tokens, and this excerpt may need {room})"
+
+
+def _replaced(parts: Sequence[Asked], later: Mapping[int, Asked]) -> list[Asked]:
+    """What is known of excerpts, some of which were asked for once more."""
+    return [_later(part, later[i]) if i in later else part for i, part in enumerate(parts)]
 
 
 def _later(before: Asked, after: Asked) -> Asked:
@@ -101,8 +178,12 @@ async def ask_pack(
     again: Callable[[str], str],
     max_tokens: int,
     attempts: int,
+    stop: Sequence[str] = (),
 ) -> list[Asked]:
     """One request for several excerpts, and again until every excerpt has been read once.
+
+    Several are asked for no more after a reply that was cut off behind some that could be read,
+    nor after two of which nothing could be.
 
     Args:
         asker: The simulator.
@@ -112,27 +193,45 @@ async def ask_pack(
         again: From what was wrong to the message that asks again.
         max_tokens: The longest sensible reply.
         attempts: How many requests may be made, at least 1.
+        stop: Where a reply ends that goes on behind the last excerpt.
 
     Returns:
         For each excerpt what was read, or that nothing could be.
     """
     kept: dict[int, Simulated] = {}
+    replies = 0
 
     def read_rest(output: ModelOutput) -> None:
-        problems: list[UnreadableReplyError] = []
-        for i, part in enumerate(read(output)):
-            if isinstance(part, Simulated):
-                kept.setdefault(i, part)
-            elif i not in kept:
-                problems.append(part)
-        # The model is told what it is to blame for; of the rest only if there is nothing else.
-        blamed = [p for p in problems if not isinstance(p, BrokenReplyError)]
-        if problems:
-            error = UnreadableReplyError if blamed else BrokenReplyError
-            raise error("; ".join(map(str, blamed or problems)))
+        nonlocal replies
+        replies += 1
+        try:
+            _keep(read(output), kept)
+        except UnreadableReplyError as error:
+            if count > 1 and (cut_off(output) if kept else replies > 1):
+                raise HopelessReplyError(str(error)) from error
+            raise
 
     try:
-        await asker.ask(messages, read_rest, again, max_tokens, attempts)
+        await asker.ask(messages, read_rest, again, max_tokens, attempts, stop)
     except NoReadableReplyError as error:
         return [kept.get(i, error) for i in range(count)]
     return [kept[i] for i in range(count)]
+
+
+def _keep(parts: Sequence[Part], kept: dict[int, Simulated]) -> None:
+    """Keep of a reply what was read for the first time.
+
+    Raises:
+        UnreadableReplyError: Something is still unread; says what is wrong with it.
+    """
+    problems: list[UnreadableReplyError] = []
+    for i, part in enumerate(parts):
+        if isinstance(part, Simulated):
+            kept.setdefault(i, part)
+        elif i not in kept:
+            problems.append(part)
+    # The model is told what it is to blame for; of the rest only if there is nothing else.
+    blamed = [p for p in problems if not isinstance(p, BrokenReplyError)]
+    if problems:
+        error = UnreadableReplyError if blamed else BrokenReplyError
+        raise error("; ".join(map(str, blamed or problems)))

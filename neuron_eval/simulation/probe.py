@@ -25,6 +25,9 @@ BestWay = Literal["all_at_once", "chat", "sparse"]
 
 QUESTION = "Answer with one digit: how many legs does a cat have?"
 
+ROOM = 16
+"""Output tokens for the answer."""
+
 _DECIDED: WeakKeyDictionary[ModelAPI, dict[tuple[str, ...], tuple[BestWay, str]]] = (
     WeakKeyDictionary()
 )
@@ -33,8 +36,13 @@ _DECIDED: WeakKeyDictionary[ModelAPI, dict[tuple[str, ...], tuple[BestWay, str]]
 _LOGPROBS: WeakKeyDictionary[ModelAPI, bool] = WeakKeyDictionary()
 
 
-async def best_way(model: Model, pack: Pack) -> tuple[BestWay, str]:
+async def best_way(model: Model, pack: Pack, settings: GenerateConfig) -> tuple[BestWay, str]:
     """The best way to simulate with a model and a prompt pack, and why.
+
+    Args:
+        model: The simulator.
+        pack: The prompt pack.
+        settings: With what a short question is asked.
 
     Raises:
         PackError: The pack has no words for any way that `auto` chooses from.
@@ -47,23 +55,29 @@ async def best_way(model: Model, pack: Pack) -> tuple[BestWay, str]:
             f"prompt pack {pack.name!r} has no section simulation.{' or '.join(get_args(BestWay))}"
         )
     decided = _DECIDED.setdefault(model.api, {})
-    return await once(decided, worded, lambda: _decide(model, pack, worded))
+    return await once(decided, worded, lambda: _decide(model, pack, worded, settings))
 
 
-async def check_output_logprobs(model: Model) -> None:
+async def check_output_logprobs(model: Model, settings: GenerateConfig) -> None:
     """Make sure that a model gives log-probabilities of its reply.
+
+    Args:
+        model: The simulator.
+        settings: With what a short question is asked.
 
     Raises:
         NoLogprobsError: It gives none.
     """
-    if not await _gives_logprobs(model):
+    if not await _gives_logprobs(model, settings):
         raise NoLogprobsError(
             f"{model} gives no log-probabilities of its replies, which simulation=per_token "
             "reads; use -T simulation=chat or -T simulation=sparse"
         )
 
 
-async def _decide(model: Model, pack: Pack, worded: tuple[str, ...]) -> tuple[BestWay, str]:
+async def _decide(
+    model: Model, pack: Pack, worded: tuple[str, ...], settings: GenerateConfig
+) -> tuple[BestWay, str]:
     if pack.all_at_once is not None and not reasons(model):
         try:
             dialect = await AllAtOnceSimulation(model, pack.all_at_once, ()).check()
@@ -83,22 +97,22 @@ async def _decide(model: Model, pack: Pack, worded: tuple[str, ...]) -> tuple[Be
         return "chat", "the prompt pack words no other way that the simulator can do"
     if reasons(model):
         return "sparse", "Inspect's model data say that it reasons, so it is not asked for more"
-    if await _gives_logprobs(model):
+    if await _gives_logprobs(model, settings):
         return "chat", "it gives log-probabilities of its reply, and none of the prompt"
     return "sparse", "it gives no log-probabilities"
 
 
-async def _gives_logprobs(model: Model) -> bool:
-    return await once(_LOGPROBS, model.api, lambda: _ask(model))
+async def _gives_logprobs(model: Model, settings: GenerateConfig) -> bool:
+    return await once(_LOGPROBS, model.api, lambda: _ask(model, settings))
 
 
-async def _ask(model: Model) -> bool:
+async def _ask(model: Model, settings: GenerateConfig) -> bool:
     if reasons(model):
         return False
     reply = with_logprobs(
         model,
         [ChatMessageUser(content=QUESTION)],
-        GenerateConfig(temperature=0.0, max_tokens=16),
+        settings,
         cache_policy(model),
     )
     output = await answered("simulator", model, reply)

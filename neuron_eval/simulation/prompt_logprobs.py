@@ -182,12 +182,14 @@ class PromptReader:
     async def _generate(
         self, prompt: str, dialect: Dialect, reduce: Callable[[ModelOutput], Any]
     ) -> ModelOutput:
-        model = copy(self._model)
+        model, config = copy(self._model), dialect.config()
         model.api = _reducing(model.api, reduce)
+        if model.config.temperature is not None:
+            config.temperature = None  # what the user set stays
         try:
             return await model.generate(
                 [ChatMessageUser(content=prompt)],
-                config=dialect.config(),
+                config=config,
                 cache=cache_policy(self._model, reading=READING),
             )
         except (UnreadableReplyError, AlignmentError):

@@ -121,6 +121,7 @@ def read_values(
     if len(stated) < count:
         raise UnreadableReplyError(
             f"index {len(stated) + 1} is missing: {len(stated)} of {count} tokens have a value"
+            f"{'' if stated else ', no line states one'}"
         )
     return stated
 

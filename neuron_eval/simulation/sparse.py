@@ -13,6 +13,7 @@ there is no distribution to read.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from inspect_ai.model import ChatMessage, ModelOutput
@@ -22,13 +23,25 @@ from neuron_eval.prompts.wording import SparseWording
 from neuron_eval.records import Excerpt
 from neuron_eval.simulation.asking import Asker
 from neuron_eval.simulation.base import Outcome, Simulated, UnreadableReplyError
-from neuron_eval.simulation.packing import Asked, Part, ask_pack, in_packs
+from neuron_eval.simulation.packing import Asked, Packs, Part, ask_pack
 from neuron_eval.simulation.reading import cut_off, readable, take_values
 from neuron_eval.simulation.request import simulation_request
 from neuron_eval.simulation.sparse_reading import Answer, place, read_answers
 
 EXCERPTS_PER_CALL = 5
 """What a user gets who does not say: 2 requests for the 10 excerpts of an explanation."""
+
+MOST_OUTPUT = 1400
+"""The most output tokens of a reply: room for some 130 names with their values."""
+
+PROSE = 64
+"""Output tokens for what a simulator may write around its answer."""
+
+HEADING = 8
+"""Output tokens for an excerpt's letter, and ``none``."""
+
+BESIDES = 8
+"""Output tokens of a name's place and value, and what stands between two."""
 
 
 class SparseSimulation:
@@ -54,7 +67,7 @@ class SparseSimulation:
     async def __call__(self, explanation: str, excerpts: Sequence[Excerpt]) -> list[Outcome]:
         """See `neuron_eval.simulation.base.Simulation`."""
 
-        async def ask(group: Sequence[Excerpt], attempts: int) -> list[Asked]:
+        async def ask(group: Sequence[Excerpt], room: int, attempts: int) -> list[Asked]:
             tokens = [excerpt.record.tokens for excerpt in group]
             return await ask_pack(
                 self._asker,
@@ -62,11 +75,35 @@ class SparseSimulation:
                 sparse_prompt(explanation, tokens, self._wording, self.model),
                 read=lambda output: read_reply(output, tokens),
                 again=lambda reason: _retry(self._wording, reason, len(group)),
-                max_tokens=64 + 16 * sum(map(len, tokens)),
+                max_tokens=room,
                 attempts=attempts,
+                stop=[f"\n{letter(len(group))}:"],
             )
 
-        return await in_packs(excerpts, self._size, ask)
+        return await Packs(self._asker, self._size, _room, ask).outcomes(excerpts)
+
+
+def reply_room(excerpts: Sequence[Sequence[str]]) -> int:
+    """The most tokens of a good reply, in any tokenizer.
+
+    Room for every token of two excerpts of usual length. More excerpts, or longer ones, share it:
+    of most tokens a reply says nothing, and one that names all of them is cut off and asked for in
+    smaller parts.
+
+    Args:
+        excerpts: The tokens of the request's E excerpts.
+    """
+    # A byte may be a token.
+    named = sum(
+        len(json.dumps(token, ensure_ascii=False).encode(errors="replace")) + BESIDES
+        for tokens in excerpts
+        for token in tokens
+    )
+    return min(MOST_OUTPUT, PROSE + HEADING * len(excerpts) + named)
+
+
+def _room(excerpts: Sequence[Excerpt]) -> int:
+    return reply_room([excerpt.record.tokens for excerpt in excerpts])
 
 
 def sparse_prompt(

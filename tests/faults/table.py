@@ -58,7 +58,30 @@ can be read, and what was answered is not asked again.
 - *By neuron_eval*: replies that arrive and cannot be read. An unreadable reply is passed over in
   the cache. It costs at most {AT_MOST} times the requests of a good run.
 
-400, 401, 403, 404 and a spent quota are not tried again.
+400, 401, 403, 404 and a spent quota are not tried again, but for the two that follow.
+
+## A server that refuses a setting, or so many output tokens
+
+**A setting.** Some models take no `temperature`, no `top_p`, no `max_tokens` or no stop sequences,
+and a deployment's own name does not tell. Where a server's refusal names one that was sent, the
+request is sent again without it, and so are all later ones to that model at that address. The
+log's warnings say so once, with the server's words. What you set for a model or role goes out as
+you set it, in the first short question to a simulator too; it is left out only where the server
+refuses it.
+
+**Output tokens.** A simulator is asked for as many as a reply about its excerpts may need: with
+all defaults and excerpts of 64 tokens at most 2,652 for `chat` and 1,400 for `sparse`.
+`--max-tokens` and the role's own `max_tokens` are the most that is asked for. Excerpts whose
+replies may not fit share no request. Where a server refuses the number, fewer excerpts share a
+request; if it names its limit, that limit holds for all later requests, and a warning says so
+once. One excerpt alone is asked for with whatever the server gives. If that is nothing, the sample
+fails with the server's words; if the reply is then cut off, the excerpt has no values, and the
+reason says how much it may need. Set the role's own `max_tokens` for a simulator that reasons
+before it answers: `--model-role 'simulator={{model: …, max_tokens: 8000}}'` gives each request just
+that.
+
+**Replies that are cut off or cannot be read.** What a cut-off reply leaves unread is asked for
+apart. A pack of which nothing could be read twice is asked for in two halves.
 
 ## What is kept, and what a second run asks
 

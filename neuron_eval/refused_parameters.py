@@ -1,0 +1,131 @@
+"""What a server's error says of the parameters of a request: refused ones, and too many tokens.
+
+Pure functions over the wordings of OpenAI, Azure, Anthropic, vLLM, Groq and gateways. What is
+about log-probabilities is told apart elsewhere, see `neuron_eval.simulation.asking`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Literal
+
+from inspect_ai.model import GenerateConfig
+
+Parameter = Literal["top_p", "stop_seqs", "temperature", "max_tokens"]
+"""A field of `GenerateConfig` that a request can do without."""
+
+_NAMES: Mapping[Parameter, re.Pattern[str]] = {
+    "top_p": re.compile(r"\btop_?p\b", re.IGNORECASE),
+    # a word of plain English too: a name only in quotes
+    "stop_seqs": re.compile(r"(?<=['\"`])stop(?:_?sequences)?(?=['\"`])|\Astop\Z", re.IGNORECASE),
+    "temperature": re.compile(r"\btemperature\b", re.IGNORECASE),
+    "max_tokens": re.compile(
+        r"\bmax(?:imum)?[_ ]?(?:completion_|output_|new_)?tokens\b", re.IGNORECASE
+    ),
+}
+"""How servers name parameters; the one that changes least, left out, stands first."""
+
+_REFUSES = re.compile(
+    r"unsupported|n[o']t (?:currently |yet )?support|not (?:be )?(?:permitted|allowed|accepted)"
+    r"|cannot (?:both )?be (?:specified|set|used)|deprecated|unrecognized|unknown|unexpected"
+    r"|only the default|only -?[\d.]+ is allowed|strictly positive|not available",
+    re.IGNORECASE,
+)
+"""That a parameter is refused as such. A value that is too high is not: another one is right."""
+
+_TOO_MANY = re.compile(
+    r"too large|too (?:high|many|big)|at most|less than or equal|lower than|exceed|maximum"
+    r"|valid range|range of|<=|\d\s*>\s*\d|limited|must have stream",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(r"(?<![\w.,-])\d{1,3}(?:,\d{3})+(?![\w,])|(?<![\w.-])\d{1,9}(?!\w)")
+"""A number that stands by itself; those in the names of models say nothing of limits."""
+
+_OF_THIS_PROMPT = re.compile(r"context|input|prompt|messages", re.IGNORECASE)
+
+_STATUSES = (400, 416, 422, 501)
+"""HTTP statuses of a server that does not take a request as it is."""
+
+
+def refused_parameter(error: BaseException, config: GenerateConfig) -> Parameter | None:
+    """The parameter of a request that its server refuses; None if the error is about none.
+
+    Of several that cannot stand together it is the one that changes least, left out.
+
+    Args:
+        error: The provider's own error.
+        config: What the request said; only what it sets can be refused.
+    """
+    said = said_of_request(error)
+    if said is None or not _REFUSES.search(said):
+        return None
+    field = _field(error)
+    named = [
+        name
+        for name, pattern in _NAMES.items()
+        if _is_set(name, config) and pattern.search(said) and not _is_number(name, said)
+    ]
+    exact = [name for name in named if _NAMES[name].fullmatch(field)]
+    return next(iter(exact or named), None)
+
+
+def room_given(error: BaseException, asked: int) -> int | None:
+    """How many output tokens a server gives where it refused to give as many as asked for.
+
+    Args:
+        error: Inspect's error, or the provider's own.
+        asked: How many the request asked for, at least 1.
+
+    Returns:
+        Fewer than asked for; the half, if the error names no such number. None if it is about
+        something else.
+    """
+    said = said_of_request(error)
+    if said is None or not _NAMES["max_tokens"].search(said) or not _TOO_MANY.search(said):
+        return None
+    return _named_limit(said, asked) or asked // 2
+
+
+def limits_model(error: BaseException, asked: int) -> bool:
+    """Whether `room_given` is a limit of the model that the error names.
+
+    It may also be what one prompt leaves of the context, or a guess.
+    """
+    said = said_of_request(error) or ""
+    return _named_limit(said, asked) is not None and not _OF_THIS_PROMPT.search(said)
+
+
+def _named_limit(said: str, asked: int) -> int | None:
+    numbers = (int(digits.replace(",", "")) for digits in _NUMBER.findall(said))
+    return max((n for n in numbers if 1 < n < asked), default=None)
+
+
+def said_of_request(error: BaseException) -> str | None:
+    """What a server says of a request that it refuses; None if it did not refuse it as such.
+
+    Inspect puts the request into an error's text; what that says is not the server's.
+    """
+    status = getattr(error, "status_code", None)
+    if isinstance(status, int) and status not in _STATUSES:
+        return None
+    said = getattr(error, "provider_message", None) or str(error)
+    return re.sub(r"\AError code: \d+", "", str(said).partition("\nRequest:\n")[0])
+
+
+def _is_number(name: Parameter, said: str) -> bool:
+    """Whether it is the number of tokens that is refused, and not the parameter."""
+    return name == "max_tokens" and _TOO_MANY.search(said) is not None
+
+
+def _field(error: BaseException) -> str:
+    """The name in the error's own field for it; empty if there is none."""
+    body = getattr(error, "body", None)
+    found = body.get("param") if isinstance(body, dict) else getattr(error, "param", None)
+    return found if isinstance(found, str) else ""
+
+
+def _is_set(name: Parameter, config: GenerateConfig) -> bool:
+    value = getattr(config, name)
+    # a request for one token or none means just that
+    return value is not None and not (name == "max_tokens" and value < 2)
