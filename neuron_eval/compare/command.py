@@ -65,6 +65,8 @@ FILE = click.Path(exists=True, dir_okay=False)
 @click.option("--retries", type=click.IntRange(min=0), default=2, show_default=True,
               help="How often failed samples are tried again.")  # fmt: skip
 @click.option("--max-connections", type=AT_LEAST_1, help="Requests at once to a provider.")
+@click.option("--max-tasks", type=AT_LEAST_1, help="Formats at once.  [default: all, but one "
+              "after the other with a server on this machine]")  # fmt: skip
 @click.option("--log-dir", default="logs/compare", show_default=True,
               help="A folder for the logs of this comparison alone.")  # fmt: skip
 @click.option("--out", type=click.Path(file_okay=False), help="Write the report here, too.")
@@ -78,6 +80,7 @@ def compare(
     epochs: int,
     retries: int,
     max_connections: int | None,
+    max_tasks: int | None,
     log_dir: str,
     out: str | None,
     prices: str | None,
@@ -108,7 +111,7 @@ def compare(
         return
     if not yes:
         _confirm(found, confirm_over)
-    _run(plan, log_dir, retries, max_connections)
+    _run(plan, log_dir, retries=retries, max_connections=max_connections, max_tasks=max_tasks)
     if report:
         from neuron_eval.report.report_command import print_report
 
@@ -169,7 +172,9 @@ def _is_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def _run(plan: Plan, log_dir: str, retries: int, max_connections: int | None) -> None:
+def _run(
+    plan: Plan, log_dir: str, *, retries: int, max_connections: int | None, max_tasks: int | None
+) -> None:
     """Run, and leave with what to do next where it did not come to its end.
 
     Raises:
@@ -182,7 +187,9 @@ def _run(plan: Plan, log_dir: str, retries: int, max_connections: int | None) ->
 
     again = f"What is finished is in {log_dir}; the same command goes on from there."
     try:
-        logs = run(plan, log_dir, retries=retries, max_connections=max_connections)
+        logs = run(
+            plan, log_dir, retries=retries, max_connections=max_connections, max_tasks=max_tasks
+        )
     except PrerequisiteError as error:
         message = Text.from_markup(str(error.message)).plain
         if FOREIGN in message:

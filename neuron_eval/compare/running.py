@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from neuron_eval.compare.plan import Plan
 
@@ -20,7 +22,9 @@ FOREIGN = "not associated with a task"
 """What Inspect says of a log in the folder that is of another run."""
 
 
-def run(plan: Plan, log_dir: str, *, retries: int, max_connections: int | None) -> list[EvalLog]:
+def run(
+    plan: Plan, log_dir: str, *, retries: int, max_connections: int | None, max_tasks: int | None
+) -> list[EvalLog]:
     """Run what is left of a comparison.
 
     A failed sample does not stop the others. The explainers' replies are cached under the
@@ -32,6 +36,8 @@ def run(plan: Plan, log_dir: str, *, retries: int, max_connections: int | None) 
         log_dir: The folder of its logs, and of no others.
         retries: How often failed samples are tried again before it gives up.
         max_connections: Requests at once to one provider; None leaves it to Inspect.
+        max_tasks: Formats and explainers at once; None is all, but one where an explainer is
+            served by this machine.
 
     Returns:
         The headers of the logs, one a format and explainer.
@@ -54,6 +60,10 @@ def run(plan: Plan, log_dir: str, *, retries: int, max_connections: int | None) 
     options: dict[str, Any] = {"cache": CachePolicy(expiry=LONG, scopes={"eval_set": set_id})}
     if max_connections is not None:
         options["max_connections"] = max_connections
+    if max_tasks is None and any(map(served_here, plan.models)):
+        max_tasks = 1
+    if max_tasks is not None:
+        options["max_tasks"] = max_tasks
     _, logs = eval_set(
         # By name: Inspect would tell tasks made here apart by where this code is installed.
         [registry_info(getattr(formats, name)).name for name in plan.formats],
@@ -73,6 +83,25 @@ def run(plan: Plan, log_dir: str, *, retries: int, max_connections: int | None) 
     if len(logs) < len(plan.cells) or any(log.status == "cancelled" for log in logs):
         raise KeyboardInterrupt
     return logs
+
+
+def served_here(model: str) -> bool:
+    """Whether a model answers at an address of this machine.
+
+    Such a server keeps the prompts' common beginning of as many requests as it has slots. One
+    format after the other finds it again; five at once drive it out, and each request pays for
+    its few-shot neurons.
+
+    Raises:
+        PrerequisiteError: Inspect has no such model, or it lacks what its provider needs.
+    """
+    from inspect_ai.model import get_model
+
+    host = urlsplit(get_model(model).api.base_url or "").hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def unfinished(logs: list[EvalLog]) -> list[str]:
