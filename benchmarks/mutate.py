@@ -17,10 +17,12 @@ from __future__ import annotations
 
 import ast
 import copy
+import gc
 import importlib.machinery
 import importlib.util
 import os
 import resource
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -296,7 +298,7 @@ def main(asked: Sequence[str]) -> int:
     for name, about in config.items():
         if asked and name not in asked:
             continue
-        count, left = survivors(Path(name), [group.split() for group in about["tests"]])
+        count, left = survivors(Path(name), [shlex.split(group) for group in about["tests"]])
         reasons = {key: why for why, keys in about.get("reasons", {}).items() for key in keys}
         new = [one for one in left if one.name not in reasons]
         stale = reasons.keys() - {one.name for one in left}
@@ -316,14 +318,14 @@ def main(asked: Sequence[str]) -> int:
 def _import_what_is_slow() -> None:
     """Everything but this package, which each process imports anew."""
     for name in (
-        "click.testing", "inspect_ai.dataset", "inspect_ai.log", "inspect_ai.model",
-        "inspect_ai.scorer", "inspect_ai.solver", "inspect_ai.viewer", "numpy", "pytest",
-        "scipy.stats", "sklearn.isotonic",
+        "click.testing", "hypothesis", "inspect_ai._eval.task.run", "inspect_ai.viewer", "numpy",
+        "openai", "pytest", "scipy.stats", "sklearn.isotonic", "sklearn.linear_model",
     ):  # fmt: skip
         importlib.import_module(name)
     loaded = [name for name in sys.modules if name.split(".")[0] == "neuron_eval"]
     if loaded:
         raise SystemExit(f"{loaded[0]} is loaded before it can be changed")
+    gc.freeze()  # What all the forks share need not be gone through, and so copied, in each.
 
 
 if __name__ == "__main__":

@@ -13,7 +13,9 @@ from neuron_eval.simulation.reading import (
     StatedValue,
     UnreadableReplyError,
     expected_values,
+    quoted,
     read_values,
+    whole_number,
 )
 from neuron_eval.testing import read_chat_prompt
 
@@ -81,6 +83,16 @@ def test_other_replies_are_refused_with_what_is_wrong(reply, message):
     assert message in str(error.value)
 
 
+def test_what_a_reply_says_is_quoted_up_to_sixty_characters():
+    assert quoted("x" * 60) == repr("x" * 60)
+    assert quoted("x" * 61) == repr("x" * 59 + "…")
+
+
+def test_a_number_of_ten_digits_counts_nothing():
+    assert whole_number("123456789") == 123456789
+    assert whole_number("1234567890") is None
+
+
 def token(text, *alternatives, chosen=0.5):
     tops = [TopLogprob(token=t, logprob=math.log(p)) for t, p in alternatives]
     return Logprob(token=text, logprob=math.log(chosen), top_logprobs=tops)
@@ -117,6 +129,28 @@ def test_a_ten_written_in_two_tokens_shares_the_mass_of_one():
     one = [*tokens[:3], token("\n", ("0", 0.75), ("\n", 0.25), chosen=0.25), token("2: 0")]
     reply = "1: 1\n2: 0"
     assert expected_values(reply, read_values(reply, 2)[:1], one) == pytest.approx([6.2])
+
+
+def test_the_mass_of_one_is_shared_by_the_zeros_behind_it_and_by_nothing_else():
+    one = [token("1:"), token(" 1", (" 1", 0.8), (" 0", 0.2), chosen=0.8)]
+
+    def reply(*behind):
+        tokens = [*one, token(".", *behind, chosen=0.1)]
+        return expected_values("1: 1.", [StatedValue(1.0, 3)], tokens)
+
+    assert expected(one) == pytest.approx([0.8])
+    assert reply(("0", 0.5)) == pytest.approx([0.4 * 10 + 0.4])
+    assert reply(("0", 0.25), ("0\n", 0.25)) == pytest.approx([0.4 * 10 + 0.4])
+    assert reply(("0", 0.75), ("0\n", 0.75)) == pytest.approx([0.8 * 10])
+    assert reply((" 0", 0.5), (":0", 0.5), ("00", 0.5), ("5", 0.5)) == pytest.approx([0.8])
+
+
+def test_a_zero_behind_a_whole_ten_says_nothing_of_its_one():
+    tokens = [
+        token("1:"), token(" 10", (" 10", 0.75), (" 1", 0.25), chosen=0.75),
+        token(".", (".", 0.5), ("0", 0.5)),
+    ]  # fmt: skip
+    assert expected_values("1: 10.", [StatedValue(10.0, 3)], tokens) == pytest.approx([7.75])
 
 
 def test_a_next_lines_zero_is_not_part_of_a_one():

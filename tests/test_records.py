@@ -52,6 +52,18 @@ def test_a_neuron_with_exactly_enough_excerpts_is_dealt_and_with_one_less_refuse
         replace(neuron, top=neuron.top[:19]).train(5)
 
 
+def test_no_split_holds_fewer_than_one_excerpt_of_a_kind():
+    neuron = make_neuron(excerpts=20)
+    assert indices(neuron.valid(1)) == [("top", 2), ("random", 1)]
+    with pytest.raises(ValueError, match="at least 1, got 0"):
+        neuron.valid(0)
+
+
+def test_the_peak_is_the_highest_activation_and_the_text_all_tokens():
+    record = ActivationRecord((" a", "b", " c"), (0.5, 3.0, -4.0))
+    assert (record.peak, record.text) == (3.0, " ab c")
+
+
 def test_records_cannot_be_changed():
     with pytest.raises(FrozenInstanceError):
         make_neuron().top[0].tokens = ("x",)

@@ -133,7 +133,7 @@ def take_values(output: ModelOutput, stated: Sequence[StatedValue]) -> tuple[lis
         BrokenReplyError: A log-probability is none.
     """
     logprobs = output.choices[0].logprobs
-    if logprobs is not None and logprobs.content:
+    if logprobs is not None:
         expected = expected_values(output.completion, stated, logprobs.content)
         if expected is not None:
             return expected, "log-probabilities"
@@ -213,17 +213,12 @@ def _value_at(item: StatedValue, at: int, logprobs: Sequence[Logprob]) -> float 
     return _expected_at(at, written, logprobs)
 
 
-def _expected_at(at: int, written: int | None, logprobs: Sequence[Logprob]) -> float | None:
+def _expected_at(at: int, written: int, logprobs: Sequence[Logprob]) -> float | None:
     masses = level_masses(_candidates(logprobs[at]))
-    if written in (1, LEVELS) and at + 1 < len(logprobs) and 1 in masses:
-        zero = sum(
-            mass
-            for level, mass in level_masses(
-                (token, p) for token, p in _candidates(logprobs[at + 1]) if token[:1] == "0"
-            ).items()
-            if level == 0
-        )
-        ten = masses[1] * min(1.0, zero)
+    if written == 1 and at + 1 < len(logprobs):
+        following = _candidates(logprobs[at + 1])
+        zeros = level_masses((token, p) for token, p in following if token[:1] == "0")
+        ten = masses[1] * min(1.0, zeros.get(0, 0.0))
         masses[LEVELS] = masses.get(LEVELS, 0.0) + ten
         masses[1] -= ten
     return expectation(masses)
