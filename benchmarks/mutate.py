@@ -36,8 +36,9 @@ import yaml
 HERE = Path(__file__).resolve().parent
 CONFIG = HERE / "mutants.yaml"
 
-CPU_SECONDS = 40
-"""What runs longer is an endless loop, and so noticed."""
+CPU_SECONDS = 20
+MEMORY = 2 << 30
+"""What takes more, in bytes, is an endless loop, and so noticed."""
 
 AT_ONCE = 2
 
@@ -259,6 +260,7 @@ def _start(path: Path, tree: ast.Module, tests: Sequence[str]) -> int:
     status = 1
     try:
         resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
         quiet = os.open(os.devnull, os.O_WRONLY)
         os.dup2(quiet, 1)
         os.dup2(quiet, 2)

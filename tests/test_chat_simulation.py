@@ -83,6 +83,17 @@ def test_other_replies_are_refused_with_what_is_wrong(reply, message):
     assert message in str(error.value)
 
 
+def test_values_are_read_between_two_places_of_the_reply():
+    reply = "1: 9\n1: 5\n2: 7\n1: 3"
+    stated = read_values(reply, 2, start=5, end=14)
+    assert stated == [StatedValue(5.0, 8), StatedValue(7.0, 13)]
+
+
+def test_an_index_of_ten_digits_is_refused_by_its_length():
+    with pytest.raises(UnreadableReplyError, match="found an index of 10 digits where index 1"):
+        read_values("1234567890: 5", 1)
+
+
 def test_what_a_reply_says_is_quoted_up_to_sixty_characters():
     assert quoted("x" * 60) == repr("x" * 60)
     assert quoted("x" * 61) == repr("x" * 59 + "…")
@@ -171,6 +182,11 @@ def test_values_are_found_behind_text_of_many_bytes_and_split_characters():
         token("6", ("6", 1.0), chosen=1.0),
     ]
     assert expected_values("🙂\n1: 6", read_values("🙂\n1: 6", 1), tokens) == pytest.approx([6.0])
+
+
+def test_half_a_character_in_a_reply_hides_no_value():
+    tokens = [Logprob(token="\ud83d\n1: ", logprob=0.0), token("6", ("6", 0.5), ("4", 0.5))]
+    assert expected_values("\ud83d\n1: 6", [StatedValue(6.0, 5)], tokens) == [5.0]
 
 
 def test_tokens_that_do_not_spell_the_reply_give_no_expectation():
