@@ -29,6 +29,13 @@ def test_a_value_begins_where_its_first_character_stands():
     assert places == [Place(2, ""), Place(5, " 🙏\t"), Place(8, "\t")]
 
 
+def test_one_token_may_hold_all():
+    assert align(["a\t", "unknown\nb\t", "unknown"], ["a\tunknown\nb\tunknown"]) == [
+        Place(0, "a\t"),
+        Place(0, "a\tunknown\nb\t"),
+    ]
+
+
 def test_the_first_and_the_last_visible_character_are_counted():
     for edge in "!~":
         assert align([f"a{edge}\t", "unknown"], ["a", f"{edge}\tun", "known"]) == [

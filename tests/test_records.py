@@ -6,7 +6,13 @@ import pytest
 
 from neuron_eval.checks import check_record
 from neuron_eval.dealt import deal, from_metadata, to_text
-from neuron_eval.records import ActivationRecord, Excerpt, RecordError, TooFewExcerptsError
+from neuron_eval.records import (
+    ActivationRecord,
+    Excerpt,
+    RecordError,
+    Reference,
+    TooFewExcerptsError,
+)
 from neuron_eval.sources import schema
 from neuron_eval.sources.loading import load_neurons
 from neuron_eval.sources.puzzles import read_puzzles
@@ -111,6 +117,16 @@ def test_a_record_that_shows_the_explainer_nothing_stops_the_task_with_a_sentenc
             broken(top=(excerpt(["same"], [1.0]),), random=(excerpt(["sa", "me"], [0.0, 0.0]),)),
             r"'top 0' and 'random 0' hold the same text 'same'",
         ),
+        (
+            broken(top=(excerpt("ab", [1.0, float("nan")]),)),
+            r"top 0: field 'activations': value 1 is nan",
+        ),
+        (
+            broken(top=(excerpt("a", [2.0]), excerpt("b", [2.0]), excerpt("c", [3.0]))),
+            r"field 'top': excerpt 2 has peak 3, above excerpt 1 with 2",
+        ),
+        (broken(quantile_boundaries=(1.0, float("nan"), 3.0)), r"every value must be finite"),
+        (broken(cutoff=float("nan")), r"field 'cutoff' is nan; it must be finite"),
         (broken(quantile_boundaries=(2.0, 1.0, 3.0)), r"'quantile_boundaries' .* ascending"),
         (broken(quantiles=(0.5,)), r"1 'quantiles' but 3 'quantile_boundaries'"),
         (broken(layer=-2), r"field 'layer' is -2; expected a whole number from 0, or -1"),
@@ -127,6 +143,21 @@ def test_a_bad_record_is_refused_with_its_place(neuron, message):
     with pytest.raises(RecordError, match=message) as error:
         check_record(neuron, "somewhere.jsonl, line 7")
     assert str(error.value).startswith("somewhere.jsonl, line 7: neuron test/L0N0")
+
+
+@pytest.mark.parametrize(
+    "neuron",
+    [
+        broken(layer=-1, neuron=-1, cutoff=0.0),
+        broken(layer=0, neuron=2**53 - 1),
+        broken(top=(excerpt("ab", [2.0, 1.0]), excerpt("cd", [1.5, 2.0]))),
+        broken(top=(excerpt("ab", [1.7e308, 1.7e308]),)),
+        broken(quantiles=(0.5, 0.5, 0.9), quantile_boundaries=(1.0, 1.0, 2.0)),
+    ],
+    ids=["in no network", "largest", "equal peaks", "sum overflows", "equal levels"],
+)
+def test_what_the_contract_just_allows_is_no_fault(neuron):
+    assert check_record(neuron, "somewhere.jsonl, line 7") is neuron
 
 
 @pytest.mark.parametrize("id_", ["", " "])
@@ -213,6 +244,27 @@ def test_a_sample_gives_back_what_was_dealt():
         "calibration": "top 1, 5, 9, 13, 17; random 0, 3, 6, 9, 12",
         "valid": "top 2, 6, 10, 14, 18; random 1, 4, 7, 10, 13",
     }
+
+
+def test_a_sample_holds_nothing_that_would_give_the_neuron_away():
+    neuron = replace(
+        make_neuron(),
+        quantiles=(0.1, 0.5, 0.9),
+        other_explanations=(Reference("cats", "gpt-4"),),
+        false_explanations=("dogs",),
+        given_splits=(("train", PLACED),),
+    )
+    kept = deal(neuron, 5).neuron
+    assert kept == replace(
+        neuron,
+        top=(),
+        random=(),
+        quantiles=(),
+        reference=None,
+        other_explanations=(),
+        false_explanations=(),
+        given_splits=(),
+    )
 
 
 def test_what_is_shown_may_not_be_scored():

@@ -16,7 +16,7 @@ from neuron_eval.scorers.simulation_correlation import _simulated
 from neuron_eval.simulation.base import Simulated
 from neuron_eval.testing import fake_embedder, make_neuron
 
-VECTORS = {"an answer": [1.0, 0.0], "own": [0.8, 0.6], "near": [0.6, 0.8], "far": [0.0, 1.0]}
+VECTORS = {"an answer": [1.0, 0.0], "own": [0.8, 0.6], "near": [0.6, 0.8], "far": [0.28, 0.96]}
 
 
 def sample(answer="an answer", scores=None, **metadata):
@@ -78,9 +78,9 @@ def test_without_a_simulation_there_is_no_share(scores):
 def test_adacs_and_its_level_are_cosines(embedder):
     score = result(adacs(), sample(unrelated_references=["near", "far"]), "own")
     assert score.as_float() == pytest.approx(0.8)
-    assert score.metadata["unrelated_mean"] == pytest.approx(0.3)
+    assert score.metadata["unrelated_mean"] == pytest.approx(0.44)
     assert score.explanation == (
-        "cosine with the reference 0.800; other neurons' references reach 0.300."
+        "cosine with the reference 0.800; other neurons' references reach 0.440."
     )
 
 

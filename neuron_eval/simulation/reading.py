@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import AnyStr
 
 from inspect_ai.model import Logprob, ModelOutput
 
@@ -161,7 +162,8 @@ def expected_values(
         BrokenReplyError: A log-probability is none.
     """
     pieces = [_bytes(token) for token in logprobs]
-    offset = _last(b"".join(pieces), _encoded(reply))
+    # A model that thinks aloud may have drafted the same reply before.
+    offset = last_place(b"".join(pieces), _encoded(reply))
     if offset is None:
         return None
     ends = list(accumulate(map(len, pieces)))
@@ -195,10 +197,10 @@ def expected_first(logprobs: Sequence[Logprob]) -> float | None:
     return None if written is None else _expected_at(at, written, logprobs)
 
 
-def _last(text: bytes, part: bytes) -> int | None:
-    """Where a part stands last: a model that thinks aloud may have drafted the same reply before.
+def last_place(text: AnyStr, part: AnyStr) -> int | None:
+    """Where a part of a text begins that may stand there several times; None if it does not.
 
-    From behind, because `bytes.find` takes linear time and `bytes.rfind` does not.
+    From behind, because `find` takes linear time and `rfind` does not.
     """
     found = text[::-1].find(part[::-1])
     return None if found < 0 else len(text) - found - len(part)
