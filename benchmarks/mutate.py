@@ -18,17 +18,16 @@ from __future__ import annotations
 import ast
 import copy
 import gc
-import importlib.machinery
-import importlib.util
+import importlib
 import os
 import resource
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.abc import MetaPathFinder
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import CodeType
 from typing import Any
 
 import yaml
@@ -193,44 +192,14 @@ def _with(tree: ast.Module, node: ast.AST, changed: ast.AST) -> ast.Module:
     return ast.fix_missing_locations(Replaced().visit(copied))
 
 
-class Mutated(importlib.machinery.SourceFileLoader):
-    """Loads one module from a changed tree."""
+def _load_instead(path: Path, code: CodeType) -> None:
+    """Have the module of a file be another one, in this process."""
+    as_written = SourceFileLoader.get_code
 
-    def __init__(self, name: str, path: str, code: CodeType) -> None:
-        """Keep what is to be run in place of the file."""
-        super().__init__(name, path)
-        self._code = code
+    def get_code(self: SourceFileLoader, name: str) -> CodeType | None:
+        return code if self.path == str(path) else as_written(self, name)
 
-    def get_code(self, fullname: str) -> CodeType:
-        """The changed module."""
-        return self._code
-
-
-class Finder(MetaPathFinder):
-    """Puts the changed module in the place of the true one."""
-
-    def __init__(self, name: str, path: Path, code: CodeType) -> None:
-        """Wait for one name."""
-        self._name, self._path, self._code = name, path, code
-
-    def find_spec(self, name: str, path: object = None, target: ModuleType | None = None) -> Any:
-        """The changed module, or None for all others."""
-        if name != self._name:
-            return None
-        package = self._path.name == "__init__.py"
-        return importlib.util.spec_from_file_location(
-            name,
-            self._path,
-            loader=Mutated(name, str(self._path), self._code),
-            submodule_search_locations=[str(self._path.parent)] if package else None,
-        )
-
-
-def module_name(path: Path) -> str:
-    """What a file is imported as; two folders lie beside the package that they belong to."""
-    parts = path.with_suffix("").parts
-    inside = parts if parts[0] == "neuron_eval" else ("neuron_eval", *parts)
-    return ".".join(inside[:-1] if inside[-1] == "__init__" else inside)
+    SourceFileLoader.get_code = get_code  # type: ignore[assignment,method-assign]
 
 
 def living(path: Path, found: Sequence[Mutant], tests: Sequence[str]) -> list[Mutant]:
@@ -264,8 +233,7 @@ def _start(path: Path, tree: ast.Module, tests: Sequence[str]) -> int:
         quiet = os.open(os.devnull, os.O_WRONLY)
         os.dup2(quiet, 1)
         os.dup2(quiet, 2)
-        code = compile(tree, str(path), "exec")
-        sys.meta_path.insert(0, Finder(module_name(path), path.resolve(), code))
+        _load_instead(path.resolve(), compile(tree, str(path), "exec"))
         import pytest
 
         options = ["-x", "-q", "--assert=plain", "-p", "no:cacheprovider", "-p", "no:xdist"]

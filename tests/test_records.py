@@ -5,6 +5,7 @@ from dataclasses import FrozenInstanceError, replace
 import pytest
 
 from neuron_eval.checks import check_record
+from neuron_eval.dataset import dataset, describe, neuron_set
 from neuron_eval.dealt import deal, from_metadata, to_text
 from neuron_eval.records import (
     ActivationRecord,
@@ -265,6 +266,41 @@ def test_a_sample_holds_nothing_that_would_give_the_neuron_away():
         false_explanations=(),
         given_splits=(),
     )
+
+
+def test_a_set_holds_five_excerpts_of_a_kind_in_a_split_and_counts_neurons_with_fewer(tmp_path):
+    path = tmp_path / "n.jsonl"
+    schema.write(path, [make_neuron("m/L0N1"), make_neuron("m/L0N2", excerpts=19)])
+    chosen = neuron_set(str(path), on_short="skip")
+    assert [len(dealt.train) for dealt, _ in chosen.neurons] == [5]
+    assert ("m/L0N2" in chosen.skipped[0], len(chosen.skipped), chosen.name) == (True, 1, "n.jsonl")
+    assert len(neuron_set(str(path), 1).neurons) == 2
+    with pytest.raises(TooFewExcerptsError, match="on_short=skip leaves such neurons out"):
+        neuron_set(str(path))
+    with pytest.raises(ValueError, match="no neuron is left, 2 were skipped and 0 are missing"):
+        neuron_set(str(path), 6, "skip")
+    with pytest.raises(ValueError, match="excerpts=0"):
+        neuron_set(str(path), 0)
+
+
+def test_a_sample_has_the_neurons_reference_or_one_from_elsewhere_or_none(tmp_path):
+    path = tmp_path / "n.jsonl"
+    made = [make_neuron(f"m/L0N{i}", reference=text) for i, text in enumerate(("cats", None))]
+    schema.write(path, made)
+
+    def elsewhere(key):
+        return Reference("dogs", "ann") if key.id == "m/L0N0" else None
+
+    own, given = (dataset(neuron_set(str(path), references=r)) for r in (None, elsewhere))
+    assert [one.target for one in own] == ["cats", ""]
+    assert [one.target for one in given] == ["dogs", ""]
+    assert [one.metadata["reference_source"] for one in given] == ["ann", None]
+
+
+def test_a_neuron_is_described_by_its_layer_unless_it_has_none():
+    neuron = replace(make_neuron(), layer=0, neuron=7, model="m")
+    assert describe(neuron) == "neuron 7 in layer 0 of m"
+    assert describe(replace(neuron, layer=-1)) == "the neuron test/L0N0"
 
 
 def test_what_is_shown_may_not_be_scored():
