@@ -41,6 +41,9 @@ MEMORY = 2 << 30
 
 AT_ONCE = 2
 
+UNSHRUNK = "unshrunk"
+"""How Hypothesis looks for examples: one that fails is enough, and need not be the smallest."""
+
 TURNED: dict[type, type] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
     ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
@@ -237,6 +240,7 @@ def _start(path: Path, tree: ast.Module, tests: Sequence[str]) -> int:
         import pytest
 
         options = ["-x", "-q", "--assert=plain", "-p", "no:cacheprovider", "-p", "no:xdist"]
+        options.append(f"--hypothesis-profile={UNSHRUNK}")
         status = int(pytest.main([*options, *tests]))
     finally:
         os._exit(status)
@@ -292,6 +296,10 @@ def _import_what_is_slow() -> None:
         "openai", "pytest", "scipy.stats", "sklearn.isotonic", "sklearn.linear_model",
     ):  # fmt: skip
         importlib.import_module(name)
+    from hypothesis import Phase, settings
+
+    phases = [Phase.explicit, Phase.generate]
+    settings.register_profile(UNSHRUNK, derandomize=True, deadline=None, phases=phases)
     loaded = [name for name in sys.modules if name.split(".")[0] == "neuron_eval"]
     if loaded:
         raise SystemExit(f"{loaded[0]} is loaded before it can be changed")

@@ -13,6 +13,7 @@ from neuron_eval.simulation.reading import (
     StatedValue,
     UnreadableReplyError,
     expected_values,
+    last_place,
     quoted,
     read_values,
     whole_number,
@@ -187,6 +188,17 @@ def test_values_are_found_behind_text_of_many_bytes_and_split_characters():
 def test_half_a_character_in_a_reply_hides_no_value():
     tokens = [Logprob(token="\ud83d\n1: ", logprob=0.0), token("6", ("6", 0.5), ("4", 0.5))]
     assert expected_values("\ud83d\n1: 6", [StatedValue(6.0, 5)], tokens) == [5.0]
+
+
+def test_a_value_may_stand_before_everything_else():
+    tokens = [token("6", ("6", 0.5), ("4", 0.5)), token("é")]
+    assert expected_values("6é", [StatedValue(6.0, 0)], tokens) == [5.0]
+
+
+def test_the_last_place_of_several_is_taken():
+    assert last_place("abcabcd", "bc") == 4
+    assert last_place(b"abcabcd", b"abc") == 3
+    assert last_place("abc", "ca") is None
 
 
 def test_tokens_that_do_not_spell_the_reply_give_no_expectation():
