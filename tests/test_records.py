@@ -15,6 +15,7 @@ from neuron_eval.records import (
     TooFewExcerptsError,
 )
 from neuron_eval.sources import schema
+from neuron_eval.sources.base import Unreadable
 from neuron_eval.sources.loading import load_neurons
 from neuron_eval.sources.puzzles import read_puzzles
 from neuron_eval.task import explanation_task
@@ -238,7 +239,10 @@ def test_neurons_of_an_unknown_name_are_refused_with_what_is_allowed():
 
 def test_a_sample_gives_back_what_was_dealt():
     dealt = deal(make_neuron(word=" é\t|"), 5)
-    back = from_metadata({"record": to_text(dealt)}, "s")
+    text = to_text(dealt)
+    # A log holds one for each neuron, so none is longer than it has to be.
+    assert text == json.dumps(json.loads(text), ensure_ascii=False, separators=(",", ":"))
+    back = from_metadata({"record": text}, "s")
     assert back == dealt
     assert back.places() == {
         "train": "top 0, 4, 8, 12, 16",
@@ -281,6 +285,21 @@ def test_a_set_holds_five_excerpts_of_a_kind_in_a_split_and_counts_neurons_with_
         neuron_set(str(path), 6, "skip")
     with pytest.raises(ValueError, match="excerpts=0"):
         neuron_set(str(path), 0)
+
+
+def test_neurons_that_a_source_lacks_are_counted_and_those_it_cannot_read_stop_the_set(monkeypatch):
+    absent, unreadable = RecordError("not there"), RecordError("line 7 is broken")
+    listed = [
+        Unreadable("m/a", absent, missing=True),
+        make_neuron(),
+        Unreadable("m/a", absent, missing=True),
+    ]
+    monkeypatch.setattr("neuron_eval.dataset.load", lambda choice, only: iter(listed))
+    chosen = neuron_set("somewhere")
+    assert (len(chosen.neurons), chosen.missing) == (1, ("not there", "not there"))
+    listed[0] = Unreadable("m/b", unreadable)
+    with pytest.raises(RecordError, match="line 7 is broken"):
+        neuron_set("somewhere")
 
 
 def test_a_sample_has_the_neurons_reference_or_one_from_elsewhere_or_none(tmp_path):
