@@ -17,16 +17,17 @@ from __future__ import annotations
 
 import ast
 import copy
-import importlib.machinery
-import importlib.util
+import gc
+import importlib
 import os
 import resource
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.abc import MetaPathFinder
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import CodeType
 from typing import Any
 
 import yaml
@@ -34,10 +35,14 @@ import yaml
 HERE = Path(__file__).resolve().parent
 CONFIG = HERE / "mutants.yaml"
 
-CPU_SECONDS = 40
-"""What runs longer is an endless loop, and so noticed."""
+CPU_SECONDS = 20
+MEMORY = 2 << 30
+"""What takes more, in bytes, is an endless loop, and so noticed."""
 
 AT_ONCE = 2
+
+UNSHRUNK = "unshrunk"
+"""How Hypothesis looks for examples: one that fails is enough, and need not be the smallest."""
 
 TURNED: dict[type, type] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
@@ -190,44 +195,14 @@ def _with(tree: ast.Module, node: ast.AST, changed: ast.AST) -> ast.Module:
     return ast.fix_missing_locations(Replaced().visit(copied))
 
 
-class Mutated(importlib.machinery.SourceFileLoader):
-    """Loads one module from a changed tree."""
+def _load_instead(path: Path, code: CodeType) -> None:
+    """Have the module of a file be another one, in this process."""
+    as_written = SourceFileLoader.get_code
 
-    def __init__(self, name: str, path: str, code: CodeType) -> None:
-        """Keep what is to be run in place of the file."""
-        super().__init__(name, path)
-        self._code = code
+    def get_code(self: SourceFileLoader, name: str) -> CodeType | None:
+        return code if self.path == str(path) else as_written(self, name)
 
-    def get_code(self, fullname: str) -> CodeType:
-        """The changed module."""
-        return self._code
-
-
-class Finder(MetaPathFinder):
-    """Puts the changed module in the place of the true one."""
-
-    def __init__(self, name: str, path: Path, code: CodeType) -> None:
-        """Wait for one name."""
-        self._name, self._path, self._code = name, path, code
-
-    def find_spec(self, name: str, path: object = None, target: ModuleType | None = None) -> Any:
-        """The changed module, or None for all others."""
-        if name != self._name:
-            return None
-        package = self._path.name == "__init__.py"
-        return importlib.util.spec_from_file_location(
-            name,
-            self._path,
-            loader=Mutated(name, str(self._path), self._code),
-            submodule_search_locations=[str(self._path.parent)] if package else None,
-        )
-
-
-def module_name(path: Path) -> str:
-    """What a file is imported as; two folders lie beside the package that they belong to."""
-    parts = path.with_suffix("").parts
-    inside = parts if parts[0] == "neuron_eval" else ("neuron_eval", *parts)
-    return ".".join(inside[:-1] if inside[-1] == "__init__" else inside)
+    SourceFileLoader.get_code = get_code  # type: ignore[assignment,method-assign]
 
 
 def living(path: Path, found: Sequence[Mutant], tests: Sequence[str]) -> list[Mutant]:
@@ -257,14 +232,15 @@ def _start(path: Path, tree: ast.Module, tests: Sequence[str]) -> int:
     status = 1
     try:
         resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
         quiet = os.open(os.devnull, os.O_WRONLY)
         os.dup2(quiet, 1)
         os.dup2(quiet, 2)
-        code = compile(tree, str(path), "exec")
-        sys.meta_path.insert(0, Finder(module_name(path), path.resolve(), code))
+        _load_instead(path.resolve(), compile(tree, str(path), "exec"))
         import pytest
 
         options = ["-x", "-q", "--assert=plain", "-p", "no:cacheprovider", "-p", "no:xdist"]
+        options.append(f"--hypothesis-profile={UNSHRUNK}")
         status = int(pytest.main([*options, *tests]))
     finally:
         os._exit(status)
@@ -296,7 +272,7 @@ def main(asked: Sequence[str]) -> int:
     for name, about in config.items():
         if asked and name not in asked:
             continue
-        count, left = survivors(Path(name), [group.split() for group in about["tests"]])
+        count, left = survivors(Path(name), [shlex.split(group) for group in about["tests"]])
         reasons = {key: why for why, keys in about.get("reasons", {}).items() for key in keys}
         new = [one for one in left if one.name not in reasons]
         stale = reasons.keys() - {one.name for one in left}
@@ -316,14 +292,18 @@ def main(asked: Sequence[str]) -> int:
 def _import_what_is_slow() -> None:
     """Everything but this package, which each process imports anew."""
     for name in (
-        "click.testing", "inspect_ai.dataset", "inspect_ai.log", "inspect_ai.model",
-        "inspect_ai.scorer", "inspect_ai.solver", "inspect_ai.viewer", "numpy", "pytest",
-        "scipy.stats", "sklearn.isotonic",
+        "click.testing", "hypothesis", "inspect_ai._eval.task.run", "inspect_ai.viewer", "numpy",
+        "openai", "pytest", "scipy.stats", "sklearn.isotonic", "sklearn.linear_model",
     ):  # fmt: skip
         importlib.import_module(name)
+    from hypothesis import Phase, settings
+
+    phases = [Phase.explicit, Phase.generate]
+    settings.register_profile(UNSHRUNK, derandomize=True, deadline=None, phases=phases)
     loaded = [name for name in sys.modules if name.split(".")[0] == "neuron_eval"]
     if loaded:
         raise SystemExit(f"{loaded[0]} is loaded before it can be changed")
+    gc.freeze()  # What all the forks share need not be gone through, and so copied, in each.
 
 
 if __name__ == "__main__":

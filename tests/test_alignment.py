@@ -29,6 +29,20 @@ def test_a_value_begins_where_its_first_character_stands():
     assert places == [Place(2, ""), Place(5, " 🙏\t"), Place(8, "\t")]
 
 
+def test_one_token_may_hold_all():
+    assert align(["a\t", "unknown\nb\t", "unknown"], ["a\tunknown\nb\tunknown"]) == [
+        Place(0, "a\t"),
+        Place(0, "a\tunknown\nb\t"),
+    ]
+
+
+def test_the_first_and_the_last_visible_character_are_counted():
+    for edge in "!~":
+        assert align([f"a{edge}\t", "unknown"], ["a", f"{edge}\tun", "known"]) == [
+            Place(1, f"{edge}\t")
+        ]
+
+
 HIDDEN = "unknown"
 
 
@@ -66,9 +80,9 @@ def test_tokens_that_do_not_spell_the_prompt_are_refused(pieces):
 
 def test_a_prompt_that_the_server_cut_at_its_start_is_refused():
     segments = ["x" * 100 + "\t", "unknown\n"]
-    assert align(segments, ["x" * 40, "\t", "unknown"]) == [Place(2, "")]
+    assert align(segments, ["x" * 36, "\t", "unknown"]) == [Place(2, "")]
     with pytest.raises(AlignmentError):
-        align(segments, ["x" * 20, "\t", "unknown"])
+        align(segments, ["x" * 35, "\t", "unknown"])
 
 
 def test_a_tokenizer_that_composes_characters_is_followed():

@@ -13,7 +13,10 @@ from neuron_eval.simulation.reading import (
     StatedValue,
     UnreadableReplyError,
     expected_values,
+    last_place,
+    quoted,
     read_values,
+    whole_number,
 )
 from neuron_eval.testing import read_chat_prompt
 
@@ -81,6 +84,27 @@ def test_other_replies_are_refused_with_what_is_wrong(reply, message):
     assert message in str(error.value)
 
 
+def test_values_are_read_between_two_places_of_the_reply():
+    reply = "1: 9\n1: 5\n2: 7\n1: 3"
+    stated = read_values(reply, 2, start=5, end=14)
+    assert stated == [StatedValue(5.0, 8), StatedValue(7.0, 13)]
+
+
+def test_an_index_of_ten_digits_is_refused_by_its_length():
+    with pytest.raises(UnreadableReplyError, match="found an index of 10 digits where index 1"):
+        read_values("1234567890: 5", 1)
+
+
+def test_what_a_reply_says_is_quoted_up_to_sixty_characters():
+    assert quoted("x" * 60) == repr("x" * 60)
+    assert quoted("x" * 61) == repr("x" * 59 + "…")
+
+
+def test_a_number_of_ten_digits_counts_nothing():
+    assert whole_number("123456789") == 123456789
+    assert whole_number("1234567890") is None
+
+
 def token(text, *alternatives, chosen=0.5):
     tops = [TopLogprob(token=t, logprob=math.log(p)) for t, p in alternatives]
     return Logprob(token=text, logprob=math.log(chosen), top_logprobs=tops)
@@ -119,6 +143,28 @@ def test_a_ten_written_in_two_tokens_shares_the_mass_of_one():
     assert expected_values(reply, read_values(reply, 2)[:1], one) == pytest.approx([6.2])
 
 
+def test_the_mass_of_one_is_shared_by_the_zeros_behind_it_and_by_nothing_else():
+    one = [token("1:"), token(" 1", (" 1", 0.8), (" 0", 0.2), chosen=0.8)]
+
+    def reply(*behind):
+        tokens = [*one, token(".", *behind, chosen=0.1)]
+        return expected_values("1: 1.", [StatedValue(1.0, 3)], tokens)
+
+    assert expected(one) == pytest.approx([0.8])
+    assert reply(("0", 0.5)) == pytest.approx([0.4 * 10 + 0.4])
+    assert reply(("0", 0.25), ("0\n", 0.25)) == pytest.approx([0.4 * 10 + 0.4])
+    assert reply(("0", 0.75), ("0\n", 0.75)) == pytest.approx([0.8 * 10])
+    assert reply((" 0", 0.5), (":0", 0.5), ("00", 0.5), ("5", 0.5)) == pytest.approx([0.8])
+
+
+def test_a_zero_behind_a_whole_ten_says_nothing_of_its_one():
+    tokens = [
+        token("1:"), token(" 10", (" 10", 0.75), (" 1", 0.25), chosen=0.75),
+        token(".", (".", 0.5), ("0", 0.5)),
+    ]  # fmt: skip
+    assert expected_values("1: 10.", [StatedValue(10.0, 3)], tokens) == pytest.approx([7.75])
+
+
 def test_a_next_lines_zero_is_not_part_of_a_one():
     tokens = [
         token("1:"), token(" 1", (" 1", 1.0), chosen=1.0),
@@ -137,6 +183,22 @@ def test_values_are_found_behind_text_of_many_bytes_and_split_characters():
         token("6", ("6", 1.0), chosen=1.0),
     ]
     assert expected_values("🙂\n1: 6", read_values("🙂\n1: 6", 1), tokens) == pytest.approx([6.0])
+
+
+def test_half_a_character_in_a_reply_hides_no_value():
+    tokens = [Logprob(token="\ud83d\n1: ", logprob=0.0), token("6", ("6", 0.5), ("4", 0.5))]
+    assert expected_values("\ud83d\n1: 6", [StatedValue(6.0, 5)], tokens) == [5.0]
+
+
+def test_a_value_may_stand_before_everything_else():
+    tokens = [token("6", ("6", 0.5), ("4", 0.5)), token("é")]
+    assert expected_values("6é", [StatedValue(6.0, 0)], tokens) == [5.0]
+
+
+def test_the_last_place_of_several_is_taken():
+    assert last_place("abcabcd", "bc") == 4
+    assert last_place(b"abcabcd", b"abc") == 3
+    assert last_place("abc", "ca") is None
 
 
 def test_tokens_that_do_not_spell_the_reply_give_no_expectation():

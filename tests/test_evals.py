@@ -203,6 +203,9 @@ def test_a_constant_simulation_is_no_measurement(neurons):
     score = by_id(log)["test/L0N0"]["simulation_correlation"]
     assert math.isnan(score.as_float())
     assert "all 0" in score.reason
+    assert score.answer == "the word cat"
+    assert "all 0" in score.explanation
+    assert score.metadata["excerpts_scored"] == 10
 
 
 def test_broken_machinery_raises(neurons):

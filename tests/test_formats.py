@@ -59,6 +59,14 @@ def test_original_repeats_without_zeros_below_a_fifth_only():
     assert get_format("original")(below, PLAIN).endswith(" y\t10}R:(A){ y\t10}")
 
 
+def test_original_counts_and_repeats_all_that_is_above_zero():
+    def zeros_and_two(zeros):
+        return Shown((record(*[(" z", 0)] * zeros, (" x", 1), (" y", 10)),), cutoff=9)
+
+    assert "R:" not in get_format("original")(zeros_and_two(8), PLAIN)
+    assert get_format("original")(zeros_and_two(9), PLAIN).endswith("R:(A){ x\t1\n y\t10}")
+
+
 def test_original_repeats_every_excerpt_even_a_silent_one():
     shown = Shown((record(*[(" z", 0)] * 9, (" y", 1)), record((" x", 0))), cutoff=9)
     assert get_format("original")(shown, PLAIN).endswith("R:(A){ y\t10}(B){}")

@@ -5,9 +5,17 @@ from dataclasses import FrozenInstanceError, replace
 import pytest
 
 from neuron_eval.checks import check_record
+from neuron_eval.dataset import dataset, describe, neuron_set
 from neuron_eval.dealt import deal, from_metadata, to_text
-from neuron_eval.records import ActivationRecord, Excerpt, RecordError, TooFewExcerptsError
+from neuron_eval.records import (
+    ActivationRecord,
+    Excerpt,
+    RecordError,
+    Reference,
+    TooFewExcerptsError,
+)
 from neuron_eval.sources import schema
+from neuron_eval.sources.base import Unreadable
 from neuron_eval.sources.loading import load_neurons
 from neuron_eval.sources.puzzles import read_puzzles
 from neuron_eval.task import explanation_task
@@ -50,6 +58,18 @@ def test_a_neuron_with_exactly_enough_excerpts_is_dealt_and_with_one_less_refuse
         replace(neuron, random=neuron.random[:14]).valid(5)
     with pytest.raises(TooFewExcerptsError, match=r"test/L0N0: field 'top' holds 19"):
         replace(neuron, top=neuron.top[:19]).train(5)
+
+
+def test_no_split_holds_fewer_than_one_excerpt_of_a_kind():
+    neuron = make_neuron(excerpts=20)
+    assert indices(neuron.valid(1)) == [("top", 2), ("random", 1)]
+    with pytest.raises(ValueError, match="at least 1, got 0"):
+        neuron.valid(0)
+
+
+def test_the_peak_is_the_highest_activation_and_the_text_all_tokens():
+    record = ActivationRecord((" a", "b", " c"), (0.5, 3.0, -4.0))
+    assert (record.peak, record.text) == (3.0, " ab c")
 
 
 def test_records_cannot_be_changed():
@@ -99,6 +119,16 @@ def test_a_record_that_shows_the_explainer_nothing_stops_the_task_with_a_sentenc
             broken(top=(excerpt(["same"], [1.0]),), random=(excerpt(["sa", "me"], [0.0, 0.0]),)),
             r"'top 0' and 'random 0' hold the same text 'same'",
         ),
+        (
+            broken(top=(excerpt("ab", [1.0, float("nan")]),)),
+            r"top 0: field 'activations': value 1 is nan",
+        ),
+        (
+            broken(top=(excerpt("a", [2.0]), excerpt("b", [2.0]), excerpt("c", [3.0]))),
+            r"field 'top': excerpt 2 has peak 3, above excerpt 1 with 2",
+        ),
+        (broken(quantile_boundaries=(1.0, float("nan"), 3.0)), r"every value must be finite"),
+        (broken(cutoff=float("nan")), r"field 'cutoff' is nan; it must be finite"),
         (broken(quantile_boundaries=(2.0, 1.0, 3.0)), r"'quantile_boundaries' .* ascending"),
         (broken(quantiles=(0.5,)), r"1 'quantiles' but 3 'quantile_boundaries'"),
         (broken(layer=-2), r"field 'layer' is -2; expected a whole number from 0, or -1"),
@@ -115,6 +145,21 @@ def test_a_bad_record_is_refused_with_its_place(neuron, message):
     with pytest.raises(RecordError, match=message) as error:
         check_record(neuron, "somewhere.jsonl, line 7")
     assert str(error.value).startswith("somewhere.jsonl, line 7: neuron test/L0N0")
+
+
+@pytest.mark.parametrize(
+    "neuron",
+    [
+        broken(layer=-1, neuron=-1, cutoff=0.0),
+        broken(layer=0, neuron=2**53 - 1),
+        broken(top=(excerpt("ab", [2.0, 1.0]), excerpt("cd", [1.5, 2.0]))),
+        broken(top=(excerpt("ab", [1.7e308, 1.7e308]),)),
+        broken(quantiles=(0.5, 0.5, 0.9), quantile_boundaries=(1.0, 1.0, 2.0)),
+    ],
+    ids=["in no network", "largest", "equal peaks", "sum overflows", "equal levels"],
+)
+def test_what_the_contract_just_allows_is_no_fault(neuron):
+    assert check_record(neuron, "somewhere.jsonl, line 7") is neuron
 
 
 @pytest.mark.parametrize("id_", ["", " "])
@@ -194,13 +239,87 @@ def test_neurons_of_an_unknown_name_are_refused_with_what_is_allowed():
 
 def test_a_sample_gives_back_what_was_dealt():
     dealt = deal(make_neuron(word=" é\t|"), 5)
-    back = from_metadata({"record": to_text(dealt)}, "s")
+    text = to_text(dealt)
+    # A log holds one for each neuron, so none is longer than it has to be.
+    assert text == json.dumps(json.loads(text), ensure_ascii=False, separators=(",", ":"))
+    back = from_metadata({"record": text}, "s")
     assert back == dealt
     assert back.places() == {
         "train": "top 0, 4, 8, 12, 16",
         "calibration": "top 1, 5, 9, 13, 17; random 0, 3, 6, 9, 12",
         "valid": "top 2, 6, 10, 14, 18; random 1, 4, 7, 10, 13",
     }
+
+
+def test_a_sample_holds_nothing_that_would_give_the_neuron_away():
+    neuron = replace(
+        make_neuron(),
+        quantiles=(0.1, 0.5, 0.9),
+        other_explanations=(Reference("cats", "gpt-4"),),
+        false_explanations=("dogs",),
+        given_splits=(("train", PLACED),),
+    )
+    kept = deal(neuron, 5).neuron
+    assert kept == replace(
+        neuron,
+        top=(),
+        random=(),
+        quantiles=(),
+        reference=None,
+        other_explanations=(),
+        false_explanations=(),
+        given_splits=(),
+    )
+
+
+def test_a_set_holds_five_excerpts_of_a_kind_in_a_split_and_counts_neurons_with_fewer(tmp_path):
+    path = tmp_path / "n.jsonl"
+    schema.write(path, [make_neuron("m/L0N1"), make_neuron("m/L0N2", excerpts=19)])
+    chosen = neuron_set(str(path), on_short="skip")
+    assert [len(dealt.train) for dealt, _ in chosen.neurons] == [5]
+    assert ("m/L0N2" in chosen.skipped[0], len(chosen.skipped), chosen.name) == (True, 1, "n.jsonl")
+    assert len(neuron_set(str(path), 1).neurons) == 2
+    with pytest.raises(TooFewExcerptsError, match="on_short=skip leaves such neurons out"):
+        neuron_set(str(path))
+    with pytest.raises(ValueError, match="no neuron is left, 2 were skipped and 0 are missing"):
+        neuron_set(str(path), 6, "skip")
+    with pytest.raises(ValueError, match="excerpts=0"):
+        neuron_set(str(path), 0)
+
+
+def test_neurons_that_a_source_lacks_are_counted_and_those_it_cannot_read_stop_the_set(monkeypatch):
+    absent, unreadable = RecordError("not there"), RecordError("line 7 is broken")
+    listed = [
+        Unreadable("m/a", absent, missing=True),
+        make_neuron(),
+        Unreadable("m/a", absent, missing=True),
+    ]
+    monkeypatch.setattr("neuron_eval.dataset.load", lambda choice, only: iter(listed))
+    chosen = neuron_set("somewhere")
+    assert (len(chosen.neurons), chosen.missing) == (1, ("not there", "not there"))
+    listed[0] = Unreadable("m/b", unreadable)
+    with pytest.raises(RecordError, match="line 7 is broken"):
+        neuron_set("somewhere")
+
+
+def test_a_sample_has_the_neurons_reference_or_one_from_elsewhere_or_none(tmp_path):
+    path = tmp_path / "n.jsonl"
+    made = [make_neuron(f"m/L0N{i}", reference=text) for i, text in enumerate(("cats", None))]
+    schema.write(path, made)
+
+    def elsewhere(key):
+        return Reference("dogs", "ann") if key.id == "m/L0N0" else None
+
+    own, given = (dataset(neuron_set(str(path), references=r)) for r in (None, elsewhere))
+    assert [one.target for one in own] == ["cats", ""]
+    assert [one.target for one in given] == ["dogs", ""]
+    assert [one.metadata["reference_source"] for one in given] == ["ann", None]
+
+
+def test_a_neuron_is_described_by_its_layer_unless_it_has_none():
+    neuron = replace(make_neuron(), layer=0, neuron=7, model="m")
+    assert describe(neuron) == "neuron 7 in layer 0 of m"
+    assert describe(replace(neuron, layer=-1)) == "the neuron test/L0N0"
 
 
 def test_what_is_shown_may_not_be_scored():

@@ -19,10 +19,11 @@ from rich.console import Console
 from scipy import stats as scipy_stats
 
 from neuron_eval.intervals import widened_level
-from neuron_eval.report.comparing import compare, label, scorers
+from neuron_eval.report.comparing import compare, label, rater_label, scorers
 from neuron_eval.report.neurons import neuron_result
 from neuron_eval.report.pairing import baseline_of, comparisons
 from neuron_eval.report.prices import Price, PricesError, dollars, price_of, read_prices
+from neuron_eval.report.raters import Rater
 from neuron_eval.report.reading import collect
 from neuron_eval.report.rendering import WAYS, write_tables
 from neuron_eval.report.rendering.csv_files import csv_text
@@ -495,6 +496,32 @@ def test_runs_that_share_neurons_only_through_a_third_are_together():
     assert any("no neuron was scored in every run" in note for note in found.notes)
 
 
+def test_runs_and_groups_of_runs_stay_in_the_order_given():
+    def on(format, *ids):
+        return made_run(
+            format,
+            results={id: NeuronResult(id, 0, "", "", scores={SIMULATION: 0.5}) for id in ids},
+        )
+
+    found = compare([on("a", "1"), on("b", "2"), on("c", "1"), on("d", "2")], SIMULATION)
+    assert [[run.format for run in group] for group in found.together] == [["a", "c"], ["b", "d"]]
+    found = compare([on("a", "1", "2"), on("b", "3"), on("c", "2", "1", "4")], SIMULATION)
+    assert found.common == {"a.eval": ("1", "2"), "b.eval": ("3",), "c.eval": ("1", "2")}
+    assert found.left_out == {"a.eval": 0, "b.eval": 0, "c.eval": 1}
+
+
+@pytest.mark.parametrize(
+    ("scores", "neurons", "left"),
+    [([0.1, None, None], "1 neuron that was", 2), ([0.1, 0.2, None], "2 neurons that were", 1)],
+)
+def test_a_sentence_counts_what_is_compared_and_what_is_left_out(scores, neurons, left):
+    found = compare([made_run(), made_run("summary", scores)], SIMULATION)
+    assert found.notes == (
+        f"simulation correlation: compared on the {neurons} scored in every run. "
+        f"Left out of the scored ones: {left} of 3 in original.",
+    )
+
+
 def test_a_run_in_which_nothing_was_scored_takes_no_neurons_from_the_others():
     runs = [made_run(), made_run("summary"), made_run("avhs", [None] * 3)]
     found = compare(runs, SIMULATION)
@@ -550,6 +577,27 @@ def test_labels_are_as_short_as_they_can_be():
     assert label(again, [mini, again]) == "original, again.eval"
     unmeasured = made_run("avhs", simulator="")
     assert label(mini, [mini, unmeasured]) == "original"
+    other = made_run("summary", simulator="other")
+    assert label(unmeasured, [mini, other, unmeasured]) == "avhs"
+
+
+def test_a_label_names_the_settings_that_differ_and_no_others():
+    runs = [
+        made_run(log=f"{seed}.eval", identity=json.dumps({"a": {"seed": seed, "way": "chat"}}))
+        for seed in (1, 2)
+    ]
+    assert [label(run, runs) for run in runs] == ["original, seed=1", "original, seed=2"]
+
+
+def test_a_rater_is_told_from_others_of_the_name_by_excerpts_or_number():
+    def rater(log, excerpts, name="human/ann"):
+        return Rater(log, name, (), excerpts, "", "", ())
+
+    ann, again, held_out = rater("a", "train"), rater("b", "train"), rater("c", "valid")
+    bob = rater("d", "train", "human/bob")
+    assert rater_label(ann, [ann, bob]) == "human/ann"
+    assert rater_label(ann, [ann, held_out, bob]) == "human/ann, train"
+    assert rater_label(again, [bob, ann, again, held_out]) == "human/ann, log 2"
 
 
 def test_simulation_and_adacs_come_first_and_others_as_they_appear():

@@ -95,6 +95,15 @@ def test_a_word_inside_a_token_and_space_inside_a_token_are_found():
     assert covers(find_places([" e.g", ".", " (see", "\n\n"], "\n")) == [[[3]], []]
 
 
+def test_one_character_beside_a_name_says_whether_it_stands_whole():
+    assert covers(find_places([" xcat"], "cat")) == [[], []]
+    assert covers(find_places(["x.cat"], "cat")) == [[[0]], []]
+
+
+def test_a_letter_that_is_two_in_lower_case_is_still_one():
+    assert covers(find_places(["lİ. x"], "Lİ")) == [[[0]], []]
+
+
 def test_places_may_overlap():
     assert covers(find_places(["a", " a", " a"], "a a")) == [[[0, 1], [1, 2]], []]
 
@@ -166,6 +175,7 @@ def test_one_name_without_a_number_means_all_and_several_mean_one_each():
     assert values('A: "a":3', ONE) == [[3, 0, 3, 0]]
     assert values('A: "a":3, "a":5', ONE) == [[3, 0, 5, 0]]
     assert values('A: "a"#2:5', ONE) == [[0, 0, 5, 0]]
+    assert values('A: "a":3, "a":5', ["a", " a", " a"]) == [[3, 5, 0]]
 
 
 def test_pieces_of_words_are_counted_behind_whole_words():
@@ -192,6 +202,7 @@ def test_text_that_is_copied_instead_of_escaped_is_understood():
     assert values('A: "\\n":8', ["a", "\\n"]) == [[0, 8]]
     assert values('A: "\\n":8', ["\\n", "\n"]) == [[0, 8]]
     assert values('A: "C:\\dir":5', ["C:", "\\dir"]) == [[5, 5]]
+    assert values('A: "a\t\\"b":5', ['a\t"b', " c"]) == [[5, 0]]
 
 
 @pytest.mark.parametrize(
@@ -200,6 +211,10 @@ def test_text_that_is_copied_instead_of_escaped_is_understood():
         ("I would rather not.", "there is no line for A"),
         ("A:", "there is no line for A"),
         ('A: "dog":5', 'in the line of A: "dog" does not stand in the excerpt'),
+        ('A: "é":5', '"é" does not stand in the excerpt'),
+        (f'A: "{"x" * 60}":5', f'"{"x" * 60}" does not stand in the excerpt'),
+        (f'A: "{"x" * 61}":5', f'"{"x" * 59}…" does not stand in the excerpt'),
+        ('A: "a"#1234567890:5', "the number behind 'a' has 10 digits"),
         ('A: "":5', "cannot read '\"\":5'"),
         ('A: "c"#2:5', '"c" is named#2, but stands in the excerpt only once'),
         ('A: "a"#0:5', '"a" is named#0, but stands in the excerpt only 2 times'),

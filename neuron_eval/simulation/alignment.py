@@ -21,6 +21,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, islice
 
+from neuron_eval.simulation.reading import last_place
+
 FIRST_TOKEN = 64
 """At most so many visible characters may be missing at the start: the first token has no
 log-probability."""
@@ -67,8 +69,8 @@ def align(segments: Sequence[str], pieces: Sequence[str]) -> list[Place]:
     for composed in (False, True):
         cut = [_visible(unicodedata.normalize("NFC", s) if composed else s) for s in segments]
         missing = min(FIRST_TOKEN, len(cut[0]))
-        found = _last(spelled, "".join(cut)[missing:])
-        if found >= 0:
+        found = last_place(spelled, "".join(cut)[missing:])
+        if found is not None:
             starts = accumulate(len(segment) for segment in cut[:-1])
             return [_place(found - missing + start, ends, texts) for start in starts]
     raise AlignmentError(
@@ -91,12 +93,6 @@ def unescaped(token: str) -> str:
         read = _ESCAPED_BYTE.sub(lambda byte: chr(int(byte[1], 16)), rest)
         return token if read == rest else read
     return token
-
-
-def _last(text: str, part: str) -> int:
-    """Where a part stands last, or -1; `str.find` takes linear time, and `str.rfind` does not."""
-    found = text[::-1].find(part[::-1])
-    return -1 if found < 0 else len(text) - found - len(part)
 
 
 def _visible(text: str) -> str:

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import AnyStr
 
 from inspect_ai.model import Logprob, ModelOutput
 
@@ -140,7 +141,7 @@ def take_values(output: ModelOutput, stated: Sequence[StatedValue]) -> tuple[lis
         BrokenReplyError: A log-probability is none.
     """
     logprobs = output.choices[0].logprobs
-    if logprobs is not None and logprobs.content:
+    if logprobs is not None:
         expected = expected_values(output.completion, stated, logprobs.content)
         if expected is not None:
             return expected, "log-probabilities"
@@ -168,7 +169,8 @@ def expected_values(
         BrokenReplyError: A log-probability is none.
     """
     pieces = [_bytes(token) for token in logprobs]
-    offset = _last(b"".join(pieces), _encoded(reply))
+    # A model that thinks aloud may have drafted the same reply before.
+    offset = last_place(b"".join(pieces), _encoded(reply))
     if offset is None:
         return None
     ends = list(accumulate(map(len, pieces)))
@@ -202,10 +204,10 @@ def expected_first(logprobs: Sequence[Logprob]) -> float | None:
     return None if written is None else _expected_at(at, written, logprobs)
 
 
-def _last(text: bytes, part: bytes) -> int | None:
-    """Where a part stands last: a model that thinks aloud may have drafted the same reply before.
+def last_place(text: AnyStr, part: AnyStr) -> int | None:
+    """Where a part of a text begins that may stand there several times; None if it does not.
 
-    From behind, because `bytes.find` takes linear time and `bytes.rfind` does not.
+    From behind, because `find` takes linear time and `rfind` does not.
     """
     found = text[::-1].find(part[::-1])
     return None if found < 0 else len(text) - found - len(part)
@@ -220,17 +222,12 @@ def _value_at(item: StatedValue, at: int, logprobs: Sequence[Logprob]) -> float 
     return _expected_at(at, written, logprobs)
 
 
-def _expected_at(at: int, written: int | None, logprobs: Sequence[Logprob]) -> float | None:
+def _expected_at(at: int, written: int, logprobs: Sequence[Logprob]) -> float | None:
     masses = level_masses(_candidates(logprobs[at]))
-    if written in (1, LEVELS) and at + 1 < len(logprobs) and 1 in masses:
-        zero = sum(
-            mass
-            for level, mass in level_masses(
-                (token, p) for token, p in _candidates(logprobs[at + 1]) if token[:1] == "0"
-            ).items()
-            if level == 0
-        )
-        ten = masses[1] * min(1.0, zero)
+    if written == 1 and at + 1 < len(logprobs):
+        following = _candidates(logprobs[at + 1])
+        zeros = level_masses((token, p) for token, p in following if token[:1] == "0")
+        ten = masses[1] * min(1.0, zeros.get(0, 0.0))
         masses[LEVELS] = masses.get(LEVELS, 0.0) + ten
         masses[1] -= ten
     return expectation(masses)
