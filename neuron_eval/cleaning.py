@@ -156,7 +156,7 @@ def _opening_patterns(opening: str) -> Iterator[re.Pattern[str]]:
     """
     label, _, _ = opening.rpartition(":")
     if label.strip():
-        yield re.compile(rf"[*_]*+{_phrase(label)}[*_]*+\s*+[:\n][*_]*+", re.IGNORECASE)
+        yield re.compile(rf"[*_]*+{_phrase(label)}[*_]*+[ \t]*+[:\n][*_]*+", re.IGNORECASE)
     if not opening.strip():
         return
     whole = rf"[*_]*+{_phrase(opening)}(?!\w)(?:\s*+[:,]|…|\.\.\.)?+[*_]*+"

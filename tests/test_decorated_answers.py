@@ -9,9 +9,9 @@ from neuron_eval.emphasis import without_emphasis
 from neuron_eval.prompting import opening_phrases
 from neuron_eval.prompts.pack import default_pack
 
-OPENINGS = opening_phrases("summary", default_pack())
-OPENING = OPENINGS[0]
 TAIL = "the main thing this neuron does is find"
+OPENING = f"Explanation of neuron 4 behavior: {TAIL}"
+OPENINGS = (OPENING, TAIL)
 CAT = "the word cat."
 
 DECORATED = [
@@ -137,6 +137,20 @@ AROUND = [
     ("\\boxed{", "}"), ("<answer>", "</answer>"), (" ", "\n"), (f"{OPENING} ", ""),
     (f"{TAIL} ", ""), ("**Explanation of neuron 9 behavior:** ", ""),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "**Neuron 4, in one sentence:** it responds to the word **cat**.",
+        "Neuron 17, in one sentence: it responds to the word cat.",
+        "### Neuron 4, in one sentence\n\nIt responds to the word cat.",
+        "it responds to: the word cat.",
+    ],
+)
+def test_the_bundled_pack_s_opening_comes_off_through_markdown(answer):
+    openings = opening_phrases("summary", default_pack())
+    assert clean_explanation(answer, openings) == CAT
 
 
 @given(EXPLANATION)

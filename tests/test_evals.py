@@ -127,7 +127,7 @@ def test_what_the_user_sets_beats_what_was_published(neurons):
 
 
 def test_the_answer_is_cleaned_and_the_raw_one_kept(neurons):
-    raw = '- "The main thing this neuron does is find the word cat"'
+    raw = '- "It responds to the word cat"'
     log = run(task("summary", neurons=neurons), explainer=raw)
     sample = log.samples[0]
     assert sample.output.completion == "the word cat"

@@ -240,8 +240,7 @@ def test_without_boundaries_the_cutoff_is_half_the_peak_shown():
 
 def test_the_opening_of_the_answer_carries_the_neurons_number():
     openings = opening_phrases("summary", default_pack())
-    assert openings[0].startswith("Explanation of neuron 4 behavior:")
-    assert openings[1] == "the main thing this neuron does is find"
+    assert openings == ("Neuron 4, in one sentence: it responds to", "it responds to")
 
 
 def test_marks_and_tokens_that_are_not_as_many_are_refused():
