@@ -171,7 +171,7 @@ class CountingServer:
 
 def explanation(prompt, all_of_it):
     """Names the word that the neuron fires on, or mostly so, and nobody else says the same."""
-    found = Counter(re.findall("|".join(WORDS), prompt.rpartition("Neuron")[2]))
+    found = Counter(re.findall("|".join(WORDS), prompt.rpartition("Excerpts and activations:")[2]))
     (word, _), *_ = found.most_common(1) or [("nothing", 0)]
     return f"the word {word}, case {zlib.crc32(all_of_it.encode())}"
 

@@ -484,7 +484,7 @@ def fakes():
     broken = {"explainer": "", "simulator": ""}
 
     def explain(prompt):
-        (word,) = [w.strip() for w in WORDS if w in prompt.rpartition("Neuron")[2]]
+        (word,) = [w.strip() for w in WORDS if w in prompt.rpartition("Excerpts and activations:")[2]]
         if word == broken["explainer"]:
             raise RuntimeError(f"the explainer broke on {word}")
         return f"the word {word}"
@@ -555,7 +555,7 @@ def test_failed_samples_are_tried_again_within_one_run(neurons, log_dir, fakes):
     left = ["dog"]
 
     def explain(prompt):
-        if left and left[0] in prompt.rpartition("Neuron")[2]:
+        if left and left[0] in prompt.rpartition("Excerpts and activations:")[2]:
             raise RuntimeError(f"broke once on {left.pop()}")
         return "the word cat"
 
