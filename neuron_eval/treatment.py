@@ -39,6 +39,14 @@ class Treatment:
         return windowed(clean, window_length(clean, self.window))
 
 
+def loss(before: NeuronRecord, after: NeuronRecord) -> str:
+    """How many excerpts a treatment has cost a neuron, to end a message; empty if none."""
+    had, left = len(before.excerpts), len(after.excerpts)
+    if left == had:
+        return ""
+    return f"; of its {had} excerpts ignore_tokens and window have left {left}"
+
+
 def parse_treatment(ignore_tokens: object, window: object) -> Treatment:
     """What users write after ``-T``, checked.
 
