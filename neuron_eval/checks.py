@@ -49,6 +49,7 @@ def check_record(neuron: NeuronRecord, where: str) -> NeuronRecord:
     at = f"{where}: neuron {named(neuron.id)}"
     check_id(neuron.id, at)
     _check_identity(neuron, at)
+    _check_repeated(neuron, at)
     _check_splits(neuron, at)
     for kind, records in (("top", neuron.top), ("random", neuron.random)):
         for i, record in enumerate(records):
@@ -87,6 +88,14 @@ def _check_identity(neuron: NeuronRecord, at: str) -> None:
                 f"{at}: field {field!r} is {shown(value)}; expected a whole number from 0, or -1 "
                 f"where the neuron is not part of a network, and none above {LARGEST}"
             )
+
+
+def _check_repeated(neuron: NeuronRecord, at: str) -> None:
+    if not 0 <= neuron.repeated <= LARGEST:
+        raise RecordError(
+            f"{at}: field 'repeated' is {shown(neuron.repeated)}; expected how many excerpts were "
+            f"left out as repeats, a whole number from 0, and none above {LARGEST}"
+        )
 
 
 def _check_splits(neuron: NeuronRecord, at: str) -> None:
@@ -189,6 +198,7 @@ def _mended(neuron: NeuronRecord) -> NeuronRecord:
         reference=reference,
         other_explanations=tuple(map(_mended_reference, neuron.other_explanations)),
         false_explanations=tuple(map(replace_surrogates, neuron.false_explanations)),
+        special_tokens=tuple(map(replace_surrogates, neuron.special_tokens)),
         given_splits=tuple(
             (name, tuple(Excerpt(e.kind, e.index, _mended_excerpt(e.record)) for e in excerpts))
             for name, excerpts in neuron.given_splits
@@ -206,7 +216,7 @@ def _mended_reference(found: Reference) -> Reference:
 
 def _texts(neuron: NeuronRecord) -> Iterator[str]:
     """Every text but the id and the excerpts'."""
-    yield from (neuron.model, neuron.group, *neuron.false_explanations)
+    yield from (neuron.model, neuron.group, *neuron.false_explanations, *neuron.special_tokens)
     for found in (neuron.reference, *neuron.other_explanations):
         if found:
             yield found.explanation

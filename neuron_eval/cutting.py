@@ -45,17 +45,27 @@ def windowed(neuron: NeuronRecord, length: int) -> NeuronRecord:
     if not length:
         return neuron
     if neuron.given_splits:
-        splits = tuple(
-            (name, tuple(replace(one, record=_cut(one, length, neuron.id)) for one in given))
-            for name, given in neuron.given_splits
-        )
-        return replace(neuron, given_splits=splits)
+        return _with_given_splits_cut(neuron, length)
     cut = [(one.kind, _cut(one, length, neuron.id)) for one in neuron.excerpts]
     return with_excerpts(
         neuron,
         (record for kind, record in cut if kind == "top"),
         (record for kind, record in cut if kind == "random"),
     )
+
+
+def _with_given_splits_cut(neuron: NeuronRecord, length: int) -> NeuronRecord:
+    texts: set[str] = set()
+    splits = []
+    for name, given in neuron.given_splits:
+        kept = []
+        for one in given:
+            record = _cut(one, length, neuron.id)
+            if record.text not in texts:
+                texts.add(record.text)
+                kept.append(replace(one, record=record))
+        splits.append((name, tuple(kept)))
+    return replace(neuron, given_splits=tuple(splits))
 
 
 def seeded(seed: str) -> np.random.Generator:

@@ -16,7 +16,7 @@ from neuron_eval.records import NeuronRecord, Reference, TooFewExcerptsError
 from neuron_eval.sources.base import NeuronKey, Unreadable
 from neuron_eval.sources.choosing import Choice
 from neuron_eval.sources.loading import Only, load
-from neuron_eval.treatment import Treated, parse_treatment
+from neuron_eval.treatment import Treated, loss, parse_treatment
 from neuron_eval.unfit import UnfitNeuronError, why_unfit
 
 EXCERPTS = 5
@@ -126,18 +126,20 @@ def neuron_set(
             found.append((deal(neuron, excerpts), _published(record, references)))
             treated.add(record, neuron)
         except UnfitNeuronError as error:
+            why = f"{error}{loss(record, neuron)}"
             if on_dead == "error":
                 raise UnfitNeuronError(
-                    f"neurons={choice.neurons}: {error} (-T on_dead=skip leaves such neurons out, "
+                    f"neurons={choice.neurons}: {why} (-T on_dead=skip leaves such neurons out, "
                     "keep explains them)"
                 ) from error
-            skipped.append(str(error))
+            skipped.append(why)
         except TooFewExcerptsError as error:
+            why = f"{error}{loss(record, neuron)}"
             if on_short == "error":
                 raise TooFewExcerptsError(
-                    f"neurons={choice.neurons}: {error} (-T on_short=skip leaves such neurons out)"
+                    f"neurons={choice.neurons}: {why} (-T on_short=skip leaves such neurons out)"
                 ) from error
-            skipped.append(str(error))
+            skipped.append(why)
     if not found:
         raise ValueError(
             f"neurons={choice.neurons}: no neuron is left, {len(skipped)} were skipped and "

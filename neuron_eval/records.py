@@ -151,7 +151,8 @@ class NeuronRecord:
     say."""
 
     repeated: int = 0
-    """Excerpts that the source held and that are left out because their text is here already."""
+    """Excerpts that the source held and that are left out because their text is here already, at
+    least 0."""
 
     @property
     def excerpts(self) -> tuple[Excerpt, ...]:

@@ -122,8 +122,11 @@ def fit_linear(true: ArrayLike, predicted: ArrayLike) -> LinearCalibration | Non
     t, p = _pair(true, predicted)
     if p.size < 2 or is_constant(p):
         return None
-    line = LinearRegression().fit(p.reshape(-1, 1), t)
-    return LinearCalibration(float(line.coef_[0]), float(line.intercept_))
+    _, exponent = np.frexp(np.abs(t).max())
+    # Near 1, where no square overflows; a power of two changes no digit.
+    line = LinearRegression().fit(p.reshape(-1, 1), np.ldexp(t, -exponent))
+    slope, intercept = np.ldexp([line.coef_[0], line.intercept_], exponent)
+    return LinearCalibration(float(slope), float(intercept))
 
 
 def fit_percentiles(true: ArrayLike, predicted: ArrayLike) -> PercentileCalibration | None:

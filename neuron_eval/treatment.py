@@ -18,6 +18,13 @@ from neuron_eval.ignoring import (
 from neuron_eval.parameters import check_number
 from neuron_eval.records import NeuronRecord
 from neuron_eval.shown import listed, shown
+from neuron_eval.sources.tokens import is_stored
+
+STORED = (
+    "tokens as a tokenizer stores them (Ġ or ▁ for a space); models read them so, and so are "
+    "they scored: write the text that they stand for"
+)
+"""What is said of neurons of `has_stored_tokens`, after ``have``."""
 
 WHOLE = "none"
 """In place of a window's length: whole excerpts."""
@@ -37,6 +44,20 @@ class Treatment:
         """The neuron as it is explained and scored; itself where nothing is to be done."""
         clean = ignoring(neuron, self.ignore)
         return windowed(clean, window_length(clean, self.window))
+
+
+def loss(before: NeuronRecord, after: NeuronRecord) -> str:
+    """How many excerpts a treatment has cost a neuron, to end a message; empty if none."""
+    had, left = len(before.excerpts), len(after.excerpts)
+    if left == had:
+        return ""
+    return f"; of its {had} excerpts ignore_tokens and window have left {left}"
+
+
+def has_stored_tokens(neuron: NeuronRecord) -> bool:
+    """Whether most of the first ten excerpts have tokens as a tokenizer stores them."""
+    excerpts = neuron.excerpts[:10]
+    return 2 * sum(is_stored(excerpt.record.tokens) for excerpt in excerpts) > len(excerpts)
 
 
 def parse_treatment(ignore_tokens: object, window: object) -> Treatment:
@@ -83,6 +104,9 @@ class Treated:
     on_special: dict[str, list[str]] = field(default_factory=dict)
     """By special token, the neurons most of whose top excerpts have their peak on it."""
 
+    stored: list[str] = field(default_factory=list)
+    """The neurons whose tokens are as a tokenizer stores them."""
+
     def add(self, before: NeuronRecord, after: NeuronRecord) -> None:
         """Count one neuron, as it came and as it was treated."""
         self.neurons += 1
@@ -90,6 +114,8 @@ class Treated:
             self.window, self.cut = length, self.cut + 1
         if self.treatment.ignore:
             self.ignored += ignored_tokens(after)
+        if has_stored_tokens(after):
+            self.stored.append(after.id)
         if token := special_peak(after):
             self.on_special.setdefault(token, []).append(after.id)
 
@@ -110,6 +136,11 @@ class Treated:
             "such tokens out"
             for token, ids in sorted(self.on_special.items())
         ]
+        if self.stored:
+            sentences.append(
+                f"{len(self.stored)} of {self.neurons} neurons, the first {self.stored[0]}, have "
+                f"{STORED}"
+            )
         idle = sorted(self.treatment.ignore - {SPECIAL} - set(self.ignored))
         if idle:
             sentences.append(

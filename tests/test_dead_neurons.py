@@ -86,6 +86,9 @@ def test_a_feature_whose_activations_all_are_of_one_text_is_left_out(tmp_path):
     assert [d.neuron.id for d, _ in chosen.neurons] == ["gpt2-small/6-res-jb/651"]
     (why,) = chosen.skipped
     assert why.startswith("neuron gpt2-small/6-res-jb/650: one text: its top excerpts all read ")
+    copy = str(tmp_path / "copy.parquet")
+    assert CliRunner().invoke(main, ["convert", path, copy]).exit_code == 0
+    assert neuron_set(copy).skipped == chosen.skipped
 
 
 def test_they_are_left_out_named_and_not_paid_for(path):

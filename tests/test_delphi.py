@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from delphi_cache import (
     BYTE_LEVEL,
     END,
@@ -20,8 +21,10 @@ from delphi_cache import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+from neuron_eval.commands.convert_command import convert
 from neuron_eval.dealt import deal
 from neuron_eval.records import NeuronRecord, RecordError
+from neuron_eval.sources import open_source
 from neuron_eval.sources.base import NeuronKey, SourceError, Unreadable
 from neuron_eval.sources.delphi import files as delphi_files
 from neuron_eval.sources.delphi import tokens as delphi_tokens
@@ -86,6 +89,14 @@ def test_latents_that_are_active_anywhere_are_neurons_in_natural_order(cache):
     assert keys == [NeuronKey(f"pythia-160m/{h}/{n}", layer, n) for h, layer, n in expected]
     assert ids(source.read()) == [key.id for key in keys]
     assert is_delphi(str(cache))
+
+
+def test_a_copy_in_the_schema_knows_the_same_special_tokens(cache, tmp_path):
+    neurons = list(open_delphi(str(cache)).read())
+    for name in ("n.jsonl", "n.parquet"):
+        out = str(tmp_path / name)
+        assert CliRunner().invoke(convert, [str(cache), out]).exit_code == 0
+        assert list(open_source(out).read()) == neurons
 
 
 def test_excerpts_hold_the_cached_activations_on_the_cached_text(cache):

@@ -1,12 +1,17 @@
 import gzip
+import json
 from dataclasses import replace
 
 import pytest
+from neuronpedia_files import feature, write_json
 
 from neuron_eval.records import RecordError
-from neuron_eval.sources import open_source, schema
+from neuron_eval.sources import local, looking, open_source, schema
 from neuron_eval.sources.base import NeuronKey, SourceError, Unreadable
+from neuron_eval.sources.choosing import Choice
 from neuron_eval.sources.folder import FolderSource
+from neuron_eval.sources.loading import load
+from neuron_eval.sources.openai import collated
 from neuron_eval.sources.parquet import write_parquet
 from neuron_eval.testing import make_neuron
 
@@ -40,6 +45,51 @@ def test_the_wanted_ones_come_from_whichever_file_has_them(folder):
     source = FolderSource(str(folder))
     wanted = [NeuronKey(f"m/L0N{i}", 0, i) for i in (1, 4, 3, 77)]
     assert list(source.read(wanted)) == [neuron(4), neuron(3), neuron(1)]
+
+
+def test_files_are_opened_in_their_turn(folder, monkeypatch):
+    for i in range(10, 40):
+        schema.write(folder / f"d{i}.jsonl", [neuron(i)])
+        write_json(folder, feature(index=i), f"e{i}.json")
+    looks = []
+    monkeypatch.setattr(local, "head", lambda path: looks.append(path) or looking.head(path))
+    chosen = Choice(str(folder), limit=7)
+    assert [n.neuron for n in load(chosen)] == [5, 4, 3, 2, 1, 10, 11]
+    assert len(looks) == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("batch-1.json", None, r"batch-1\.json: cannot be read \(No such file or directory\)"),
+        ("d.jsonl", None, r"d\.jsonl: cannot be read \(No such file or directory\)"),
+        ("batch-1.json", "", r"batch-1\.json: .*it is empty, or cannot be unpacked$"),
+        ("mine.json", [schema.to_json(neuron(7))], r"mine\.json: .*it most resembles this project"),
+    ],
+)
+def test_a_file_that_would_be_missing_is_no_file_to_leave_alone(folder, name, content, message):
+    if content is None:
+        (folder / name).symlink_to("nowhere")
+    else:
+        (folder / name).write_text(content and json.dumps(content))
+    with pytest.raises(SourceError, match=message):
+        list(FolderSource(str(folder)).read())
+
+
+@pytest.mark.parametrize("name", ["nowhere", "itself.jsonl"])
+def test_a_link_that_leads_nowhere_is_told_of(tmp_path, name):
+    (tmp_path / "itself.jsonl").symlink_to(name)
+    with pytest.raises(SourceError, match="is a link that leads nowhere, or to itself"):
+        open_source(str(tmp_path / "itself.jsonl"))
+
+
+def test_a_folder_that_may_not_be_opened_is_named(tmp_path, monkeypatch):
+    def refused(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(collated, "find_store", refused)
+    with pytest.raises(SourceError, match=r"^/.*: cannot be read \(Permission denied\)"):
+        open_source(str(tmp_path))
 
 
 def test_files_after_the_last_wanted_one_are_left_alone(folder):

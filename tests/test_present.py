@@ -53,6 +53,21 @@ def test_the_legend_says_what_the_rows_the_colours_and_the_signs_mean():
     assert legend[0].index(f"{swatches} 8") == legend[1].index(f"{swatches} 9")
 
 
+def test_what_is_ignored_is_white_and_in_no_number():
+    record = ActivationRecord(("<bos>", " cat", " sat"), (0.0, 8.0, 0.5), (0,))
+    found = measure([(Excerpt("top", 0, record), simulated([10, 9, 1]))], [])
+    legend, cat = blocks(found)
+    assert legend[1].endswith(" 9")
+    assert cat[0] == "top 0  correlation 1.000, peak true 8, simulated 9, 1 of 3 tokens not scored"
+    row = heat_maps(found).rpartition("\n")[2]
+    assert row.split(" cat")[0].endswith(" <bos>\x1b[48;2;80;152;242m")
+    nothing = ActivationRecord(("<bos>",), (0.0,), (0,))
+    silent = [(Excerpt("top", 0, record), simulated([10, 9, 1])),
+              (Excerpt("top", 1, nothing), simulated([10]))]  # fmt: skip
+    assert blocks(measure(silent, []))[2][0] == "top 1  not scored: every token is ignored"
+    assert heat_maps(measure(silent[1:], [])) == "no excerpt was simulated"
+
+
 def test_every_excerpt_has_its_numbers_above_its_rows():
     _, cat, dog = blocks(measure(PAIRS, []))
     assert cat[0] == "top 2  correlation 0.995, peak true 8, simulated 9"

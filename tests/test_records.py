@@ -153,7 +153,7 @@ def test_a_bad_record_is_refused_with_its_place(neuron, message):
         broken(layer=-1, neuron=-1, cutoff=0.0),
         broken(layer=0, neuron=2**53 - 1),
         broken(top=(excerpt("ab", [2.0, 1.0]), excerpt("cd", [1.5, 2.0]))),
-        broken(top=(excerpt("ab", [1.7e308, 1.7e308]),)),
+        broken(top=(excerpt("abcdefghijkl", [1.7e307] * 12),)),
         broken(quantiles=(0.5, 0.5, 0.9), quantile_boundaries=(1.0, 1.0, 2.0)),
     ],
     ids=["in no network", "largest", "equal peaks", "sum overflows", "equal levels"],

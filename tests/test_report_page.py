@@ -161,6 +161,17 @@ def test_other_excerpts_of_the_same_name_are_kept_apart():
     assert simulated[2:] == [None, None]
 
 
+def test_an_ignored_token_has_no_level_and_is_not_on_the_scale():
+    one = excerpt()
+    blind = replace(one, record=replace(one.record, ignored=(1,)))
+    (_, (whole,)), (_, (left,)) = (
+        heat([neuron(1, predicted=(one,))]),
+        heat([neuron(1, predicted=(blind,))]),
+    )
+    assert (whole["levels"], whole["high"]) == (["0a03"], 0.9)
+    assert (left["levels"], left["high"]) == (["000a"], 0.5)
+
+
 def test_an_excerpt_whose_simulation_is_not_finite_has_no_values():
     broken = excerpt("top 6", TOKENS, (0, 0, 0, 1), (0, float("nan"), 0, 0))
     _, simulated = heat([neuron(1, predicted=(excerpt(), broken))])

@@ -72,6 +72,8 @@ def neurons(draw):
         false_explanations=tuple(draw(st.lists(TEXTS, max_size=2))),
         cutoff=draw(st.none() | FINITE),
         given_splits=splits,
+        special_tokens=tuple(draw(st.lists(TEXTS, max_size=2))),
+        repeated=draw(st.integers(0, 2**31)),
     )
 
 
@@ -117,6 +119,9 @@ PLACED = {"kind": "sentence", "index": 0, "tokens": ["a"], "activations": [1]}
         ({"cutoff": "1"}, r"field 'cutoff' is '1'; expected a number"),
         ({"cutoff": float("inf")}, r"field 'cutoff' is inf; it must be finite"),
         ({"false_explanations": "cats"}, r"field 'false_explanations' is 'cats'; expected list"),
+        ({"special_tokens": [1]}, r"field 'special_tokens': value 0 is 1, not a string"),
+        ({"repeated": -1}, r"field 'repeated' is -1; expected how many .* a whole number from 0"),
+        ({"repeated": 1.5}, r"field 'repeated' is 1.5; expected int"),
         ({"false_explanations": [1]}, r"field 'false_explanations': value 0 is 1, not a string"),
         ({"other_explanations": ["cats"]}, r"'other_explanations': value 0 is 'cats'; expected"),
         ({"other_explanations": [{"explanation": "a"}]}, r"object with 'explanation', 'source'"),

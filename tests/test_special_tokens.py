@@ -142,6 +142,24 @@ def test_validate_warns_of_peaks_on_a_special_token(tmp_path):
     )
 
 
+@pytest.mark.parametrize("space", ["Ġ", "▁"])
+def test_tokens_as_a_tokenizer_stores_them_are_said(tmp_path, space):
+    path = tmp_path / "n.jsonl"
+    words = make_neuron("t/L0N0")
+    raw = changed(words, lambda t, a: ([token.replace(" ", space) for token in t], a))
+    schema.write(path, [raw, make_neuron("t/L0N1", neuron=1)])
+    what = "tokens as a tokenizer stores them (Ġ or ▁ for a space); models read them so, and so"
+    done = CliRunner().invoke(main, ["validate", str(path)])
+    assert f"1 of 2 (the first: t/L0N0) have {what}" in done.output
+    (warning,) = neuron_set(str(path)).treated.warnings()
+    assert warning.startswith(f"1 of 2 neurons, the first t/L0N0, have {what}")
+
+
+@pytest.mark.parametrize("source", ["smollm2", "puzzles"])
+def test_what_is_bundled_is_text(source):
+    assert neuron_set(source).treated.warnings() == []
+
+
 def test_a_name_that_stands_nowhere_is_said(tmp_path):
     path = tmp_path / "n.jsonl"
     schema.write(path, [under_bos()])

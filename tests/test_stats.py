@@ -69,6 +69,14 @@ def test_values_whose_squares_vanish_or_overflow_are_correlated_like_others(scal
 
 def test_no_line_fits_constant_predictions_and_nothing_explains_silence():
     assert fit_linear([1, 2], [3, 3]) is None
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e300, 1.5e307])
+def test_a_line_is_fitted_to_activations_of_any_range(scale):
+    line = fit_linear([scale * value for value in TRUE], PREDICTED)
+    plain = fit_linear(TRUE, PREDICTED)
+    assert line.slope == pytest.approx(plain.slope * scale)
+    assert line.intercept == pytest.approx(plain.intercept * scale)
     assert r_squared([0, 0], [1, 2]) is None
     assert absolute_deviation_explained([0, 0], [1, 2]) is None
 

@@ -106,6 +106,25 @@ def test_sentences_of_puzzles_are_cut_around_their_peaks():
         assert (after.name, after.record.text in before.record.text) == (before.name, True)
 
 
+@pytest.mark.parametrize("window", [1, 2, 3])
+def test_no_window_of_a_puzzle_is_both_shown_and_held_out(window):
+    for puzzle in load_neurons("puzzles"):
+        neuron = windowed(puzzle, window)
+        texts = [excerpt.record.text for excerpt in neuron.excerpts]
+        assert len(texts) == len(set(texts))
+        assert deal(neuron, 5).train
+
+
+def test_a_window_that_leaves_too_few_texts_is_named(tmp_path):
+    path = tmp_path / "n.jsonl"
+    schema.write(path, [make_neuron()])
+    lost = "ignore_tokens and window have left"
+    with pytest.raises(UsageError, match=rf"one text: .*'cat'; of its \d+ excerpts {lost} \d+"):
+        formats.summary(neurons=str(path), window=1)
+    with pytest.raises(UsageError, match=rf"'top' holds 1 excerpts.* excerpts {lost} \d+ \(-T on"):
+        formats.summary(neurons=str(path), window=1, on_dead="keep")
+
+
 @pytest.mark.parametrize("window", [-1, 1.5, "all", True, [64]])
 def test_a_window_that_is_no_length_is_refused(window):
     with pytest.raises(UsageError, match=r"window=.*0 or none for whole excerpts"):

@@ -30,6 +30,8 @@ class Found:
     """By what is the matter, the neurons that there is nothing to explain of."""
     on_special: dict[str, list[str]] = field(default_factory=dict)
     """By special token, the neurons most of whose top excerpts have their peak on it."""
+    stored: list[str] = field(default_factory=list)
+    """The neurons whose tokens are as a tokenizer stores them."""
     cut: int = 0
     """Neurons whose excerpts are cut to a window."""
 
@@ -100,7 +102,7 @@ def problems(path: str, found: Found) -> Iterator[str]:
 def _count(neuron: NeuronRecord, found: Found) -> None:
     """Count a sound neuron, as it is explained where the user says nothing else."""
     from neuron_eval.ignoring import special_peak
-    from neuron_eval.treatment import Treatment
+    from neuron_eval.treatment import Treatment, has_stored_tokens
     from neuron_eval.unfit import why_unfit
 
     treated = Treatment()(neuron)
@@ -108,6 +110,8 @@ def _count(neuron: NeuronRecord, found: Found) -> None:
     found.cut += treated is not neuron
     found.long += _is_long(treated)
     found.referenced += neuron.reference is not None
+    if has_stored_tokens(neuron):
+        found.stored.append(neuron.id)
     if why := why_unfit(treated):
         found.unfit.setdefault(why.partition(":")[0], []).append(neuron.id)
     elif token := special_peak(treated):
@@ -117,6 +121,7 @@ def _count(neuron: NeuronRecord, found: Found) -> None:
 def _notes(found: Found) -> Iterator[str]:
     """What is no fault, but decides what a run is worth: a sentence a kind."""
     from neuron_eval.cutting import LENGTH, LONG
+    from neuron_eval.treatment import STORED
 
     for kind, ids in found.unfit.items():
         yield (
@@ -128,6 +133,8 @@ def _notes(found: Found) -> Iterator[str]:
             f"{len(ids)} of {found.sound} have most peaks of their top excerpts on the special "
             f"token {token!r} (the first: {ids[0]}); ignore_tokens=special leaves such tokens out"
         )
+    if found.stored:
+        yield f"{len(found.stored)} of {found.sound} (the first: {found.stored[0]}) have {STORED}"
     if found.cut:
         yield (
             f"{found.cut} of {found.sound} have excerpts of more than {LONG} tokens, which are cut "

@@ -84,13 +84,13 @@ def heat_maps(result: Measurement) -> str:
 
     One scale for the whole neuron, which the legend on top states: truth from 0 to its highest
     activation, simulation from its median, which is what it says of tokens that it has nothing
-    to say of, to its highest value.
+    to say of, to its highest value. Ignored tokens, which are not scored, are white.
     """
-    true = [v for excerpt, _ in result.scored for v in excerpt.record.activations]
-    expected = [v for _, simulated in result.scored for v in simulated.values]
-    if not true:
+    expected = [v for e, simulated in result.scored for v in e.record.counted(simulated.values)]
+    if not expected:
         return "no excerpt was simulated"
-    ground, high, peak = background(expected), max(expected), max(true)
+    ground, high = background(expected), max(expected)
+    peak = max(excerpt.record.peak for excerpt, _ in result.scored)
     basis = ", ".join(sorted({simulated.basis for _, simulated in result.scored}))
     name = f"simulated activation ({basis})"
     legend = [
@@ -104,10 +104,16 @@ def heat_maps(result: Measurement) -> str:
         picture = heat_map(
             record.tokens,
             shades(record.activations, 0.0, peak),
-            shades(simulated.values, ground, high),
+            shades(counted_or(ground, record, simulated.values), ground, high),
         )
         blocks.append(f"{caption(excerpt.name, _numbers(record, simulated))}\n{picture}")
     return "\n\n".join(blocks)
+
+
+def counted_or(white: float, record: ActivationRecord, values: Sequence[float]) -> list[float]:
+    """The values, one a token, with ``white`` in the place of those of ignored tokens."""
+    left_out = frozenset(record.ignored)
+    return [white if i in left_out else value for i, value in enumerate(values)]
 
 
 def background(expected: Sequence[float]) -> float:
@@ -123,9 +129,13 @@ def background(expected: Sequence[float]) -> float:
 def _numbers(record: ActivationRecord, simulated: Simulated) -> str:
     """One excerpt in numbers."""
     true, expected = record.counted(record.activations), record.counted(simulated.values)
+    if not expected:
+        return "not scored: every token is ignored"
+    unscored = f", {len(record.ignored)} of {len(record.tokens)} tokens not scored"
     return (
         f"correlation {_number(pearson(true, expected))}, "
-        f"peak true {record.peak:.3g}, simulated {max(simulated.values):.3g}"
+        f"peak true {record.peak:.3g}, simulated {max(expected):.3g}"
+        f"{unscored * bool(record.ignored)}"
     )
 
 

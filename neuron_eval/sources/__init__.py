@@ -40,6 +40,8 @@ def open_source(neurons: str) -> Source:
     # Other programs write a folder of files under the name of a file too.
     if Path(neurons).is_dir():
         return open_folder(neurons)
+    if Path(neurons).is_symlink():
+        raise SourceError(f"neurons={neurons}: is a link that leads nowhere, or to itself")
     if neurons.endswith(ENDINGS):
         raise SourceError(f"neurons={neurons}: there is no such file")
     raise SourceError(f"neurons={neurons}: there is no such file, folder or bundled set; {ALLOWED}")

@@ -44,6 +44,8 @@ def arrow_schema() -> pyarrow.Schema:
             ("top", excerpts),
             ("random", excerpts),
             ("splits", pa.struct([(name, placed) for name in TOP_SPLITS])),
+            ("special_tokens", pa.list_(pa.string())),
+            ("repeated", pa.int64()),
         ]
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from neuron_eval.ids import named
@@ -17,8 +17,8 @@ class FileSet:
     name: str
     """What the user wrote."""
 
-    files: Sequence[Source]
-    """A source a file."""
+    files: Iterable[Source]
+    """A source a file; gone through once by each of the methods."""
 
     def keys(self) -> Iterator[NeuronKey]:
         """Every neuron, file by file.

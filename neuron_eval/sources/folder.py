@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from neuron_eval.records import NeuronRecord
@@ -62,26 +63,38 @@ class FolderSource:
         raise no_scores(self.name)
 
     def _files(self) -> FileSet:
-        """Every file; those that say what columns they have are looked at before any is read."""
+        """Every file; those that say what columns they have are looked at before any is read.
+
+        The others are opened in their turn: of thousands, most may not be wanted.
+        """
         try:
-            found = [path for path in Path(self.name).iterdir() if path.is_file()]
+            found = [path for path in Path(self.name).iterdir() if path.is_file() or _dangles(path)]
         except OSError as error:
             raise SourceError(f"{self.name}: cannot be read ({error.strerror or error})") from error
         shown = [path for path in found if not path.name.startswith(".")]
         paths = sorted(path for path in shown if path.name.endswith(ENDINGS))
+        tables = {path: _checked(str(path)) for path in paths if path.suffix == ".parquet"}
         paths += sorted((path for path in shown if path.suffix == ".json"), key=_numbered)
-        files = [source for path in paths if (source := _opened(str(path)))]
-        if not files:
+        files = (file for path in paths if (file := tables.get(path) or _opened(str(path))))
+        first = next(files, None)
+        if first is None:
             raise SourceError(
                 f"{self.name}: holds no file ending in {', '.join(ENDINGS)}, and no neurons in "
                 f"files ending in .json; it {folder_description(Path(self.name))}"
             )
-        return FileSet(self.name, files)
+        return FileSet(self.name, chain([first], files))
+
+
+def _dangles(path: Path) -> bool:
+    """Whether it is a link that leads nowhere: it stands for neurons that would be missing."""
+    return path.is_symlink() and not path.exists()
 
 
 def _opened(path: str) -> Source | None:
-    if path.endswith(".json"):
-        return open_if_known(path)
+    return open_if_known(path) if path.endswith(".json") else open_file(path)
+
+
+def _checked(path: str) -> Source:
     source = open_file(path)
     if isinstance(source, ParquetSource):
         source.check()

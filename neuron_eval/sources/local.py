@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from neuron_eval.sources.base import Source, SourceError
-from neuron_eval.sources.looking import description, head, is_json, names, nature
+from neuron_eval.sources.looking import description, head, is_json, is_table, names, nature
 from neuron_eval.sources.resembling import OWN, nearest, resemblance
 
 ALLOWED = """expected one of
@@ -22,6 +22,10 @@ LINES = (".jsonl", ".jsonl.gz")
 """How files with an object a line end."""
 
 
+_OWN = ("id", "top", "tokens", "activations")
+"""Names in this project's schema, enough of them to tell neurons from settings."""
+
+
 def open_file(path: str) -> Source:
     """The neurons of a file; its ending tells lines and Parquet, its content everything else.
 
@@ -32,17 +36,29 @@ def open_file(path: str) -> Source:
     content = head(path)
     source = _opened(path, content)
     if source is None:
-        known = nature(content) or nearest(names(content))
-        raise SourceError(
-            f"neurons={path}: not a file that can be read by its ending, nor by what is in it: it "
-            f"{description(content)}{'' if known else f'; {ALLOWED}'}"
-        )
+        raise _refusal(path, content)
     return source
 
 
 def open_if_known(path: str) -> Source | None:
-    """The neurons of a file; None if it is of no format that is read."""
-    return _opened(path, head(path))
+    """The neurons of a file; None if there are none in it, as in settings that stand beside them.
+
+    Raises:
+        SourceError: It cannot be read, is empty, or has neurons in a way that is not read.
+    """
+    content = head(path)
+    source = _opened(path, content)
+    if source is None and (not content.strip() or names(content).issuperset(_OWN)):
+        raise _refusal(path, content)
+    return source
+
+
+def _refusal(path: str, content: bytes) -> SourceError:
+    known = nature(content) or nearest(names(content)) or not content.strip() or is_table(content)
+    return SourceError(
+        f"neurons={path}: not a file that can be read by its ending, nor by what is in it: it "
+        f"{description(content)}{'' if known else f'; {ALLOWED}'}"
+    )
 
 
 def _opened(path: str, content: bytes) -> Source | None:
@@ -57,7 +73,7 @@ def _lines(path: str, content: bytes) -> Source | None:
     from neuron_eval.sources.jsonl import JsonlSource
     from neuron_eval.sources.neuronpedia.source import open_feature_lines
 
-    if nature(content):
+    if nature(content) or is_table(content):
         return None
     first = names(content.lstrip().split(b"\n", 1)[0])
     if source := open_feature_lines(path, first):
@@ -71,7 +87,9 @@ def _lines(path: str, content: bytes) -> Source | None:
 def _parquet(path: str, content: bytes) -> Source | None:
     from neuron_eval.sources.parquet import ParquetSource
 
-    return ParquetSource(path) if content.startswith(b"PAR1") or not nature(content) else None
+    if not content.startswith(b"PAR1") and (nature(content) or is_json(content)):
+        return None
+    return ParquetSource(path)
 
 
 def _json(path: str, found: frozenset[str]) -> Source | None:
@@ -96,10 +114,14 @@ def open_folder(path: str) -> Source:
     from neuron_eval.sources.neuronpedia.source import is_neuronpedia, open_neuronpedia
     from neuron_eval.sources.openai.collated import is_collated, open_collated
 
-    if is_collated(path):
-        return open_collated(path)
-    if is_neuronpedia(path):
-        return open_neuronpedia(path)
-    if is_delphi(path):
-        return open_delphi(path)
+    try:
+        if is_collated(path):
+            return open_collated(path)
+        if is_neuronpedia(path):
+            return open_neuronpedia(path)
+        if is_delphi(path):
+            return open_delphi(path)
+    except OSError as error:
+        where = error.filename or path
+        raise SourceError(f"{where}: cannot be read ({error.strerror or error})") from error
     return FolderSource(path)

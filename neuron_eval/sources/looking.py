@@ -11,6 +11,7 @@ from typing import IO
 
 from neuron_eval.bounded import not_utf8
 from neuron_eval.shown import listed, shortened
+from neuron_eval.sources.base import SourceError
 from neuron_eval.sources.resembling import resemblance
 
 HEAD = 2**20
@@ -51,10 +52,13 @@ _PICKLE = (
 
 
 def head(path: str) -> bytes:
-    """The first bytes of a file, unpacked if it ends in ``.jsonl.gz``; empty if it cannot be read.
+    """The first bytes of a file, unpacked if it ends in ``.jsonl.gz``; empty if they cannot be.
 
     Args:
         path: A local file.
+
+    Raises:
+        SourceError: It cannot be read.
     """
     try:
         with Path(path).open("rb") as raw:
@@ -63,8 +67,10 @@ def head(path: str) -> bytes:
                     found = file.read(HEAD)
             else:
                 found = raw.read(HEAD)
-    except (OSError, EOFError, zlib.error):
+    except (gzip.BadGzipFile, EOFError, zlib.error):
         return b""
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read ({error.strerror or error})") from error
     return found.removeprefix(b"\xef\xbb\xbf")
 
 
@@ -78,6 +84,11 @@ def names(content: bytes) -> frozenset[str]:
 def is_json(content: bytes) -> bool:
     """Whether the first bytes of a file may be those of a JSON object or list."""
     return content.lstrip()[:1] in (b"{", b"[")
+
+
+def is_table(content: bytes) -> bool:
+    """Whether the first bytes of a file are a table's, in which no line is a JSON object."""
+    return not is_json(content) and b"{" not in content and bool(_columns(content))
 
 
 def nature(content: bytes) -> str:

@@ -34,6 +34,8 @@ OPTIONAL = (
     "other_explanations",
     "false_explanations",
     "splits",
+    "special_tokens",
+    "repeated",
 )
 """Fields that may be left out or null, which means the same."""
 
@@ -49,6 +51,8 @@ _READ: Mapping[str, tuple[str, Callable[[Mapping[str, Any], str, str], Any]]] = 
     "other_explanations": ("other_explanations", references),
     "false_explanations": ("false_explanations", texts),
     "splits": ("given_splits", splits),
+    "special_tokens": ("special_tokens", texts),
+    "repeated": ("repeated", lambda data, field, at: typed(data, field, int, at)),
 }
 """Optional field to the attribute of `NeuronRecord` that it is, and how it is read."""
 
@@ -63,9 +67,11 @@ def to_json(neuron: NeuronRecord) -> dict[str, Any]:
     }
     if neuron.group:
         data["group"] = neuron.group
-    for field in ("quantiles", "quantile_boundaries", "false_explanations"):
+    for field in ("quantiles", "quantile_boundaries", "false_explanations", "special_tokens"):
         if values := getattr(neuron, field):
             data[field] = list(values)
+    if neuron.repeated:
+        data["repeated"] = neuron.repeated
     if neuron.cutoff is not None:
         data["cutoff"] = neuron.cutoff
     if neuron.reference:

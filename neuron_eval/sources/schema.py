@@ -14,7 +14,9 @@
     "false_explanations": ["…", …],
     "cutoff": 1.0,
     "splits": {"train": [{"kind": "sentence", "index": 0, "tokens": […], "activations": […]}, …],
-               "calibration": […], "valid": […], "test": […]}
+               "calibration": […], "valid": […], "test": […]},
+    "special_tokens": ["<bos>", …],
+    "repeated": 2
 
 A field left out and a field that is null mean the same. What each means, and what must hold of
 its values, is said in `neuron_eval.records.NeuronRecord`, whose ``given_splits`` are ``splits``.

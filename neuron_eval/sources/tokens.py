@@ -135,6 +135,15 @@ def clean(tokens: Sequence[str]) -> tuple[tuple[str, ...], tuple[int, ...]]:
     return join_pieces(_pieces(tokens))
 
 
+def is_stored(tokens: Sequence[str]) -> bool:
+    """Whether tokens of this project's schema, which are text, are as a tokenizer stores them.
+
+    They are if at least a quarter begins with Ġ or ▁, and there is no space.
+    """
+    marked = sum(token[0] in "Ġ▁" for token in tokens)
+    return 4 * marked >= len(tokens) and not any(" " in token for token in tokens)
+
+
 def clean_record(record: ActivationRecord) -> ActivationRecord:
     """An excerpt with its tokens cleaned; a text token has the highest activation of its pieces."""
     tokens, starts = clean(record.tokens)

@@ -9,7 +9,7 @@ from typing import Any
 from neuron_eval.heatmap import SHADES, shades
 from neuron_eval.report.runs import NeuronResult, Predicted
 from neuron_eval.report.visible import visible
-from neuron_eval.simulation.present import background
+from neuron_eval.simulation.present import background, counted_or
 
 LEVELS = "0123456789a"
 """One character a level: 0 is nothing, ``a`` the highest of the neuron."""
@@ -22,7 +22,7 @@ def heat(results: Sequence[NeuronResult | None]) -> tuple[list[dict[str, Any]], 
 
     Truth runs from 0 to its highest activation in the neuron's excerpts. Simulation runs, per
     run, from its median, which is what it says of tokens that it has nothing to say of, to its
-    highest value.
+    highest value. Ignored tokens, which are not scored, are at nothing.
 
     Args:
         results: What each run says of the neuron; None where it has not got it.
@@ -64,9 +64,13 @@ def _simulated(result: NeuronResult | None, order: Sequence[_Key]) -> dict[str, 
     known = [one for one in result.predicted if all(map(isfinite, one.expected))] if result else []
     if not known:
         return None
-    expected = [v for one in known for v in one.expected]
+    expected = [v for one in known for v in one.record.counted(one.expected)]
+    if not expected:
+        return None
     low, high = background(expected), max(expected)
-    by_excerpt = {_key(one): levels(one.expected, low, high) for one in known}
+    by_excerpt = {
+        _key(one): levels(counted_or(low, one.record, one.expected), low, high) for one in known
+    }
     return {
         "low": short(low),
         "high": short(high),

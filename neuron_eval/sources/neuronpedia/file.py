@@ -112,7 +112,7 @@ def _feature(which: Identity, row: Mapping[str, Any], at: str) -> NeuronRecord:
     if not isinstance(activations, list):
         raise RecordError(
             f"{at}: neuron {named(which.key.id)}: field 'activations' is {shown(activations)}; "
-            "expected a list"
+            "expected a list; of an export, which keeps activations apart, name the folder"
         )
     placed = ((item, f"{at}, activation {i}") for i, item in enumerate(activations))
     return feature_record(which, placed, _explained(row, at), at)
