@@ -13,6 +13,9 @@ PASSES = 20
 MANY = 4
 """An opening of fewer words may stand within an explanation: only at its beginning it counts."""
 
+SHORT = 20
+"""A mark or a label in quotes is what an explanation is about up to so many characters."""
+
 LINE = 80
 """The longest rule below an answer, in characters."""
 
@@ -22,7 +25,11 @@ _TO_NEURON = r"(?:\s++(?:of|for)\s++(?:the\s++|this\s++)?+neuron[^:\n.]{0,40}+)?
 _LABEL = (
     rf"(?:(?:final\s++)?+(?:explanation|answer|response){_TO_NEURON}"
     r"|neuron\s++#?+\d++(?:\s++behavior)?+)"
-    r"(?:[*_]*+\s*+:|[*_:]*+[ \t]*+\n)[*_]*+\s*+"
+    r"(?:\]?+[*_]*+\s*+:|[*_:]*+[ \t]*+\n)[*_]*+\s*+"
+)
+# Words that an explanation may begin with: labels only where they are emphasised or a heading.
+_OTHER_LABEL = (
+    r"(?:[\w']++\s++){0,2}(?:behavior|function|summary|description|hypothesis|conclusion|pattern)"
 )
 _RULE = r"(?:-{3,}+|\*{3,}+|_{3,}+)[ \t]*+"
 _TOPIC = r"(?:explanation|answer|description|summary|response|sentence|completion|neuron)"
@@ -30,7 +37,10 @@ _BEFORE = (
     rf"(?:[-*•–]|>++|\(?\d{{1,2}}[.)]){_NO_WORD}(?:\s++|$)",  # list, quotation
     rf"{_RULE}\n",
     rf"#{{2,6}}+\s++{_NO_WORD}|#\s++(?=[*_]*+{_LABEL})",  # heading
-    rf"[*_]*+{_LABEL}",
+    rf"[*_]*+\[?+{_LABEL}",
+    rf"#{{2,6}}+\s++{_OTHER_LABEL}:?+[ \t]*+\n\s*+",
+    r"I(?:['’]d|\s++would)\s++be\s++(?:happy|glad)\s++to\s++(?:help|explain|assist)"
+    r"[^.!:\n]{0,60}+[.!:]\s*+",
     r"(?:sure|certainly|of\s++course|absolutely|okay|got\s++it|understood)"
     rf"(?:[!.]++(?:\s++|$){_NO_WORD}|,\s*+(?=here))",
     rf"(?:here(?:'s|’s|\s++is)|below\s++is)\s(?:[^:\n]{{0,80}}\b)?{_TOPIC}\b[^:\n]{{0,80}}+:\s*+",
@@ -38,16 +48,28 @@ _BEFORE = (
 )
 _MARKS = tuple(re.compile(mark, re.IGNORECASE) for mark in _BEFORE)
 _RULE_BELOW = re.compile(_RULE)
-_SPACE = re.compile(r"\s*+")
-_QUOTATION = re.compile(r"[ \t]*+>[^\n]*+(?:\n[ \t]*+>[^\n]*+)++\s*+")
+_BOLD_LABEL = re.compile(
+    rf"\s*+(?P<stars>\*{{2,3}}+|__){_OTHER_LABEL}(?::[ ]?(?P=stars)|(?P=stars)[ ]?:)\s*+",
+    re.IGNORECASE,
+)
+_UNSEEN = "\u200b\u2060\ufeff"
+_SPACE = re.compile(rf"[\s{_UNSEEN}]*+")
 _QUOTED = re.compile(r"^[ \t]*+>[ \t]?+", re.MULTILINE)
+_ITEM = re.compile(r"^[ \t]*+(?:[-*•–]|\(?\d{1,2}[.)])[ \t]++(?=\S)", re.MULTILINE)
+_LINES = (_QUOTED, _ITEM)
+"""What every line begins with of a quotation or a list."""
+# Right behind a word or a sentence; elsewhere it is what an explanation is about.
+_TURN_END = re.compile(
+    r"(?<=[\w.!?)\"”*])(?:<\|(?:im_end|eot_id|eot|end|endoftext|end_of_text|return)\|>|</s>"
+    r"|<end_of_turn>|<eos>)\Z"
+)
 _MARK = re.compile(r"(?:\*{1,3}+|_{1,3}+)(?=\S)")
 _FENCE = re.compile(rf"```(?:[\w+-]*+[ \t]*+\n)?+{_NO_WORD}")
 _BOX = re.compile(r"\$*+(?:\\[\[(])?+\s*+\\(?:boxed|fbox|text|textbf|textit)\s*+\{")
 _BOX_END = re.compile(r"\}\s*+(?:\\[\])])?+\$*+\.?+\Z")
 _BRACE = re.compile(r"[{}]")
 _TAG = re.compile(rf"<(answer|explanation|response|output|b|strong|em|i)>{_NO_WORD}", re.IGNORECASE)
-_QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "`": "`", "«": "»"}
+_QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "`": "`", "«": "»", "「": "」"}
 
 
 def clean_explanation(text: str, openings: Sequence[str]) -> str:
@@ -66,11 +88,20 @@ def clean_explanation(text: str, openings: Sequence[str]) -> str:
     patterns = (*_MARKS, *(made for one in openings for made in _opening_patterns(one)))
     for _ in range(PASSES):
         before = text
-        if _QUOTATION.fullmatch(text):
-            text = _QUOTED.sub("", text)
-        text = _peeled(without_emphasis(text), patterns)
+        label = _BOLD_LABEL.match(text)
+        text = _without_line_marks(text[label.end() :] if label else text)
+        text = _TURN_END.sub("", _peeled(without_emphasis(text), patterns))
         if text == before:
             break
+    return text
+
+
+def _without_line_marks(text: str) -> str:
+    """Without the marks of a quotation or a list, if every line of a text is part of it."""
+    lines = sum(1 for line in text.split("\n") if line.strip())
+    for mark in _LINES if lines > 1 else ():
+        if len(mark.findall(text)) == lines:
+            return mark.sub("", text)
     return text
 
 
@@ -81,19 +112,28 @@ def _peeled(text: str, patterns: Sequence[re.Pattern[str]]) -> str:
     while (start, end) != before:
         before = (start, end)
         start = min(end, _SPACE.match(text, start).end())  # type: ignore[union-attr]
-        while end > start and text[end - 1].isspace():
+        while end > start and (text[end - 1].isspace() or text[end - 1] in _UNSEEN):
             end -= 1
         line = text.rfind("\n", max(start, end - LINE), end)
         if line >= 0 and _RULE_BELOW.fullmatch(text, line + 1, end):
             end = line
             continue
-        if inside := _wrapped(text, start, end):
+        if (inside := _wrapped(text, start, end)) and not _is_mark(text, *inside, patterns):
             start, end = inside
             continue
         for pattern in patterns:
             if mark := pattern.match(text, start, end):
                 start = mark.end()
     return text[start:end]
+
+
+def _is_mark(text: str, start: int, end: int, patterns: Sequence[re.Pattern[str]]) -> bool:
+    """Whether what is in quotes would come off as a mark itself: a neuron may be about ``-``."""
+    inner = text[start:end].strip()
+    # ``inner`` has no quotes, so that this goes one level deep
+    return (
+        0 < len(inner) <= SHORT and not set(inner) & set(_QUOTES) and not _peeled(inner, patterns)
+    )
 
 
 def _wrapped(text: str, start: int, end: int) -> tuple[int, int] | None:

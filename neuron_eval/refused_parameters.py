@@ -17,8 +17,12 @@ Parameter = Literal["top_p", "stop_seqs", "temperature", "max_tokens"]
 
 _NAMES: Mapping[Parameter, re.Pattern[str]] = {
     "top_p": re.compile(r"\btop_?p\b", re.IGNORECASE),
-    # a word of plain English too: a name only in quotes
-    "stop_seqs": re.compile(r"(?<=['\"`])stop(?:_?sequences)?(?=['\"`])|\Astop\Z", re.IGNORECASE),
+    # a word of plain English too: a name in quotes, in a list and behind the word for a name
+    "stop_seqs": re.compile(
+        r"(?<=['\"`])stop(?:_?sequences)?(?=['\"`])|\Astop\Z"
+        r"|(?:\b(?:parameter|argument|field)|[:,]) stop(?:_sequences)?(?=,|\.?\s*\Z| is\b)",
+        re.IGNORECASE,
+    ),
     "temperature": re.compile(r"\btemperature\b", re.IGNORECASE),
     "max_tokens": re.compile(
         r"\bmax(?:imum)?[_ ]?(?:completion_|output_|new_)?tokens\b", re.IGNORECASE
@@ -29,7 +33,8 @@ _NAMES: Mapping[Parameter, re.Pattern[str]] = {
 _REFUSES = re.compile(
     r"unsupported|n[o']t (?:currently |yet )?support|not (?:be )?(?:permitted|allowed|accepted)"
     r"|cannot (?:both )?be (?:specified|set|used)|deprecated|unrecognized|unknown|unexpected"
-    r"|only the default|only -?[\d.]+ is allowed|strictly positive|not available",
+    r"|only the default|only -?[\d.]+ is allowed|strictly positive|not available"
+    r"|may only be set|or unset",
     re.IGNORECASE,
 )
 """That a parameter is refused as such. A value that is too high is not: another one is right."""
@@ -42,7 +47,13 @@ _TOO_MANY = re.compile(
 _NUMBER = re.compile(r"(?<![\w.,-])\d{1,3}(?:,\d{3})+(?![\w,])|(?<![\w.-])\d{1,9}(?!\w)")
 """A number that stands by itself; those in the names of models say nothing of limits."""
 
-_OF_THIS_PROMPT = re.compile(r"context|input|prompt|messages", re.IGNORECASE)
+_CONTEXT = re.compile(
+    r"maximum context length.{0,80}?requested.{0,80}?(?:completion|output)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""That prompt and reply together do not fit, in words that name no parameter."""
+
+_OF_THIS_PROMPT = re.compile(r"\bcontext\b|input|prompt|messages", re.IGNORECASE)
 
 _STATUSES = (400, 416, 422, 501)
 """HTTP statuses of a server that does not take a request as it is."""
@@ -82,8 +93,11 @@ def room_given(error: BaseException, asked: int) -> int | None:
         something else.
     """
     said = said_of_request(error)
-    if said is None or not _NAMES["max_tokens"].search(said) or not _TOO_MANY.search(said):
+    if said is None or not _TOO_MANY.search(said):
         return None
+    if not _NAMES["max_tokens"].search(said):
+        # what it names is the context, the prompt and what was asked for
+        return asked // 2 if _CONTEXT.search(said) else None
     return _named_limit(said, asked) or asked // 2
 
 

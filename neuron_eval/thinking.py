@@ -59,6 +59,12 @@ _ENDS = (
     "<|return|>",
 )  # fmt: skip
 _QUOTES = ("'", "`", "“", "‘", "«")
+_AS_WORD = re.compile(
+    r"[ ](?:and|or|tags?|tokens?|elements?|markers?|symbols?)\b|,[ ]", re.IGNORECASE
+)
+"""What follows a mark that is spoken of."""
+_IN_SENTENCE = re.compile(r"[^\n]{0,198}[\w,][ ]")
+"""What precedes one in an answer of one sentence; thinking ends with a line or a sentence."""
 
 WITHIN = 1000
 """A quotation ends within so many characters."""
@@ -78,7 +84,8 @@ def answer_text(text: str) -> str | None:
     if start is None:
         return None
     around = _ANSWER.match(text, start)
-    if around:
+    # without thinking before it, "<answer> tags" are what an answer may be about
+    if around and (start or text[around.end() : around.end() + 1] != " "):
         start = around.end()
     answer = text[start:]
     return _without_ends(answer) if start else answer
@@ -91,7 +98,8 @@ def answer_start(text: str) -> int | None:
         line = text.rfind("\n", before, mark.start()) + 1
         quotes = text.count('"', line or before, mark.start()) + (0 if line else quotes)
         if mark["opening"]:
-            thinks = thinks or not text[line or before : mark.start()].strip()
+            begins = not text[line or before : mark.start()].strip()
+            thinks = thinks or (begins and not _AS_WORD.match(text, mark.end()))
         elif not _mentioned(text, mark, thinks, quotes % 2 == 1):
             start, thinks = mark.end(), False
         before = mark.end()
@@ -120,16 +128,20 @@ def without_thinking(output: ModelOutput) -> ModelOutput | None:
 
 
 def _mentioned(text: str, mark: re.Match[str], thinks: bool, in_quotes: bool) -> bool:
-    """Whether a closing mark is spoken of: in quotes, or as a word before punctuation."""
+    """Whether a closing mark is spoken of: in quotes, or as a word of a sentence."""
     start, end = mark.span()
     if in_quotes and '"' in text[end : end + WITHIN].partition("\n")[0]:
         return True
     if text[start - 1 : start] in _QUOTES and (start < 2 or not text[start - 2].isalnum()):
         return True
+    if thinks:
+        return False
     following = text[end : end + 2]
-    return not thinks and (
-        following[:1] in tuple(",;!?)]}") or (following[:1] == "." and following != "..")
-    )
+    if following[:1] in tuple(",;!?)]}") or (following[:1] == "." and following != ".."):
+        return True
+    if _AS_WORD.match(text, end):
+        return True
+    return following[:1] in ("", " ") and bool(_IN_SENTENCE.fullmatch(text, 0, start))
 
 
 def _without_ends(answer: str) -> str:

@@ -20,6 +20,7 @@ from neuron_eval.simulation import chat, sparse
 from neuron_eval.simulation.asking import Asker
 from neuron_eval.simulation.base import Failed, Simulated
 from neuron_eval.simulation.chat import ChatSimulation
+from neuron_eval.simulation.probe import best_way
 from neuron_eval.simulation.sparse import SparseSimulation
 from neuron_eval.sources import schema
 from neuron_eval.tasks import formats
@@ -277,3 +278,57 @@ def test_what_a_prompt_leaves_of_a_small_context_is_no_limit_for_other_prompts(w
         outcomes = simulate(way, model, *FOUR)
         assert all(isinstance(outcome, Simulated) for outcome in outcomes)
         assert Asker(model, named=True, reasoning=False).most is None
+
+
+@pytest.mark.parametrize("size", [1, 4])
+def test_more_output_tokens_than_the_server_gives_set_by_the_user_become_what_it_gives(size):
+    with limited(CAP) as server:
+        model = over_http(server)
+        model.config = GenerateConfig(max_tokens=9000)
+        outcomes = simulate("chat", model, *FOUR, size=size)
+        asked = [body["max_tokens"] for body in server.to("chat/completions")]
+        assert anyio.run(best_way, model, default_pack(), GenerateConfig(max_tokens=9000))
+    assert all(isinstance(outcome, Simulated) for outcome in outcomes)
+    assert [n for n in asked if n <= CAP] == [CAP] * (4 // size), "no pack is halved that fits"
+
+
+CONTEXT = (
+    "This model's maximum context length is 4096 tokens. However, you requested {} tokens (1000 in "
+    "the messages, {} in the completion). Please reduce the length of the messages or completion.",
+    "This model's maximum context length is 4096 tokens. However, you requested {} output tokens "
+    "and your prompt contains at least 3900 input tokens, for a total of at least {} tokens. "
+    "Please reduce the length of the input prompt or the number of requested output tokens.",
+)
+
+
+@pytest.mark.parametrize("wording", CONTEXT)
+def test_a_context_too_small_for_the_reply_halves_the_packs_and_is_said_once(wording, caplog):
+    with limited(200, wording) as server:
+        outcomes = simulate("chat", over_http(server), *[[" cat"] * 12] * 4)
+    assert all(isinstance(outcome, Simulated) for outcome in outcomes)
+    assert caplog.text.count("where a server refuses so many, fewer excerpts share a request") == 1
+
+
+@WAY
+def test_a_complaint_that_no_longer_fits_costs_no_more_than_four_replies_a_pack(way):
+    def respond(path, body):
+        if len(body["messages"]) > 2:
+            return Reply({"error": {"message": CONTEXT[0].format(4999, body["max_tokens"])}}, 400)
+        return said("I would rather not.")
+
+    with ScriptedServer(respond) as server:
+        outcomes = simulate(way, over_http(server), *FOUR)
+        asked = [body for body in server.to("chat/completions") if len(body["messages"]) == 2]
+    assert all(isinstance(outcome, Failed) for outcome in outcomes)
+    assert len(asked) <= 4
+
+
+def test_a_server_that_refuses_every_limit_that_it_names_is_soon_given_up():
+    def respond(path, body):
+        message = f"max_tokens must be less than or equal to {body['max_tokens'] - 1}"
+        return Reply({"error": {"message": message}}, 400)
+
+    with ScriptedServer(respond) as server:
+        with pytest.raises(ModelError, match="must be less than or equal to"):
+            simulate("chat", over_http(server), [" cat"] * 64)
+        assert len(server.to("chat/completions")) < 12

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from logging import getLogger
 from typing import Literal, TypeVar
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from inspect_ai.event import ModelEvent
 from inspect_ai.log import transcript
@@ -50,6 +50,9 @@ _ALTERNATIVES: WeakKeyDictionary[ModelAPI, int] = WeakKeyDictionary()
 
 _MOST_OUTPUT: WeakKeyDictionary[ModelAPI, int] = WeakKeyDictionary()
 """How many output tokens a model's server gives, where it refused to give as many as wanted."""
+
+_REFUSED: WeakSet[ModelAPI] = WeakSet()
+"""Models whose server refused a number of output tokens without naming a limit of the model."""
 
 logger = getLogger(__name__)
 
@@ -161,7 +164,12 @@ class Asker:
             for _ in range(attempts):
                 if made == attempts:
                     raise NoReadableReplyError(count, problem)
-                output = await self._generate(asked, config, cache)
+                try:
+                    output, config = await self._given_room(asked, config, cache, max_tokens)
+                except RoomRefusedError:
+                    if count:  # a complaint makes the question longer than what was answered
+                        raise NoReadableReplyError(count, problem) from None
+                    raise
                 count += 1
                 try:
                     return _read_once(output, read)
@@ -188,6 +196,29 @@ class Asker:
             return [False] * ATTEMPTS
         return [cache_policy(self._model), cache_policy(self._model, asked="again"), False]
 
+    async def _given_room(
+        self,
+        messages: list[ChatMessage],
+        config: GenerateConfig,
+        cache: CachePolicy | Literal[False],
+        needed: int,
+    ) -> tuple[ModelOutput, GenerateConfig]:
+        """A reply, and the settings that it was given by.
+
+        Where the user set more output tokens than a reply needs and the server gives, what it
+        gives is asked for.
+
+        Raises:
+            RoomRefusedError: It gives fewer than needed.
+        """
+        while True:
+            try:
+                return await self._generate(messages, config, cache), config
+            except RoomRefusedError as error:
+                if error.given < needed:
+                    raise
+                config = config.merge(GenerateConfig(max_tokens=error.given))
+
     async def _generate(
         self,
         messages: list[ChatMessage],
@@ -208,6 +239,12 @@ class Asker:
                     raise
                 if limits_model(error, asked):
                     self._learn(given)
+                elif self._model.api not in _REFUSED:
+                    _REFUSED.add(self._model.api)
+                    logger.warning(
+                        f"{self._model} refused {asked} output tokens; where a server refuses so "
+                        f"many, fewer excerpts share a request. {failure.message}"
+                    )
                 raise RoomRefusedError(failure.message, given) from error
 
     def _learn(self, given: int) -> None:

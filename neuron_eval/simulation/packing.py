@@ -114,9 +114,8 @@ class Packs:
             except RoomRefusedError as error:
                 if len(group) > 1:
                     return await self._halved(group)
-                if error.given >= room:
-                    raise
-                room = error.given
+                # a server that names one limit and refuses it is not followed down one by one
+                room = min(error.given, room // 2) if room < self.room(group) else error.given
 
     async def _halved(self, group: Sequence[Excerpt]) -> list[Asked]:
         halves = grouped(group, -(-len(group) // 2))
@@ -145,9 +144,12 @@ class Packs:
             share = left - after
             if share > 0:
                 excerpts = [group[i] for i in unread]
-                apart = await self._within(excerpts, self.room(excerpts), share)
-                parts = _replaced(parts, dict(zip(unread, apart, strict=True)))
                 left -= share
+                try:
+                    apart = await self._within(excerpts, self.room(excerpts), share)
+                except RoomRefusedError:
+                    continue  # as much was given before: what it says of it is not to be built on
+                parts = _replaced(parts, dict(zip(unread, apart, strict=True)))
         return parts
 
     def _short_of_room(self, excerpt: Excerpt) -> str:

@@ -15,7 +15,8 @@ from neuron_eval.caching import cache_policy
 from neuron_eval.concurrently import once
 from neuron_eval.explain import reasons
 from neuron_eval.prompts.wording import Pack, PackError
-from neuron_eval.server_errors import answered
+from neuron_eval.refused_parameters import room_given
+from neuron_eval.server_errors import raise_failure
 from neuron_eval.simulation.all_at_once import AllAtOnceSimulation
 from neuron_eval.simulation.asking import forget_logprobs, with_logprobs
 from neuron_eval.simulation.per_token import NoLogprobsError
@@ -109,13 +110,16 @@ async def _gives_logprobs(model: Model, settings: GenerateConfig) -> bool:
 async def _ask(model: Model, settings: GenerateConfig) -> bool:
     if reasons(model):
         return False
-    reply = with_logprobs(
-        model,
-        [ChatMessageUser(content=QUESTION)],
-        settings,
-        cache_policy(model),
-    )
-    output = await answered("simulator", model, reply)
+    try:
+        output = await with_logprobs(
+            model, [ChatMessageUser(content=QUESTION)], settings, cache_policy(model)
+        )
+    except Exception as error:
+        # what the user set may be more than the server gives
+        given = room_given(error, settings.max_tokens) if settings.max_tokens else None
+        if given and given >= ROOM:
+            return await _ask(model, settings.merge(GenerateConfig(max_tokens=given)))
+        raise_failure("simulator", model, error)
     found = any(choice.logprobs and choice.logprobs.content for choice in output.choices)
     forget_logprobs(output)
     return found
