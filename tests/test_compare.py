@@ -484,7 +484,9 @@ def fakes():
     broken = {"explainer": "", "simulator": ""}
 
     def explain(prompt):
-        (word,) = [w.strip() for w in WORDS if w in prompt.rpartition("Excerpts and activations:")[2]]
+        (word,) = [
+            w.strip() for w in WORDS if w in prompt.rpartition("Excerpts and activations:")[2]
+        ]
         if word == broken["explainer"]:
             raise RuntimeError(f"the explainer broke on {word}")
         return f"the word {word}"

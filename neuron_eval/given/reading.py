@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import IO, TextIO
 
 from neuron_eval.bounded import TooLong, lines, parse_json
-from neuron_eval.given.table import ExplanationTable, Record, TableError, make_table
+from neuron_eval.given.rows import Record, TableError
+from neuron_eval.given.table import ExplanationTable, make_table
 from neuron_eval.shown import told
 from neuron_eval.sources.looking import head, nature, not_text, wrong_header
 from neuron_eval.surrogates import replace_surrogates

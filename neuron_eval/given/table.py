@@ -18,54 +18,31 @@ cell that is empty or holds white space only means that no explanation was given
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import PurePath
 
-from neuron_eval.ids import fault_of
+from neuron_eval.given.rows import (
+    PUZZLES,
+    Key,
+    Record,
+    TableError,
+    folded,
+    identity_of,
+    key_of,
+    named,
+    places_of,
+)
 from neuron_eval.shown import listed, shown
-from neuron_eval.sources.puzzles import puzzle_id
 from neuron_eval.surrogates import replace_surrogates
-
-Key = tuple[int, int] | str
-"""Layer and neuron, or the sample's id."""
 
 NOT_EXPLANATIONS = frozenset(
     ("layer", "neuron", "id", "index", "score", "explainer", "model", "group", "source")
 )
 """Columns that say something else. Those without a name or without any text are none either."""
 
-PUZZLES = ("puzzle_name", "puzzle name", "puzzle_id", "puzzle id", "puzzle", "name")
-"""Columns that name a puzzle, where there is neither layer and neuron nor an id."""
-
 ANSWERS = ("answer", "gt explanation", "ground truth")
 """Columns of a puzzle's own explanation, in a file of puzzles: the reference of every other."""
-
-_UNNAMED = re.compile(r"|unnamed: \d+|__index_level_\d+__")
-"""What pandas calls the index that it writes as a column."""
-
-_WHOLE = re.compile(r"[0-9]{1,15}(\.0{0,20})?")
-"""A whole number; pandas writes ``5.0`` where another row of the column is empty."""
-
-
-class TableError(ValueError):
-    """A table that cannot be used; the message names file, line, field and value."""
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One row as it stands in a file."""
-
-    where: str
-    """File and line, for messages."""
-
-    names: tuple[str, ...]
-    """The columns' names."""
-
-    cells: Sequence[object]
-    """A cell a column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +96,7 @@ class ExplanationTable:
                 raise TableError(f"{self.path}: name one of the columns of explanations: {there}")
             return self.columns[0]
         for name in self.columns:
-            if _folded(name) == _folded(wanted):
+            if folded(name) == folded(wanted):
                 return name
         raise TableError(
             f"{self.path}: no explanations in a column {shown(wanted)}; there are: {there}"
@@ -142,14 +119,14 @@ def make_table(path: str, sha256: str, records: Iterable[Record]) -> Explanation
     columns: dict[str, _Column] = {}
     identity: tuple[str, ...] | None = None
     for record in records:
-        places = _places_of(record)
-        identity = identity or _identity(places, record, path)
-        key = _key(identity, places, record)
+        places = places_of(record)
+        identity = identity or identity_of(places, record, path)
+        key = key_of(identity, places, record)
         if key in lines:
             raise TableError(f"{record.where}: {named(key)} stands on {lines[key]} too")
         lines[key] = record.where.removeprefix(f"{path}, ")
-        for folded, place in places.items():
-            column = columns.setdefault(folded, _Column(record.names[place]))
+        for name, place in places.items():
+            column = columns.setdefault(name, _Column(record.names[place]))
             column.add(key, record.cells[place], record.where)
     if not lines:
         raise TableError(f"{path}: no rows; expected one a neuron")
@@ -180,7 +157,7 @@ class _Column:
 
     def explains(self, aside: Collection[str]) -> bool:
         """Whether it holds explanations; one that holds them and other things is bad."""
-        if _folded(self.name) in aside or all(map(_number, self.texts.values())):
+        if folded(self.name) in aside or all(map(_number, self.texts.values())):
             return False
         if self.no_text is not None:
             where, value = self.no_text
@@ -189,87 +166,9 @@ class _Column:
         return True
 
 
-def _folded(name: str) -> str:
-    return name.strip().lower()
-
-
-def _places_of(record: Record) -> Mapping[str, int]:
-    try:
-        return _places(record.names)
-    except TableError as error:
-        raise TableError(f"{record.where}: {error}") from None
-
-
-@lru_cache(maxsize=64)
-def _places(names: tuple[str, ...]) -> Mapping[str, int]:
-    places: dict[str, int] = {}
-    for place, name in enumerate(names):
-        folded = _folded(name)
-        if _UNNAMED.fullmatch(folded):
-            continue
-        if folded in places:
-            both = f"{shown(names[places[folded]])} and {shown(name)}"
-            raise TableError(f"columns {both} have the same name, as case does not count")
-        places[folded] = place
-    return places
-
-
-def _identity(places: Mapping[str, int], record: Record, path: str) -> tuple[str, ...]:
-    """The columns that say which neuron a row is about."""
-    for identity in (("layer", "neuron"), ("id",), *((name,) for name in PUZZLES)):
-        if all(name in places for name in identity):
-            return identity
-    raise TableError(
-        f"{path}: no columns 'layer' and 'neuron', and no column 'id' or 'puzzle_name'; "
-        f"it has {listed(record.names)}"
-    )
-
-
-def _key(identity: Sequence[str], places: Mapping[str, int], record: Record) -> Key:
-    values = list(_values(identity, places, record))
-    if len(values) == 1:
-        at, value = values[0]
-        if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
-            raise TableError(f"{at} is {shown(value)}; expected the id of a sample")
-        id_ = (
-            puzzle_id(str(value).removeprefix(puzzle_id("")))
-            if identity[0] in PUZZLES
-            else str(value)
-        )
-        if fault := fault_of(id_):
-            raise TableError(f"{at} is {shown(value)}; expected the id of a sample, but it {fault}")
-        return id_
-    otherwise = "; leave out layer and neuron to go by id" if "id" in places else ""
-    layer, neuron = (_whole(value, at, otherwise) for at, value in values)
-    return layer, neuron
-
-
-def _values(
-    identity: Sequence[str], places: Mapping[str, int], record: Record
-) -> Iterator[tuple[str, object]]:
-    for name in identity:
-        if name not in places:
-            raise TableError(f"{record.where}: no field {name!r}, which the rows above have")
-        place = places[name]
-        yield f"{record.where}: field {shown(record.names[place])}", record.cells[place]
-
-
-def _whole(value: object, at: str, otherwise: str) -> int:
-    text = str(value).strip() if isinstance(value, str | int | float) else ""
-    text = "" if isinstance(value, bool) else text
-    if not _WHOLE.fullmatch(text):
-        raise TableError(f"{at} is {shown(value)}; expected a whole number from 0{otherwise}")
-    return int(text.partition(".")[0])
-
-
 def _number(text: str) -> bool:
     try:
         float(text)
     except ValueError:
         return False
     return True
-
-
-def named(key: Key) -> str:
-    """The neuron in words, as its row has it."""
-    return f"id {shown(key)}" if isinstance(key, str) else f"layer {key[0]}, neuron {key[1]}"

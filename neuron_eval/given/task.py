@@ -12,8 +12,9 @@ from neuron_eval.embedding import default_embedder
 from neuron_eval.given.dataset import adacs_dataset, read_references
 from neuron_eval.given.joining import Join
 from neuron_eval.given.origin import Origin, find_origin
+from neuron_eval.given.rows import named
 from neuron_eval.given.solver import given
-from neuron_eval.given.table import ExplanationTable, named
+from neuron_eval.given.table import ExplanationTable
 from neuron_eval.parameters import check_text, check_writable
 from neuron_eval.records import Reference
 from neuron_eval.scorers.adacs import adacs

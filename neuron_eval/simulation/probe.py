@@ -18,7 +18,7 @@ from neuron_eval.prompts.wording import Pack, PackError
 from neuron_eval.refused_parameters import room_given
 from neuron_eval.server_errors import raise_failure
 from neuron_eval.simulation.all_at_once import AllAtOnceSimulation
-from neuron_eval.simulation.asking import forget_logprobs, with_logprobs
+from neuron_eval.simulation.logprobs import forget_logprobs, with_logprobs
 from neuron_eval.simulation.per_token import NoLogprobsError
 from neuron_eval.simulation.prompt_logprobs import PromptLogprobsUnsupportedError
 

@@ -30,8 +30,8 @@ from neuron_eval.caching import cache_policy
 from neuron_eval.concurrently import once
 from neuron_eval.server_errors import raise_failure
 from neuron_eval.simulation.alignment import AlignmentError
-from neuron_eval.simulation.asking import ALTERNATIVES
 from neuron_eval.simulation.base import BrokenReplyError, UnreadableReplyError
+from neuron_eval.simulation.logprobs import ALTERNATIVES
 
 Read = Callable[[Sequence[Logprob]], Sequence[float]]
 """From the tokens of a prompt, with log-probabilities and alternatives, to numbers. Raises

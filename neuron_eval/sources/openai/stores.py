@@ -193,8 +193,7 @@ class FsspecStore:
             protocol = self.address.partition("://")[0]
             raise SourceError(
                 f"{self.address}: cannot be opened ({told(error)}); {protocol}:// may need a "
-                "package of "
-                "its own, for instance s3fs for s3://"
+                "package of its own, for instance s3fs for s3://"
             ) from error
         self._files, self._root = found[0], found[1].rstrip("/")
 
@@ -246,8 +245,7 @@ def _answering(address: str) -> Iterator[None]:
     except Exception as error:  # each file system has errors of its own
         raise SourceError(
             f"{address}: cannot be read ({type(error).__name__}: {told(error)}); look at the "
-            "address, "
-            "and at the credentials that its provider wants"
+            "address, and at the credentials that its provider wants"
         ) from error
 
 
