@@ -330,7 +330,7 @@ def test_repeats_go_and_excerpts_are_sorted():
     top = value["most_positive_activation_records"]
     value["most_positive_activation_records"] = [*reversed(top), top[0]]
     value["random_sample"].append(top[1])
-    assert parsed(value) == neuron(0, 1)
+    assert parsed(value) == replace(neuron(0, 1), repeated=2)
 
 
 def excerpt(**changes):
