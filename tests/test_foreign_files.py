@@ -117,7 +117,7 @@ RESULTS = results_json(0, 1, [("cats", 1)])
         ("n.zip", zipped("n.jsonl"), ("a zip archive; unpack it (unzip)",)),
         ("n.jsonl", zipped("n.jsonl"), ("a zip archive; unpack it (unzip)",)),
         ("n.xlsx", zipped("xl/workbook.xml"), ("a workbook of Excel; save its sheet as CSV",)),
-        ("n.json.gz", gzip.compress(b"{}"), ("packed by gzip", "gzip -d")),
+        ("n.json.gz", gzip.compress(b"{}", mtime=0), ("packed by gzip", "gzip -d")),
         ("n.arrow", b"\xff\xff\xff\xff\x10", ("a stream of Arrow", "to_parquet(FILE.parquet)")),
         ("n", b"PAR1", ("a Parquet file; give it a name that ends in .parquet",)),
         ("0_9.safetensors", b"\x20" + bytes(7) + b'{"a":1}', ("tensors", "folder that holds it")),

@@ -36,7 +36,7 @@ def is_neuronpedia(path: str) -> bool:
     place = Path(path)
     if place.is_dir():
         return bool(folders(place))
-    return place.suffix == ".json" and holds_features(names(head(path)))
+    return place.suffix == ".json" and place.is_file() and holds_features(names(head(path)))
 
 
 def open_neuronpedia(path: str) -> NeuronpediaSource:
