@@ -243,7 +243,8 @@ class Asker:
                     _REFUSED.add(self._model.api)
                     logger.warning(
                         f"{self._model} refused {asked} output tokens; where a server refuses so "
-                        f"many, fewer excerpts share a request. {failure.message}"
+                        "many, fewer excerpts share a request. Its server says: "
+                        f"{failure.message.partition('gave no usable reply: ')[2]}"
                     )
                 raise RoomRefusedError(failure.message, given) from error
 
