@@ -69,9 +69,11 @@ class RoomRefusedError(ModelError):
 class NoReadableReplyError(UnreadableReplyError):
     """No reply to a question could be read."""
 
-    def __init__(self, count: int, last: UnreadableReplyError) -> None:
-        """Keep how many replies there were, at least 1, and what was wrong with the last."""
+    def __init__(self, count: int, last: UnreadableReplyError, made: int) -> None:
+        """Keep how many replies there were, at least 1, what was wrong with the last, and how many
+        of them Inspect's cache did not answer."""
         self.count = count
+        self.made = made
         self.last = last
         super().__init__(
             str(last) if count == 1 else f"{count} unreadable replies, the last: {last}"
@@ -163,12 +165,12 @@ class Asker:
             asked = list(messages)
             for _ in range(attempts):
                 if made == attempts:
-                    raise NoReadableReplyError(count, problem)
+                    raise NoReadableReplyError(count, problem, made)
                 try:
                     output, config = await self._given_room(asked, config, cache, max_tokens)
                 except RoomRefusedError:
                     if count:  # a complaint makes the question longer than what was answered
-                        raise NoReadableReplyError(count, problem) from None
+                        raise NoReadableReplyError(count, problem, made) from None
                     raise
                 count += 1
                 try:
@@ -178,17 +180,17 @@ class Asker:
                 cached = came_from_cache(output)
                 made += not cached
                 if isinstance(problem, HopelessReplyError):
-                    raise NoReadableReplyError(count, problem)
+                    raise NoReadableReplyError(count, problem, made)
                 if starved(output) and config.max_tokens != self.settings(None).max_tokens:
                     config = self.settings(None)
                     continue
                 if isinstance(problem, BrokenReplyError) or (again is None and cached):
                     break
                 if again is None:
-                    raise NoReadableReplyError(count, problem)
+                    raise NoReadableReplyError(count, problem, made)
                 asked += [output.message] if output.choices else []
                 asked.append(ChatMessageUser(content=again(str(problem))))
-        raise NoReadableReplyError(count, problem)
+        raise NoReadableReplyError(count, problem, made)
 
     def _caches(self) -> list[CachePolicy | Literal[False]]:
         """The memories that are asked in turn: each may hold what cannot be read."""
