@@ -237,3 +237,17 @@ def test_a_later_run_asks_for_what_was_cut_off_in_at_most_four_requests_a_pack(w
     bad = False
     assert all(isinstance(outcome, Simulated) for outcome in simulate(model, five, 5, way, about))
     assert 0 < len(model.requests) - asked <= 4
+
+
+def test_what_was_read_apart_after_three_replies_is_not_asked_for_anew_by_a_later_run():
+    good = fake_simulator(ones, logprobs=False)
+
+    def respond(messages, config):
+        output = good.model.api._respond(messages, config)
+        return ModelOutput.from_content("m", output.completion.partition("\nB")[0])
+
+    model, about = fake(f"one-{next(FRESH)}", respond), f"cats {next(FRESH)}"
+    for _ in range(2):
+        outcomes = simulate(model, [["a", " b"], ["c", " d"]], 2, explanation=about)
+        assert all(isinstance(outcome, Simulated) for outcome in outcomes)
+        assert len(model.requests) == 4

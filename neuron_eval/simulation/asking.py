@@ -133,6 +133,7 @@ class Asker:
         max_tokens: int,
         attempts: int = ATTEMPTS,
         stop: Sequence[str] = (),
+        past: bool = True,
     ) -> R:
         """Ask, and ask again with what was wrong, so many times in all.
 
@@ -150,6 +151,8 @@ class Asker:
                 also those that only show it, by reasoning until they are cut off.
             attempts: How many requests may be made, at least 1.
             stop: Where a reply ends that goes on behind what was asked for.
+            past: Whether the question is asked past unreadable replies in the cache; if not, an
+                earlier run has asked smaller ones instead, whose replies are there.
 
         Returns:
             What ``read`` made of the first good reply.
@@ -190,6 +193,9 @@ class Asker:
                     raise NoReadableReplyError(count, problem, made)
                 asked += [output.message] if output.choices else []
                 asked.append(ChatMessageUser(content=again(str(problem))))
+            else:
+                if not past:
+                    break
         raise NoReadableReplyError(count, problem, made)
 
     def _caches(self) -> list[CachePolicy | Literal[False]]:

@@ -216,7 +216,7 @@ async def ask_pack(
             raise
 
     try:
-        await asker.ask(messages, read_rest, again, max_tokens, attempts, stop)
+        await asker.ask(messages, read_rest, again, max_tokens, attempts, stop, past=count == 1)
     except NoReadableReplyError as error:
         return [kept.get(i, error) for i in range(count)]
     return [kept[i] for i in range(count)]
