@@ -70,8 +70,13 @@ class NoReadableReplyError(UnreadableReplyError):
     """No reply to a question could be read."""
 
     def __init__(self, count: int, last: UnreadableReplyError, made: int) -> None:
-        """Keep how many replies there were, at least 1, what was wrong with the last, and how many
-        of them Inspect's cache did not answer."""
+        """Keep what was wrong with the last reply, and how many there were.
+
+        Args:
+            count: How many replies, at least 1.
+            last: What was wrong with the last.
+            made: How many of them Inspect's cache did not answer.
+        """
         self.count = count
         self.made = made
         self.last = last
