@@ -215,8 +215,10 @@ async def ask_pack(
                 raise HopelessReplyError(str(error)) from error
             raise
 
+    # after as many replies as may be an earlier run asked for smaller parts; after fewer, for none
+    past = count == 1 or attempts < ATTEMPTS
     try:
-        await asker.ask(messages, read_rest, again, max_tokens, attempts, stop, past=count == 1)
+        await asker.ask(messages, read_rest, again, max_tokens, attempts, stop, past)
     except NoReadableReplyError as error:
         return [kept.get(i, error) for i in range(count)]
     return [kept[i] for i in range(count)]
