@@ -36,9 +36,9 @@ _TOPIC = r"(?:explanation|answer|description|summary|response|sentence|completio
 _BEFORE = (
     rf"(?:[-*•–]|>++|\(?\d{{1,2}}[.)]){_NO_WORD}(?:\s++|$)",  # list, quotation
     rf"{_RULE}\n",
+    rf"#{{2,6}}+\s++{_OTHER_LABEL}:?+[ \t]*+\n\s*+",
     rf"#{{2,6}}+\s++{_NO_WORD}|#\s++(?=[*_]*+{_LABEL})",  # heading
     rf"[*_]*+\[?+{_LABEL}",
-    rf"#{{2,6}}+\s++{_OTHER_LABEL}:?+[ \t]*+\n\s*+",
     r"I(?:['’]d|\s++would)\s++be\s++(?:happy|glad)\s++to\s++(?:help|explain|assist)"
     r"[^.!:\n]{0,60}+[.!:]\s*+",
     r"(?:sure|certainly|of\s++course|absolutely|okay|got\s++it|understood)"
@@ -107,7 +107,7 @@ def _without_line_marks(text: str) -> str:
 
 def _peeled(text: str, patterns: Sequence[re.Pattern[str]]) -> str:
     start, end = 0, len(text.rstrip())
-    before = None
+    before, begun = None, False
     # Two places that move, and no shorter copies of the text: an answer may be nothing but marks.
     while (start, end) != before:
         before = (start, end)
@@ -119,11 +119,13 @@ def _peeled(text: str, patterns: Sequence[re.Pattern[str]]) -> str:
             end = line
             continue
         if (inside := _wrapped(text, start, end)) and not _is_mark(text, *inside, patterns):
-            start, end = inside
+            (start, end), begun = inside, True
             continue
         for pattern in patterns:
             if mark := pattern.match(text, start, end):
-                start = mark.end()
+                if begun and pattern is _MARKS[0]:  # it may be the first of a list
+                    return text[start:end]
+                start, begun = mark.end(), begun or pattern is not _MARKS[0]
     return text[start:end]
 
 
@@ -203,6 +205,7 @@ def _opening_patterns(opening: str) -> Iterator[re.Pattern[str]]:
     before = r"(?:\.\.\.|…)?+\s*+"
     if len(opening.split()) >= MANY:
         before += r"(?:[^\W\d_][^.!?:\n\"“”`{}<>#]{0,120}?(?:,|:|\bthat)\s++)?"
+        before += r"(?:(?:so\s++)?I\s++(?:think|believe)\s++)?+"
     yield re.compile(rf"{before}(?:{whole}|[\"“`']{whole}[\"”`'])", re.IGNORECASE)
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left as bisect
 
 # What is quoted is said as it stands: a neuron may be about "**".
 _PIECE = re.compile(
     r"(?P<quoted>\"[^\"\n]*+\"|“[^“”\n]*+”|(?<!`)`++[^`\n]++`++)"
     r"|(?P<blank>\n[ \t]*+\n)|(?P<mark>\*++|_++)"
 )
+_SUBJECT = re.compile(r"\b(?:asterisk|underscore|markdown|(?:bold|italic)s? text)", re.IGNORECASE)
+"""A word for the marks themselves."""
 _NAME = re.compile(r"\w++")
 _AROUND = frozenset(('""', "''", "``", "()", "[]", "{}", "<>", "“”", "‘’", "«»"))
 _BEGINS = "\"'`“‘«([{<-*_#>$\\"
@@ -21,11 +24,14 @@ def without_emphasis(text: str) -> str:
 
     Marks are a pair of equal length, outside quotation marks and code, within a paragraph, next to
     what they emphasise and not within a word: ``2**3 and 4**5``, ``**kwargs``, ``"**"``, ``(*)``
-    and ``*.py`` stay. So does a name between two pairs of underscores, such as ``__init__``.
+    and ``*.py`` stay. So does a name between two pairs of underscores, such as ``__init__``. Where
+    the text speaks of such marks, only what stands around a word for them is emphasis: in
+    ``asterisks, as in *word*`` the pair is what is said.
 
     Args:
         text: Any text.
     """
+    subjects = [word.start() for word in _SUBJECT.finditer(text)]
     opened: list[re.Match[str]] = []
     waiting: dict[str, int] = {}
     gone: list[tuple[int, int]] = []
@@ -42,7 +48,8 @@ def without_emphasis(text: str) -> str:
                 waiting[other[0]] -= 1
                 if other[0] == mark:
                     break
-            if not _is_name(text, other, piece):
+            shown = subjects and bisect(subjects, other.end()) == bisect(subjects, piece.start())
+            if not (shown or _is_name(text, other, piece)):
                 gone += [other.span(), piece.span()]
         elif _opens(text, piece):
             opened.append(piece)

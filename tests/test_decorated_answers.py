@@ -55,6 +55,16 @@ DECORATED = [
     "The final answer is: $\\boxed{the word cat.}$",
     "<answer>\nthe word cat.\n</answer>",
     "<b>the word cat.</b>",
+    "[EXPLANATION]: the word cat.",
+    "**Behavior:** the word cat.",
+    "**Neuron's main function**: the word cat.",
+    "## Behavior\n\nthe word cat.",
+    f"Of course! I'd be happy to help. {TAIL.capitalize()} the word cat.",
+    f"I think {TAIL} the word cat.",
+    "the word cat.<|im_end|>",
+    "**the word cat.**</s>",
+    "\ufeffthe word cat.\u200b",
+    "「the word cat.」",
 ]
 
 ABOUT_MARKS = [
@@ -93,6 +103,18 @@ ABOUT_MARKS = [
     "explanations of terms: definitions",
     "Answers to questions",
     "the final answer is given",
+    '"-"',
+    '"*"',
+    "`>`",
+    '"1."',
+    '"Explanation:"',
+    "`Sure!`",
+    "the token </s>",
+    "<|im_start|> and <|im_end|>",
+    "Behavior: its study",
+    "Patterns\nand forms",
+    "asterisks around a word, as in *word* or **word**",
+    "Markdown emphasis such as _word_",
 ]
 
 
@@ -104,6 +126,18 @@ def test_decorations_come_off(raw):
 @pytest.mark.parametrize("text", ABOUT_MARKS)
 def test_marks_that_an_explanation_is_about_stay(text):
     assert clean_explanation(text, OPENINGS) == text
+
+
+@pytest.mark.parametrize("mark", ["-", "*", "1.", "(2)", "•"])
+def test_a_list_loses_the_mark_of_each_item(mark):
+    for before in ("", f"{TAIL}:\n\n"):
+        raw = f"{before}{mark} **cats**\n{mark} dogs"
+        assert clean_explanation(raw, OPENINGS) == "cats\ndogs"
+
+
+@pytest.mark.parametrize("mark", ["-", "*", ">"])
+def test_a_mark_in_quotes_behind_the_opening_is_the_explanation(mark):
+    assert clean_explanation(f'{TAIL} "{mark}"', OPENINGS) == f'"{mark}"'
 
 
 def test_a_quotation_of_several_lines_loses_the_mark_of_each():

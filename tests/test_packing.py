@@ -26,7 +26,7 @@ LISTS = st.lists(
 )
 
 
-def simulate(simulator, excerpts, size, way="chat"):
+def simulate(simulator, excerpts, size, way="chat", explanation=None):
     asker = Asker(simulator.model, named=True, reasoning=False)
     simulation = WAYS[way](asker, getattr(default_pack(), way), size)
     made = [
@@ -34,7 +34,7 @@ def simulate(simulator, excerpts, size, way="chat"):
         for i, t in enumerate(excerpts)
     ]
     # an explanation of its own, as the same prompt would have the cached answer
-    return anyio.run(simulation, f"cats {next(FRESH)}", made)
+    return anyio.run(simulation, explanation or f"cats {next(FRESH)}", made)
 
 
 def ones(explanation, tokens):
@@ -213,3 +213,41 @@ def test_the_first_parts_of_packed_and_single_requests_are_the_same(size):
     assert {messages[0].text for messages in simulator.requests} == {default_pack().chat.system}
     users = [messages[1].text for messages in simulator.requests]
     assert all(user.startswith("Explanation of the neuron: it responds to") for user in users)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_later_run_asks_for_what_was_cut_off_in_at_most_four_requests_a_pack(way):
+    good = fake_simulator(ones, logprobs=False)
+    bad = True
+
+    def respond(messages, config):
+        output = good.model.api._respond(messages, config)
+        if bad:
+            half = output.completion[: len(output.completion) // 2]
+            return ModelOutput.from_content("m", half, stop_reason="max_tokens")
+        return output
+
+    model = fake(f"recovers-{next(FRESH)}", respond)
+    about = f"cats {next(FRESH)}"
+    five = [[f"a{i}", " b", " c", " d"] for i in range(5)]
+    before = simulate(model, five, 5, way, about)
+    assert any(isinstance(outcome, Failed) for outcome in before)
+    asked = len(model.requests)
+    assert asked <= 4
+    bad = False
+    assert all(isinstance(outcome, Simulated) for outcome in simulate(model, five, 5, way, about))
+    assert 0 < len(model.requests) - asked <= 4
+
+
+def test_what_was_read_apart_after_three_replies_is_not_asked_for_anew_by_a_later_run():
+    good = fake_simulator(ones, logprobs=False)
+
+    def respond(messages, config):
+        output = good.model.api._respond(messages, config)
+        return ModelOutput.from_content("m", output.completion.partition("\nB")[0])
+
+    model, about = fake(f"one-{next(FRESH)}", respond), f"cats {next(FRESH)}"
+    for _ in range(2):
+        outcomes = simulate(model, [["a", " b"], ["c", " d"]], 2, explanation=about)
+        assert all(isinstance(outcome, Simulated) for outcome in outcomes)
+        assert len(model.requests) == 4

@@ -50,6 +50,18 @@ class Refused(Exception):
         ("Input validation error: `temperature` must be strictly positive", "temperature"),
         ("Unrecognized request argument supplied: top_p", "top_p"),
         ("temperature and max_tokens are not supported", "temperature"),
+        ("Unrecognized request argument supplied: stop", "stop_seqs"),
+        ("Unsupported parameters: foo, stop, bar", "stop_seqs"),
+        ("Model grok-4 does not support parameter stop.", "stop_seqs"),
+        ("Unsupported: please stop", None),
+        (
+            "`temperature` may only be set to 1 when thinking is enabled or in adaptive mode.",
+            "temperature",
+        ),
+        (
+            "`top_p` must be greater than or equal to 0.95 or unset when thinking is enabled.",
+            "top_p",
+        ),
         ("logprobs are not supported", None),
         ("Invalid 'temperature': expected a value <= 2, but got 3 instead.", None),
         ("max_tokens is too large: 60. This model supports at most 40 completion tokens.", None),
@@ -100,6 +112,18 @@ def test_only_what_was_sent_can_be_refused_and_the_servers_own_field_counts_firs
         ("The maximum tokens you requested exceeds the model limit of 4096", 5184, 4096),
         ("Requests with max_tokens > 4096 must have stream=true", 5184, 4096),
         ("max_tokens is too large", 5184, 2592),
+        (
+            "This model's maximum context length is 4096 tokens. However, you requested 6184 "
+            "tokens (1000 in the messages, 5184 in the completion).",
+            5184,
+            2592,
+        ),
+        (
+            "This model's maximum context length is 4096 tokens. However, your messages resulted "
+            "in 5000 tokens.",
+            5184,
+            None,
+        ),
         ("Unsupported parameter: 'max_tokens' is not supported with this model.", 5184, None),
         ("the prompt is too large", 5184, None),
     ],
@@ -118,6 +142,8 @@ def test_what_one_prompt_leaves_is_no_limit_of_the_model():
     assert not limits_model(left, 5184)
     assert not limits_model(Refused("max_tokens is too large"), 5184)
     assert limits_model(Refused("max_tokens must be less than or equal to 4096"), 5184)
+    groq = "`max_tokens` must be less than or equal to `4096`, the maximum value for `max_tokens` "
+    assert limits_model(Refused(groq + "is less than the `context_window` for this model"), 5184)
 
 
 # Over HTTP

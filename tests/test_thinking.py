@@ -83,6 +83,10 @@ def test_thinking_between_the_marks_of_every_family_is_left_out(opening, closing
         ("Let me see.\n<think>a</think>cat", "cat"),
         ('<think>It writes "</think>" often.</think>cat', "cat"),
         ('the words "dog" and "cat"</think>"cat"', '"cat"'),
+        ("It is about cats. </think> cats", "cats"),
+        ("It is about\ncats </think> cats", "cats"),
+        ("<think> cats and </think> and dogs", "and dogs"),
+        ("<answer>cats", "cats"),
     ],
 )
 def test_what_stands_around_the_answer_is_left_out_too(reply, answer):
@@ -104,6 +108,12 @@ def test_a_reply_that_ends_within_its_thinking_has_no_answer(reply):
         'tokens in "<b></think>" and the like',
         "</think>, </answer> and other closing tags",
         "the token </think>.",
+        "tags such as <think> and </think>",
+        "closing tags like </think> and </answer>",
+        "<think> tags",
+        "</think> tags",
+        "<analysis> and <reason> elements",
+        "<response> elements",
         "analysis of data and thoughts",
         "the end of sequence </s>",
     ],

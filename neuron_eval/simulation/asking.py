@@ -60,9 +60,16 @@ class RoomRefusedError(ModelError):
 class NoReadableReplyError(UnreadableReplyError):
     """No reply to a question could be read."""
 
-    def __init__(self, count: int, last: UnreadableReplyError) -> None:
-        """Keep how many replies there were, at least 1, and what was wrong with the last."""
+    def __init__(self, count: int, last: UnreadableReplyError, made: int) -> None:
+        """Keep what was wrong with the last reply, and how many there were.
+
+        Args:
+            count: How many replies, at least 1.
+            last: What was wrong with the last.
+            made: How many of them Inspect's cache did not answer.
+        """
         self.count = count
+        self.made = made
         self.last = last
         super().__init__(
             str(last) if count == 1 else f"{count} unreadable replies, the last: {last}"
@@ -122,6 +129,7 @@ class Asker:
         max_tokens: int,
         attempts: int = ATTEMPTS,
         stop: Sequence[str] = (),
+        past: bool = True,
     ) -> R:
         """Ask, and ask again with what was wrong, so many times in all.
 
@@ -139,6 +147,8 @@ class Asker:
                 also those that only show it, by reasoning until they are cut off.
             attempts: How many requests may be made, at least 1.
             stop: Where a reply ends that goes on behind what was asked for.
+            past: Whether the question is asked past unreadable replies in the cache; if not, an
+                earlier run has asked smaller ones instead, whose replies are there.
 
         Returns:
             What ``read`` made of the first good reply.
@@ -154,12 +164,12 @@ class Asker:
             asked = list(messages)
             for _ in range(attempts):
                 if made == attempts:
-                    raise NoReadableReplyError(count, problem)
+                    raise NoReadableReplyError(count, problem, made)
                 try:
                     output, config = await self._given_room(asked, config, cache, max_tokens)
                 except RoomRefusedError:
                     if count:  # a complaint makes the question longer than what was answered
-                        raise NoReadableReplyError(count, problem) from None
+                        raise NoReadableReplyError(count, problem, made) from None
                     raise
                 count += 1
                 try:
@@ -169,17 +179,20 @@ class Asker:
                 cached = came_from_cache(output)
                 made += not cached
                 if isinstance(problem, HopelessReplyError):
-                    raise NoReadableReplyError(count, problem)
+                    raise NoReadableReplyError(count, problem, made)
                 if starved(output) and config.max_tokens != self.settings(None).max_tokens:
                     config = self.settings(None)
                     continue
                 if isinstance(problem, BrokenReplyError) or (again is None and cached):
                     break
                 if again is None:
-                    raise NoReadableReplyError(count, problem)
+                    raise NoReadableReplyError(count, problem, made)
                 asked += [output.message] if output.choices else []
                 asked.append(ChatMessageUser(content=again(str(problem))))
-        raise NoReadableReplyError(count, problem)
+            else:
+                if not past:
+                    break
+        raise NoReadableReplyError(count, problem, made)
 
     def _caches(self) -> list[CachePolicy | Literal[False]]:
         """The memories that are asked in turn: each may hold what cannot be read."""
@@ -234,7 +247,8 @@ class Asker:
                     _REFUSED.add(self._model.api)
                     logger.warning(
                         f"{self._model} refused {asked} output tokens; where a server refuses so "
-                        f"many, fewer excerpts share a request. {failure.message}"
+                        "many, fewer excerpts share a request. Its server says: "
+                        f"{failure.message.partition('gave no usable reply: ')[2]}"
                     )
                 raise RoomRefusedError(failure.message, given) from error
 

@@ -135,8 +135,8 @@ class Packs:
         failed = {i: part for i, part in enumerate(parts) if not isinstance(part, Simulated)}
         if not failed or len(group) == 1:
             return parts
-        # what Inspect's cache answered counts among the replies, and costs nothing
-        left -= min(attempts, max(part.count for part in failed.values()))
+        # what Inspect's cache answered costs nothing, so that a later run asks for what is unread
+        left -= max(part.made for part in failed.values())
         smaller = [list(failed)]
         if len(failed) == len(group):
             smaller = grouped(list(failed), -(-len(group) // 2))
@@ -168,7 +168,9 @@ def _replaced(parts: Sequence[Asked], later: Mapping[int, Asked]) -> list[Asked]
 def _later(before: Asked, after: Asked) -> Asked:
     """What is known of an excerpt that was asked for twice."""
     if isinstance(before, NoReadableReplyError) and isinstance(after, NoReadableReplyError):
-        return NoReadableReplyError(before.count + after.count, after.last)
+        return NoReadableReplyError(
+            before.count + after.count, after.last, before.made + after.made
+        )
     return after
 
 
@@ -213,8 +215,10 @@ async def ask_pack(
                 raise HopelessReplyError(str(error)) from error
             raise
 
+    # after as many replies as may be an earlier run asked for smaller parts; after fewer, for none
+    past = count == 1 or attempts < ATTEMPTS
     try:
-        await asker.ask(messages, read_rest, again, max_tokens, attempts, stop)
+        await asker.ask(messages, read_rest, again, max_tokens, attempts, stop, past)
     except NoReadableReplyError as error:
         return [kept.get(i, error) for i in range(count)]
     return [kept[i] for i in range(count)]
