@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from logging import getLogger
 from typing import Literal, TypeVar
-from weakref import WeakKeyDictionary, WeakSet
 
 from inspect_ai.model import (
     CachePolicy,
@@ -13,7 +11,6 @@ from inspect_ai.model import (
     ChatMessageUser,
     GenerateConfig,
     Model,
-    ModelAPI,
     ModelOutput,
 )
 from inspect_ai.model._generate_config import (
@@ -29,32 +26,18 @@ from neuron_eval.simulation.base import (
     UnreadableReplyError,
 )
 from neuron_eval.simulation.logprobs import forget_logprobs, with_logprobs
+from neuron_eval.simulation.room import (
+    LEAST_OUTPUT,
+    RoomRefusedError,
+    most_output,
+    note_refusal,
+)
 from neuron_eval.thinking import starved
 
 R = TypeVar("R")
 
 ATTEMPTS = 3
 """How often one question is asked: once, and again twice."""
-
-LEAST_OUTPUT = 16
-"""The least room that OpenAI's Responses API accepts for a reply."""
-
-_MOST_OUTPUT: WeakKeyDictionary[ModelAPI, int] = WeakKeyDictionary()
-"""How many output tokens a model's server gives, where it refused to give as many as wanted."""
-
-_REFUSED: WeakSet[ModelAPI] = WeakSet()
-"""Models whose server refused a number of output tokens without naming a limit of the model."""
-
-logger = getLogger(__name__)
-
-
-class RoomRefusedError(ModelError):
-    """A server does not give as many output tokens as a request asked for."""
-
-    def __init__(self, message: str, given: int) -> None:
-        """Keep what the server said, as a sentence, and how many tokens may be asked for."""
-        self.given = given
-        super().__init__(message)
 
 
 class NoReadableReplyError(UnreadableReplyError):
@@ -101,7 +84,7 @@ class Asker:
     def most(self) -> int | None:
         """The most output tokens that a request may ask for, by user and server; None if any."""
         user = self._model.config.max_tokens or active_generate_config().max_tokens
-        limits = [limit for limit in (user, _MOST_OUTPUT.get(self._model.api)) if limit]
+        limits = [limit for limit in (user, most_output(self._model)) if limit]
         return None if self._reasoning else min(limits, default=None)
 
     def settings(self, max_tokens: int | None, stop: Sequence[str] = ()) -> GenerateConfig:
@@ -241,25 +224,10 @@ class Asker:
             except ModelError as failure:
                 if not asked or not given or given < LEAST_OUTPUT or self._reasoning:
                     raise
-                if limits_model(error, asked):
-                    self._learn(given)
-                elif self._model.api not in _REFUSED:
-                    _REFUSED.add(self._model.api)
-                    logger.warning(
-                        f"{self._model} refused {asked} output tokens; where a server refuses so "
-                        "many, fewer excerpts share a request. Its server says: "
-                        f"{failure.message.partition('gave no usable reply: ')[2]}"
-                    )
+                note_refusal(
+                    self._model, asked, given if limits_model(error, asked) else None, failure
+                )
                 raise RoomRefusedError(failure.message, given) from error
-
-    def _learn(self, given: int) -> None:
-        """Remember the most output tokens that the model's server gives, and say so once."""
-        if given < _MOST_OUTPUT.get(self._model.api, given + 1):
-            _MOST_OUTPUT[self._model.api] = given
-            logger.warning(
-                f"{self._model} gives at most {given} output tokens a reply; where excerpts may "
-                "need more together, fewer of them share a request"
-            )
 
 
 def _read_once(output: ModelOutput, read: Callable[[ModelOutput], R]) -> R:

@@ -25,7 +25,6 @@ from neuron_eval.simulation.asking import (
     ATTEMPTS,
     Asker,
     NoReadableReplyError,
-    RoomRefusedError,
 )
 from neuron_eval.simulation.base import (
     BrokenReplyError,
@@ -36,6 +35,7 @@ from neuron_eval.simulation.base import (
     UnreadableReplyError,
 )
 from neuron_eval.simulation.reading import cut_off
+from neuron_eval.simulation.room import RoomRefusedError
 
 T = TypeVar("T")
 
