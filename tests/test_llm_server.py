@@ -243,5 +243,6 @@ def run(simulation, grammar, wire, neurons, options):
     task = summary(
         neurons=neurons, excerpts=1, simulation=simulation, calibration="none", **options
     )
-    (log,) = eval(task, model=explainer.model, model_roles={"simulator": simulator})
+    # Without a bound Inspect would wait for a server that died for ever.
+    (log,) = eval(task, model=explainer.model, model_roles={"simulator": simulator}, max_retries=3)
     return log, explainer
