@@ -42,7 +42,6 @@ _SPELLED = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 
 _GUARDED: WeakSet[ModelAPI] = WeakSet()
 
-
 _LEFT_OUT: dict[tuple[str, str, str], set[Parameter]] = {}
 """By provider, model and address: the parameters that the server refuses."""
 

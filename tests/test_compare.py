@@ -5,6 +5,7 @@ import json
 import socket
 from dataclasses import replace
 from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 import pytest
 from click.testing import CliRunner
@@ -18,7 +19,7 @@ from neuron_eval.compare.elsewhere import expected, is_elsewhere
 from neuron_eval.compare.estimate import Range, cost, estimate
 from neuron_eval.compare.plan import FORMATS, make_plan, named
 from neuron_eval.compare.present import assumptions, between, money, number, total
-from neuron_eval.compare.running import LONG
+from neuron_eval.compare.running import LONG, served_here
 from neuron_eval.compare.sizes import Counted, Embedded, count
 from neuron_eval.compare.ways import EXPLANATION, Size, chat_reply, requests, sparse_reply
 from neuron_eval.dataset import neuron_set
@@ -565,6 +566,38 @@ def test_failed_samples_are_tried_again_within_one_run(neurons, log_dir, fakes):
     done = invoke(*asking(neurons, log_dir, "--yes", "--no-report"))
     assert done.exit_code == 0, done.output
     assert len(fakes.explainer.requests) == 4
+
+
+@pytest.mark.parametrize(
+    ("address", "here"),
+    [
+        ("http://127.0.0.1:8080/v1", True),
+        ("http://localhost:8080/v1", True),
+        ("http://[::1]:8080/v1", True),
+        ("http://192.0.2.7:8080/v1", False),
+        ("https://localhost.example.org/v1", False),
+    ],
+)
+def test_a_server_of_this_machine_is_told_by_its_address(monkeypatch, address, here):
+    monkeypatch.setenv("MINE_BASE_URL", address)
+    monkeypatch.setenv("MINE_API_KEY", "none")
+    # Inspect keeps a model, and its address, by name
+    assert served_here(f"openai-api/mine/{urlsplit(address).hostname}") is here
+
+
+@pytest.mark.parametrize(
+    ("here", "options", "at_once"),
+    [(True, (), 1), (True, ("--max-tasks", "2"), 2), (False, (), None)],
+)
+def test_formats_run_one_after_the_other_where_the_server_is_on_this_machine(
+    neurons, log_dir, fakes, monkeypatch, here, options, at_once
+):
+    monkeypatch.setattr("neuron_eval.compare.running.served_here", lambda model: here)
+    done = invoke(*asking(neurons, log_dir, "--yes", "--no-report", *options))
+    assert done.exit_code == 0, done.output
+    (info,) = list_eval_logs(log_dir)
+    wanted = read_eval_log(info, header_only=True).eval.config.max_tasks
+    assert wanted == at_once if at_once else wanted != 1
 
 
 def test_more_epochs_are_added_to_those_that_are_done(neurons, log_dir, fakes):

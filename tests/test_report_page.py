@@ -172,6 +172,16 @@ def test_an_ignored_token_has_no_level_and_is_not_on_the_scale():
     assert (left["levels"], left["high"]) == (["000a"], 0.5)
 
 
+def test_runs_that_ignore_different_tokens_share_an_excerpt_and_its_whole_truth():
+    one = excerpt()
+    values = (one.record.activations[0], 0.0, *one.record.activations[2:])
+    blind = replace(one, record=replace(one.record, activations=values, ignored=(1,)))
+    results = [neuron(1, predicted=(blind,)), neuron(1, predicted=(one,))]
+    excerpts, (left, whole) = heat(results)
+    assert [e["true"] for e in excerpts] == [e["true"] for e in heat(results[1:])[0]]
+    assert (left["levels"], whole["levels"]) == (["000a"], ["0a03"])
+
+
 def test_an_excerpt_whose_simulation_is_not_finite_has_no_values():
     broken = excerpt("top 6", TOKENS, (0, 0, 0, 1), (0, float("nan"), 0, 0))
     _, simulated = heat([neuron(1, predicted=(excerpt(), broken))])

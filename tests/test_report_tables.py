@@ -589,6 +589,17 @@ def test_a_label_names_the_settings_that_differ_and_no_others():
     assert [label(run, runs) for run in runs] == ["original, seed=1", "original, seed=2"]
 
 
+def test_a_setting_that_is_a_list_is_named_as_it_is_typed():
+    runs = [
+        replace(made_run(), identity=json.dumps({"neurons": {"ignore_tokens": tokens}}))
+        for tokens in ([], ["<bos>", "<pad>"])
+    ]
+    assert [label(run, runs) for run in runs] == [
+        "original, ignore_tokens=none",
+        "original, ignore_tokens=<bos>,<pad>",
+    ]
+
+
 def test_a_rater_is_told_from_others_of_the_name_by_excerpts_or_number():
     def rater(log, excerpts, name="human/ann"):
         return Rater(log, name, (), excerpts, "", "", ())

@@ -183,6 +183,8 @@ def _differing(run: Run, same: Sequence[Run]) -> list[str]:
 def _flat(place: str, value: Any) -> list[tuple[str, str]]:
     if isinstance(value, dict):
         return [pair for k, v in value.items() for pair in _flat(f"{place} {k}".strip(), v)]
+    if isinstance(value, list):
+        return [(place, ",".join(map(str, value)) or "none")]
     return [(place, str(value))]
 
 

@@ -14,8 +14,6 @@ from neuron_eval.simulation.present import background, counted_or
 LEVELS = "0123456789a"
 """One character a level: 0 is nothing, ``a`` the highest of the neuron."""
 
-_Key = tuple[str, tuple[str, ...], tuple[float, ...]]
-
 
 def heat(results: Sequence[NeuronResult | None]) -> tuple[list[dict[str, Any]], list[Any]]:
     """Excerpts with the truth, each once, and what every run simulated for them.
@@ -32,11 +30,13 @@ def heat(results: Sequence[NeuronResult | None]) -> tuple[list[dict[str, Any]], 
         for each run either None or a dict of ``low``, ``high`` and ``levels``, which for each
         excerpt holds a level a token, or None where the run has no values.
     """
-    excerpts: dict[_Key, Predicted] = {}
-    for result in results:
-        for one in result.predicted if result else ():
-            excerpts.setdefault(_key(one), one)
-    peak = max((v for one in excerpts.values() for v in one.record.activations), default=0.0)
+    excerpts: list[Predicted] = []
+    # First those that ignore least, whose truth is whole.
+    every = [one for result in results if result for one in result.predicted]
+    for one in sorted(every, key=lambda one: len(one.record.ignored)):
+        if not any(_same(one, other) for other in excerpts):
+            excerpts.append(one)
+    peak = max((v for one in excerpts for v in one.record.activations), default=0.0)
     drawn = [
         {
             "name": visible(one.excerpt),
@@ -44,9 +44,9 @@ def heat(results: Sequence[NeuronResult | None]) -> tuple[list[dict[str, Any]], 
             "peak": short(one.record.peak),
             "true": levels(one.record.activations, 0.0, peak),
         }
-        for one in excerpts.values()
+        for one in excerpts
     ]
-    return drawn, [_simulated(result, list(excerpts)) for result in results]
+    return drawn, [_simulated(result, excerpts) for result in results]
 
 
 def levels(values: Sequence[float], low: float, high: float) -> str:
@@ -60,7 +60,7 @@ def short(value: float) -> float:
     return float(f"{value:.3g}")
 
 
-def _simulated(result: NeuronResult | None, order: Sequence[_Key]) -> dict[str, Any] | None:
+def _simulated(result: NeuronResult | None, order: Sequence[Predicted]) -> dict[str, Any] | None:
     known = [one for one in result.predicted if all(map(isfinite, one.expected))] if result else []
     if not known:
         return None
@@ -68,16 +68,23 @@ def _simulated(result: NeuronResult | None, order: Sequence[_Key]) -> dict[str, 
     if not expected:
         return None
     low, high = background(expected), max(expected)
-    by_excerpt = {
-        _key(one): levels(counted_or(low, one.record, one.expected), low, high) for one in known
-    }
-    return {
-        "low": short(low),
-        "high": short(high),
-        "levels": [by_excerpt.get(key) for key in order],
-    }
+
+    def of(excerpt: Predicted) -> str | None:
+        mine = (one for one in known if _same(one, excerpt))
+        return next((levels(counted_or(low, o.record, o.expected), low, high) for o in mine), None)
+
+    return {"low": short(low), "high": short(high), "levels": list(map(of, order))}
 
 
-def _key(one: Predicted) -> _Key:
-    """Runs may have been dealt other excerpts under one name, so the name is not enough."""
-    return one.excerpt, one.record.tokens, one.record.activations
+def _same(one: Predicted, other: Predicted) -> bool:
+    """Whether two runs mean one excerpt, whichever of its tokens each ignores.
+
+    Runs may have been dealt other excerpts under one name, so the name is not enough.
+    """
+    a, b = one.record, other.record
+    ignored = {*a.ignored, *b.ignored}
+    return (one.excerpt, a.tokens) == (other.excerpt, b.tokens) and all(
+        x == y
+        for i, (x, y) in enumerate(zip(a.activations, b.activations, strict=True))
+        if i not in ignored
+    )
