@@ -140,7 +140,7 @@ def test_the_bundled_pack_costs_less_than_the_published_way():
 def test_the_bundled_pack_hides_some_activations_and_shows_others_of_every_few_shot_neuron():
     parts = all_at_once_prompt("x", ("a",), PACK.all_at_once, PACK.few_shot)
     neurons = parts[0].split("\nNeuron ")[1:-1]
-    assert len(neurons) == len(PACK.few_shot) == 3
+    assert len(neurons) == len(PACK.few_shot) == 6
     for text in neurons:
         shown = [line.rpartition("\t")[2] for line in text.split("\n") if "\t" in line]
         hidden = shown.count("unknown")

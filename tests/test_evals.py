@@ -115,7 +115,7 @@ def test_the_explainer_is_asked_once_as_published(neurons):
     assert len(explainer.requests) == 3
     config = explainer.configs[0]
     assert (config.temperature, config.top_p, config.max_tokens) == (1.0, 1.0, 60)
-    assert [m.role for m in explainer.requests[0]] == ["system", *["user", "assistant"] * 3, "user"]
+    assert [m.role for m in explainer.requests[0]] == ["system", *["user", "assistant"] * 6, "user"]
 
 
 def test_what_the_user_sets_beats_what_was_published(neurons):
@@ -408,7 +408,7 @@ def test_a_model_that_reasons_in_secret_gets_more_room(neurons):
     log = run(task("summary", neurons=neurons), explainer=fake("thinker", thinker), limit=1)
     assert asked == [60, None]
     assert log.samples[0].output.completion == "the word cat"
-    assert len(log.samples[0].messages) == 9
+    assert len(log.samples[0].messages) == 15
 
 
 def test_an_eval_can_be_scored_again_by_another_simulator(neurons):

@@ -240,7 +240,7 @@ def test_without_boundaries_the_cutoff_is_half_the_peak_shown():
 
 def test_the_opening_of_the_answer_carries_the_neurons_number():
     openings = opening_phrases("summary", default_pack())
-    assert openings == ("Neuron 4, in one sentence: it responds to", "it responds to")
+    assert openings == ("Neuron 7, in one sentence: it responds to", "it responds to")
 
 
 def test_marks_and_tokens_that_are_not_as_many_are_refused():

@@ -95,15 +95,22 @@ def test_a_pack_without_few_shot_neurons_starts_at_number_one(tmp_path):
     assert roles == ["system", "user"]
 
 
-def test_the_bundled_pack_has_every_format_and_three_neurons_of_two_excerpts():
+def test_the_bundled_pack_has_every_format_and_six_neurons_of_two_excerpts():
     pack = default_pack()
     assert set(format_names()) <= set(pack.formats)
-    assert [len(neuron.excerpts) for neuron in pack.few_shot] == [2, 2, 2]
+    assert [len(neuron.excerpts) for neuron in pack.few_shot] == [2] * 6
     for neuron in pack.few_shot:
         assert not neuron.explanation.endswith(".")
         for excerpt in neuron.excerpts:
             assert any(value > 1 for value in excerpt.activations)
     assert len({pack.wording(name).system for name in format_names()}) == len(format_names())
+
+
+def test_the_pack_of_before_is_there_as_it_was():
+    pack = load_pack("neuron_eval-2")
+    assert (pack.name, pack.version, len(pack.few_shot)) == ("neuron_eval", "2", 3)
+    assert pack.sha256 == "31894baaef0fefafa1c1d07109ab7c0b712e7ccdc53da1d240f9493513e7b91a"
+    assert pack.wording("summary") == default_pack().wording("summary")
 
 
 def test_a_format_that_the_pack_lacks_is_refused(tmp_path):

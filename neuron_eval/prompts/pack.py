@@ -64,23 +64,32 @@ from neuron_eval.prompts.wording import ChatWording, Pack, PackError, SparseWord
 from neuron_eval.shown import shortened, shown
 from neuron_eval.surrogates import replace_surrogates
 
+EARLIER = ("neuron_eval-2",)
+"""Packs that shipped before, so that what was measured with them can be measured again; each name
+stands for a file."""
+
 LABEL = 200
 """The longest name or version, in characters."""
 
 
 def default_pack() -> Pack:
     """The pack that ships with the package."""
-    return _parse(resources.files("neuron_eval.prompts").joinpath("default.yaml").read_bytes(), "")
+    return load_pack(None)
 
 
 def load_pack(path: str | None) -> Pack:
-    """Read and check a pack; ``None`` is the one that ships.
+    """Read and check a pack.
+
+    Args:
+        path: The file; a name in `EARLIER` for one that shipped before, None for the one that
+            ships.
 
     Raises:
         PackError: The file cannot be read or breaks the schema.
     """
-    if path is None:
-        return default_pack()
+    if path is None or path in EARLIER:
+        shipped = resources.files("neuron_eval.prompts").joinpath(f"{path or 'default'}.yaml")
+        return _parse(shipped.read_bytes(), "")
     if not isinstance(path, str):
         raise PackError(f"pack={shown(path)}: expected a file")
     if replace_surrogates(path) != path:

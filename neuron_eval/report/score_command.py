@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from inspect_ai.log import EvalLog
     from inspect_ai.model import Model
 
+AT_LEAST_1 = click.IntRange(min=1)
 SCORED = "-scored"
 """Stands behind a log's name where scores were added to a copy of it."""
 
@@ -22,12 +23,12 @@ SCORED = "-scored"
 @click.argument("logs", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--simulator", help="The model that simulates, such as openai/gpt-4o-mini.")
 @click.option("--base-url", help="The simulator's server, if it is not its provider's own.")
+@click.option("--max-connections", type=AT_LEAST_1, help="Requests at once to the simulator.")
 @click.option("--simulation", default="auto", show_default=True, help="How to simulate.")
 @click.option("--calibration", default="linear", show_default=True)
-@click.option("--excerpts-per-call", type=click.IntRange(min=1), help="For chat and sparse.")
+@click.option("--excerpts-per-call", type=AT_LEAST_1, help="For chat and sparse.")
 @click.option(
     "--pack",
-    type=click.Path(exists=True, dir_okay=False),
     help="The prompt pack to simulate with; name the log's own again if it had one.",
 )
 @click.option("--name", help="What the score is called; made of simulator and way otherwise.")
@@ -36,6 +37,7 @@ def score(
     logs: tuple[Path, ...],
     simulator: str | None,
     base_url: str | None,
+    max_connections: int | None,
     simulation: str,
     calibration: str,
     excerpts_per_call: int | None,
@@ -60,7 +62,7 @@ def score(
         raise click.UsageError(str(error)) from error
     if simulator is None and way != "embedding":
         raise click.UsageError("name a --simulator, or use --simulation embedding")
-    model = None if simulator is None else _model(simulator, base_url)
+    model = None if simulator is None else _model(simulator, base_url, max_connections)
     called = name or score_name(simulator, way)
     added = 0
     targets = [target for _, target in _pairs(logs, overwrite)]
@@ -146,12 +148,13 @@ def _line(log: EvalLog, name: str, target: str) -> str:
     )
 
 
-def _model(name: str, base_url: str | None) -> Model:
+def _model(name: str, base_url: str | None, max_connections: int | None) -> Model:
     """The simulator; a missing key or package, or an unknown provider, is the user's to mend."""
-    from inspect_ai.model import get_model
+    from inspect_ai.model import GenerateConfig, get_model
     from rich.text import Text
 
     try:
-        return get_model(name, base_url=base_url)
+        config = GenerateConfig(max_connections=max_connections)
+        return get_model(name, config=config, base_url=base_url)
     except Exception as error:
         raise click.ClickException(f"{name}: {Text.from_markup(str(error)).plain}") from error

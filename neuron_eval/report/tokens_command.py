@@ -13,7 +13,7 @@ import click
 @click.option("--model", help="Count as this OpenAI model does, for instance gpt-4o.")
 @click.option("--encoding", help="Count with this tiktoken encoding, for instance cl100k_base.")
 @click.option("--cutoff-quantile", type=click.IntRange(min=0), default=2, show_default=True)
-@click.option("--pack", type=click.Path(exists=True, dir_okay=False), help="A prompt pack.")
+@click.option("--pack", help="A prompt pack.")
 @click.option("--on-short", type=click.Choice(["error", "skip"]), default="error")
 @click.option("--on-dead", type=click.Choice(["skip", "error", "keep"]), default="skip")
 @click.option("--ignore-tokens", multiple=True, help="A token, or special; again for another.")
