@@ -1,13 +1,14 @@
 # make demo   set up, explain the bundled neurons with all five formats, write the report
 # make test   set up, check style and types, run every test
 # make .venv  set up only
+# make study  explain and judge with MODEL=PROVIDER/MODEL what docs/study.md tells (hours; goes on)
 # make mutate make each module that makes numbers wrong, place by place: a test must fail (an hour)
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 EXTRAS ?= local,test,check
 BIN := .venv/bin
 
-.PHONY: .venv demo test check mutate readme reliability clean
+.PHONY: .venv demo test check study mutate readme reliability clean
 
 .venv: .venv/installed
 
@@ -31,6 +32,10 @@ check: .venv
 	cp -r neuron_eval build/types/neuron_eval
 	cp -r scorers tasks build/types/neuron_eval/
 	cd build/types && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p neuron_eval
+
+study: .venv
+	$(BIN)/python benchmarks/study/run.py $(or $(MODEL),$(error name a model: MODEL=PROVIDER/MODEL))
+	$(BIN)/python benchmarks/study/tables.py
 
 mutate: .venv
 	$(BIN)/python benchmarks/mutate.py

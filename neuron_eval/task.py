@@ -24,7 +24,7 @@ from neuron_eval.sources.choosing import parse_choice
 from neuron_eval.usage_error import UsageError, usage_errors
 from neuron_eval.viewer import viewer_config
 
-VERSION = "2-A"
+VERSION = "3-A"
 """Comparability and interface: scores of different numbers cannot be compared."""
 
 NO_SIMULATION = "none"

@@ -17,8 +17,14 @@ def adacs() -> Scorer:
 
     The value is in [-1, 1]; both texts are embedded as they are. The embedder is the model role
     ``embedder``. A neuron without a reference is unscored. An empty or refused explanation
-    scores 0, with the reason. The metadata hold the mean cosine with other neurons' references:
-    the level that an unrelated explanation reaches, without which the value says little.
+    scores 0, with the reason.
+
+    It rewards naming words: of the bundled references, said again as a list of words and as a right
+    sentence without examples, the list gets .16 more (docs/study.md). So it compares explanations
+    of one style, and can prefer a list that understands nothing.
+
+    The metadata hold the mean cosine with other neurons' references: the level that an unrelated
+    explanation reaches, without which the value says little.
     """
 
     async def score(state: TaskState, target: Target) -> Score:

@@ -158,6 +158,7 @@ def _notes(compared: Mapping[str, Compared], by: str | None) -> list[str]:
     if ADACS in compared:
         notes.append(
             f"{UNRELATED}: the same explanations with other neurons' references; an AdaCS that is "
-            "not above it says nothing."
+            "not above it says nothing. AdaCS rewards naming words: compare explanations of one "
+            "style only."
         )
     return notes
