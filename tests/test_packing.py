@@ -11,6 +11,7 @@ from neuron_eval.records import ActivationRecord, Excerpt
 from neuron_eval.simulation.asking import Asker
 from neuron_eval.simulation.base import Failed, Simulated
 from neuron_eval.simulation.chat import EXCERPTS_PER_CALL, ChatSimulation, chat_prompt, read_reply
+from neuron_eval.simulation.pack_sizes import fitting_size
 from neuron_eval.simulation.packing import grouped
 from neuron_eval.simulation.request import simulation_request
 from neuron_eval.simulation.sparse import SparseSimulation
@@ -251,3 +252,59 @@ def test_what_was_read_apart_after_three_replies_is_not_asked_for_anew_by_a_late
         outcomes = simulate(model, [["a", " b"], ["c", " d"]], 2, explanation=about)
         assert all(isinstance(outcome, Simulated) for outcome in outcomes)
         assert len(model.requests) == 4
+
+
+# What a model can keep apart
+
+
+def forgetful(forgets):
+    """A simulator that leaves out the letters of a pack's excerpts where ``forgets`` says so."""
+    packs = itertools.count()
+
+    def reply(messages, config):
+        _, excerpts = read_chat_prompts(messages[1].text)
+        lines = ["\n".join(f"{i + 1}: 1" for i in range(len(tokens))) for tokens in excerpts]
+        named = len(lines) > 1 and not forgets(next(packs))
+        letters = [f"{chr(65 + i)}\n" if named else "" for i in range(len(lines))]
+        return ModelOutput.from_content(
+            "m", "\n".join(map("".join, zip(letters, lines, strict=True)))
+        )
+
+    return fake(f"forgetful-{next(FRESH)}", reply)
+
+
+def test_a_model_that_cannot_keep_excerpts_apart_is_asked_one_by_one(caplog):
+    simulator = forgetful(lambda _: True)
+    excerpts = [[f"a{i}", "b"] for i in range(10)]
+    requests = []
+    for _ in range(4):
+        before = len(simulator.requests)
+        simulate(simulator, excerpts, 4)
+        requests.append(len(simulator.requests) - before)
+    assert requests[0] > 10
+    assert requests[-1] == 10
+    outcomes = simulate(simulator, excerpts, 4)
+    assert all(isinstance(outcome, Simulated) for outcome in outcomes)
+    said = [record.message for record in caplog.records if "share a request" in record.message]
+    assert len(said) == 2
+    assert "with up to 4 of them (simulation=chat); from here on at most 2 share" in said[0]
+    assert "from here on at most 1 share" in said[1]
+
+
+def test_one_bad_pack_in_ten_changes_no_sizes():
+    # such a pack is asked for three times in vain
+    simulator = forgetful(lambda pack: pack % 12 < 3)
+    excerpts = [[f"a{i}", "b"] for i in range(4)]
+    for _ in range(40):
+        simulate(simulator, excerpts, 4)
+    before = len(simulator.requests)
+    simulate(simulator, excerpts, 4)
+    assert len(simulator.requests) - before in (1, 4)
+
+
+def test_what_one_way_cannot_keep_apart_says_nothing_of_another():
+    simulator = forgetful(lambda _: True)
+    for _ in range(4):
+        simulate(simulator, [["a"], ["b"]], 2)
+    assert fitting_size(simulator.model, "chat", 2) == 1
+    assert fitting_size(simulator.model, "sparse", 2) == 2

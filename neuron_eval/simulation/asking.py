@@ -74,7 +74,7 @@ class Asker:
                 temperature nor log-probabilities, and need room.
         """
         self.name = str(model)
-        self._model = model
+        self.model = model
         self._reasoning = reasoning
         self._own_room = reasoning or (named and model.config.max_tokens is not None)
         own = model.config.temperature if named else None
@@ -83,8 +83,8 @@ class Asker:
     @property
     def most(self) -> int | None:
         """The most output tokens that a request may ask for, by user and server; None if any."""
-        user = self._model.config.max_tokens or active_generate_config().max_tokens
-        limits = [limit for limit in (user, most_output(self._model)) if limit]
+        user = self.model.config.max_tokens or active_generate_config().max_tokens
+        limits = [limit for limit in (user, most_output(self.model)) if limit]
         return None if self._reasoning else min(limits, default=None)
 
     def settings(self, max_tokens: int | None, stop: Sequence[str] = ()) -> GenerateConfig:
@@ -94,10 +94,10 @@ class Asker:
             max_tokens: The longest sensible reply; None if there is none.
             stop: Where a reply ends that goes on behind what was asked for.
         """
-        responses = getattr(self._model.api, "responses_api", False)
+        responses = getattr(self.model.api, "responses_api", False)
         limits = (self.most, None if self._own_room else max_tokens)
         room = min((n for n in limits if n is not None), default=None)
-        stops = stop and not (self._reasoning or responses or self._model.config.stop_seqs)
+        stops = stop and not (self._reasoning or responses or self.model.config.stop_seqs)
         return GenerateConfig(
             temperature=self._temperature,
             max_tokens=max(LEAST_OUTPUT, room) if room and responses else room,
@@ -181,7 +181,7 @@ class Asker:
         """The memories that are asked in turn: each may hold what cannot be read."""
         if self._temperature not in (None, 0.0):
             return [False] * ATTEMPTS
-        return [cache_policy(self._model), cache_policy(self._model, asked="again"), False]
+        return [cache_policy(self.model), cache_policy(self.model, asked="again"), False]
 
     async def _given_room(
         self,
@@ -214,18 +214,18 @@ class Asker:
     ) -> ModelOutput:
         try:
             if self._reasoning:
-                return await self._model.generate(messages, config=config, cache=cache)
-            return await with_logprobs(self._model, messages, config, cache)
+                return await self.model.generate(messages, config=config, cache=cache)
+            return await with_logprobs(self.model, messages, config, cache)
         except Exception as error:
-            asked = config.max_tokens or self._model.config.max_tokens
+            asked = config.max_tokens or self.model.config.max_tokens
             given = room_given(error, asked) if asked else None
             try:
-                raise_failure("simulator", self._model, error)
+                raise_failure("simulator", self.model, error)
             except ModelError as failure:
                 if not asked or not given or given < LEAST_OUTPUT or self._reasoning:
                     raise
                 note_refusal(
-                    self._model, asked, given if limits_model(error, asked) else None, failure
+                    self.model, asked, given if limits_model(error, asked) else None, failure
                 )
                 raise RoomRefusedError(failure.message, given) from error
 

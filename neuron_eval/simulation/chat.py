@@ -79,7 +79,7 @@ class ChatSimulation:
                 stop=reply_ends(counts),
             )
 
-        return await Packs(self._asker, self._size, _room, ask).outcomes(excerpts)
+        return await Packs(self.name, self._asker, self._size, _room, ask).outcomes(excerpts)
 
 
 def reply_room(counts: Sequence[int]) -> int:

@@ -7,7 +7,8 @@ Excerpts without one after the last try are asked for once more, apart; only the
 
 A smaller question is a better one than the same again: after a reply that was cut off what it
 left unread is asked for apart, and a pack of which nothing could be read twice is asked for in two
-halves. One way or the other a pack costs at most four replies.
+halves. One way or the other a pack costs at most four replies. A model that leaves excerpts of its
+packs unread as a rule gets smaller ones (`neuron_eval.simulation.pack_sizes`).
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from neuron_eval.simulation.base import (
     Simulated,
     UnreadableReplyError,
 )
+from neuron_eval.simulation.pack_sizes import fitting_size, note_pack
 from neuron_eval.simulation.reading import cut_off
 from neuron_eval.simulation.room import RoomRefusedError
 
@@ -70,6 +72,9 @@ def grouped(items: Sequence[T], size: int) -> list[list[T]]:
 class Packs:
     """How a way to simulate asks for several excerpts at once."""
 
+    way: str
+    """The way's name."""
+
     asker: Asker
     """The simulator."""
 
@@ -92,8 +97,9 @@ class Packs:
         Raises:
             RoomRefusedError: The server gives no room even for one excerpt alone.
         """
-        groups = grouped(excerpts, self.size)
-        packs = await together(*(self._pack(group) for group in groups))
+        size = fitting_size(self.asker.model, self.way, self.size)
+        groups = grouped(excerpts, size)
+        packs = await together(*(self._pack(group, size) for group in groups))
         parts = [part for pack in packs for part in pack]
         return [
             part
@@ -102,37 +108,42 @@ class Packs:
             for excerpt, part in zip(excerpts, parts, strict=True)
         ]
 
-    async def _pack(self, group: Sequence[Excerpt]) -> list[Asked]:
+    async def _pack(self, group: Sequence[Excerpt], size: int) -> list[Asked]:
         """A part for each excerpt of a pack, which is halved until its reply fits."""
         room = self.room(group)
         while True:
             most = self.asker.most
             if len(group) > 1 and most is not None and room > most:
-                return await self._halved(group)
+                return await self._halved(group, size)
             try:
-                return await self._within(group, room, MOST_REPLIES)
+                return await self._within(group, room, MOST_REPLIES, size)
             except RoomRefusedError as error:
                 if len(group) > 1:
-                    return await self._halved(group)
+                    return await self._halved(group, size)
                 # a server that names one limit and refuses it is not followed down one by one
                 room = min(error.given, room // 2) if room < self.room(group) else error.given
 
-    async def _halved(self, group: Sequence[Excerpt]) -> list[Asked]:
+    async def _halved(self, group: Sequence[Excerpt], size: int) -> list[Asked]:
         halves = grouped(group, -(-len(group) // 2))
-        packs = await together(*(self._pack(half) for half in halves))
+        packs = await together(*(self._pack(half, -(-size // 2)) for half in halves))
         return [part for pack in packs for part in pack]
 
-    async def _within(self, group: Sequence[Excerpt], room: int, left: int) -> list[Asked]:
+    async def _within(
+        self, group: Sequence[Excerpt], room: int, left: int, size: int
+    ) -> list[Asked]:
         """A part for each excerpt of a request, and of smaller ones about what is left unread.
 
         Args:
             group: The excerpts.
             room: The most output tokens of a reply.
             left: How many replies there may be, at least 1.
+            size: How many excerpts were to share the request.
         """
         attempts = min(left, ATTEMPTS)
         parts = await self.ask(group, room, attempts)
         failed = {i: part for i, part in enumerate(parts) if not isinstance(part, Simulated)}
+        if len(group) > 1:
+            note_pack(self.asker.model, self.way, size, whole=not failed)
         if not failed or len(group) == 1:
             return parts
         # what Inspect's cache answered costs nothing, so that a later run asks for what is unread
@@ -146,7 +157,7 @@ class Packs:
                 excerpts = [group[i] for i in unread]
                 left -= share
                 try:
-                    apart = await self._within(excerpts, self.room(excerpts), share)
+                    apart = await self._within(excerpts, self.room(excerpts), share, -(-size // 2))
                 except RoomRefusedError:
                     continue  # as much was given before: what it says of it is not to be built on
                 parts = _replaced(parts, dict(zip(unread, apart, strict=True)))

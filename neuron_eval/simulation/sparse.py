@@ -80,7 +80,7 @@ class SparseSimulation:
                 stop=[f"\n{letter(len(group))}:"],
             )
 
-        return await Packs(self._asker, self._size, _room, ask).outcomes(excerpts)
+        return await Packs(self.name, self._asker, self._size, _room, ask).outcomes(excerpts)
 
 
 def reply_room(excerpts: Sequence[Sequence[str]]) -> int:
