@@ -167,7 +167,10 @@ def test_an_excerpt_that_fails_alone_too_has_failed_with_its_name(way):
 
     simulator = fake_simulator(never)
     if way == "sparse":
-        simulator = fake("deaf", lambda *_: ModelOutput.from_content("m", 'A: "good":1'))
+        text = {True: 'A: "good":1', False: "A: what?"}
+        simulator = fake(
+            "deaf", lambda m, _: ModelOutput.from_content("m", text["good" in m[1].text])
+        )
     outcomes = simulate(simulator, [["good", "x"], [bad, "x"]], 2, way)
     assert outcomes[0].values[0] == 1
     assert isinstance(outcomes[1], Failed)

@@ -12,6 +12,7 @@ from neuron_eval.prompts.pack import default_pack
 from neuron_eval.records import ActivationRecord, Excerpt
 from neuron_eval.simulation.asking import Asker
 from neuron_eval.simulation.base import Failed, Simulated
+from neuron_eval.simulation.pack_replies import Doubtful
 from neuron_eval.simulation.sparse import (
     EXCERPTS_PER_CALL,
     SparseSimulation,
@@ -229,7 +230,7 @@ def test_text_that_is_copied_instead_of_escaped_is_understood():
 )
 def test_other_replies_are_refused_with_what_is_wrong(reply, message):
     (part,) = read(reply, ONE)
-    assert message in str(part)
+    assert message in str(part.problem if isinstance(part, Doubtful) else part)
 
 
 def test_of_a_reply_that_was_cut_off_the_last_excerpt_is_not_kept():
@@ -326,6 +327,24 @@ def test_a_bad_reply_is_asked_for_again_with_what_was_wrong():
     last = simulator.requests[1][-1].text
     assert json.dumps("dog") + " does not stand in the excerpt" in last
     assert "one line each for A" in last
+
+
+def test_a_name_that_stays_wrong_counts_for_nothing_and_is_counted():
+    texts = ['A: "dog":5, "cat":3', 'A: "dog":5, "cat":4, "cat"#2:9, "cat":7']
+    replies = iter(texts)
+    simulator = fake("stubborn", lambda *_: ModelOutput.from_content("m", next(replies)))
+    (outcome,) = simulate(simulator, [(0, [" cat", "."])])
+    assert outcome == Simulated((4.0, 0.0), "values", unplaced=3)
+    assert len(simulator.requests) == 2
+
+
+def test_in_a_pack_a_name_that_is_of_another_excerpt_is_asked_about_once():
+    texts = ['A: "cat":5\nB: "cat":6', 'A: "cat":1\nB: "cat":6']
+    replies = iter(texts)
+    simulator = fake("mixed up", lambda *_: ModelOutput.from_content("m", next(replies)))
+    outcomes = simulate(simulator, [(0, [" cat"]), (1, [" dog"])], 2)
+    assert outcomes == [Simulated((5.0,), "values"), Simulated((0.0,), "values", unplaced=1)]
+    assert len(simulator.requests) == 2
 
 
 def test_an_excerpt_whose_reply_stays_bad_fails_with_its_name_and_the_cause():

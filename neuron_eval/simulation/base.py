@@ -39,6 +39,9 @@ class Simulated:
     basis: Basis
     """What the values were read from."""
 
+    unplaced: int = 0
+    """How many names of the reply stand for no token of the excerpt, and so for nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Failed:

@@ -22,7 +22,8 @@ from neuron_eval.prompts.wording import ChatWording
 from neuron_eval.records import Excerpt
 from neuron_eval.simulation.asking import Asker
 from neuron_eval.simulation.base import Outcome, Simulated, UnreadableReplyError
-from neuron_eval.simulation.packing import Asked, Packs, Part, ask_pack
+from neuron_eval.simulation.pack_replies import Asked, Part, ask_pack
+from neuron_eval.simulation.packing import Packs
 from neuron_eval.simulation.reading import cut_off, read_values, readable, take_values
 from neuron_eval.simulation.request import simulation_request
 

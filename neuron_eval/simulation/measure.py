@@ -58,6 +58,11 @@ class Measurement:
     """1 - mean|t-p|/mean|t| after calibration, at most 1."""
 
     @property
+    def unplaced(self) -> int:
+        """How many names in the simulator's replies stand for no token."""
+        return sum(simulated.unplaced for _, simulated in self.scored)
+
+    @property
     def tokens(self) -> int:
         """How many tokens were scored."""
         return sum(len(e.record.counted(simulated.values)) for e, simulated in self.scored)

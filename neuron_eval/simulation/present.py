@@ -33,6 +33,8 @@ def explanation_line(result: Measurement) -> str:
     if result.calibration is not None:
         parts.append(f"R² after calibration {_number(result.r_squared)}")
         parts.append(f"absolute deviation explained {_number(result.absolute_deviation_explained)}")
+    if result.unplaced:
+        counts += f"; {result.unplaced} named words that are not in their excerpt"
     return f"{'; '.join([*parts, counts])}.{_problems(result)}"
 
 
@@ -65,6 +67,7 @@ def score_metadata(
         "excerpts_scored": len(result.scored),
         "excerpts_failed": len(result.failures),
         "failures": list(result.failures),
+        "names_unplaced": result.unplaced,
         "calibration_excerpts_failed": len(result.calibration_failures),
         "calibration_failures": list(result.calibration_failures),
         "excerpts": [

@@ -2,9 +2,11 @@ r"""`sparse`: excerpts go out as plain text; the simulator names only the tokens
 
 Most tokens of most excerpts are silent, so a line a token is mostly zeros that somebody pays for.
 Here a reply is one line an excerpt, such as ``A: "barked":9, "the"#2:4`` or ``A: none``; what it
-does not name is 0 (see `neuron_eval.simulation.sparse_reading`). What it names must be found in
-the excerpt (`neuron_eval.simulation.sparse_matching`), and every excerpt must have its line, or
-the reply is bad and asked for again up to twice.
+does not name is 0 (see `neuron_eval.simulation.sparse_reading`). Every excerpt must have its line,
+or the reply is bad and asked for again up to twice. What a line names is looked for in the excerpt
+(`neuron_eval.simulation.sparse_matching`). Where a name stands for no token, the excerpt is asked
+for again once, with the name. If that does not help, the name counts for nothing, and the score
+says how many there were.
 
 With log-probabilities of the reply a named token has the expectation over 0..10 at its value,
 without them the value itself. All others are exactly 0 either way: of a token that is not named
@@ -23,7 +25,8 @@ from neuron_eval.prompts.wording import SparseWording
 from neuron_eval.records import Excerpt
 from neuron_eval.simulation.asking import Asker
 from neuron_eval.simulation.base import Outcome, Simulated, UnreadableReplyError
-from neuron_eval.simulation.packing import Asked, Packs, Part, ask_pack
+from neuron_eval.simulation.pack_replies import Asked, Doubtful, Part, ask_pack
+from neuron_eval.simulation.packing import Packs
 from neuron_eval.simulation.reading import cut_off, readable, take_values
 from neuron_eval.simulation.request import simulation_request
 from neuron_eval.simulation.sparse_reading import Answer, place, read_answers
@@ -137,8 +140,8 @@ def read_reply(output: ModelOutput, excerpts: Sequence[Sequence[str]]) -> list[P
         excerpts: The tokens of the request's E excerpts.
 
     Returns:
-        E parts. A part is bad without a line of its own, with one that cannot be read, and with
-        a name that is not in its excerpt.
+        E parts. A part is bad without a line of its own and with one that cannot be read,
+        doubtful with a name that is not in its excerpt.
 
     Raises:
         UnreadableReplyError: The reply is empty, or nothing but thinking.
@@ -161,12 +164,17 @@ def _read_part(output: ModelOutput, name: str, tokens: Sequence[str], answer: An
         return UnreadableReplyError(f"in the line of {name}: {answer.problem}")
     if not answer.answered:
         return UnreadableReplyError(f"there is no line for {name}")
+    where = f"in the line of {name}"
     try:
-        given = place(tokens, answer.named)
         values, basis = take_values(output, [item.stated for item in answer.named])
     except UnreadableReplyError as error:
-        return type(error)(f"in the line of {name}: {error}")
-    return Simulated(tuple(0.0 if i is None else values[i] for i in given), basis)
+        return type(error)(f"{where}: {error}")
+    found = place(tokens, answer.named)
+    expected = tuple(0.0 if i is None else values[i] for i in found.owners)
+    simulated = Simulated(expected, basis, len(found.problems))
+    if not found.problems:
+        return simulated
+    return Doubtful(simulated, UnreadableReplyError(f"{where}: {found.problems[0]}"))
 
 
 def _retry(wording: SparseWording, reason: str, count: int) -> str:

@@ -21,7 +21,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from neuron_eval.formats.base import LEVELS
-from neuron_eval.simulation.base import UnreadableReplyError
 from neuron_eval.simulation.reading import (
     SHOWN,
     StatedValue,
@@ -104,8 +103,19 @@ def read_answers(reply: str, letters: Sequence[str]) -> tuple[dict[str, Answer],
     return answers, current
 
 
-def place(tokens: Sequence[str], named: Sequence[Named]) -> list[int | None]:
-    """Which name gives each token its value.
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Which name gives each token its value."""
+
+    owners: tuple[int | None, ...]
+    """For each token the index of its name, shape [T]; None where nothing does."""
+
+    problems: tuple[str, ...]
+    """Names that stand for no token: what is wrong with each, in order."""
+
+
+def place(tokens: Sequence[str], named: Sequence[Named]) -> Placement:
+    """Find what a reply names.
 
     A name that comes once without a number counts for all places that it means. One that comes
     several times without a number counts for the first of them, the second, and so on. Where
@@ -115,49 +125,42 @@ def place(tokens: Sequence[str], named: Sequence[Named]) -> list[int | None]:
     Args:
         tokens: The excerpt's tokens, shape [T].
         named: What the reply names, shape [V].
-
-    Returns:
-        Shape [T], indices into ``named``; None where nothing does.
-
-    Raises:
-        UnreadableReplyError: A name is not in the excerpt, or not as often.
     """
     finder = Finder(tokens)
     claims: list[tuple[int, range, int]] = []
+    problems: list[str] = []
     unnumbered: dict[tuple[range, ...], list[int]] = {}
     for i, item in enumerate(named):
         places = _places(finder, item)
-        if item.number is None:
+        if not places.numbered:
+            problems.append(f"{_quoted(item)} does not stand in the excerpt")
+        elif item.number is None:
             unnumbered.setdefault(places.meant, []).append(i)
         elif 1 <= item.number <= len(places.numbered):
             claims.append((2, places.numbered[item.number - 1], i))
         else:
-            raise _not_so_often(item, f"#{item.number}", len(places.numbered))
+            problems.append(_not_so_often(item, f"#{item.number}", len(places.numbered)))
     for meant, items in unnumbered.items():
         if len(items) > len(meant):
-            raise _not_so_often(named[items[0]], f" {len(items)} times", len(meant))
+            problem = _not_so_often(named[items[0]], f" {len(items)} times", len(meant))
+            problems += [problem] * (len(items) - len(meant))
         owners = items * len(meant) if len(items) == 1 else items
         claims += [(int(len(p) == 1), p, i) for p, i in zip(meant, owners, strict=False)]
     given: list[int | None] = [None] * len(tokens)
     for _, cover, i in sorted(claims, key=lambda claim: (claim[0], claim[2])):
         for token in cover:
             given[token] = i
-    return given
+    return Placement(tuple(given), tuple(problems))
 
 
 def _places(finder: Finder, item: Named) -> Places:
-    for name in item.names:
-        places = finder.find(name)
-        if places.numbered:
-            return places
-    raise UnreadableReplyError(f"{_quoted(item)} does not stand in the excerpt")
+    found = (finder.find(name) for name in item.names)
+    return next((places for places in found if places.numbered), Places((), ()))
 
 
-def _not_so_often(item: Named, how: str, count: int) -> UnreadableReplyError:
+def _not_so_often(item: Named, how: str, count: int) -> str:
     times = "once" if count == 1 else f"{count} times"
-    return UnreadableReplyError(
-        f"{_quoted(item)} is named{how}, but stands in the excerpt only {times}"
-    )
+    return f"{_quoted(item)} is named{how}, but stands in the excerpt only {times}"
 
 
 def _quoted(item: Named) -> str:
