@@ -141,9 +141,8 @@ def place(tokens: Sequence[str], named: Sequence[Named]) -> Placement:
         else:
             problems.append(_not_so_often(item, f"#{item.number}", len(places.numbered)))
     for meant, items in unnumbered.items():
-        if len(items) > len(meant):
-            problem = _not_so_often(named[items[0]], f" {len(items)} times", len(meant))
-            problems += [problem] * (len(items) - len(meant))
+        times = f" {len(items)} times"
+        problems += [_not_so_often(named[i], times, len(meant)) for i in items[len(meant) :]]
         owners = items * len(meant) if len(items) == 1 else items
         claims += [(int(len(p) == 1), p, i) for p, i in zip(meant, owners, strict=False)]
     given: list[int | None] = [None] * len(tokens)
