@@ -1,7 +1,7 @@
 # make demo   set up, explain the bundled neurons with all five formats, write the report
 # make test   set up, check style and types, run every test
 # make .venv  set up only
-# make study  explain and judge with MODEL=PROVIDER/MODEL what docs/study.md tells (hours; goes on)
+# make study  explain and judge with MODEL=PROVIDER/MODEL what docs/study.md tells (days on a CPU; goes on)
 # make mutate make each module that makes numbers wrong, place by place: a test must fail (an hour)
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)

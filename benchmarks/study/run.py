@@ -3,9 +3,10 @@
     make study MODEL=openai-api/local/qwen        # LOCAL_API_KEY=none LOCAL_BASE_URL=http://…/v1
     python benchmarks/study/run.py PROVIDER/MODEL [--only explain] [--list]
 
-It takes hours with a model on a CPU, and goes on where it was stopped: what the table of results
-holds of this model is not run again, and of an eval that broke off Inspect's cache answers what it
-was told. Logs go to ``logs/study-runs``. ``benchmarks/study/tables.py`` makes the page's tables.
+It takes days with a model on two cores, minutes on a GPU. It goes on where it was stopped: what the
+table of results holds of this model is not run again, and of an eval that broke off Inspect's cache
+answers what it was told. Logs go to ``logs/study-runs``; ``benchmarks/study/tables.py`` makes the
+page's tables.
 """
 
 from __future__ import annotations
