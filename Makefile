@@ -35,7 +35,7 @@ check: .venv
 
 study: .venv
 	$(BIN)/python benchmarks/study/run.py $(or $(MODEL),$(error name a model: MODEL=PROVIDER/MODEL))
-	$(BIN)/python benchmarks/study/tables.py
+	$(BIN)/python benchmarks/study/tables.py $(MODEL)
 
 mutate: .venv
 	$(BIN)/python benchmarks/mutate.py

@@ -339,11 +339,11 @@ def test_a_name_that_stays_wrong_counts_for_nothing_and_is_counted():
 
 
 def test_in_a_pack_a_name_that_is_of_another_excerpt_is_asked_about_once():
-    texts = ['A: "cat":5\nB: "cat":6', 'A: "cat":1\nB: "cat":6']
+    texts = ['A: "cat":5\nB: "cat":6, "dog":2', 'A: "cat":1\nB: "cat":6, "dog":2']
     replies = iter(texts)
     simulator = fake("mixed up", lambda *_: ModelOutput.from_content("m", next(replies)))
     outcomes = simulate(simulator, [(0, [" cat"]), (1, [" dog"])], 2)
-    assert outcomes == [Simulated((5.0,), "values"), Simulated((0.0,), "values", unplaced=1)]
+    assert outcomes == [Simulated((5.0,), "values"), Simulated((2.0,), "values", unplaced=1)]
     assert len(simulator.requests) == 2
 
 

@@ -1,8 +1,12 @@
 """The study: its page says what its results say, and it goes on where it was stopped."""
 
+import gzip
 import importlib
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -77,32 +81,84 @@ def test_packs_differ_in_words_and_neurons_as_they_say(study, tmp_path):
         assert other == name.startswith("words")
 
 
+def test_a_table_that_cannot_be_read_is_named(study, tmp_path):
+    results = study("results")
+    path = tmp_path / "table.csv.gz"
+    path.write_bytes(gzip.compress(b"model,job,neuron\nm,j,n\n"))
+    with pytest.raises(SystemExit, match=r"table.csv.gz: cannot be read behind row 0: KeyError"):
+        results.read_rows(path)
+    path.write_bytes(b"no gzip")
+    with pytest.raises(SystemExit, match=r"table.csv.gz: cannot be read behind row 0: BadGzip"):
+        results.read_rows(path)
+
+
+def run(program, *arguments, cwd):
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", str(STUDY / program), *arguments],
+        cwd=cwd, capture_output=True, text=True, timeout=600, check=False,
+    )  # fmt: skip
+
+
 def test_a_job_is_run_once_and_its_rows_are_kept(tmp_path):
-    job = "explain/neuron_eval-2/puzzles/summary"
-    command = [sys.executable, "-W", "ignore", str(STUDY / "run.py"), "neuron-baseline/lexical"]
-    for said in (f"{job}: ", ""):
-        done = subprocess.run(
-            [*command, "--only", job], cwd=tmp_path, capture_output=True, text=True, timeout=600,
-            check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert (said in done.stdout) if said else (done.stdout == "")
-    listed = subprocess.run(
-        [*command, "--list"], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=600
-    ).stdout.split()
+    model, job = "neuron-baseline/lexical", "explain/neuron_eval-2/puzzles/summary"
+    first = run("run.py", model, "--only", job, cwd=tmp_path)
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert f"{job}: " in first.stdout
+    again = run("run.py", model, "--only", job, cwd=tmp_path)
+    assert (again.returncode, again.stdout) == (0, "")
+    listed = run("run.py", model, "--list", cwd=tmp_path).stdout.split()
     assert job not in listed
     assert "explain/neuron_eval-3/puzzles/summary" in listed
+    tables = run("tables.py", model, cwd=tmp_path)
+    assert tables.returncode == 0, tables.stderr
+    assert "| neuron_eval-2, AdaCS | – | 0." in tables.stdout
 
 
-def test_a_job_that_fails_is_said_and_run_again(tmp_path):
-    job = "explain/neuron_eval-3/puzzles/avhs"
-    command = [sys.executable, "-W", "ignore", str(STUDY / "run.py"), "nothing/such"]
-    done = subprocess.run(
-        [*command, "--only", job], cwd=tmp_path, capture_output=True, text=True, timeout=600,
-        check=False,
-    )  # fmt: skip
+def test_a_job_that_fails_says_why_and_is_run_again(tmp_path):
+    job = "judge/sparse-1/neuron_eval-3/puzzles/false"
+    for _ in range(2):
+        done = run("run.py", "neuron-baseline/lexical", "--only", job, cwd=tmp_path)
+        assert done.returncode == 1
+        assert f"{job}: " in done.stdout
+        assert "failed: " in done.stdout
+        assert "neuron-baseline/lexical cannot simulate" in done.stdout
+        assert "the same command goes on" in done.stderr
+    assert not (tmp_path / "logs" / "study").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nothing/such"], "nothing/such: "),
+        (["openai-api/nowhere/m"], "No NOWHERE_API_KEY"),
+        (["m/m", "--only", "explian"], "--only explian: no job's name begins so"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_before_anything_is(tmp_path, arguments, message):
+    done = run("run.py", *arguments, cwd=tmp_path)
     assert done.returncode == 1
-    assert f"{job}: " in done.stdout
-    assert "the same command goes on" in done.stderr
-    output = tmp_path / "logs" / "study-runs" / job / "output.txt"
-    assert "nothing" in output.read_text(encoding="utf-8")
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_study_that_is_stopped_ends_at_once_and_says_how_to_go_on(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", str(STUDY / "run.py"), "neuron-baseline/lexical"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        folder = tmp_path / "logs" / "study-runs" / "explain" / "neuron_eval-2"
+        for _ in range(1200):
+            if folder.exists():
+                break
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)  # as from a keyboard, to it and the eval
+        _, said = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 1
+    assert "the same command goes on" in said
+    assert "Traceback" not in said
+    assert len(list(folder.glob("*/*"))) == 1

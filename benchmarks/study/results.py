@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import csv
 import gzip
-from collections.abc import Iterable, Iterator
+import io
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from inspect_ai.event import ModelEvent
-from inspect_ai.log import EvalLog, EvalSample, list_eval_logs, read_eval_log
+from inspect_ai.log import EvalSample, list_eval_logs, read_eval_log
+
+from neuron_eval.compare.running import unfinished as unfinished_sentences
+from neuron_eval.compare.running import whole
+from neuron_eval.unfinished import unfinished
 
 TABLE = Path("logs/study/results.csv.gz")
 
@@ -37,50 +42,46 @@ class Row:
 
 
 def read_rows(path: Path = TABLE) -> list[Row]:
-    """The rows of a table; none if there is no table."""
+    """The rows of a table; none if there is no table.
+
+    Raises:
+        SystemExit: The file is no such table; the message names it and the row.
+    """
     if not path.exists():
         return []
-    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-        return [_typed(row) for row in csv.DictReader(file)]
+    rows: list[Row] = []
+    try:
+        with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                rows.append(_typed(row))
+    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+        raise SystemExit(f"{path}: cannot be read behind row {len(rows)}: {error!r}") from error
+    return rows
 
 
 def write_rows(rows: Iterable[Row], path: Path = TABLE) -> None:
     """Write a table, sorted, so that the same rows are the same bytes."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(column.name for column in fields(Row))
+    for row in sorted(rows, key=lambda r: (r.model, r.job, r.neuron, r.epoch)):
+        writer.writerow("" if value is None else value for value in asdict(row).values())
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".unfinished")
-    with unfinished.open("wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as packed:
-        lines = [",".join(f.name for f in fields(Row))]
-        text = _Lines(lines)
-        writer = csv.writer(text, lineterminator="")
-        for row in sorted(rows, key=lambda r: (r.model, r.job, r.neuron, r.epoch)):
-            writer.writerow(["" if v is None else v for v in asdict(row).values()])
-        packed.write(("\n".join(lines) + "\n").encode())
-    unfinished.replace(path)
+    with unfinished(path) as file:
+        file.write_bytes(gzip.compress(text.getvalue().encode(), mtime=0))
 
 
-class _Lines:
-    def __init__(self, lines: list[str]) -> None:
-        self.write = lines.append
-
-
-def rows_of(folder: Path, model: str, job: str) -> Iterator[Row]:
+def rows_of(folder: Path, model: str, job: str) -> list[Row]:
     """The rows of a job's one log.
 
     Raises:
-        ValueError: The folder holds no whole log.
+        ValueError: The folder holds no whole log; says why the newest is not.
     """
-    for info in list_eval_logs(str(folder)):
-        log = read_eval_log(info)
-        if _whole(log):
-            return (_row(sample, model, job) for sample in log.samples or [])
-    raise ValueError(f"{folder}: no log is whole")
-
-
-def _whole(log: EvalLog) -> bool:
-    found = log.results
-    return log.status == "success" and bool(
-        found and found.completed_samples == found.total_samples
-    )
+    logs = [read_eval_log(info) for info in list_eval_logs(str(folder))]
+    for log in logs:
+        if whole(log):
+            return [_row(sample, model, job) for sample in log.samples or []]
+    raise ValueError(unfinished_sentences(logs[:1])[0] if logs else "there is no log")
 
 
 def _row(sample: EvalSample, model: str, job: str) -> Row:

@@ -18,13 +18,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from click import ClickException
+from inspect_ai.model import get_model
 from jobs import Job, jobs
 from packs import write_pack
-from results import TABLE, read_rows, rows_of, write_rows
+from results import TABLE, Row, read_rows, rows_of, write_rows
+from rich.text import Text
+
+from neuron_eval.alone import alone_in
 
 RUNS = Path("logs/study-runs")
 REWRITTEN = Path(__file__).with_name("rewritten.csv").resolve()
@@ -51,19 +55,38 @@ def command(job: Job, model: str, folder: Path, connections: int) -> list[str]:
     return [program, "eval", job.task, *chosen, *options, "--display", "plain"]
 
 
-def run(job: Job, model: str, connections: int, server: str | None) -> bool:
-    """Run a job; says how it went."""
+def run(job: Job, model: str, connections: int, server: str | None) -> list[Row]:
+    """Run a job.
+
+    Raises:
+        ValueError: It did not come to its end; says why.
+    """
     folder = (RUNS / job.name).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     environment = os.environ | ({"LOCAL_BASE_URL": server} if server else {})
-    begun = time.monotonic()
-    with (folder / "output.txt").open("w") as output:
+    output = folder / "output.txt"
+    with output.open("w") as file:
         code = subprocess.call(
-            command(job, model, folder, connections), stdout=output, stderr=output, env=environment
+            command(job, model, folder, connections), stdout=file, stderr=file, env=environment
         )
-    took = time.monotonic() - begun
-    print(f"{time.strftime('%H:%M')} {job.name}: {took:.0f} s, exit {code}", flush=True)
-    return code == 0
+    if code:
+        lines = output.read_text(encoding="utf-8", errors="replace").split("\n")
+        raise ValueError(
+            next((line.strip() for line in lines[::-1] if line.strip()), f"exit {code}")
+        )
+    return rows_of(folder, model, job.name)
+
+
+def check_model(name: str, server: str | None) -> None:
+    """Refuse a model that cannot be used before anything is run.
+
+    Raises:
+        SystemExit: Says why.
+    """
+    try:
+        get_model(name, base_url=server)
+    except Exception as error:
+        sys.exit(f"{name}: {Text.from_markup(str(error)).plain.strip()}")
 
 
 def main() -> None:
@@ -76,33 +99,47 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=2, help="requests at once of each job")
     parser.add_argument("--servers", help="values of LOCAL_BASE_URL, by comma, taken in turn")
     asked = parser.parse_args()
-    lock = threading.Lock()
+    known = [job for job in jobs() if job.name.startswith(asked.only)]
+    if not known:
+        sys.exit(f"--only {asked.only}: no job's name begins so; --list names all that are left")
     done = {row.job for row in read_rows() if row.model == asked.model}
-    todo = [job for job in jobs() if job.name.startswith(asked.only) and job.name not in done]
+    todo = [job for job in known if job.name not in done]
     if asked.list:
         print("\n".join(job.name for job in todo))
         return
-    servers: Iterator[str | None] = itertools.cycle(
-        asked.servers.split(",") if asked.servers else [None]
-    )
+    addresses: list[str | None] = [*asked.servers.split(",")] if asked.servers else [None]
+    check_model(asked.model, addresses[0])
+    servers = itertools.cycle(addresses)
+    lock = threading.Lock()
 
     def finish(job: Job) -> bool:
         with lock:
             server = next(servers)
-        if not run(job, asked.model, asked.connections, server):
-            return False
+        begun = time.monotonic()
+        rows, problem = [], ""
+        try:
+            rows = run(job, asked.model, asked.connections, server)
+        except ValueError as error:
+            problem = f", failed: {error}"
         with lock:
-            try:
-                rows = list(rows_of(RUNS / job.name, asked.model, job.name))
-            except ValueError as error:
-                print(error, flush=True)
-                return False
-            write_rows([*read_rows(), *rows])
-        return True
+            if rows:
+                write_rows([*read_rows(), *rows])
+            took = time.monotonic() - begun
+            print(f"{time.strftime('%H:%M')} {job.name}: {took:.0f} s{problem}", flush=True)
+        return bool(rows)
 
-    with ThreadPoolExecutor(asked.jobs) as pool:
-        if not all(list(pool.map(finish, todo))):
-            sys.exit(f"Not all was done; the same command goes on. What is done is in {TABLE}")
+    pool = ThreadPoolExecutor(asked.jobs)
+    try:
+        with alone_in(RUNS):
+            whole = all(list(pool.map(finish, todo)))
+    except ClickException as error:
+        sys.exit(error.message)
+    except KeyboardInterrupt:
+        whole = False
+    finally:
+        pool.shutdown(cancel_futures=True)
+    if not whole:
+        sys.exit(f"Not all was done; the same command goes on. What is done is in {TABLE}")
 
 
 if __name__ == "__main__":

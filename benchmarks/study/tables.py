@@ -1,6 +1,6 @@
 """The tables of docs/study.md, from the study's table of results.
 
-    python benchmarks/study/tables.py
+    python benchmarks/study/tables.py [PROVIDER/MODEL]
 
 Scores are means over neurons; of a neuron that was explained several times its own mean counts.
 Intervals are those of `neuron-eval report`.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import re
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -22,6 +23,12 @@ from results import Row, read_rows
 
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.report.statistics import estimate, holm, paired
+
+MODEL = "openai-api/local/qwen"
+"""The model of the page."""
+
+NOTHING = "–"
+"""Where nothing was run."""
 
 READINGS = Path(__file__).with_name("readings.csv")
 KINDS = {
@@ -49,12 +56,13 @@ def by_neuron(rows: Iterable[Row], score: Callable[[Row], float | None]) -> dict
 
 
 class Results:
-    """The rows by job."""
+    """One model's rows by job."""
 
-    def __init__(self, rows: Sequence[Row]) -> None:
+    def __init__(self, rows: Iterable[Row], model: str = MODEL) -> None:
         self._rows: dict[str, list[Row]] = defaultdict(list)
         for row in rows:
-            self._rows[row.job].append(row)
+            if row.model == model:
+                self._rows[row.job].append(row)
 
     def __call__(self, job: str) -> list[Row]:
         """The rows of a job."""
@@ -74,78 +82,80 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def mean(values: Iterable[float]) -> str:
     """A mean with its interval."""
     found = estimate(list(values))
-    return "–" if found is None else f"{found.mean:.3f} [{found.lower:.3f}, {found.upper:.3f}]"
+    return NOTHING if found is None else f"{found.mean:.3f} [{found.lower:.3f}, {found.upper:.3f}]"
+
+
+def average(values: Iterable[float], form: str = ".0f") -> str:
+    """A mean without one."""
+    found = list(values)
+    return format(fmean(found), form) if found else NOTHING
+
+
+def gain(mine: dict[str, float], base: dict[str, float]) -> tuple[str, float | None]:
+    """The mean difference on the same neurons with its interval, and p."""
+    both = sorted(mine.keys() & base.keys())
+    found = paired([mine[n] for n in both], [base[n] for n in both])
+    if found is None:
+        return NOTHING, None
+    return f"{found.difference:+.3f} [{found.lower:+.3f}, {found.upper:+.3f}]", found.p
+
+
+def scores(rows: Sequence[Row]) -> list[str]:
+    """The mean of each score."""
+    return [mean(by_neuron(rows, score).values()) for score in SCORES.values()]
 
 
 def formats(results: Results, pack: str) -> str:
     """Every format of a pack, and its difference from Original on the same neurons."""
     lines, ps = [], []
-    for format in FORMATS:
-        rows, base = results.explained(pack, format), results.explained(pack, "original")
-        line = [format]
-        for score in SCORES.values():
-            mine, other = by_neuron(rows, score), by_neuron(base, score)
-            line.append(mean(mine.values()))
-            both = sorted(mine.keys() & other.keys())
-            found = paired([mine[n] for n in both], [other[n] for n in both])
-            if format == "original" or found is None:
-                line.append("")
-                ps.append(None)
-            else:
-                line.append(f"{found.difference:+.3f} [{found.lower:+.3f}, {found.upper:+.3f}]")
-                ps.append(found.p)
-        tokens = fmean(row.prompt_tokens for row in rows)
-        lines.append([*line, f"{tokens:.0f}"])
-    for i in range(2):
-        for line, p in zip(lines, holm(ps[i::2]), strict=True):
+    for name in FORMATS:
+        rows, base = results.explained(pack, name), results.explained(pack, "original")
+        line = [name]
+        for score, text in zip(SCORES.values(), scores(rows), strict=True):
+            more, p = gain(by_neuron(rows, score), by_neuron(base, score))
+            line += [text, "" if name == "original" else more]
+            ps.append(None if name == "original" else p)
+        lines.append([*line, average(row.prompt_tokens for row in rows)])
+    for i in range(len(SCORES)):
+        for line, p in zip(lines, holm(ps[i :: len(SCORES)]), strict=True):
             line[2 + 2 * i] += "" if p is None else f", p {p:.2g}"
-    head = ["format"]
-    for name in SCORES:
-        head += [name, "more than Original"]
-    return table([*head, "prompt tokens"], lines)
+    head = [part for name in SCORES for part in (name, "more than Original")]
+    return table(["format", *head, "prompt tokens"], lines)
 
 
 def readme(results: Results) -> str:
     """The table that the README begins with."""
     lines = []
     original = fmean(row.prompt_tokens for row in results.explained("neuron_eval-3", "original"))
-    for format in FORMATS:
-        rows = results.explained("neuron_eval-3", format)
-        cells = [mean(by_neuron(rows, score).values()) for score in SCORES.values()]
+    for name in FORMATS:
+        rows = results.explained("neuron_eval-3", name)
         tokens = fmean(row.prompt_tokens for row in rows)
-        lines.append([format, *cells, f"{tokens:.0f}", f"{original / tokens:.2f} x"])
+        lines.append([name, *scores(rows), f"{tokens:.0f}", f"{original / tokens:.2f} x"])
     levels = {
         "unrelated": "another neuron's reference",
         "sentence": "a right sentence without examples",
         "list": "the same as a list of words",
         "baseline": "what the baseline lists (Summary)",
     }
-    for which, name in levels.items():
+    for which, meaning in levels.items():
         rows = results(f"judge/embedding/neuron_eval-3/clear/{which}")
-        cells = [mean(by_neuron(rows, score).values()) for score in SCORES.values()]
-        lines.append([f"*{name}*", *cells, "", ""])
+        lines.append([f"*{meaning}*", *scores(rows), "", ""])
     head = ["format", "AdaCS", "simulation by embedding", "prompt tokens", "fewer than Original"]
     return table(head, lines)
 
 
-def packs(results: Results, score: str) -> str:
+def packs(results: Results, name: str) -> str:
     """Words and few-shot neurons: what each pack gives beyond neuron_eval-2, by half."""
     lines = []
     for pack in NAMES[1:]:
         line = [pack]
-        for format in FORMATS:
-            mine = by_neuron(results.explained(pack, format), SCORES[score])
-            base = by_neuron(results.explained(NAMES[0], format), SCORES[score])
-            if not mine:
-                line.append("–")
-                continue
-            neurons = sorted(base)
-            first = fmean(mine[n] - base[n] for n in neurons[::2])
-            found = paired([mine[n] for n in neurons[1::2]], [base[n] for n in neurons[1::2]])
-            assert found
-            line.append(
-                f"{first:+.3f} / {found.difference:+.3f} [{found.lower:+.3f}, {found.upper:+.3f}]"
-            )
+        for form in FORMATS:
+            mine = by_neuron(results.explained(pack, form), SCORES[name])
+            base = by_neuron(results.explained(NAMES[0], form), SCORES[name])
+            both = sorted(mine.keys() & base.keys())
+            first, second = both[::2], {n: mine[n] for n in both[1::2]}
+            chosen = average((mine[n] - base[n] for n in first), "+.3f")
+            line.append(f"{chosen} / {gain(second, base)[0]}" if both else NOTHING)
         lines.append(line)
     return table(["pack", *FORMATS], lines)
 
@@ -154,12 +164,9 @@ def puzzles(results: Results) -> str:
     """The same on the puzzles."""
     lines = []
     for pack in ("neuron_eval-2", "neuron_eval-3"):
-        for name, score in SCORES.items():
-            cells = [
-                mean(by_neuron(results.explained(pack, f, "puzzles"), score).values())
-                for f in FORMATS
-            ]
-            lines.append([f"{pack}, {name}", *cells])
+        by_format = [scores(results.explained(pack, name, "puzzles")) for name in FORMATS]
+        for i, score in enumerate(SCORES):
+            lines.append([f"{pack}, {score}", *(cells[i] for cells in by_format)])
     return table(["", *FORMATS], lines)
 
 
@@ -170,10 +177,10 @@ def copying(results: Results) -> str:
         shipped = load_pack("neuron_eval-2" if pack in ("neuron_eval-2", "words") else None)
         known = set().union(*(_triples(n.explanation) for n in shipped.few_shot))
         rows = [row for f in FORMATS for row in results.explained(pack, f)]
-        copied = fmean(bool(_triples(row.explanation) & known) for row in rows)
-        words = fmean(len(row.explanation.split()) for row in rows)
+        copied = average((bool(_triples(row.explanation) & known) for row in rows), ".1%")
+        words = average((len(row.explanation.split()) for row in rows), ".1f")
         shots = "0" if pack.endswith("none") else str(len(shipped.few_shot))
-        lines.append([pack, shots, f"{copied:.1%}", f"{words:.1f}", str(len(rows))])
+        lines.append([pack, shots, copied, words, str(len(rows))])
     return table(["pack", "few-shot neurons", "copied", "words", "explanations"], lines)
 
 
@@ -196,23 +203,12 @@ def readings() -> str:
 
 def listing(results: Results) -> str:
     """What the same content gets as a sentence and as a list."""
-    lines = []
-    scores = {}
-    for which in ("reference", "sentence", "list", "baseline", "unrelated"):
-        rows = results(f"judge/embedding/neuron_eval-3/clear/{which}")
-        scores[which] = {name: by_neuron(rows, score) for name, score in SCORES.items()}
-    for which, found in scores.items():
-        lines.append([which, *(mean(found[name].values()) for name in SCORES)])
-    for which in ("list", "baseline"):
-        line = [f"{which} − sentence"]
-        for name in SCORES:
-            mine, other = scores[which][name], scores["sentence"][name]
-            difference = paired([mine[n] for n in other], list(other.values()))
-            assert difference
-            line.append(
-                f"{difference.difference:+.3f} [{difference.lower:+.3f}, {difference.upper:+.3f}]"
-            )
-        lines.append(line)
+    names = ("reference", "sentence", "list", "baseline", "unrelated")
+    rows = {name: results(f"judge/embedding/neuron_eval-3/clear/{name}") for name in names}
+    lines = [[name, *scores(found)] for name, found in rows.items()]
+    for name in ("list", "baseline"):
+        both = [(by_neuron(rows[name], s), by_neuron(rows["sentence"], s)) for s in SCORES.values()]
+        lines.append([f"{name} − sentence", *(gain(mine, base)[0] for mine, base in both)])
     return table(["explanation", *SCORES], lines)
 
 
@@ -261,20 +257,21 @@ def _auroc(right: np.ndarray, wrong: np.ndarray) -> float:
 
 def main() -> None:
     """Print all of them."""
-    results = Results(read_rows())
+    model = sys.argv[1] if len(sys.argv) > 1 else MODEL
+    results = Results(read_rows(), model)
     for title, text in {
-        "README": readme(results),
         "Formats, neuron_eval-3": formats(results, "neuron_eval-3"),
         "Formats, neuron_eval-2": formats(results, "neuron_eval-2"),
         "Puzzles": puzzles(results),
         "Packs, AdaCS": packs(results, "AdaCS"),
         "Packs, embedding simulation": packs(results, "embedding simulation"),
         "Copying": copying(results),
-        "Readings": readings(),
         "Listing": listing(results),
         "Ways": ways(results),
     }.items():
         print(f"### {title}\n\n{text}")
+    if model == MODEL:
+        print(f"### Readings\n\n{readings()}\n### README\n\n{readme(results)}")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ costs up to four replies and still leaves excerpts unread, where single excerpts
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
 from logging import getLogger
 from weakref import WeakKeyDictionary
 
@@ -15,57 +15,47 @@ from inspect_ai.model import Model, ModelAPI
 ENOUGH = 3
 """Packs that must have been left unread before it is put down to the model, and not to chance."""
 
+_TRIED: WeakKeyDictionary[ModelAPI, Counter[tuple[str, int, bool]]] = WeakKeyDictionary()
+"""By model: how many packs of a way and a size could be read as a whole, and could not."""
+
 logger = getLogger(__name__)
 
 
-@dataclass(slots=True)
-class _Tried:
-    """What became of the packs of one size."""
-
-    whole: int = 0
-    unread: int = 0
-
-    @property
-    def too_large(self) -> bool:
-        return self.unread >= ENOUGH and self.unread > self.whole
-
-
-_TRIED: WeakKeyDictionary[ModelAPI, dict[tuple[str, int], _Tried]] = WeakKeyDictionary()
-"""By model, way and size."""
-
-
 def fitting_size(model: Model, way: str, size: int) -> int:
-    """The most excerpts of a request, at most ``size``, that a model has not been seen to fail on.
+    """The most excerpts of a request, at most ``size``, below every number that a model fails on.
 
     Args:
         model: The simulator.
         way: The way to simulate.
         size: How many excerpts are to share a request, at least 1.
     """
-    tried = _TRIED.get(model.api, {})
-    while size > 1 and (way, size) in tried and tried[way, size].too_large:
-        size = -(-size // 2)
+    tried = _TRIED.get(model.api, Counter())
+    for count in range(2, size + 1):
+        unread = tried[way, count, False]
+        if unread >= ENOUGH and unread > tried[way, count, True]:
+            return -(-count // 2)
     return size
 
 
 def note_pack(model: Model, way: str, size: int, *, whole: bool) -> None:
     """Remember whether every excerpt of a pack could be read from replies about all of them.
 
-    Says so once, where the model has now failed too often.
+    Says so, where the model has now failed too often.
 
     Args:
         model: The simulator.
         way: The way to simulate.
-        size: How many excerpts were to share a request, at least 2.
+        size: How many excerpts shared the request, at least 2.
         whole: Whether all could be read.
     """
-    tried = _TRIED.setdefault(model.api, {}).setdefault((way, size), _Tried())
-    before = tried.too_large
-    tried.whole += whole
-    tried.unread += not whole
-    if tried.too_large and not before:
+    before = fitting_size(model, way, size)
+    tried = _TRIED.setdefault(model.api, Counter())
+    tried[way, size, whole] += 1
+    after = fitting_size(model, way, size)
+    if after < before:
+        unread = tried[way, size, False]
         logger.warning(
-            f"{model} left excerpts unread in {tried.unread} of {tried.unread + tried.whole} "
-            f"requests with up to {size} of them (simulation={way}); from here on at most "
-            f"{fitting_size(model, way, size)} share a request"
+            f"{model} left excerpts unread in {unread} of {unread + tried[way, size, True]} "
+            f"requests with {size} of them (simulation={way}); from here on at most {after} share "
+            "a request"
         )

@@ -87,8 +87,7 @@ class Packs:
             RoomRefusedError: The server gives no room even for one excerpt alone.
         """
         size = fitting_size(self.asker.model, self.way, self.size)
-        groups = grouped(excerpts, size)
-        packs = await together(*(self._pack(group, size) for group in groups))
+        packs = await together(*(self._pack(group) for group in grouped(excerpts, size)))
         parts = [part for pack in packs for part in pack]
         return [
             part
@@ -97,42 +96,39 @@ class Packs:
             for excerpt, part in zip(excerpts, parts, strict=True)
         ]
 
-    async def _pack(self, group: Sequence[Excerpt], size: int) -> list[Asked]:
+    async def _pack(self, group: Sequence[Excerpt]) -> list[Asked]:
         """A part for each excerpt of a pack, which is halved until its reply fits."""
         room = self.room(group)
         while True:
             most = self.asker.most
             if len(group) > 1 and most is not None and room > most:
-                return await self._halved(group, size)
+                return await self._halved(group)
             try:
-                return await self._within(group, room, MOST_REPLIES, size)
+                return await self._within(group, room, MOST_REPLIES)
             except RoomRefusedError as error:
                 if len(group) > 1:
-                    return await self._halved(group, size)
+                    return await self._halved(group)
                 # a server that names one limit and refuses it is not followed down one by one
                 room = min(error.given, room // 2) if room < self.room(group) else error.given
 
-    async def _halved(self, group: Sequence[Excerpt], size: int) -> list[Asked]:
+    async def _halved(self, group: Sequence[Excerpt]) -> list[Asked]:
         halves = grouped(group, -(-len(group) // 2))
-        packs = await together(*(self._pack(half, -(-size // 2)) for half in halves))
+        packs = await together(*(self._pack(half) for half in halves))
         return [part for pack in packs for part in pack]
 
-    async def _within(
-        self, group: Sequence[Excerpt], room: int, left: int, size: int
-    ) -> list[Asked]:
+    async def _within(self, group: Sequence[Excerpt], room: int, left: int) -> list[Asked]:
         """A part for each excerpt of a request, and of smaller ones about what is left unread.
 
         Args:
             group: The excerpts.
             room: The most output tokens of a reply.
             left: How many replies there may be, at least 1.
-            size: How many excerpts were to share the request.
         """
         attempts = min(left, ATTEMPTS)
         parts = await self.ask(group, room, attempts)
         failed = {i: part for i, part in enumerate(parts) if not isinstance(part, Simulated)}
         if len(group) > 1:
-            note_pack(self.asker.model, self.way, size, whole=not failed)
+            note_pack(self.asker.model, self.way, len(group), whole=not failed)
         if not failed or len(group) == 1:
             return parts
         # what Inspect's cache answered costs nothing, so that a later run asks for what is unread
@@ -146,7 +142,7 @@ class Packs:
                 excerpts = [group[i] for i in unread]
                 left -= share
                 try:
-                    apart = await self._within(excerpts, self.room(excerpts), share, -(-size // 2))
+                    apart = await self._within(excerpts, self.room(excerpts), share)
                 except RoomRefusedError:
                     continue  # as much was given before: what it says of it is not to be built on
                 parts = _replaced(parts, dict(zip(unread, apart, strict=True)))

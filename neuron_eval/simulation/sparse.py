@@ -4,9 +4,9 @@ Most tokens of most excerpts are silent, so a line a token is mostly zeros that 
 Here a reply is one line an excerpt, such as ``A: "barked":9, "the"#2:4`` or ``A: none``; what it
 does not name is 0 (see `neuron_eval.simulation.sparse_reading`). Every excerpt must have its line,
 or the reply is bad and asked for again up to twice. What a line names is looked for in the excerpt
-(`neuron_eval.simulation.sparse_matching`). Where a name stands for no token, the excerpt is asked
-for again once, with the name. If that does not help, the name counts for nothing, and the score
-says how many there were.
+(`neuron_eval.simulation.sparse_matching`). A line of which no name is there is as bad as
+none. Where only some are not, the excerpt is asked for again once; if that does not help, they
+count for nothing, and the score says how many there were.
 
 With log-probabilities of the reply a named token has the expectation over 0..10 at its value,
 without them the value itself. All others are exactly 0 either way: of a token that is not named
@@ -140,8 +140,8 @@ def read_reply(output: ModelOutput, excerpts: Sequence[Sequence[str]]) -> list[P
         excerpts: The tokens of the request's E excerpts.
 
     Returns:
-        E parts. A part is bad without a line of its own and with one that cannot be read,
-        doubtful with a name that is not in its excerpt.
+        E parts. A part is bad without a line of its own, with one that cannot be read, and with
+        one that names only what is not in its excerpt; doubtful with one that names that too.
 
     Raises:
         UnreadableReplyError: The reply is empty, or nothing but thinking.
@@ -174,7 +174,8 @@ def _read_part(output: ModelOutput, name: str, tokens: Sequence[str], answer: An
     simulated = Simulated(expected, basis, len(found.problems))
     if not found.problems:
         return simulated
-    return Doubtful(simulated, UnreadableReplyError(f"{where}: {found.problems[0]}"))
+    problem = UnreadableReplyError(f"{where}: {found.problems[0]}")
+    return problem if len(found.problems) == len(answer.named) else Doubtful(simulated, problem)
 
 
 def _retry(wording: SparseWording, reason: str, count: int) -> str:
