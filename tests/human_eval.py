@@ -92,6 +92,12 @@ def press(page, keys):
         page.keyboard.press(key)
 
 
+def review(page):
+    """Go to the review by its button; afterwards it is there."""
+    page.locator("#review-now").click()
+    page.wait_for_selector("html[data-view=review]")
+
+
 @contextmanager
 def waits_for_answer(page):
     """Afterwards what was on the page is saved, and something else is on it."""

@@ -11,7 +11,16 @@ from pathlib import Path
 
 import pytest
 from browsing import WAIT_MS, browser
-from human_eval import VISIBLE, HumanEval, in_terminal, press, read_on, title, waits_for_answer
+from human_eval import (
+    VISIBLE,
+    HumanEval,
+    in_terminal,
+    press,
+    read_on,
+    review,
+    title,
+    waits_for_answer,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -98,7 +107,7 @@ def test_a_skip_needs_a_reason(visit, link):
     page.keyboard.press("s")
     page.keyboard.type("Backspace 5 s")
     answer(page, "Enter")
-    page.get_by_role("button", name="Review").click()
+    review(page)
     assert "skipped: Backspace 5 s" in page.locator("#answers").inner_text()
 
 
@@ -160,8 +169,7 @@ def test_the_page_reads_in_light_and_dark_on_desk_and_phone(visit, link, tmp_pat
     page.keyboard.press("Escape")
     answer(page)
     if page.locator("#question").is_visible():
-        page.get_by_role("button", name="Review").click()
-    page.wait_for_selector("html[data-view=review]")
+        review(page)
     assert page.locator("html").evaluate(WIDE) <= 0
 
 
@@ -174,8 +182,7 @@ def test_screenshots_are_taken_where_asked_for(visit, link, tmp_path, name, size
     press(page, "A 4 B 2")
     screenshot(page, tmp_path, f"rating-{name}")
     answer(page, "C 5 Shift+C Enter")
-    page.get_by_role("button", name="Review").click()
-    page.wait_for_selector("html[data-view=review]")
+    review(page)
     screenshot(page, tmp_path, f"rating-{name}-review")
 
 
@@ -241,7 +248,7 @@ def test_a_key_held_down_does_not_hand_over_what_was_just_saved(visit, link):
 def test_what_another_tab_handed_over_is_said_to_be_final(visit, link):
     first, second = visit(link), visit(link)
     answer(first)
-    first.get_by_role("button", name="Review").click()
+    review(first)
     first.get_by_role("button", name="Hand over 1").click()
     first.wait_for_selector("html[data-view=question]")
     press(second, "A 1 B 1 C 1 Shift+A Enter")

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from browsing import WAIT_MS, browser
-from human_eval import press, question, title
+from human_eval import press, question, review, title
 
 from neuron_eval.human.opening import leading_to
 from neuron_eval.human.serving import Serving
@@ -128,7 +128,7 @@ def test_a_second_tab_does_not_overwrite_the_first_without_a_word(visit, seat):
 def test_only_what_the_review_lists_is_handed_over(visit, seat):
     page = visit()
     save(page)
-    page.get_by_role("button", name="Review").click()
+    review(page)
     page.evaluate(NO_POLL)
     ((key, (_, reply)),) = seat.desk.overview()[2].items()
     seat.desk.answer(key, ONE | {"best": "C"}, reply.at)
@@ -147,7 +147,7 @@ def test_only_what_the_review_lists_is_handed_over(visit, seat):
 def test_the_review_shows_what_another_tab_changes(visit, seat):
     page = visit()
     save(page)
-    page.get_by_role("button", name="Review").click()
+    review(page)
     ((key, (_, reply)),) = seat.desk.overview()[2].items()
     seat.desk.answer(key, ONE | {"best": "B"}, reply.at)
     page.locator("#answers").get_by_text("best B").wait_for()
@@ -163,13 +163,13 @@ def test_what_is_begun_is_there_again_after_back_review_and_change(visit, seat):
     page.wait_for_function("() => current?.saved")
     assert page.locator("#comment").input_value() == ""
     press(page, "B 5")
-    page.get_by_role("button", name="Review").click()
+    review(page)
     assert "B 1" in page.locator("#answers").inner_text()  # what is saved
     page.get_by_role("button", name="Next question").click()
     page.wait_for_selector("html[data-view=question]")
     assert (title(page), checked(page)) == (begun, "4 2 C")
     assert page.locator("#comment").input_value() == "begun"
-    page.get_by_role("button", name="Review").click()
+    review(page)
     page.get_by_role("button", name="Change").click()
     page.get_by_text("You have begun to change this answer").wait_for()
     assert checked(page) == "1 A 5 1"
@@ -192,12 +192,12 @@ def test_a_reason_that_is_begun_is_there_again_and_not_after_another_answer(visi
     page.wait_for_function("() => current?.saved")
     press(page, "s")
     page.keyboard.type("too ha")
-    page.get_by_role("button", name="Review").click()
+    review(page)
     page.get_by_role("button", name="Change").click()
     page.get_by_text("You have begun to change this answer").wait_for()
     assert page.locator("#reason").input_value() == "too ha"
     assert page.locator("#skipping").is_visible()
-    page.get_by_role("button", name="Review").click()
+    review(page)
     ((key, (_, reply)),) = seat.desk.overview()[2].items()
     seat.desk.answer(key, ONE | {"best": "B"}, reply.at)
     page.get_by_role("button", name="Change").click()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from browsing import WAIT_MS, browser
+from human_eval import review
 from inspect_ai import score
 from static_pages import PLANTED, SAID, columns, logs_by_rater, rate_static
 
@@ -246,7 +247,7 @@ def test_a_second_tab_of_a_file_does_not_overwrite_the_first_without_a_word(visi
     assert second.locator("[name=best]:checked").get_attribute("value") == "A"
     rate(second, {}, (3, 1, 5), "A")
     hear(first, second)
-    first.locator("#review-now").click()
+    review(first)
     assert "A 3" in first.locator("#answers li", has_text=neuron).inner_text()
 
 
@@ -316,7 +317,7 @@ def loaded(chromium, folder, tmp_path_factory):
     address = (folder / "questions" / "carol.html").as_uri()
     page.goto(address)
     rate(page, {}, (4, 1, 5), "A")
-    page.locator("#review-now").click()
+    review(page)
     good = save(page, tmp_path_factory.mktemp("good")).read_text()
     context.close()
     context = chromium.new_context()
@@ -339,7 +340,7 @@ def test_answers_that_are_newer_here_stay_when_a_file_is_loaded(visit, tmp_path,
         (tmp_path / "file.json").write_text(text, encoding="utf-8")
         page.locator("#file").set_input_files(tmp_path / "file.json")
         page.get_by_text(f"Answers loaded from {says}").first.wait_for()
-        page.locator("#review-now").click()
+        review(page)
         line = page.locator("#answers li", has_text=neuron).inner_text()
         assert ("best B" in line) == (text == old)
         page.locator("#go-on").click()
@@ -354,7 +355,7 @@ def test_the_page_fits_and_screenshots_are_taken(visit, tmp_path, name, size, sc
     page = visit(size=size, scheme=scheme)
     rate(page, {}, (4, 1, 5), "A")
     screenshot(page, tmp_path, f"static-{name}")
-    page.locator("#review-now").click()
+    review(page)
     save(page, tmp_path)
     page.locator("#load summary").click()
     screenshot(page, tmp_path, f"static-{name}-review")
