@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from gguf import GGUFReader
-from network import Qwen2
+from network import Piece, Qwen2
 from torch import Tensor
 from transformers import AutoTokenizer
 from transformers.convert_slow_tokenizer import bytes_to_unicode
@@ -24,8 +24,8 @@ LEAST = 0.05
 """What is sampled from: so many tokens, within this mass, and at least so likely in proportion to
 the likeliest, as llama.cpp's server does unless it is told otherwise."""
 
-PREFILL = 32_768
-"""Tokens of prompts, with padding, that are read in one go."""
+PREFILL = 2_048
+"""Tokens of prompts after which no other prompt is read in the same go."""
 
 Top = tuple[float, list[int], list[float]]
 """A token's log-probability, and the likeliest tokens with theirs."""
@@ -68,12 +68,15 @@ class Engine:
         self.ends = {
             self.tokenizer.convert_tokens_to_ids(t) for t in ("<|im_end|>", "<|endoftext|>")
         }
-        dtype = torch.bfloat16 if device == "cuda" else torch.float32
+        # without AMX a CPU is slower at bfloat16 than at float32
+        quick = device == "cuda" or torch.cpu.get_capabilities().get("amx_bf16", False)
+        dtype = torch.bfloat16 if quick else torch.float32
         self.model = Qwen2(reader, slots, context, device, dtype)
         self.device, self.context, self.slots = device, context, slots
         self.kept = np.zeros((slots, context), dtype=np.int32)
         self.valid = np.zeros(slots, dtype=np.int64)
         self.used = np.zeros(slots)
+        self.reads: list[list[Top]] = [[] for _ in range(slots)]
         self.active = {}
         self.waiting = queue.SimpleQueue()
         self.counts = {"requests": 0, "read": 0, "found": 0, "written": 0, "steps": 0}
@@ -91,6 +94,8 @@ class Engine:
             os._exit(1)
 
     def _admit(self) -> None:
+        if len(self.active) > self.slots // 2 and self.waiting.qsize() < self.slots // 8:
+            return  # reading one prompt takes about as long as reading eight
         jobs = []
         while len(self.active) + len(jobs) < self.slots:
             try:
@@ -99,16 +104,14 @@ class Engine:
                     time.sleep(0.005)
             except queue.Empty:
                 break
-        placed = sorted((self._place(job) for job in jobs), key=lambda p: len(p[0].prompt) - p[2])
-        while placed:
-            count = 1
-            while (
-                count < len(placed)
-                and (count + 1) * (len(placed[count][0].prompt) - placed[count][2]) <= PREFILL
-            ):
-                count += 1
-            self._prefill(placed[:count])
-            placed = placed[count:]
+        placed: list[Placed] = []
+        tokens = 0
+        for job in jobs:
+            placed.append(self._place(job))
+            tokens += len(job.prompt) - placed[-1][2]
+            if tokens >= PREFILL or job is jobs[-1]:
+                self._prefill(placed)
+                placed, tokens = [], 0
 
     def _place(self, job: Job) -> Placed:
         """Give a job a slot, with what is already known of its prompt."""
@@ -117,7 +120,9 @@ class Engine:
         common = np.where(same.all(1), len(ids), same.argmin(1))
         common = np.minimum(common, np.minimum(self.valid, len(ids) - 1))
         source = int(common.argmax())
-        known = 0 if job.echo else int(common[source])
+        known = int(common[source])
+        if job.echo:  # what follows the last known token has to be read from it once more
+            known = max(0, min(known, len(self.reads[source])) - 1)
         free = [s for s in range(self.slots) if s not in self.active]
         slot = min(free, key=lambda s: self.used[s])
         if known and slot != source:
@@ -126,6 +131,7 @@ class Engine:
         self.used[[slot, source]] = time.monotonic()
         self.kept[slot, : len(ids)] = ids
         self.valid[slot] = known
+        self.reads[slot] = self.reads[source][:known] if job.echo else []
         self.active[slot] = job
         self.counts["requests"] += 1
         self.counts["read"] += len(ids)
@@ -133,27 +139,25 @@ class Engine:
         return job, slot, known
 
     def _prefill(self, placed: Sequence[Placed]) -> None:
-        longest = max(len(job.prompt) - known for job, _, known in placed)
-        ids = torch.zeros((len(placed), longest), dtype=torch.long)
-        for row, (job, _, known) in enumerate(placed):
-            ids[row, : len(job.prompt) - known] = torch.tensor(job.prompt[known:])
-        starts = torch.tensor([known for _, _, known in placed])
-        slots = torch.tensor([slot for _, slot, _ in placed])
-        end = max(known for _, _, known in placed) + longest
-        inputs = (t.to(self.device) for t in (ids, starts, slots))
-        x = self.model.hidden(*inputs, min(self.context, -(-end // 64) * 64))
-        last = torch.tensor([len(job.prompt) - known - 1 for job, _, known in placed])
-        for row, (job, slot, _) in enumerate(placed):
+        rests = [job.prompt[known:] for job, _, known in placed]
+        pieces = [
+            Piece(torch.tensor(rest, device=self.device), known, slot)
+            for rest, (_, slot, known) in zip(rests, placed, strict=True)
+        ]
+        states = self.model.read(pieces).split([len(rest) for rest in rests])
+        for state, (job, slot, known) in zip(states, placed, strict=True):
             self.valid[slot] = len(job.prompt)
             if job.echo:
-                self._read_prompt(job, x[row])
-        ends = x[torch.arange(len(placed)), last.to(self.device)]
+                self._read_prompt(job, state, slot, known)
+        ends = torch.stack([state[-1] for state in states])
         self._take([slot for _, slot, _ in placed], self.model.logits(ends))
 
-    def _read_prompt(self, job: Job, x: Tensor) -> None:
-        for at in range(0, len(job.prompt) - 1, 512):
+    def _read_prompt(self, job: Job, x: Tensor, slot: int, known: int) -> None:
+        job.read = self.reads[slot]
+        for at in range(known, len(job.prompt) - 1, 512):
             following = torch.tensor(job.prompt[at + 1 : at + 513], device=self.device)
-            scores = torch.log_softmax(self.model.logits(x[at : at + len(following)]), -1)
+            here = x[at - known : at - known + len(following)]
+            scores = torch.log_softmax(self.model.logits(here), -1)
             own = scores.gather(1, following[:, None])[:, 0].tolist()
             tops = scores.topk(20)
             job.read += zip(own, tops.indices.tolist(), tops.values.tolist(), strict=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,10 +19,24 @@ def weights(reader: GGUFReader, device: str, dtype: torch.dtype) -> dict[str, Te
 
     def read(tensor: Any) -> tuple[str, Tensor]:
         values = dequantize(tensor.data, tensor.tensor_type)
-        return tensor.name, torch.from_numpy(values).to(dtype).to(device)
+        return tensor.name, torch.tensor(values, dtype=dtype, device=device)
 
     with ThreadPoolExecutor(16) as pool:
         return dict(pool.map(read, reader.tensors))
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Tokens that follow what a slot knows."""
+
+    ids: Tensor
+    """Shape [T]."""
+
+    start: int
+    """How many tokens stand before them."""
+
+    slot: int
+    """Where."""
 
 
 class Qwen2:
@@ -60,9 +76,12 @@ class Qwen2:
         return x * cos + torch.cat((-b, a), -1) * sin
 
     def next(self, ids: Tensor, starts: Tensor, longest: int) -> Tensor:
-        """Scores [B, V] behind one more token [B] in each of the first B slots."""
+        """Scores [B, V] behind one more token [B] in each of the first B slots.
+
+        ``starts`` [B] tokens are known there; no position reaches ``longest``.
+        """
         if self.graphs is None:
-            return self.logits(self.hidden(ids[:, None], starts, None, longest)[:, 0])
+            return self.logits(self._step(ids, starts, longest))
         slots = self.keys.shape[1]
         size = min(self.keys.shape[3], -(-longest // 512) * 512)
         count = len(ids)
@@ -70,7 +89,7 @@ class Qwen2:
             inputs = [torch.zeros(slots, dtype=torch.long, device=ids.device) for _ in range(2)]
             inputs[1].fill_(self.keys.shape[3] - 1)
             inputs[0][:count], inputs[1][:count] = ids, starts
-            run = lambda: self.logits(self.hidden(inputs[0][:, None], inputs[1], None, size)[:, 0])  # noqa: E731
+            run = lambda: self.logits(self._step(*inputs, size))  # noqa: E731
             stream = torch.cuda.Stream()
             stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream):
@@ -86,46 +105,80 @@ class Qwen2:
         graph.replay()
         return output[:count]
 
-    def hidden(self, ids: Tensor, starts: Tensor, slots: Tensor | None, longest: int) -> Tensor:
-        """Read tokens [B, T] that follow starts [B] tokens in slots [B]; [B, T, hidden].
+    def _step(self, ids: Tensor, starts: Tensor, longest: int) -> Tensor:
+        count = len(ids)
+        mask = (torch.arange(longest, device=ids.device) <= starts[:, None])[:, None, None]
+        mask = mask.expand(count, 1, self.heads // self.kv, longest)
 
-        ``slots`` is None for the first B slots; no position reaches ``longest``.
-        """
-        b, t = ids.shape
-        where = starts[:, None] + torch.arange(t, device=ids.device)
-        mask = torch.arange(longest, device=ids.device) <= where[:, :, None]
-        rows = torch.arange(b, device=ids.device) if slots is None else slots
+        def attend(layer: int, q: Tensor) -> Tensor:
+            # the heads of a group as so many queries, so that nothing is copied
+            q = q.view(count, self.kv, -1, self.size)
+            keys, values = (
+                self.keys[layer, :count, :, :longest],
+                self.values[layer, :count, :, :longest],
+            )
+            return F.scaled_dot_product_attention(q, keys, values, mask).reshape(count, -1)
+
+        rows = torch.arange(count, device=ids.device)
+        return self._hidden(ids, starts, rows, attend)
+
+    def read(self, pieces: Sequence[Piece]) -> Tensor:
+        """Read what follows in some slots, without padding; hidden states [sum of T, hidden]."""
+        device = pieces[0].ids.device
+        lengths = [len(piece.ids) for piece in pieces]
+        where = torch.cat([p.start + torch.arange(len(p.ids), device=device) for p in pieces])
+        slots = torch.tensor([piece.slot for piece in pieces], device=device)
+        rows = slots.repeat_interleave(torch.tensor(lengths, device=device))
+        group = self.heads // self.kv
+        masks = [
+            (torch.arange(end, device=device) <= torch.arange(p.start, end, device=device)[:, None])
+            for p in pieces
+            if (end := p.start + len(p.ids))
+        ]
+
+        def attend(layer: int, q: Tensor) -> Tensor:
+            outputs = []
+            for piece, mask, own in zip(pieces, masks, q.split(lengths), strict=True):
+                own = own.view(-1, self.kv, group, self.size).permute(1, 2, 0, 3)
+                keys, values = (
+                    cache[layer, piece.slot, :, : mask.shape[1]]
+                    for cache in (self.keys, self.values)
+                )
+                output = F.scaled_dot_product_attention(
+                    own.reshape(1, self.kv, -1, self.size),
+                    keys[None],
+                    values[None],
+                    mask.repeat(group, 1)[None, None],
+                )
+                output = output.view(self.kv, group, -1, self.size).permute(2, 0, 1, 3)
+                outputs.append(output.reshape(len(piece.ids), -1))
+            return torch.cat(outputs)
+
+        return self._hidden(torch.cat([p.ids for p in pieces]), where, rows, attend)
+
+    def _hidden(
+        self,
+        ids: Tensor,
+        where: Tensor,
+        rows: Tensor,
+        attend: Callable[[int, Tensor], Tensor],
+    ) -> Tensor:
+        """Hidden states [N, hidden] of tokens [N] at positions [N] in slots [N]."""
         cos, sin = self.cos[where][:, None], self.sin[where][:, None]
         x = self.w["token_embd.weight"][ids]
         for i in range(self.layers):
             n = self._norm(x, f"blk.{i}.attn_norm.weight")
             q, k, v = (
-                self._linear(n, f"blk.{i}.attn_{c}").view(b, t, -1, self.size).transpose(1, 2)
-                for c in "qkv"
+                self._linear(n, f"blk.{i}.attn_{c}").view(len(ids), -1, self.size) for c in "qkv"
             )
-            q, k = self._turned(q, cos, sin), self._turned(k, cos, sin)
-            self.keys[i][rows[:, None], :, where] = k.transpose(1, 2)
-            self.values[i][rows[:, None], :, where] = v.transpose(1, 2)
-            if slots is None:
-                ks, vs = self.keys[i, :b, :, :longest], self.values[i, :b, :, :longest]
-            else:
-                ks, vs = self.keys[i][slots, :, :longest], self.values[i][slots, :, :longest]
-            out = self._attention(q, ks, vs, mask)
-            x = x + self._linear(out.transpose(1, 2).reshape(b, t, -1), f"blk.{i}.attn_output")
+            self.keys[i][rows, :, where] = self._turned(k, cos, sin)
+            self.values[i][rows, :, where] = v
+            out = attend(i, self._turned(q, cos, sin))
+            x = x + self._linear(out, f"blk.{i}.attn_output")
             n = self._norm(x, f"blk.{i}.ffn_norm.weight")
             gate = F.silu(self._linear(n, f"blk.{i}.ffn_gate"))
             x = x + self._linear(gate * self._linear(n, f"blk.{i}.ffn_up"), f"blk.{i}.ffn_down")
         return self._norm(x, "output_norm.weight")
-
-    def _attention(self, q: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
-        b, h, t, d = q.shape
-        group = h // self.kv
-        if t == 1:  # the heads of a group as so many queries, so that nothing is copied
-            q = q.view(b, self.kv, group, d)
-            mask = mask[:, None].expand(b, 1, group, -1)
-            return F.scaled_dot_product_attention(q, keys, values, mask).reshape(b, h, 1, d)
-        keys, values = (x.repeat_interleave(group, 1) for x in (keys, values))
-        return F.scaled_dot_product_attention(q, keys, values, mask[:, None])
 
     def logits(self, x: Tensor) -> Tensor:
         """Scores of the next token, [..., V]."""
