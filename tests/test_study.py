@@ -41,7 +41,9 @@ def test_the_tables_are_those_of_the_results(study):
         tables.copying(results),
         tables.readings(),
         tables.listing(results),
-        tables.ways(results).rstrip("\n"),
+        tables.ways(results),
+        tables.costs(results),
+        tables.agreement(results).rstrip("\n"),
     ):
         assert table in PAGE
 
@@ -53,8 +55,10 @@ def test_every_result_is_of_a_job_and_whole(study):
         assert row.explanation
         counts[row.job] = counts.get(row.job, 0) + 1
     for name, count in counts.items():
-        neurons = 28 if "puzzles" in name else 40 if "/clear/" in name else 80
-        assert count == neurons * jobs[name].epochs, name
+        job = jobs[name]
+        limits = [int(said.removeprefix("limit=")) for said in job.parameters if "limit=" in said]
+        neurons = limits[0] if limits else 28 if "puzzles" in name else 80
+        assert count == neurons * job.epochs, name
 
 
 def test_rows_come_back_as_they_were(study, tmp_path):

@@ -25,7 +25,10 @@ WAYS = {
 }
 """Each way to simulate, with so many excerpts in a request."""
 
-WORDED = ("sparse-1", "sparse-5", "chat-1", "chat-4")
+COSTLY = ("all_at_once", "chat-1", "chat-4", "per_token")
+"""The ways that are tried on twenty clear neurons only."""
+
+WORDED = ("sparse-5",)
 """The ways that other words are tried for."""
 
 
@@ -68,11 +71,11 @@ def explaining(pack: str, temperature: float = 1.0) -> Iterator[Job]:
 
 def judging(way: str, pack: str = "neuron_eval-3") -> Iterator[Job]:
     """Right and wrong explanations that exist, simulated one way."""
-    chosen = TWENTY if way == "per_token" else CLEAR
-    groups = [("clear", chosen, ("reference", "unrelated"))]
-    if way != "per_token":
-        groups.append(("puzzles", ("neurons=puzzles",), ("reference", "false", "unrelated")))
-    for neurons, choice, explanations in groups:
+    groups = {
+        "puzzles": (("neurons=puzzles",), ("reference", "false", "unrelated")),
+        "clear": (TWENTY if way in COSTLY else CLEAR, ("reference", "unrelated")),
+    }
+    for neurons, (choice, explanations) in groups.items():
         for which in explanations:
             yield Job(
                 f"judge/{way}/{pack}/{neurons}/{which}",
@@ -97,7 +100,7 @@ def jobs() -> list[Job]:
     found = [job for pack in NAMES for job in explaining(pack)]
     found += explaining("neuron_eval-3", temperature=0.0)
     found += [*judging("embedding"), *rewritten()]
-    for way in ("sparse-1", "sparse-5", "all_at_once", "chat-1", "chat-4"):
-        found += judging(way)
+    for way in WAYS:
+        found += judging(way) if way != "embedding" else ()
         found += judging(way, "words-six") if way in WORDED else ()
-    return [*found, *judging("per_token")]
+    return found

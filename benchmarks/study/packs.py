@@ -32,8 +32,8 @@ def write_pack(name: str, folder: Path) -> str:
         words = yaml.safe_load(WORDS.read_text("utf-8"))
         for format, shown in words["formats"].items():
             data["formats"][format]["system"] = words["task"].rstrip() + "\n\n" + shown
-        for way, system in words["simulation"].items():
-            data["simulation"][way]["system"] = system
+        for way, said in words["simulation"].items():
+            data["simulation"][way] |= said
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.yaml"
     path.write_text(yaml.safe_dump(data, sort_keys=False, allow_unicode=True), "utf-8")

@@ -88,12 +88,17 @@ def _row(sample: EvalSample, model: str, job: str) -> Row:
     scores = sample.scores or {}
     simulated = scores.get("simulation_correlation")
     metadata = (simulated.metadata if simulated else None) or {}
-    asked = [
-        event
-        for event in sample.events
-        if isinstance(event, ModelEvent) and event.role == "simulator"
+    told = [e for e in sample.events if isinstance(e, ModelEvent) and not e.error]
+    # a run that goes on meets replies that could not be read once more in the cache
+    told = list({str([m.text for m in e.input]): e for e in told}.values())
+    asked = [event for event in told if event.role == "simulator"]
+    # not the sample's own sums: those leave out what the cache answers after a stop
+    usage = [
+        event.output.usage
+        for event in told
+        if event.output.usage and not event.model.startswith("embed-")
     ]
-    usage = [use for name, use in sample.model_usage.items() if not name.startswith("embed-")]
+    first = min((len(event.input) for event in asked), default=0)
     return Row(
         model=model,
         job=job,
@@ -108,7 +113,8 @@ def _row(sample: EvalSample, model: str, job: str) -> Row:
         prompt_tokens=sum(use.input_tokens for use in usage),
         output_tokens=sum(use.output_tokens for use in usage),
         requests=len(asked),
-        complaints=sum(len(event.input) > 2 for event in asked),
+        # a first question may show examples, and is the shortest there is all the same
+        complaints=sum(len(event.input) > first for event in asked),
     )
 
 

@@ -1,7 +1,7 @@
 """The study of docs/study.md: one language model explains and simulates.
 
     make study MODEL=openai-api/local/qwen        # LOCAL_API_KEY=none LOCAL_BASE_URL=http://…/v1
-    python benchmarks/study/run.py PROVIDER/MODEL [--only explain] [--list]
+    python benchmarks/study/run.py PROVIDER/MODEL [--only explain judge/sparse-5] [--list]
 
 It takes days with a model on two cores, minutes on a GPU. It goes on where it was stopped: what the
 table of results holds of this model is not run again, and of an eval that broke off Inspect's cache
@@ -93,17 +93,20 @@ def main() -> None:
     """Run what is missing in the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", help="PROVIDER/MODEL, explainer and simulator")
-    parser.add_argument("--only", default="", help="jobs whose name begins so")
+    parser.add_argument("--only", nargs="+", default=[""], help="jobs whose names begin so")
     parser.add_argument("--list", action="store_true", help="print what is left, and run nothing")
     parser.add_argument("--jobs", type=int, default=1, help="how many at once")
     parser.add_argument("--connections", type=int, default=2, help="requests at once of each job")
     parser.add_argument("--servers", help="values of LOCAL_BASE_URL, by comma, taken in turn")
     asked = parser.parse_args()
-    known = [job for job in jobs() if job.name.startswith(asked.only)]
-    if not known:
-        sys.exit(f"--only {asked.only}: no job's name begins so; --list names all that are left")
+    known: dict[str, Job] = {}
+    for start in asked.only:
+        begun = {job.name: job for job in jobs() if job.name.startswith(start)}
+        if not begun:
+            sys.exit(f"--only {start}: no job's name begins so; --list names all that are left")
+        known |= begun
     done = {row.job for row in read_rows() if row.model == asked.model}
-    todo = [job for job in known if job.name not in done]
+    todo = [job for name, job in known.items() if name not in done]
     if asked.list:
         print("\n".join(job.name for job in todo))
         return
