@@ -39,7 +39,7 @@ def rescore(
     name: str,
     *,
     simulation: str = "auto",
-    calibration: str = "linear",
+    calibration: str = "none",
     excerpts_per_call: int | None = None,
     pack: str | None = None,
 ) -> EvalLog:

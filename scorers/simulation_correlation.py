@@ -26,7 +26,7 @@ from neuron_eval.simulation.present import explanation_line, score_metadata
 @scorer(metrics=[mean(), interval()])
 def simulation_correlation(
     simulation: str = "auto",
-    calibration: str = "linear",
+    calibration: str = "none",
     pack: str | None = None,
     excerpts_per_call: int | None = None,
 ) -> Scorer:

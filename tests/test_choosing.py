@@ -62,20 +62,14 @@ def simulated(log):
     return [sample.scores["simulation_correlation"].metadata for sample in log.samples]
 
 
-def test_auto_takes_chat_where_replies_carry_log_probabilities(neurons):
-    simulator = fake_simulator(knows, logprobs=True)
-    log = run(formats.summary(neurons=neurons), simulator)
+@pytest.mark.parametrize("logprobs", [True, False])
+def test_auto_takes_sparse_where_the_server_gives_nothing_of_the_prompt(neurons, logprobs):
+    log = run(formats.summary(neurons=neurons), fake_simulator(knows, logprobs=logprobs))
     assert log.status == "success", log.error
-    assert {m["simulation"] for m in simulated(log)} == {"chat"}
-    assert {m["simulation_why"] for m in simulated(log)} == {
-        "it gives log-probabilities of its reply, and none of the prompt"
-    }
-
-
-def test_auto_takes_sparse_where_they_do_not(neurons):
-    log = run(formats.summary(neurons=neurons), fake_simulator(knows, logprobs=False))
     assert {m["simulation"] for m in simulated(log)} == {"sparse"}
-    assert {m["simulation_why"] for m in simulated(log)} == {"it gives no log-probabilities"}
+    assert {m["simulation_why"] for m in simulated(log)} == {
+        "its server gives no log-probabilities of the prompt; chat takes more tokens"
+    }
 
 
 def test_auto_does_not_ask_a_model_that_reasons_for_log_probabilities(neurons):
@@ -87,11 +81,15 @@ def test_auto_does_not_ask_a_model_that_reasons_for_log_probabilities(neurons):
     assert all(config.temperature is None for config in simulator.configs)
 
 
-def test_the_decision_is_made_once_an_eval(neurons):
+@pytest.mark.parametrize(
+    ("way", "question", "times"),
+    [("auto", "animals", 2), ("per_token", "legs", 1)],  # two ways to ask for the prompt's
+)
+def test_the_decision_is_made_once_an_eval(neurons, way, question, times):
     simulator = fake_simulator(knows)
-    run(formats.summary(neurons=neurons), simulator)
-    questions = [m[-1].text for m in simulator.requests if "legs" in m[-1].text]
-    assert len(questions) == 1
+    run(formats.summary(neurons=neurons, simulation=way), simulator)
+    asked = [m[-1].text for m in simulator.requests if question in m[-1].text]
+    assert len(asked) == times
 
 
 @pytest.mark.parametrize("way", ["all_at_once", "per_token"])
@@ -297,10 +295,10 @@ def test_a_way_that_the_pack_does_not_word_is_refused_when_the_task_is_made(neur
 def test_auto_chooses_among_the_ways_that_the_pack_words(neurons, tmp_path):
     simulator = fake_simulator(knows)
     log = run(formats.summary(neurons=neurons), simulator)
-    assert {m["simulation"] for m in simulated(log)} == {"chat"}
-    pack = pack_without(tmp_path, "chat")
-    log = run(formats.summary(neurons=neurons, pack=pack), simulator)
     assert {m["simulation"] for m in simulated(log)} == {"sparse"}
+    pack = pack_without(tmp_path, "sparse")
+    log = run(formats.summary(neurons=neurons, pack=pack), simulator)
+    assert {m["simulation"] for m in simulated(log)} == {"chat"}
 
 
 def test_a_pack_without_any_words_for_simulators_buys_no_explanation(neurons, tmp_path):
@@ -353,8 +351,7 @@ def test_a_server_that_gives_fewer_alternatives_is_asked_for_fewer(neurons):
         return inner.model.api._respond(messages, config)
 
     simulator = fake("mean", mean)
-    log = run(formats.summary(neurons=neurons), simulator)
-    assert {m["simulation"] for m in simulated(log)} == {"chat"}
+    log = run(formats.summary(neurons=neurons, simulation="chat"), simulator)
     assert {m["basis"] for m in simulated(log)} == {"log-probabilities"}
     assert {config.top_logprobs for config in simulator.configs[-3:]} == {5}
 

@@ -118,10 +118,11 @@ def test_a_parameter_that_equals_its_default_is_left_out_so_that_logs_are_the_sa
 
 
 def test_ways_that_only_asking_can_tell_are_all_listed():
-    assert plan().ways("test/a", PACK) == ("all_at_once", "chat", "sparse")
+    assert plan().ways("test/a", PACK) == ("all_at_once", "sparse")
     assert plan(simulator="openai/o3").ways("test/a", PACK) == ("sparse",)
     without = replace(PACK, all_at_once=None)
-    assert plan().ways("test/a", without) == ("chat", "sparse")
+    assert plan().ways("test/a", without) == ("sparse",)
+    assert plan().ways("test/a", replace(without, sparse=None)) == ("chat",)
     assert plan(parameters={"simulation": "chat"}).ways("test/a", PACK) == ("chat",)
     assert plan(simulator=None, parameters={"simulation": "none"}).ways("test/a", PACK) == ()
     baseline = plan(simulator=None, models=["neuron-baseline/lexical"])
@@ -183,7 +184,7 @@ def test_calibration_doubles_what_the_simulator_is_asked(neurons):
         made = plan(parameters={"simulation": "chat", **parameters})
         return count(chosen, made, PACK, lambda _: BY_WORD, "test/e")
 
-    both, alone = counted(), counted(calibration="none")
+    both, alone = counted(calibration="linear"), counted()
     assert both.simulated["chat", "test/s"].requests == 6
     assert alone.simulated["chat", "test/s"].requests == 3
     assert both.neurons == 3
@@ -242,10 +243,10 @@ def test_a_simulator_shared_by_explainers_is_one_line_a_format_with_bounds_over_
     assert one.explanations == 4
     assert one.requests == Range(8, 40)
     assert one.input == Range(4000, 20_000)
-    assert one.output == Range(40, 8000)
-    # sparse: 4 x (1000 x 2 + 100 x 4); chat: 4 x (4000 x 2 + 2000 x 4); all_at_once: 4 x 10,040
+    assert one.output == Range(40, 400)
+    # sparse: 4 x (1000 x 2 + 100 x 4); all_at_once: 4 x (5000 x 2 + 10 x 4)
     assert one.dollars.low == pytest.approx(0.0096)
-    assert one.dollars.high == pytest.approx(0.064)
+    assert one.dollars.high == pytest.approx(0.04016)
 
 
 def test_an_embedder_gets_each_explanation_that_has_a_reference_and_each_reference_once():
@@ -625,9 +626,7 @@ def test_logs_are_those_of_the_tasks_by_name(neurons, log_dir, fakes):
     (info,) = list_eval_logs(log_dir)
     spec = read_eval_log(info, header_only=True).eval
     assert spec.task.rpartition("/")[2] == "summary"
-    assert spec.task_args_passed == {
-        "neurons": neurons, "simulation": "chat", "calibration": "none",
-    }  # fmt: skip
+    assert spec.task_args_passed == {"neurons": neurons, "simulation": "chat"}
     assert spec.metadata["task_format"] == "summary"
     assert spec.model_generate_config.cache.expiry == LONG
 
@@ -669,7 +668,7 @@ def test_what_is_done_is_read_from_the_logs_of_the_same_settings_only(neurons, l
         simulator="neuron-fake/simulator",
         embedder="neuron-fake/embedder",
         epochs=1,
-        parameters={"neurons": neurons, "simulation": "chat", "calibration": "none"},
+        parameters={"neurons": neurons, "simulation": "chat"},
     )
     assert find_done(log_dir, made).of(("summary", "neuron-fake/explainer")) == {
         f"test/L{i}N{i}": 1 for i in range(3)

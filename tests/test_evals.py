@@ -49,7 +49,8 @@ def letters(text):
 
 def task(name, **parameters):
     """A task whose simulator is asked for one excerpt at a time."""
-    return getattr(formats, name)(**{"simulation": "chat", "excerpts_per_call": 1, **parameters})
+    given = {"simulation": "chat", "excerpts_per_call": 1, "calibration": "linear", **parameters}
+    return getattr(formats, name)(**given)
 
 
 def run(task, explainer="the word cat", simulator=None, embedder=None, **options):

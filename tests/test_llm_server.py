@@ -215,12 +215,11 @@ def test_what_can_be_read_of_a_reply_is_scored_and_the_rest_counted(wire, neuron
     assert metadata["excerpts"][0]["expected"] == pytest.approx(first[:TOKENS])
 
 
-def test_auto_finds_out_that_only_the_reply_has_log_probabilities(wire, neurons):
-    grammar = f"{TWO_LISTS}\nlevel ::= [0-9]"
-    log, _ = run("auto", grammar, wire, neurons, {"excerpts_per_call": HELD_OUT})
+def test_auto_finds_out_that_the_server_gives_nothing_of_the_prompt(wire, neurons):
+    log, _ = run("auto", f"{NAMES}\nlevel ::= [0-9]", wire, neurons, {})
     assert log.status == "success", log.error
     metadata = log.samples[0].scores["simulation_correlation"].metadata
-    assert (metadata["simulation"], metadata["basis"]) == ("chat", "log-probabilities")
+    assert (metadata["simulation"], metadata["basis"]) == ("sparse", "log-probabilities")
 
 
 def test_all_at_once_is_refused_before_anything_is_explained(wire, neurons):

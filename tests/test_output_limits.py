@@ -20,7 +20,8 @@ from neuron_eval.simulation import chat, sparse
 from neuron_eval.simulation.asking import Asker
 from neuron_eval.simulation.base import Failed, Simulated
 from neuron_eval.simulation.chat import ChatSimulation
-from neuron_eval.simulation.probe import best_way
+from neuron_eval.simulation.per_token import NoLogprobsError
+from neuron_eval.simulation.probe import check_output_logprobs
 from neuron_eval.simulation.sparse import SparseSimulation
 from neuron_eval.sources import schema
 from neuron_eval.tasks import formats
@@ -287,7 +288,8 @@ def test_more_output_tokens_than_the_server_gives_set_by_the_user_become_what_it
         model.config = GenerateConfig(max_tokens=9000)
         outcomes = simulate("chat", model, *FOUR, size=size)
         asked = [body["max_tokens"] for body in server.to("chat/completions")]
-        assert anyio.run(best_way, model, default_pack(), GenerateConfig(max_tokens=9000))
+        with pytest.raises(NoLogprobsError):
+            anyio.run(check_output_logprobs, model, GenerateConfig(max_tokens=9000))
     assert all(isinstance(outcome, Simulated) for outcome in outcomes)
     assert [n for n in asked if n <= CAP] == [CAP] * (4 // size), "no pack is halved that fits"
 

@@ -116,7 +116,7 @@ def header(plain, **changes):
 SAME = {
     "limit": {"arguments": {"limit": 2}, "choice": {"limit": 2}},
     "simulation": {"arguments": {"simulation": "auto"}},
-    "calibration": {"arguments": {"calibration": "linear"}},
+    "calibration": {"arguments": {"calibration": "none"}},
     "cutoff": {"arguments": {"cutoff_quantile": 2}},
     "no pack": {"arguments": {"pack": None}},
     "no size of packs": {"arguments": {"excerpts_per_call": None}},
@@ -135,7 +135,7 @@ SAME = {
 OTHER = {
     "excerpts": {"arguments": {"excerpts": 5}},
     "a way": {"arguments": {"simulation": "sparse"}},
-    "a calibration": {"arguments": {"calibration": "none"}},
+    "a calibration": {"arguments": {"calibration": "linear"}},
     "a cutoff": {"arguments": {"cutoff_quantile": 1}},
     "a size of packs": {"arguments": {"excerpts_per_call": 3}},
     "layers": {"choice": {"layers": "0"}},

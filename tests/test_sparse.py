@@ -11,8 +11,7 @@ from inspect_ai.model import GenerateConfig, Logprob, Logprobs, ModelOutput, Top
 from neuron_eval.prompts.pack import default_pack
 from neuron_eval.records import ActivationRecord, Excerpt
 from neuron_eval.simulation.asking import Asker
-from neuron_eval.simulation.base import Failed, Simulated
-from neuron_eval.simulation.pack_replies import Doubtful
+from neuron_eval.simulation.base import Failed, Simulated, UnreadableReplyError
 from neuron_eval.simulation.sparse import (
     EXCERPTS_PER_CALL,
     SparseSimulation,
@@ -219,18 +218,30 @@ def test_text_that_is_copied_instead_of_escaped_is_understood():
         ('A: "":5', "cannot read '\"\":5'"),
         ('A: "c"#2:5', '"c" is named#2, but stands in the excerpt only once'),
         ('A: "a"#0:5', '"a" is named#0, but stands in the excerpt only 2 times'),
-        ('A: "a":1, "a":1, "a":1', '"a" is named 3 times, but stands in the excerpt only 2 times'),
         ('A: "a":11', "the value of 'a' is '11', not a number from 0 to 10"),
         ('A: "a":-1', "cannot read '\"a\":-1'"),
         ('A: "a":high', "cannot read '\"a\":high'"),
         ('A: "a":3, "c', "cannot read '\"c'"),
         ("A: it fires on cats", "cannot read 'it fires on cats'"),
-        ('A: "a":3 "c" "b":1', r'"c\" \"b" does not stand in the excerpt'),
     ],
 )
 def test_other_replies_are_refused_with_what_is_wrong(reply, message):
     (part,) = read(reply, ONE)
-    assert message in str(part.problem if isinstance(part, Doubtful) else part)
+    assert isinstance(part, UnreadableReplyError)
+    assert message in str(part)
+
+
+@pytest.mark.parametrize(
+    ("reply", "values", "unplaced"),
+    [
+        ('A: "dog":5, "c":3', (0.0, 0.0, 0.0, 3.0), 1),
+        ('A: "a":1, "a":2, "a":9', (1.0, 0.0, 2.0, 0.0), 1),
+        ('A: "a":3 "c" "b":1', (3.0, 0.0, 3.0, 0.0), 1),
+        ('A: "c":4, "c"#2:9, "c":7', (0.0, 0.0, 0.0, 4.0), 2),
+    ],
+)
+def test_names_beside_others_that_stand_for_no_token_count_for_nothing(reply, values, unplaced):
+    assert read(reply, ONE) == [Simulated(values, "values", unplaced)]
 
 
 def test_of_a_reply_that_was_cut_off_the_last_excerpt_is_not_kept():
@@ -329,22 +340,13 @@ def test_a_bad_reply_is_asked_for_again_with_what_was_wrong():
     assert "one line each for A" in last
 
 
-def test_a_name_that_stays_wrong_counts_for_nothing_and_is_counted():
-    texts = ['A: "dog":5, "cat":3', 'A: "dog":5, "cat":4, "cat"#2:9, "cat":7']
-    replies = iter(texts)
-    simulator = fake("stubborn", lambda *_: ModelOutput.from_content("m", next(replies)))
-    (outcome,) = simulate(simulator, [(0, [" cat", "."])])
-    assert outcome == Simulated((4.0, 0.0), "values", unplaced=3)
-    assert len(simulator.requests) == 2
-
-
-def test_in_a_pack_a_name_that_is_of_another_excerpt_is_asked_about_once():
-    texts = ['A: "cat":5\nB: "cat":6, "dog":2', 'A: "cat":1\nB: "cat":6, "dog":2']
-    replies = iter(texts)
-    simulator = fake("mixed up", lambda *_: ModelOutput.from_content("m", next(replies)))
+def test_names_that_stand_for_no_token_are_not_asked_about_and_counted():
+    reply = 'A: "cat":5, "dog":1\nB: "cat":6, "dog":2'
+    simulator = fake("mixed up", lambda *_: ModelOutput.from_content("m", reply))
     outcomes = simulate(simulator, [(0, [" cat"]), (1, [" dog"])], 2)
-    assert outcomes == [Simulated((5.0,), "values"), Simulated((2.0,), "values", unplaced=1)]
-    assert len(simulator.requests) == 2
+    assert [outcome.values for outcome in outcomes] == [(5.0,), (2.0,)]
+    assert [outcome.unplaced for outcome in outcomes] == [1, 1]
+    assert len(simulator.requests) == 1
 
 
 def test_an_excerpt_whose_reply_stays_bad_fails_with_its_name_and_the_cause():

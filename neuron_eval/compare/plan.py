@@ -96,7 +96,7 @@ class Plan:
     @property
     def calibrated(self) -> bool:
         """Whether the calibration split is simulated too."""
-        return bool(self.parameters.get("calibration", "linear") != "none")
+        return bool(self.parameters.get("calibration", "none") != "none")
 
     def simulates(self, explainer: str) -> str:
         """The model that simulates what this explainer says."""
@@ -114,9 +114,11 @@ class Plan:
         if self.simulator is None and is_baseline(explainer):
             return (EMBEDDING,)
         worded = tuple(way for way in get_args(BestWay) if getattr(pack, way) is not None)
-        if "sparse" in worded and thinks(self.simulates(explainer)):
+        if "sparse" not in worded:
+            return worded
+        if thinks(self.simulates(explainer)):
             return ("sparse",)
-        return worded
+        return tuple(way for way in worded if way != "chat")
 
 
 def make_plan(
@@ -152,7 +154,7 @@ def make_plan(
             raise ValueError(f"{model!r}: expected PROVIDER/MODEL, such as openai/gpt-4.1-mini")
     check_number("epochs", epochs, least=1)
     check_number("excerpts", parameters.get("excerpts", EXCERPTS), least=1)
-    check_calibration(parameters.get("calibration", "linear"))
+    check_calibration(parameters.get("calibration", "none"))
     check_excerpts_per_call(parameters.get("excerpts_per_call"))
     _check_simulation(parameters.get("simulation", "auto"), models, simulator)
     chosen = {name: value for name, value in parameters.items() if name in CHOOSING}

@@ -166,8 +166,7 @@ def _ways(plan: Plan, pack: Pack) -> str:
     if plan.simulation == "auto" and len(open_) > 1:
         return (
             f"Which way the simulator can do shows when it is asked: bounds over "
-            f"{', '.join(open_)}. Of these all_at_once takes a server that gives log-probabilities "
-            f"of the prompt (vLLM, SGLang), chat one that gives those of its reply; sparse is for "
-            f"all others. Simulated are {split}."
+            f"{' and '.join(open_)}. The first takes a server that gives log-probabilities of the "
+            f"prompt (vLLM, SGLang); the second is for all others. Simulated are {split}."
         )
     return f"Simulated by {', '.join(sorted(ways))}: {split}."

@@ -167,7 +167,7 @@ def _scoring(spec: EvalSpec) -> dict[str, Any]:
     way = said.get("simulation", "auto")
     if way == NO_SIMULATION:
         return {"simulation": way}
-    scoring = {"simulation": way, "calibration": said.get("calibration", "linear")}
+    scoring = {"simulation": way, "calibration": said.get("calibration", "none")}
     if way not in NO_SIMULATOR:
         scoring["pack"] = _pack(spec, said.get("pack"))
     if way in PACKED:

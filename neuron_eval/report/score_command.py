@@ -25,7 +25,7 @@ SCORED = "-scored"
 @click.option("--base-url", help="The simulator's server, if it is not its provider's own.")
 @click.option("--max-connections", type=AT_LEAST_1, help="Requests at once to the simulator.")
 @click.option("--simulation", default="auto", show_default=True, help="How to simulate.")
-@click.option("--calibration", default="linear", show_default=True)
+@click.option("--calibration", default="none", show_default=True)
 @click.option("--excerpts-per-call", type=AT_LEAST_1, help="For chat and sparse.")
 @click.option(
     "--pack",

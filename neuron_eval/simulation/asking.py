@@ -26,6 +26,7 @@ from neuron_eval.simulation.base import (
     UnreadableReplyError,
 )
 from neuron_eval.simulation.logprobs import forget_logprobs, with_logprobs
+from neuron_eval.simulation.progress import count_reply
 from neuron_eval.simulation.room import (
     LEAST_OUTPUT,
     RoomRefusedError,
@@ -155,6 +156,7 @@ class Asker:
                         raise NoReadableReplyError(count, problem, made) from None
                     raise
                 count += 1
+                count_reply()
                 try:
                     return _read_once(output, read)
                 except UnreadableReplyError as error:

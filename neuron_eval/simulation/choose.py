@@ -87,9 +87,9 @@ async def choose_simulation(
     """Bind a way to simulate to its model, inside a running eval.
 
     ``auto`` is ``embedding`` if no simulator is named and the explainer is the baseline; else
-    ``all_at_once`` if the simulator gives log-probabilities of the prompt, ``chat`` if it gives
-    those of its reply, ``sparse`` if neither. It asks once an eval, see
-    `neuron_eval.simulation.probe`.
+    ``all_at_once`` if the simulator gives log-probabilities of the prompt, and ``sparse`` if it
+    does not; ``chat`` only where the pack does not word that. It asks once an eval, see
+    `neuron_eval.simulation.probe`. docs/study.md says what each way is worth.
 
     Args:
         way: What the user asked for.
@@ -110,7 +110,7 @@ async def choose_simulation(
     _refuse(found)
     why = "asked for"
     if way == "auto":
-        way, why = await best_way(found.model, pack, _asker(found).settings(ROOM))
+        way, why = await best_way(found.model, pack)
     return Chosen(_WAYS[way](found, pack, excerpts_per_call), why)
 
 
@@ -134,14 +134,13 @@ def check_simulation(simulation: str, pack: str | None = None) -> Solver:
         if way == "embedding" or (way == "auto" and _is_baseline(found) and not found.named):
             return state
         _refuse(found)
-        short = _asker(found).settings(ROOM)
         with about_neuron(state.sample_id):
             if way == "auto" and not (wording.chat or wording.sparse):
-                await best_way(found.model, wording, short)
+                await best_way(found.model, wording)
             if way == "all_at_once":
                 await _all_at_once(found, wording).check()
             elif way == "per_token":
-                await check_output_logprobs(found.model, short)
+                await check_output_logprobs(found.model, _asker(found).settings(ROOM))
         return state
 
     return solve

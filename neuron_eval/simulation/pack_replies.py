@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from inspect_ai.model import ChatMessage, ModelOutput
 
@@ -16,22 +15,7 @@ from neuron_eval.simulation.base import (
 )
 from neuron_eval.simulation.reading import cut_off
 
-
-@dataclass(frozen=True, slots=True)
-class Doubtful:
-    """What a reply holds of one excerpt, though something in it stands for nothing.
-
-    It is asked for again once; what the reply after that holds counts.
-    """
-
-    simulated: Simulated
-    """What counts if asking again does not help."""
-
-    problem: UnreadableReplyError
-    """What stands for nothing."""
-
-
-Part = Simulated | Doubtful | UnreadableReplyError
+Part = Simulated | UnreadableReplyError
 """What a reply holds of one excerpt, or what is wrong with it."""
 
 Asked = Simulated | NoReadableReplyError
@@ -73,7 +57,7 @@ async def ask_pack(
         nonlocal replies
         replies += 1
         try:
-            _keep(read(output), kept, last=replies > 1 or attempts == 1)
+            _keep(read(output), kept)
         except UnreadableReplyError as error:
             if count > 1 and (cut_off(output) if kept else replies > 1):
                 raise HopelessReplyError(str(error)) from error
@@ -88,16 +72,14 @@ async def ask_pack(
     return [kept[i] for i in range(count)]
 
 
-def _keep(parts: Sequence[Part], kept: dict[int, Simulated], *, last: bool) -> None:
-    """Keep of a reply what was read for the first time; what is doubtful only if it is the last.
+def _keep(parts: Sequence[Part], kept: dict[int, Simulated]) -> None:
+    """Keep of a reply what was read for the first time.
 
     Raises:
         UnreadableReplyError: Something is still unread; says what is wrong with it.
     """
     problems: list[UnreadableReplyError] = []
     for i, part in enumerate(parts):
-        if isinstance(part, Doubtful):
-            part = part.simulated if last else part.problem
         if isinstance(part, Simulated):
             kept.setdefault(i, part)
         elif i not in kept:

@@ -22,7 +22,7 @@ from neuron_eval.simulation.logprobs import forget_logprobs, with_logprobs
 from neuron_eval.simulation.per_token import NoLogprobsError
 from neuron_eval.simulation.prompt_logprobs import PromptLogprobsUnsupportedError
 
-BestWay = Literal["all_at_once", "chat", "sparse"]
+BestWay = Literal["all_at_once", "sparse", "chat"]
 
 QUESTION = "Answer with one digit: how many legs does a cat have?"
 
@@ -37,13 +37,12 @@ _DECIDED: WeakKeyDictionary[ModelAPI, dict[tuple[str, ...], tuple[BestWay, str]]
 _LOGPROBS: WeakKeyDictionary[ModelAPI, bool] = WeakKeyDictionary()
 
 
-async def best_way(model: Model, pack: Pack, settings: GenerateConfig) -> tuple[BestWay, str]:
+async def best_way(model: Model, pack: Pack) -> tuple[BestWay, str]:
     """The best way to simulate with a model and a prompt pack, and why.
 
     Args:
         model: The simulator.
         pack: The prompt pack.
-        settings: With what a short question is asked.
 
     Raises:
         PackError: The pack has no words for any way that `auto` chooses from.
@@ -56,7 +55,7 @@ async def best_way(model: Model, pack: Pack, settings: GenerateConfig) -> tuple[
             f"prompt pack {pack.name!r} has no section simulation.{' or '.join(get_args(BestWay))}"
         )
     decided = _DECIDED.setdefault(model.api, {})
-    return await once(decided, worded, lambda: _decide(model, pack, worded, settings))
+    return await once(decided, worded, lambda: _decide(model, pack, worded))
 
 
 async def check_output_logprobs(model: Model, settings: GenerateConfig) -> None:
@@ -76,9 +75,7 @@ async def check_output_logprobs(model: Model, settings: GenerateConfig) -> None:
         )
 
 
-async def _decide(
-    model: Model, pack: Pack, worded: tuple[str, ...], settings: GenerateConfig
-) -> tuple[BestWay, str]:
+async def _decide(model: Model, pack: Pack, worded: tuple[str, ...]) -> tuple[BestWay, str]:
     if pack.all_at_once is not None and not reasons(model):
         try:
             dialect = await AllAtOnceSimulation(model, pack.all_at_once, ()).check()
@@ -92,15 +89,13 @@ async def _decide(
             f"prompt pack {pack.name!r} words no way to simulate but all_at_once, which {model} "
             "cannot do: Inspect's model data say that it reasons"
         )
-    if "chat" not in worded:
-        return "sparse", "the prompt pack words no other way that the simulator can do"
     if "sparse" not in worded:
         return "chat", "the prompt pack words no other way that the simulator can do"
     if reasons(model):
         return "sparse", "Inspect's model data say that it reasons, so it is not asked for more"
-    if await _gives_logprobs(model, settings):
-        return "chat", "it gives log-probabilities of its reply, and none of the prompt"
-    return "sparse", "it gives no log-probabilities"
+    if pack.all_at_once is None:
+        return "sparse", "the prompt pack does not word all_at_once"
+    return "sparse", "its server gives no log-probabilities of the prompt; chat takes more tokens"
 
 
 async def _gives_logprobs(model: Model, settings: GenerateConfig) -> bool:

@@ -32,6 +32,7 @@ from neuron_eval.server_errors import raise_failure
 from neuron_eval.simulation.alignment import AlignmentError
 from neuron_eval.simulation.base import BrokenReplyError, UnreadableReplyError
 from neuron_eval.simulation.logprobs import ALTERNATIVES
+from neuron_eval.simulation.progress import count_reply
 
 Read = Callable[[Sequence[Logprob]], Sequence[float]]
 """From the tokens of a prompt, with log-probabilities and alternatives, to numbers. Raises
@@ -149,6 +150,7 @@ class PromptReader:
             output = await self._generate(prompt, dialect, reduce)
         except BrokenReplyError:
             output = await self._generate(prompt, dialect, reduce)
+        count_reply()
         return tuple((output.metadata or {})["expected"])
 
     async def _first_that_works(self, probe: str, read: Read) -> Dialect:

@@ -4,9 +4,9 @@ Most tokens of most excerpts are silent, so a line a token is mostly zeros that 
 Here a reply is one line an excerpt, such as ``A: "barked":9, "the"#2:4`` or ``A: none``; what it
 does not name is 0 (see `neuron_eval.simulation.sparse_reading`). Every excerpt must have its line,
 or the reply is bad and asked for again up to twice. What a line names is looked for in the excerpt
-(`neuron_eval.simulation.sparse_matching`). A line of which no name is there is as bad as
-none. Where only some are not, the excerpt is asked for again once; if that does not help, they
-count for nothing, and the score says how many there were.
+(`neuron_eval.simulation.sparse_matching`). A line of which no name is there is as bad as none.
+Where only some are not, they count for nothing, and the score says how many there were: small
+models name them again when they are asked again (docs/study.md).
 
 With log-probabilities of the reply a named token has the expectation over 0..10 at its value,
 without them the value itself. All others are exactly 0 either way: of a token that is not named
@@ -25,7 +25,7 @@ from neuron_eval.prompts.wording import SparseWording
 from neuron_eval.records import Excerpt
 from neuron_eval.simulation.asking import Asker
 from neuron_eval.simulation.base import Outcome, Simulated, UnreadableReplyError
-from neuron_eval.simulation.pack_replies import Asked, Doubtful, Part, ask_pack
+from neuron_eval.simulation.pack_replies import Asked, Part, ask_pack
 from neuron_eval.simulation.packing import Packs
 from neuron_eval.simulation.reading import cut_off, readable, take_values
 from neuron_eval.simulation.request import simulation_request
@@ -141,7 +141,7 @@ def read_reply(output: ModelOutput, excerpts: Sequence[Sequence[str]]) -> list[P
 
     Returns:
         E parts. A part is bad without a line of its own, with one that cannot be read, and with
-        one that names only what is not in its excerpt; doubtful with one that names that too.
+        one that names only what is not in its excerpt.
 
     Raises:
         UnreadableReplyError: The reply is empty, or nothing but thinking.
@@ -171,11 +171,9 @@ def _read_part(output: ModelOutput, name: str, tokens: Sequence[str], answer: An
         return type(error)(f"{where}: {error}")
     found = place(tokens, answer.named)
     expected = tuple(0.0 if i is None else values[i] for i in found.owners)
-    simulated = Simulated(expected, basis, len(found.problems))
-    if not found.problems:
-        return simulated
-    problem = UnreadableReplyError(f"{where}: {found.problems[0]}")
-    return problem if len(found.problems) == len(answer.named) else Doubtful(simulated, problem)
+    if found.problems and len(found.problems) == len(answer.named):
+        return UnreadableReplyError(f"{where}: {found.problems[0]}")
+    return Simulated(expected, basis, len(found.problems))
 
 
 def _retry(wording: SparseWording, reason: str, count: int) -> str:

@@ -46,7 +46,7 @@ def run(server, folder, names, **parameters):
 @pytest.mark.parametrize("way", ["chat", "sparse"])
 def test_a_reply_that_cannot_be_read_costs_at_most_four_times_a_good_run(way, fault, tmp_path):
     with MisbehavingServer({"ill": Misdeed(UNREADABLE[fault])}) as server:
-        log = run(server, tmp_path, ["ill", "well"], simulation=way)
+        log = run(server, tmp_path, ["ill", "well"], simulation=way, calibration="linear")
         good = sum(server.about("well").values())
         spoilt = sum(server.about("ill").values())
     assert not any(sample.error for sample in log.samples)
