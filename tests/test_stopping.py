@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from counting_server import CountingServer, made_neurons
 from inspect_ai.log import list_eval_logs, read_eval_log
 from killing import compare
+from listening import listen
 
 from neuron_eval.cli import main
 from neuron_eval.sources import schema
@@ -37,6 +38,7 @@ def converting(tmp_path):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            preexec_fn=listen,
         )
         processes.append(process)
         while process.poll() is None:

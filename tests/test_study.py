@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from listening import listen
 
 from neuron_eval.prompts.pack import default_pack, load_pack
 
@@ -150,7 +151,7 @@ def test_a_study_that_is_stopped_ends_at_once_and_says_how_to_go_on(tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", str(STUDY / "run.py"), "neuron-baseline/lexical"],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
+        start_new_session=True, preexec_fn=listen,
     )  # fmt: skip
     try:
         folder = tmp_path / "logs" / "study-runs" / "explain" / "neuron_eval-2"

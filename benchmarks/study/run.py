@@ -18,7 +18,8 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from click import ClickException
@@ -89,6 +90,20 @@ def check_model(name: str, server: str | None) -> None:
         sys.exit(f"{name}: {Text.from_markup(str(error)).plain.strip()}")
 
 
+def all_done(pool: Executor, most: int, finish: Callable[[Job], bool], todo: Iterable[Job]) -> bool:
+    """Whether all jobs came to their end, of which so many run at once.
+
+    Only this thread starts jobs: the interrupt that ends a job reaches it before the next begins.
+    """
+    rest, running, whole = iter(todo), set[Future[bool]](), True
+    while True:
+        running |= {pool.submit(finish, job) for job in itertools.islice(rest, most - len(running))}
+        if not running:
+            return whole
+        done, running = wait(running, return_when=FIRST_COMPLETED)
+        whole &= all(future.result() for future in done)
+
+
 def main() -> None:
     """Run what is missing in the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -134,7 +149,7 @@ def main() -> None:
     pool = ThreadPoolExecutor(asked.jobs)
     try:
         with alone_in(RUNS):
-            whole = all(list(pool.map(finish, todo)))
+            whole = all_done(pool, asked.jobs, finish, todo)
     except ClickException as error:
         sys.exit(error.message)
     except KeyboardInterrupt:
