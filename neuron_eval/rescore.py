@@ -20,6 +20,7 @@ from neuron_eval.metrics import interval
 from neuron_eval.report.log_files import wrong
 from neuron_eval.scorers.simulation_correlation import simulation_correlation
 from neuron_eval.simulation.choose import ROLE
+from neuron_eval.simulation.measure import CALIBRATION
 from neuron_eval.viewer import score_scale
 
 
@@ -39,7 +40,7 @@ def rescore(
     name: str,
     *,
     simulation: str = "auto",
-    calibration: str = "none",
+    calibration: str = CALIBRATION,
     excerpts_per_call: int | None = None,
     pack: str | None = None,
 ) -> EvalLog:

@@ -20,11 +20,12 @@ from neuron_eval.scorers.adacs import adacs
 from neuron_eval.scorers.scored import scored
 from neuron_eval.scorers.simulation_correlation import simulation_correlation
 from neuron_eval.simulation.choose import check_simulation
+from neuron_eval.simulation.measure import CALIBRATION
 from neuron_eval.sources.choosing import parse_choice
 from neuron_eval.usage_error import UsageError, usage_errors
 from neuron_eval.viewer import viewer_config
 
-VERSION = "3-A"
+VERSION = "4-A"
 """Comparability and interface: scores of different numbers cannot be compared."""
 
 NO_SIMULATION = "none"
@@ -89,7 +90,7 @@ def explanation_task(
     cutoff_quantile: int = CUTOFF_QUANTILE,
     pack: str | None = None,
     simulation: str = "auto",
-    calibration: str = "none",
+    calibration: str = CALIBRATION,
     excerpts_per_call: int | None = None,
     on_short: str = "error",
     on_dead: str = "skip",
@@ -178,7 +179,7 @@ def neuron_task(
     solver: Solver,
     chosen: NeuronSet,
     simulation: str = "auto",
-    calibration: str = "none",
+    calibration: str = CALIBRATION,
     pack: str | None = None,
     excerpts_per_call: int | None = None,
     by_layer: bool = False,

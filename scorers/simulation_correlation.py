@@ -15,6 +15,7 @@ from neuron_eval.server_errors import about_neuron
 from neuron_eval.simulation.base import Simulation
 from neuron_eval.simulation.choose import check_way, choose_simulation, simulator
 from neuron_eval.simulation.measure import (
+    CALIBRATION,
     Calibration,
     Measurement,
     check_calibration,
@@ -26,7 +27,7 @@ from neuron_eval.simulation.present import explanation_line, score_metadata
 @scorer(metrics=[mean(), interval()])
 def simulation_correlation(
     simulation: str = "auto",
-    calibration: str = "none",
+    calibration: str = CALIBRATION,
     pack: str | None = None,
     excerpts_per_call: int | None = None,
 ) -> Scorer:

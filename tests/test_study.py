@@ -25,7 +25,7 @@ def study(monkeypatch):
     monkeypatch.syspath_prepend(str(STUDY))
     monkeypatch.chdir(ROOT)
     yield importlib.import_module
-    for name in ("results", "packs", "jobs", "tables"):
+    for name in ("results", "packs", "jobs", "cells", "ways", "tables"):
         sys.modules.pop(name, None)
 
 

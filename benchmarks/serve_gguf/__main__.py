@@ -3,8 +3,8 @@
     python benchmarks/serve_gguf qwen.gguf 8091
 
 What the study needs and llama.cpp's server does not have: log-probabilities of prompts (echo, for
-``simulation=all_at_once``), and a GPU's worth of requests in one batch. The weights are read into
-bfloat16 on a GPU, into float32 on a CPU. Needs the extra ``[record]``, and aiohttp.
+``simulation=all_at_once``), and many requests in one batch. The weights are read into bfloat16 on a
+GPU and on a CPU with AMX, into float32 on others. Needs the extra ``[record]``, and aiohttp.
 """
 
 from __future__ import annotations

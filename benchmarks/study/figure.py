@@ -13,8 +13,8 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from jobs import FORMATS
-from results import read_rows
-from tables import SCORES, Results, by_neuron
+from results import Results, read_rows
+from tables import SCORES, by_neuron
 
 from neuron_eval.report.statistics import estimate
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -17,6 +18,9 @@ from neuron_eval.compare.running import whole
 from neuron_eval.unfinished import unfinished
 
 TABLE = Path("logs/study/results.csv.gz")
+
+MODEL = "openai-api/local/qwen"
+"""The model of the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,24 @@ def _row(sample: EvalSample, model: str, job: str) -> Row:
         # a first question may show examples, and is the shortest there is all the same
         complaints=sum(len(event.input) > first for event in asked),
     )
+
+
+class Results:
+    """One model's rows by job."""
+
+    def __init__(self, rows: Iterable[Row], model: str = MODEL) -> None:
+        self._rows: dict[str, list[Row]] = defaultdict(list)
+        for row in rows:
+            if row.model == model:
+                self._rows[row.job].append(row)
+
+    def __call__(self, job: str) -> list[Row]:
+        """The rows of a job."""
+        return self._rows.get(job, [])
+
+    def explained(self, pack: str, format: str, neurons: str = "smollm2") -> list[Row]:
+        """The rows of a format."""
+        return self(f"explain/{pack}/{neurons}/{format}")
 
 
 def _number(value: object) -> float | None:

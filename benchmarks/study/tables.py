@@ -16,20 +16,14 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
 
-import numpy as np
-from jobs import FORMATS, WAYS
+from cells import NOTHING, average, mean, table
+from jobs import FORMATS
 from packs import NAMES
-from results import Row, read_rows
-from scipy.stats import spearmanr
+from results import MODEL, Results, Row, read_rows
+from ways import agreement, costs, ways
 
 from neuron_eval.prompts.pack import load_pack
-from neuron_eval.report.statistics import estimate, holm, paired
-
-MODEL = "openai-api/local/qwen"
-"""The model of the page."""
-
-NOTHING = "–"
-"""Where nothing was run."""
+from neuron_eval.report.statistics import holm, paired
 
 READINGS = Path(__file__).with_name("readings.csv")
 KINDS = {
@@ -54,42 +48,6 @@ def by_neuron(rows: Iterable[Row], score: Callable[[Row], float | None]) -> dict
         if row.reference and value is not None:
             values[row.neuron].append(value)
     return {neuron: fmean(found) for neuron, found in values.items()}
-
-
-class Results:
-    """One model's rows by job."""
-
-    def __init__(self, rows: Iterable[Row], model: str = MODEL) -> None:
-        self._rows: dict[str, list[Row]] = defaultdict(list)
-        for row in rows:
-            if row.model == model:
-                self._rows[row.job].append(row)
-
-    def __call__(self, job: str) -> list[Row]:
-        """The rows of a job."""
-        return self._rows.get(job, [])
-
-    def explained(self, pack: str, format: str, neurons: str = "smollm2") -> list[Row]:
-        """The rows of a format."""
-        return self(f"explain/{pack}/{neurons}/{format}")
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Markdown, numbers to the right."""
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
-
-
-def mean(values: Iterable[float]) -> str:
-    """A mean with its interval."""
-    found = estimate(list(values))
-    return NOTHING if found is None else f"{found.mean:.3f} [{found.lower:.3f}, {found.upper:.3f}]"
-
-
-def average(values: Iterable[float], form: str = ".0f") -> str:
-    """A mean without one."""
-    found = list(values)
-    return format(fmean(found), form) if found else NOTHING
 
 
 def gain(mine: dict[str, float], base: dict[str, float]) -> tuple[str, float | None]:
@@ -211,102 +169,6 @@ def listing(results: Results) -> str:
         both = [(by_neuron(rows[name], s), by_neuron(rows["sentence"], s)) for s in SCORES.values()]
         lines.append([f"{name} − sentence", *(gain(mine, base)[0] for mine, base in both)])
     return table(["explanation", *SCORES], lines)
-
-
-PACKS = ("neuron_eval-3", "words-six")
-"""Whose words for simulators are compared."""
-
-RIGHT_AND_WRONG = ("reference", "false", "unrelated")
-"""What is known of a puzzle."""
-
-
-def ways(results: Results) -> str:
-    """How well each way to simulate tells right explanations from wrong ones."""
-    lines = []
-    kinds = (("puzzles", "false"), ("puzzles", "unrelated"), ("clear", "unrelated"))
-    for neurons, wrong in kinds:
-        for way in WAYS:
-            for pack in PACKS:
-                place = f"judge/{way}/{pack}/{neurons}"
-                right, other = results(f"{place}/reference"), results(f"{place}/{wrong}")
-                if right and other:
-                    said = f"{way}, {pack}" if pack != "neuron_eval-3" else way
-                    lines.append([f"{neurons}, {wrong}", said, *_separation(right, other)])
-    head = ["neurons, wrong ones", "way", "neurons", "right", "wrong", "AUROC", "right wins",
-            "unscored", "excerpts unread"]  # fmt: skip
-    return table(head, lines)
-
-
-def costs(results: Results) -> str:
-    """What a way to simulate takes, an explanation of a puzzle: six short excerpts."""
-    lines = []
-    for way in WAYS:
-        for pack in PACKS:
-            places = [f"judge/{way}/{pack}/puzzles/{kind}" for kind in RIGHT_AND_WRONG]
-            rows = [row for place in places for row in results(place)]
-            if rows and way != "embedding":
-                said = f"{way}, {pack}" if pack != "neuron_eval-3" else way
-                asked, again = sum(r.requests for r in rows), sum(r.complaints for r in rows)
-                lines.append([
-                    said,
-                    f"{asked / len(rows):.1f}",
-                    f"{100 * again / asked:.0f} %",
-                    average(r.prompt_tokens for r in rows),
-                    average(r.output_tokens for r in rows),
-                ])  # fmt: skip
-    return table(["way", "requests", "of these again", "prompt tokens", "output tokens"], lines)
-
-
-def agreement(results: Results) -> str:
-    """Spearman correlation of the ways' scores, over the puzzles' explanations, right and wrong."""
-    scored = {}
-    for way in WAYS:
-        found = {
-            (kind, row.neuron): row.correlation
-            for kind in RIGHT_AND_WRONG
-            for row in results(f"judge/{way}/neuron_eval-3/puzzles/{kind}")
-            if row.correlation is not None
-        }
-        if found:
-            scored[way] = found
-    lines = []
-    for way, mine in scored.items():
-        cells = []
-        for other in scored.values():
-            both = sorted(mine.keys() & other.keys())
-            pairs = [mine[key] for key in both], [other[key] for key in both]
-            cells.append("" if other is mine else f"{spearmanr(*pairs).statistic:.2f}")
-        lines.append([way, *cells])
-    return table(["way", *scored], lines)
-
-
-def _separation(right: Sequence[Row], wrong: Sequence[Row]) -> list[str]:
-    """Of an explanation without a score nothing is known, so it takes no part."""
-    good = [row.correlation for row in right if row.correlation is not None]
-    bad = [row.correlation for row in wrong if row.correlation is not None]
-    rng = np.random.default_rng(0)
-    draws = [_auroc(rng.choice(good, len(good)), rng.choice(bad, len(bad))) for _ in range(2000)]
-    low, high = np.quantile(draws, [0.025, 0.975])
-    own = {row.neuron: row.correlation for row in wrong if row.correlation is not None}
-    wins = [
-        (row.correlation > own[row.neuron]) + 0.5 * (row.correlation == own[row.neuron])
-        for row in right
-        if row.correlation is not None and row.neuron in own
-    ]
-    return [
-        f"{len(right)}",
-        mean(good),
-        mean(bad),
-        f"{_auroc(np.array(good), np.array(bad)):.3f} [{low:.3f}, {high:.3f}]",
-        f"{100 * fmean(wins):.0f} %",
-        f"{len(right) - len(good)} + {len(wrong) - len(bad)}",
-        f"{sum(row.excerpts_failed for row in [*right, *wrong])}",
-    ]
-
-
-def _auroc(right: np.ndarray, wrong: np.ndarray) -> float:
-    above = right[:, None] > wrong[None]
-    return float((above + 0.5 * (right[:, None] == wrong[None])).mean())
 
 
 def main() -> None:

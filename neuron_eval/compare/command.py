@@ -12,6 +12,7 @@ import click
 
 from neuron_eval.alone import alone_in
 from neuron_eval.compare.configuration import Listed, load_config, shipped
+from neuron_eval.simulation.measure import CALIBRATION
 
 if TYPE_CHECKING:
     from neuron_eval.compare.estimate import Estimate
@@ -59,7 +60,7 @@ FILE = click.Path(exists=True, dir_okay=False)
 @click.option("--cutoff-quantile", type=click.IntRange(min=0), help="What is highlighted.")
 @click.option("--pack", help="A prompt pack (a file) to use instead of the bundled one.")
 @click.option("--simulation", help="How to simulate; none for AdaCS alone.  [default: auto]")
-@click.option("--calibration", help="linear, percentiles or none.  [default: none]")
+@click.option("--calibration", help=f"linear, percentiles or none.  [default: {CALIBRATION}]")
 @click.option("--excerpts-per-call", type=AT_LEAST_1, help="In a simulator's request.")
 @click.option("--epochs", type=AT_LEAST_1, default=1, show_default=True, help="Times explained.")
 @click.option("--retries", type=click.IntRange(min=0), default=2, show_default=True,

@@ -13,7 +13,7 @@ from neuron_eval.dataset import EXCERPTS
 from neuron_eval.parameters import check_choice, check_excerpts_per_call, check_number
 from neuron_eval.prompts.wording import Pack
 from neuron_eval.simulation.choose import BASELINE, ROLE, check_way
-from neuron_eval.simulation.measure import check_calibration
+from neuron_eval.simulation.measure import CALIBRATION, check_calibration
 from neuron_eval.simulation.probe import BestWay
 from neuron_eval.sources.choosing import Choice, parse_choice
 from neuron_eval.task import NO_SIMULATION, Parameters, explanation_task
@@ -96,7 +96,7 @@ class Plan:
     @property
     def calibrated(self) -> bool:
         """Whether the calibration split is simulated too."""
-        return bool(self.parameters.get("calibration", "none") != "none")
+        return bool(self.parameters.get("calibration", CALIBRATION) != "none")
 
     def simulates(self, explainer: str) -> str:
         """The model that simulates what this explainer says."""
@@ -154,7 +154,7 @@ def make_plan(
             raise ValueError(f"{model!r}: expected PROVIDER/MODEL, such as openai/gpt-4.1-mini")
     check_number("epochs", epochs, least=1)
     check_number("excerpts", parameters.get("excerpts", EXCERPTS), least=1)
-    check_calibration(parameters.get("calibration", "none"))
+    check_calibration(parameters.get("calibration", CALIBRATION))
     check_excerpts_per_call(parameters.get("excerpts_per_call"))
     _check_simulation(parameters.get("simulation", "auto"), models, simulator)
     chosen = {name: value for name, value in parameters.items() if name in CHOOSING}

@@ -22,6 +22,7 @@ from neuron_eval.rating.asking import is_person
 from neuron_eval.report.table import format_of
 from neuron_eval.simulation.chat import EXCERPTS_PER_CALL as CHAT_PACK
 from neuron_eval.simulation.choose import ROLE
+from neuron_eval.simulation.measure import CALIBRATION
 from neuron_eval.simulation.sparse import EXCERPTS_PER_CALL as SPARSE_PACK
 from neuron_eval.sources import BUNDLED
 from neuron_eval.sources.choosing import LAYERED
@@ -167,7 +168,7 @@ def _scoring(spec: EvalSpec) -> dict[str, Any]:
     way = said.get("simulation", "auto")
     if way == NO_SIMULATION:
         return {"simulation": way}
-    scoring = {"simulation": way, "calibration": said.get("calibration", "none")}
+    scoring = {"simulation": way, "calibration": said.get("calibration", CALIBRATION)}
     if way not in NO_SIMULATOR:
         scoring["pack"] = _pack(spec, said.get("pack"))
     if way in PACKED:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from neuron_eval.alone import alone_at
+from neuron_eval.simulation.measure import CALIBRATION
 
 if TYPE_CHECKING:
     from inspect_ai.log import EvalLog
@@ -25,7 +26,7 @@ SCORED = "-scored"
 @click.option("--base-url", help="The simulator's server, if it is not its provider's own.")
 @click.option("--max-connections", type=AT_LEAST_1, help="Requests at once to the simulator.")
 @click.option("--simulation", default="auto", show_default=True, help="How to simulate.")
-@click.option("--calibration", default="none", show_default=True)
+@click.option("--calibration", default=CALIBRATION, show_default=True)
 @click.option("--excerpts-per-call", type=AT_LEAST_1, help="For chat and sparse.")
 @click.option(
     "--pack",

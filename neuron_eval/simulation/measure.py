@@ -20,6 +20,10 @@ from neuron_eval.stats import (
 )
 
 Calibration = Literal["linear", "percentiles", "none"]
+
+CALIBRATION: Calibration = "none"
+"""What a user gets who does not say: a fit doubles the requests, and changes no correlation."""
+
 Pairs = Sequence[tuple[Excerpt, Outcome]]
 
 

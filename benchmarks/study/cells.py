@@ -1,0 +1,29 @@
+"""Tables in Markdown, and what stands in their cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from statistics import fmean
+
+from neuron_eval.report.statistics import estimate
+
+NOTHING = "–"
+"""Where nothing was run."""
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Markdown, numbers to the right."""
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def mean(values: Iterable[float]) -> str:
+    """A mean with its interval."""
+    found = estimate(list(values))
+    return NOTHING if found is None else f"{found.mean:.3f} [{found.lower:.3f}, {found.upper:.3f}]"
+
+
+def average(values: Iterable[float], form: str = ".0f") -> str:
+    """A mean without one."""
+    found = list(values)
+    return format(fmean(found), form) if found else NOTHING

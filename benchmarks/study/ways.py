@@ -1,0 +1,107 @@
+"""The study's tables of ways to simulate: separation, what they take, agreement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean
+
+import numpy as np
+from cells import average, mean, table
+from jobs import WAYS
+from results import Results, Row
+from scipy.stats import spearmanr
+
+PACKS = ("neuron_eval-3", "words-six")
+"""Whose words for simulators are compared."""
+
+RIGHT_AND_WRONG = ("reference", "false", "unrelated")
+"""What is known of a puzzle."""
+
+
+def ways(results: Results) -> str:
+    """How well each way to simulate tells right explanations from wrong ones."""
+    lines = []
+    kinds = (("puzzles", "false"), ("puzzles", "unrelated"), ("clear", "unrelated"))
+    for neurons, wrong in kinds:
+        for way in WAYS:
+            for pack in PACKS:
+                place = f"judge/{way}/{pack}/{neurons}"
+                right, other = results(f"{place}/reference"), results(f"{place}/{wrong}")
+                if right and other:
+                    said = f"{way}, {pack}" if pack != "neuron_eval-3" else way
+                    lines.append([f"{neurons}, {wrong}", said, *_separation(right, other)])
+    head = ["neurons, wrong ones", "way", "neurons", "right", "wrong", "AUROC", "right wins",
+            "unscored", "excerpts unread"]  # fmt: skip
+    return table(head, lines)
+
+
+def costs(results: Results) -> str:
+    """What a way to simulate takes, an explanation of a puzzle: six short excerpts."""
+    lines = []
+    for way in WAYS:
+        for pack in PACKS:
+            places = [f"judge/{way}/{pack}/puzzles/{kind}" for kind in RIGHT_AND_WRONG]
+            rows = [row for place in places for row in results(place)]
+            if rows and way != "embedding":
+                said = f"{way}, {pack}" if pack != "neuron_eval-3" else way
+                asked, again = sum(r.requests for r in rows), sum(r.complaints for r in rows)
+                lines.append([
+                    said,
+                    f"{asked / len(rows):.1f}",
+                    f"{100 * again / asked:.0f} %",
+                    average(r.prompt_tokens for r in rows),
+                    average(r.output_tokens for r in rows),
+                ])  # fmt: skip
+    return table(["way", "requests", "of these again", "prompt tokens", "output tokens"], lines)
+
+
+def agreement(results: Results) -> str:
+    """Spearman correlation of the ways' scores, over the puzzles' explanations, right and wrong."""
+    scored = {}
+    for way in WAYS:
+        found = {
+            (kind, row.neuron): row.correlation
+            for kind in RIGHT_AND_WRONG
+            for row in results(f"judge/{way}/neuron_eval-3/puzzles/{kind}")
+            if row.correlation is not None
+        }
+        if found:
+            scored[way] = found
+    lines = []
+    for way, mine in scored.items():
+        cells = []
+        for other in scored.values():
+            both = sorted(mine.keys() & other.keys())
+            pairs = [mine[key] for key in both], [other[key] for key in both]
+            cells.append("" if other is mine else f"{spearmanr(*pairs).statistic:.2f}")
+        lines.append([way, *cells])
+    return table(["way", *scored], lines)
+
+
+def _separation(right: Sequence[Row], wrong: Sequence[Row]) -> list[str]:
+    """Of an explanation without a score nothing is known, so it takes no part."""
+    good = [row.correlation for row in right if row.correlation is not None]
+    bad = [row.correlation for row in wrong if row.correlation is not None]
+    rng = np.random.default_rng(0)
+    draws = [_auroc(rng.choice(good, len(good)), rng.choice(bad, len(bad))) for _ in range(2000)]
+    low, high = np.quantile(draws, [0.025, 0.975])
+    own = {row.neuron: row.correlation for row in wrong if row.correlation is not None}
+    wins = [
+        (row.correlation > own[row.neuron]) + 0.5 * (row.correlation == own[row.neuron])
+        for row in right
+        if row.correlation is not None and row.neuron in own
+    ]
+    return [
+        f"{len(right)}",
+        mean(good),
+        mean(bad),
+        f"{_auroc(np.array(good), np.array(bad)):.3f} [{low:.3f}, {high:.3f}]",
+        f"{100 * fmean(wins):.0f} %",
+        f"{len(right) - len(good)} + {len(wrong) - len(bad)}",
+        f"{sum(row.excerpts_failed for row in [*right, *wrong])}",
+    ]
+
+
+def _auroc(right: np.ndarray, wrong: np.ndarray) -> float:
+    above = right[:, None] > wrong[None]
+    return float((above + 0.5 * (right[:, None] == wrong[None])).mean())
