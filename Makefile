@@ -24,14 +24,13 @@ demo: .venv
 test: check
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
 
-# Type checkers cannot follow an editable install whose sub-packages lie elsewhere.
+# Type checkers cannot follow an editable install whose sub-packages lie elsewhere: links can be.
 check: .venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	rm -rf build/types && mkdir -p build/types
-	cp -r neuron_eval build/types/neuron_eval
-	cp -r scorers tasks build/types/neuron_eval/
+	$(BIN)/python tests/link_package.py build/types
 	cd build/types && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p neuron_eval
+	cd build/types && ../../$(BIN)/lint-imports ../../pyproject.toml
 
 study: .venv
 	$(BIN)/python benchmarks/study/run.py $(or $(MODEL),$(error name a model: MODEL=PROVIDER/MODEL))

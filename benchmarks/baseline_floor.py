@@ -17,8 +17,8 @@ from collections.abc import Sequence
 import numpy as np
 from inspect_ai.log import EvalLog, list_eval_logs, read_eval_log
 
-from neuron_eval.dealt import DealtNeuron, from_metadata
 from neuron_eval.embedding import TextEmbedder, resolve_embedder
+from neuron_eval.records.splits import DealtNeuron, from_metadata
 from neuron_eval.simulation.embedding import EmbeddingSimulation
 from neuron_eval.simulation.measure import measure
 

@@ -19,7 +19,7 @@ from inspect_ai.log import list_eval_logs, read_eval_log, write_eval_log
 
 REPORT = """
 import resource, sys, time
-from neuron_eval.cli import main
+from neuron_eval.cli.main import main
 begun = time.perf_counter()
 main(["report", sys.argv[1], "--out", sys.argv[2]], standalone_mode=False)
 own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -26,9 +26,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from neuron_eval.dataset import neuron_set
-from neuron_eval.dealt import DealtNeuron
-from neuron_eval.formats.base import highest, normalise
+from neuron_eval.models.tokencount import TokenCounter, counter
 from neuron_eval.prompts.pack import default_pack
+from neuron_eval.records.scale import highest, normalise
+from neuron_eval.records.splits import DealtNeuron
 from neuron_eval.simulation.all_at_once import all_at_once_prompt
 from neuron_eval.simulation.asking import Asker
 from neuron_eval.simulation.base import Simulation
@@ -39,7 +40,6 @@ from neuron_eval.simulation.per_token import PerTokenSimulation
 from neuron_eval.simulation.sparse import EXCERPTS_PER_CALL as SPARSE_PACK
 from neuron_eval.simulation.sparse import SparseSimulation
 from neuron_eval.testing import Fake, fake_simulator
-from neuron_eval.tokencount import TokenCounter, counter
 
 PUBLISHED_REQUESTS, PUBLISHED_TOKENS = 10, 10_870
 NOISE = 3.0

@@ -51,7 +51,7 @@ def made(count: int) -> Iterator[Any]:
 def first(path: str, started: float) -> dict[str, float]:
     """Seconds to the first record and the first sample."""
     from neuron_eval.dataset import Unrelated, sample
-    from neuron_eval.dealt import deal
+    from neuron_eval.records.splits import deal
     from neuron_eval.sources.choosing import Choice
     from neuron_eval.sources.loading import load
 
@@ -77,7 +77,7 @@ def _published(record: Any) -> Any:
 
 def whole(path: str, _: float) -> dict[str, float]:
     """Seconds and megabytes of a pass over everything."""
-    from neuron_eval.dealt import deal
+    from neuron_eval.records.splits import deal
     from neuron_eval.sources.base import strict
     from neuron_eval.sources.choosing import Choice
     from neuron_eval.sources.loading import load

@@ -1,5 +1,5 @@
 """`python -m neuron_eval` is the command `neuron-eval`."""
 
-from neuron_eval.cli import main
+from neuron_eval.cli.main import main
 
 main()

@@ -1,11 +1,18 @@
 """What Inspect finds in this package; imports only."""
 
-from neuron_eval.baseline import LexicalBaseline
 from neuron_eval.embedding import embed_local, embed_openai
-from neuron_eval.explain import avhs, explain, highlight, highlight_summary, original, summary
+from neuron_eval.explain.baseline import LexicalBaseline
+from neuron_eval.explain.solvers import (
+    avhs,
+    explain,
+    highlight,
+    highlight_summary,
+    original,
+    summary,
+)
 from neuron_eval.given.solver import given
-from neuron_eval.human import human
 from neuron_eval.metrics import counts, interval
+from neuron_eval.rating.human import human
 from neuron_eval.rating.metrics import attention, by_format, by_place
 from neuron_eval.rating.solver import ask_rater, put_question
 from neuron_eval.scorers.adacs import adacs

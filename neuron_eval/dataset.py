@@ -10,14 +10,14 @@ from pathlib import PurePath
 
 from inspect_ai.dataset import MemoryDataset, Sample
 
-from neuron_eval.dealt import DealtNeuron, deal, to_text
 from neuron_eval.parameters import check_choice, check_number
 from neuron_eval.records import NeuronRecord, Reference, TooFewExcerptsError
+from neuron_eval.records.splits import DealtNeuron, deal, to_text
+from neuron_eval.records.treatment import Treated, loss, parse_treatment
+from neuron_eval.records.unfit import UnfitNeuronError, why_unfit
 from neuron_eval.sources.base import NeuronKey, Unreadable
 from neuron_eval.sources.choosing import Choice
 from neuron_eval.sources.loading import Only, load
-from neuron_eval.treatment import Treated, loss, parse_treatment
-from neuron_eval.unfit import UnfitNeuronError, why_unfit
 
 EXCERPTS = 5
 """Excerpts of each kind in each split, as published."""
@@ -93,8 +93,8 @@ def neuron_set(
         excerpts: Excerpts of each kind in each split, at least 1.
         on_short: What to do with a neuron that has too few: ``error``, or ``skip`` and count.
         on_dead: What to do with a neuron that there is nothing to explain of, see
-            `neuron_eval.unfit.why_unfit`: ``skip`` and count, ``error``, or ``keep``.
-        ignore_tokens: See `neuron_eval.treatment.parse_treatment`, as is ``window``.
+            `neuron_eval.records.unfit.why_unfit`: ``skip`` and count, ``error``, or ``keep``.
+        ignore_tokens: See `neuron_eval.records.treatment.parse_treatment`, as is ``window``.
         window: How many tokens of an excerpt to keep at most.
         only: Leaves out further neurons before any are drawn.
         references: Explanations to compare with instead of the source's own, where it has one.

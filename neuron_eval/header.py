@@ -8,8 +8,8 @@ from typing import Any
 
 from neuron_eval.dataset import NeuronSet
 from neuron_eval.embedding import default_embedder
+from neuron_eval.explain.prompting import cutoff
 from neuron_eval.formats.base import Shown
-from neuron_eval.prompting import cutoff
 
 logger = logging.getLogger(__name__)
 

@@ -15,9 +15,9 @@ from inspect_ai.scorer import Score, Scorer, Target, mean, scorer
 from inspect_ai.solver import TaskState
 from inspect_ai.viewer import TaskSamplesColumn, TaskSamplesView
 
-from neuron_eval.dealt import from_metadata
+from neuron_eval.logs.files import wrong
 from neuron_eval.metrics import interval
-from neuron_eval.report.log_files import wrong
+from neuron_eval.records.splits import from_metadata
 from neuron_eval.scorers.simulation_correlation import simulation_correlation
 from neuron_eval.simulation.choose import ROLE
 from neuron_eval.simulation.measure import CALIBRATION

@@ -10,11 +10,11 @@ from inspect_ai.scorer import Metric, Scorer, grouped, mean
 from inspect_ai.solver import Solver
 
 from neuron_eval.dataset import EXCERPTS, NeuronSet, dataset, neuron_set
-from neuron_eval.explain import explain
+from neuron_eval.explain.prompting import CUTOFF_QUANTILE
+from neuron_eval.explain.solvers import explain
 from neuron_eval.header import about, unmarked
 from neuron_eval.metrics import interval
 from neuron_eval.parameters import check_flag, check_number, check_writable
-from neuron_eval.prompting import CUTOFF_QUANTILE
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.scorers.adacs import adacs
 from neuron_eval.scorers.scored import scored
@@ -122,7 +122,7 @@ def explanation_task(
         excerpts_per_call: Excerpts in one request to the simulator; None is the way's default.
         on_short: ``error`` or ``skip``, for neurons with too few excerpts.
         on_dead: ``skip``, ``error`` or ``keep``, for neurons that there is nothing to explain of,
-            see `neuron_eval.unfit.why_unfit`.
+            see `neuron_eval.records.unfit.why_unfit`.
         ignore_tokens: Tokens, or ``special`` for all special ones, that stay in the text and are
             left out of peaks, marks, lists and scores.
         window: Tokens of an excerpt at most, cut around the peak; 0 or ``none`` for whole

@@ -5,13 +5,13 @@ from __future__ import annotations
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer
 from inspect_ai.solver import TaskState
 
-from neuron_eval.concurrently import together
-from neuron_eval.dealt import DealtNeuron, from_metadata
+from neuron_eval.explain.no_explanation import bad_explanation
 from neuron_eval.metrics import interval
-from neuron_eval.no_explanation import bad_explanation
+from neuron_eval.models.concurrently import together
+from neuron_eval.models.server_errors import about_neuron
 from neuron_eval.parameters import check_excerpts_per_call
 from neuron_eval.prompts.pack import load_pack
-from neuron_eval.server_errors import about_neuron
+from neuron_eval.records.splits import DealtNeuron, from_metadata
 from neuron_eval.simulation.base import Simulation
 from neuron_eval.simulation.choose import check_way, choose_simulation, simulator
 from neuron_eval.simulation.measure import (

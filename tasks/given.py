@@ -7,8 +7,8 @@ from typing import Unpack
 
 from inspect_ai import Task, task
 
-from neuron_eval.given.task import given_task
 from neuron_eval.task import Parameters
+from neuron_eval.tasks.given_task import given_task
 
 
 @task
@@ -25,6 +25,6 @@ def given(
             explain; or, with neurons, ``reference``, ``false`` or ``unrelated``.
         column: Which column.
         references: A file with layer, neuron (or id) and explanation, to compare with.
-        **parameters: neurons, and what else `neuron_eval.given.task.given_task` takes.
+        **parameters: neurons, and what else `neuron_eval.tasks.given_task.given_task` takes.
     """
     return given_task(explanations, column, references, parameters)

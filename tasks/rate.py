@@ -6,7 +6,7 @@ inspect eval neuron_eval/rate -T explanations=FILE -T neurons=mine.parquet --mod
 
 from inspect_ai import Task, task
 
-from neuron_eval.rating.task import rate_task
+from neuron_eval.tasks.rate_task import rate_task
 
 
 @task

@@ -1,7 +1,8 @@
 """Runs made up for tests of the report: small, and every number known."""
 
+from neuron_eval.logs.runs import NeuronResult, Predicted, Run
 from neuron_eval.records import ActivationRecord
-from neuron_eval.report.runs import Collected, NeuronResult, Predicted, Run
+from neuron_eval.report.collecting import Collected
 
 FORMATS = ("original", "summary", "highlight", "highlight_summary", "avhs")
 TOKENS = (" The", " cat", " sat", "\n")

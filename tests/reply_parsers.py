@@ -5,8 +5,9 @@ Each gives back what it read, or None where it refused the text by the error tha
 
 from inspect_ai.model import Logprob, Logprobs, ModelOutput, TopLogprob
 
-from neuron_eval.cleaning import clean_explanation
-from neuron_eval.prompting import opening_phrases
+from neuron_eval.explain.cleaning import clean_explanation
+from neuron_eval.explain.prompting import opening_phrases
+from neuron_eval.models.thinking import answer_text
 from neuron_eval.prompts.pack import default_pack
 from neuron_eval.rating.answer import AnswerError, parse_answer
 from neuron_eval.rating.question import Option, Question, Scale, ShownExcerpt
@@ -14,7 +15,6 @@ from neuron_eval.report.tables.reasons import skeleton
 from neuron_eval.simulation import all_at_once, chat, per_token, sparse
 from neuron_eval.simulation.alignment import AlignmentError, align, unescaped
 from neuron_eval.simulation.base import UnreadableReplyError
-from neuron_eval.thinking import answer_text
 
 TOKENS = ((" a", "aa", '"', "1", "\n", " truth"), ("x", " y"))
 PACK = default_pack()

@@ -5,7 +5,7 @@ import re
 
 from click.testing import CliRunner
 
-from neuron_eval.cli import main
+from neuron_eval.cli.main import main
 from neuron_eval.sources import schema
 from neuron_eval.testing import make_neuron
 

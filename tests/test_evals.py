@@ -383,7 +383,7 @@ def test_the_general_task_runs_any_format(neurons):
 
 
 def test_any_solver_runs_on_any_task(neurons):
-    from neuron_eval.explain import avhs
+    from neuron_eval.explain.solvers import avhs
 
     log = run(task("summary", neurons=neurons), solver=avhs())
     assert log.samples[0].store["prompt"]["format"] == "avhs"

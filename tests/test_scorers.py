@@ -8,8 +8,8 @@ from inspect_ai.model import ModelName, ModelOutput
 from inspect_ai.scorer import Score, Target
 from inspect_ai.solver import TaskState
 
-from neuron_eval.dealt import DealtNeuron
 from neuron_eval.records import ActivationRecord, Excerpt
+from neuron_eval.records.splits import DealtNeuron
 from neuron_eval.scorers.adacs import adacs
 from neuron_eval.scorers.scored import scored
 from neuron_eval.scorers.simulation_correlation import _simulated

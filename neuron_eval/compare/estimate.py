@@ -9,9 +9,9 @@ from neuron_eval.compare.done import Done
 from neuron_eval.compare.plan import EMBEDDING, OWN_MACHINE, Plan, provider, thinks
 from neuron_eval.compare.sizes import Counted
 from neuron_eval.compare.ways import Size
+from neuron_eval.logs.runs import EXPLAINER
 from neuron_eval.prompts.wording import Pack
 from neuron_eval.report.prices import Price, charged
-from neuron_eval.report.runs import EXPLAINER
 from neuron_eval.simulation.choose import ROLE
 
 EMBEDDER = "embedder"

@@ -15,10 +15,10 @@ from neuron_eval.compare.present import assumptions
 from neuron_eval.compare.sizes import Counted, count
 from neuron_eval.dataset import NeuronSet, neuron_set
 from neuron_eval.embedding.embedder import HOSTED_DEFAULT, LOCAL_DEFAULT
+from neuron_eval.models.tokencount import counter
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.wording import Pack
 from neuron_eval.report.prices import price_of, read_prices
-from neuron_eval.tokencount import counter
 
 
 def planned(asked: Mapping[str, Any], epochs: int) -> tuple[Plan, Pack]:

@@ -8,8 +8,8 @@ from neuron_eval.compare.estimate import EMBEDDER, Estimate, Line, Range
 from neuron_eval.compare.plan import EMBEDDING, Plan
 from neuron_eval.compare.sizes import Counted
 from neuron_eval.compare.ways import EXPLANATION
+from neuron_eval.logs.runs import EXPLAINER
 from neuron_eval.prompts.wording import Pack
-from neuron_eval.report.runs import EXPLAINER
 from neuron_eval.simulation.choose import ROLE
 from neuron_eval.task import NO_SIMULATION
 

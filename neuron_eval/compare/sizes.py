@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from neuron_eval.compare.plan import EMBEDDING, Plan
 from neuron_eval.compare.ways import EXPLANATION, Size, requests
 from neuron_eval.dataset import NeuronSet
-from neuron_eval.dealt import DealtNeuron
-from neuron_eval.prompting import CUTOFF_QUANTILE
+from neuron_eval.explain.prompting import CUTOFF_QUANTILE
+from neuron_eval.models.tokencount import TokenCounter
 from neuron_eval.prompts.wording import Pack
 from neuron_eval.records import Excerpt
+from neuron_eval.records.splits import DealtNeuron
 from neuron_eval.report.prompt_tokens import prompt_tokens
-from neuron_eval.tokencount import TokenCounter
 
 SAMPLED = 20
 """The simulator's prompts are counted over so many neurons, spread evenly, and averaged."""

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from neuron_eval.compare.plan import Plan
-from neuron_eval.formats.base import highest, letter, normalise
+from neuron_eval.formats.base import letter
+from neuron_eval.models.tokencount import TokenCounter
 from neuron_eval.prompts.wording import Pack, PackError
 from neuron_eval.records import Excerpt
+from neuron_eval.records.scale import highest, normalise
 from neuron_eval.simulation.all_at_once import all_at_once_prompt
 from neuron_eval.simulation.chat import EXCERPTS_PER_CALL as CHAT_PACK
 from neuron_eval.simulation.chat import chat_prompt
@@ -16,7 +18,6 @@ from neuron_eval.simulation.packing import grouped
 from neuron_eval.simulation.per_token import MAX_TOKENS, per_token_prompt
 from neuron_eval.simulation.sparse import EXCERPTS_PER_CALL as SPARSE_PACK
 from neuron_eval.simulation.sparse import sparse_prompt
-from neuron_eval.tokencount import TokenCounter
 
 EXPLANATION = "words and phrases that have to do with times of the year."
 """Stands for an explanation that is still to be written; those of Lee et al. 2023 have 8 to 12

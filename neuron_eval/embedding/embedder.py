@@ -9,11 +9,11 @@ import anyio
 import numpy as np
 from inspect_ai.model import ChatMessage, ChatMessageUser, Model, get_model
 
-from neuron_eval.caching import cache_policy
-from neuron_eval.concurrently import first_error
-from neuron_eval.edge import guarded
 from neuron_eval.embedding.exchange import EmbeddingError, take_vectors
 from neuron_eval.embedding.memo import Vector, memo_of, under_way
+from neuron_eval.models.caching import cache_policy
+from neuron_eval.models.concurrently import first_error
+from neuron_eval.models.edge import guarded
 
 TEXTS_PER_REQUEST = 256
 

@@ -13,7 +13,7 @@ import numpy as np
 from inspect_ai.model import ChatMessage, ModelOutput, ModelUsage
 from numpy.typing import NDArray
 
-from neuron_eval.refusals import refusal
+from neuron_eval.models.refusals import refusal
 
 VECTORS_KEY = "embeddings"
 """Where in a ``ModelOutput.metadata`` the vectors stand: ``[n_texts][dim]`` floats."""

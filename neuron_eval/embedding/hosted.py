@@ -32,7 +32,7 @@ from neuron_eval.embedding.exchange import (
     embedding_output,
     texts_of,
 )
-from neuron_eval.server_errors import shortened
+from neuron_eval.models.server_errors import shortened
 
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from neuron_eval.bounded import TooLong, read_whole
+from neuron_eval.files.bounded import TooLong, read_whole
 from neuron_eval.given.released import Compared, compare
 from neuron_eval.records import RecordError
 from neuron_eval.sources.base import SourceError

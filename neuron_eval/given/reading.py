@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, TextIO
 
-from neuron_eval.bounded import TooLong, lines, parse_json
+from neuron_eval.files.bounded import TooLong, lines, parse_json
 from neuron_eval.given.rows import Record, TableError
 from neuron_eval.given.table import ExplanationTable, make_table
 from neuron_eval.shown import told

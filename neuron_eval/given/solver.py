@@ -5,8 +5,8 @@ from __future__ import annotations
 from inspect_ai.model import ChatCompletionChoice, ChatMessageAssistant, ModelOutput
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
+from neuron_eval.explain.no_explanation import NOT_GIVEN
 from neuron_eval.given.origin import Asked, NotGiven, find_origin
-from neuron_eval.no_explanation import NOT_GIVEN
 from neuron_eval.usage_error import usage_errors
 
 

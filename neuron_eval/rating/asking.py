@@ -17,16 +17,16 @@ from inspect_ai.model import (
 )
 from inspect_ai.util import JSONSchema
 
-from neuron_eval.caching import came_from_cache
-from neuron_eval.explain import PromptTooLongError, reasons, set_by_user
+from neuron_eval.explain.solvers import PromptTooLongError, reasons, set_by_user
+from neuron_eval.models.caching import came_from_cache
+from neuron_eval.models.refusals import refusal
+from neuron_eval.models.server_errors import answered as answered_by
 from neuron_eval.prompts.rating import RatingWording
 from neuron_eval.rating.answer import Answer, AnswerError, Skipped, parse_answer
 from neuron_eval.rating.build import Candidate
 from neuron_eval.rating.prompt import asks_again, messages
 from neuron_eval.rating.question import Question
 from neuron_eval.rating.turns import Turn, answered
-from neuron_eval.refusals import refusal
-from neuron_eval.server_errors import answered as answered_by
 
 ATTEMPTS = 3
 """How often a language model is asked one question: once, and again twice."""

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from neuron_eval.dataset import describe
-from neuron_eval.dealt import DealtNeuron
+from neuron_eval.explain.prompting import cutoff
 from neuron_eval.formats.base import Shown, letter
-from neuron_eval.prompting import cutoff
 from neuron_eval.prompts.rating import RatingWording
 from neuron_eval.rating.question import Option, Question, Scale, ShownExcerpt
+from neuron_eval.records.splits import DealtNeuron
 
 LEAST, MOST = 1, 5
 """The scale, as published."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from neuron_eval.dealt import DealtNeuron
+from neuron_eval.records.splits import DealtNeuron
 from neuron_eval.sources.base import NeuronKey
 from neuron_eval.sources.choosing import place
 

@@ -8,7 +8,6 @@ from logging import getLogger
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from neuron_eval.dealt import DealtNeuron, from_metadata
 from neuron_eval.rating.explained import (
     Explained,
     ExplainedNeuron,
@@ -16,6 +15,7 @@ from neuron_eval.rating.explained import (
     key_of,
     wanted_columns,
 )
+from neuron_eval.records.splits import DealtNeuron, from_metadata
 
 if TYPE_CHECKING:
     from inspect_ai.log import EvalSample
@@ -39,18 +39,21 @@ def from_logs(
         OSError: A place does not exist.
     """
     # What reads logs is not needed to find the task.
-    from neuron_eval.report.reading import choose
-    from neuron_eval.report.table import explainer_of, format_of, paper_order
+    from neuron_eval.logs.choosing import choose
+    from neuron_eval.logs.files import EXPLAINED, RATED, about, headers
+    from neuron_eval.logs.identity import identity
+    from neuron_eval.logs.naming import explainer_of, format_of, paper_order
 
-    chosen = choose(places)
-    ratings = [f"{PurePath(log.location).name} holds ratings" for log in chosen.rated]
-    notes = [*chosen.notes, *ratings]
-    if not chosen.explained:
-        found = "; ".join(notes) or "no log files"
-        raise ValueError(f"explanations={','.join(places)}: no log of explanations: {found}")
-    about = [(format_of(log), explainer_of(log), log) for log in chosen.explained]
-    about.sort(key=lambda one: (*paper_order(one[0]), one[1], one[2].eval.created))
-    named = dict(zip(_names([one[:2] for one in about]), about, strict=True))
+    found, notes = headers(places)
+    explained = choose(found, EXPLAINED, identity, notes)
+    rated = [log for log in found if about(log, RATED)]
+    notes += [f"{PurePath(log.location).name} holds ratings" for log in rated]
+    if not explained:
+        what = "; ".join(notes) or "no log files"
+        raise ValueError(f"explanations={','.join(places)}: no log of explanations: {what}")
+    named_by = [(format_of(log), explainer_of(log), log) for log in explained]
+    named_by.sort(key=lambda one: (*paper_order(one[0]), one[1], one[2].eval.created))
+    named = dict(zip(_names([one[:2] for one in named_by]), named_by, strict=True))
     columns = wanted_columns(wanted, tuple(named), ",".join(places))
     texts: dict[str, dict[str, str]] = {}
     dealt: dict[str, DealtNeuron] = {}
@@ -98,7 +101,7 @@ def _warn_of_other_excerpts(ids: Collection[str], column: str) -> None:
 
 def _explained(log: str, notes: list[str]) -> Iterator[tuple[str, DealtNeuron, str]]:
     """Of each neuron of a log that was explained: id, record, the first epoch's explanation."""
-    from neuron_eval.report.samples import UNUSED, Samples
+    from neuron_eval.logs.samples import UNUSED, Samples
 
     samples = Samples(log, UNUSED | {"events", "scores"})
     for first in samples.by_neuron(epoch=1):
@@ -114,7 +117,7 @@ def _explained(log: str, notes: list[str]) -> Iterator[tuple[str, DealtNeuron, s
 
 
 def _of_sample(sample: EvalSample) -> tuple[str, DealtNeuron, str] | None:
-    from neuron_eval.no_explanation import bad_explanation
+    from neuron_eval.explain.no_explanation import bad_explanation
 
     if sample.error is not None or bad_explanation(sample.output) is not None:
         return None

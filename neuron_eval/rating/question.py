@@ -17,7 +17,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from neuron_eval.formats.base import LEVELS, letter
+from neuron_eval.formats.base import letter
+from neuron_eval.records.scale import LEVELS
 
 KEY = "question"
 """Where a user message's metadata hold the question."""

@@ -8,8 +8,8 @@ from typing import Any
 from inspect_ai.model import get_model
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
-from neuron_eval.dealt import from_metadata
-from neuron_eval.edge import guarded
+from neuron_eval.models.edge import guarded
+from neuron_eval.models.server_errors import about_neuron
 from neuron_eval.parameters import check_choice, check_number
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.rating import RatingWording
@@ -19,7 +19,7 @@ from neuron_eval.rating.build import Candidate, candidates, in_order, question
 from neuron_eval.rating.prompt import messages, rating_wording
 from neuron_eval.rating.question import Question
 from neuron_eval.rating.turns import STORE, Turn
-from neuron_eval.server_errors import about_neuron
+from neuron_eval.records.splits import from_metadata
 from neuron_eval.usage_error import usage_errors
 
 EXCERPTS = ("train", "valid")

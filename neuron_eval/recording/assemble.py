@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from neuron_eval.checks import check_record
 from neuron_eval.recording.errors import RecordingError
 from neuron_eval.recording.recorder import Collected
 from neuron_eval.recording.reservoir import draw
-from neuron_eval.recording.rounding import round_significant
 from neuron_eval.recording.select import Choice
 from neuron_eval.records import ActivationRecord, NeuronRecord
+from neuron_eval.records.checks import check_record
+from neuron_eval.records.rounding import round_significant
 
 
 def check_enough(windows: int, top: int, random: int) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neuron_eval.files.unfinished import unfinished
 from neuron_eval.recording.errors import RecordingError
-from neuron_eval.unfinished import unfinished
 
 VERSION = 1
 """Raised whenever an older checkpoint cannot be gone on from."""

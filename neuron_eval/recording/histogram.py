@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from neuron_eval.recording.rounding import round_significant
+from neuron_eval.records.rounding import round_significant
 
 SMALLEST = 1e-5
 """Activations closer to 0 than this are counted as 0."""

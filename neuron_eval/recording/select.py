@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from neuron_eval.bounded import TooLong, read_whole
+from neuron_eval.files.bounded import TooLong, read_whole
 from neuron_eval.recording.errors import RecordingError
 from neuron_eval.shown import shown
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from neuron_eval.recording.errors import RecordingError
 from neuron_eval.recording.loading import load, module, source
-from neuron_eval.recording.windows import Offsets
+from neuron_eval.records.tokens import Offsets
 
 
 class Tokenizer:

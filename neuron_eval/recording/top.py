@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from neuron_eval.recording.rounding import round_significant
+from neuron_eval.records.rounding import round_significant
 
 ROWS = 4096
 """Neurons handled at once, so that the working copies stay small."""

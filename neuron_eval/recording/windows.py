@@ -6,8 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-Offsets = Sequence[tuple[int, int]]
-"""For each model token the characters ``[start, end)`` that it stands for."""
+from neuron_eval.records.tokens import Offsets, text_tokens
 
 Tokenise = Callable[[str], tuple[Sequence[int], Offsets]]
 """A text to its model tokens and their offsets."""
@@ -45,36 +44,6 @@ class Tally:
 
     leftover: int = 0
     """Text tokens at the ends of texts, too few for a window."""
-
-
-def text_tokens(size: int, offsets: Offsets) -> tuple[list[int], list[int]]:
-    """Group model tokens so that every group is a slice of the text and the slices tile it.
-
-    Byte-level tokenizers may split one character over several model tokens, which then share
-    its offset; such pieces form one text token. Characters that no model token stands for (some
-    tokenizers drop white space) go to the text token after them, at the end to the last one.
-
-    Args:
-        size: Length of the text in characters.
-        offsets: One pair a model token, in order.
-
-    Returns:
-        For each text token its first model token, and the character after its last one.
-    """
-    starts: list[int] = []
-    ends: list[int] = []
-    begin = end = 0
-    for piece, (left, right) in enumerate(offsets):
-        # A group without a character takes in the next piece; an empty piece opens no group.
-        if not starts or (end > begin and left >= end and right > left):
-            if starts:
-                ends.append(end)
-            starts.append(piece)
-            begin = end
-        end = max(end, right)
-    if starts and size > begin:
-        ends.append(size)
-    return starts[: len(ends)], ends
 
 
 def cut(

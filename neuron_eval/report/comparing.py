@@ -7,9 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from neuron_eval.report.neurons import ADACS, SIMULATION
+from neuron_eval.logs.neurons import ADACS, SIMULATION
+from neuron_eval.logs.runs import Run
 from neuron_eval.report.raters import Rater
-from neuron_eval.report.runs import Run
 
 NAMES = {SIMULATION: "simulation correlation", ADACS: "AdaCS"}
 """What scorers are called in tables; others keep their name."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from neuron_eval.logs.runs import Run
 from neuron_eval.report.comparing import (
     label,
     measured_by,
@@ -13,7 +14,6 @@ from neuron_eval.report.comparing import (
     settings,
     values,
 )
-from neuron_eval.report.runs import Run
 from neuron_eval.report.statistics import Paired, holm, paired
 
 

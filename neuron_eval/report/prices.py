@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from neuron_eval.bounded_yaml import load_yaml
-from neuron_eval.report.runs import Spent
+from neuron_eval.files.bounded_yaml import load_yaml
+from neuron_eval.logs.runs import Spent
 
 HERE = ("embed-local/", "neuron-baseline/")
 """Models that run in this process and that nobody sends a bill for."""

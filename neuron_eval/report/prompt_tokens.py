@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from neuron_eval.dataset import NeuronSet
-from neuron_eval.explain import chat_messages
+from neuron_eval.explain.prompting import cutoff, explainer_prompt
+from neuron_eval.explain.solvers import chat_messages
 from neuron_eval.formats.base import Shown
-from neuron_eval.prompting import cutoff, explainer_prompt
+from neuron_eval.models.tokencount import TokenCounter
 from neuron_eval.prompts.wording import Pack
-from neuron_eval.tokencount import TokenCounter
 
 
 @dataclass(frozen=True, slots=True)

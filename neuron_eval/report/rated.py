@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from neuron_eval.logs.runs import NeuronResult, Run
 from neuron_eval.rating.said import Said
 from neuron_eval.report.agreeing import Value
 from neuron_eval.report.raters import RatedNeuron, Rater
-from neuron_eval.report.runs import NeuronResult, Run
 
 Explanation = tuple[str, str]
 """A neuron's id and the text."""

@@ -8,13 +8,15 @@ from statistics import fmean
 
 from inspect_ai.log import EvalLog, EvalSample
 
+from neuron_eval.logs.choosing import choose
+from neuron_eval.logs.files import RATED, RATING, short, wrong
+from neuron_eval.logs.samples import Samples
+from neuron_eval.rating.asking import is_person
 from neuron_eval.rating.places import places
 from neuron_eval.rating.said import About, Said, mean_said, said_in
 from neuron_eval.rating.turns import Planted
-from neuron_eval.report.identity import rater_identity
-from neuron_eval.report.log_files import RATED, RATING, short, wrong
+from neuron_eval.report.rater_identity import rater_identity
 from neuron_eval.report.raters import RatedNeuron, Rater
-from neuron_eval.report.samples import Samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,21 @@ class Asked:
 
     note: str = ""
     """A sentence on what could not be read."""
+
+
+def choose_rated(found: Sequence[EvalLog], notes: list[str]) -> list[EvalLog]:
+    """The logs of ratings that count, people first, by name, by excerpts and by time.
+
+    Args:
+        found: See `neuron_eval.logs.choosing.choose`, as is ``notes``.
+        notes: What is left out.
+    """
+    return sorted(choose(found, RATED, rater_identity, notes), key=_by_name)
+
+
+def _by_name(log: EvalLog) -> tuple[bool, str, str, str]:
+    model, excerpts = log.eval.model, str((log.eval.metadata or {}).get("excerpts"))
+    return not is_person(model), model, excerpts, log.eval.created
 
 
 def read_raters(headers: Sequence[EvalLog]) -> list[Asked]:

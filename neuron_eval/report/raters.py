@@ -61,7 +61,7 @@ class Rater:
     """The digest of the pack that worded the questions."""
 
     identity: str
-    """All settings that a rating depends on, see `neuron_eval.report.identity`."""
+    """All settings that a rating depends on, see `neuron_eval.logs.identity`."""
 
     neurons: tuple[RatedNeuron, ...]
     """Each once; more than once where explanations differ, if several logs are put together."""

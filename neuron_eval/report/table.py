@@ -13,8 +13,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from neuron_eval.formats import format_names
-from neuron_eval.given.origin import label
+from neuron_eval.logs.naming import format_of, paper_order
 
 NAN = float("nan")
 
@@ -144,30 +143,6 @@ def _row(log: EvalLog) -> Row:
         adacs=_estimate(log, "adacs"),
         prompt_tokens=_prompt_tokens(log, neurons),
     )
-
-
-def format_of(log: EvalLog) -> str:
-    """What ran: a solver named on the command line, else the task's format or column."""
-    solver = (log.eval.solver or "").rpartition("/")[2]
-    if solver == "explain":
-        return str((log.eval.solver_args or {}).get("format", "summary"))
-    if solver == "given":
-        given = log.eval.solver_args or {}
-        return label(given.get("explanations"), given.get("column"))
-    if solver in format_names():
-        return solver
-    return str((log.eval.metadata or {}).get("task_format", log.eval.task))
-
-
-def explainer_of(log: EvalLog) -> str:
-    """Who explained: the model, or where explanations that exist come from."""
-    return str((log.eval.metadata or {}).get("explanations") or log.eval.model)
-
-
-def paper_order(format: str) -> tuple[int, str]:
-    """Sorts formats as the paper has them, then others by name."""
-    names = format_names()
-    return (names.index(format) if format in names else len(names)), format
 
 
 def _prompt_tokens(log: EvalLog, neurons: int) -> float:

@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from neuron_eval.report.runs import Collected, Run
+from neuron_eval.logs.runs import Run
+from neuron_eval.report.collecting import Collected
 from neuron_eval.report.tables.base import Table
 
 TABLES = "tables"

@@ -18,14 +18,14 @@ from collections.abc import Iterable, Sequence
 
 from inspect_ai.model import Logprob, Model
 
-from neuron_eval.concurrently import together
-from neuron_eval.expected import expectation, level_masses, level_of, probability
-from neuron_eval.formats.base import highest, normalise
+from neuron_eval.models.concurrently import together
 from neuron_eval.prompts.few_shot import FewShotNeuron
 from neuron_eval.prompts.published import AllAtOnceWording
 from neuron_eval.records import Excerpt
+from neuron_eval.records.scale import highest, normalise
 from neuron_eval.simulation.alignment import AlignmentError, Place, align, unescaped
 from neuron_eval.simulation.base import Failed, Outcome, Simulated, UnreadableReplyError
+from neuron_eval.simulation.expected import expectation, level_masses, level_of, probability
 from neuron_eval.simulation.lines import excerpt_lines, numbered
 from neuron_eval.simulation.prompt_logprobs import Dialect, PromptReader
 from neuron_eval.simulation.reading import quoted

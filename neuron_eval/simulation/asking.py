@@ -17,9 +17,10 @@ from inspect_ai.model._generate_config import (
     active_generate_config,  # what the user said for the eval; Inspect exports it nowhere else
 )
 
-from neuron_eval.caching import cache_policy, came_from_cache
-from neuron_eval.refused_parameters import limits_model, room_given
-from neuron_eval.server_errors import ModelError, raise_failure
+from neuron_eval.models.caching import cache_policy, came_from_cache
+from neuron_eval.models.refused_parameters import limits_model, room_given
+from neuron_eval.models.server_errors import ModelError, raise_failure
+from neuron_eval.models.thinking import starved
 from neuron_eval.simulation.base import (
     BrokenReplyError,
     HopelessReplyError,
@@ -33,7 +34,6 @@ from neuron_eval.simulation.room import (
     most_output,
     note_refusal,
 )
-from neuron_eval.thinking import starved
 
 R = TypeVar("R")
 

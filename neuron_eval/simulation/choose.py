@@ -9,13 +9,13 @@ from typing import Literal, cast, get_args
 from inspect_ai.model import Model, get_model, model_roles
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
-from neuron_eval.edge import guarded
 from neuron_eval.embedding import TextEmbedder, resolve_embedder
-from neuron_eval.explain import reasons
+from neuron_eval.explain.solvers import reasons
+from neuron_eval.models.edge import guarded
+from neuron_eval.models.server_errors import about_neuron
 from neuron_eval.parameters import check_choice
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.wording import Pack, PackError
-from neuron_eval.server_errors import about_neuron
 from neuron_eval.simulation.all_at_once import AllAtOnceSimulation
 from neuron_eval.simulation.asking import Asker
 from neuron_eval.simulation.base import Simulation

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from neuron_eval.embedding import TextEmbedder
+from neuron_eval.models.server_errors import asked
 from neuron_eval.records import Excerpt
-from neuron_eval.server_errors import asked
 from neuron_eval.simulation.base import Outcome, Simulated
 
 

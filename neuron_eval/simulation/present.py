@@ -8,8 +8,8 @@ from dataclasses import asdict
 from statistics import median
 from typing import Any
 
-from neuron_eval.heatmap import SIGNS, caption, heat_map, scale, shades
 from neuron_eval.records import ActivationRecord
+from neuron_eval.records.heatmap import SIGNS, caption, heat_map, scale, shades
 from neuron_eval.simulation.base import Simulated, Simulation
 from neuron_eval.simulation.measure import Measurement
 from neuron_eval.stats import pearson

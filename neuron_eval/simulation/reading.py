@@ -15,11 +15,11 @@ from typing import AnyStr
 
 from inspect_ai.model import Logprob, ModelOutput
 
-from neuron_eval.expected import expectation, level_masses, level_of
-from neuron_eval.formats.base import LEVELS
-from neuron_eval.refusals import refusal
+from neuron_eval.models.refusals import refusal
+from neuron_eval.models.thinking import without_thinking
+from neuron_eval.records.scale import LEVELS
 from neuron_eval.simulation.base import Basis, UnreadableReplyError
-from neuron_eval.thinking import without_thinking
+from neuron_eval.simulation.expected import expectation, level_masses, level_of
 
 _LINE = re.compile(
     r"^[ \t]*+(?P<index>\d++)(?=\ *+[\t:=])[ \t]*+[:=]?+[ \t]*+"

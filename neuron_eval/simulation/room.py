@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from inspect_ai.model import Model, ModelAPI
 
-from neuron_eval.server_errors import ModelError
+from neuron_eval.models.server_errors import ModelError
 
 LEAST_OUTPUT = 16
 """The least room that OpenAI's Responses API accepts for a reply."""

@@ -20,7 +20,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from neuron_eval.formats.base import LEVELS
+from neuron_eval.records.scale import LEVELS
 from neuron_eval.simulation.reading import (
     SHOWN,
     StatedValue,

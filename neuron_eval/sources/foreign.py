@@ -11,8 +11,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
-from neuron_eval.checks import check_record
 from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError, with_excerpts
+from neuron_eval.records.checks import check_record
 from neuron_eval.shown import shown
 
 
@@ -68,6 +68,6 @@ def foreign_record(
         where: File and record, for the message.
 
     Raises:
-        RecordError: See `neuron_eval.checks.check_record`.
+        RecordError: See `neuron_eval.records.checks.check_record`.
     """
     return check_record(with_excerpts(neuron, top, random), where)

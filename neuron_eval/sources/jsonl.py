@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from neuron_eval.bounded import TooLong, lines, parse_json
-from neuron_eval.ids import named
+from neuron_eval.files.bounded import TooLong, lines, parse_json
+from neuron_eval.files.unfinished import unfinished
 from neuron_eval.records import NeuronRecord, RecordError
+from neuron_eval.records.ids import named
 from neuron_eval.shown import shown
 from neuron_eval.sources.base import (
     NeuronKey,
@@ -24,7 +25,6 @@ from neuron_eval.sources.base import (
     strict,
 )
 from neuron_eval.sources.objects import from_json, key, to_json
-from neuron_eval.unfinished import unfinished
 
 Opener = Callable[[], IO[bytes]]
 """Opens a file for reading from its beginning."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from neuron_eval.bounded import not_utf8
+from neuron_eval.files.bounded import not_utf8
 from neuron_eval.shown import listed, shortened
 from neuron_eval.sources.base import SourceError
 from neuron_eval.sources.resembling import resemblance

@@ -13,6 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from neuron_eval.files.unfinished import unfinished
 from neuron_eval.records import NeuronRecord, RecordError
 from neuron_eval.shown import shown, told
 from neuron_eval.sources import decoding
@@ -28,7 +29,6 @@ from neuron_eval.sources.encoding import batches
 from neuron_eval.sources.jsonl import Opener
 from neuron_eval.sources.objects import KEY
 from neuron_eval.sources.row_groups import holding, narrow, picked, rows_of, starts_of, token_leaves
-from neuron_eval.unfinished import unfinished
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile

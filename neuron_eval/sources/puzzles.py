@@ -17,10 +17,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from neuron_eval.bounded import TooLong, parse_json, read_whole
-from neuron_eval.checks import check_record
-from neuron_eval.ids import named
+from neuron_eval.files.bounded import TooLong, parse_json, read_whole
 from neuron_eval.records import ActivationRecord, Excerpt, NeuronRecord, RecordError, Reference
+from neuron_eval.records.checks import check_record
+from neuron_eval.records.ids import named
 from neuron_eval.shown import shown
 from neuron_eval.sources.base import (
     NeuronKey,

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, cast
 
-from neuron_eval.bounded import TooLong, lines
+from neuron_eval.files.bounded import TooLong, lines
 from neuron_eval.records import RecordError, Reference
 from neuron_eval.shown import listed, shown
 from neuron_eval.sources.base import NeuronKey, ScoredNeuron, SourceError

@@ -19,8 +19,8 @@ from inspect_ai.model import (
 )
 from inspect_ai.tool import ToolChoice, ToolInfo
 
-from neuron_eval.checks import check_record
 from neuron_eval.records import ActivationRecord, NeuronRecord, Reference
+from neuron_eval.records.checks import check_record
 from neuron_eval.testing.replies import PromptReader, answer_lines, logprob_of
 
 Respond = Callable[[list[ChatMessage], GenerateConfig], ModelOutput]

@@ -8,8 +8,8 @@ from inspect_ai import eval
 from inspect_ai.log import read_eval_log
 from inspect_ai.model import GenerateConfig, get_model
 
-from neuron_eval.checks import check_record
 from neuron_eval.records import ActivationRecord, NeuronRecord, Reference
+from neuron_eval.records.checks import check_record
 from neuron_eval.sources import schema
 from neuron_eval.tasks import formats
 from neuron_eval.tasks.given import given

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from neuron_eval.logs.runs import NeuronResult, Run
+from neuron_eval.report.collecting import Collected
 from neuron_eval.report.comparing import label
 from neuron_eval.report.figures.key import legend, legend_lines, pretty
 from neuron_eval.report.figures.series import Drawn, error, formats, series
 from neuron_eval.report.figures.style import GREY, Look, blank, looks
-from neuron_eval.report.runs import Collected, NeuronResult, Run
 from neuron_eval.report.statistics import Estimate, estimate
 
 if TYPE_CHECKING:

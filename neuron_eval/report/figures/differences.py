@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from neuron_eval.report.collecting import Collected
 from neuron_eval.report.comparing import label, scorer_name, scorers
 from neuron_eval.report.figures.key import legend, legend_lines, run_looks
 from neuron_eval.report.figures.panels import grid, offset
 from neuron_eval.report.figures.series import Drawn, axis_label, error, formats, series
 from neuron_eval.report.figures.style import GREY
 from neuron_eval.report.pairing import comparisons
-from neuron_eval.report.runs import Collected
 from neuron_eval.report.statistics import Paired
 
 NAME, TITLE = "differences", "Paired difference to the baseline: mean with 95 % interval"

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neuron_eval.report.collecting import Collected
 from neuron_eval.report.comparing import compare, label, scorer_name, scorers, values
 from neuron_eval.report.figures.key import legend, legend_lines, run_looks
 from neuron_eval.report.figures.panels import grid, offset
 from neuron_eval.report.figures.series import Drawn, formats, neurons_of, series
 from neuron_eval.report.figures.style import Look
-from neuron_eval.report.runs import Collected
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

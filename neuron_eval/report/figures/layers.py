@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from neuron_eval.logs.runs import Run
+from neuron_eval.report.collecting import Collected
 from neuron_eval.report.comparing import Compared, compare, label, scorer_name, scorers, values
 from neuron_eval.report.figures.key import legend, legend_lines, pretty
 from neuron_eval.report.figures.series import (
@@ -16,7 +18,6 @@ from neuron_eval.report.figures.series import (
     series,
 )
 from neuron_eval.report.figures.style import Look, blank, looks
-from neuron_eval.report.runs import Collected, Run
 from neuron_eval.report.statistics import Estimate, estimate
 
 if TYPE_CHECKING:

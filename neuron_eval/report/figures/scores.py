@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from neuron_eval.report.collecting import Collected
 from neuron_eval.report.comparing import compare, label, scorer_name, scorers, values
 from neuron_eval.report.figures.key import legend, legend_lines, run_looks
 from neuron_eval.report.figures.panels import grid, offset
@@ -13,7 +14,6 @@ from neuron_eval.report.figures.series import (
     series,
     with_interval,
 )
-from neuron_eval.report.runs import Collected
 from neuron_eval.report.statistics import estimate
 
 NAME, TITLE = "scores", "Score by format: mean over neurons with 95 % interval"

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from neuron_eval.logs.neurons import ADACS, SIMULATION
+from neuron_eval.logs.runs import Run
 from neuron_eval.report.comparing import Compared, scorer_name
-from neuron_eval.report.neurons import ADACS, SIMULATION
-from neuron_eval.report.runs import Run
 from neuron_eval.report.statistics import Estimate
-from neuron_eval.report.visible import visible
+from neuron_eval.visible import visible
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

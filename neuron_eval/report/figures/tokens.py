@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import NamedTuple
 
+from neuron_eval.logs.runs import Run
+from neuron_eval.report.collecting import Collected
 from neuron_eval.report.comparing import compare, label, scorer_name, scorers, values
 from neuron_eval.report.figures.key import legend, legend_lines, run_looks
 from neuron_eval.report.figures.series import (
@@ -16,7 +18,6 @@ from neuron_eval.report.figures.series import (
     with_interval,
 )
 from neuron_eval.report.figures.style import GREY, blank
-from neuron_eval.report.runs import Collected, Run
 from neuron_eval.report.statistics import Estimate, estimate
 
 NAME, TITLE = (

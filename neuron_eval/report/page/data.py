@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from neuron_eval.logs.runs import NeuronResult, Run
+from neuron_eval.report.collecting import Collected
 from neuron_eval.report.comparing import (
     RATING_BY,
     label,
@@ -17,8 +18,7 @@ from neuron_eval.report.comparing import (
 from neuron_eval.report.page.heat import heat
 from neuron_eval.report.rated import best_texts, with_ratings
 from neuron_eval.report.raters import RatedNeuron
-from neuron_eval.report.runs import Collected, NeuronResult, Run
-from neuron_eval.report.visible import visible, visible_lines
+from neuron_eval.visible import visible, visible_lines
 
 DIGITS = 4
 """Decimals of a score on the page; tables and CSV hold the full number."""
@@ -54,12 +54,6 @@ def page_data(collected: Collected, viewer: str | None = None) -> dict[str, Any]
         "runs": [_run(run, runs) for run in runs],
         "neurons": neurons,
     }
-
-
-def script_json(data: object) -> str:
-    """JSON that cannot end the script element which it stands in."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 def about_runs(runs: Sequence[Run]) -> list[dict[str, str]]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from neuron_eval.report.tables.base import Cell, Table
-from neuron_eval.report.visible import visible
+from neuron_eval.visible import visible
 
 _ESCAPES = {
     "\\": r"\textbackslash{}",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from neuron_eval.report.collecting import Collected
 from neuron_eval.report.prices import Price
-from neuron_eval.report.runs import Collected
 from neuron_eval.report.tables.agreement import agreement_table
 from neuron_eval.report.tables.base import Table
 from neuron_eval.report.tables.failures import failures_table

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from itertools import combinations
 from statistics import fmean
 
+from neuron_eval.logs.runs import Run
 from neuron_eval.report.comparing import scored_ids, scorer_name, scorers, values
-from neuron_eval.report.runs import Run
 from neuron_eval.report.statistics import spearman
 from neuron_eval.report.tables.base import Cell, Column, Table, whole, words
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from neuron_eval.logs.runs import NeuronResult, Run
 from neuron_eval.report.comparing import label, scorer_name, scorer_names
-from neuron_eval.report.runs import NeuronResult, Run
 from neuron_eval.report.tables.base import Cell, Column, Table, share, whole, words
 from neuron_eval.report.tables.reasons import grouped, told
 

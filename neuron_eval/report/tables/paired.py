@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from neuron_eval.logs.runs import Run
 from neuron_eval.report.comparing import label, scorer_name, scorers
 from neuron_eval.report.pairing import Comparison, comparisons, is_baseline
 from neuron_eval.report.power import MOST_NEURONS
-from neuron_eval.report.runs import Run
 from neuron_eval.report.statistics import Paired
 from neuron_eval.report.tables.base import (
     Cell,

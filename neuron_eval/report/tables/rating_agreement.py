@@ -7,12 +7,12 @@ from statistics import fmean
 
 import numpy as np
 
+from neuron_eval.logs.runs import Run
 from neuron_eval.report.agreeing import clustered
 from neuron_eval.report.comparing import measured_by, rater_label, scorer_name, scorers
 from neuron_eval.report.people import all_people
 from neuron_eval.report.rated import scores_of_texts, with_ratings
 from neuron_eval.report.raters import Rater
-from neuron_eval.report.runs import Run
 from neuron_eval.report.statistics import spearman
 from neuron_eval.report.tables.agreement import OVER_NEURONS, OVER_RUNS, over_neurons_and_runs
 from neuron_eval.report.tables.base import INTERVAL, Cell, Column, Table, interval_text, words

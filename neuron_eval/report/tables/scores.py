@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
+from neuron_eval.logs.neurons import ADACS
+from neuron_eval.logs.runs import NeuronResult, Run
 from neuron_eval.report.comparing import (
     Compared,
     compare,
@@ -14,8 +16,6 @@ from neuron_eval.report.comparing import (
     scorers,
     values,
 )
-from neuron_eval.report.neurons import ADACS
-from neuron_eval.report.runs import NeuronResult, Run
 from neuron_eval.report.statistics import estimate
 from neuron_eval.report.tables.base import (
     INTERVAL,

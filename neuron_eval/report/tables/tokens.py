@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean
 
+from neuron_eval.logs.runs import EXPLAINER, Run
 from neuron_eval.report.comparing import label
 from neuron_eval.report.pairing import is_baseline
-from neuron_eval.report.runs import EXPLAINER, Run
 from neuron_eval.report.tables.base import Cell, Column, Table, number, whole, words
 
 COUNTED = " counted"

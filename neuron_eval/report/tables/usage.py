@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 
+from neuron_eval.logs.runs import EXPLAINER, Run, Spent
 from neuron_eval.report.prices import Price, dollars, price_of
-from neuron_eval.report.runs import EXPLAINER, Run, Spent
 from neuron_eval.report.tables.base import Cell, Column, Table, share, whole, words
 
 COLUMNS = (

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from neuron_eval.bounded import parse_json, read_whole
+from neuron_eval.files.bounded import parse_json, read_whole
 from neuron_eval.shown import shown
 from neuron_eval.sources.base import NeuronKey, SourceError
 

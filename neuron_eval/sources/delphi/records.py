@@ -7,14 +7,14 @@ from itertools import islice
 
 import numpy as np
 
-from neuron_eval.checks import check_id
 from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError
+from neuron_eval.records.checks import check_id
+from neuron_eval.records.tokens import join_pieces
 from neuron_eval.sources.base import NeuronKey
 from neuron_eval.sources.delphi.files import OpenSplit
 from neuron_eval.sources.delphi.tokens import Vocabulary
 from neuron_eval.sources.delphi.windows import LEVELS, Excerpts, Latent, Windows, boundaries
 from neuron_eval.sources.foreign import foreign_record
-from neuron_eval.sources.tokens import join_pieces
 
 TOP = 32
 """At most so many excerpts with the highest peaks."""

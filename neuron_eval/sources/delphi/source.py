@@ -12,8 +12,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neuron_eval.ids import named
 from neuron_eval.records import NeuronRecord, RecordError
+from neuron_eval.records.ids import named
 from neuron_eval.sources.base import NeuronKey, ScoredNeuron, SourceError, Unreadable, no_scores
 from neuron_eval.sources.delphi.layout import Hookpoint, Split, folders, hookpoints
 

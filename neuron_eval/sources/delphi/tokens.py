@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from neuron_eval.bounded import parse_json, read_whole
+from neuron_eval.files.bounded import parse_json, read_whole
 from neuron_eval.records import RecordError
+from neuron_eval.records.tokens import byte_level, sentencepiece
 from neuron_eval.shown import shown, told
 from neuron_eval.sources.base import SourceError
-from neuron_eval.sources.tokens import byte_level, sentencepiece
 
 OVERRIDE = "NEURON_EVAL_TOKENIZER"
 """An environment variable: a ``tokenizer.json``, or a folder with one, that is used instead."""

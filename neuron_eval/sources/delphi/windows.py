@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from neuron_eval.cutting import LENGTH, seeded
-from neuron_eval.recording.rounding import round_significant
+from neuron_eval.records.cutting import LENGTH, seeded
+from neuron_eval.records.rounding import round_significant
 
 LEVELS = (0.5, 0.9, 0.99, 0.999, 0.9999)
 """The levels of the quantile boundaries, as `neuron-eval record` has them."""

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from neuron_eval.bounded import TooLong, lines, parse_json
+from neuron_eval.files.bounded import TooLong, lines, parse_json
 from neuron_eval.records import RecordError
 from neuron_eval.sources.base import SourceError
 from neuron_eval.sources.neuronpedia.feature import Explained, Identity, explained, identity

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from neuron_eval.ids import named
 from neuron_eval.records import NeuronRecord, RecordError
+from neuron_eval.records.ids import named
 from neuron_eval.sources.base import NeuronKey, SourceError, Unreadable
 from neuron_eval.sources.looking import head, names
 from neuron_eval.sources.neuronpedia.export import (

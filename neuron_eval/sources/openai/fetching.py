@@ -17,11 +17,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from neuron_eval.files.unfinished import unfinished
 from neuron_eval.records import RecordError
 from neuron_eval.sources.base import SourceError
 from neuron_eval.sources.openai.http_file import Failed, fetch
 from neuron_eval.sources.openai.stores import IN_FLIGHT, Blob, Part, Read
-from neuron_eval.unfinished import unfinished
 
 if TYPE_CHECKING:
     import httpx

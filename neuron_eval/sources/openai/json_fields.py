@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from neuron_eval.bounded import parse_json
+from neuron_eval.files.bounded import parse_json
 from neuron_eval.records import RecordError
 from neuron_eval.shown import listed, shown
 

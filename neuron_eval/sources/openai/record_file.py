@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from neuron_eval.bounded import TooLong, read_whole
+from neuron_eval.files.bounded import TooLong, read_whole
 from neuron_eval.records import NeuronRecord, RecordError
 from neuron_eval.sources.base import NeuronKey, ScoredNeuron, SourceError, Unreadable, no_scores
 from neuron_eval.sources.openai.collated import author_of, model_named, with_explanations

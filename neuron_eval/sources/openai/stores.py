@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from neuron_eval.bounded import TooLong, read_whole
+from neuron_eval.files.bounded import TooLong, read_whole
 from neuron_eval.records import RecordError
 from neuron_eval.shown import told
 from neuron_eval.sources.base import SourceError

@@ -1,0 +1,1 @@
+"""The command `neuron-eval`, one file a subcommand."""

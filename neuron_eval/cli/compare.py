@@ -1,0 +1,210 @@
+"""`neuron-eval compare`: the whole comparison as one command."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from neuron_eval.compare.configuration import Listed, load_config, shipped
+from neuron_eval.files.alone import alone_in
+from neuron_eval.simulation.measure import CALIBRATION
+
+if TYPE_CHECKING:
+    from neuron_eval.compare.estimate import Estimate
+    from neuron_eval.compare.plan import Plan
+
+WIDTH = 132
+"""Columns that the tables need at least."""
+
+INTERRUPTED = 130
+"""The exit code of a command that was stopped from the keyboard."""
+
+ON_DEAD = ("skip", "error", "keep")
+AT_LEAST_1 = click.IntRange(min=1)
+FILE = click.Path(exists=True, dir_okay=False)
+
+
+@click.command()
+@click.option(
+    "--config",
+    is_eager=True,
+    expose_value=False,
+    callback=load_config,
+    metavar="NAME|FILE",
+    help="A YAML file of these options, by their long names; what is typed wins. Those that ship "
+    f"are the experiments of Lee et al. 2023: {', '.join(shipped())}.",
+)
+@click.option("--formats", type=Listed(), help="Prompt formats, by comma.  [default: all five]")
+@click.option("--models", type=Listed(), help="Explainers, by comma, such as openai/gpt-4.1-mini.")
+@click.option("--simulator", help="The model that simulates; the explainer itself otherwise.")
+@click.option("--embedder", help="The model that embeds, such as embed-local/minilm.")
+@click.option("--neurons", help="Which neurons.  [default: smollm2]")
+@click.option("--layers", type=Listed(), help="Only these layers, for instance 0-3,10.")
+@click.option("--index", type=Listed(), help="Only these neurons of each layer.")
+@click.option("--select", help="all, random, interpretable, top_per_layer or top.  [default: all]")
+@click.option("--per-layer", type=AT_LEAST_1, help="Neurons of each layer.  [default: 20]")
+@click.option("--threshold", type=float, help="The lowest interpretable score.  [default: 0.35]")
+@click.option("--limit", type=AT_LEAST_1, help="At most so many neurons.")
+@click.option("--seed", type=click.IntRange(min=0), help="What is drawn.  [default: 0]")
+@click.option("--scores", type=FILE, help="CSV: layer, neuron, score, explanation.")
+@click.option("--excerpts", type=AT_LEAST_1, help="Excerpts of a kind and split.  [default: 5]")
+@click.option("--on-short", type=click.Choice(["error", "skip"]), help="Too few excerpts.")
+@click.option("--on-dead", type=click.Choice(ON_DEAD), help="Nothing to explain.  [default: skip]")
+@click.option("--ignore-tokens", type=Listed(), help="By comma; special for the special ones.")
+@click.option("--window", help="Tokens of an excerpt at most, or none.")
+@click.option("--cutoff-quantile", type=click.IntRange(min=0), help="What is highlighted.")
+@click.option("--pack", help="A prompt pack (a file) to use instead of the bundled one.")
+@click.option("--simulation", help="How to simulate; none for AdaCS alone.  [default: auto]")
+@click.option("--calibration", help=f"linear, percentiles or none.  [default: {CALIBRATION}]")
+@click.option("--excerpts-per-call", type=AT_LEAST_1, help="In a simulator's request.")
+@click.option("--epochs", type=AT_LEAST_1, default=1, show_default=True, help="Times explained.")
+@click.option("--retries", type=click.IntRange(min=0), default=2, show_default=True,
+              help="How often failed samples are tried again.")  # fmt: skip
+@click.option("--max-connections", type=AT_LEAST_1, help="Requests at once to a provider.")
+@click.option("--max-tasks", type=AT_LEAST_1, help="Formats at once.  [default: all, but one "
+              "after the other with a server on this machine]")  # fmt: skip
+@click.option("--log-dir", default="logs/compare", show_default=True,
+              help="A folder for the logs of this comparison alone.")  # fmt: skip
+@click.option("--out", type=click.Path(file_okay=False), help="Write the report here, too.")
+@click.option("--prices", type=FILE, help="YAML: dollars a million tokens, by model.")
+@click.option("--confirm-over", type=click.FloatRange(min=0), default=5.0, show_default=True,
+              help="Ask before more dollars than that may be spent.")  # fmt: skip
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Print the estimate, and call no model.")
+@click.option("--report/--no-report", default=True, show_default=True, help="Print the tables.")
+def compare(
+    epochs: int,
+    retries: int,
+    max_connections: int | None,
+    max_tasks: int | None,
+    log_dir: str,
+    out: str | None,
+    prices: str | None,
+    confirm_over: float,
+    yes: bool,
+    dry_run: bool,
+    report: bool,
+    **asked: Any,
+) -> None:
+    """Explain the same neurons with several prompt formats and models, and report.
+
+    First an estimate of requests, tokens and dollars. Run again with the same options and
+    --log-dir, it goes on where it stopped, and asks for nothing twice.
+    """
+    from rich.console import Console
+
+    from neuron_eval.compare.preparing import estimated, planned
+
+    places = [log_dir] if out is None else [log_dir, out]
+    click.get_current_context().with_resource(nullcontext() if dry_run else alone_in(*places))
+    with _usage(), Console(stderr=True).status("Reading neurons and counting tokens"):
+        plan, pack = planned(asked, epochs)
+        found, notes = estimated(
+            plan, pack, log_dir, Path(prices) if prices else None, may_fetch=not dry_run
+        )
+    _print(found, notes)
+    if dry_run:
+        return
+    if not yes:
+        _confirm(found, confirm_over)
+    _run(plan, log_dir, retries=retries, max_connections=max_connections, max_tasks=max_tasks)
+    if report:
+        from neuron_eval.cli.report import print_report
+
+        baseline = "original" if "original" in plan.formats else plan.formats[0]
+        with _usage():
+            print_report(
+                [log_dir],
+                out=None if out is None else Path(out),
+                baseline=baseline,
+                prices=None if prices is None else Path(prices),
+            )
+
+
+@contextmanager
+def _usage() -> Iterator[None]:
+    """What the user can mend as a sentence."""
+    from neuron_eval.usage_error import usage_errors
+
+    try:
+        with usage_errors():
+            yield
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _print(found: Estimate, notes: Sequence[str]) -> None:
+    from rich.console import Console
+
+    from neuron_eval.compare.present import estimate_table
+
+    console = Console(width=max(WIDTH, Console().width))
+    console.print(estimate_table(found))
+    for note in notes:
+        console.print(note, markup=False, highlight=False, soft_wrap=True)
+
+
+def _confirm(found: Estimate, limit: float) -> None:
+    """Ask before much is spent, or before nobody knows how much.
+
+    Raises:
+        click.ClickException: Nobody is there to answer.
+        click.Abort: The answer is no.
+    """
+    from neuron_eval.compare.present import money
+
+    if found.unpriced:
+        why = f"What this will cost is not known: no price for {', '.join(found.unpriced)}."
+    elif not found.dollars.high <= limit:  # so that NaN asks too
+        why = f"This may cost {money(found.dollars)}, and --confirm-over is ${limit:,.2f}."
+    else:
+        return
+    if not _is_terminal():
+        raise click.ClickException(f"{why} Nobody is here to be asked: add --yes to go on.")
+    click.confirm(f"{why} Go on?", abort=True)
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
+def _run(
+    plan: Plan, log_dir: str, *, retries: int, max_connections: int | None, max_tasks: int | None
+) -> None:
+    """Run, and leave with what to do next where it did not come to its end.
+
+    Raises:
+        click.ClickException: A model or the folder cannot be used.
+    """
+    from inspect_ai._util.error import PrerequisiteError  # Inspect exports it nowhere else
+    from rich.text import Text
+
+    from neuron_eval.compare.running import FOREIGN, run, unfinished, whole
+
+    again = f"What is finished is in {log_dir}; the same command goes on from there."
+    try:
+        logs = run(
+            plan, log_dir, retries=retries, max_connections=max_connections, max_tasks=max_tasks
+        )
+    except PrerequisiteError as error:
+        message = Text.from_markup(str(error.message)).plain
+        if FOREIGN in message:
+            message = (
+                f"{log_dir} holds logs of other settings or other tasks; take the settings that "
+                "it was begun with, or another --log-dir"
+            )
+        raise click.ClickException(message) from error
+    except KeyboardInterrupt:
+        click.echo(f"\nStopped. {again}", err=True)
+        sys.exit(INTERRUPTED)
+    if left := unfinished(logs):
+        click.echo("\n".join(left), err=True)
+        click.echo(f"Not all was done. {again} It asks only for what is missing.", err=True)
+        if any(map(whole, logs)):
+            click.echo(f"On what is whole: neuron-eval report {log_dir}", err=True)
+        sys.exit(1)

@@ -1,0 +1,165 @@
+"""`neuron-eval given`: score explanations that exist, and rank the columns of a file."""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from inspect_ai import Task
+    from inspect_ai.log import EvalLog
+    from rich.console import Console
+
+    from neuron_eval.report.table import Row
+
+
+@click.command()
+@click.argument("file")
+@click.option("--column", "columns", multiple=True, help="A column of FILE; may be repeated.")
+@click.option("--all-columns", is_flag=True, help="Every column of FILE that holds explanations.")
+@click.option(
+    "--references", help="A file with layer, neuron (or id) and explanation, to compare with."
+)
+@click.option("--neurons", help="Neurons with activations, to simulate on; FILE's rows otherwise.")
+@click.option("--simulator", help="The model that simulates, such as openai/gpt-4o-mini.")
+@click.option("--simulation", help="How to simulate; none for AdaCS alone.")
+@click.option("--embedder", help="The model that embeds, such as embed-local/minilm.")
+@click.option("--log-dir", default="logs/given", show_default=True, help="Where the logs go.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only the first so many neurons.")
+def given(
+    file: str,
+    columns: tuple[str, ...],
+    all_columns: bool,
+    references: str | None,
+    neurons: str | None,
+    simulator: str | None,
+    simulation: str | None,
+    embedder: str | None,
+    log_dir: str,
+    limit: int | None,
+) -> None:
+    """Score the explanations in FILE and print the columns, best first.
+
+    FILE is CSV, JSON Lines or Parquet, with a row a neuron (layer and neuron, or id) and a column
+    a way to explain; with --neurons it may also be reference, false or unrelated. Nothing is
+    explained: no explainer is asked. With --references alone no activations are needed.
+    """
+    from inspect_ai import eval
+    from inspect_ai._util.error import PrerequisiteError  # Inspect exports it nowhere else
+    from rich.console import Console
+    from rich.text import Text
+
+    _check(neurons, simulator, simulation)
+    parameters: dict[str, str] = {}
+    if neurons is not None:
+        parameters |= {"neurons": neurons, "simulation": simulation or "auto"}
+    named = {"simulator": simulator, "embedder": embedder}
+    roles = {role: model for role, model in named.items() if model is not None}
+    try:
+        tasks = _tasks(file, columns, all_columns, references, parameters)
+        logs = eval(tasks, model="none", model_roles=dict(roles), limit=limit, log_dir=log_dir)
+    except PrerequisiteError as error:
+        raise click.ClickException(Text.from_markup(str(error.message)).plain) from error
+    console = Console(width=max(112, Console().width))
+    failed = [log for log in logs if log.status != "success"]
+    for log in failed:
+        column = (log.eval.metadata or {}).get("task_format")
+        message = log.error.message if log.error else log.status
+        console.print(f"{column} did not finish: {message}", style="red", markup=False)
+    _report(console, [log for log in logs if log.status == "success"])
+    console.print(
+        f"Logs:      {log_dir}\n"
+        f"Open them: {Path(sys.executable).parent / 'inspect'} view --log-dir {log_dir}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+    if failed:
+        sys.exit(1)
+
+
+def _check(neurons: str | None, simulator: str | None, simulation: str | None) -> None:
+    """Refuse options that have no part, and a simulation without a simulator."""
+    if neurons is None and (simulator or simulation):
+        raise click.UsageError("to simulate takes activations: name --neurons")
+    if neurons is not None and simulator is None and simulation not in ("embedding", "none"):
+        raise click.UsageError(
+            "name a --simulator, or use --simulation embedding, or --simulation none for AdaCS "
+            "alone"
+        )
+
+
+def _tasks(
+    file: str,
+    columns: tuple[str, ...],
+    all_columns: bool,
+    references: str | None,
+    parameters: dict[str, str],
+) -> list[Task]:
+    """A task a column.
+
+    Raises:
+        UsageError: See `neuron_eval.tasks.given_task.given_task`.
+    """
+    from neuron_eval.given.origin import HELD
+    from neuron_eval.given.reading import read_table
+    from neuron_eval.tasks.given import given as task
+    from neuron_eval.usage_error import usage_errors
+
+    wanted: list[str | None] = list(dict.fromkeys(columns)) or [None]
+    if all_columns:
+        if columns:
+            raise click.UsageError("give --column or --all-columns, not both")
+        if file in HELD:
+            raise click.UsageError(f"--all-columns takes a file; {file} is what neurons hold")
+        with usage_errors():
+            wanted = list(read_table(file).columns)
+    return [
+        task(explanations=file, column=column, references=references, **parameters)  # type: ignore[arg-type]
+        for column in wanted
+    ]
+
+
+def ranked(rows: list[Row]) -> list[Row]:
+    """The best first: by mean AdaCS, or by simulation correlation if none has AdaCS."""
+    by_adacs = any(row.adacs.scored for row in rows)
+
+    def place(row: Row) -> float:
+        mean = (row.adacs if by_adacs else row.simulation).mean
+        return math.inf if math.isnan(mean) else -mean
+
+    return sorted(rows, key=place)
+
+
+def unrelated_levels(logs: list[EvalLog]) -> list[float]:
+    """For each log in which AdaCS was scored, what other neurons' references reach on average."""
+    levels = []
+    for log in logs:
+        scores = [(sample.scores or {}).get("adacs") for sample in log.samples or []]
+        found = [(score.metadata or {}).get("unrelated_mean") for score in scores if score]
+        known = [level for level in found if level is not None]
+        if known:
+            levels.append(sum(known) / len(known))
+    return levels
+
+
+def _report(console: Console, logs: list[EvalLog]) -> None:
+    from neuron_eval.report.table import render, rows
+
+    if not logs:
+        return
+    table = ranked(rows(logs))
+    console.print()
+    console.print(render(table, only_measured=True))
+    lines = ["In brackets behind an interval: how many neurons were scored, where not all were."]
+    if levels := unrelated_levels(logs):
+        lines.append(
+            f"Other neurons' references reach an AdaCS of {sum(levels) / len(levels):.3f} "
+            f"({min(levels):.3f} to {max(levels):.3f} by column): the level of an explanation "
+            "that has nothing to do with the neuron."
+        )
+    console.print("\n".join(lines) + "\n", markup=False, highlight=False)

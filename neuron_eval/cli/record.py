@@ -1,0 +1,147 @@
+"""The command `neuron-eval record`."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from neuron_eval.files.alone import alone_at
+from neuron_eval.recording import job
+from neuron_eval.recording.errors import RecordingError
+from neuron_eval.records import RecordError
+from neuron_eval.shown import shown
+
+LEVELS = "0.5,0.9,0.99,0.999,0.9999"
+
+
+def _levels(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[float, ...]:
+    try:
+        levels = tuple(float(part) for part in value.split(","))
+    except ValueError as error:
+        raise click.BadParameter(f"{shown(value)} is not a comma list of numbers") from error
+    if list(levels) != sorted(set(levels)) or not all(0 < level < 1 for level in levels):
+        raise click.BadParameter(f"{shown(value)}: levels must ascend and lie between 0 and 1")
+    return levels
+
+
+def _out(_ctx: click.Context, _param: click.Parameter, value: Path) -> Path:
+    if not value.name.endswith((".jsonl", ".jsonl.gz")):
+        raise click.BadParameter(f"{value} must end in .jsonl or .jsonl.gz")
+    if not value.parent.is_dir():
+        raise click.BadParameter(f"the folder {value.parent} does not exist")
+    return value
+
+
+POSITIVE = click.IntRange(min=1)
+
+
+@click.command()
+@click.argument("model")
+@click.option(
+    "--out",
+    required=True,
+    callback=_out,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where the neurons go: a .jsonl or .jsonl.gz file, written when all is done.",
+)
+@click.option(
+    "--text",
+    "texts",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A UTF-8 text file; repeat it for several.",
+)
+@click.option(
+    "--dataset",
+    metavar="NAME[:SPLIT[:COLUMN]]",
+    help="Instead of text files a dataset of the hub, a folder or a file of rows (.jsonl, .json, "
+    ".csv, .parquet), streamed; split train and column text unless given.",
+)
+@click.option("--dataset-config", metavar="NAME", help="The dataset's configuration.")
+@click.option(
+    "--layers",
+    metavar="LIST",
+    help="Layers for '--neurons all' and --per-layer, such as 4,8,12-16; all unless given.",
+)
+@click.option(
+    "--neurons",
+    multiple=True,
+    metavar="IDS|FILE|all",
+    help="A comma list such as L8N902,L20N414, a file with one id and an optional group a line "
+    "('#' starts a comment), or 'all'; may be repeated.",
+)
+@click.option("--per-layer", type=POSITIVE, help="Draw this many further neurons of each layer.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all drawing."
+)
+@click.option(
+    "--name", help="The model's name in the records; the last part of MODEL unless given."
+)
+@click.option("--group", default="", help="The group of the --neurons that name none.")
+@click.option("--top", type=POSITIVE, default=20, show_default=True, help="Top excerpts a neuron.")
+@click.option(
+    "--random",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    help="Random excerpts a neuron.",
+)
+@click.option("--length", type=POSITIVE, default=64, show_default=True, help="Tokens an excerpt.")
+@click.option("--max-tokens", type=POSITIVE, help="Stop after this many tokens of text.")
+@click.option(
+    "--batch-size", type=POSITIVE, default=16, show_default=True, help="Excerpts a forward pass."
+)
+@click.option(
+    "--quantiles",
+    default=LEVELS,
+    show_default=True,
+    callback=_levels,
+    metavar="LIST",
+    help="Levels of the quantile boundaries.",
+)
+@click.option(
+    "--dtype", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True
+)
+@click.option("--device", default="cpu", show_default=True, help="A torch device.")
+@click.option("--resume", is_flag=True, help="Go on where an interrupted recording stopped.")
+@click.option(
+    "--checkpoint-every",
+    type=POSITIVE,
+    default=100,
+    show_default=True,
+    metavar="BATCHES",
+    help="How often the state is saved beside --out.",
+)
+def record(
+    texts: tuple[Path, ...],
+    neurons: tuple[str, ...],
+    quantiles: tuple[float, ...],
+    **options: Any,
+) -> None:
+    """Record neurons of MODEL: a Hugging Face name, a folder, or a .gguf file.
+
+    Each neuron's record holds the excerpts on which it fires most, some drawn at random, and
+    quantile boundaries over every token of the text.
+    """
+    if bool(texts) == bool(options["dataset"]):
+        raise click.UsageError("give either --text or --dataset")
+    if options["dataset_config"] and not options["dataset"]:
+        raise click.UsageError("--dataset-config goes with --dataset")
+    if not neurons and not options["per_layer"]:
+        raise click.UsageError("give --neurons (ids, a file, or all) or --per-layer, or both")
+    click.get_current_context().with_resource(alone_at(options["out"]))
+    settings = job.Settings(texts=texts, neurons=neurons, levels=quantiles, **options)
+    try:
+        summary = job.record(settings, say=lambda line: click.echo(line, err=True), bar=_bar)
+    except (RecordingError, RecordError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(summary)
+
+
+def _bar(total: int | None) -> Any:
+    """A progress bar over text tokens."""
+    tqdm: Any = importlib.import_module("tqdm")
+    return tqdm.tqdm(total=total, unit="tok", unit_scale=True, desc="recording")

@@ -1,0 +1,100 @@
+"""`neuron-eval report`: logs -> tables, figures and one page."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from neuron_eval.files.alone import alone_in
+from neuron_eval.usage_error import usage_errors
+
+WIDTH = 120
+"""Columns that the tables need at least."""
+
+
+@click.command()
+@click.argument("logs", nargs=-1, required=True)
+@click.option("--out", type=click.Path(path_type=Path), help="Write tables, figures and page here.")
+@click.option("--baseline", default="original", show_default=True, help="Compare with this format.")
+@click.option(
+    "--by", multiple=True, type=click.Choice(["layer", "group"]), help="Also by layer or group."
+)
+@click.option(
+    "--prices",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="YAML: dollars a million tokens, by model.",
+)
+@click.option("--bundle", is_flag=True, help="Put Inspect's viewer with the logs beside the page.")
+def report(
+    logs: tuple[str, ...],
+    out: Path | None,
+    baseline: str,
+    by: tuple[str, ...],
+    prices: Path | None,
+    bundle: bool,
+) -> None:
+    """Compare what LOGS (files and folders) say: scores, differences, cost, agreement, failures."""
+    if bundle and out is None:
+        raise click.UsageError("--bundle needs --out DIR")
+    if out is not None:
+        click.get_current_context().with_resource(alone_in(out))
+    try:
+        with usage_errors():
+            print_report(logs, out=out, baseline=baseline, by=by, prices=prices, bundle=bundle)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def print_report(
+    places: Sequence[str],
+    *,
+    out: Path | None,
+    baseline: str = "original",
+    by: Sequence[str] = (),
+    prices: Path | None = None,
+    bundle: bool = False,
+) -> None:
+    """Print the tables of some logs and, with ``out``, write everything there.
+
+    Args:
+        places: Log files and folders.
+        out: A folder for tables, figures and page; None prints only.
+        baseline: The format that the others are compared with.
+        by: ``layer`` and ``group`` add the score table for each of them.
+        prices: A file of prices.
+        bundle: Whether to put Inspect's viewer beside the page.
+
+    Raises:
+        ValueError: Nothing can be reported on; the message says why.
+        OSError: A log or a file cannot be read or written.
+    """
+    from rich.console import Console
+
+    from neuron_eval.report.collecting import collect
+    from neuron_eval.report.prices import read_prices
+    from neuron_eval.report.rendering.terminal import terminal_table
+    from neuron_eval.report.tables import all_tables
+    from neuron_eval.report.writing import write_report
+
+    collected = collect(places, excerpts=out is not None, workers=min(2, os.cpu_count() or 1))
+    tables = all_tables(collected, baseline, read_prices(prices) if prices else None, by)
+    drawn = [terminal_table(table) for table in tables]
+    console = Console(width=max(WIDTH, Console().width))
+    needed = max(console.measure(table).minimum for table in drawn)
+    # A line that the terminal folds is ugly; a number that is cut off is wrong.
+    console.width = max(console.width, needed)
+    for note in collected.notes:
+        console.print(note, markup=False, style="yellow", soft_wrap=True)
+    for table, picture in zip(tables, drawn, strict=True):
+        console.print(picture)
+        for note in table.notes:
+            console.print(note, markup=False, highlight=False, soft_wrap=True)
+        console.print()
+    if out is not None:
+        page, notes = write_report(collected, tables, out, baseline, bundle)
+        for note in notes:
+            console.print(note, markup=False, soft_wrap=True)
+        console.print(f"Report: {page.resolve().as_uri()}", markup=False, soft_wrap=True)

@@ -1,0 +1,161 @@
+"""`neuron-eval score`: explain once, simulate later."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from neuron_eval.files.alone import alone_at
+from neuron_eval.simulation.measure import CALIBRATION
+
+if TYPE_CHECKING:
+    from inspect_ai.log import EvalLog
+    from inspect_ai.model import Model
+
+AT_LEAST_1 = click.IntRange(min=1)
+SCORED = "-scored"
+"""Stands behind a log's name where scores were added to a copy of it."""
+
+
+@click.command()
+@click.argument("logs", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--simulator", help="The model that simulates, such as openai/gpt-4o-mini.")
+@click.option("--base-url", help="The simulator's server, if it is not its provider's own.")
+@click.option("--max-connections", type=AT_LEAST_1, help="Requests at once to the simulator.")
+@click.option("--simulation", default="auto", show_default=True, help="How to simulate.")
+@click.option("--calibration", default=CALIBRATION, show_default=True)
+@click.option("--excerpts-per-call", type=AT_LEAST_1, help="For chat and sparse.")
+@click.option(
+    "--pack",
+    help="The prompt pack to simulate with; name the log's own again if it had one.",
+)
+@click.option("--name", help="What the score is called; made of simulator and way otherwise.")
+@click.option("--overwrite", is_flag=True, help="Add to the log itself instead of to a copy.")
+def score(
+    logs: tuple[Path, ...],
+    simulator: str | None,
+    base_url: str | None,
+    max_connections: int | None,
+    simulation: str,
+    calibration: str,
+    excerpts_per_call: int | None,
+    pack: str | None,
+    name: str | None,
+    overwrite: bool,
+) -> None:
+    """Add a second simulator's score to LOGS (files or folders), beside the first.
+
+    The explanations stay as they are, and nothing is asked for that was asked before: the replies
+    are in Inspect's cache. Scores are added to a copy, NAME-scored.eval, which keeps those that
+    were added earlier; or to the log itself with --overwrite.
+    """
+    from inspect_ai.log import write_eval_log
+
+    from neuron_eval.rescore import CannotScoreError, rescore, score_name
+    from neuron_eval.simulation.choose import check_way
+
+    try:
+        way = check_way(simulation)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    if simulator is None and way != "embedding":
+        raise click.UsageError("name a --simulator, or use --simulation embedding")
+    model = None if simulator is None else _model(simulator, base_url, max_connections)
+    called = name or score_name(simulator, way)
+    added = 0
+    targets = [target for _, target in _pairs(logs, overwrite)]
+    click.get_current_context().with_resource(alone_at(*targets))
+    # Listed again, as another process may have made a copy before this one was alone.
+    for source, target in _pairs(logs, overwrite):
+        try:
+            scored = rescore(
+                _read(source),
+                model,
+                called,
+                simulation=way,
+                calibration=calibration,
+                excerpts_per_call=excerpts_per_call,
+                pack=pack,
+            )
+        except CannotScoreError as error:
+            click.echo(f"left as it is: {error}", err=True)
+            continue
+        except ValueError as error:
+            raise click.ClickException(str(error)) from error
+        write_eval_log(scored, target)
+        added += 1
+        click.echo(_line(scored, called, target))
+    if not added:
+        sys.exit(1)
+
+
+def _pairs(logs: tuple[Path, ...], overwrite: bool) -> list[tuple[str, str]]:
+    """Each log to score, and where it goes; listed before anything is written."""
+    from neuron_eval.logs.files import log_files
+
+    paths = list(log_files([str(path) for path in logs]))
+    if overwrite:
+        return [(path, path) for path in paths]
+    pairs: dict[str, str] = {}
+    for location in paths:
+        target = _copy_of(location)
+        # Where a copy exists it is added to, or what was added earlier would be lost.
+        exists = Path(target.removeprefix("file://")).exists()
+        pairs[target] = target if exists else location
+    return [(source, target) for target, source in pairs.items()]
+
+
+def _read(source: str) -> EvalLog:
+    """A log with its samples; says which of them it only names.
+
+    Raises:
+        CannotScoreError: It cannot be read.
+    """
+    from inspect_ai.log import read_eval_log, read_eval_log_sample_summaries
+
+    from neuron_eval.logs.files import short, wrong
+    from neuron_eval.rescore import CannotScoreError
+
+    try:
+        log = read_eval_log(source)
+        listed = read_eval_log_sample_summaries(source)
+    except Exception as error:  # of a file that may hold anything
+        raise CannotScoreError(f"{short(source)} cannot be read: {wrong(error)}") from error
+    held = {(str(one.id), one.epoch) for one in log.samples or ()}
+    missing = [str(one.id) for one in listed if (str(one.id), one.epoch) not in held]
+    if missing:
+        click.echo(
+            f"{short(source)}: {len(missing)} of {len(listed)} samples cannot be read and are left "
+            f"out; the first: {missing[0]!r}",
+            err=True,
+        )
+    return log
+
+
+def _copy_of(location: str) -> str:
+    stem, dot, ending = location.rpartition(".")
+    return f"{stem.removesuffix(SCORED)}{SCORED}{dot}{ending}"
+
+
+def _line(log: EvalLog, name: str, target: str) -> str:
+    (found,) = [s for s in (log.results.scores if log.results else []) if s.name == name]
+    mean = found.metrics["mean"].value
+    return (
+        f"{name}: mean {mean:.3f}, {found.scored_samples} scored, "
+        f"{found.unscored_samples} not scored: {target}"
+    )
+
+
+def _model(name: str, base_url: str | None, max_connections: int | None) -> Model:
+    """The simulator; a missing key or package, or an unknown provider, is the user's to mend."""
+    from inspect_ai.model import GenerateConfig, get_model
+    from rich.text import Text
+
+    try:
+        config = GenerateConfig(max_connections=max_connections)
+        return get_model(name, config=config, base_url=base_url)
+    except Exception as error:
+        raise click.ClickException(f"{name}: {Text.from_markup(str(error)).plain}") from error

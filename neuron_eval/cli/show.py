@@ -1,0 +1,218 @@
+"""`neuron-eval show`: a neuron in the terminal, its excerpts coloured by activation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import click
+
+from neuron_eval.records.heatmap import SHADES, shades, visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from neuron_eval.records import ActivationRecord, Excerpt, NeuronRecord
+    from neuron_eval.sources.base import Source
+
+LISTED = 10
+"""How many neurons are listed where none is named."""
+
+_INK = "#141414"
+_FULL = (244, 112, 62)
+"""The background of the highest activation; none is the terminal's own."""
+
+
+@click.command()
+@click.argument("neurons")
+@click.option("--id", "id_", help="Which neuron, such as gpt2-xl/L5N131.")
+@click.option(
+    "--excerpts",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="How many excerpts of each kind.",
+)
+def show(neurons: str, id_: str | None, excerpts: int) -> None:
+    """Print a neuron of NEURONS, or without --id a list of the first ones.
+
+    NEURONS is whatever -T neurons= takes. Tokens are shaded by activation; where there are no
+    colours, those that activate highly stand in [brackets].
+    """
+    from rich.console import Console
+
+    from neuron_eval.sources import open_source
+
+    console = Console(markup=False, highlight=False, emoji=False)
+    try:
+        source = open_source(neurons)
+        if id_ is None:
+            _list(source, console)
+        else:
+            _print(_neuron(source, id_), excerpts, console)
+    except OSError as error:
+        where = error.filename or neurons
+        raise click.ClickException(f"{where}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _neuron(source: Source, id_: str) -> NeuronRecord:
+    """The neuron of that id.
+
+    Raises:
+        ValueError: There is none, or it is bad.
+    """
+    from neuron_eval.records.ids import named
+    from neuron_eval.shown import shown
+    from neuron_eval.sources.base import SourceError, strict
+
+    first: list[str] = []
+    for key in source.keys():  # noqa: SIM118
+        if key.id == id_:
+            return next(strict(source.read([key])))
+        if len(first) < 4:
+            first.append(key.id)
+    if not first:
+        raise SourceError(_no_neurons(source))
+    there = ", ".join([*map(named, first[:3]), *["…"] * (len(first) > 3)])
+    raise SourceError(f"neurons={source.name}: no neuron {shown(id_)}; it has {there}")
+
+
+def _no_neurons(source: Source) -> str:
+    return f"neurons={source.name}: no neurons"
+
+
+def _list(source: Source, console: Console) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from neuron_eval.sources.base import SourceError, Unreadable
+
+    title = Text(visible(f"The first neurons of {source.name}"))
+    table = Table(title=title, title_justify="left")
+    table.add_column("id", no_wrap=True, overflow="fold")
+    for heading in ("layer", "peak", "excerpts"):
+        table.add_column(heading, justify="right")
+    table.add_column("reference")
+    bad: list[str] = []
+    for found in islice(source.read(), LISTED):
+        if isinstance(found, Unreadable):
+            bad.append(str(found.error))
+            continue
+        records = [record for _, record in _all(found)]
+        peak = max((record.peak for record in records), default=0.0)
+        reference = found.reference.explanation if found.reference else ""
+        table.add_row(
+            Text(visible(found.id)),
+            str(found.layer) if found.layer >= 0 else "",
+            f"{peak:.3g}",
+            str(len(records)),
+            Text(visible(reference)),
+        )
+    if not table.row_count and not bad:
+        raise SourceError(_no_neurons(source))
+    console.print(table)
+    for error in bad:
+        console.print(visible(error), soft_wrap=True)
+    console.print("--id prints one of them.")
+
+
+def _print(neuron: NeuronRecord, excerpts: int, console: Console) -> None:
+    from rich.text import Text
+
+    for name, value in _facts(neuron):
+        console.print(Text.assemble((f"{name}: ", "bold"), visible(value)))
+    high = max((record.peak for _, record in _all(neuron)), default=0.0)
+    cutoff, _ = _cutoff(neuron)
+    coloured = console.color_system is not None and not console.no_color
+    for kind, group in _groups(neuron):
+        if group:
+            console.print()
+            console.print(Text(f"{kind}: {min(excerpts, len(group))} of {len(group)}", "bold"))
+            console.print(_table(group[:excerpts], high, cutoff, coloured))
+
+
+def _facts(neuron: NeuronRecord) -> Iterator[tuple[str, str]]:
+    """What is known besides the excerpts, name and value."""
+    yield "id", neuron.id
+    yield "model", neuron.model
+    if neuron.layer >= 0:
+        yield "layer", f"{neuron.layer}, neuron {neuron.neuron}"
+    if neuron.group:
+        yield "group", neuron.group
+    if neuron.reference:
+        yield "reference", f"{neuron.reference.explanation} ({neuron.reference.source})"
+    for other in neuron.other_explanations:
+        yield "other explanation", f"{other.explanation} ({other.source})"
+    for false in neuron.false_explanations:
+        yield "false explanation", false
+    if neuron.quantile_boundaries:
+        levels = [f"{level:g}: " for level in neuron.quantiles] or [""] * 99
+        pairs = zip(levels, neuron.quantile_boundaries, strict=False)
+        yield "quantile boundaries", ", ".join(f"{level}{value:.3g}" for level, value in pairs)
+    cutoff, why = _cutoff(neuron)
+    yield "cutoff", f"{cutoff:.3g} ({why})"
+
+
+def _cutoff(neuron: NeuronRecord) -> tuple[float, str]:
+    """Above which activation a token activates highly, and where that comes from."""
+    from neuron_eval.explain.prompting import CUTOFF_QUANTILE, cutoff
+    from neuron_eval.records.scale import lowest
+
+    shown = tuple(record for _, record in _all(neuron))
+    if neuron.cutoff is not None:
+        return cutoff(neuron, shown), "given"
+    if len(neuron.quantile_boundaries) > CUTOFF_QUANTILE:
+        return cutoff(neuron, shown), f"quantile boundary {CUTOFF_QUANTILE}, counted from 0"
+    why = "half of the peak" if lowest(shown) <= 0 else "half way from the lowest to the peak"
+    return cutoff(replace(neuron, quantile_boundaries=()), shown), why
+
+
+def _all(neuron: NeuronRecord) -> list[tuple[str, ActivationRecord]]:
+    return [(kind, excerpt.record) for kind, group in _groups(neuron) for excerpt in group]
+
+
+def _groups(neuron: NeuronRecord) -> list[tuple[str, Sequence[Excerpt]]]:
+    """The neuron's lists of excerpts, or its splits where they are fixed."""
+    from neuron_eval.records import Excerpt
+
+    if neuron.given_splits:
+        return list(neuron.given_splits)
+    return [
+        ("top", [Excerpt("top", i, record) for i, record in enumerate(neuron.top)]),
+        ("random", [Excerpt("random", i, record) for i, record in enumerate(neuron.random)]),
+    ]
+
+
+def _table(excerpts: Sequence[Excerpt], high: float, cutoff: float, coloured: bool) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(overflow="fold")
+    for excerpt in excerpts:
+        record = excerpt.record
+        text = _shaded(record, high) if coloured else Text(_bracketed(record, cutoff))
+        table.add_row(f"{record.peak:.3g}", text)
+    return table
+
+
+def _shaded(record: ActivationRecord, high: float) -> Text:
+    from rich.text import Text
+
+    text = Text()
+    for token, shade in zip(record.tokens, shades(record.activations, 0.0, high), strict=True):
+        parts = ",".join(str(round(255 + (part - 255) * shade / SHADES)) for part in _FULL)
+        text.append(visible(token), f"{_INK} on rgb({parts})" if shade else None)
+    return text
+
+
+def _bracketed(record: ActivationRecord, cutoff: float) -> str:
+    pairs = zip(record.tokens, record.activations, strict=True)
+    return "".join(f"[{visible(t)}]" if a > cutoff else visible(t) for t, a in pairs)

@@ -1,0 +1,81 @@
+"""`neuron-eval tokens`: what each prompt format costs, without calling a model."""
+
+from __future__ import annotations
+
+import math
+
+import click
+
+
+@click.command()
+@click.option("--neurons", default="smollm2", show_default=True, help="Which neurons.")
+@click.option("--excerpts", type=click.IntRange(min=1), default=5, show_default=True)
+@click.option("--model", help="Count as this OpenAI model does, for instance gpt-4o.")
+@click.option("--encoding", help="Count with this tiktoken encoding, for instance cl100k_base.")
+@click.option("--cutoff-quantile", type=click.IntRange(min=0), default=2, show_default=True)
+@click.option("--pack", help="A prompt pack.")
+@click.option("--on-short", type=click.Choice(["error", "skip"]), default="error")
+@click.option("--on-dead", type=click.Choice(["skip", "error", "keep"]), default="skip")
+@click.option("--ignore-tokens", multiple=True, help="A token, or special; again for another.")
+@click.option("--window", help="Tokens of an excerpt at most, or none.")
+def tokens(
+    neurons: str,
+    excerpts: int,
+    model: str | None,
+    encoding: str | None,
+    cutoff_quantile: int,
+    pack: str | None,
+    on_short: str,
+    on_dead: str,
+    ignore_tokens: tuple[str, ...],
+    window: str | None,
+) -> None:
+    """Count the prompt tokens of every format over a set of neurons; no model is called."""
+    from rich.console import Console
+    from rich.table import Table
+    from tiktoken import list_encoding_names
+
+    from neuron_eval.dataset import neuron_set
+    from neuron_eval.formats import format_names
+    from neuron_eval.models.tokencount import counter
+    from neuron_eval.prompts.pack import load_pack
+    from neuron_eval.report.prompt_tokens import prompt_tokens
+
+    if model and encoding:
+        raise click.UsageError("give --model or --encoding, not both")
+    if encoding and encoding not in list_encoding_names():
+        known = ", ".join(list_encoding_names())
+        raise click.UsageError(f"--encoding {encoding}: tiktoken has {known}")
+    try:
+        count = counter(encoding or model or "gpt-4o")
+        chosen = neuron_set(
+            neurons,
+            excerpts,
+            on_short,
+            on_dead=on_dead,
+            ignore_tokens=ignore_tokens or None,
+            window=int(window) if window and window.isdecimal() else window,
+        )
+        wording = load_pack(pack)
+        names = [name for name in format_names() if name in wording.formats]
+        means = {
+            name: prompt_tokens(chosen, name, wording, count, cutoff_quantile) for name in names
+        }
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    table = Table(title=f"Prompt tokens a neuron, {count.label}", title_justify="left")
+    for heading in ("format", "mean", "lowest", "highest", "fewer than Original"):
+        table.add_column(heading, justify="left" if heading == "format" else "right")
+    original = means["original"].mean if "original" in means else math.nan
+    for name, found in means.items():
+        ratio = original / found.mean
+        table.add_row(
+            name,
+            f"{found.mean:.1f}",
+            str(found.lowest),
+            str(found.highest),
+            "unknown" if math.isnan(ratio) else f"{ratio:.2f} x",
+        )
+    console = Console()
+    console.print(table)
+    console.print(f"{len(chosen.neurons)} neurons, {len(chosen.skipped)} skipped.")

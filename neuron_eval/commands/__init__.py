@@ -1,1 +1,0 @@
-"""Subcommands of `neuron-eval`, each imported when it is asked for."""

@@ -1,0 +1,1 @@
+"""From excerpts to an explanation: the prompt, the solvers, cleaning, and the baseline."""

@@ -1,0 +1,141 @@
+"""`neuron-baseline/lexical`: an explainer that needs no key, no network and no understanding.
+
+It reads which tokens a prompt marks and names the most frequent ones. It knows nothing of
+meaning, context or grammar: it is the floor that a language model has to beat, and a way to try
+the whole pipeline. It cannot simulate.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+from inspect_ai.model import (
+    ChatMessage,
+    GenerateConfig,
+    ModelAPI,
+    ModelOutput,
+    ModelUsage,
+    modelapi,
+)
+from inspect_ai.tool import ToolChoice, ToolInfo
+
+from neuron_eval.models.tokencount import counter
+from neuron_eval.prompts.pack import load_pack
+from neuron_eval.prompts.wording import Pack
+
+NAMED = 4
+"""At most so many words stand in an explanation."""
+
+_LEVEL = re.compile(r"[0-9]{1,2}")
+_LEVEL_LINE = re.compile(rf"^(?P<token>[^\n]*)\t(?P<level>{_LEVEL.pattern})$", re.MULTILINE)
+_BRACKETS = re.compile(r"\[([^\[\]]+)\]")
+
+
+@modelapi(name="neuron-baseline")
+class LexicalBaseline(ModelAPI):
+    """The provider; its only model is ``lexical``."""
+
+    def __init__(
+        self,
+        model_name: str,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        config: GenerateConfig = GenerateConfig(),  # noqa: B008
+        pack: str | None = None,
+    ) -> None:
+        """Prepare the baseline.
+
+        Args:
+            model_name: ``lexical``.
+            base_url: Not used.
+            api_key: Not used.
+            config: Not used; the answer does not depend on it.
+            pack: The prompt pack that the prompts are made with (``-M pack=FILE``), so that the
+                baseline finds the lists in them; the bundled one otherwise.
+
+        Raises:
+            ValueError: Another model name.
+        """
+        super().__init__(model_name, base_url, api_key, [], config)
+        if model_name != "lexical":
+            raise ValueError(f"neuron-baseline/{model_name}: the only model is 'lexical'")
+        self._pack = load_pack(pack)
+
+    async def generate(
+        self,
+        input: list[ChatMessage],
+        tools: list[ToolInfo],
+        tool_choice: ToolChoice,
+        config: GenerateConfig,
+    ) -> ModelOutput:
+        """Answer the last user message; the same prompt always gets the same answer."""
+        prompt = next((m.text for m in reversed(input) if m.role == "user"), "")
+        answer = name_words(marked_tokens(prompt, self._pack))
+        tokens = counter("cl100k_base")
+        output = ModelOutput.from_content(
+            model=f"neuron-baseline/{self.model_name}", content=answer
+        )
+        read, written = tokens.count_messages(input), tokens.count_text(answer)
+        output.usage = ModelUsage(
+            input_tokens=read, output_tokens=written, total_tokens=read + written
+        )
+        return output
+
+    def max_connections(self) -> int:
+        """As many as there are samples: nothing is waited for."""
+        return 1000
+
+
+def marked_tokens(prompt: str, pack: Pack) -> Counter[str]:
+    """The tokens that a prompt of any format marks, with how strongly: levels, else counts.
+
+    Lists are read first, then lines of token TAB level, and brackets last, since they may also
+    belong to the text.
+
+    Args:
+        prompt: The user message of the neuron at hand.
+        pack: The pack that it was made with.
+    """
+    found: Counter[str] = Counter()
+    for wording in pack.formats.values():
+        for items in _lists(prompt, wording.list_heading, wording.list_end):
+            for item in items.split(wording.list_separator):
+                token, tab, level = item.rpartition("\t")
+                if tab and _LEVEL.fullmatch(level):
+                    found[token] += int(level)
+                elif item:
+                    found[item] += 1
+        if found:
+            return found
+    for line in _LEVEL_LINE.finditer(prompt):
+        found[line["token"]] += int(line["level"])
+    if not found:
+        found.update(_BRACKETS.findall(prompt))
+    return found
+
+
+def name_words(marked: Counter[str]) -> str:
+    """A sentence that names the most frequent marked words, joined over case and leading space."""
+    words: Counter[str] = Counter()
+    for token, weight in marked.items():
+        word = token.strip().lower()
+        if word and weight > 0:
+            words[word] += weight
+    # Ties go by the alphabet, so that the same prompt gets the same answer.
+    best = sorted(words.items(), key=lambda item: (-item[1], item[0]))[:NAMED]
+    names = [f'"{word}"' for word, _ in best]
+    if not names:
+        return "nothing that the prompt marks."
+    if len(names) == 1:
+        return f"the word {names[0]}."
+    return f"the words {', '.join(names[:-1])} and {names[-1]}."
+
+
+def _lists(prompt: str, heading: str, end: str) -> Iterable[str]:
+    """Every stretch of text between a list's heading and its end."""
+    if not heading:
+        return
+    for part in prompt.split(heading)[1:]:
+        yield part.partition(end)[0] if end else part

@@ -1,0 +1,116 @@
+"""From a neuron, a format and a pack to the messages that the explainer reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from neuron_eval.formats import get_format
+from neuron_eval.formats.base import Shown
+from neuron_eval.prompts.wording import Pack
+from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError
+from neuron_eval.records.scale import highest, lowest
+
+FEW_SHOT_CUTOFF = 1.0
+"""Few-shot neurons (and puzzles) highlight activations above this."""
+
+CUTOFF_QUANTILE = 2
+"""The index into a record's quantile boundaries whose value is the cutoff."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a prompt."""
+
+    role: Literal["system", "user", "assistant"]
+    """Whose message it is."""
+
+    content: str
+    """Its text, to the byte."""
+
+
+def explainer_prompt(format_name: str, shown: Shown, pack: Pack) -> list[Message]:
+    """The whole prompt: system message, few-shot neurons with answers, the neuron at hand.
+
+    Args:
+        format_name: A registered format.
+        shown: The excerpts of the neuron at hand and its cutoff.
+        pack: Wording and few-shot neurons.
+
+    Returns:
+        1 + 2 F + 1 messages for F few-shot neurons.
+
+    Raises:
+        ValueError: No such format.
+        PackError: The pack has no wording for it.
+    """
+    render, wording = get_format(format_name), pack.wording(format_name)
+
+    def user(number: int, neuron: Shown) -> Message:
+        header, opening = (
+            text.replace("{number}", str(number)) for text in (wording.header, wording.opening)
+        )
+        return Message("user", header + render(neuron, wording) + opening)
+
+    messages = [Message("system", wording.system)]
+    for number, neuron in enumerate(pack.few_shot, start=1):
+        messages.append(user(number, Shown(neuron.excerpts, FEW_SHOT_CUTOFF)))
+        answer = wording.answer.replace("{explanation}", neuron.explanation)
+        messages.append(Message("assistant", answer))
+    messages.append(user(len(pack.few_shot) + 1, shown))
+    return messages
+
+
+def cutoff(
+    neuron: NeuronRecord,
+    excerpts: tuple[ActivationRecord, ...],
+    quantile_index: int = CUTOFF_QUANTILE,
+) -> float:
+    """The raw activation above which a token of this neuron activates highly.
+
+    A puzzle states it; otherwise it is the quantile boundary at ``quantile_index``. A record
+    without boundaries takes what lies half way between the lowest activation shown, at least 0,
+    and the highest; where a token shown is silent, that is half of the peak.
+
+    Whatever the range of activations, it is at least the lowest one shown, so that not every token
+    activates highly. Where nothing shown exceeds it, nothing does: so in constant excerpts, in
+    those without an activation above 0, and below a boundary that lies above the peak.
+
+    Args:
+        neuron: The record.
+        excerpts: What is shown of it.
+        quantile_index: An index into ``neuron.quantile_boundaries``, from 0.
+
+    Raises:
+        RecordError: The record has boundaries, but none at that index.
+    """
+    published = _published_cutoff(neuron, quantile_index)
+    low, high = lowest(excerpts), highest(excerpts)
+    if high <= 0:
+        return max(0.0, published or 0.0)
+    if published is not None:
+        return max(published, low)
+    low = max(0.0, low)
+    middle = low + (high - low) / 2
+    # Of neighbouring numbers the middle is one or the other.
+    return middle if middle < high else low
+
+
+def _published_cutoff(neuron: NeuronRecord, quantile_index: int) -> float | None:
+    """What the record states or its boundaries give; None if it has neither."""
+    if neuron.cutoff is not None or not neuron.quantile_boundaries:
+        return neuron.cutoff
+    if not 0 <= quantile_index < len(neuron.quantile_boundaries):
+        raise RecordError(
+            f"neuron {neuron.id}: field 'quantile_boundaries' holds "
+            f"{len(neuron.quantile_boundaries)} values, so cutoff_quantile={quantile_index} must "
+            f"be between 0 and {len(neuron.quantile_boundaries) - 1}"
+        )
+    return neuron.quantile_boundaries[quantile_index]
+
+
+def opening_phrases(format_name: str, pack: Pack) -> tuple[str, ...]:
+    """What an explainer may repeat of the prompt before its answer, longest first."""
+    opening = pack.wording(format_name).opening.replace("{number}", str(len(pack.few_shot) + 1))
+    opening = opening.strip()
+    return (opening, opening.rpartition(":")[2].strip())

@@ -1,0 +1,220 @@
+"""The explainer: one solver a prompt format, and the general one that they are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+
+from inspect_ai.model import (
+    ChatMessage,
+    ChatMessageAssistant,
+    ChatMessageSystem,
+    ChatMessageUser,
+    GenerateConfig,
+    GenerateConfigArgs,
+    Model,
+    ModelOutput,
+    get_model,
+    get_model_info,
+)
+from inspect_ai.model._generate_config import active_generate_config  # Inspect exports it nowhere
+from inspect_ai.solver import Generate, Solver, TaskState, solver
+
+from neuron_eval.explain.cleaning import clean_explanation
+from neuron_eval.explain.no_explanation import UNFINISHED
+from neuron_eval.explain.prompting import (
+    CUTOFF_QUANTILE,
+    Message,
+    cutoff,
+    explainer_prompt,
+    opening_phrases,
+)
+from neuron_eval.formats import get_format
+from neuron_eval.formats.base import Shown
+from neuron_eval.models.edge import guarded
+from neuron_eval.models.refusals import refusal
+from neuron_eval.models.server_errors import about_neuron, asked
+from neuron_eval.models.thinking import answer_text, starved
+from neuron_eval.prompts.pack import load_pack
+from neuron_eval.records.splits import from_metadata
+from neuron_eval.usage_error import usage_errors
+
+MAX_TOKENS = 60
+"""Tokens of an explanation, as published; reasoning models are not held to it."""
+
+_ROLES: dict[str, type[ChatMessageSystem | ChatMessageUser | ChatMessageAssistant]] = {
+    "system": ChatMessageSystem,
+    "user": ChatMessageUser,
+    "assistant": ChatMessageAssistant,
+}
+
+
+class PromptTooLongError(ValueError):
+    """The prompt does not fit into the explainer's context window."""
+
+
+@solver
+def explain(
+    format: str = "summary", cutoff_quantile: int = CUTOFF_QUANTILE, pack: str | None = None
+) -> Solver:
+    """Ask the model for an explanation of the sample's neuron.
+
+    The prompt replaces the sample's messages. The answer, stripped of thinking and of what else
+    is not part of the explanation, becomes the output's completion; the answer as it came stays in
+    the messages and the transcript. One request a neuron, at temperature 1, top_p 1 and 60 tokens
+    (Lee et al. 2023) unless the user says otherwise.
+
+    Args:
+        format: A prompt format: original, summary, highlight, highlight_summary, avhs, or one
+            registered by the user.
+        cutoff_quantile: Which of the neuron's quantile boundaries a token must exceed to count
+            as highly activating, an index from 0.
+        pack: A prompt pack (YAML file) to use instead of the bundled one.
+
+    Raises:
+        UsageError: There is no such format, or the pack is bad or lacks it.
+    """
+    with usage_errors():
+        get_format(format)
+        wording = load_pack(pack)
+        openings = opening_phrases(format, wording)
+
+    async def solve(state: TaskState, generate: Generate) -> TaskState:
+        dealt = from_metadata(state.metadata, state.sample_id)
+        above = cutoff(dealt.neuron, dealt.shown, cutoff_quantile)
+        shown = Shown(dealt.shown, above)
+        prompt = explainer_prompt(format, shown, wording)
+        state.messages = chat_messages(prompt)
+        state.store.set(
+            "prompt",
+            {
+                "format": format,
+                "pack": wording.name,
+                "pack_sha256": wording.sha256,
+                "cutoff": above,
+                "highlighted": shown.highlighted,
+            },
+        )
+        state = await _generate(state, generate)
+        raw = state.output
+        if raw.stop_reason == "model_length":
+            raise PromptTooLongError(
+                f"sample {state.sample_id}: the {format} prompt with {len(dealt.train)} excerpts "
+                f"does not fit into the context window of {state.model}; use fewer excerpts "
+                "(-T excerpts=…), a shorter format or another model"
+            )
+        if raw.choices:
+            state.output = explained(raw, openings)
+        return state
+
+    return solve
+
+
+def explained(raw: ModelOutput, openings: Sequence[str]) -> ModelOutput:
+    """An explainer's reply with the explanation in it as its completion; empty if it has none.
+
+    Args:
+        raw: The reply as it came, with at least one choice; it is left as it is.
+        openings: What the prompt says right before the answer.
+    """
+    output = deepcopy(raw)
+    if refusal(raw) is not None:
+        return output
+    answer = answer_text(raw.completion)
+    output.completion = clean_explanation(answer or "", openings)
+    if not output.completion:
+        # Inspect takes a completion that is empty from the message when it reads a log.
+        output.message.text = ""
+    if answer is None:
+        output.metadata = {**(output.metadata or {}), UNFINISHED: True}
+    return output
+
+
+def chat_messages(prompt: list[Message]) -> list[ChatMessage]:
+    """A prompt as Inspect's chat messages, byte for byte."""
+    return [_ROLES[message.role](content=message.content) for message in prompt]
+
+
+async def _generate(state: TaskState, generate: Generate) -> TaskState:
+    """One generation; a second only if reasoning used up the room for the answer."""
+    model = guarded(get_model())
+    settings = generation_settings(set_by_user(model), reasons(model))
+    prompt = list(state.messages)
+    with about_neuron(state.sample_id), asked("explainer", model):
+        state = await generate(state, **settings)
+    if starved(state.output) and "max_tokens" in settings:
+        state.messages = prompt
+        del settings["max_tokens"]
+        with about_neuron(state.sample_id), asked("explainer", model):
+            state = await generate(state, **settings)
+    return state
+
+
+def set_by_user(model: Model) -> GenerateConfig:
+    """What the user set for the evaluated model, with it or for the eval."""
+    return model.config.merge(active_generate_config())
+
+
+def generation_settings(config: GenerateConfig, reasoning: bool) -> GenerateConfigArgs:
+    """The published settings, where the user has not set others.
+
+    Args:
+        config: What the user set.
+        reasoning: Whether the model thinks before it answers; such a model gets the room that
+            its provider gives it, and its provider's own sampling.
+    """
+    settings: GenerateConfigArgs = {}
+    if reasoning:
+        return settings
+    if config.temperature is None:
+        settings["temperature"] = 1.0
+    if config.top_p is None:
+        settings["top_p"] = 1.0
+    if config.max_tokens is None:
+        settings["max_tokens"] = MAX_TOKENS
+    return settings
+
+
+def reasons(model: Model) -> bool:
+    """Whether a model is known, or told by its configuration, to reason before it answers."""
+    return reasons_as(str(model), model.config)
+
+
+def reasons_as(model: str, config: GenerateConfig) -> bool:
+    """`reasons` of a model by its name and configuration."""
+    if config.reasoning_effort == "none":
+        return False
+    if config.reasoning_effort is not None or config.reasoning_tokens is not None:
+        return True
+    info = get_model_info(model)
+    return bool(info and info.reasoning)
+
+
+@solver
+def original(cutoff_quantile: int = CUTOFF_QUANTILE, pack: str | None = None) -> Solver:
+    """`explain` with every token and its activation (Bills et al. 2023)."""
+    return explain("original", cutoff_quantile, pack)
+
+
+@solver
+def summary(cutoff_quantile: int = CUTOFF_QUANTILE, pack: str | None = None) -> Solver:
+    """`explain` with plain text and a list of the highly activating tokens."""
+    return explain("summary", cutoff_quantile, pack)
+
+
+@solver
+def highlight(cutoff_quantile: int = CUTOFF_QUANTILE, pack: str | None = None) -> Solver:
+    """`explain` with the highly activating tokens in brackets."""
+    return explain("highlight", cutoff_quantile, pack)
+
+
+@solver
+def highlight_summary(cutoff_quantile: int = CUTOFF_QUANTILE, pack: str | None = None) -> Solver:
+    """`explain` with brackets and the list."""
+    return explain("highlight_summary", cutoff_quantile, pack)
+
+
+@solver
+def avhs(cutoff_quantile: int = CUTOFF_QUANTILE, pack: str | None = None) -> Solver:
+    """`explain` with brackets and a list that states the activations."""
+    return explain("avhs", cutoff_quantile, pack)

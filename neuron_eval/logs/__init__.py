@@ -1,0 +1,1 @@
+"""Reading the logs of evals: which belong together, and what they say of each neuron."""

@@ -1,0 +1,157 @@
+"""Which logs the user named, each once, and which of them can be reported on."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from inspect_ai.log import (
+    EvalLog,
+    list_eval_logs,
+    read_eval_log,
+    read_eval_log_sample_summaries,
+)
+from pydantic import ValidationError
+
+from neuron_eval.visible import visible
+
+EXPLAINED, RATED = "task_format", "rated_columns"
+"""What the headers of logs of explanations, and of ratings, have in their metadata."""
+
+RATING = "rating"
+"""The name of the scorer of ratings."""
+
+LOCAL = "file://"
+
+LONGEST = 200
+"""So many characters of what a file says are shown."""
+
+
+def log_files(places: Sequence[str]) -> Iterator[str]:
+    """The logs in some places, each once, whatever it is called and however often.
+
+    Args:
+        places: Log files and folders, local or any address that Inspect reads; folders are
+            searched at any depth.
+
+    Raises:
+        OSError: A place does not exist.
+    """
+    seen: set[object] = set()
+    for place in places:
+        for name in _named(place):
+            key = _file(name)
+            if key not in seen:
+                seen.add(key)
+                yield name
+
+
+def headers(places: Sequence[str]) -> tuple[list[EvalLog], list[str]]:
+    """The finished logs of this project's tasks, and why others are not among them.
+
+    Args:
+        places: See `log_files`.
+
+    Returns:
+        The logs without their samples, and a sentence for each other log.
+
+    Raises:
+        OSError: A place does not exist.
+    """
+    found: list[EvalLog] = []
+    notes: list[str] = []
+    for name in log_files(places):
+        try:
+            log = read_eval_log(name, header_only=True)
+            why = _unusable(log, name)
+        except Exception as error:  # of a file that may hold anything
+            notes.append(f"{short(name)} cannot be read: {wrong(error)}")
+            continue
+        if why:
+            notes.append(f"{short(name)} {why}")
+        else:
+            found.append(log)
+    return found, notes
+
+
+def about(log: EvalLog, name: str) -> bool:
+    """Whether a log is of explanations (`EXPLAINED`) or of ratings (`RATED`)."""
+    return name in (log.eval.metadata or {})
+
+
+def short(location: str) -> str:
+    """A log's name without its folders, in visible signs."""
+    return visible(location.rstrip("/").rpartition("/")[2])
+
+
+def wrong(error: BaseException) -> str:
+    """What is wrong with a file, as one short line."""
+    if isinstance(error, BaseExceptionGroup):
+        return wrong(error.exceptions[0])
+    if isinstance(error, ValidationError):
+        first, *rest = error.errors(include_url=False)
+        place = ".".join(map(str, first["loc"]))
+        more = f", and {len(rest)} more such" if rest else ""
+        return line(f"{place}: {first['msg']}{more}" if place else f"{first['msg']}{more}")
+    if isinstance(error, KeyError):
+        return line(f"there is no {error}")
+    return line(str(error) or type(error).__name__)
+
+
+def line(text: str) -> str:
+    """A text as one line of visible signs, its end cut off where it is long."""
+    return visible(" ".join(text[: 2 * LONGEST].split()))[:LONGEST]
+
+
+def _named(place: str) -> list[str]:
+    path = Path(_path(place) if _local(place) else "")
+    if _local(place) and not path.exists():
+        raise FileNotFoundError(2, "there is no such log file or folder", place)
+    single = path.is_file() if _local(place) else place.endswith((".eval", ".json"))
+    return [place] if single else [info.name for info in list_eval_logs(place)]
+
+
+def _local(name: str) -> bool:
+    return name.startswith(LOCAL) or "://" not in name
+
+
+def _path(name: str) -> str:
+    from inspect_ai._util.file import local_path  # as Inspect reads the addresses that it lists
+
+    return local_path(name)
+
+
+def _file(name: str) -> object:
+    """What two names of one file have in common."""
+    if not _local(name):
+        return re.sub(r"(?<!:)/{2,}", "/", name)
+    try:
+        found = Path(_path(name)).stat()
+    except OSError:
+        return os.path.realpath(_path(name))
+    return found.st_dev, found.st_ino
+
+
+def _unusable(log: EvalLog, name: str) -> str:
+    """Why a log does not count; nothing if it does."""
+    task = log.eval.task
+    if not about(log, EXPLAINED) and not about(log, RATED):
+        return f"is a log of another task, {task}"
+    if log.status != "success":
+        return f"({task}) did not finish: {_why(log)}"
+    scored = [score.name for score in log.results.scores] if log.results else []
+    if about(log, RATED) and not scored:
+        return f"({task}) waits for the answers of {log.eval.model}"
+    if about(log, RATED) and RATING not in scored:
+        return f"({task}) has no score {RATING}, only {', '.join(scored)}"
+    if not log.results or not log.results.completed_samples:
+        return f"({task}) holds no samples"
+    if not read_eval_log_sample_summaries(name):
+        return f"({task}) holds results without their samples"
+    return ""
+
+
+def _why(log: EvalLog) -> str:
+    return line(log.error.message) if log.error else f"its status is {log.status}"

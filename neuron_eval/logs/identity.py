@@ -1,0 +1,212 @@
+"""Which logs were run with the same settings: what reaches explainer, simulator and scores."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import posixpath
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from inspect_ai.log import EvalLog, EvalSpec
+from inspect_ai.model import ModelConfig
+
+from neuron_eval.dataset import EXCERPTS
+from neuron_eval.explain.prompting import CUTOFF_QUANTILE
+from neuron_eval.explain.solvers import generation_settings, reasons_as
+from neuron_eval.formats import format_names
+from neuron_eval.given.origin import HELD
+from neuron_eval.logs.naming import format_of
+from neuron_eval.records.ignoring import parse_ignored
+from neuron_eval.simulation.chat import EXCERPTS_PER_CALL as CHAT_PACK
+from neuron_eval.simulation.choose import ROLE
+from neuron_eval.simulation.measure import CALIBRATION
+from neuron_eval.simulation.sparse import EXCERPTS_PER_CALL as SPARSE_PACK
+from neuron_eval.sources import BUNDLED
+from neuron_eval.sources.choosing import LAYERED
+from neuron_eval.task import NO_SIMULATION
+
+RUNTIME = {
+    "adaptive_connections",
+    "attempt_timeout",
+    "batch",
+    "cache",
+    "cache_prompt",
+    "max_connections",
+    "max_retries",
+    "stream_idle_timeout",
+    "timeout",
+}
+"""Settings of how models are reached, on which no score depends."""
+
+
+EMBEDDER = "embedder"
+"""The role of the model that AdaCS and simulation by embedding embed with."""
+
+OURS = "neuron_eval/"
+"""What the names of this project's solvers begin with, where Inspect names the package."""
+
+PACKED = {"auto": None, "chat": CHAT_PACK, "sparse": SPARSE_PACK}
+"""Ways to simulate several excerpts at once, with how many where the user says nothing."""
+
+NO_SIMULATOR = (NO_SIMULATION, "embedding")
+"""Ways to simulate that no model is asked for."""
+
+PUZZLES = "puzzles:"
+"""What stands before the path of a file of puzzles."""
+
+CHOOSING = ("select", "layers", "index", "per_layer", "threshold", "scores", "seed")
+
+
+def identity(log: EvalLog) -> str:
+    """All settings that a score depends on, as a text: equal for what was run twice.
+
+    Whatever task, solver, default or spelling they come from. How many neurons and epochs were
+    run is not among them, nor what was left out of a run that went well.
+    """
+    spec = log.eval
+    settings = {
+        "format": format_of(log),
+        "explaining": _explaining(spec, format_of(log)),
+        "neurons": _neurons(spec),
+        "scoring": _scoring(spec),
+        **models(spec, explains=_explains(spec), roles=_roles(spec)),
+    }
+    return json.dumps(settings, sort_keys=True, default=str)
+
+
+def defaults(function: Any) -> dict[str, Any]:
+    """A function's parameters that have a default, with it."""
+    return {
+        name: parameter.default
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.default is not parameter.empty
+    }
+
+
+def _solver(spec: EvalSpec) -> str | None:
+    """The solver that was named in place of the task's own, ours without the package's name."""
+    return spec.solver and spec.solver.removeprefix(OURS)
+
+
+def _explains(spec: EvalSpec) -> bool:
+    """Whether the solver is one of this project's that asks a model; those of tasks are."""
+    if spec.solver is None:
+        return "explanations" not in (spec.metadata or {})
+    return _solver(spec) in ("explain", *format_names())
+
+
+def _explaining(spec: EvalSpec, format: str) -> dict[str, Any]:
+    """What the explanation depends on besides format, neurons and models."""
+    about, given = spec.metadata or {}, spec.solver_args or {}
+    if _solver(spec) == "given" or (spec.solver is None and not _explains(spec)):
+        if format.partition(" ")[0] in HELD:
+            return {}
+        if spec.solver is None:
+            return {"explanations_sha256": about.get("explanations_sha256")}
+        return {"explanations": place(given.get("explanations"))}
+    if not _explains(spec):
+        return {"solver": spec.solver, "solver_args": given}
+    said = spec.task_args if spec.solver is None else given
+    return {
+        "cutoff_quantile": said.get("cutoff_quantile", CUTOFF_QUANTILE),
+        "explaining_pack": _pack(spec, said.get("pack")),
+    }
+
+
+def _pack(spec: EvalSpec, path: object) -> object:
+    """The digest of a pack where the header has it, else where it lay."""
+    known = (spec.metadata or {}).get("task_pack_sha256")
+    return known if known and path == spec.task_args.get("pack") else place(path)
+
+
+def _neurons(spec: EvalSpec) -> dict[str, Any]:
+    """Which neurons, which of their excerpts, and what their explanations are compared with."""
+    about, said = spec.metadata or {}, spec.task_args
+    chosen: Mapping[str, Any] = about.get("neurons_choice") or said
+    choice = {name: chosen.get(name) for name in CHOOSING}
+    if choice["select"] not in LAYERED or choice["select"] == "top_per_layer":
+        choice["seed"] = None  # nothing is drawn
+    return {
+        **choice,
+        "neurons": place(about.get("neurons")),
+        "scores": place(choice["scores"]),
+        "excerpts": said.get("excerpts", EXCERPTS),
+        "ignore_tokens": sorted(parse_ignored(said.get("ignore_tokens"))),
+        # As it came out: a length that cut nothing is no setting of its own.
+        "window": (about.get("window") or {}).get("tokens"),
+        "references_sha256": about.get("references_sha256"),
+    }
+
+
+def _scoring(spec: EvalSpec) -> dict[str, Any]:
+    said = spec.task_args
+    way = said.get("simulation", "auto")
+    if way == NO_SIMULATION:
+        return {"simulation": way}
+    scoring = {"simulation": way, "calibration": said.get("calibration", CALIBRATION)}
+    if way not in NO_SIMULATOR:
+        scoring["pack"] = _pack(spec, said.get("pack"))
+    if way in PACKED:
+        scoring["excerpts_per_call"] = said.get("excerpts_per_call") or PACKED[way]
+    return scoring
+
+
+def place(name: object) -> object:
+    """A path that is there, in full and without links; else as it is written shortest.
+
+    A log does not say from which folder a path was meant: it is taken to be the current one. An
+    address and the name of a bundled set stay.
+    """
+    if not isinstance(name, str) or not name or "://" in name or name in BUNDLED:
+        return name
+    if name.startswith(PUZZLES):
+        return f"{PUZZLES}{place(name.removeprefix(PUZZLES))}"
+    # Path.exists raises where a name is too long to be one.
+    there = os.path.exists(name)  # noqa: PTH110
+    return os.path.realpath(name) if there else posixpath.normpath(name)
+
+
+def _roles(spec: EvalSpec) -> tuple[str, ...]:
+    """The roles that have a part; a solver from elsewhere may use any."""
+    if spec.solver is not None and not _explains(spec) and _solver(spec) != "given":
+        return tuple(spec.model_roles or ())
+    simulated = spec.task_args.get("simulation", "auto") not in NO_SIMULATOR
+    return (EMBEDDER, ROLE) if simulated else (EMBEDDER,)
+
+
+def models(spec: EvalSpec, explains: bool, roles: Collection[str]) -> dict[str, Any]:
+    """The models of an eval with all settings that what they say depends on.
+
+    Args:
+        spec: The eval.
+        explains: Whether the model is asked for explanations as `neuron_eval.explain.solvers` does.
+        roles: The roles that have a part.
+    """
+    config = spec.model_generate_config
+    settings = config.model_dump(exclude_none=True, exclude=RUNTIME)
+    if explains:
+        settings |= generation_settings(config, reasons_as(spec.model, config))
+    return {
+        "explainer": [spec.model, spec.model_base_url, spec.model_args],
+        "settings": settings,
+        "roles": {
+            role: [
+                one.model_dump(exclude_none=True, exclude={"config": RUNTIME})
+                for one in _listed(bound)
+            ]
+            for role, bound in {**_default_roles(spec), **(spec.model_roles or {})}.items()
+            if role in roles
+        },
+    }
+
+
+def _default_roles(spec: EvalSpec) -> dict[str, ModelConfig]:
+    """The embedder that has the role where the user named none."""
+    default = (spec.metadata or {}).get("default_embedder")
+    return {EMBEDDER: ModelConfig(model=str(default))} if default else {}
+
+
+def _listed(bound: Any) -> list[Any]:
+    return bound if isinstance(bound, list) else [bound]

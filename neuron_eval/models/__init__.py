@@ -1,0 +1,1 @@
+"""What every request to a model goes through: caching, errors, refusals, tokens."""

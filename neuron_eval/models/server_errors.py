@@ -1,0 +1,193 @@
+"""What a model's server did wrong, as one sentence that says who was asked, where, and for what."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from traceback import walk_tb
+from typing import Any, NoReturn, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+from inspect_ai._util.error import PrerequisiteError  # Inspect exports it nowhere else
+from inspect_ai.model import Model, ModelCall, ModelRefusalError
+from tenacity import RetryError
+
+from neuron_eval.models.concurrently import first_error
+
+T = TypeVar("T")
+
+SHOWN = 200
+"""So many characters of what came stand in a message."""
+
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
+_SHORTEST_KEY = 6
+"""Characters of a key that is looked for in messages; a shorter one may be part of any word."""
+
+_NEURON: ContextVar[str | None] = ContextVar("neuron_eval neuron asked about", default=None)
+
+
+class ModelError(RuntimeError):
+    """A model's server failed, or its reply is none; a sentence for the log."""
+
+    def __init__(self, message: str) -> None:
+        """Keep the message where Inspect looks for what a log is to show."""
+        super().__init__(message)
+        self.message = message
+
+
+@contextmanager
+def about_neuron(id_: object) -> Iterator[None]:
+    """Have the errors of all requests inside name the neuron that they are about."""
+    token = _NEURON.set(str(id_))
+    try:
+        yield
+    finally:
+        _NEURON.reset(token)
+
+
+@contextmanager
+def asked(role: str, model: Model) -> Iterator[None]:
+    """Turn what goes wrong inside with a model's server into a `ModelError`.
+
+    To be put around all of a request: Inspect has then retried, and whoever goes by an error's
+    status or text has seen it.
+
+    Args:
+        role: What the model is asked as: explainer, simulator, embedder or rater.
+        model: Who is asked.
+
+    Raises:
+        ModelError: From the error as it was. Errors by which Inspect ends, limits or cancels
+            samples, and those that a user can mend, stay as they are.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise_failure(role, model, error)
+
+
+async def answered(role: str, model: Model, reply: Awaitable[T]) -> T:
+    """What a request gives; see `asked` for how it fails."""
+    with asked(role, model):
+        return await reply
+
+
+def raise_failure(role: str, model: Model, error: Exception) -> NoReturn:
+    """Raise what `asked` raises for an error.
+
+    Raises:
+        ModelError: See `asked`.
+    """
+    root, attempts = _root(error)
+    if _is_inspects_own(root):
+        raise error
+    tried = "" if attempts < 2 else f" after {attempts} attempts"
+    sentence = f"{_who(role, model)} gave no usable reply{tried}: {_what(root)}"
+    raise ModelError(without_secrets(sentence, model)) from error
+
+
+def shortened(text: str) -> str:
+    """A text for a message, at most `SHOWN` characters and one line of visible ones."""
+    # more is cut off before what is left is looked at: it may be megabytes
+    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[: SHOWN + 1])
+    return line if len(line) <= SHOWN else f"{line[: SHOWN - 1]}…"
+
+
+def address_of(model: Model) -> str:
+    """Where a model's server is, without what is secret in an address; empty if unknown."""
+    client = getattr(model.api, "client", None)
+    url = getattr(client, "base_url", None) or getattr(model.api, "base_url", None)
+    if not url:
+        return ""
+    try:
+        parts = urlsplit(str(url))
+    except ValueError:
+        return ""
+    return urlunsplit(
+        (parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", "")
+    )
+
+
+def _root(error: BaseException) -> tuple[BaseException, int]:
+    """What an error is about, beneath groups and retries, and how many attempts there were."""
+    attempts = 1
+    while True:
+        if isinstance(error, RetryError):
+            attempts = error.last_attempt.attempt_number
+            found = error.last_attempt.exception()
+        else:
+            found = first_error(error)
+        if found is None or found is error:
+            return error, attempts
+        error = found
+
+
+def _is_inspects_own(error: BaseException) -> bool:
+    """Whether an error steers Inspect, is for the user to mend, or is a `ModelError` already.
+
+    Inspect's errors about servers all come from its models; most of the others it keeps to
+    itself, so they cannot be told by type.
+    """
+    if isinstance(error, PrerequisiteError | ModelRefusalError | ModelError):
+        return True
+    module = type(error).__module__
+    return module.startswith("inspect_ai.") and not module.startswith("inspect_ai.model.")
+
+
+def _who(role: str, model: Model) -> str:
+    address, neuron = address_of(model), _NEURON.get()
+    at = f" at {address}" if address else ""
+    about = f", asked about neuron {shortened(neuron)}," if neuron else ""
+    return f"The {role} {model}{at}{about}"
+
+
+def _what(error: BaseException) -> str:
+    """What came, or what is known of it."""
+    if isinstance(error, json.JSONDecodeError):
+        return (
+            f"its reply is no JSON: {shortened(error.doc)}" if error.doc else "its reply is empty"
+        )
+    said = getattr(error, "provider_message", None) or str(error)
+    status = getattr(error, "status_code", None)
+    if isinstance(status, int):
+        return f"status {status}: {shortened(said)}"
+    if type(error).__module__.startswith("neuron_eval.") and said:
+        return said  # says it in words already, and no more than is needed
+    name = type(error).__name__
+    why = f"{name}: {shortened(said)}" if said else name
+    beneath = str(error.__cause__ or "")
+    if beneath and beneath not in said:
+        why += f" ({shortened(beneath)})"
+    reply = _raw_reply(error)
+    return f"{why}; what came: {reply}" if reply else why
+
+
+def _raw_reply(error: BaseException) -> str:
+    """The reply over which Inspect's provider stumbled; empty if there was none.
+
+    Providers keep it in a `ModelCall`, which Inspect drops where they raise; so it is taken from
+    where they raised.
+    """
+    for frame, _ in walk_tb(error.__traceback__):
+        for value in frame.f_locals.values():
+            if isinstance(value, ModelCall) and value.response and not value.error:
+                return shortened(json.dumps(_filled(value.response), ensure_ascii=False))
+    return ""
+
+
+def _filled(value: Any) -> Any:
+    """A JSON value without the fields that are null: clients add all those they know."""
+    if isinstance(value, dict):
+        return {key: _filled(one) for key, one in value.items() if one is not None}
+    return [_filled(one) for one in value] if isinstance(value, list) else value
+
+
+def without_secrets(text: str, model: Model) -> str:
+    """A text without the model's key, and without the names and passwords in addresses."""
+    key = getattr(model.api, "api_key", None)
+    if isinstance(key, str) and len(key) >= _SHORTEST_KEY:
+        text = text.replace(key, "[key]")
+    return _CREDENTIALS.sub("", text)

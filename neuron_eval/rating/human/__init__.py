@@ -1,0 +1,15 @@
+"""People as raters: ``human/NAME`` is a model that answers by a page in a browser."""
+
+from __future__ import annotations
+
+from inspect_ai.model import ModelAPI, modelapi
+
+__all__ = ["human"]
+
+
+@modelapi(name="human")
+def human() -> type[ModelAPI]:
+    """The provider ``human/NAME``; see ``neuron_eval.rating.human.provider``."""
+    from neuron_eval.rating.human.provider import HumanRater
+
+    return HumanRater

@@ -1,0 +1,93 @@
+"""The rater's page as one text, and the policy that lets it do nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from neuron_eval.rating.human.queue import Reply
+from neuron_eval.rating.question import Question
+from neuron_eval.visible import visible, visible_lines
+
+HERE = Path(__file__).parent
+
+STYLE = "page.css"
+
+SCRIPTS = ("dom.js", "server.js", "page.js", "drafts.js", "question.js", "review.js")
+"""One script in this order."""
+
+
+@cache
+def page_text() -> str:
+    """The page: style and script in it, no question."""
+    return filled(policy="", sections=read("server.html"), data="", script=joined(SCRIPTS))
+
+
+@cache
+def policy() -> str:
+    """Content-Security-Policy: this page's own style and script, and its own server."""
+    return f"{own_policy(joined(SCRIPTS))}; connect-src 'self'; frame-ancestors 'none'"
+
+
+def filled(**parts: str) -> str:
+    """The page that the server and the file have in common, and what each of them adds."""
+    parts["style"] = read(STYLE)
+    return re.sub(r"\{\{(\w+)\}\}", lambda mark: parts[mark[1]], read("page.html"))
+
+
+def own_policy(script: str) -> str:
+    """Nothing from anywhere but the page's own style and script, and no markup from strings."""
+    return (
+        f"default-src 'none'; script-src 'sha256-{_hash(script)}'; "
+        f"style-src 'sha256-{_hash(read(STYLE))}'; img-src data:; base-uri 'none'; "
+        "form-action 'none'; require-trusted-types-for 'script'"
+    )
+
+
+def shown_question(question: Question) -> dict[str, Any]:
+    """The question's JSON, its texts with visible signs for what has no shape."""
+    data = question.to_json()
+    scale = data["scale"]
+    return data | {
+        "id": visible(question.id),
+        "title": visible(question.title),
+        "instructions": visible_lines(question.instructions),
+        "excerpts": [
+            one
+            | {"name": visible(one["name"]), "tokens": [visible(token) for token in one["tokens"]]}
+            for one in data["excerpts"]
+        ],
+        "options": [
+            one | {"explanation": visible_lines(one["explanation"])} for one in data["options"]
+        ],
+        "scale": scale
+        | {
+            "least_means": visible(scale["least_means"]),
+            "most_means": visible(scale["most_means"]),
+        },
+    }
+
+
+def shown_answer(reply: Reply | None) -> dict[str, Any] | None:
+    """The answer's JSON as the rater gave it, who may change it."""
+    return None if reply is None else reply.answer.to_json()
+
+
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def joined(names: Sequence[str]) -> str:
+    """Scripts as one."""
+    return '"use strict";\n' + "\n".join(read(name) for name in names)
+
+
+@cache
+def read(name: str) -> str:
+    """One of this folder's files."""
+    return (HERE / name).read_text(encoding="utf-8")

@@ -1,0 +1,212 @@
+"""The model provider ``human/NAME``: its models are people, who answer by a page in a browser."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+from inspect_ai.model import (
+    ChatMessage,
+    GenerateConfig,
+    ModelAPI,
+    ModelOutput,
+)
+from inspect_ai.tool import ToolChoice, ToolInfo
+
+from neuron_eval.parameters import check_flag, check_number, check_text
+from neuron_eval.rating.asked import question_in, question_key
+from neuron_eval.rating.human.desk import Desk
+from neuron_eval.rating.human.opening import open_once
+from neuron_eval.rating.human.queue import Reply
+from neuron_eval.rating.human.reused import Reused
+from neuron_eval.rating.human.serving import Seat, shared_seat
+from neuron_eval.rating.human.telling import tell
+from neuron_eval.rating.question import Question, QuestionError
+from neuron_eval.usage_error import UsageError, usage_errors
+
+LOOPBACK = "127.0.0.1"
+MAX_PORT = 65_535
+
+POLL_SECONDS = 0.2
+"""How often a waiting sample looks for its answer; the server runs in another event loop."""
+
+_NAME = re.compile(r"\w[\w.-]{0,39}")
+
+
+class HumanRater(ModelAPI):
+    """Asks a person; an answer that is on disk already is not asked for again."""
+
+    def __init__(
+        self,
+        model_name: str,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        config: GenerateConfig = GenerateConfig(),  # noqa: B008
+        raters: str | Sequence[object] | None = None,
+        answers: str | None = None,
+        host: str = LOOPBACK,
+        port: int = 0,
+        open: bool = True,
+        **unknown: object,
+    ) -> None:
+        """Prepare the rater; the server starts with the first question.
+
+        Args:
+            model_name: The rater's name: letters, digits, ``.``, ``_`` and ``-``.
+            base_url: Not used.
+            api_key: Not used.
+            config: Not used.
+            raters: Everybody who rates in this run, so that all links are printed at once; a
+                model with another name is then an error.
+            answers: The folder of the files of answers; the user's data folder otherwise.
+            host: The address to listen on.
+            port: The port to listen on; 0 for any that is free.
+            open: Whether to open the page in a browser, where there is a display.
+            unknown: Any other argument, which is an error.
+
+        Raises:
+            UsageError: A name or an argument cannot be used.
+        """
+        super().__init__(model_name, base_url, api_key, [], config)
+        with usage_errors():
+            if unknown:
+                raise ValueError(
+                    f"human/{model_name} takes no argument {', '.join(sorted(unknown))}; those it "
+                    "takes: raters, answers, host, port, open"
+                )
+            self._raters = _raters(model_name, raters)
+            check_text("host", host)
+            check_number("port", port, least=0)
+            if port > MAX_PORT:
+                raise ValueError(f"port={port}: expected a whole number from 0 to {MAX_PORT}")
+            check_flag("open", open)
+            if answers is not None:
+                check_text("answers", answers)
+        self._folder = Path(answers).expanduser().absolute() if answers else _default_folder()
+        self._address = (host, port)
+        self._open = open
+        self._asked: set[str] = set()
+        self._reused: Reused | None = None
+
+    async def generate(
+        self,
+        input: list[ChatMessage],
+        tools: list[ToolInfo],
+        tool_choice: ToolChoice,
+        config: GenerateConfig,
+    ) -> ModelOutput:
+        """Put the question and wait for the answer that the rater hands over.
+
+        When the call is cancelled (a timeout, the end of the eval) the question stays: asked
+        again it has the answer that was given meanwhile.
+
+        Raises:
+            UsageError: The last user message carries no question, or the page cannot be served.
+        """
+        question = self._question(input)
+        desk = self._seat().desk
+        with desk.waiting(question_key(question)):
+            with usage_errors():
+                key = await anyio.to_thread.run_sync(desk.ask, question)
+            await self._count_if_reused(key, desk)
+            reply = await _final(key, desk)
+        text = json.dumps(reply.answer.to_json(), ensure_ascii=False)
+        output = ModelOutput.from_content(model=f"human/{self.model_name}", content=text)
+        output.metadata = {"seconds": reply.seconds, "at": reply.at}
+        return output
+
+    def max_connections(self) -> int:
+        """A ceiling for a task that sets no number of its own.
+
+        The page knows only the questions that are asked at the same time; `rate` therefore sets
+        as many connections as it has samples.
+        """
+        return 1000
+
+    def connection_key(self) -> str:
+        """Every rater waits for themselves alone."""
+        return self.model_name
+
+    async def _count_if_reused(self, key: str, desk: Desk) -> None:
+        """Have it told that an answer of an earlier run is used."""
+        if key not in self._asked and desk.handed_over(key):
+            self._reused = self._reused or Reused(self.model_name, desk.path)
+            await self._reused.count()
+        self._asked.add(key)
+
+    def _question(self, input: list[ChatMessage]) -> Question:
+        try:
+            question = question_in(input)
+        except QuestionError as error:
+            raise UsageError(f"human/{self.model_name}: {error}") from error
+        if question is None:
+            raise UsageError(
+                f"human/{self.model_name}: the last user message carries no question in its "
+                "metadata. People answer the questions of neuron_eval/rate; as an explainer or a "
+                "simulator they cannot serve."
+            )
+        return question
+
+    def _seat(self) -> Seat:
+        """This rater's place; the first time its link, and those of the others, are told."""
+        own = None
+        for rater in self._raters:
+            seat, new = shared_seat(rater, self._folder, *self._address)
+            if new:
+                tell(f"{rater} rates at {seat.link}\n  answers: {seat.desk.path}")
+            if rater == self.model_name:
+                own = seat
+        assert own is not None
+        if self._open and len(self._raters) == 1:
+            open_once(own.link)
+        return own
+
+
+async def _final(key: str, desk: Desk) -> Reply:
+    """Wait until an answer is handed over, here or in another process."""
+    while (reply := desk.handed_over(key)) is None:
+        await anyio.sleep(POLL_SECONDS)
+        if desk.is_due():
+            await anyio.to_thread.run_sync(desk.look)
+    return reply
+
+
+def check_raters(names: Sequence[str]) -> None:
+    """Refuse a name that no rater can have, since files are called by it.
+
+    Raises:
+        ValueError: Names the rater.
+    """
+    for one in names:
+        if not _NAME.fullmatch(one):
+            raise ValueError(
+                f"human/{one}: a rater's name has 1 to 40 letters, digits, '.', '_' or '-' and "
+                "does not start with '.' or '-'"
+            )
+
+
+def _raters(name: str, given: str | Sequence[object] | None) -> tuple[str, ...]:
+    """All raters of the run.
+
+    Raises:
+        ValueError: A name cannot be used, or the model's own is not among those given.
+    """
+    listed = given.split(",") if isinstance(given, str) else (given or [name])
+    names = tuple(dict.fromkeys(str(one).strip() for one in listed))
+    check_raters((name, *names))
+    if name not in names:
+        raise ValueError(
+            f"human/{name}: {name!r} is none of raters={','.join(names)}; each rater is a model "
+            f"of their own: --model {','.join(f'human/{one}' for one in names)}"
+        )
+    return names
+
+
+def _default_folder() -> Path:
+    from platformdirs import user_data_path
+
+    return user_data_path("neuron_eval") / "answers"

@@ -1,0 +1,197 @@
+"""What one rater was asked and has answered: pure state, without files, locks or a clock.
+
+A question is *open*, then *answered* (saved, and still changeable), then *handed over* (what the
+eval has got, and final).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import median
+
+from neuron_eval.rating.answer import Answer, Skipped
+from neuron_eval.rating.human.order import own_order
+from neuron_eval.rating.question import Question
+
+
+class QueueError(ValueError):
+    """What a page asked for does not go with what the rater was asked; says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A rater's answer to one question."""
+
+    answer: Answer | Skipped
+    seconds: float | None
+    """From when the question was shown to when it was first answered; None where not known."""
+
+    at: str
+    """When it was answered, ISO 8601; another answer has another time."""
+
+    place: int = 0
+    """Sorts answers by when each question was first answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a rater has come with the questions that are known so far."""
+
+    open: int
+    answered: int
+    handed_over: int
+    seconds_left: float | None
+    """Median seconds an answer, times the open questions; None before the first answer."""
+
+
+class Queue:
+    """One rater's questions."""
+
+    def __init__(self, rater: str) -> None:
+        """Start without questions.
+
+        Args:
+            rater: Whose they are; part of the order in which they are shown.
+        """
+        self.rater = rater
+        self._questions: dict[str, Question] = {}
+        self._shown: dict[str, float] = {}
+        self._replies: dict[str, Reply] = {}
+        self._handed_over: set[str] = set()
+        self._waiting: dict[str, int] = {}
+
+    def ask(self, key: str, question: Question) -> None:
+        """Add a question; one that is known already is not asked again."""
+        self._questions.setdefault(key, question)
+
+    def wait(self, key: str) -> None:
+        """Note that somebody waits for the answer, even before the question is asked."""
+        self._waiting[key] = self._waiting.get(key, 0) + 1
+
+    def leave(self, key: str) -> None:
+        """Note that one of those who wait does so no longer.
+
+        After the last one the question is not shown again, unless it was answered: that answer
+        can still be changed and handed over, and counts when the question is asked again.
+        """
+        self._waiting[key] -= 1
+
+    def question(self, key: str) -> Question:
+        """A question by its key.
+
+        Raises:
+            QueueError: This rater was never asked it.
+        """
+        if key not in self._questions:
+            raise QueueError("this question was not asked of you")
+        return self._questions[key]
+
+    def knows(self, key: str) -> bool:
+        """Whether the question was asked."""
+        return key in self._questions
+
+    def show(self, key: str, now: float) -> None:
+        """Note that the question stands before the rater from now on, if it is open."""
+        if key not in self._replies:
+            self._shown[key] = now
+
+    def seconds(self, key: str, now: float) -> float | None:
+        """How long the answer took: as noted with the first one, else since it was shown."""
+        if key in self._replies:
+            return self._replies[key].seconds
+        return round(now - self._shown[key], 1) if key in self._shown else None
+
+    def answer(self, key: str, reply: Reply) -> None:
+        """Answer a question, or change the answer.
+
+        Raises:
+            QueueError: It was never asked, or its answer was handed over.
+        """
+        self.changeable(key)
+        self._replies[key] = reply
+
+    def check_replaces(self, key: str, replaces: str | None) -> None:
+        """Refuse an answer that was given without knowledge of the one there is.
+
+        Args:
+            key: The question.
+            replaces: The time of the answer that it is to replace; None for none.
+
+        Raises:
+            QueueError: There is another answer.
+        """
+        reply = self._replies.get(key)
+        if replaces != (reply.at if reply else None):
+            raise QueueError(
+                "another answer was saved meanwhile, in another tab or run; it is shown now"
+            )
+
+    def changeable(self, key: str) -> Question:
+        """The question, if its answer may still be given or changed.
+
+        Raises:
+            QueueError: It was never asked, or its answer was handed over.
+        """
+        question = self.question(key)
+        if key in self._handed_over:
+            raise QueueError("this answer was handed over already and is final")
+        return question
+
+    def hand_over(self, key: str) -> None:
+        """Make an answer final.
+
+        Raises:
+            QueueError: There is no answer.
+        """
+        if key not in self._replies:
+            raise QueueError("this question has no answer yet")
+        self._handed_over.add(key)
+
+    def to_hand_over(self, listed: Mapping[str, str]) -> list[str]:
+        """Which of the answers that a rater has seen are not final yet.
+
+        Args:
+            listed: Each answer's time by the question's key.
+
+        Raises:
+            QueueError: One of them was changed meanwhile, or never given.
+        """
+        for key, at in listed.items():
+            reply = self._replies.get(key)
+            if reply is None or reply.at != at:
+                raise QueueError("an answer was changed meanwhile; see what is saved now")
+        return [key for key in listed if key not in self._handed_over]
+
+    def reply(self, key: str) -> Reply | None:
+        """The answer, handed over or not; None while the question is open."""
+        return self._replies.get(key)
+
+    def handed_over(self, key: str) -> Reply | None:
+        """The answer that the eval may have; None until it is handed over."""
+        return self._replies[key] if key in self._handed_over else None
+
+    def open_keys(self) -> list[str]:
+        """Questions without an answer, in an order of the rater's own.
+
+        One that everybody who waited for it has left is none of them.
+        """
+        asked = {key: one for key, one in self._questions.items() if self._counts(key)}
+        return [key for key in own_order(self.rater, asked) if key not in self._replies]
+
+    def answered_keys(self) -> list[str]:
+        """Questions whose answers can be changed, in the order of their first answers."""
+        keys = [key for key in self._replies if key not in self._handed_over]
+        return sorted(keys, key=lambda key: self._replies[key].place)
+
+    def progress(self) -> Progress:
+        """How far the rater is."""
+        open_ = sum(self._counts(key) and key not in self._replies for key in self._questions)
+        answered = len(self._replies) - len(self._handed_over)
+        times = [r.seconds for r in self._replies.values() if r.seconds is not None]
+        left = median(times) * open_ if times else None
+        return Progress(open_, answered, len(self._handed_over), left)
+
+    def _counts(self, key: str) -> bool:
+        """Whether a question is answered or somebody waits, or has not begun to wait."""
+        return key in self._replies or self._waiting.get(key, 1) > 0

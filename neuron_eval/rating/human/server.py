@@ -1,0 +1,243 @@
+"""The page's server: an ASGI app that shows each rater their own questions and no others.
+
+A rater is whoever holds the link: its first part is a token, checked on every request. Requests
+under a foreign name (DNS rebinding) or from a foreign page are refused before that.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.types import Receive, Scope, Send
+
+from neuron_eval.rating.answer import AnswerError
+from neuron_eval.rating.human.desk import Desk
+from neuron_eval.rating.human.page import page_text, policy, shown_answer, shown_question
+from neuron_eval.rating.human.queue import QueueError
+from neuron_eval.visible import visible
+
+MAX_BODY = 1_000_000
+"""Bytes that a request's body may have; handing over a thousand answers takes a tenth."""
+
+Names = Callable[[str], bool]
+"""Whether the server may be called by this host name."""
+
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def make_app(desks: Mapping[str, Desk], names: Names) -> Starlette:
+    """The app.
+
+    Args:
+        desks: Each rater's desk by its token; may grow while the app runs.
+        names: Which host names are ours.
+    """
+
+    def route(path: str, method: str, handle: Callable[[Request, Desk], Awaitable[Any]]) -> Route:
+        async def endpoint(request: Request) -> Response:
+            _check_origin(request, names)
+            desk = _desk(request.path_params["token"], desks)
+            try:
+                return _response(await handle(request, desk))
+            except AnswerError as error:
+                raise HTTPException(422, f"This is no answer: {error}.") from error
+            except QueueError as error:
+                raise HTTPException(409, f"Not possible: {error}.") from error
+            except OSError as error:
+                text = f"Not saved: {desk.path}: {error.strerror or error}."
+                raise HTTPException(500, text) from error
+
+        return Route("/{token}/" + path, endpoint, methods=[method])
+
+    routes = [
+        route("", "GET", _page),
+        route("state", "GET", _state),
+        route("question/{key}", "GET", _question),
+        route("answer", "POST", _answer),
+        route("hand-over", "POST", _hand_over),
+    ]
+
+    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+        _check_origin(Request(scope), names)
+        raise HTTPException(403, _UNKNOWN)
+
+    # every other path and method is refused like a wrong token, so that nothing can be found out
+    everything_else = Mount("/", refuse)
+    handlers = {HTTPException: _error}
+    app = Starlette(routes=[*routes, everything_else], exception_handlers=handlers)
+    app.router.default = refuse  # a target that is no path
+    return app
+
+
+def own_names(host: str, wildcard_names: frozenset[str] = frozenset()) -> Names:
+    """Which names a server may be called by that listens on a host.
+
+    Args:
+        host: Where it listens. On all interfaces it may be called by any address, which no
+            foreign page can pass for its own, but only by the names given.
+        wildcard_names: This machine's names, for a server on all interfaces.
+    """
+    fixed = {"127.0.0.1", "localhost", "::1", host.lower()}
+    everywhere = is_wildcard(host)
+
+    def names(name: str) -> bool:
+        if name in fixed:
+            return True
+        return everywhere and (name in wildcard_names or _is_address(name))
+
+    return names
+
+
+def is_wildcard(host: str) -> bool:
+    """Whether a host stands for all of a machine's interfaces."""
+    return _is_address(host) and ip_address(host).is_unspecified
+
+
+async def _page(request: Request, desk: Desk) -> Response:
+    return HTMLResponse(page_text(), headers={"Content-Security-Policy": policy()})
+
+
+async def _state(request: Request, desk: Desk) -> dict[str, Any]:
+    progress, open_keys, answered = await run_in_threadpool(desk.overview)
+    return {
+        "rater": desk.rater,
+        "open": list(open_keys),
+        "answered": [
+            {
+                "key": key,
+                "title": visible(question.title),
+                "answer": shown_answer(reply),
+                "at": reply.at,
+            }
+            for key, (question, reply) in answered.items()
+        ],
+        "handed_over": progress.handed_over,
+        "seconds_left": progress.seconds_left,
+    }
+
+
+async def _question(request: Request, desk: Desk) -> dict[str, Any]:
+    question, reply = await run_in_threadpool(desk.show, request.path_params["key"])
+    return {
+        "question": shown_question(question),
+        "answer": shown_answer(reply),
+        "at": reply.at if reply else None,
+    }
+
+
+async def _answer(request: Request, desk: Desk) -> dict[str, Any]:
+    body = await _body(request)
+    key, replaces = body.get("question"), body.get("replaces")
+    if not isinstance(key, str):
+        raise HTTPException(400, "The body names no question.")
+    if not (replaces is None or isinstance(replaces, str)):
+        raise HTTPException(400, "What the answer replaces is no time.")
+    at = await run_in_threadpool(desk.answer, key, body.get("answer"), replaces)
+    return {"saved": key, "at": at}
+
+
+async def _hand_over(request: Request, desk: Desk) -> dict[str, Any]:
+    listed = (await _body(request)).get("answers")
+    if not isinstance(listed, dict) or not all(isinstance(at, str) for at in listed.values()):
+        raise HTTPException(400, "The body lists no answers with their times.")
+    return {"handed_over": await run_in_threadpool(desk.hand_over, listed)}
+
+
+_UNKNOWN = (
+    "This link is not valid, or belongs to a run that has ended. Open the link that the eval "
+    "printed when it started last."
+)
+
+
+def _desk(token: str, desks: Mapping[str, Desk]) -> Desk:
+    """The desk that a token opens; takes as long for every wrong token."""
+    found = None
+    for known, desk in list(desks.items()):
+        if hmac.compare_digest(known.encode(), token.encode(errors="replace")):
+            found = desk
+    if found is None:
+        raise HTTPException(403, _UNKNOWN)
+    return found
+
+
+def _check_origin(request: Request, names: Names) -> None:
+    """Refuse what was sent under a foreign name or by a foreign page."""
+    hosts = request.headers.getlist("host")
+    if len(hosts) != 1 or not names(_host_name(hosts[0])):
+        raise HTTPException(403, "This server is not called that.")
+    origins = request.headers.getlist("origin")
+    expected = [f"http://{hosts[0]}"]
+    if origins != expected and (origins or request.method not in ("GET", "HEAD")):
+        raise HTTPException(403, "This request comes from another page.")
+
+
+def _host_name(host: str) -> str:
+    """The name in a Host header, without the port; nothing if it is none."""
+    try:
+        parts = urlsplit(f"//{host}")
+        port = parts.port
+    except ValueError:
+        return ""
+    name = parts.hostname or ""
+    shown = f"[{name}]" if ":" in name else name
+    exact = (shown, f"{shown}:{port}")
+    return name if host.lower() in exact else ""
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    """The JSON object that was sent, read only as far as it may go."""
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        raise HTTPException(415, "The body is not said to be application/json.")
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > MAX_BODY:
+            raise HTTPException(413, f"The body has more than {MAX_BODY} bytes.")
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise HTTPException(400, "The body is no JSON.") from error
+    if not isinstance(body, dict):
+        raise HTTPException(400, "The body is no JSON object.")
+    return body
+
+
+def _response(result: Any) -> Response:
+    response = result if isinstance(result, Response) else JSONResponse(result)
+    response.headers.update(_HEADERS)
+    return response
+
+
+async def _error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    wants_page = "text/html" in request.headers.get("accept", "")
+    if wants_page:
+        response = Response(error.detail, error.status_code, media_type="text/plain")
+    else:
+        response = JSONResponse({"error": error.detail}, error.status_code)
+    return _response(response)

@@ -1,0 +1,118 @@
+"""One server a process for all raters: its thread, its address, and the raters' links."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock, Thread
+from typing import TYPE_CHECKING
+
+from neuron_eval.rating.human.desk import Desk
+from neuron_eval.rating.human.server import Names, is_wildcard, make_app, own_names
+from neuron_eval.usage_error import UsageError
+
+if TYPE_CHECKING:
+    from uvicorn import Server
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A rater's desk and the link to it."""
+
+    desk: Desk
+    link: str
+
+
+class Serving:
+    """A server in a thread of its own, which ends with the process."""
+
+    def __init__(self, host: str, port: int) -> None:
+        """Listen.
+
+        Args:
+            host: The address or name to listen on.
+            port: The port; 0 for any that is free.
+
+        Raises:
+            UsageError: Nothing can listen there.
+        """
+        self._socket = _listening(host, port)
+        self.port: int = self._socket.getsockname()[1]
+        own = socket.gethostname().lower()
+        self._called = own if is_wildcard(host) else host
+        self._desks: dict[str, Desk] = {}
+        self._seats: dict[tuple[str, Path], Seat] = {}
+        self._server, self._thread = self._start(own_names(host, frozenset({own})))
+
+    def seat(self, rater: str, folder: Path) -> Seat:
+        """The rater's place; the same for the same rater and folder of answers."""
+        if (rater, folder) not in self._seats:
+            token = secrets.token_urlsafe(32)
+            desk = Desk(rater, folder)
+            self._desks[token] = desk
+            name = f"[{self._called}]" if ":" in self._called else self._called
+            self._seats[rater, folder] = Seat(desk, f"http://{name}:{self.port}/{token}/")
+        return self._seats[rater, folder]
+
+    def stop(self) -> None:
+        """Stop listening and wait for the thread to end."""
+        self._server.should_exit = True
+        self._thread.join()
+        self._socket.close()
+
+    def _start(self, names: Names) -> tuple[Server, Thread]:
+        import uvicorn
+
+        from neuron_eval.rating.human.connections import PatientProtocol
+
+        app = make_app(self._desks, names)
+        config = uvicorn.Config(
+            app,
+            http=PatientProtocol,
+            ws="none",
+            loop="asyncio",
+            lifespan="off",
+            log_config=None,
+            log_level="critical",  # Inspect shows what is logged; links must not be
+            access_log=False,
+            server_header=False,
+            limit_concurrency=200,
+            timeout_graceful_shutdown=1,
+        )
+        server = uvicorn.Server(config)
+        run = {"sockets": [self._socket]}
+        thread = Thread(target=server.run, kwargs=run, name="human raters", daemon=True)
+        thread.start()
+        return server, thread
+
+
+_servings: dict[tuple[str, int], Serving] = {}
+_lock = Lock()
+
+
+def shared_seat(rater: str, folder: Path, host: str, port: int) -> tuple[Seat, bool]:
+    """A rater's place at the process's server for an address, which is started if need be.
+
+    Returns:
+        The place, and whether it is new.
+
+    Raises:
+        UsageError: Nothing can listen at the address.
+    """
+    with _lock:
+        serving = _servings.get((host, port))
+        if serving is None:
+            serving = _servings[host, port] = Serving(host, port)
+        new = (rater, folder) not in serving._seats
+        return serving.seat(rater, folder), new
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"host={host}, port={port}: cannot listen there: {reason}") from error

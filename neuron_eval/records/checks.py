@@ -1,0 +1,231 @@
+"""Checking neuron records on loading, with errors that find the place again.
+
+What is looked at first is one expression over a whole excerpt, because records come by the
+hundred thousand; only where that finds a fault is the excerpt searched for it.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+
+from neuron_eval.records import (
+    TOP_SPLITS,
+    ActivationRecord,
+    Excerpt,
+    NeuronRecord,
+    RecordError,
+    Reference,
+)
+from neuron_eval.records.ids import fault_of, named
+from neuron_eval.shown import listed, shown
+from neuron_eval.surrogates import replace_surrogates
+
+LARGEST = 2**53 - 1
+"""The largest whole number that a browser, which shows the logs, can tell from the next."""
+
+
+HIGHEST = sys.float_info.max / 10
+"""The largest activation: on the scale from 0 to 10 a larger one overflows."""
+
+
+def check_record(neuron: NeuronRecord, where: str) -> NeuronRecord:
+    """Check one record against the contract of the field docstrings.
+
+    Args:
+        neuron: The record.
+        where: File and line (or whatever else finds the record again), for the message.
+
+    Returns:
+        The record itself; where a text held half a character, a copy that has U+FFFD there.
+
+    Raises:
+        RecordError: Names ``where``, the neuron, the excerpt, the field, the value and what
+            would be right.
+    """
+    at = f"{where}: neuron {named(neuron.id)}"
+    check_id(neuron.id, at)
+    _check_identity(neuron, at)
+    _check_repeated(neuron, at)
+    _check_splits(neuron, at)
+    for kind, records in (("top", neuron.top), ("random", neuron.random)):
+        for i, record in enumerate(records):
+            _check_excerpt(record, f"{at}: excerpt {kind} {i}")
+    for split, excerpts in neuron.given_splits:
+        for excerpt in excerpts:
+            _check_excerpt(excerpt.record, f"{at}: excerpt {split} {excerpt.name}")
+    texts = [(name, record.text) for name, record in _named(neuron)]
+    if not _encodable("".join([text for _, text in texts] + list(_texts(neuron)))):
+        return check_record(_mended(neuron), where)
+    peaks = [record.peak for record in neuron.top]
+    if peaks != sorted(peaks, reverse=True):
+        raise RecordError(f"{at}: field 'top': {_unsorted(peaks)}")
+    _check_numbers(neuron, at)
+    _check_distinct(texts, at)
+    return neuron
+
+
+def check_id(id_: str, at: str) -> None:
+    """Check that a text can be a neuron's id, see `neuron_eval.records.ids.fault_of`.
+
+    Raises:
+        RecordError: Names ``at`` (file, and line or record), the id, and what is wrong with it.
+    """
+    if fault := fault_of(id_):
+        raise RecordError(
+            f"{at}: field 'id' is {shown(id_)}; expected a name to find it by, such as "
+            f"gpt2-xl/L5N131, but it {fault}"
+        )
+
+
+def _check_identity(neuron: NeuronRecord, at: str) -> None:
+    for field, value in (("layer", neuron.layer), ("neuron", neuron.neuron)):
+        if not -1 <= value <= LARGEST:
+            raise RecordError(
+                f"{at}: field {field!r} is {shown(value)}; expected a whole number from 0, or -1 "
+                f"where the neuron is not part of a network, and none above {LARGEST}"
+            )
+
+
+def _check_repeated(neuron: NeuronRecord, at: str) -> None:
+    if not 0 <= neuron.repeated <= LARGEST:
+        raise RecordError(
+            f"{at}: field 'repeated' is {shown(neuron.repeated)}; expected how many excerpts were "
+            f"left out as repeats, a whole number from 0, and none above {LARGEST}"
+        )
+
+
+def _check_splits(neuron: NeuronRecord, at: str) -> None:
+    names = [name for name, _ in neuron.given_splits]
+    if set(names) - set(TOP_SPLITS) or len(set(names)) < len(names):
+        raise RecordError(
+            f"{at}: field 'splits' has {listed(names)}; expected each of {', '.join(TOP_SPLITS)} "
+            "at most once"
+        )
+    if names and not dict(neuron.given_splits).get("train"):
+        raise RecordError(
+            f"{at}: field 'splits': split 'train' is missing or empty; the explainer is shown its "
+            "excerpts, so it needs at least one"
+        )
+
+
+def _check_excerpt(record: ActivationRecord, at: str) -> None:
+    if not record.tokens:
+        raise RecordError(f"{at}: field 'tokens' is empty; an excerpt needs at least one token")
+    if len(record.tokens) != len(record.activations):
+        raise RecordError(
+            f"{at}: {len(record.tokens)} tokens but {len(record.activations)} activations; "
+            "fields 'tokens' and 'activations' must have the same length"
+        )
+    if not all(record.tokens):
+        empty = record.tokens.index("")
+        raise RecordError(f"{at}: field 'tokens': token {empty} is an empty string")
+    # The sum of sound activations may overflow, so it alone is no proof of a fault.
+    if not math.isfinite(10 * sum(map(abs, record.activations))):
+        for i, value in enumerate(record.activations):
+            if not math.isfinite(value):
+                raise RecordError(
+                    f"{at}: field 'activations': value {i} is {value}; activations must be finite"
+                )
+            if abs(value) > HIGHEST:
+                raise RecordError(
+                    f"{at}: field 'activations': value {i} is {value}; activations must be finite "
+                    f"when they are scaled to 0 to 10, so none may be above {HIGHEST:.2e}"
+                )
+
+
+def _unsorted(peaks: list[float]) -> str:
+    i, before, after = next(
+        (i, before, after) for i, (before, after) in enumerate(pairwise(peaks)) if after > before
+    )
+    return (
+        f"excerpt {i + 1} has peak {after:g}, above excerpt {i} with {before:g}; top excerpts "
+        "must be sorted by peak, highest first"
+    )
+
+
+def _check_numbers(neuron: NeuronRecord, at: str) -> None:
+    for field in ("quantiles", "quantile_boundaries"):
+        values: tuple[float, ...] = getattr(neuron, field)
+        if any(not math.isfinite(v) for v in values):
+            raise RecordError(
+                f"{at}: field {field!r} holds {shown(values)}; every value must be finite"
+            )
+        if list(values) != sorted(values):
+            raise RecordError(f"{at}: field {field!r} holds {shown(values)}; it must be ascending")
+    if neuron.quantiles and len(neuron.quantiles) != len(neuron.quantile_boundaries):
+        raise RecordError(
+            f"{at}: {len(neuron.quantiles)} 'quantiles' but {len(neuron.quantile_boundaries)} "
+            "'quantile_boundaries'; each level needs its boundary"
+        )
+    if neuron.cutoff is not None and not math.isfinite(neuron.cutoff):
+        raise RecordError(f"{at}: field 'cutoff' is {neuron.cutoff}; it must be finite")
+
+
+def _check_distinct(excerpts: list[tuple[str, str]], at: str) -> None:
+    """No text may stand twice: it would end up in two splits, and be fitted and scored."""
+    seen: dict[str, str] = {}
+    for name, text in excerpts:
+        first = seen.setdefault(text, name)
+        if first is not name:
+            raise RecordError(
+                f"{at}: excerpts {first!r} and {name!r} hold the same text {shown(text, 60)}; "
+                "excerpts must be distinct so that splits do not overlap"
+            )
+
+
+def _encodable(text: str) -> bool:
+    """Whether UTF-8 can hold it, which cannot hold the half characters that JSON can write."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _mended(neuron: NeuronRecord) -> NeuronRecord:
+    """The neuron with every half of a surrogate pair replaced, but for its id."""
+    reference = neuron.reference and _mended_reference(neuron.reference)
+    return replace(
+        neuron,
+        model=replace_surrogates(neuron.model),
+        group=replace_surrogates(neuron.group),
+        top=tuple(map(_mended_excerpt, neuron.top)),
+        random=tuple(map(_mended_excerpt, neuron.random)),
+        reference=reference,
+        other_explanations=tuple(map(_mended_reference, neuron.other_explanations)),
+        false_explanations=tuple(map(replace_surrogates, neuron.false_explanations)),
+        special_tokens=tuple(map(replace_surrogates, neuron.special_tokens)),
+        given_splits=tuple(
+            (name, tuple(Excerpt(e.kind, e.index, _mended_excerpt(e.record)) for e in excerpts))
+            for name, excerpts in neuron.given_splits
+        ),
+    )
+
+
+def _mended_excerpt(record: ActivationRecord) -> ActivationRecord:
+    return replace(record, tokens=tuple(map(replace_surrogates, record.tokens)))
+
+
+def _mended_reference(found: Reference) -> Reference:
+    return Reference(replace_surrogates(found.explanation), replace_surrogates(found.source))
+
+
+def _texts(neuron: NeuronRecord) -> Iterator[str]:
+    """Every text but the id and the excerpts'."""
+    yield from (neuron.model, neuron.group, *neuron.false_explanations, *neuron.special_tokens)
+    for found in (neuron.reference, *neuron.other_explanations):
+        if found:
+            yield found.explanation
+            yield found.source
+
+
+def _named(neuron: NeuronRecord) -> list[tuple[str, ActivationRecord]]:
+    """Every excerpt with its name; those of fixed splits, if there are any, in place of lists."""
+    if neuron.given_splits:
+        return [(f"{s} {e.name}", e.record) for s, es in neuron.given_splits for e in es]
+    named = [(f"top {i}", r) for i, r in enumerate(neuron.top)]
+    return named + [(f"random {i}", r) for i, r in enumerate(neuron.random)]

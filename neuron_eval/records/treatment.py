@@ -1,0 +1,150 @@
+"""What is done to neurons between their source and their splits, and what the log says of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from neuron_eval.parameters import check_number
+from neuron_eval.records import NeuronRecord
+from neuron_eval.records.cutting import LENGTH, window_length, windowed
+from neuron_eval.records.ignoring import (
+    SPECIAL,
+    ignored_tokens,
+    ignoring,
+    parse_ignored,
+    special_peak,
+)
+from neuron_eval.records.tokens import is_stored
+from neuron_eval.shown import listed, shown
+
+STORED = (
+    "tokens as a tokenizer stores them (Ġ or ▁ for a space); models read them so, and so are "
+    "they scored: write the text that they stand for"
+)
+"""What is said of neurons of `has_stored_tokens`, after ``have``."""
+
+WHOLE = "none"
+"""In place of a window's length: whole excerpts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Treatment:
+    """What the user wants done to every neuron; made by `parse_treatment`."""
+
+    ignore: frozenset[str] = frozenset()
+    """Tokens that are left out of peaks, marks and scores, see `neuron_eval.records.ignoring`."""
+
+    window: int | None = None
+    """Tokens of an excerpt at most, 0 for whole ones; None is the rule of `window_length`."""
+
+    def __call__(self, neuron: NeuronRecord) -> NeuronRecord:
+        """The neuron as it is explained and scored; itself where nothing is to be done."""
+        clean = ignoring(neuron, self.ignore)
+        return windowed(clean, window_length(clean, self.window))
+
+
+def loss(before: NeuronRecord, after: NeuronRecord) -> str:
+    """How many excerpts a treatment has cost a neuron, to end a message; empty if none."""
+    had, left = len(before.excerpts), len(after.excerpts)
+    if left == had:
+        return ""
+    return f"; of its {had} excerpts ignore_tokens and window have left {left}"
+
+
+def has_stored_tokens(neuron: NeuronRecord) -> bool:
+    """Whether most of the first ten excerpts have tokens as a tokenizer stores them."""
+    excerpts = neuron.excerpts[:10]
+    return 2 * sum(is_stored(excerpt.record.tokens) for excerpt in excerpts) > len(excerpts)
+
+
+def parse_treatment(ignore_tokens: object, window: object) -> Treatment:
+    """What users write after ``-T``, checked.
+
+    Args:
+        ignore_tokens: A token, a list of them, ``special``, or None.
+        window: A whole number, 0 or ``none`` for whole excerpts, or None.
+
+    Raises:
+        ValueError: Names the parameter, its value and what is allowed.
+    """
+    length = 0 if window == WHOLE else window
+    if length is not None:
+        try:
+            check_number("window", length, least=0)
+        except ValueError:
+            raise ValueError(
+                f"window={shown(window)}: expected the tokens of an excerpt, a whole number such "
+                f"as {LENGTH}; 0 or {WHOLE} for whole excerpts"
+            ) from None
+    return Treatment(parse_ignored(ignore_tokens), None if length is None else int(str(length)))
+
+
+@dataclass
+class Treated:
+    """What became of a set of neurons, counted up one by one with `add`."""
+
+    treatment: Treatment = field(default_factory=Treatment)
+    """What was done."""
+
+    neurons: int = 0
+    """How many there are."""
+
+    window: int = 0
+    """The length that excerpts were cut to; 0 where none was cut."""
+
+    cut: int = 0
+    """How many neurons had an excerpt cut."""
+
+    ignored: Counter[str] = field(default_factory=Counter)
+    """How often each token that was ignored stood in an excerpt."""
+
+    on_special: dict[str, list[str]] = field(default_factory=dict)
+    """By special token, the neurons most of whose top excerpts have their peak on it."""
+
+    stored: list[str] = field(default_factory=list)
+    """The neurons whose tokens are as a tokenizer stores them."""
+
+    def add(self, before: NeuronRecord, after: NeuronRecord) -> None:
+        """Count one neuron, as it came and as it was treated."""
+        self.neurons += 1
+        if length := window_length(before, self.treatment.window):
+            self.window, self.cut = length, self.cut + 1
+        if self.treatment.ignore:
+            self.ignored += ignored_tokens(after)
+        if has_stored_tokens(after):
+            self.stored.append(after.id)
+        if token := special_peak(after):
+            self.on_special.setdefault(token, []).append(after.id)
+
+    def header(self) -> Mapping[str, Any]:
+        """What a log's header says, only where something was done."""
+        about: dict[str, Any] = {}
+        if self.cut:
+            about["window"] = {"tokens": self.window, "neurons": self.cut}
+        if self.treatment.ignore:
+            about["ignored_tokens"] = dict(sorted(self.ignored.items()))
+        return about
+
+    def warnings(self) -> list[str]:
+        """What a person should know, a sentence each."""
+        sentences = [
+            f"{len(ids)} of {self.neurons} neurons, the first {ids[0]}, have the peak of most of "
+            f"their top excerpts on the special token {token!r}; ignore_tokens={SPECIAL} leaves "
+            "such tokens out"
+            for token, ids in sorted(self.on_special.items())
+        ]
+        if self.stored:
+            sentences.append(
+                f"{len(self.stored)} of {self.neurons} neurons, the first {self.stored[0]}, have "
+                f"{STORED}"
+            )
+        idle = sorted(self.treatment.ignore - {SPECIAL} - set(self.ignored))
+        if idle:
+            sentences.append(
+                f"ignore_tokens: no excerpt holds {listed(idle)}; a token is named as it stands "
+                "there, with its white space, and one such as [CLS] wants quotes of its own"
+            )
+        return sentences
