@@ -6,8 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 
-from neuron_eval.shown import shown
-from neuron_eval.surrogates import replace_surrogates
+from neuron_eval.messages import replace_surrogates, shown
 
 
 def check_choice(name: str, value: object, allowed: Sequence[str]) -> str:

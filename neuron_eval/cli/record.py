@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from neuron_eval.files.alone import alone_at
+from neuron_eval.messages import shown
 from neuron_eval.recording import job
 from neuron_eval.recording.errors import RecordingError
 from neuron_eval.records import RecordError
-from neuron_eval.shown import shown
 
 LEVELS = "0.5,0.9,0.99,0.999,0.9999"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from neuron_eval.records.heatmap import SHADES, shades, visible
+from neuron_eval.records.heatmap import SHADES, shades, token_signs
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -67,8 +67,8 @@ def _neuron(source: Source, id_: str) -> NeuronRecord:
     Raises:
         ValueError: There is none, or it is bad.
     """
+    from neuron_eval.messages import shown
     from neuron_eval.records.ids import named
-    from neuron_eval.shown import shown
     from neuron_eval.sources.base import SourceError, strict
 
     first: list[str] = []
@@ -93,7 +93,7 @@ def _list(source: Source, console: Console) -> None:
 
     from neuron_eval.sources.base import SourceError, Unreadable
 
-    title = Text(visible(f"The first neurons of {source.name}"))
+    title = Text(token_signs(f"The first neurons of {source.name}"))
     table = Table(title=title, title_justify="left")
     table.add_column("id", no_wrap=True, overflow="fold")
     for heading in ("layer", "peak", "excerpts"):
@@ -108,17 +108,17 @@ def _list(source: Source, console: Console) -> None:
         peak = max((record.peak for record in records), default=0.0)
         reference = found.reference.explanation if found.reference else ""
         table.add_row(
-            Text(visible(found.id)),
+            Text(token_signs(found.id)),
             str(found.layer) if found.layer >= 0 else "",
             f"{peak:.3g}",
             str(len(records)),
-            Text(visible(reference)),
+            Text(token_signs(reference)),
         )
     if not table.row_count and not bad:
         raise SourceError(_no_neurons(source))
     console.print(table)
     for error in bad:
-        console.print(visible(error), soft_wrap=True)
+        console.print(token_signs(error), soft_wrap=True)
     console.print("--id prints one of them.")
 
 
@@ -126,7 +126,7 @@ def _print(neuron: NeuronRecord, excerpts: int, console: Console) -> None:
     from rich.text import Text
 
     for name, value in _facts(neuron):
-        console.print(Text.assemble((f"{name}: ", "bold"), visible(value)))
+        console.print(Text.assemble((f"{name}: ", "bold"), token_signs(value)))
     high = max((record.peak for _, record in _all(neuron)), default=0.0)
     cutoff, _ = _cutoff(neuron)
     coloured = console.color_system is not None and not console.no_color
@@ -209,10 +209,10 @@ def _shaded(record: ActivationRecord, high: float) -> Text:
     text = Text()
     for token, shade in zip(record.tokens, shades(record.activations, 0.0, high), strict=True):
         parts = ",".join(str(round(255 + (part - 255) * shade / SHADES)) for part in _FULL)
-        text.append(visible(token), f"{_INK} on rgb({parts})" if shade else None)
+        text.append(token_signs(token), f"{_INK} on rgb({parts})" if shade else None)
     return text
 
 
 def _bracketed(record: ActivationRecord, cutoff: float) -> str:
     pairs = zip(record.tokens, record.activations, strict=True)
-    return "".join(f"[{visible(t)}]" if a > cutoff else visible(t) for t, a in pairs)
+    return "".join(f"[{token_signs(t)}]" if a > cutoff else token_signs(t) for t, a in pairs)

@@ -43,11 +43,11 @@ def validate(path: str) -> None:
 
     PATH is whatever -T neurons= takes: a file, a folder, hub:ORG/NAME, a bundled set.
     """
-    from neuron_eval.records.heatmap import visible
+    from neuron_eval.records.heatmap import token_signs
 
     found = Found()
     for problem in problems(path, found):
-        click.echo(visible(problem))
+        click.echo(token_signs(problem))
     total = found.sound + found.bad
     click.echo(f"{total} neuron{'' if total == 1 else 's'}, {found.bad} bad")
     if found.missing:
@@ -58,7 +58,7 @@ def validate(path: str) -> None:
             f"split (20 top, 15 random), {found.referenced} have a reference"
         )
     for line in _notes(found):
-        click.echo(visible(line))
+        click.echo(token_signs(line))
     if found.bad or found.missing or not found.sound:
         raise click.exceptions.Exit(1)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, AnyStr
 
-from neuron_eval.shown import shown
+from neuron_eval.messages import shown
 
 LINE = 2**26
 """The longest line of a file, in bytes or, of a decoded one, in characters."""

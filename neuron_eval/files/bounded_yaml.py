@@ -8,8 +8,7 @@ from typing import Any
 
 import yaml
 
-from neuron_eval.shown import TOLD, shortened, shown
-from neuron_eval.surrogates import replace_surrogates
+from neuron_eval.messages import TOLD, replace_surrogates, shortened, shown
 
 FILE = 2**21
 """The most bytes of a file."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from neuron_eval.shown import shortened
+from neuron_eval.messages import shortened
 from neuron_eval.sources.base import SourceError
 
 

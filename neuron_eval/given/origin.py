@@ -11,8 +11,8 @@ from typing import Any
 from neuron_eval.given.joining import Join
 from neuron_eval.given.reading import ENDINGS, read_table
 from neuron_eval.given.table import ExplanationTable
+from neuron_eval.messages import listed, shortened, shown
 from neuron_eval.parameters import check_text
-from neuron_eval.shown import listed, shortened, shown
 
 HELD = ("reference", "false", "unrelated")
 """What a sample itself holds: its reference or another published explanation, an explanation

@@ -16,9 +16,8 @@ from typing import IO, TextIO
 from neuron_eval.files.bounded import TooLong, lines, parse_json
 from neuron_eval.given.rows import Record, TableError
 from neuron_eval.given.table import ExplanationTable, make_table
-from neuron_eval.shown import told
+from neuron_eval.messages import message_of, replace_surrogates
 from neuron_eval.sources.looking import head, nature, not_text, wrong_header
-from neuron_eval.surrogates import replace_surrogates
 
 ENDINGS = ".csv, .csv.gz, .jsonl, .jsonl.gz or .parquet"
 
@@ -111,7 +110,7 @@ def _parquet(path: str) -> Iterator[Record]:
                         yield Record(f"{path}, row {number}", names, cells)
         # Some values that Parquet can hold, such as dates far away, are none that Python can.
         except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
-            said = told(error)
+            said = message_of(error)
             raise TableError(f"{path}: not a Parquet file, or cut off ({said})") from error
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from neuron_eval.messages import listed, shown
 from neuron_eval.records.ids import fault_of
-from neuron_eval.shown import listed, shown
 from neuron_eval.sources.puzzles import puzzle_id
 
 Key = tuple[int, int] | str

@@ -33,8 +33,7 @@ from neuron_eval.given.rows import (
     named,
     places_of,
 )
-from neuron_eval.shown import listed, shown
-from neuron_eval.surrogates import replace_surrogates
+from neuron_eval.messages import listed, replace_surrogates, shown
 
 NOT_EXPLANATIONS = frozenset(
     ("layer", "neuron", "id", "index", "score", "explainer", "model", "group", "source")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from inspect_ai.log import EvalLog
 
 from neuron_eval.logs.files import about, line, short, wrong
-from neuron_eval.visible import visible
+from neuron_eval.messages import visible
 
 
 def choose(

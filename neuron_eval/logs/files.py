@@ -15,7 +15,7 @@ from inspect_ai.log import (
 )
 from pydantic import ValidationError
 
-from neuron_eval.visible import visible
+from neuron_eval.messages import visible
 
 EXPLAINED, RATED = "task_format", "rated_columns"
 """What the headers of logs of explanations, and of ratings, have in their metadata."""

@@ -31,9 +31,9 @@ from inspect_ai.model import (
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError, to_json
 
+from neuron_eval.messages import REPLACEMENT, replace_surrogates
 from neuron_eval.models.refused_parameters import Parameter, refused_parameter
 from neuron_eval.models.server_errors import address_of, shortened, without_secrets
-from neuron_eval.surrogates import REPLACEMENT, replace_surrogates
 
 Generate = Callable[..., Awaitable[Any]]
 

@@ -52,6 +52,7 @@ from typing import Any
 
 from neuron_eval.files.bounded import TooLong, read_whole
 from neuron_eval.files.bounded_yaml import FILE, load_yaml
+from neuron_eval.messages import replace_surrogates, shortened, shown
 from neuron_eval.prompts.rating import RatingWording
 from neuron_eval.prompts.reading import (
     check_keys,
@@ -61,8 +62,6 @@ from neuron_eval.prompts.reading import (
     read_strings,
 )
 from neuron_eval.prompts.wording import ChatWording, Pack, PackError, SparseWording, Wording
-from neuron_eval.shown import shortened, shown
-from neuron_eval.surrogates import replace_surrogates
 
 EARLIER = ("neuron_eval-2",)
 """Packs that shipped before, so that what was measured with them can be measured again; each name

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from typing import Any, TypeVar
 
+from neuron_eval.messages import listed, shown
 from neuron_eval.prompts.few_shot import FewShotNeuron
 from neuron_eval.prompts.published import (
     AllAtOnceWording,
@@ -16,7 +17,6 @@ from neuron_eval.prompts.published import (
 from neuron_eval.prompts.rating import RatingWording
 from neuron_eval.prompts.wording import ChatWording, PackError, SparseWording
 from neuron_eval.records import ActivationRecord
-from neuron_eval.shown import listed, shown
 
 W = TypeVar("W")
 

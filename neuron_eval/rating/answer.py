@@ -15,9 +15,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from neuron_eval.messages import replace_surrogates
 from neuron_eval.models.thinking import answer_text
 from neuron_eval.rating.question import Question
-from neuron_eval.surrogates import replace_surrogates
 
 MAX_TEXT = 10_000
 """Characters that a comment or a reason may have."""

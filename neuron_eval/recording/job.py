@@ -10,6 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from neuron_eval.messages import shown
 from neuron_eval.recording import select, texts
 from neuron_eval.recording.assemble import assemble, check_enough
 from neuron_eval.recording.checkpoint import Checkpoint
@@ -21,7 +22,6 @@ from neuron_eval.recording.subject import HuggingFaceSubject
 from neuron_eval.recording.tokenizer import Tokenizer
 from neuron_eval.recording.windows import Tally, windows
 from neuron_eval.records.ids import fault_of
-from neuron_eval.shown import shown
 from neuron_eval.sources import schema
 
 ALL = "all"

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from neuron_eval.files.bounded import TooLong, read_whole
+from neuron_eval.messages import shown
 from neuron_eval.recording.errors import RecordingError
-from neuron_eval.shown import shown
 
 RANDOM_GROUP = "random"
 """The group of neurons drawn by lot."""

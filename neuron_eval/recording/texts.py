@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from neuron_eval.messages import listed, message_of, shown
 from neuron_eval.recording.errors import RecordingError
-from neuron_eval.shown import listed, shown, told
 
 LOADERS = {".jsonl": "json", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
 """File endings that `datasets` reads, and its name for them."""
@@ -75,7 +75,7 @@ def read_dataset(dataset: DatasetName, config: str | None = None) -> Iterator[st
         try:
             row = next(rows, None)
         except Exception as error:  # whatever the reader of the format raises
-            raise RecordingError(f"{where}: after row {number}: {told(error)}") from error
+            raise RecordingError(f"{where}: after row {number}: {message_of(error)}") from error
         if row is None:
             return
         number += 1
@@ -106,4 +106,4 @@ def _open(dataset: DatasetName, config: str | None, where: str) -> Any:
     try:
         return datasets.load_dataset(**named, split=dataset.split, streaming=True)
     except Exception as error:  # datasets raises errors of many kinds, and none in common
-        raise RecordingError(f"{where}: cannot be opened: {told(error)}") from error
+        raise RecordingError(f"{where}: cannot be opened: {message_of(error)}") from error

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
+from neuron_eval.messages import listed, replace_surrogates, shown
 from neuron_eval.records import (
     TOP_SPLITS,
     ActivationRecord,
@@ -21,8 +22,6 @@ from neuron_eval.records import (
     Reference,
 )
 from neuron_eval.records.ids import fault_of, named
-from neuron_eval.shown import listed, shown
-from neuron_eval.surrogates import replace_surrogates
 
 LARGEST = 2**53 - 1
 """The largest whole number that a browser, which shows the logs, can tell from the next."""

@@ -20,7 +20,7 @@ WIDTH = 100
 """Columns a row before the excerpt goes on in the next pair of rows: fits a half-screen window."""
 
 SIGNS = "⏎ newline  ⇥ tab  · another character without a shape"
-"""What `visible` writes for characters that cannot be seen, for a legend."""
+"""What `token_signs` writes for characters that cannot be seen, for a legend."""
 
 Label = Literal["T", "S"]
 
@@ -96,10 +96,10 @@ def scale(label: Label, name: str, low: float, high: float) -> str:
 
 def caption(title: str, text: str) -> str:
     """A line of plain text between heat maps, its title in bold."""
-    return f"\x1b[1;{_INK};{_PAPER}m{visible(title)}\x1b[22m  {visible(text)}{_RESET}"
+    return f"\x1b[1;{_INK};{_PAPER}m{token_signs(title)}\x1b[22m  {token_signs(text)}{_RESET}"
 
 
-def visible(token: str) -> str:
+def token_signs(token: str) -> str:
     """A token with signs for newlines, tabs and every other character without a shape.
 
     Among them are the bidirectional controls, which would reorder the line. A mark that would
@@ -130,7 +130,7 @@ def _rows(
     """Whole pieces in rows of at most `WIDTH` columns."""
     row: list[_Piece] = []
     for token, t, s in zip(tokens, true, simulated, strict=True):
-        for text in _parts(visible(token)):
+        for text in _parts(token_signs(token)):
             piece = _Piece(text, columns(text), t, s)
             if row and sum(p.width for p in row) + piece.width > WIDTH:
                 yield row

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import unicodedata
 
-from neuron_eval.records.heatmap import visible
-from neuron_eval.shown import shortened, shown
+from neuron_eval.messages import shortened, shown
+from neuron_eval.records.heatmap import token_signs
 
 LONGEST = 200
 """Bytes of UTF-8: a file system takes 255 in a name, of which Inspect needs some."""
@@ -44,4 +44,6 @@ def fault_of(id_: str) -> str:
 
 def named(id_: object) -> str:
     """An id for a message: cut, and with signs for what has no shape."""
-    return shortened(visible(id_[: LONGEST + 1]), LONGEST) if isinstance(id_, str) else shown(id_)
+    return (
+        shortened(token_signs(id_[: LONGEST + 1]), LONGEST) if isinstance(id_, str) else shown(id_)
+    )

@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
+from neuron_eval.messages import shown
 from neuron_eval.parameters import check_text
 from neuron_eval.records import ActivationRecord, NeuronRecord, with_excerpts
 from neuron_eval.records.tokens import SPECIAL as MARKED
-from neuron_eval.shown import shown
 
 SPECIAL = "special"
 """Stands for every special token of the neuron's source."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from neuron_eval.messages import listed, shown
 from neuron_eval.parameters import check_number
 from neuron_eval.records import NeuronRecord
 from neuron_eval.records.cutting import LENGTH, window_length, windowed
@@ -18,7 +19,6 @@ from neuron_eval.records.ignoring import (
     special_peak,
 )
 from neuron_eval.records.tokens import is_stored
-from neuron_eval.shown import listed, shown
 
 STORED = (
     "tokens as a tokenizer stores them (Ġ or ▁ for a space); models read them so, and so are "

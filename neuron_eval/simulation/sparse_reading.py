@@ -20,6 +20,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from neuron_eval.messages import replace_surrogates
 from neuron_eval.records.scale import LEVELS
 from neuron_eval.simulation.reading import (
     SHOWN,
@@ -29,7 +30,6 @@ from neuron_eval.simulation.reading import (
     whole_number,
 )
 from neuron_eval.simulation.sparse_matching import Finder, Places
-from neuron_eval.surrogates import replace_surrogates
 
 # Possessive, so that no part of a reply is gone through twice.
 _LETTER = re.compile(

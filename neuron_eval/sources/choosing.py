@@ -22,8 +22,8 @@ from hashlib import blake2b
 from itertools import groupby, islice
 from typing import Literal, get_args
 
+from neuron_eval.messages import shown
 from neuron_eval.parameters import check_choice, check_number, check_real, check_text
-from neuron_eval.shown import shown
 from neuron_eval.sources.base import NeuronKey, ScoredNeuron
 from neuron_eval.sources.ranges import Ranges, parse_ranges
 

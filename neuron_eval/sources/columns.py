@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from neuron_eval.messages import shortened
 from neuron_eval.records import TOP_SPLITS
-from neuron_eval.shown import shortened
 from neuron_eval.sources.objects import wrong_names
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from dataclasses import replace
 from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Any
 
+from neuron_eval.messages import message_of, shown
 from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError
-from neuron_eval.shown import shown, told
 from neuron_eval.sources.columns import arrow_schema
 from neuron_eval.sources.objects import to_json
 
@@ -62,7 +62,7 @@ def _batch(neurons: Sequence[NeuronRecord]) -> pyarrow.RecordBatch:
     except (UnicodeEncodeError, OverflowError, pa.ArrowException) as error:
         raise RecordError(
             f"neurons {shown(neurons[0].id)} to {shown(neurons[-1].id)}: cannot be written "
-            f"({told(error)})"
+            f"({message_of(error)})"
         ) from error
 
 

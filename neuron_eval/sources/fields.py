@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast, get_args
 
+from neuron_eval.messages import listed, shown
 from neuron_eval.records import (
     TOP_SPLITS,
     ActivationRecord,
@@ -17,7 +18,6 @@ from neuron_eval.records import (
     Reference,
     SplitName,
 )
-from neuron_eval.shown import listed, shown
 
 T = TypeVar("T")
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
+from neuron_eval.messages import shown
 from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError, with_excerpts
 from neuron_eval.records.checks import check_record
-from neuron_eval.shown import shown
 
 
 def excerpt(tokens: object, activations: object, at: str) -> ActivationRecord:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from neuron_eval.shown import TOLD, shortened
+from neuron_eval.messages import TOLD, shortened
 
 if TYPE_CHECKING:
     from huggingface_hub import HfFileSystem

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from neuron_eval.files.bounded import not_utf8
-from neuron_eval.shown import listed, shortened
+from neuron_eval.messages import listed, shortened
 from neuron_eval.sources.base import SourceError
 from neuron_eval.sources.resembling import resemblance
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from neuron_eval.messages import listed
 from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError, Reference
 from neuron_eval.records.checks import check_record
 from neuron_eval.records.ids import named
-from neuron_eval.shown import listed
 from neuron_eval.sources.base import NeuronKey
 from neuron_eval.sources.fields import (
     excerpts,

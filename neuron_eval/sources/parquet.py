@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neuron_eval.files.unfinished import unfinished
+from neuron_eval.messages import message_of, shown
 from neuron_eval.records import NeuronRecord, RecordError
-from neuron_eval.shown import shown, told
 from neuron_eval.sources import decoding
 from neuron_eval.sources.base import (
     NeuronKey,
@@ -134,7 +134,7 @@ class ParquetSource:
             raise SourceError(f"{self.name}: there is no such file") from error
         except (pa.ArrowException, OSError) as error:
             raise SourceError(
-                f"{self.name}: cut off or not a Parquet file ({told(error)})"
+                f"{self.name}: cut off or not a Parquet file ({message_of(error)})"
             ) from error
         except UnicodeDecodeError as error:
             raise SourceError(f"{self.name}: column 'id' is not UTF-8 text ({error})") from error

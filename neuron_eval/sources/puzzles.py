@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from neuron_eval.files.bounded import TooLong, parse_json, read_whole
+from neuron_eval.messages import shown
 from neuron_eval.records import ActivationRecord, Excerpt, NeuronRecord, RecordError, Reference
 from neuron_eval.records.checks import check_record
 from neuron_eval.records.ids import named
-from neuron_eval.shown import shown
 from neuron_eval.sources.base import (
     NeuronKey,
     ScoredNeuron,

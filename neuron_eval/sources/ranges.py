@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from neuron_eval.shown import shown
+from neuron_eval.messages import shown
 
 _PART = re.compile(r"([0-9]{1,15})(?:-([0-9]{1,15}))?")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from neuron_eval.shown import listed
+from neuron_eval.messages import listed
 
 ENOUGH = 2
 """So many names must be a format's for a file to resemble it."""

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence, Set
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from neuron_eval.messages import message_of
 from neuron_eval.records import RecordError
-from neuron_eval.shown import told
 
 if TYPE_CHECKING:
     import pyarrow
@@ -49,7 +49,8 @@ def rows_of(
     except (pa.ArrowException, OSError) as error:
         last = first + file.metadata.row_group(group).num_rows - 1
         raise RecordError(
-            f"{path}: rows {first} to {last} (row group {group}) cannot be read ({told(error)})"
+            f"{path}: rows {first} to {last} (row group {group}) cannot be read "
+            f"({message_of(error)})"
         ) from error
 
 
@@ -70,7 +71,8 @@ def narrow(
             row += len(batch)
     except (pa.ArrowException, OSError) as error:
         said = (
-            f"{path}: columns {', '.join(columns)} cannot be read from row {row} on ({told(error)})"
+            f"{path}: columns {', '.join(columns)} cannot be read from row {row} on "
+            f"({message_of(error)})"
         )
         raise RecordError(said) from error
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import IO, cast
 
 from neuron_eval.files.bounded import TooLong, lines
+from neuron_eval.messages import listed, shown
 from neuron_eval.records import RecordError, Reference
-from neuron_eval.shown import listed, shown
 from neuron_eval.sources.base import NeuronKey, ScoredNeuron, SourceError
 from neuron_eval.sources.looking import not_text, wrong_header
 

@@ -12,6 +12,7 @@ from inspect_ai import eval, score
 from inspect_ai.model import get_model
 from static_pages import PLANTED, SAID, logs_by_rater, page_data, rate_static, write_inputs
 
+from neuron_eval.messages import visible_lines
 from neuron_eval.rating.answers_file import AnswersError, read_answers
 from neuron_eval.rating.human import serving
 from neuron_eval.rating.human.page import policy
@@ -19,7 +20,6 @@ from neuron_eval.rating.human.store import AnswerFile
 from neuron_eval.scorers.rating import rating
 from neuron_eval.tasks.rate import rate
 from neuron_eval.usage_error import UsageError
-from neuron_eval.visible import visible_lines
 
 
 @pytest.fixture(scope="module")

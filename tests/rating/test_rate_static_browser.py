@@ -15,8 +15,8 @@ from human_eval import review
 from inspect_ai import score
 from static_pages import PLANTED, SAID, columns, logs_by_rater, rate_static
 
+from neuron_eval.messages import visible_lines
 from neuron_eval.scorers.rating import rating
-from neuron_eval.visible import visible_lines
 
 pytestmark = pytest.mark.browser
 

@@ -12,7 +12,7 @@ from neuron_eval.records.heatmap import (
     heat_map,
     scale,
     shades,
-    visible,
+    token_signs,
 )
 
 SGR = re.compile(r"\x1b\[([0-9;]*)m")
@@ -66,7 +66,7 @@ def test_every_token_is_visible_once_in_each_row(tokens):
     rows = [drawn(line) for line in lines]
     for label in "TS":
         text = "".join(text for found, text, _ in rows if found == label)
-        assert text == "".join(map(visible, tokens))
+        assert text == "".join(map(token_signs, tokens))
 
 
 @STEADY
@@ -88,12 +88,12 @@ def test_no_row_is_wider_than_the_width(tokens):
 @STEADY
 @given(TOKENS)
 def test_a_token_stays_whole_unless_it_is_wider_than_a_row(tokens):
-    short = [token for token in tokens if columns(visible(token)) <= WIDTH]
+    short = [token for token in tokens if columns(token_signs(token)) <= WIDTH]
     rows = heat_map(short, shaded(short), shaded(short)).split("\n")[::2] if short else []
     starts, end = set(), 0
     for token in short:
         starts.add(end)
-        end += len(visible(token))
+        end += len(token_signs(token))
     place = 0
     for _, text, _ in map(drawn, rows):
         assert place in starts
@@ -175,7 +175,7 @@ def contrast(a, b):
     ],
 )
 def test_characters_without_a_shape_get_a_sign(token, shown):
-    assert visible(token) == shown
+    assert token_signs(token) == shown
 
 
 def test_wide_characters_take_two_columns_and_marks_none():

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up_runs import EXPECTED, FORMATS, TOKENS, excerpt, five_formats, neuron, run
 
+from neuron_eval.messages import script_json, visible, visible_lines
 from neuron_eval.report import page
 from neuron_eval.report.collecting import Collected
 from neuron_eval.report.figures import FigureFile
@@ -19,7 +20,6 @@ from neuron_eval.report.page.data import page_data
 from neuron_eval.report.page.heat import heat
 from neuron_eval.report.page.write import page_text, write_page
 from neuron_eval.report.tables.base import Cell, Column, Table
-from neuron_eval.visible import script_json, visible, visible_lines
 
 HERE = Path(page.__file__).parent
 PLANTED = "</script><img src=x onerror=alert(1)>\u202e<b>&amp;"

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from neuron_eval.records import ActivationRecord, Excerpt
-from neuron_eval.records.heatmap import SHADES, visible
+from neuron_eval.records.heatmap import SHADES, token_signs
 from neuron_eval.simulation.base import Failed, Simulated
 from neuron_eval.simulation.measure import measure
 from neuron_eval.simulation.present import (
@@ -190,4 +190,4 @@ def test_the_metadata_hold_what_can_be_computed_with():
         "true": [0.0, 8.0, -1.0, 0.5],
         "expected": [0, 9, 0, 1],
     }
-    assert all(visible(token) in plain(found["heat map"]) for token in CAT.record.tokens)
+    assert all(token_signs(token) in plain(found["heat map"]) for token in CAT.record.tokens)

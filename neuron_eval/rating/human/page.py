@@ -10,9 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from neuron_eval.messages import visible, visible_lines
 from neuron_eval.rating.human.queue import Reply
 from neuron_eval.rating.question import Question
-from neuron_eval.visible import visible, visible_lines
 
 HERE = Path(__file__).parent
 

@@ -21,11 +21,11 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
+from neuron_eval.messages import visible
 from neuron_eval.rating.answer import AnswerError
 from neuron_eval.rating.human.desk import Desk
 from neuron_eval.rating.human.page import page_text, policy, shown_answer, shown_question
 from neuron_eval.rating.human.queue import QueueError
-from neuron_eval.visible import visible
 
 MAX_BODY = 1_000_000
 """Bytes that a request's body may have; handing over a thousand answers takes a tenth."""

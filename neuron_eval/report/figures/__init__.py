@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from neuron_eval.messages import visible
 from neuron_eval.report.collecting import Collected
 from neuron_eval.report.figures import (
     calibration,
@@ -18,7 +19,6 @@ from neuron_eval.report.figures import (
 )
 from neuron_eval.report.figures.series import Drawn
 from neuron_eval.report.figures.style import paper_style, save
-from neuron_eval.visible import visible
 
 NAMES = tuple(one.NAME for one in (scores, differences, tokens, layers, distribution, calibration))
 """What every figure that there may be is called."""

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from neuron_eval.logs.runs import Run
+from neuron_eval.messages import visible
 from neuron_eval.report.figures.series import formats, series
 from neuron_eval.report.figures.style import GREY, Look, looks
-from neuron_eval.visible import visible
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

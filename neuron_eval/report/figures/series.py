@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from neuron_eval.logs.neurons import ADACS, SIMULATION
 from neuron_eval.logs.runs import Run
+from neuron_eval.messages import visible
 from neuron_eval.report.comparing import Compared, scorer_name
 from neuron_eval.report.statistics import Estimate
-from neuron_eval.visible import visible
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from neuron_eval.logs.runs import NeuronResult, Run
+from neuron_eval.messages import visible, visible_lines
 from neuron_eval.report.collecting import Collected
 from neuron_eval.report.comparing import (
     RATING_BY,
@@ -18,7 +19,6 @@ from neuron_eval.report.comparing import (
 from neuron_eval.report.page.heat import heat
 from neuron_eval.report.rated import best_texts, with_ratings
 from neuron_eval.report.raters import RatedNeuron
-from neuron_eval.visible import visible, visible_lines
 
 DIGITS = 4
 """Decimals of a score on the page; tables and CSV hold the full number."""

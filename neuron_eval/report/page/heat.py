@@ -7,9 +7,9 @@ from math import isfinite
 from typing import Any
 
 from neuron_eval.logs.runs import NeuronResult, Predicted
+from neuron_eval.messages import visible
 from neuron_eval.records.heatmap import SHADES, shades
 from neuron_eval.simulation.present import background, counted_or
-from neuron_eval.visible import visible
 
 LEVELS = "0123456789a"
 """One character a level: 0 is nothing, ``a`` the highest of the neuron."""

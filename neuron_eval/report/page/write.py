@@ -9,11 +9,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from neuron_eval.messages import script_json, visible, visible_lines
 from neuron_eval.report.collecting import Collected
 from neuron_eval.report.figures import FigureFile
 from neuron_eval.report.page.data import about_runs, page_data
 from neuron_eval.report.tables.base import MARK, Table
-from neuron_eval.visible import script_json, visible, visible_lines
 
 HERE = Path(__file__).parent
 

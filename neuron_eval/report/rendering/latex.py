@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from neuron_eval.messages import visible
 from neuron_eval.report.tables.base import Cell, Table
-from neuron_eval.visible import visible
 
 _ESCAPES = {
     "\\": r"\textbackslash{}",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from neuron_eval.messages import visible
 from neuron_eval.report.tables.base import MARK, Cell, Table
-from neuron_eval.visible import visible
 
 # What a renderer could take for markup; an interval in brackets, and _ within a word, are none
 _MARKUP = re.compile(r"[\\`*|<~$]|(?<!\w)_|_(?!\w)|&(?=#?\w+;)|\](?=[(\[:])|^[#>+-](?= )")

@@ -10,8 +10,8 @@ import rich.table
 from rich import box
 from rich.text import Text
 
+from neuron_eval.messages import visible
 from neuron_eval.report.tables.base import MARK, Cell, Table
-from neuron_eval.visible import visible
 
 
 def terminal_table(table: Table) -> rich.table.Table:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
-from neuron_eval.visible import visible
+from neuron_eval.messages import visible
 
 LONGEST = 160
 """Characters of a reason that are shown."""

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neuron_eval.messages import listed, message_of
 from neuron_eval.records import RecordError
-from neuron_eval.shown import listed, told
 from neuron_eval.sources.base import SourceError
 from neuron_eval.sources.delphi.layout import Split
 from neuron_eval.sources.delphi.windows import Latent
@@ -160,7 +160,7 @@ def opened(split: Split) -> Iterator[OpenSplit]:
         tensors = safe_open(split.path, framework="numpy")
     except SafetensorError as error:
         raise RecordError(
-            f"{split.path}: cut off or not a safetensors file ({told(error)})"
+            f"{split.path}: cut off or not a safetensors file ({message_of(error)})"
         ) from error
     except OSError as error:
         raise SourceError(f"{split.path}: cannot be read ({error.strerror or error})") from error

@@ -15,7 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from neuron_eval.files.bounded import parse_json, read_whole
-from neuron_eval.shown import shown
+from neuron_eval.messages import shown
 from neuron_eval.sources.base import NeuronKey, SourceError
 
 CONFIG = 2**20

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from neuron_eval.files.bounded import parse_json, read_whole
+from neuron_eval.messages import message_of, shown
 from neuron_eval.records import RecordError
 from neuron_eval.records.tokens import byte_level, sentencepiece
-from neuron_eval.shown import shown, told
 from neuron_eval.sources.base import SourceError
 
 OVERRIDE = "NEURON_EVAL_TOKENIZER"
@@ -58,7 +58,7 @@ class Vocabulary:
         except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as error:
             raise SourceError(
                 f"{path}: not a tokenizer.json that can be used ({type(error).__name__}: "
-                f"{told(error)})"
+                f"{message_of(error)})"
             ) from error
 
     def pieces(self, ids: Iterable[int], at: str) -> list[bytes]:

@@ -19,11 +19,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from neuron_eval.messages import shortened, shown
 from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError, Reference
 from neuron_eval.records.checks import check_id
 from neuron_eval.records.ids import named
 from neuron_eval.records.tokens import clean_record
-from neuron_eval.shown import shortened, shown
 from neuron_eval.sources.base import NeuronKey
 from neuron_eval.sources.foreign import excerpt, foreign_record
 

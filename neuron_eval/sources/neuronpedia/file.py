@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from neuron_eval.files.bounded import TooLong, parse_json, read_whole
+from neuron_eval.messages import shown
 from neuron_eval.records import NeuronRecord, RecordError
 from neuron_eval.records.ids import named
-from neuron_eval.shown import shown
 from neuron_eval.sources.base import NeuronKey, SourceError, Unreadable
 from neuron_eval.sources.neuronpedia.export import object_lines, parse_line
 from neuron_eval.sources.neuronpedia.feature import (

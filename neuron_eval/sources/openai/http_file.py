@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from neuron_eval.files.bounded import FILE
-from neuron_eval.shown import shown
+from neuron_eval.messages import shown
 from neuron_eval.sources.openai.json_fields import parse
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from neuron_eval.files.bounded import parse_json
+from neuron_eval.messages import listed, shown
 from neuron_eval.records import RecordError
-from neuron_eval.shown import listed, shown
 
 
 def parse(content: bytes | str, at: str) -> Any:

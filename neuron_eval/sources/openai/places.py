@@ -6,8 +6,8 @@ import threading
 from collections.abc import Collection
 from pathlib import Path
 
+from neuron_eval.messages import listed
 from neuron_eval.records import RecordError
-from neuron_eval.shown import listed
 from neuron_eval.sources.base import SourceError
 from neuron_eval.sources.looking import HEAD, names
 from neuron_eval.sources.openai.stores import RECORDS, Blob, FolderStore, FsspecStore, Store

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from neuron_eval.messages import replace_surrogates, shown
 from neuron_eval.records import RecordError
-from neuron_eval.shown import shown
 from neuron_eval.sources.fields import number
 from neuron_eval.sources.openai.json_fields import (
     check_neuron,
@@ -17,7 +17,6 @@ from neuron_eval.sources.openai.json_fields import (
     typed_list,
     typed_object,
 )
-from neuron_eval.surrogates import replace_surrogates
 
 CORRELATION = "ev_correlation_score"
 

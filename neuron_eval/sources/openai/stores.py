@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from neuron_eval.files.bounded import TooLong, read_whole
+from neuron_eval.messages import message_of
 from neuron_eval.records import RecordError
-from neuron_eval.shown import told
 from neuron_eval.sources.base import SourceError
 
 Part = Literal["collated-activations", "explanations"]
@@ -192,7 +192,7 @@ class FsspecStore:
         except (ImportError, ValueError) as error:
             protocol = self.address.partition("://")[0]
             raise SourceError(
-                f"{self.address}: cannot be opened ({told(error)}); {protocol}:// may need a "
+                f"{self.address}: cannot be opened ({message_of(error)}); {protocol}:// may need a "
                 "package of its own, for instance s3fs for s3://"
             ) from error
         self._files, self._root = found[0], found[1].rstrip("/")
@@ -244,7 +244,7 @@ def _answering(address: str) -> Iterator[None]:
         yield
     except Exception as error:  # each file system has errors of its own
         raise SourceError(
-            f"{address}: cannot be read ({type(error).__name__}: {told(error)}); look at the "
+            f"{address}: cannot be read ({type(error).__name__}: {message_of(error)}); look at the "
             "address, and at the credentials that its provider wants"
         ) from error
 

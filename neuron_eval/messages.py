@@ -1,11 +1,15 @@
-"""Values in messages: cut short before they are written out, so that no file makes one long.
+"""Text of files, users and models made fit for messages, logs and pages: short, visible, whole.
 
 A value from a file may be a megabyte of text, or a small structure that aliases make a huge one;
-its `repr` alone would then fill the memory, or the screen.
+its `repr` alone would then fill the memory, or the screen. JSON's escapes can spell half a
+character (a lone surrogate), which UTF-8 and so no file can hold.
 """
 
 from __future__ import annotations
 
+import json
+import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from itertools import islice
 
@@ -51,7 +55,7 @@ def listed(names: Iterable[object], quoted: bool = True) -> str:
     return ", ".join(parts + more)
 
 
-def told(error: BaseException) -> str:
+def message_of(error: BaseException) -> str:
     """What an error says, cut."""
     return shortened(str(error), TOLD)
 
@@ -87,3 +91,54 @@ def _some(items: Iterable[tuple[object, ...]], size: int, limit: int, depth: int
         length += len(text)
         if length > limit:
             return
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+REPLACEMENT = "\ufffd"
+"""What stands for a half character: U+FFFD, as decoders write it for bytes that are no text."""
+
+
+def replace_surrogates(text: str) -> str:
+    """The text with each lone surrogate replaced by U+FFFD; of the same length, in characters.
+
+    One of them anywhere in a log stops Inspect's writer, and with it the whole eval.
+    """
+    return text if text.isascii() else _SURROGATE.sub(REPLACEMENT, text)
+
+
+_KEPT = {" ", "\xa0", "\u3000", "\u200c", "\u200d"}
+"""Spaces, and the joiners that some scripts and emoji are spelled with."""
+
+_SIGNS = {"\n": "⏎", "\t": "⇥", "\r": "␍"}
+
+
+def visible(text: str) -> str:
+    """A text with newline, control and bidirectional characters as visible signs.
+
+    Nothing that is left can reorder, hide or break what stands around it, and every text can be
+    written as UTF-8.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_sign(c) for c in text)
+
+
+def visible_lines(text: str) -> str:
+    """The same for a text of several lines, which keeps its newlines."""
+    lines = text.replace("\r\n", "\n").split("\n")
+    return "\n".join(visible(line) for line in lines)
+
+
+def _sign(c: str) -> str:
+    if c in _SIGNS:
+        return _SIGNS[c]
+    if c in _KEPT or unicodedata.category(c)[0] not in "CZ":
+        return c
+    return f"⟨U+{ord(c):04X}⟩"
+
+
+def script_json(data: object) -> str:
+    """JSON that cannot end the script element which it stands in."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
