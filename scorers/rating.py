@@ -14,9 +14,9 @@ from inspect_ai.solver import TaskState
 
 from neuron_eval.parameters import check_text
 from neuron_eval.rating.answers_file import AnswersError, AnswersFile, read_answers
-from neuron_eval.rating.asked import question_in
+from neuron_eval.rating.judging import STORE, Judgement, Turn, answered, from_json, judge
 from neuron_eval.rating.metrics import attention, by_format, by_place
-from neuron_eval.rating.turns import STORE, Judgement, Turn, answered, from_json, judge
+from neuron_eval.rating.question import question_in
 from neuron_eval.usage_error import usage_errors
 
 
@@ -26,7 +26,7 @@ def rating(answers: str | None = None) -> Scorer:
 
     The value is the mean rating of the neuron's explanations. The metadata hold ``ratings`` and
     ``best`` by format: the mean over the orders in which the rater was asked, and the share of
-    the choice, see `neuron_eval.rating.turns.Judgement`. A neuron that was skipped or not
+    the choice, see `neuron_eval.rating.judging.Judgement`. A neuron that was skipped or not
     answered, or of which no answer could be read, is unscored with the reason.
 
     Args:

@@ -154,7 +154,7 @@ def _logs(task: Task, raters: Sequence[str], out: Path) -> list[EvalLog]:
 
 def _questions(log: EvalLog) -> dict[str, Question]:
     """By sample id, as the log holds them, so that the scorer finds the same."""
-    from neuron_eval.rating.asked import question_in
+    from neuron_eval.rating.question import question_in
 
     found = {str(one.id): question_in(one.messages) for one in log.samples or ()}
     return {id_: question for id_, question in found.items() if question is not None}

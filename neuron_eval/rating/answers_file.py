@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from neuron_eval.rating.answer import Answer, AnswerError, Skipped, from_json, shown
-from neuron_eval.rating.asked import question_key
-from neuron_eval.rating.question import Question
+from neuron_eval.rating.question import Question, question_key
 
 
 class AnswersError(ValueError):

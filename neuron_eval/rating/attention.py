@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from statistics import fmean
 
 from neuron_eval.rating.explained import ExplainedNeuron
-from neuron_eval.rating.said import Said
+from neuron_eval.rating.judging import Said
 
 AGAIN = "#2"
 """Follows the id of a neuron that is shown for the second time."""

@@ -13,10 +13,10 @@ from neuron_eval.rating.explained import (
     Explained,
     ExplainedNeuron,
     drawn,
+    from_logs,
     key_of,
     wanted_columns,
 )
-from neuron_eval.rating.explained_logs import from_logs
 from neuron_eval.sources import open_source
 from neuron_eval.sources.base import NeuronKey
 from neuron_eval.sources.choosing import parse_choice

@@ -14,8 +14,7 @@ from inspect_ai.scorer import Metric, SampleScore, Value, metric
 from neuron_eval.intervals import mean_interval
 from neuron_eval.metrics import NAN
 from neuron_eval.rating.attention import consistency
-from neuron_eval.rating.places import places
-from neuron_eval.rating.said import About, Said, mean_said, said_in
+from neuron_eval.rating.judging import About, Said, mean_said, places, said_in
 
 Values = dict[str, str | int | float | bool | None]
 

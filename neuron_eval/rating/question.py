@@ -13,9 +13,13 @@ It is the user message's ``metadata["question"]``; the message's text says the s
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from inspect_ai.model import ChatMessage, ChatMessageUser
 
 from neuron_eval.formats.base import letter
 from neuron_eval.records.scale import LEVELS
@@ -217,3 +221,24 @@ def _mapping(data: object, at: str) -> Mapping[str, Any]:
     if not isinstance(data, Mapping):
         raise QuestionError(f"{at} is a {type(data).__name__}; expected a JSON object")
     return data
+
+
+def question_in(messages: Sequence[ChatMessage]) -> Question | None:
+    """The question of the last user message; None if it carries none.
+
+    Raises:
+        QuestionError: What it carries is no question.
+    """
+    last = next((m for m in reversed(messages) if isinstance(m, ChatMessageUser)), None)
+    data = (last.metadata or {}).get(KEY) if last else None
+    return None if data is None else from_json(data)
+
+
+def question_key(question: Question) -> str:
+    """A digest of everything that the rater sees: another order or wording is another question."""
+    return digest(json.dumps(question.to_json(), sort_keys=True))
+
+
+def digest(text: str) -> str:
+    """SHA-256 in hexadecimal."""
+    return hashlib.sha256(text.encode()).hexdigest()

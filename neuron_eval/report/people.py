@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from neuron_eval.rating.said import mean_said
+from neuron_eval.rating.judging import mean_said
 from neuron_eval.report.raters import RatedNeuron, Rater
 
 K = TypeVar("K", bound=Hashable)

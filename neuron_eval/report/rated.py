@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from neuron_eval.logs.runs import NeuronResult, Run
-from neuron_eval.rating.said import Said
+from neuron_eval.rating.judging import Said
 from neuron_eval.report.agreeing import Value
 from neuron_eval.report.raters import RatedNeuron, Rater
 

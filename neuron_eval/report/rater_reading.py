@@ -12,9 +12,7 @@ from neuron_eval.logs.choosing import choose
 from neuron_eval.logs.files import RATED, RATING, short, wrong
 from neuron_eval.logs.samples import Samples
 from neuron_eval.rating.asking import is_person
-from neuron_eval.rating.places import places
-from neuron_eval.rating.said import About, Said, mean_said, said_in
-from neuron_eval.rating.turns import Planted
+from neuron_eval.rating.judging import About, Planted, Said, mean_said, places, said_in
 from neuron_eval.report.rater_identity import rater_identity
 from neuron_eval.report.raters import RatedNeuron, Rater
 

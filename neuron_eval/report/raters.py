@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from neuron_eval.rating.asking import is_person
-from neuron_eval.rating.places import Place
-from neuron_eval.rating.said import Said
-from neuron_eval.rating.turns import Planted
+from neuron_eval.rating.judging import Place, Planted, Said
 
 
 @dataclass(frozen=True, slots=True)

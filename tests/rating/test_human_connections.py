@@ -6,7 +6,7 @@ from contextlib import ExitStack, suppress
 import httpx
 import pytest
 
-from neuron_eval.rating.human import connections
+from neuron_eval.rating.human import serving as connections
 from neuron_eval.rating.human.serving import Serving
 
 SOON = 0.4

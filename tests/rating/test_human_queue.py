@@ -11,13 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neuron_eval.rating.answer import Answer, AnswerError
-from neuron_eval.rating.asked import question_key
 from neuron_eval.rating.human.desk import Desk
-from neuron_eval.rating.human.order import own_order
 from neuron_eval.rating.human.page import shown_question
-from neuron_eval.rating.human.queue import Queue, QueueError, Reply
+from neuron_eval.rating.human.queue import Queue, QueueError, Reply, own_order
 from neuron_eval.rating.human.store import AnswerFile
-from neuron_eval.rating.question import from_json
+from neuron_eval.rating.question import from_json, question_key
 
 RATED = {"ratings": {"A": 4, "B": 1, "C": 5}, "best": "C", "comment": "é"}
 OTHER = {"ratings": {"A": 1, "B": 1, "C": 2}, "best": "A", "comment": ""}

@@ -13,14 +13,12 @@ from neuron_eval.prompts.wording import PackError
 from neuron_eval.rating.asking import answer_schema
 from neuron_eval.rating.attention import consistency, from_another, shown_twice
 from neuron_eval.rating.build import Candidate, candidates, in_order, question
-from neuron_eval.rating.explained import ExplainedNeuron
-from neuron_eval.rating.explained_logs import _names
+from neuron_eval.rating.explained import ExplainedNeuron, _names
+from neuron_eval.rating.judging import Said, Turn, judge
+from neuron_eval.rating.judging import from_json as turn_from_json
 from neuron_eval.rating.metrics import attention, by_format, by_place
 from neuron_eval.rating.prompt import asks_again, fill, in_words, messages, rating_wording
 from neuron_eval.rating.question import from_json
-from neuron_eval.rating.said import Said
-from neuron_eval.rating.turns import Turn, judge
-from neuron_eval.rating.turns import from_json as turn_from_json
 from neuron_eval.records.splits import deal
 from neuron_eval.testing import make_neuron
 

@@ -11,9 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up_runs import FORMATS, five_formats, neuron, run, simulation
 
-from neuron_eval.rating.places import places
-from neuron_eval.rating.said import Said
-from neuron_eval.rating.turns import Planted
+from neuron_eval.rating.judging import Planted, Said, places
 from neuron_eval.report.agreeing import clustered, krippendorff
 from neuron_eval.report.collecting import Collected
 from neuron_eval.report.page.data import page_data

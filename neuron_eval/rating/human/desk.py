@@ -15,11 +15,9 @@ from threading import Lock, RLock
 from typing import Any
 
 from neuron_eval.rating.answer import from_json
-from neuron_eval.rating.asked import question_key
-from neuron_eval.rating.human.events import replay
 from neuron_eval.rating.human.queue import Progress, Queue, Reply
-from neuron_eval.rating.human.store import AnswerFile
-from neuron_eval.rating.question import Question
+from neuron_eval.rating.human.store import AnswerFile, replay
+from neuron_eval.rating.question import Question, question_key
 
 LOOK_SECONDS = 1.0
 """How often the file is looked at for what another process has written."""

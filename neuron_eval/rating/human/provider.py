@@ -18,14 +18,13 @@ from inspect_ai.model import (
 from inspect_ai.tool import ToolChoice, ToolInfo
 
 from neuron_eval.parameters import check_flag, check_number, check_text
-from neuron_eval.rating.asked import question_in, question_key
 from neuron_eval.rating.human.desk import Desk
 from neuron_eval.rating.human.opening import open_once
 from neuron_eval.rating.human.queue import Reply
 from neuron_eval.rating.human.reused import Reused
 from neuron_eval.rating.human.serving import Seat, shared_seat
 from neuron_eval.rating.human.telling import tell
-from neuron_eval.rating.question import Question, QuestionError
+from neuron_eval.rating.question import Question, QuestionError, question_in, question_key
 from neuron_eval.usage_error import UsageError, usage_errors
 
 LOOPBACK = "127.0.0.1"

@@ -9,11 +9,10 @@ from html import escape
 from typing import Any
 
 from neuron_eval.messages import script_json
-from neuron_eval.rating.asked import digest, question_key
 from neuron_eval.rating.asking import PERSON
-from neuron_eval.rating.human.order import own_order
 from neuron_eval.rating.human.page import filled, joined, own_policy, read, shown_question
-from neuron_eval.rating.question import Question
+from neuron_eval.rating.human.queue import own_order
+from neuron_eval.rating.question import Question, digest, question_key
 
 SCRIPTS = (
     *("dom.js", "sound.js", "static.js", "file.js"),

@@ -134,3 +134,84 @@ def _planted(
     rating = means[planted]
     lowest = rating == min(means.values()) < max(means.values())
     return Planted(rating, lowest, credit[planted])
+
+
+About = Mapping[str, Any]
+"""A score's metadata, see `neuron_eval.scorers.rating`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Ratings and choice, of one time that a neuron was shown or the mean of several."""
+
+    ratings: Mapping[str, float]
+    """By column, on the scale from 1 to 5."""
+
+    best: Mapping[str, float]
+    """By column, its share of the choice as the best, in [0, 1]; columns that say the same are
+    credited alike."""
+
+
+def said_in(about: About | None) -> Said | None:
+    """What a score's metadata say; None if the neuron was not rated."""
+    if not about or not about.get("ratings"):
+        return None
+    return Said(dict(about["ratings"]), dict(about["best"]))
+
+
+def mean_said(said: Sequence[Said]) -> Said | None:
+    """The mean over epochs, logs or people; None of nothing.
+
+    Args:
+        said: All of the same columns.
+    """
+    if not said:
+        return None
+    columns = said[0].ratings
+    return Said(
+        {column: fmean(one.ratings[column] for one in said) for column in columns},
+        {column: fmean(one.best[column] for one in said) for column in columns},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One of the places in which explanations were shown; without a bias both numbers are near 0.
+
+    Both are relative to the question, because questions with many different explanations have
+    places that others have not.
+    """
+
+    number: int
+    """From 1."""
+
+    rating: float
+    """Mean over questions: the rating of what stood there, minus the question's mean rating."""
+
+    chosen: float
+    """Mean over questions: whether it was chosen (0 or 1), minus the share that chance gives it."""
+
+    questions: int
+    """How many questions had that place."""
+
+
+def places(scores: Sequence[Mapping[str, Any]]) -> list[Place]:
+    """What stood first, second, …, over all neurons that were asked about in several orders.
+
+    Args:
+        scores: Metadata of scores, see `neuron_eval.scorers.rating`.
+    """
+    turns = [
+        turn
+        for about in scores
+        if about["orders"] > 1
+        for turn in about["places"]
+        if len(turn["ratings"]) > 1  # where all say the same there is no place to prefer
+    ]
+    found = []
+    for number in range(1, 1 + max((len(turn["ratings"]) for turn in turns), default=0)):
+        there = [turn for turn in turns if len(turn["ratings"]) >= number]
+        rating = fmean(turn["ratings"][number - 1] - fmean(turn["ratings"]) for turn in there)
+        chosen = fmean((turn["best"] == number) - 1 / len(turn["ratings"]) for turn in there)
+        found.append(Place(number, rating, chosen, len(there)))
+    return found
