@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
-from statistics import fmean
+from collections.abc import Sequence
 
 from neuron_eval.rating.explained import ExplainedNeuron
-from neuron_eval.rating.judging import Said
 
 AGAIN = "#2"
 """Follows the id of a neuron that is shown for the second time."""
@@ -54,24 +52,3 @@ def from_another(
     if not found:
         raise ValueError(f"planted=true: no neuron but {neuron.id} has an explanation of its own")
     return random.Random(f"{seed}\nplanted\n{neuron.id}").choice(found)
-
-
-def consistency(pairs: Iterable[tuple[Said, Said]]) -> tuple[float, float] | None:
-    """How much a rater agrees with itself.
-
-    Args:
-        pairs: What it said of a neuron the first and the second time.
-
-    Returns:
-        The mean absolute difference of the two ratings of an explanation, and the share of
-        neurons with the same best explanation; None if there are no pairs.
-    """
-    found = list(pairs)
-    if not found:
-        return None
-    differences = [
-        abs(first.ratings[column] - second.ratings[column])
-        for first, second in found
-        for column in first.ratings
-    ]
-    return fmean(differences), fmean(first.best == second.best for first, second in found)

@@ -1,10 +1,10 @@
-"""What one rater said of one neuron: one turn an order, and what follows for each column."""
+"""What a rater thinks of a neuron's explanations: one turn an order, and what follows of them."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
 
@@ -13,7 +13,10 @@ from neuron_eval.rating.build import Candidate
 from neuron_eval.rating.question import Question
 
 STORE = "rating"
-"""Where a sample's store holds what its rater said."""
+"""Where a sample's store holds the turns."""
+
+About = Mapping[str, Any]
+"""A score's metadata, see `neuron_eval.scorers.rating`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,6 @@ class Turn:
     """The place of the best, from 0; -1 if there is no answer."""
 
     comment: str = ""
-    """What else the rater said."""
 
     skipped: str = ""
     """Why the rater skipped the question; empty if it did not."""
@@ -38,31 +40,19 @@ class Turn:
     problem: str = ""
     """Why the answer could not be used; empty if it could."""
 
+    @property
+    def open(self) -> bool:
+        """Whether nobody has been asked yet."""
+        return not (self.ratings or self.skipped or self.problem)
+
     def to_json(self) -> dict[str, Any]:
-        """For a sample's store."""
-        return {
-            "order": [
-                {"explanation": one.explanation, "columns": list(one.columns)} for one in self.order
-            ],
-            "ratings": list(self.ratings),
-            "best": self.best,
-            "comment": self.comment,
-            "skipped": self.skipped,
-            "problem": self.problem,
-        }
+        return asdict(self)
 
 
 def from_json(data: Mapping[str, Any]) -> Turn:
     """What `Turn.to_json` wrote."""
     order = (Candidate(one["explanation"], tuple(one["columns"])) for one in data["order"])
-    return Turn(
-        tuple(order),
-        tuple(data["ratings"]),
-        data["best"],
-        data["comment"],
-        data["skipped"],
-        data["problem"],
-    )
+    return Turn(**{**data, "order": tuple(order), "ratings": tuple(data["ratings"])})
 
 
 def answered(order: Sequence[Candidate], question: Question, answer: Answer | Skipped) -> Turn:
@@ -72,7 +62,7 @@ def answered(order: Sequence[Candidate], question: Question, answer: Answer | Sk
     letters = question.letters
     return Turn(
         order=tuple(order),
-        ratings=tuple(answer.ratings[one] for one in letters),
+        ratings=tuple(answer.ratings[letter] for letter in letters),
         best=letters.index(answer.best),
         comment=answer.comment,
     )
@@ -83,27 +73,27 @@ class Planted:
     """What became of the explanation of another neuron."""
 
     rating: float
-    """Its rating, mean over the orders."""
+    """The mean over the orders."""
 
     lowest: bool
     """Whether nothing was rated lower, and something higher."""
 
     chosen: float
-    """Its share of the choice."""
+    """Its share of the choice, in [0, 1]."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a rater thinks of a neuron's explanations, over all orders that were answered."""
+    """What a rater thinks of a neuron's explanations, over its orders, or epochs, logs, people."""
 
     ratings: Mapping[str, float]
-    """By column, the mean rating."""
+    """By column, the mean rating, on the scale from 1 to 5."""
 
     best: Mapping[str, float]
     """By column, 1 for the one chosen most often and 0 for the others; where K explanations were
     chosen equally often, 1/K each. Columns that say the same are credited alike."""
 
-    planted: Planted | None
+    planted: Planted | None = None
     """The planted explanation, if there was one."""
 
 
@@ -114,76 +104,70 @@ def judge(turns: Sequence[Turn]) -> Judgement | None:
         return None
     given: dict[Candidate, list[int]] = {}
     for turn in rated:
-        for one, rating in zip(turn.order, turn.ratings, strict=True):
-            given.setdefault(one, []).append(rating)
-    means = {one: fmean(ratings) for one, ratings in given.items()}
+        for candidate, rating in zip(turn.order, turn.ratings, strict=True):
+            given.setdefault(candidate, []).append(rating)
+    means = {candidate: fmean(ratings) for candidate, ratings in given.items()}
     chosen = Counter(turn.order[turn.best] for turn in rated)
-    winners = [one for one, count in chosen.items() if count == max(chosen.values())]
-    credit = {one: 1 / len(winners) if one in winners else 0.0 for one in means}
-    planted = next((one for one in means if not one.columns), None)
+    winners = [candidate for candidate, count in chosen.items() if count == max(chosen.values())]
+    credit = {c: 1 / len(winners) if c in winners else 0.0 for c in means}
+    planted = None
+    for candidate, mean in means.items():
+        if not candidate.columns:
+            lowest = mean == min(means.values()) < max(means.values())
+            planted = Planted(mean, lowest, credit[candidate])
     return Judgement(
-        ratings={column: mean for one, mean in means.items() for column in one.columns},
-        best={column: share for one, share in credit.items() for column in one.columns},
-        planted=None if planted is None else _planted(planted, means, credit),
+        ratings={column: mean for c, mean in means.items() for column in c.columns},
+        best={column: share for c, share in credit.items() for column in c.columns},
+        planted=planted,
     )
 
 
-def _planted(
-    planted: Candidate, means: Mapping[Candidate, float], credit: Mapping[Candidate, float]
-) -> Planted:
-    rating = means[planted]
-    lowest = rating == min(means.values()) < max(means.values())
-    return Planted(rating, lowest, credit[planted])
-
-
-About = Mapping[str, Any]
-"""A score's metadata, see `neuron_eval.scorers.rating`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """Ratings and choice, of one time that a neuron was shown or the mean of several."""
-
-    ratings: Mapping[str, float]
-    """By column, on the scale from 1 to 5."""
-
-    best: Mapping[str, float]
-    """By column, its share of the choice as the best, in [0, 1]; columns that say the same are
-    credited alike."""
-
-
-def said_in(about: About | None) -> Said | None:
-    """What a score's metadata say; None if the neuron was not rated."""
+def judgement_in(about: About | None) -> Judgement | None:
+    """Ratings and choice as a score's metadata hold them; None if the neuron was not rated."""
     if not about or not about.get("ratings"):
         return None
-    return Said(dict(about["ratings"]), dict(about["best"]))
+    return Judgement(dict(about["ratings"]), dict(about["best"]))
 
 
-def mean_said(said: Sequence[Said]) -> Said | None:
-    """The mean over epochs, logs or people; None of nothing.
-
-    Args:
-        said: All of the same columns.
-    """
-    if not said:
+def mean_judgement(judgements: Sequence[Judgement]) -> Judgement | None:
+    """The mean of several judgements of the same columns; None of nothing."""
+    if not judgements:
         return None
-    columns = said[0].ratings
-    return Said(
-        {column: fmean(one.ratings[column] for one in said) for column in columns},
-        {column: fmean(one.best[column] for one in said) for column in columns},
+    columns = judgements[0].ratings
+    return Judgement(
+        {column: fmean(one.ratings[column] for one in judgements) for column in columns},
+        {column: fmean(one.best[column] for one in judgements) for column in columns},
     )
 
 
+def consistency(pairs: Iterable[tuple[Judgement, Judgement]]) -> tuple[float, float] | None:
+    """How much a rater agrees with itself on neurons that it saw twice.
+
+    Returns:
+        The mean absolute difference of the two ratings of an explanation, and the share of
+        neurons with the same best explanation; None if there are no pairs.
+    """
+    twice = list(pairs)
+    if not twice:
+        return None
+    differences = [
+        abs(first.ratings[column] - second.ratings[column])
+        for first, second in twice
+        for column in first.ratings
+    ]
+    return fmean(differences), fmean(first.best == second.best for first, second in twice)
+
+
 @dataclass(frozen=True, slots=True)
-class Place:
-    """One of the places in which explanations were shown; without a bias both numbers are near 0.
+class PlaceBias:
+    """What it brings to be shown in a place; without a bias both numbers are near 0.
 
     Both are relative to the question, because questions with many different explanations have
     places that others have not.
     """
 
     number: int
-    """From 1."""
+    """Which place, from 1."""
 
     rating: float
     """Mean over questions: the rating of what stood there, minus the question's mean rating."""
@@ -195,12 +179,8 @@ class Place:
     """How many questions had that place."""
 
 
-def places(scores: Sequence[Mapping[str, Any]]) -> list[Place]:
-    """What stood first, second, …, over all neurons that were asked about in several orders.
-
-    Args:
-        scores: Metadata of scores, see `neuron_eval.scorers.rating`.
-    """
+def places(scores: Sequence[About]) -> list[PlaceBias]:
+    """What stood first, second, …, over all neurons that were asked about in several orders."""
     turns = [
         turn
         for about in scores
@@ -208,10 +188,10 @@ def places(scores: Sequence[Mapping[str, Any]]) -> list[Place]:
         for turn in about["places"]
         if len(turn["ratings"]) > 1  # where all say the same there is no place to prefer
     ]
-    found = []
+    biases = []
     for number in range(1, 1 + max((len(turn["ratings"]) for turn in turns), default=0)):
         there = [turn for turn in turns if len(turn["ratings"]) >= number]
         rating = fmean(turn["ratings"][number - 1] - fmean(turn["ratings"]) for turn in there)
         chosen = fmean((turn["best"] == number) - 1 / len(turn["ratings"]) for turn in there)
-        found.append(Place(number, rating, chosen, len(there)))
-    return found
+        biases.append(PlaceBias(number, rating, chosen, len(there)))
+    return biases

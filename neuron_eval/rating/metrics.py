@@ -13,8 +13,14 @@ from inspect_ai.scorer import Metric, SampleScore, Value, metric
 
 from neuron_eval.intervals import mean_interval
 from neuron_eval.metrics import NAN
-from neuron_eval.rating.attention import consistency
-from neuron_eval.rating.judging import About, Said, mean_said, places, said_in
+from neuron_eval.rating.judging import (
+    About,
+    Judgement,
+    consistency,
+    judgement_in,
+    mean_judgement,
+    places,
+)
 
 Values = dict[str, str | int | float | bool | None]
 
@@ -90,16 +96,16 @@ def attention() -> Metric:
 def _rated(scores: Sequence[SampleScore]) -> list[tuple[str, About]]:
     """Sample and metadata of every epoch that was rated."""
     found = [(str(one.sample_id), one.score.metadata or {}) for one in scores]
-    return [(id_, about) for id_, about in found if said_in(about)]
+    return [(id_, about) for id_, about in found if judgement_in(about)]
 
 
 def _by_neuron(
     scores: Sequence[SampleScore], neuron: Callable[[About, str], str | None]
-) -> dict[str, Said]:
+) -> dict[str, Judgement]:
     """By what `neuron` makes of metadata and sample, the mean of the epochs; None is left out."""
-    found: dict[str, list[Said]] = {}
+    found: dict[str, list[Judgement]] = {}
     for id_, about in _rated(scores):
-        key, said = neuron(about, id_), said_in(about)
+        key, said = neuron(about, id_), judgement_in(about)
         if key and said:
             found.setdefault(key, []).append(said)
-    return {key: mean for key, said in found.items() if (mean := mean_said(said))}
+    return {key: mean for key, said in found.items() if (mean := mean_judgement(said))}

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from neuron_eval.rating.judging import mean_said
+from neuron_eval.rating.judging import mean_judgement
 from neuron_eval.report.raters import RatedNeuron, Rater
 
 K = TypeVar("K", bound=Hashable)
@@ -87,7 +87,7 @@ def _together(raters: Sequence[Rater], name: str) -> Rater:
 
 
 def _mean(shown: Sequence[RatedNeuron]) -> RatedNeuron:
-    said = mean_said([one.said for one in shown if one.said is not None])
+    said = mean_judgement([one.said for one in shown if one.said is not None])
     return RatedNeuron(shown[0].id, shown[0].explanations, said)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from neuron_eval.logs.runs import NeuronResult, Run
-from neuron_eval.rating.judging import Said
+from neuron_eval.rating.judging import Judgement
 from neuron_eval.report.agreeing import Value
 from neuron_eval.report.raters import RatedNeuron, Rater
 
@@ -90,7 +90,7 @@ def scores_of_texts(runs: Sequence[Run]) -> list[Run]:
     ]
 
 
-def _choice(said: Said) -> str:
+def _choice(said: Judgement) -> str:
     most = max(said.best.values())
     chosen = [column for column, share in said.best.items() if most and share == most]
     return ", ".join(sorted(chosen)) or "planted"

@@ -12,7 +12,14 @@ from neuron_eval.logs.choosing import choose
 from neuron_eval.logs.files import RATED, RATING, short, wrong
 from neuron_eval.logs.samples import Samples
 from neuron_eval.rating.asking import is_person
-from neuron_eval.rating.judging import About, Planted, Said, mean_said, places, said_in
+from neuron_eval.rating.judging import (
+    About,
+    Judgement,
+    Planted,
+    judgement_in,
+    mean_judgement,
+    places,
+)
 from neuron_eval.report.rater_identity import rater_identity
 from neuron_eval.report.raters import RatedNeuron, Rater
 
@@ -62,14 +69,14 @@ def _read(header: EvalLog) -> Asked:
 def _read_rater(header: EvalLog) -> Asked:
     about = header.eval.metadata or {}
     neurons: dict[str, RatedNeuron] = {}
-    again: dict[str, Said | None] = {}
+    again: dict[str, Judgement | None] = {}
     rated: list[About] = []
     samples = Samples(header.location)
     columns = _columns(about)
     for epochs in samples.by_neuron():
         try:
-            said = [one for one in map(_about, epochs) if said_in(one)]
-            for one in map(said_in, said):
+            said = [one for one in map(_about, epochs) if judgement_in(one)]
+            for one in map(judgement_in, said):
                 _check(one, columns)
             mean, neuron = _mean(said), _neuron(epochs, said)
             places(said)
@@ -104,7 +111,7 @@ def _columns(about: About) -> tuple[str, ...]:
     return tuple(columns)
 
 
-def _check(said: Said | None, columns: Sequence[str]) -> None:
+def _check(said: Judgement | None, columns: Sequence[str]) -> None:
     if said is not None and not set(said.ratings) == set(said.best) == set(columns):
         raise ValueError(f"it rates {', '.join(said.ratings)}, and not {', '.join(columns)}")
 
@@ -124,8 +131,8 @@ def _neuron(samples: Sequence[EvalSample], said: Sequence[About]) -> RatedNeuron
     )
 
 
-def _mean(said: Sequence[About]) -> Said | None:
-    return mean_said([one for about in said if (one := said_in(about))])
+def _mean(said: Sequence[About]) -> Judgement | None:
+    return mean_judgement([one for about in said if (one := judgement_in(about))])
 
 
 def _about(sample: EvalSample) -> About:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from neuron_eval.rating.asking import is_person
-from neuron_eval.rating.judging import Place, Planted, Said
+from neuron_eval.rating.judging import Judgement, PlaceBias, Planted
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +19,10 @@ class RatedNeuron:
     explanations: Mapping[str, str]
     """By column, without white space around them."""
 
-    said: Said | None
+    said: Judgement | None
     """The means over orders and epochs; None if it was not rated."""
 
-    again: Said | None = None
+    again: Judgement | None = None
     """What was said when it was shown for the second time, if it was."""
 
     planted: tuple[Planted, ...] = ()
@@ -64,7 +64,7 @@ class Rater:
     neurons: tuple[RatedNeuron, ...]
     """Each once; more than once where explanations differ, if several logs are put together."""
 
-    places: tuple[Place, ...] = field(default=())
+    places: tuple[PlaceBias, ...] = field(default=())
     """Where there were several orders, what each place got."""
 
     @property
@@ -73,6 +73,6 @@ class Rater:
         return is_person(self.name)
 
     @property
-    def said(self) -> list[Said]:
+    def said(self) -> list[Judgement]:
         """What was said of the neurons that were rated."""
         return [one.said for one in self.neurons if one.said is not None]

@@ -11,10 +11,10 @@ from inspect_ai.scorer import SampleScore, Score
 from neuron_eval.prompts.pack import default_pack, load_pack
 from neuron_eval.prompts.wording import PackError
 from neuron_eval.rating.asking import answer_schema
-from neuron_eval.rating.attention import consistency, from_another, shown_twice
+from neuron_eval.rating.attention import from_another, shown_twice
 from neuron_eval.rating.build import Candidate, candidates, in_order, question
 from neuron_eval.rating.explained import ExplainedNeuron, _names
-from neuron_eval.rating.judging import Said, Turn, judge
+from neuron_eval.rating.judging import Judgement, Turn, consistency, judge
 from neuron_eval.rating.judging import from_json as turn_from_json
 from neuron_eval.rating.metrics import attention, by_format, by_place
 from neuron_eval.rating.prompt import asks_again, fill, in_words, messages, rating_wording
@@ -160,8 +160,8 @@ def test_neurons_shown_twice_are_drawn_by_the_seed():
 
 
 def test_consistency_is_the_mean_difference_and_the_share_of_equal_choices():
-    first = Said({"a": 5, "b": 1}, {"a": 1, "b": 0})
-    changed = Said({"a": 3, "b": 1}, {"a": 0, "b": 1})
+    first = Judgement({"a": 5, "b": 1}, {"a": 1, "b": 0})
+    changed = Judgement({"a": 3, "b": 1}, {"a": 0, "b": 1})
     assert consistency([(first, first), (first, changed)]) == (0.5, 0.5)
     assert consistency([]) is None
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up_runs import FORMATS, five_formats, neuron, run, simulation
 
-from neuron_eval.rating.judging import Planted, Said, places
+from neuron_eval.rating.judging import Judgement, Planted, places
 from neuron_eval.report.agreeing import clustered, krippendorff
 from neuron_eval.report.collecting import Collected
 from neuron_eval.report.page.data import page_data
@@ -33,7 +33,7 @@ COLUMNS = ("original", "summary")
 def said(*ratings, best=None, columns=COLUMNS):
     """Ratings by column; the best is the highest, the first of equals, unless named."""
     chosen = columns[ratings.index(max(ratings))] if best is None else best
-    return Said(
+    return Judgement(
         dict(zip(columns, map(float, ratings), strict=True)),
         {column: float(column == chosen) for column in columns},
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import fmean, median
 
-from neuron_eval.rating.attention import consistency
+from neuron_eval.rating.judging import consistency
 from neuron_eval.report.comparing import rater_label
 from neuron_eval.report.raters import Rater
 from neuron_eval.report.tables.base import Cell, Column, Table, number, share, whole, words
