@@ -10,6 +10,7 @@ from pathlib import PurePath
 
 from inspect_ai.dataset import MemoryDataset, Sample
 
+from neuron_eval.messages import InputError
 from neuron_eval.parameters import check_choice, check_number
 from neuron_eval.records import NeuronRecord, Reference, TooFewExcerptsError
 from neuron_eval.records.splits import DealtNeuron, deal, to_text
@@ -141,7 +142,7 @@ def neuron_set(
                 ) from error
             skipped.append(why)
     if not found:
-        raise ValueError(
+        raise InputError(
             f"neurons={choice.neurons}: no neuron is left, {len(skipped)} were skipped and "
             f"{len(missing)} are missing{''.join(f'; {why}' for why in (skipped + missing)[:1])}"
         )

@@ -27,6 +27,10 @@ _DIGITS = 400
 """Whole numbers of more bits than four times this are described, not written out."""
 
 
+class InputError(ValueError):
+    """What a user can mend: a parameter, or a file that it names; the message says how."""
+
+
 def shown(value: object, limit: int = LIMIT) -> str:
     """The value as `repr` writes it, cut.
 

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 
-from neuron_eval.messages import replace_surrogates, shown
+from neuron_eval.messages import InputError, replace_surrogates, shown
 
 
 def check_choice(name: str, value: object, allowed: Sequence[str]) -> str:
@@ -16,7 +16,7 @@ def check_choice(name: str, value: object, allowed: Sequence[str]) -> str:
         ValueError: Names the parameter, the value and what is allowed.
     """
     if not isinstance(value, str) or value not in allowed:
-        raise ValueError(f"{name}={shown(value)}: allowed are {', '.join(allowed)}")
+        raise InputError(f"{name}={shown(value)}: allowed are {', '.join(allowed)}")
     return value
 
 
@@ -27,7 +27,7 @@ def check_number(name: str, value: object, least: int) -> None:
         ValueError: Names the parameter and the value.
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{name}={shown(value)}: expected a whole number of at least {least}")
+        raise InputError(f"{name}={shown(value)}: expected a whole number of at least {least}")
 
 
 def check_text(name: str, value: object) -> None:
@@ -37,10 +37,10 @@ def check_text(name: str, value: object) -> None:
         ValueError: Names the parameter and the value.
     """
     if not isinstance(value, str):
-        raise ValueError(f"{name}={shown(value)}: expected one name or file")
+        raise InputError(f"{name}={shown(value)}: expected one name or file")
     if replace_surrogates(value) != value:
         # It goes into the log, which could not be written.
-        raise ValueError(f"{name}={shown(value)}: holds bytes that are not UTF-8; rename the file")
+        raise InputError(f"{name}={shown(value)}: holds bytes that are not UTF-8; rename the file")
 
 
 def check_real(name: str, value: object, example: str) -> float:
@@ -55,7 +55,7 @@ def check_real(name: str, value: object, example: str) -> float:
         ValueError: Names the parameter and the value.
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not _finite(value):
-        raise ValueError(f"{name}={shown(value)}: expected a number such as {example}")
+        raise InputError(f"{name}={shown(value)}: expected a number such as {example}")
     return float(value)
 
 
@@ -75,7 +75,7 @@ def check_writable(**parameters: object) -> None:
     for name, value in parameters.items():
         text = json.dumps(value, ensure_ascii=False, default=str)
         if text != replace_surrogates(text):
-            raise ValueError(f"{name}={shown(value)}: expected text that can be written as UTF-8")
+            raise InputError(f"{name}={shown(value)}: expected text that can be written as UTF-8")
 
 
 def check_flag(name: str, value: object) -> None:
@@ -85,7 +85,7 @@ def check_flag(name: str, value: object) -> None:
         ValueError: Names the parameter and the value.
     """
     if not isinstance(value, bool):
-        raise ValueError(f"{name}={shown(value)}: allowed are true, false")
+        raise InputError(f"{name}={shown(value)}: allowed are true, false")
 
 
 def check_excerpts_per_call(value: object) -> None:

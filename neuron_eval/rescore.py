@@ -16,6 +16,7 @@ from inspect_ai.solver import TaskState
 from inspect_ai.viewer import TaskSamplesColumn, TaskSamplesView
 
 from neuron_eval.logs.files import wrong
+from neuron_eval.messages import InputError
 from neuron_eval.metrics import interval
 from neuron_eval.records.splits import from_metadata
 from neuron_eval.scorers.simulation_correlation import simulation_correlation
@@ -24,7 +25,7 @@ from neuron_eval.simulation.measure import CALIBRATION
 from neuron_eval.viewer import score_scale
 
 
-class CannotScoreError(ValueError):
+class CannotScoreError(InputError):
     """A log that cannot be scored again; the message says why."""
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from inspect_ai._util.error import PrerequisiteError  # Inspect exports it nowhere else
 from rich.emoji import Emoji
 from rich.markup import escape
 
+from neuron_eval.inspect_private import PrerequisiteError
+from neuron_eval.messages import InputError
 
-class UsageError(PrerequisiteError, ValueError):
+
+class UsageError(PrerequisiteError, InputError):
     """What the user typed, or a file that it names, cannot be used."""
 
     def __init__(self, message: str) -> None:
@@ -28,14 +30,14 @@ def usage_errors() -> Iterator[None]:
     """Turn what goes wrong with parameters and files into a `UsageError`.
 
     Raises:
-        UsageError: In place of a ValueError or an OSError, with its message.
+        UsageError: In place of an InputError or an OSError, with its message.
     """
     try:
         yield
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         raise UsageError(f"{where}{error.strerror or error}") from error
-    except ValueError as error:
+    except InputError as error:
         raise UsageError(str(error)) from error
 
 

@@ -15,6 +15,7 @@ from neuron_eval.given.origin import Origin, find_origin
 from neuron_eval.given.rows import named
 from neuron_eval.given.solver import given
 from neuron_eval.given.table import ExplanationTable
+from neuron_eval.messages import InputError
 from neuron_eval.parameters import check_text, check_writable
 from neuron_eval.records import Reference
 from neuron_eval.scorers.adacs import adacs
@@ -179,11 +180,11 @@ def _on_rows(
 ) -> Task:
     """Without activations: every row of the file, compared with its reference."""
     if origin.table is None:
-        raise ValueError(f"explanations={explanations}: is what neurons hold; name neurons too")
+        raise InputError(f"explanations={explanations}: is what neurons hold; name neurons too")
     if references is None and origin.table.answers:
         references = explanations
     if references is None:
-        raise ValueError(
+        raise InputError(
             "nothing to score the explanations by: name references (a file with layer, neuron, "
             "explanation) or neurons (a source with activations), or both"
         )

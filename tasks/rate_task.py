@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from inspect_ai import Task
-from inspect_ai._util.error import PrerequisiteError  # Inspect exports it nowhere else
 from inspect_ai.dataset import MemoryDataset, Sample
 from inspect_ai.model import GenerateConfig, get_model
 
 from neuron_eval.dataset import describe
+from neuron_eval.inspect_private import PrerequisiteError
 from neuron_eval.parameters import check_choice, check_flag, check_number, check_writable
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.rating.asking import is_person

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from neuron_eval.messages import InputError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -29,7 +31,7 @@ def check_released(path: str) -> None:
 
     try:
         tally = check_files(explanation_files(path))
-    except ValueError as error:
+    except InputError as error:
         raise click.ClickException(str(error)) from error
     _print(tally, Console())
     if not tally.sound:

@@ -12,6 +12,7 @@ import click
 
 from neuron_eval.compare.configuration import Listed, load_config, shipped
 from neuron_eval.files.alone import alone_in
+from neuron_eval.messages import InputError
 from neuron_eval.simulation.measure import CALIBRATION
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def _usage() -> Iterator[None]:
     try:
         with usage_errors():
             yield
-    except ValueError as error:
+    except InputError as error:
         raise click.ClickException(str(error)) from error
 
 
@@ -181,10 +182,10 @@ def _run(
     Raises:
         click.ClickException: A model or the folder cannot be used.
     """
-    from inspect_ai._util.error import PrerequisiteError  # Inspect exports it nowhere else
     from rich.text import Text
 
     from neuron_eval.compare.running import FOREIGN, run, unfinished, whole
+    from neuron_eval.inspect_private import PrerequisiteError
 
     again = f"What is finished is in {log_dir}; the same command goes on from there."
     try:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from neuron_eval.files.alone import alone_at
+from neuron_eval.messages import InputError
 
 if TYPE_CHECKING:
     from neuron_eval.records import NeuronRecord
@@ -63,7 +64,7 @@ def convert(source: str, out: Path, force: bool, **asked: Any) -> None:
         written = _write(out, parse_choice(source, **asked), missing)
     except OSError as error:
         raise click.ClickException(f"{error.filename or out}: {error.strerror or error}") from error
-    except ValueError as error:
+    except InputError as error:
         raise click.ClickException(f"{_as_options(str(error))}; {out} was not written") from error
     finally:
         _say_missing(missing)
@@ -88,7 +89,7 @@ def _write(out: Path, choice: Choice, missing: Missing) -> int:
     """Write what was chosen, one neuron at a time.
 
     Raises:
-        ValueError: A neuron is bad, or there is none; then the file does not appear.
+        InputError: A neuron is bad, or there is none; then the file does not appear.
     """
     from itertools import chain
 

@@ -49,9 +49,10 @@ def given(
     explained: no explainer is asked. With --references alone no activations are needed.
     """
     from inspect_ai import eval
-    from inspect_ai._util.error import PrerequisiteError  # Inspect exports it nowhere else
     from rich.console import Console
     from rich.text import Text
+
+    from neuron_eval.inspect_private import PrerequisiteError
 
     _check(neurons, simulator, simulation)
     parameters: dict[str, str] = {}

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from neuron_eval.files.alone import alone_at
-from neuron_eval.messages import shown
+from neuron_eval.messages import InputError, shown
 from neuron_eval.recording import job
 from neuron_eval.recording.errors import RecordingError
 from neuron_eval.records import RecordError
@@ -20,7 +20,7 @@ LEVELS = "0.5,0.9,0.99,0.999,0.9999"
 def _levels(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[float, ...]:
     try:
         levels = tuple(float(part) for part in value.split(","))
-    except ValueError as error:
+    except InputError as error:
         raise click.BadParameter(f"{shown(value)} is not a comma list of numbers") from error
     if list(levels) != sorted(set(levels)) or not all(0 < level < 1 for level in levels):
         raise click.BadParameter(f"{shown(value)}: levels must ascend and lie between 0 and 1")

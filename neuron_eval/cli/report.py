@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from neuron_eval.files.alone import alone_in
+from neuron_eval.messages import InputError
 from neuron_eval.usage_error import usage_errors
 
 WIDTH = 120
@@ -44,7 +45,7 @@ def report(
     try:
         with usage_errors():
             print_report(logs, out=out, baseline=baseline, by=by, prices=prices, bundle=bundle)
-    except ValueError as error:
+    except InputError as error:
         raise click.ClickException(str(error)) from error
 
 
@@ -68,7 +69,7 @@ def print_report(
         bundle: Whether to put Inspect's viewer beside the page.
 
     Raises:
-        ValueError: Nothing can be reported on; the message says why.
+        InputError: Nothing can be reported on; the message says why.
         OSError: A log or a file cannot be read or written.
     """
     from rich.console import Console

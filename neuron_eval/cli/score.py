@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from neuron_eval.files.alone import alone_at
+from neuron_eval.messages import InputError
 from neuron_eval.simulation.measure import CALIBRATION
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def score(
 
     try:
         way = check_way(simulation)
-    except ValueError as error:
+    except InputError as error:
         raise click.UsageError(str(error)) from error
     if simulator is None and way != "embedding":
         raise click.UsageError("name a --simulator, or use --simulation embedding")
@@ -83,7 +84,7 @@ def score(
         except CannotScoreError as error:
             click.echo(f"left as it is: {error}", err=True)
             continue
-        except ValueError as error:
+        except InputError as error:
             raise click.ClickException(str(error)) from error
         write_eval_log(scored, target)
         added += 1

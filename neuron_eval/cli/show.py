@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from neuron_eval.messages import InputError
 from neuron_eval.records.heatmap import SHADES, shades, token_signs
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def show(neurons: str, id_: str | None, excerpts: int) -> None:
     except OSError as error:
         where = error.filename or neurons
         raise click.ClickException(f"{where}: {error.strerror or error}") from error
-    except ValueError as error:
+    except InputError as error:
         raise click.ClickException(str(error)) from error
 
 
@@ -65,7 +66,7 @@ def _neuron(source: Source, id_: str) -> NeuronRecord:
     """The neuron of that id.
 
     Raises:
-        ValueError: There is none, or it is bad.
+        InputError: There is none, or it is bad.
     """
     from neuron_eval.messages import shown
     from neuron_eval.records.ids import named

@@ -6,6 +6,8 @@ import math
 
 import click
 
+from neuron_eval.messages import InputError
+
 
 @click.command()
 @click.option("--neurons", default="smollm2", show_default=True, help="Which neurons.")
@@ -61,7 +63,7 @@ def tokens(
         means = {
             name: prompt_tokens(chosen, name, wording, count, cutoff_quantile) for name in names
         }
-    except ValueError as error:
+    except InputError as error:
         raise click.ClickException(str(error)) from error
     table = Table(title=f"Prompt tokens a neuron, {count.label}", title_justify="left")
     for heading in ("format", "mean", "lowest", "highest", "fewer than Original"):

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from neuron_eval.messages import InputError
+
 if TYPE_CHECKING:
     from neuron_eval.records import NeuronRecord
 
@@ -93,7 +95,7 @@ def problems(path: str, found: Found) -> Iterator[str]:
     except RecordError as error:
         found.bad += 1
         yield str(error)
-    except (ValueError, OSError) as error:
+    except (InputError, OSError) as error:
         raise click.ClickException(str(error)) from error
     if not found.sound and not found.bad:
         yield f"{path}: no neurons"

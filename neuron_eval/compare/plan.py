@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from inspect import signature
 from typing import Any, cast, get_args
 
-from inspect_ai.model._model_info import _get_model_info_direct  # no public one asks data alone
-
 from neuron_eval.dataset import EXCERPTS
+from neuron_eval.inspect_private import model_info_by_name
+from neuron_eval.messages import InputError
 from neuron_eval.parameters import check_choice, check_excerpts_per_call, check_number
 from neuron_eval.prompts.wording import Pack
 from neuron_eval.simulation.choose import BASELINE, ROLE, check_way
@@ -146,12 +146,12 @@ def make_plan(
     for format in formats:
         check_choice("format", format, FORMATS)
     if not formats:
-        raise ValueError(f"formats: name at least one of {', '.join(FORMATS)}")
+        raise InputError(f"formats: name at least one of {', '.join(FORMATS)}")
     if not models:
-        raise ValueError("models: name at least one explainer, such as openai/gpt-4.1-mini")
+        raise InputError("models: name at least one explainer, such as openai/gpt-4.1-mini")
     for model in (*models, simulator, embedder):
         if model is not None and not all(model.partition("/")):
-            raise ValueError(f"{model!r}: expected PROVIDER/MODEL, such as openai/gpt-4.1-mini")
+            raise InputError(f"{model!r}: expected PROVIDER/MODEL, such as openai/gpt-4.1-mini")
     check_number("epochs", epochs, least=1)
     check_number("excerpts", parameters.get("excerpts", EXCERPTS), least=1)
     check_calibration(parameters.get("calibration", CALIBRATION))
@@ -191,14 +191,14 @@ def _check_simulation(simulation: str, models: Sequence[str], simulator: str | N
         check_way(simulation)
     if simulation in (NO_SIMULATION, EMBEDDING):
         if simulator is not None:
-            raise ValueError(f"simulator={simulator}: has no part in simulation={simulation}")
+            raise InputError(f"simulator={simulator}: has no part in simulation={simulation}")
         return
     if simulator is not None:
         cannot = [simulator] if is_baseline(simulator) else []
     else:
         cannot = [model for model in models if is_baseline(model) and simulation != "auto"]
     if cannot:
-        raise ValueError(
+        raise InputError(
             f"{cannot[0]} cannot simulate: name a simulator, or use simulation={EMBEDDING}, or "
             f"simulation={NO_SIMULATION} for AdaCS alone"
         )
@@ -219,5 +219,5 @@ def thinks(model: str) -> bool:
 
     By name alone: Inspect's public look-up may need a key, or load a local model.
     """
-    info = _get_model_info_direct(model)
+    info = model_info_by_name(model)
     return bool(info and info.reasoning)

@@ -15,6 +15,7 @@ from neuron_eval.compare.present import assumptions
 from neuron_eval.compare.sizes import Counted, count
 from neuron_eval.dataset import NeuronSet, neuron_set
 from neuron_eval.embedding.embedder import HOSTED_DEFAULT, LOCAL_DEFAULT
+from neuron_eval.messages import InputError
 from neuron_eval.models.tokencount import counter
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.wording import Pack
@@ -87,16 +88,12 @@ def estimated(
 
 def _check_providers(models: Iterable[str]) -> None:
     """Refuse a misspelt provider before anything is counted; Inspect would break off later."""
-    from inspect_ai._util.registry import RegistryInfo, registry_find, registry_unqualified_name
+    from neuron_eval.inspect_private import has_provider
 
     for model in models:
         name = provider(model)
-
-        def provides(info: RegistryInfo, name: str = name) -> bool:
-            return info.type == "modelapi" and registry_unqualified_name(info) == name
-
-        if not registry_find(provides):
-            raise ValueError(f"{model}: {name} is no provider that Inspect or a plugin of it has")
+        if not has_provider(name):
+            raise InputError(f"{model}: {name} is no provider that Inspect or a plugin of it has")
 
 
 def _counted(plan: Plan, pack: Pack, embedder: str, may_fetch: bool) -> Counted:

@@ -48,11 +48,10 @@ def run(
         KeyboardInterrupt: The user stopped it.
     """
     from inspect_ai import eval_set
-    from inspect_ai._eval.evalset import eval_set_id_for_log_dir
-    from inspect_ai._util.file import filesystem
-    from inspect_ai._util.registry import registry_info
     from inspect_ai.model import CachePolicy
+    from inspect_ai.util import registry_info
 
+    from neuron_eval.inspect_private import eval_set_id_for_log_dir, filesystem
     from neuron_eval.tasks import formats
 
     filesystem(log_dir).mkdir(log_dir, exist_ok=True)

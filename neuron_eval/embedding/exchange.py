@@ -13,6 +13,7 @@ import numpy as np
 from inspect_ai.model import ChatMessage, ModelOutput, ModelUsage
 from numpy.typing import NDArray
 
+from neuron_eval.messages import InputError
 from neuron_eval.models.refusals import refusal
 
 VECTORS_KEY = "embeddings"
@@ -37,26 +38,26 @@ def texts_of(messages: Sequence[ChatMessage]) -> list[str]:
             plain string, is empty, or cannot be written as UTF-8.
     """
     if not messages:
-        raise ValueError("An embedding request needs at least one user message; got none.")
+        raise InputError("An embedding request needs at least one user message; got none.")
     return [_text_of(index, message) for index, message in enumerate(messages)]
 
 
 def _text_of(index: int, message: ChatMessage) -> str:
     where = f"Embedding request, message {index}"
     if message.role != "user":
-        raise ValueError(
+        raise InputError(
             f"{where}: role is {message.role!r}, but an embedder takes user messages only "
             "(a system message may come from the option --system-message)."
         )
     text = message.content
     if not isinstance(text, str):
-        raise ValueError(f"{where}: content is {type(text).__name__}, but must be a plain string.")
+        raise InputError(f"{where}: content is {type(text).__name__}, but must be a plain string.")
     if not text:
-        raise ValueError(f"{where}: the text is empty; an empty text has no embedding.")
+        raise InputError(f"{where}: the text is empty; an empty text has no embedding.")
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise ValueError(
+        raise InputError(
             f"{where}: {text!r} cannot be written as UTF-8 ({error.reason})."
         ) from None
     return text

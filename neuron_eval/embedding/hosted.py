@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import numpy as np
 from anyio.lowlevel import RunVar
-from inspect_ai._util.error import PrerequisiteError
 from inspect_ai.model import (
     ChatMessage,
     GenerateConfig,
@@ -32,6 +31,7 @@ from neuron_eval.embedding.exchange import (
     embedding_output,
     texts_of,
 )
+from neuron_eval.inspect_private import PrerequisiteError
 from neuron_eval.models.server_errors import shortened
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ import os
 import anyio.to_thread
 from anyio import CapacityLimiter
 from anyio.lowlevel import RunVar
-from inspect_ai._util.error import PrerequisiteError
 from inspect_ai.model import ChatMessage, GenerateConfig, ModelAPI, ModelCall, ModelOutput
 from inspect_ai.tool import ToolChoice, ToolInfo
 
 from neuron_eval.embedding import minilm
 from neuron_eval.embedding.exchange import Vectors, embedding_output, texts_of
+from neuron_eval.inspect_private import PrerequisiteError
 
 _limiters: RunVar[CapacityLimiter] = RunVar("neuron_eval local embedder threads")
 

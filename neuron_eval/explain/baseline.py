@@ -21,6 +21,7 @@ from inspect_ai.model import (
 )
 from inspect_ai.tool import ToolChoice, ToolInfo
 
+from neuron_eval.messages import InputError
 from neuron_eval.models.tokencount import counter
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.wording import Pack
@@ -60,7 +61,7 @@ class LexicalBaseline(ModelAPI):
         """
         super().__init__(model_name, base_url, api_key, [], config)
         if model_name != "lexical":
-            raise ValueError(f"neuron-baseline/{model_name}: the only model is 'lexical'")
+            raise InputError(f"neuron-baseline/{model_name}: the only model is 'lexical'")
         self._pack = load_pack(pack)
 
     async def generate(

@@ -17,7 +17,6 @@ from inspect_ai.model import (
     get_model,
     get_model_info,
 )
-from inspect_ai.model._generate_config import active_generate_config  # Inspect exports it nowhere
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
 from neuron_eval.explain.cleaning import clean_explanation
@@ -31,6 +30,8 @@ from neuron_eval.explain.prompting import (
 )
 from neuron_eval.formats import get_format
 from neuron_eval.formats.base import Shown
+from neuron_eval.inspect_private import active_generate_config
+from neuron_eval.messages import InputError
 from neuron_eval.models.edge import guarded
 from neuron_eval.models.refusals import refusal
 from neuron_eval.models.server_errors import about_neuron, asked
@@ -49,7 +50,7 @@ _ROLES: dict[str, type[ChatMessageSystem | ChatMessageUser | ChatMessageAssistan
 }
 
 
-class PromptTooLongError(ValueError):
+class PromptTooLongError(InputError):
     """The prompt does not fit into the explainer's context window."""
 
 

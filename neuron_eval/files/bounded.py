@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, AnyStr
 
-from neuron_eval.messages import shown
+from neuron_eval.messages import InputError, shown
 
 LINE = 2**26
 """The longest line of a file, in bytes or, of a decoded one, in characters."""
@@ -18,7 +18,7 @@ FILE = 2**29
 Pairs = list[tuple[str, Any]]
 
 
-class TooLong(ValueError):
+class TooLong(InputError):
     """A line or a file is longer than what is read; the message says what the bound is."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from neuron_eval.messages import TOLD, replace_surrogates, shortened, shown
+from neuron_eval.messages import TOLD, InputError, replace_surrogates, shortened, shown
 
 FILE = 2**21
 """The most bytes of a file."""
@@ -37,12 +37,12 @@ def load_yaml(content: bytes | str) -> Any:
             one short line with line and column, before which the caller puts the file.
     """
     if len(content) > FILE:
-        raise ValueError(f"is larger than {FILE:,} bytes, the most that is read of YAML")
+        raise InputError(f"is larger than {FILE:,} bytes, the most that is read of YAML")
     try:
         return _mended(yaml.load(content, _Loader))  # a SafeLoader
     except (yaml.YAMLError, ValueError, ArithmeticError, LookupError, TypeError) as error:
         said = " ".join(_with_place(error, content).split())
-        raise ValueError(f"not valid YAML: {shortened(said, TOLD)}") from error
+        raise InputError(f"not valid YAML: {shortened(said, TOLD)}") from error
 
 
 class _Loader(yaml.SafeLoader):

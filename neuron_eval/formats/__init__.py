@@ -12,6 +12,7 @@ import importlib
 import pkgutil
 
 from neuron_eval.formats.base import FORMATS, Renderer
+from neuron_eval.messages import InputError
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
@@ -30,7 +31,7 @@ def get_format(name: str) -> Renderer:
         ValueError: There is no such format; the message lists those there are.
     """
     if name not in FORMATS:
-        raise ValueError(
+        raise InputError(
             f"format={name!r}: no such format; allowed are {', '.join(format_names())}"
         )
     return FORMATS[name]

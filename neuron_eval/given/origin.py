@@ -11,7 +11,7 @@ from typing import Any
 from neuron_eval.given.joining import Join
 from neuron_eval.given.reading import ENDINGS, read_table
 from neuron_eval.given.table import ExplanationTable
-from neuron_eval.messages import listed, shortened, shown
+from neuron_eval.messages import InputError, listed, shortened, shown
 from neuron_eval.parameters import check_text
 
 HELD = ("reference", "false", "unrelated")
@@ -82,12 +82,12 @@ def find_origin(explanations: object, column: object = None) -> Origin:
         return _held(name, chosen, _false(_place(chosen)))
     if name == "unrelated":
         if chosen is not None:
-            raise ValueError(f"column={chosen}: explanations=unrelated takes no column")
+            raise InputError(f"column={chosen}: explanations=unrelated takes no column")
         return _held(name, None, _unrelated)
     try:
         table = read_table(name)
     except FileNotFoundError as error:
-        raise ValueError(
+        raise InputError(
             f"explanations={name}: there is no such file; expected one that ends in {ENDINGS}, "
             f"or one of {', '.join(HELD)}"
         ) from error
@@ -130,7 +130,7 @@ def _name(explanations: object) -> str:
     if explanations is False:
         return "false"
     if not isinstance(explanations, str) or not explanations:
-        raise ValueError(
+        raise InputError(
             f"explanations={shown(explanations)}: expected one file that ends in {ENDINGS}, "
             f"or one of {', '.join(HELD)}"
         )
@@ -142,14 +142,14 @@ def _column(column: object) -> str | None:
     # A column called 2024, and the number of a false explanation, come as numbers.
     if column is None or (isinstance(column, str | int) and not isinstance(column, bool)):
         return None if column is None else str(column)
-    raise ValueError(f"column={shown(column)}: expected one column")
+    raise InputError(f"column={shown(column)}: expected one column")
 
 
 def _place(column: str | None) -> int:
     if column is None:
         return 0
     if not (column.isascii() and column.isdecimal() and len(column) < 10):
-        raise ValueError(
+        raise InputError(
             f"column={shortened(column)}: explanations=false takes a number, from 0 for a "
             "neuron's first "
             "false explanation"

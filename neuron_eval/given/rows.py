@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from neuron_eval.messages import listed, shown
+from neuron_eval.messages import InputError, listed, shown
 from neuron_eval.records.ids import fault_of
 from neuron_eval.sources.puzzles import puzzle_id
 
@@ -24,7 +24,7 @@ _WHOLE = re.compile(r"[0-9]{1,15}(\.0{0,20})?")
 """A whole number; pandas writes ``5.0`` where another row of the column is empty."""
 
 
-class TableError(ValueError):
+class TableError(InputError):
     """A table that cannot be used; the message names file, line, field and value."""
 
 

@@ -118,7 +118,7 @@ def _local(name: str) -> bool:
 
 
 def _path(name: str) -> str:
-    from inspect_ai._util.file import local_path  # as Inspect reads the addresses that it lists
+    from neuron_eval.inspect_private import local_path
 
     return local_path(name)
 

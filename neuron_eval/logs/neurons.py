@@ -13,6 +13,7 @@ from inspect_ai.model import ModelUsage
 from inspect_ai.scorer import Score
 
 from neuron_eval.logs.runs import NeuronResult, Predicted
+from neuron_eval.messages import InputError
 from neuron_eval.records import Excerpt
 from neuron_eval.records.splits import from_metadata
 
@@ -145,7 +146,7 @@ def _predicted(sample: EvalSample) -> tuple[Predicted, ...]:
 def _excerpt(excerpt: Excerpt, said: Mapping[str, Any]) -> Predicted:
     tokens, true, expected = excerpt.record.tokens, tuple(said["true"]), tuple(said["expected"])
     if not len(tokens) == len(true) == len(expected):
-        raise ValueError(
+        raise InputError(
             f"{excerpt.name} has {len(tokens)} tokens, {len(true)} true and {len(expected)} "
             "simulated activations"
         )

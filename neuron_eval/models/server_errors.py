@@ -11,10 +11,10 @@ from traceback import walk_tb
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-from inspect_ai._util.error import PrerequisiteError  # Inspect exports it nowhere else
 from inspect_ai.model import Model, ModelCall, ModelRefusalError
 from tenacity import RetryError
 
+from neuron_eval.inspect_private import PrerequisiteError
 from neuron_eval.models.concurrently import first_error
 
 T = TypeVar("T")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from inspect_ai.model import ChatMessage
 
+from neuron_eval.messages import InputError
 from neuron_eval.models.tiktoken_files import VocabularyError, load_encoding
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def counter(name: str) -> TokenCounter:
         ValueError: The name is empty.
     """
     if not name.strip():
-        raise ValueError("Count tokens for which model or encoding? The name is empty.")
+        raise InputError("Count tokens for which model or encoding? The name is empty.")
     encoding_name, own = _encoding_of(name)
     try:
         encoding = load_encoding(encoding_name)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from neuron_eval.messages import InputError
 from neuron_eval.prompts.few_shot import FewShotNeuron
 from neuron_eval.prompts.published import AllAtOnceWording, PerTokenWording
 from neuron_eval.prompts.rating import RatingWording
 
 
-class PackError(ValueError):
+class PackError(InputError):
     """A prompt pack that breaks the schema; the message names file, section, key and value."""
 
 

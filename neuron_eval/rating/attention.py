@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
+from neuron_eval.messages import InputError
 from neuron_eval.rating.explained import ExplainedNeuron
 
 AGAIN = "#2"
@@ -23,7 +24,7 @@ def shown_twice(neurons: Sequence[ExplainedNeuron], number: int, seed: int) -> l
         ValueError: There are fewer neurons.
     """
     if number > len(neurons):
-        raise ValueError(f"repeat={number}: there are only {len(neurons)} neurons")
+        raise InputError(f"repeat={number}: there are only {len(neurons)} neurons")
     ids = sorted(one.id for one in neurons)
     return sorted(random.Random(f"{seed}\nrepeat").sample(ids, number))
 
@@ -50,5 +51,5 @@ def from_another(
         if text.strip() not in own
     ]
     if not found:
-        raise ValueError(f"planted=true: no neuron but {neuron.id} has an explanation of its own")
+        raise InputError(f"planted=true: no neuron but {neuron.id} has an explanation of its own")
     return random.Random(f"{seed}\nplanted\n{neuron.id}").choice(found)

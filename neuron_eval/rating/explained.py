@@ -10,6 +10,7 @@ from logging import getLogger
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from neuron_eval.messages import InputError
 from neuron_eval.records.splits import DealtNeuron, from_metadata
 from neuron_eval.sources.base import NeuronKey
 from neuron_eval.sources.choosing import place
@@ -57,7 +58,7 @@ def wanted_columns(wanted: Sequence[str], columns: Sequence[str], path: str) -> 
     found = {name.strip().lower(): name for name in columns}
     unknown = [name for name in wanted if name.strip().lower() not in found]
     if unknown:
-        raise ValueError(f"columns={unknown[0]}: {path} has {', '.join(columns)}")
+        raise InputError(f"columns={unknown[0]}: {path} has {', '.join(columns)}")
     kept = {found[name.strip().lower()] for name in wanted} or set(columns)
     return tuple(name for name in columns if name in kept)
 
@@ -106,7 +107,7 @@ def from_logs(
     notes += [f"{PurePath(log.location).name} holds ratings" for log in rated]
     if not explained:
         what = "; ".join(notes) or "no log files"
-        raise ValueError(f"explanations={','.join(places)}: no log of explanations: {what}")
+        raise InputError(f"explanations={','.join(places)}: no log of explanations: {what}")
     named_by = [(format_of(log), explainer_of(log), log) for log in explained]
     named_by.sort(key=lambda one: (*paper_order(one[0]), one[1], one[2].eval.created))
     named = dict(zip(_names([one[:2] for one in named_by]), named_by, strict=True))
@@ -123,7 +124,7 @@ def from_logs(
     full = [id_ for id_, said in texts.items() if len(said) == len(columns)]
     if not full:
         unread = "".join(f"; {note}" for note in notes[left_out:])
-        raise ValueError(
+        raise InputError(
             f"explanations={','.join(places)}: no neuron has an explanation in every log: "
             f"{', '.join(columns)}{unread}"
         )

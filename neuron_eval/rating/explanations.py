@@ -9,6 +9,7 @@ from neuron_eval.given.joining import Join
 from neuron_eval.given.reading import read_table
 from neuron_eval.given.rows import Key
 from neuron_eval.given.table import ExplanationTable
+from neuron_eval.messages import InputError
 from neuron_eval.rating.explained import (
     Explained,
     ExplainedNeuron,
@@ -51,15 +52,15 @@ def load_explained(
     places, wanted = _places(explanations), _listed(columns)
     tables = [one for one in places if one.endswith(FILES)]
     if tables and len(places) > 1:
-        raise ValueError(f"explanations={','.join(places)}: expected one file, or logs only")
+        raise InputError(f"explanations={','.join(places)}: expected one file, or logs only")
     if tables:
         if neurons is None:
-            raise ValueError(
+            raise InputError(
                 f"explanations={places[0]}: a file holds no activations; name neurons too"
             )
         return _from_table(read_table(places[0]), wanted, neurons, limit, seed)
     if neurons is not None:
-        raise ValueError(f"neurons={neurons}: logs hold their neurons; neurons goes with a file")
+        raise InputError(f"neurons={neurons}: logs hold their neurons; neurons goes with a file")
     return from_logs(places, wanted, limit, seed)
 
 
@@ -67,7 +68,7 @@ def _places(explanations: object) -> list[str]:
     listed = explanations if isinstance(explanations, list) else [explanations]
     places = [one for one in listed if isinstance(one, str) and one]
     if not places or len(places) < len(listed):
-        raise ValueError(
+        raise InputError(
             f"explanations={explanations!r}: expected logs, or one file that ends in "
             f"{', '.join(FILES)}"
         )
@@ -80,7 +81,7 @@ def _listed(columns: object) -> list[str]:
     if named is None:
         return []
     if not isinstance(named, list) or not all(isinstance(one, str) and one for one in named):
-        raise ValueError(f"columns={columns!r}: expected names of columns, separated by commas")
+        raise InputError(f"columns={columns!r}: expected names of columns, separated by commas")
     return named
 
 
@@ -91,7 +92,7 @@ def _from_table(
     columns = wanted_columns(wanted, table.columns, table.path)
     full = {key for key in table.keys if all(key in table.texts[c] for c in columns)}
     if not full:
-        raise ValueError(
+        raise InputError(
             f"{table.path}: no neuron has an explanation in every column: {', '.join(columns)}"
         )
 
@@ -103,7 +104,7 @@ def _from_table(
     for key in there:
         join.row(row(key), key.id)
     if not there:
-        raise ValueError(f"neurons={neurons}: {table.path} explains none of them in every column")
+        raise InputError(f"neurons={neurons}: {table.path} explains none of them in every column")
     chosen = frozenset(key.id for key in drawn(there, limit, seed))
     found = neuron_set(choice, on_short="skip", only=lambda key: key.id in chosen)
     dealt = [one for one, _ in found.neurons]

@@ -22,13 +22,14 @@ from typing import Any
 from inspect_ai.model import ChatMessage, ChatMessageUser
 
 from neuron_eval.formats.base import letter
+from neuron_eval.messages import InputError
 from neuron_eval.records.scale import LEVELS
 
 KEY = "question"
 """Where a user message's metadata hold the question."""
 
 
-class QuestionError(ValueError):
+class QuestionError(InputError):
     """A question that breaks the contract; the message names field and value."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from neuron_eval.messages import InputError
 
-class RecordingError(ValueError):
+
+class RecordingError(InputError):
     """A recording that cannot start or go on; the message says what would be right."""

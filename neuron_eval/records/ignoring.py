@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
-from neuron_eval.messages import shown
+from neuron_eval.messages import InputError, shown
 from neuron_eval.parameters import check_text
 from neuron_eval.records import ActivationRecord, NeuronRecord, with_excerpts
 from neuron_eval.records.tokens import SPECIAL as MARKED
@@ -38,13 +38,13 @@ def parse_ignored(value: object) -> frozenset[str]:
     names = value if isinstance(value, list | tuple) else [value]
     for name in names:
         if not isinstance(name, str) or not name:
-            raise ValueError(
+            raise InputError(
                 f"ignore_tokens={shown(value)}: expected {SPECIAL}, or tokens such as <bos>; one "
                 "that reads as a number or the like wants quotes of its own"
             )
         check_text("ignore_tokens", name)
     if not names:
-        raise ValueError(f"ignore_tokens={shown(value)}: name at least one token")
+        raise InputError(f"ignore_tokens={shown(value)}: name at least one token")
     return frozenset(names)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from neuron_eval.messages import listed, shown
+from neuron_eval.messages import InputError, listed, shown
 from neuron_eval.parameters import check_number
 from neuron_eval.records import NeuronRecord
 from neuron_eval.records.cutting import LENGTH, window_length, windowed
@@ -75,7 +75,7 @@ def parse_treatment(ignore_tokens: object, window: object) -> Treatment:
         try:
             check_number("window", length, least=0)
         except ValueError:
-            raise ValueError(
+            raise InputError(
                 f"window={shown(window)}: expected the tokens of an excerpt, a whole number such "
                 f"as {LENGTH}; 0 or {WHOLE} for whole excerpts"
             ) from None

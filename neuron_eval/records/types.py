@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
+from neuron_eval.messages import InputError
+
 T = TypeVar("T")
 
 SplitName = Literal["train", "calibration", "valid", "test"]
@@ -25,7 +27,7 @@ RANDOM_SPLITS: tuple[SplitName, ...] = ("calibration", "valid", "test")
 """The splits that random excerpts are dealt to in turn; the explainer sees none of them."""
 
 
-class RecordError(ValueError):
+class RecordError(InputError):
     """A record that breaks the contract; the message names file, neuron, excerpt and field."""
 
 

@@ -11,6 +11,7 @@ from neuron_eval.logs.identity import identity
 from neuron_eval.logs.naming import paper_order
 from neuron_eval.logs.reading import read_runs
 from neuron_eval.logs.runs import Run
+from neuron_eval.messages import InputError
 from neuron_eval.report.rater_reading import choose_rated, read_raters
 from neuron_eval.report.raters import Rater
 
@@ -30,7 +31,7 @@ class Collected:
     """What people and models say of the explanations."""
 
 
-class NoRunsError(ValueError):
+class NoRunsError(InputError):
     """There is nothing to report on; the message says what was found."""
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from neuron_eval.files.bounded_yaml import load_yaml
 from neuron_eval.logs.runs import Spent
+from neuron_eval.messages import InputError
 
 HERE = ("embed-local/", "neuron-baseline/")
 """Models that run in this process and that nobody sends a bill for."""
@@ -29,7 +30,7 @@ FIELDS = {
 EXAMPLE = "{input: 0.15, output: 0.6, cache_read: 0.075, cache_write: 0}"
 
 
-class PricesError(ValueError):
+class PricesError(InputError):
     """A prices file cannot be used; the message says where and what would be right."""
 
 
@@ -128,9 +129,9 @@ def charged(parts: Iterable[tuple[float, float | None]]) -> float | None:
 
 def _inspect_price(model: str) -> Price | None:
     """Inspect's; by name alone, since its public look-up may start a local model's server."""
-    from inspect_ai.model._model_info import _get_model_info_direct
+    from neuron_eval.inspect_private import model_info_by_name
 
-    info = _get_model_info_direct(model)
+    info = model_info_by_name(model)
     if info is None or info.cost is None:
         return None
     cost = info.cost

@@ -11,6 +11,7 @@ from inspect_ai.log import EvalLog, EvalSample
 from neuron_eval.logs.choosing import choose
 from neuron_eval.logs.files import RATED, RATING, short, wrong
 from neuron_eval.logs.samples import Samples
+from neuron_eval.messages import InputError
 from neuron_eval.rating.asking import is_person
 from neuron_eval.rating.judging import (
     About,
@@ -107,13 +108,13 @@ def _read_rater(header: EvalLog) -> Asked:
 def _columns(about: About) -> tuple[str, ...]:
     columns = about[RATED]
     if not isinstance(columns, list) or not all(isinstance(one, str) for one in columns):
-        raise ValueError(f"{RATED} is {columns!r:.60}; expected a list of names")
+        raise InputError(f"{RATED} is {columns!r:.60}; expected a list of names")
     return tuple(columns)
 
 
 def _check(said: Judgement | None, columns: Sequence[str]) -> None:
     if said is not None and not set(said.ratings) == set(said.best) == set(columns):
-        raise ValueError(f"it rates {', '.join(said.ratings)}, and not {', '.join(columns)}")
+        raise InputError(f"it rates {', '.join(said.ratings)}, and not {', '.join(columns)}")
 
 
 def _neuron(samples: Sequence[EvalSample], said: Sequence[About]) -> RatedNeuron:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from neuron_eval.logs.runs import Run
+from neuron_eval.messages import InputError
 from neuron_eval.report.collecting import Collected
 from neuron_eval.report.tables.base import Table
 
@@ -67,7 +68,7 @@ def check_names(runs: Sequence[Run]) -> None:
     names = Counter(run.log.rpartition("/")[2] for run in runs)
     for name, times in names.items():
         if times > 1:
-            raise ValueError(f"two logs are named {name}: rename one to put both into the viewer")
+            raise InputError(f"two logs are named {name}: rename one to put both into the viewer")
 
 
 def _clear(out: Path) -> None:

@@ -13,10 +13,8 @@ from inspect_ai.model import (
     Model,
     ModelOutput,
 )
-from inspect_ai.model._generate_config import (
-    active_generate_config,  # what the user said for the eval; Inspect exports it nowhere else
-)
 
+from neuron_eval.inspect_private import active_generate_config
 from neuron_eval.models.caching import cache_policy, came_from_cache
 from neuron_eval.models.refused_parameters import limits_model, room_given
 from neuron_eval.models.server_errors import ModelError, raise_failure

@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from neuron_eval.messages import InputError
 from neuron_eval.records import NeuronRecord, RecordError
 
 
-class SourceError(ValueError):
+class SourceError(InputError):
     """A source that cannot be read at all; the message says what was looked for and found."""
 
 

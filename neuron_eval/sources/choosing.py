@@ -22,7 +22,7 @@ from hashlib import blake2b
 from itertools import groupby, islice
 from typing import Literal, get_args
 
-from neuron_eval.messages import shown
+from neuron_eval.messages import InputError, shown
 from neuron_eval.parameters import check_choice, check_number, check_real, check_text
 from neuron_eval.sources.base import NeuronKey, ScoredNeuron
 from neuron_eval.sources.ranges import Ranges, parse_ranges
@@ -207,4 +207,4 @@ def _by_layer(keys: Sequence[NeuronKey]) -> Iterator[list[NeuronKey]]:
 
 def _only(name: str, value: object, select: str, allowed: Sequence[str]) -> None:
     if select not in allowed:
-        raise ValueError(f"{name}={shown(value)}: has a part in select={', '.join(allowed)} only")
+        raise InputError(f"{name}={shown(value)}: has a part in select={', '.join(allowed)} only")

@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from neuron_eval.messages import shown
+from neuron_eval.messages import InputError, shown
 
 _PART = re.compile(r"([0-9]{1,15})(?:-([0-9]{1,15}))?")
 
@@ -45,13 +45,13 @@ def parse_ranges(name: str, value: object) -> Ranges:
     for item in items:
         found = None if isinstance(item, bool) else _PART.fullmatch(str(item).strip())
         if found is None:
-            raise ValueError(
+            raise InputError(
                 f"{name}={shown(_written(value))}: {shown(item)} is no whole number and no range; "
                 "expected for instance 5 or 0-3,10"
             )
         first, last = int(found[1]), int(found[2] or found[1])
         if last < first:
-            raise ValueError(f"{name}={shown(_written(value))}: {shown(item)} runs backwards")
+            raise InputError(f"{name}={shown(_written(value))}: {shown(item)} runs backwards")
         parts.append((first, last))
     return Ranges(_merged(parts))
 

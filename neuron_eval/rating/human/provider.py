@@ -17,6 +17,7 @@ from inspect_ai.model import (
 )
 from inspect_ai.tool import ToolChoice, ToolInfo
 
+from neuron_eval.messages import InputError
 from neuron_eval.parameters import check_flag, check_number, check_text
 from neuron_eval.rating.human.desk import Desk
 from neuron_eval.rating.human.opening import open_once
@@ -73,7 +74,7 @@ class HumanRater(ModelAPI):
         super().__init__(model_name, base_url, api_key, [], config)
         with usage_errors():
             if unknown:
-                raise ValueError(
+                raise InputError(
                     f"human/{model_name} takes no argument {', '.join(sorted(unknown))}; those it "
                     "takes: raters, answers, host, port, open"
                 )
@@ -81,7 +82,7 @@ class HumanRater(ModelAPI):
             check_text("host", host)
             check_number("port", port, least=0)
             if port > MAX_PORT:
-                raise ValueError(f"port={port}: expected a whole number from 0 to {MAX_PORT}")
+                raise InputError(f"port={port}: expected a whole number from 0 to {MAX_PORT}")
             check_flag("open", open)
             if answers is not None:
                 check_text("answers", answers)
@@ -182,7 +183,7 @@ def check_raters(names: Sequence[str]) -> None:
     """
     for one in names:
         if not _NAME.fullmatch(one):
-            raise ValueError(
+            raise InputError(
                 f"human/{one}: a rater's name has 1 to 40 letters, digits, '.', '_' or '-' and "
                 "does not start with '.' or '-'"
             )
@@ -198,7 +199,7 @@ def _raters(name: str, given: str | Sequence[object] | None) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(str(one).strip() for one in listed))
     check_raters((name, *names))
     if name not in names:
-        raise ValueError(
+        raise InputError(
             f"human/{name}: {name!r} is none of raters={','.join(names)}; each rater is a model "
             f"of their own: --model {','.join(f'human/{one}' for one in names)}"
         )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from neuron_eval.files.bounded import parse_json, read_whole
-from neuron_eval.messages import message_of, shown
+from neuron_eval.messages import InputError, message_of, shown
 from neuron_eval.records import RecordError
 from neuron_eval.records.tokens import byte_level, sentencepiece
 from neuron_eval.sources.base import SourceError
@@ -148,4 +148,4 @@ def _encoding(decoder: Any) -> Callable[[str], bytes]:
     for name, encoding in _ENCODINGS.items():
         if name in types:
             return encoding
-    raise ValueError(f"its decoder is {types}; known are {', '.join(_ENCODINGS)}")
+    raise InputError(f"its decoder is {types}; known are {', '.join(_ENCODINGS)}")

@@ -1,0 +1,49 @@
+"""All that the package takes from private modules of Inspect: why, and what would end it.
+
+``import inspect_ai`` loads these modules anyway, so they cost no time at the start.
+"""
+
+from __future__ import annotations
+
+# A resumed comparison finds Inspect's cached replies under the id of its folder's set.
+# Ends when: `eval_set` takes a cache whose scope is the set's id.
+from inspect_ai._eval.evalset import eval_set_id_for_log_dir
+
+# Inspect prints this error as a sentence, and every other one as a stack trace.
+# Ends when: `inspect_ai.util` exports an error for what the user can mend.
+from inspect_ai._util.error import PrerequisiteError
+
+# Folders of logs are made, and addresses of logs read, as Inspect does both.
+# Ends when: `eval_set_id_for_log_dir` is public, or `EvalLogInfo` holds a local log's path.
+from inspect_ai._util.file import filesystem, local_path
+from inspect_ai._util.registry import RegistryInfo, registry_find, registry_unqualified_name
+
+# What the user set for the whole eval, such as --max-tokens; our own requests follow it.
+# Ends when: `inspect_ai.model` exports it.
+from inspect_ai.model._generate_config import active_generate_config
+
+# Prices and abilities by a model's name alone: the public `get_model_info` may need a key, or
+# load a local model. Ends when: that takes ``resolve_provider=False``.
+from inspect_ai.model._model_info import _get_model_info_direct as model_info_by_name
+
+__all__ = [
+    "PrerequisiteError",
+    "active_generate_config",
+    "eval_set_id_for_log_dir",
+    "filesystem",
+    "has_provider",
+    "local_path",
+    "model_info_by_name",
+]
+
+
+def has_provider(name: str) -> bool:
+    """Whether Inspect, or a plugin of it, has this provider of models; none is loaded.
+
+    A misspelt one is refused before anything is counted. Ends when: Inspect lists its providers.
+    """
+
+    def provides(info: RegistryInfo) -> bool:
+        return info.type == "modelapi" and registry_unqualified_name(info) == name
+
+    return bool(registry_find(provides))
