@@ -11,7 +11,7 @@ from counting_server import FAULTS, CountingServer, made_neurons
 from inspect_ai.log import list_eval_logs, read_eval_log_samples
 from killing import compare
 
-from neuron_eval.compare.plan import FORMATS
+from neuron_eval.formats import format_names
 from neuron_eval.sources import schema
 
 FAILING = 50
@@ -61,7 +61,7 @@ def fails(key, times):
 
 def soaked(folder, samples):
     """Both runs, the second on a server that has been mended."""
-    path, made = folder / "neurons.jsonl", made_neurons(samples // len(FORMATS))
+    path, made = folder / "neurons.jsonl", made_neurons(samples // len(format_names()))
     schema.write(path, made)
     with CountingServer(made, fault=fails) as server:
         yield _run(server, folder, path, samples)
@@ -72,7 +72,7 @@ def soaked(folder, samples):
 def _run(server, folder, path, samples):
     before, asked, faults = server.answered.copy(), server.asked.copy(), server.faults.copy()
     started = time.monotonic()
-    options = ("--formats", ",".join(FORMATS), "--retries", "0", "--max-connections", "32")
+    options = ("--formats", ",".join(format_names()), "--retries", "0", "--max-connections", "32")
     process = compare(server, path, folder, *options)
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)

@@ -40,7 +40,9 @@ FILE = click.Path(exists=True, dir_okay=False)
     help="A YAML file of these options, by their long names; what is typed wins. Those that ship "
     f"are the experiments of Lee et al. 2023: {', '.join(shipped())}.",
 )
-@click.option("--formats", type=Listed(), help="Prompt formats, by comma.  [default: all five]")
+@click.option(
+    "--formats", type=Listed(), help="Prompt formats, by comma.  [default: all that the pack words]"
+)
 @click.option("--models", type=Listed(), help="Explainers, by comma, such as openai/gpt-4.1-mini.")
 @click.option("--simulator", help="The model that simulates; the explainer itself otherwise.")
 @click.option("--embedder", help="The model that embeds, such as embed-local/minilm.")

@@ -38,7 +38,7 @@ def tokens(
     from tiktoken import list_encoding_names
 
     from neuron_eval.dataset import neuron_set
-    from neuron_eval.formats import format_names
+    from neuron_eval.formats import worded_formats
     from neuron_eval.models.tokencount import counter
     from neuron_eval.prompts.pack import load_pack
     from neuron_eval.report.prompt_tokens import prompt_tokens
@@ -59,9 +59,9 @@ def tokens(
             window=int(window) if window and window.isdecimal() else window,
         )
         wording = load_pack(pack)
-        names = [name for name in format_names() if name in wording.formats]
         means = {
-            name: prompt_tokens(chosen, name, wording, count, cutoff_quantile) for name in names
+            name: prompt_tokens(chosen, name, wording, count, cutoff_quantile)
+            for name in worded_formats(wording)
         }
     except InputError as error:
         raise click.ClickException(str(error)) from error

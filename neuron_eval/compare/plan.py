@@ -8,6 +8,7 @@ from inspect import signature
 from typing import Any, cast, get_args
 
 from neuron_eval.dataset import EXCERPTS
+from neuron_eval.formats import format_names
 from neuron_eval.inspect_private import model_info_by_name
 from neuron_eval.messages import InputError
 from neuron_eval.parameters import check_choice, check_excerpts_per_call, check_number
@@ -17,9 +18,6 @@ from neuron_eval.simulation.measure import CALIBRATION, check_calibration
 from neuron_eval.simulation.probe import BestWay
 from neuron_eval.sources.choosing import Choice, parse_choice
 from neuron_eval.task import NO_SIMULATION, Parameters, explanation_task
-
-FORMATS = ("original", "summary", "highlight", "highlight_summary", "avhs")
-"""The formats that have a task of their own."""
 
 CHOOSING = ("layers", "index", "select", "per_layer", "threshold", "limit", "seed", "scores")
 """The parameters that choose neurons of the source."""
@@ -144,9 +142,9 @@ def make_plan(
         ValueError: Names the option, its value and what is allowed.
     """
     for format in formats:
-        check_choice("format", format, FORMATS)
+        check_choice("format", format, format_names())
     if not formats:
-        raise InputError(f"formats: name at least one of {', '.join(FORMATS)}")
+        raise InputError(f"formats: name at least one of {', '.join(format_names())}")
     if not models:
         raise InputError("models: name at least one explainer, such as openai/gpt-4.1-mini")
     for model in (*models, simulator, embedder):

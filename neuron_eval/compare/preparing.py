@@ -10,11 +10,12 @@ from typing import Any
 from neuron_eval.compare.done import find_done
 from neuron_eval.compare.elsewhere import expected, is_elsewhere, stand_in
 from neuron_eval.compare.estimate import Estimate, estimate
-from neuron_eval.compare.plan import FORMATS, READING, Plan, make_plan, named, provider
+from neuron_eval.compare.plan import READING, Plan, make_plan, named, provider
 from neuron_eval.compare.present import assumptions
 from neuron_eval.compare.sizes import Counted, count
 from neuron_eval.dataset import NeuronSet, neuron_set
 from neuron_eval.embedding.embedder import HOSTED_DEFAULT, LOCAL_DEFAULT
+from neuron_eval.formats import worded_formats
 from neuron_eval.messages import InputError
 from neuron_eval.models.tokencount import counter
 from neuron_eval.prompts.pack import load_pack
@@ -41,9 +42,9 @@ def planned(asked: Mapping[str, Any], epochs: int) -> tuple[Plan, Pack]:
         parameters["ignore_tokens"] = list(parameters["ignore_tokens"])
     if str(parameters.get("window") or "").isdecimal():
         parameters["window"] = int(parameters["window"])
-    formats = asked.get("formats")
+    pack, formats = load_pack(parameters.get("pack")), asked.get("formats")
     plan = make_plan(
-        formats=FORMATS if formats is None else formats,
+        formats=worded_formats(pack) if formats is None else formats,
         models=asked.get("models") or (),
         simulator=asked.get("simulator"),
         embedder=asked.get("embedder"),
@@ -51,7 +52,7 @@ def planned(asked: Mapping[str, Any], epochs: int) -> tuple[Plan, Pack]:
         parameters=named(parameters),
     )
     _check_providers((*plan.models, *plan.roles.values()))
-    return plan, load_pack(plan.parameters.get("pack"))
+    return plan, pack
 
 
 def estimated(

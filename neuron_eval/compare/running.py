@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 from urllib.parse import urlsplit
 
 from neuron_eval.compare.plan import Plan
+from neuron_eval.task import Parameters, format_task
 
 if TYPE_CHECKING:
     from inspect_ai.log import EvalLog
@@ -49,10 +50,8 @@ def run(
     """
     from inspect_ai import eval_set
     from inspect_ai.model import CachePolicy
-    from inspect_ai.util import registry_info
 
     from neuron_eval.inspect_private import eval_set_id_for_log_dir, filesystem
-    from neuron_eval.tasks import formats
 
     filesystem(log_dir).mkdir(log_dir, exist_ok=True)
     set_id = eval_set_id_for_log_dir(log_dir)
@@ -65,7 +64,7 @@ def run(
         options["max_tasks"] = max_tasks
     _, logs = eval_set(
         # By name: Inspect would tell tasks made here apart by where this code is installed.
-        [registry_info(getattr(formats, name)).name for name in plan.formats],
+        [_task_of(name) for name in plan.formats],
         task_args=dict(plan.parameters),
         log_dir=log_dir,
         eval_set_id=set_id,
@@ -82,6 +81,24 @@ def run(
     if len(logs) < len(plan.cells) or any(log.status == "cancelled" for log in logs):
         raise KeyboardInterrupt
     return logs
+
+
+def _task_of(format: str) -> str:
+    """The name that Inspect knows a format's task by; a user's format gets a task by this call."""
+    from inspect_ai import Task, task
+    from inspect_ai.util import registry_info
+
+    from neuron_eval.tasks import formats
+
+    try:
+        return registry_info(getattr(formats, format, None)).name
+    except ValueError:  # it is none of those tasks
+
+        @task(name=format)
+        def of_format(**parameters: Unpack[Parameters]) -> Task:
+            return format_task(format, parameters)
+
+        return registry_info(of_format).name
 
 
 def served_here(model: str) -> bool:

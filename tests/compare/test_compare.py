@@ -11,19 +11,20 @@ import pytest
 from click.testing import CliRunner
 from inspect_ai.log import list_eval_logs, read_eval_log
 
+from neuron_eval.cli import compare as command
 from neuron_eval.cli.compare import compare
-from neuron_eval.cli.main import compare as command
 from neuron_eval.compare import elsewhere
 from neuron_eval.compare.configuration import shipped
 from neuron_eval.compare.done import Done, find_done
 from neuron_eval.compare.elsewhere import expected, is_elsewhere
 from neuron_eval.compare.estimate import Range, cost, estimate
-from neuron_eval.compare.plan import FORMATS, make_plan, named
+from neuron_eval.compare.plan import make_plan, named
 from neuron_eval.compare.present import assumptions, between, money, number, total
 from neuron_eval.compare.running import LONG, served_here
 from neuron_eval.compare.sizes import Counted, Embedded, count
 from neuron_eval.compare.ways import EXPLANATION, Size, chat_reply, requests, sparse_reply
 from neuron_eval.dataset import neuron_set
+from neuron_eval.formats import format_names
 from neuron_eval.logs.runs import EXPLAINER
 from neuron_eval.models.tokencount import TokenCounter
 from neuron_eval.prompts.pack import default_pack
@@ -633,7 +634,7 @@ def test_logs_are_those_of_the_tasks_by_name(neurons, log_dir, fakes):
 
 
 def test_the_report_follows_with_every_format_and_baseline(neurons, log_dir, fakes, monkeypatch):
-    from neuron_eval.cli.main import report as report_command
+    from neuron_eval.cli import report as report_command
 
     asked_for = []
     monkeypatch.setattr(
@@ -832,4 +833,4 @@ def test_without_models_it_says_what_to_name():
 
 def test_all_five_formats_are_the_default(neurons):
     done = invoke("--models", "neuron-fake/a", "--neurons", neurons, "--dry-run")
-    assert f"{len(FORMATS)} formats" in done.output
+    assert f"{len(format_names())} formats" in done.output

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from neuron_eval.formats import format_names
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -64,14 +66,14 @@ class Look:
     """A marker of matplotlib's."""
 
 
-_FIXED = {
-    "original": Look("#000000", "o"),
-    "summary": Look("#0072B2", "s"),
-    "highlight": Look("#E69F00", "^"),
-    "highlight_summary": Look("#009E73", "D"),
-    "avhs": Look("#D55E00", "v"),
-}
-"""A format looks the same in every figure, whichever others were run."""
+_FIXED = (
+    Look("#000000", "o"),
+    Look("#0072B2", "s"),
+    Look("#E69F00", "^"),
+    Look("#009E73", "D"),
+    Look("#D55E00", "v"),
+)
+"""Those of the first formats: one looks the same in every figure, whichever others were run."""
 
 _COLORS = ("#CC79A7", "#56B4E9", "#6e6e6e", "#000000", "#0072B2", "#E69F00", "#009E73", "#D55E00")
 _MARKERS = ("o", "P", "X", "*", "h", "<", ">", "p", "d")
@@ -79,8 +81,9 @@ _MARKERS = ("o", "P", "X", "*", "h", "<", ">", "p", "d")
 
 def looks(names: Sequence[str]) -> dict[str, Look]:
     """A look for each name, all different up to 72 names that are no formats."""
-    found = {name: _FIXED[name] for name in names if name in _FIXED}
-    others = [name for name in dict.fromkeys(names) if name not in _FIXED]
+    fixed = dict(zip(format_names(), _FIXED, strict=False))
+    found = {name: fixed[name] for name in names if name in fixed}
+    others = [name for name in dict.fromkeys(names) if name not in fixed]
     for i, name in enumerate(others):
         found[name] = Look(_COLORS[i % len(_COLORS)], _MARKERS[i % len(_MARKERS)])
     return found
