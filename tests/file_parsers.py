@@ -16,16 +16,15 @@ from neuron_eval.given.reading import read_table
 from neuron_eval.given.rows import TableError
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.wording import PackError
-from neuron_eval.recording.errors import RecordingError
+from neuron_eval.recording import RecordingError
 from neuron_eval.recording.select import parse_layers, parse_neurons
 from neuron_eval.records import RecordError
 from neuron_eval.sources import open_source
 from neuron_eval.sources.base import SourceError, Unreadable
-from neuron_eval.sources.delphi.layout import hookpoints
-from neuron_eval.sources.delphi.tokens import Vocabulary
+from neuron_eval.sources.delphi.source import hookpoints
+from neuron_eval.sources.delphi.tokens import TokenizerVocabulary
 from neuron_eval.sources.neuronpedia.source import is_neuronpedia, open_neuronpedia
-from neuron_eval.sources.openai.records import parse_record
-from neuron_eval.sources.openai.results import parse_explanations
+from neuron_eval.sources.openai.records import parse_explanations, parse_record
 from neuron_eval.sources.puzzles import PuzzleSource
 from neuron_eval.sources.ranges import parse_ranges
 from neuron_eval.sources.scores import ScoreFile
@@ -140,7 +139,7 @@ PARSERS = [
     ("any folder", _in_folder("f/any", lambda path: _source(open_source)(path.parent))),
     ("OpenAI explanations", _results),
     ("delphi config", _in_folder("config.json", _delphi_config)),
-    ("delphi tokenizer", _in_folder("tokenizer.json", Vocabulary)),
+    ("delphi tokenizer", _in_folder("tokenizer.json", TokenizerVocabulary)),
     ("scores.csv", _in_folder("s.csv", lambda path: ScoreFile(str(path)))),
     ("table.csv", _in_folder("t.csv", _table)),
     ("table.jsonl", _in_folder("t.jsonl", _table)),

@@ -10,7 +10,7 @@ from neuron_eval.given.reading import read_table
 from neuron_eval.messages import replace_surrogates
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.sources import open_source, schema
-from neuron_eval.sources.openai.results import parse_explanations
+from neuron_eval.sources.openai.records import parse_explanations
 from neuron_eval.tasks.formats import summary
 from neuron_eval.testing import fake_embedder, fake_explainer, make_neuron
 

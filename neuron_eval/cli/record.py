@@ -10,8 +10,7 @@ import click
 
 from neuron_eval.files.alone import alone_at
 from neuron_eval.messages import InputError, shown
-from neuron_eval.recording import job
-from neuron_eval.recording.errors import RecordingError
+from neuron_eval.recording import RecordingError, job
 from neuron_eval.records import RecordError
 
 LEVELS = "0.5,0.9,0.99,0.999,0.9999"

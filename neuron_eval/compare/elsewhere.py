@@ -11,8 +11,7 @@ from neuron_eval.dataset import EXCERPTS, NeuronSet, neuron_set
 from neuron_eval.sources import open_source
 from neuron_eval.sources.base import NeuronKey, Source
 from neuron_eval.sources.choosing import LAYERED, SCORED, TOP, Choice, draw
-from neuron_eval.sources.openai.collated import CollatedSource
-from neuron_eval.sources.openai.container import PUBLISHED
+from neuron_eval.sources.openai.collated import PUBLISHED, CollatedSource
 from neuron_eval.sources.openai.fetching import HttpStore
 from neuron_eval.sources.openai.stores import ENDINGS, Blob
 from neuron_eval.sources.ranges import Ranges

@@ -10,7 +10,7 @@ from neuron_eval.files.bounded import TooLong, read_whole
 from neuron_eval.given.released import Compared, compare
 from neuron_eval.records import RecordError
 from neuron_eval.sources.base import SourceError
-from neuron_eval.sources.openai.results import lines, parse_results
+from neuron_eval.sources.openai.records import lines, parse_results
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from neuron_eval.sources.openai.results import CORRELATION, Simulated, SimulationResults
+from neuron_eval.sources.openai.records import CORRELATION, SimulatedSequence, SimulationResults
 from neuron_eval.stats import absolute_deviation_explained, pearson, r_squared
 
 TOLERANCE = 1e-6
@@ -76,7 +76,7 @@ def compare(results: SimulationResults) -> Iterator[Compared]:
         results: Read with its simulations.
     """
     for explanation in results.explanations:
-        places: list[tuple[str, Simulated]] = [
+        places: list[tuple[str, SimulatedSequence]] = [
             (f"sequence {i}", sequence) for i, sequence in enumerate(explanation.sequences)
         ]
         places.append(("all sequences", _joined(explanation.sequences, explanation.scores)))
@@ -96,9 +96,11 @@ def compare(results: SimulationResults) -> Iterator[Compared]:
                 )
 
 
-def _joined(sequences: Sequence[Simulated], scores: Mapping[str, float | None]) -> Simulated:
+def _joined(
+    sequences: Sequence[SimulatedSequence], scores: Mapping[str, float | None]
+) -> SimulatedSequence:
     """All sequences as one; their scores are not the mean of each one's."""
-    return Simulated(
+    return SimulatedSequence(
         expected=tuple(chain.from_iterable(s.expected for s in sequences)),
         true=tuple(chain.from_iterable(s.true for s in sequences)),
         scores=scores,
@@ -106,7 +108,8 @@ def _joined(sequences: Sequence[Simulated], scores: Mapping[str, float | None]) 
 
 
 def _defined(
-    compute: Callable[[Sequence[float], Sequence[float]], float | None], simulated: Simulated
+    compute: Callable[[Sequence[float], Sequence[float]], float | None],
+    simulated: SimulatedSequence,
 ) -> float | None:
     """The score; None where a value was written as null, which makes all of it NaN."""
     if not (np.isfinite(simulated.true).all() and np.isfinite(simulated.expected).all()):
@@ -114,7 +117,7 @@ def _defined(
     return compute(simulated.true, simulated.expected)
 
 
-def _is_noise(released: float | None, simulated: Simulated) -> bool:
+def _is_noise(released: float | None, simulated: SimulatedSequence) -> bool:
     """Whether a published correlation is 0 up to rounding, and a side is constant.
 
     A mean that is off in its last digit turns the correlation with a constant, which is

@@ -11,16 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from neuron_eval.messages import shown
-from neuron_eval.recording import select, texts
-from neuron_eval.recording.assemble import assemble, check_enough
-from neuron_eval.recording.checkpoint import Checkpoint
+from neuron_eval.recording import RecordingError, select, texts
 from neuron_eval.recording.collect import Collector, memory
-from neuron_eval.recording.errors import RecordingError
-from neuron_eval.recording.recorder import Collected, run
-from neuron_eval.recording.select import Choice
+from neuron_eval.recording.loading import Tokenizer
+from neuron_eval.recording.recorder import Checkpoint, Recording, assemble, check_enough, run
+from neuron_eval.recording.select import PickedNeuron
 from neuron_eval.recording.subject import HuggingFaceSubject
-from neuron_eval.recording.tokenizer import Tokenizer
-from neuron_eval.recording.windows import Tally, windows
+from neuron_eval.recording.texts import TextCounts, Window, windows
 from neuron_eval.records.ids import fault_of
 from neuron_eval.sources import schema
 
@@ -32,48 +29,27 @@ ALL = "all"
 class Settings:
     """The options of the command, under the command's names."""
 
-    model: str
-    """A Hugging Face name, a folder, or a ``.gguf`` file."""
+    model: str  # a Hugging Face name, a folder, or a ``.gguf`` file
     out: Path
-    """The file to write."""
-    texts: Sequence[Path]
-    """Text files; empty if there is a dataset."""
-    dataset: str | None
-    """``NAME[:SPLIT[:COLUMN]]``; None if there are text files."""
+    texts: Sequence[Path]  # empty if there is a dataset
+    dataset: str | None  # ``NAME[:SPLIT[:COLUMN]]``; None if there are text files
     dataset_config: str | None
-    """The dataset's configuration."""
-    layers: str | None
-    """Layers for ``all`` and ``per_layer``; None for every layer."""
-    neurons: Sequence[str]
-    """Ids, files, or ``all``."""
-    per_layer: int | None
-    """Neurons to draw a layer."""
-    seed: int
-    """At least 0."""
-    name: str | None
-    """The model's name in the records; None for the last part of ``model``."""
-    group: str
-    """The group of given neurons that name none."""
-    top: int
-    """Top excerpts a neuron, at least 1."""
-    random: int
-    """Random excerpts a neuron, at least 0."""
-    length: int
-    """Text tokens an excerpt, at least 1."""
-    max_tokens: int | None
-    """Text tokens to stop after."""
-    batch_size: int
-    """Windows a forward pass, at least 1."""
-    levels: Sequence[float]
-    """Quantile levels, ascending, each in (0, 1)."""
-    dtype: str
-    """``float32`` or ``bfloat16``."""
-    device: str
-    """A torch device."""
-    resume: bool
-    """Go on from a checkpoint, if there is one."""
-    checkpoint_every: int
-    """Batches between checkpoints, at least 1."""
+    layers: str | None  # for ``all`` and ``per_layer``; None for every layer
+    neurons: Sequence[str]  # ids, files, or ``all``
+    per_layer: int | None  # neurons to draw a layer
+    seed: int  # at least 0
+    name: str | None  # the model's name in the records; None for the last part of ``model``
+    group: str  # of given neurons that name none
+    top: int  # excerpts a neuron, at least 1
+    random: int  # excerpts a neuron, at least 0
+    length: int  # text tokens an excerpt, at least 1
+    max_tokens: int | None  # text tokens to stop after
+    batch_size: int  # windows a forward pass, at least 1
+    levels: Sequence[float]  # of quantiles, ascending, each in (0, 1)
+    dtype: str  # ``float32`` or ``bfloat16``
+    device: str  # of torch
+    resume: bool  # go on from a checkpoint, if there is one
+    checkpoint_every: int  # batches between checkpoints, at least 1
 
     @property
     def model_name(self) -> str:
@@ -92,15 +68,12 @@ Bar = Callable[[int | None], AbstractContextManager[Any]]
 
 
 def record(settings: Settings, say: Callable[[str], None], bar: Bar) -> str:
-    """Record, and write the file.
+    """Record, and write the file; gives a summary in one line.
 
     Args:
         settings: What to record.
         say: Called with lines for the user.
         bar: Makes the progress bar.
-
-    Returns:
-        A summary in one line.
 
     Raises:
         RecordingError: Something does not fit; nothing is written.
@@ -112,10 +85,10 @@ def record(settings: Settings, say: Callable[[str], None], bar: Bar) -> str:
         )
     _check_name(settings.model_name)
     given = [
-        choice
+        neuron
         for spec in settings.neurons
         if spec != ALL
-        for choice in select.parse_neurons(spec, settings.group)
+        for neuron in select.parse_neurons(spec, settings.group)
     ]
     layers = None if settings.layers is None else select.parse_layers(settings.layers)
     tokenizer = Tokenizer(settings.model)
@@ -123,8 +96,8 @@ def record(settings: Settings, say: Callable[[str], None], bar: Bar) -> str:
     subject = HuggingFaceSubject(settings.model, tokenizer.prefix, settings.dtype, settings.device)
     chosen = choose(settings, given, layers, subject.widths, say)
     columns = sorted(chosen)
-    by_layer = groupby(columns, key=lambda choice: choice.layer)
-    subject.watch({layer: [choice.neuron for choice in part] for layer, part in by_layer})
+    by_layer = groupby(columns, key=lambda neuron: neuron.layer)
+    subject.watch({layer: [neuron.neuron for neuron in part] for layer, part in by_layer})
     shape = (len(columns), settings.length, settings.top, settings.random)
     say(f"recording {len(columns)} neurons in {memory(*shape) / 2**20:.0f} MB beside the model")
     checkpoint = Checkpoint(
@@ -132,9 +105,9 @@ def record(settings: Settings, say: Callable[[str], None], bar: Bar) -> str:
         _fingerprint(settings, subject.fingerprint, columns),
         settings.checkpoint_every,
     )
-    tally = Tally()
+    tally = TextCounts()
     with bar(total) as progress:
-        collected = run(
+        recording = run(
             subject,
             _windows(settings, tokenizer, tally),
             Collector(*shape, settings.seed),
@@ -145,7 +118,7 @@ def record(settings: Settings, say: Callable[[str], None], bar: Bar) -> str:
         )
     check_enough(tally.windows, settings.top, settings.random)
     records = assemble(
-        collected,
+        recording,
         columns,
         chosen,
         settings.model_name,
@@ -155,15 +128,11 @@ def record(settings: Settings, say: Callable[[str], None], bar: Bar) -> str:
     )
     written = schema.write(settings.out, records)
     checkpoint.remove()
-    return _summary(settings, collected, tally, written)
+    return _summary(settings, recording, tally, written)
 
 
 def _check_name(name: str) -> None:
-    """Before hours of recording, whose records nobody could read.
-
-    Raises:
-        RecordingError: With that model's name, ids of neurons would be none.
-    """
+    """Refuse a name whose neurons would have no valid ids, before hours of recording."""
     if fault := fault_of(f"{name}/L{10**9}N{10**9}"):
         raise RecordingError(
             f"a model of the name {shown(name)} would have neurons such as "
@@ -173,53 +142,48 @@ def _check_name(name: str) -> None:
 
 def choose(
     settings: Settings,
-    given: Sequence[Choice],
+    given: Sequence[PickedNeuron],
     layers: Sequence[int] | None,
     widths: dict[int, int],
     say: Callable[[str], None],
-) -> list[Choice]:
-    """The neurons to record: given ones first, in their order, then the drawn ones.
-
-    Raises:
-        RecordingError: A neuron or a layer does not exist, or a layer has too few neurons.
-    """
+) -> list[PickedNeuron]:
+    """The neurons to record: given ones first, in their order, then the drawn ones."""
     layers = list(widths) if layers is None else layers
     select.check_layers(layers, widths, "--layers")
     given = select.check_given(given, widths)
     if ALL in settings.neurons:
-        named = {choice.id for choice in given}
+        named = {neuron.id for neuron in given}
         every = select.every_neuron(layers, widths, settings.group)
-        given += [choice for choice in every if choice.id not in named]
+        given += [neuron for neuron in every if neuron.id not in named]
     if settings.per_layer is None:
         return given
     drawn = select.draw(layers, widths, settings.per_layer, settings.seed, given)
-    say(f"drawn with seed {settings.seed}: {', '.join(choice.id for choice in drawn)}")
+    say(f"drawn with seed {settings.seed}: {', '.join(neuron.id for neuron in drawn)}")
     return given + drawn
 
 
-def _texts(settings: Settings) -> Iterator[str]:
+def _windows(settings: Settings, tokenizer: Tokenizer, tally: TextCounts) -> Iterator[Window]:
     if settings.dataset is None:
-        return texts.read_files(settings.texts)
-    return texts.read_dataset(texts.parse_dataset(settings.dataset), settings.dataset_config)
-
-
-def _windows(settings: Settings, tokenizer: Tokenizer, tally: Tally) -> Any:
-    return windows(_texts(settings), tokenizer, settings.length, settings.max_tokens, tally)
+        rows = texts.read_files(settings.texts)
+    else:
+        dataset = texts.parse_dataset(settings.dataset)
+        rows = texts.read_dataset(dataset, settings.dataset_config)
+    return windows(rows, tokenizer, settings.length, settings.max_tokens, tally)
 
 
 def _count(settings: Settings, tokenizer: Tokenizer) -> int | None:
     """Text tokens to come: counted for files, which is quick, unknown for a dataset."""
     if settings.dataset is not None:
         return settings.max_tokens
-    tally = Tally()
+    tally = TextCounts()
     for _ in _windows(settings, tokenizer, tally):
         pass
     check_enough(tally.windows, settings.top, settings.random)
     return tally.windows * settings.length
 
 
-def _fingerprint(settings: Settings, model: str, columns: Sequence[Choice]) -> dict[str, Any]:
-    neurons = ",".join(choice.id for choice in columns).encode()
+def _fingerprint(settings: Settings, model: str, columns: Sequence[PickedNeuron]) -> dict[str, Any]:
+    neurons = ",".join(neuron.id for neuron in columns).encode()
     names = ("dtype", "length", "max_tokens", "batch_size", "top", "random", "seed")
     return {
         "model": model,
@@ -228,12 +192,12 @@ def _fingerprint(settings: Settings, model: str, columns: Sequence[Choice]) -> d
     }
 
 
-def _summary(settings: Settings, collected: Collected, tally: Tally, written: int) -> str:
-    fresh = (tally.windows - collected.resumed) * settings.length
-    seconds = collected.forward + collected.collecting
+def _summary(settings: Settings, recording: Recording, tally: TextCounts, written: int) -> str:
+    fresh = (tally.windows - recording.resumed) * settings.length
+    seconds = recording.forward + recording.collecting
     return (
         f"{settings.out}: {written} neurons from {tally.windows * settings.length} tokens in "
         f"{tally.windows} windows ({tally.repeated} repeated windows skipped, {tally.leftover} "
         f"tokens left over at the ends of {tally.texts} texts); {fresh / seconds:.0f} tokens/s, "
-        f"{collected.forward / seconds:.1%} of the time in the model"
+        f"{recording.forward / seconds:.1%} of the time in the model"
     )

@@ -1,50 +1,78 @@
-"""Load models and tokenizers with clear errors."""
+"""The subject model and its tokenizer, loaded by transformers with clear errors."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from neuron_eval.recording.errors import RecordingError
+from neuron_eval.recording import RecordingError
+from neuron_eval.records.tokens import Offsets
 
 NEEDED = "recording needs torch and transformers: pip install 'neuron_eval[record]'"
 
 
 def module(name: str) -> Any:
-    """Import a module of the extra `record`.
-
-    Raises:
-        RecordingError: It is not installed.
-    """
+    """A module of the extra `record`."""
     try:
         return importlib.import_module(name)
     except ImportError as error:
         raise RecordingError(f"{NEEDED} ({error})") from error
 
 
-def source(model: str) -> tuple[str, dict[str, str]]:
-    """What to hand to ``from_pretrained`` for a name, a folder or a GGUF file.
+def load(kind: str, model: str, **settings: Any) -> Any:
+    """What a class of transformers gives ``from_pretrained``.
 
-    Raises:
-        RecordingError: A GGUF file does not exist.
+    Args:
+        kind: Such as ``AutoTokenizer``.
+        model: A Hugging Face name, a folder, or a ``.gguf`` file.
+        settings: More for ``from_pretrained``.
     """
-    path = Path(model)
-    if path.suffix != ".gguf":
-        return model, {}
-    if not path.is_file():
-        raise RecordingError(f"{model}: no such file")
-    return str(path.parent), {"gguf_file": path.name}
-
-
-def load(model: str, call: Callable[[], Any]) -> Any:
-    """Call a loader of transformers.
-
-    Raises:
-        RecordingError: It fails; the message names the model.
-    """
+    transformers = module("transformers")
+    path, where = Path(model), model
+    if path.suffix == ".gguf":
+        if not path.is_file():
+            raise RecordingError(f"{model}: no such file")
+        where, settings = str(path.parent), {**settings, "gguf_file": path.name}
     try:
-        return call()
+        return getattr(transformers, kind).from_pretrained(where, **settings)
     except (OSError, ValueError, ImportError, KeyError) as error:
         raise RecordingError(f"{model}: cannot be loaded: {error}") from error
+
+
+class Tokenizer:
+    """The subject model's tokenizer."""
+
+    def __init__(self, model: str) -> None:
+        self._inner = load("AutoTokenizer", model)
+        if not self._inner.is_fast:
+            raise RecordingError(
+                f"{model}: the tokenizer {type(self._inner).__name__} gives no offsets into the "
+                "text; a fast tokenizer is needed (a folder with a tokenizer.json)"
+            )
+
+    @property
+    def prefix(self) -> int | None:
+        """The token put before each window.
+
+        Models spend huge activations on whatever comes first (an attention sink), so the first
+        token of an excerpt would top every list. A start token takes that place and is dropped;
+        a tokenizer without one has an end-of-text token, which parts documents in training. None
+        if it has neither.
+        """
+        inner = self._inner
+        first = inner.bos_token_id if inner.bos_token_id is not None else inner.eos_token_id
+        return None if first is None else int(first)
+
+    def __call__(self, text: str) -> tuple[Sequence[int], Offsets]:
+        """Model tokens and offsets; special tokens are neither added nor read from the text."""
+        # verbose: the text is cut later, so that it exceeds the model's context is no news.
+        encoded = self._inner(
+            text,
+            add_special_tokens=False,
+            split_special_tokens=True,
+            return_offsets_mapping=True,
+            verbose=False,
+        )
+        return encoded["input_ids"], encoded["offset_mapping"]

@@ -1,62 +1,108 @@
-"""The loop: windows through the subject model into the collector."""
+"""The loop: windows through the subject model into the collector, with checkpoints."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from itertools import islice
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neuron_eval.recording.checkpoint import Checkpoint
-from neuron_eval.recording.collect import Collector
-from neuron_eval.recording.errors import RecordingError
-from neuron_eval.recording.windows import Window
+from neuron_eval.files.unfinished import unfinished
+from neuron_eval.recording import RecordingError
+from neuron_eval.recording.collect import Collector, draw
+from neuron_eval.recording.select import PickedNeuron
+from neuron_eval.recording.subject import HuggingFaceSubject
+from neuron_eval.recording.texts import Window
+from neuron_eval.records import ActivationRecord, NeuronRecord
+from neuron_eval.records.checks import check_record
+from neuron_eval.records.rounding import round_significant
 
 PRUNE = 4096
 """Windows whose tokens are remembered before those no longer needed are forgotten."""
 
-
-class Subject(Protocol):
-    """What the loop needs of a model."""
-
-    def activations(self, windows: Sequence[Window]) -> NDArray[np.float32]:
-        """The recorded neurons on every text token, shape [B, L, N]."""
-        ...
+VERSION = 1
+"""Raised whenever an older checkpoint cannot be gone on from."""
 
 
 @dataclass(frozen=True, slots=True)
-class Collected:
+class Checkpoint:
+    """A file from which an interrupted recording goes on."""
+
+    path: Path
+    fingerprint: Mapping[str, Any]  # JSON values that must be the same to go on: model, settings
+    every: int  # batches from one save to the next
+
+    def save(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Write the state; a crash while writing leaves the checkpoint before it."""
+        stamp = np.asarray(self._stamp())
+        with unfinished(self.path) as beside, beside.open("wb") as out:
+            np.savez(out, allow_pickle=False, _fingerprint=stamp, **state)
+
+    def load(self) -> dict[str, NDArray[Any]] | None:
+        """Read the state back; None if there is no checkpoint.
+
+        Raises:
+            RecordingError: It is damaged, or belongs to another recording.
+        """
+        if not self.path.exists():
+            return None
+        try:
+            # Opened here, because numpy leaves a damaged file open.
+            with self.path.open("rb") as raw, np.load(raw, allow_pickle=False) as data:
+                state = {name: data[name] for name in data.files}
+            stored: dict[str, Any] = json.loads(str(state.pop("_fingerprint")))
+        except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
+            raise RecordingError(
+                f"{self.path}: not a checkpoint, or damaged ({error}); delete it to start over"
+            ) from error
+        wanted = json.loads(self._stamp())
+        differ = [
+            f"{name} ({stored.get(name)} there, {wanted.get(name)} here)"
+            for name in sorted(set(stored) | set(wanted))
+            if stored.get(name) != wanted.get(name)
+        ]
+        if differ:
+            raise RecordingError(
+                f"{self.path}: belongs to another recording: {', '.join(differ)}; record with "
+                "what it was started with, or delete it to start over"
+            )
+        return state
+
+    def remove(self) -> None:
+        self.path.unlink(missing_ok=True)
+
+    def _stamp(self) -> str:
+        return json.dumps({"version": VERSION, **self.fingerprint})
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
     """What a run over the text leaves behind."""
 
     collector: Collector
-    """Top excerpts, reservoir and histogram."""
-
-    tokens: dict[int, tuple[str, ...]]
-    """Window index to text tokens, for every window that the collector still holds."""
-
-    resumed: int
-    """Windows that an earlier run had recorded."""
-
-    forward: float
-    """Seconds spent in the model."""
-
-    collecting: float
-    """Seconds spent on everything else: tokenising, collecting, checkpoints."""
+    tokens: dict[int, tuple[str, ...]]  # of every window that the collector holds, by its index
+    resumed: int  # windows that an earlier run had recorded
+    forward: float  # seconds in the model
+    collecting: float  # seconds for everything else: tokenising, collecting, checkpoints
 
 
 def run(
-    subject: Subject,
+    subject: HuggingFaceSubject,
     windows: Iterable[Window],
     collector: Collector,
     batch_size: int,
     checkpoint: Checkpoint | None = None,
     resume: bool = False,
     progress: Callable[[int], None] = lambda _: None,
-) -> Collected:
+) -> Recording:
     """Record all windows.
 
     Args:
@@ -75,20 +121,19 @@ def run(
     stream = iter(windows)
     tokens: dict[int, tuple[str, ...]] = {}
     digest = b""
-    state = checkpoint.load() if checkpoint and resume else None
-    if state is not None:
+    if checkpoint and resume and (state := checkpoint.load()) is not None:
         wanted = state.pop("text").tobytes()
         collector.restore(state)
         digest = _replay(stream, collector, tokens)
         if digest != wanted:
-            assert checkpoint is not None
             raise RecordingError(
                 f"{checkpoint.path}: the text, or how it is tokenised, is not what it was for "
                 f"the first {collector.windows} windows; delete the checkpoint to start over"
             )
         progress(collector.windows)
     resumed, limit = collector.windows, len(tokens) + PRUNE
-    for number, batch in enumerate(_batches(stream, batch_size), start=1):
+    batches = iter(lambda: list(islice(stream, batch_size)), [])
+    for number, batch in enumerate(batches, start=1):
         before = time.perf_counter()
         activations = subject.activations(batch)
         forward += time.perf_counter() - before
@@ -104,22 +149,20 @@ def run(
             checkpoint.save({**collector.state(), "text": text})
         progress(len(batch))
     total = time.perf_counter() - started
-    return Collected(collector, _pruned(tokens, collector), resumed, forward, total - forward)
+    return Recording(collector, _pruned(tokens, collector), resumed, forward, total - forward)
 
 
 def _replay(
     stream: Iterator[Window], collector: Collector, tokens: dict[int, tuple[str, ...]]
 ) -> bytes:
     """Pass over what was recorded before; returns its digest, and fills ``tokens``."""
-    live, digest = collector.live(), b""
-    for _ in range(collector.windows):
-        window = next(stream, None)
-        if window is None:
-            return b""
+    live, digest, windows = collector.live(), b"", 0
+    for window in islice(stream, collector.windows):
+        windows += 1
         digest = _chain(digest, window)
         if window.index in live:
             tokens[window.index] = window.tokens
-    return digest
+    return digest if windows == collector.windows else b""
 
 
 def _chain(digest: bytes, window: Window) -> bytes:
@@ -133,12 +176,60 @@ def _pruned(tokens: dict[int, tuple[str, ...]], collector: Collector) -> dict[in
     return {index: text for index, text in tokens.items() if index in live}
 
 
-def _batches(stream: Iterator[Window], size: int) -> Iterator[list[Window]]:
-    batch: list[Window] = []
-    for window in stream:
-        batch.append(window)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+def check_enough(windows: int, top: int, random: int) -> None:
+    """Check that the text holds enough windows for every neuron."""
+    if windows < top + random:
+        raise RecordingError(
+            f"the text gives {windows} distinct windows, but --top {top} and --random {random} "
+            f"need at least {top + random}; record more text, or ask for fewer or shorter excerpts"
+        )
+
+
+def assemble(
+    recording: Recording,
+    columns: Sequence[PickedNeuron],
+    chosen: Sequence[PickedNeuron],
+    model: str,
+    levels: Sequence[float],
+    random: int,
+    seed: int,
+) -> Iterator[NeuronRecord]:
+    """One checked record a neuron, activations rounded to four significant digits.
+
+    Args:
+        recording: After the last window.
+        columns: The neurons in the order of the collector's columns.
+        chosen: The same neurons in the order wanted.
+        model: The subject model's name.
+        levels: Quantile levels, ascending, each in (0, 1).
+        random: Random excerpts a neuron.
+        seed: With layer and neuron it fixes which ones.
+    """
+    collector = recording.collector
+    top, reservoir = collector.top, collector.reservoir
+    boundaries = collector.histogram.boundaries(levels)
+    column_of = {neuron.id: i for i, neuron in enumerate(columns)}
+    slot_of = {int(index): slot for slot, index in enumerate(reservoir.index)}
+
+    def excerpt(index: int, activations: NDArray[np.float32]) -> ActivationRecord:
+        rounded = round_significant(activations).tolist()
+        return ActivationRecord(tokens=recording.tokens[index], activations=tuple(rounded))
+
+    for neuron in chosen:
+        i = column_of[neuron.id]
+        drawn = draw(reservoir.index, top.index[i], random, (seed, neuron.layer, neuron.neuron))
+        record = NeuronRecord(
+            id=f"{model}/{neuron.id}",
+            model=model,
+            layer=neuron.layer,
+            neuron=neuron.neuron,
+            top=tuple(map(excerpt, top.index[i].tolist(), top.activations[i])),
+            random=tuple(
+                excerpt(index, reservoir.activations[slot_of[index], :, i])
+                for index in drawn.tolist()
+            ),
+            quantiles=tuple(levels),
+            quantile_boundaries=tuple(boundaries[i].tolist()),
+            group=neuron.group,
+        )
+        yield check_record(record, "recorded")

@@ -11,7 +11,7 @@ import numpy as np
 
 from neuron_eval.files.bounded import TooLong, read_whole
 from neuron_eval.messages import shown
-from neuron_eval.recording.errors import RecordingError
+from neuron_eval.recording import RecordingError
 
 RANDOM_GROUP = "random"
 """The group of neurons drawn by lot."""
@@ -25,37 +25,26 @@ ID = re.compile(r"L([0-9]{1,9})N([0-9]{1,9})")
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Choice:
+class PickedNeuron:
     """One neuron to record."""
 
     layer: int
-    """The layer, from 0."""
-
     neuron: int
-    """The index within the layer, from 0."""
-
-    group: str = ""
-    """The set that it was picked for; may be empty."""
-
-    where: str = "--neurons"
-    """Where it was asked for, for error messages."""
+    group: str = ""  # the set that it was picked for
+    where: str = "--neurons"  # where the user named it, for messages
 
     @property
     def id(self) -> str:
-        """The neuron's id without the model, such as ``L8N902``."""
+        """Without the model, such as ``L8N902``."""
         return f"L{self.layer}N{self.neuron}"
 
 
 def parse_layers(spec: str) -> list[int]:
-    """Layers from a list such as ``4,8,12-16``, ascending, each once.
-
-    Raises:
-        RecordingError: A part is neither a number nor an ascending range.
-    """
+    """Layers from a list such as ``4,8,12-16``, ascending, each once."""
     layers: set[int] = set()
     for part in spec.split(","):
-        found = _RANGE.fullmatch("".join(part.split()))
-        first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+        match = _RANGE.fullmatch("".join(part.split()))
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
         if first > last:
             raise RecordingError(
                 f"--layers {shown(spec)}: {shown(part)} is neither a layer nor an ascending "
@@ -65,7 +54,7 @@ def parse_layers(spec: str) -> list[int]:
     return sorted(layers)
 
 
-def parse_neurons(spec: str, group: str) -> list[Choice]:
+def parse_neurons(spec: str, group: str) -> list[PickedNeuron]:
     """Neurons from a comma list of ids, or from a file with one id and an optional group a line.
 
     Args:
@@ -77,7 +66,7 @@ def parse_neurons(spec: str, group: str) -> list[Choice]:
     """
     path = Path(spec)
     if ID.fullmatch(spec.split(",")[0].strip()) and not path.exists():
-        return [_choice([part.strip()], group, "--neurons") for part in spec.split(",")]
+        return [_picked([part.strip()], group, "--neurons") for part in spec.split(",")]
     if not path.is_file():
         raise RecordingError(
             f"--neurons {shown(spec)} is neither 'all', nor a list of ids such as L8N902,L20N414, "
@@ -89,61 +78,49 @@ def parse_neurons(spec: str, group: str) -> list[Choice]:
         raise RecordingError(str(error)) from error
     except UnicodeDecodeError as error:
         raise RecordingError(f"{spec}: not a UTF-8 text file ({error})") from error
-    found = []
-    for number, line in enumerate(lines, start=1):
-        words = line.partition("#")[0].split()
-        if words:
-            found.append(_choice(words, group, f"{spec}, line {number}"))
-    if not found:
+    picked = [
+        _picked(words, group, f"{spec}, line {number}")
+        for number, line in enumerate(lines, start=1)
+        if (words := line.partition("#")[0].split())
+    ]
+    if not picked:
         raise RecordingError(f"{spec}: no neuron in it; expected one id a line, such as L8N902")
-    return found
+    return picked
 
 
-def _choice(words: Sequence[str], group: str, where: str) -> Choice:
+def _picked(words: Sequence[str], group: str, where: str) -> PickedNeuron:
     match = ID.fullmatch(words[0])
     if not match or len(words) > 2:
         raise RecordingError(
             f"{where}: {shown(' '.join(words))} is not a neuron; expected an id such as L8N902, "
             "in a file optionally followed by a group of one word"
         )
-    return Choice(int(match[1]), int(match[2]), words[1] if len(words) == 2 else group, where)
+    return PickedNeuron(int(match[1]), int(match[2]), words[1] if len(words) == 2 else group, where)
 
 
-def check_given(choices: Iterable[Choice], widths: Mapping[int, int]) -> list[Choice]:
+def check_given(neurons: Iterable[PickedNeuron], widths: Mapping[int, int]) -> list[PickedNeuron]:
     """Check that every neuron exists, and is given once.
 
     Args:
-        choices: The neurons asked for.
+        neurons: As the user named them.
         widths: Neurons of each layer of the model.
-
-    Raises:
-        RecordingError: Names where the bad one was asked for.
     """
-    seen: dict[tuple[int, int], str] = {}
+    seen: dict[str, str] = {}
     checked = []
-    for choice in choices:
-        check_layers([choice.layer], widths, f"{choice.where}: {choice.id}")
-        if choice.neuron >= widths[choice.layer]:
-            raise RecordingError(
-                f"{choice.where}: {choice.id}: layer {choice.layer} has neurons 0 to "
-                f"{widths[choice.layer] - 1}"
-            )
-        key = (choice.layer, choice.neuron)
-        if key in seen:
-            raise RecordingError(
-                f"{choice.where}: {choice.id} is given twice (before: {seen[key]})"
-            )
-        seen[key] = choice.where
-        checked.append(choice)
+    for neuron in neurons:
+        at = f"{neuron.where}: {neuron.id}"
+        check_layers([neuron.layer], widths, at)
+        if neuron.neuron >= widths[neuron.layer]:
+            last = widths[neuron.layer] - 1
+            raise RecordingError(f"{at}: layer {neuron.layer} has neurons 0 to {last}")
+        if neuron.id in seen:
+            raise RecordingError(f"{at} is given twice (before: {seen[neuron.id]})")
+        seen[neuron.id] = neuron.where
+        checked.append(neuron)
     return checked
 
 
 def check_layers(layers: Iterable[int], widths: Mapping[int, int], where: str) -> None:
-    """Check that layers exist.
-
-    Raises:
-        RecordingError: Names ``where`` and the layers that there are.
-    """
     for layer in layers:
         if layer not in widths:
             raise RecordingError(
@@ -151,9 +128,10 @@ def check_layers(layers: Iterable[int], widths: Mapping[int, int], where: str) -
             )
 
 
-def every_neuron(layers: Iterable[int], widths: Mapping[int, int], group: str) -> list[Choice]:
-    """All neurons of the layers, in order."""
-    return [Choice(layer, n, group) for layer in layers for n in range(widths[layer])]
+def every_neuron(
+    layers: Iterable[int], widths: Mapping[int, int], group: str
+) -> list[PickedNeuron]:
+    return [PickedNeuron(layer, n, group) for layer in layers for n in range(widths[layer])]
 
 
 def draw(
@@ -161,11 +139,11 @@ def draw(
     widths: Mapping[int, int],
     count: int,
     seed: int,
-    given: Iterable[Choice] = (),
-) -> list[Choice]:
+    given: Iterable[PickedNeuron] = (),
+) -> list[PickedNeuron]:
     """Draw neurons of each layer, uniformly, without replacement, and none that is given.
 
-    A layer's draw depends on the seed and the layer, not on which other layers are asked for;
+    A layer's draw depends on the seed and the layer, not on which other layers are drawn from;
     a given neuron is passed over and leaves the others as they were.
 
     Args:
@@ -181,8 +159,8 @@ def draw(
     Raises:
         RecordingError: A layer holds too few.
     """
-    taken = {(choice.layer, choice.neuron) for choice in given}
-    drawn: list[Choice] = []
+    taken = {(neuron.layer, neuron.neuron) for neuron in given}
+    drawn: list[PickedNeuron] = []
     for layer in layers:
         order = np.random.default_rng((seed, layer)).permutation(widths[layer])
         free = [int(n) for n in order if (layer, int(n)) not in taken][:count]
@@ -191,5 +169,5 @@ def draw(
                 f"--per-layer {count}: layer {layer} has {widths[layer]} neurons, of which only "
                 f"{len(free)} are not given already"
             )
-        drawn += [Choice(layer, n, RANDOM_GROUP, "--per-layer") for n in sorted(free)]
+        drawn += [PickedNeuron(layer, n, RANDOM_GROUP, "--per-layer") for n in sorted(free)]
     return drawn

@@ -4,21 +4,35 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neuron_eval.recording.errors import RecordingError
-from neuron_eval.recording.loading import load, module, source
-from neuron_eval.recording.mlp import find_layers, widths
-from neuron_eval.recording.pieces import merge_pieces
-from neuron_eval.recording.windows import Window
+from neuron_eval.recording import RecordingError
+from neuron_eval.recording.loading import load, module
+from neuron_eval.recording.texts import Window
+
+DOWN_PROJECTIONS = (
+    "mlp.down_proj",
+    "mlp.c_proj",
+    "mlp.fc2",
+    "mlp.dense_4h_to_h",
+    "mlp.fc_out",
+    "feed_forward.down_proj",
+    "feed_forward.w2",
+    "ffn.down_proj",
+    "fc2",
+)
+"""The layer's last linear map under the names it goes by (Llama and most others, GPT-2, Phi,
+GPT-NeoX, GPT-J, Llama 4, InternLM, MPT, OPT). Its input is the neurons: after the activation
+function and, in a gated MLP, after the gate, hence signed."""
 
 
 class _Enough(Exception):
-    """The last layer asked for has been reached; what comes after need not be computed."""
+    """The last layer wanted has been reached; what comes after need not be computed."""
 
 
 class HuggingFaceSubject:
@@ -37,25 +51,18 @@ class HuggingFaceSubject:
             RecordingError: It cannot be loaded, or its MLPs are not found.
         """
         self._torch = module("torch")
-        transformers = module("transformers")
-        where, extra = source(model)
-        whole = load(
-            model,
-            lambda: transformers.AutoModelForCausalLM.from_pretrained(
-                where, dtype=getattr(self._torch, dtype), **extra
-            ),
-        )
-        self._prefix = prefix
+        loaded = load("AutoModelForCausalLM", model, dtype=getattr(self._torch, dtype))
+        self._prefix = [] if prefix is None else [prefix]
         self._device = device
-        self._base: Any = whole.base_model.eval().to(device)
-        self._modules: dict[str, Any] = dict(self._base.named_modules())
-        self._layers = find_layers(self._modules)
+        self._base: Any = loaded.base_model.eval().to(device)
+        modules = dict(self._base.named_modules())
+        self._projections = {layer: modules[name] for layer, name in find_layers(modules).items()}
         self._caught: dict[int, Any] = {}
 
     @property
     def widths(self) -> dict[int, int]:
         """Layer to its number of neurons."""
-        return widths(self._modules, self._layers)
+        return {layer: width(projection) for layer, projection in self._projections.items()}
 
     @property
     def fingerprint(self) -> str:
@@ -78,7 +85,7 @@ class HuggingFaceSubject:
         for layer, chosen in neurons.items():
             index = self._torch.tensor(chosen, device=self._device)
             hook = self._hook(layer, index, stop=layer == last)
-            self._modules[self._layers[layer]].register_forward_pre_hook(hook)
+            self._projections[layer].register_forward_pre_hook(hook)
 
     def _hook(self, layer: int, index: Any, stop: bool) -> Callable[..., None]:
         def catch(_module: object, inputs: tuple[Any, ...]) -> None:
@@ -109,16 +116,12 @@ class HuggingFaceSubject:
             # Some models flatten batch and position before the MLP.
             flat = [self._caught[layer].flatten(0, -2) for layer in sorted(self._caught)]
             raw: NDArray[np.float32] = self._torch.cat(flat, dim=1).numpy()
-        return merge_pieces(raw.reshape(len(windows), -1, raw.shape[1]), windows, self._skip)
-
-    @property
-    def _skip(self) -> int:
-        return 0 if self._prefix is None else 1
+        rows = raw.reshape(len(windows), -1, raw.shape[1])
+        return merge_pieces(rows, windows, skip=len(self._prefix))
 
     def _batch(self, windows: Sequence[Window]) -> tuple[Any, Any]:
         """Token ids and attention mask, padded on the right: causal models do not look there."""
-        head = [] if self._prefix is None else [self._prefix]
-        rows = [[*head, *window.ids] for window in windows]
+        rows = [[*self._prefix, *window.ids] for window in windows]
         longest = max(map(len, rows))
         limit = getattr(self._base.config, "max_position_embeddings", None)
         if limit is not None and longest > limit:
@@ -130,3 +133,58 @@ class HuggingFaceSubject:
         ids = tensor([row + [0] * (longest - len(row)) for row in rows], device=self._device)
         mask = [[1] * len(row) + [0] * (longest - len(row)) for row in rows]
         return ids, tensor(mask, device=self._device)
+
+
+def find_layers(names: Iterable[str]) -> dict[int, str]:
+    """Layer to the name of its down projection, ascending, by the names of a model's modules.
+
+    Raises:
+        RecordingError: No module fits, or two fit the same layer.
+    """
+    endings = "|".join(map(re.escape, DOWN_PROJECTIONS))
+    pattern = re.compile(rf"(?:.*\.)?(\d+)\.(?:{endings})")
+    by_layer: dict[int, str] = {}
+    for match in filter(None, map(pattern.fullmatch, names)):
+        layer = int(match[1])
+        if layer in by_layer:
+            raise RecordingError(
+                f"the model has two MLPs in layer {layer}: {by_layer[layer]} and {match[0]}; only "
+                "models with one stack of layers can be recorded"
+            )
+        by_layer[layer] = match[0]
+    if not by_layer:
+        looked = ", ".join(f"*.LAYER.{ending}" for ending in DOWN_PROJECTIONS)
+        raise RecordingError(
+            f"no MLP found in the model; looked for modules named {looked} "
+            "(mixture-of-experts layers have no neurons of that kind)"
+        )
+    return dict(sorted(by_layer.items()))
+
+
+def width(projection: Any) -> int:
+    """How many neurons feed a down projection: the size of its input."""
+    size = getattr(projection, "in_features", None)
+    # GPT-2's Conv1D keeps its weight as [input, output] and names only the output.
+    return int(projection.weight.shape[0] if size is None else size)
+
+
+def merge_pieces(
+    raw: NDArray[np.float32], windows: Sequence[Window], skip: int
+) -> NDArray[np.float32]:
+    """Activations of model tokens to those of text tokens, the maximum of each one's pieces.
+
+    Args:
+        raw: Shape [B, P, N], padded on the right.
+        windows: The B windows of L text tokens.
+        skip: Positions before each window.
+
+    Returns:
+        Shape [B, L, N].
+    """
+    parts = []
+    for row, window in zip(raw, windows, strict=True):
+        pieces = row[skip : skip + len(window.ids)]
+        if len(window.ids) > len(window.starts):
+            pieces = np.maximum.reduceat(pieces, window.starts, axis=0)
+        parts.append(pieces)
+    return np.stack(parts)

@@ -1,56 +1,66 @@
-"""Where the text comes from: files, or a dataset."""
+"""Texts from files or a dataset, cut into windows of text tokens; no model is needed here."""
 
 from __future__ import annotations
 
+import hashlib
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from neuron_eval.messages import listed, message_of, shown
-from neuron_eval.recording.errors import RecordingError
+from neuron_eval.recording import RecordingError
+from neuron_eval.records.tokens import Offsets, text_tokens
 
 LOADERS = {".jsonl": "json", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
 """File endings that `datasets` reads, and its name for them."""
+
+Tokenise = Callable[[str], tuple[Sequence[int], Offsets]]
+"""A text to its model tokens, special ones left out, and their offsets."""
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetName:
     """A dataset as given by ``NAME[:SPLIT[:COLUMN]]``."""
 
-    name: str
-    """A name on the hub, a folder, or a file."""
-
+    name: str  # on the hub, or of a folder or file
     split: str = "train"
-    """The split."""
-
     column: str = "text"
-    """The column that holds the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One excerpt to be: L consecutive text tokens of one text, made of P >= L model tokens."""
+
+    index: int  # among all windows, from 0, in the order of the texts
+    tokens: tuple[str, ...]  # shape [L]; slices of the text, so that they join back to it
+    ids: tuple[int, ...]  # shape [P]
+    starts: tuple[int, ...]  # where in `ids` each text token starts, shape [L], ascending from 0
+
+
+@dataclass(slots=True)
+class TextCounts:
+    """What became of the texts so far."""
+
+    texts: int = 0  # begun
+    windows: int = 0  # handed out
+    repeated: int = 0  # windows skipped because the same text was handed out before
+    leftover: int = 0  # text tokens at the ends of texts, too few for a window
 
 
 def parse_dataset(spec: str) -> DatasetName:
-    """Read ``NAME[:SPLIT[:COLUMN]]``.
-
-    Raises:
-        RecordingError: It has another form.
-    """
     parts = spec.split(":")
     if len(parts) > 3 or not all(parts):
         raise RecordingError(
             f"--dataset {shown(spec)}: expected NAME, NAME:SPLIT or NAME:SPLIT:COLUMN, for "
-            "instance "
-            "roneneldan/TinyStories:train:text"
+            "instance roneneldan/TinyStories:train:text"
         )
     return DatasetName(*parts)
 
 
 def read_files(paths: Sequence[Path]) -> Iterator[str]:
-    """The files, each as one text.
-
-    Raises:
-        RecordingError: A file is not UTF-8.
-    """
+    """The files, each as one text."""
     for path in paths:
         try:
             yield path.read_text(encoding="utf-8-sig")
@@ -59,26 +69,16 @@ def read_files(paths: Sequence[Path]) -> Iterator[str]:
 
 
 def read_dataset(dataset: DatasetName, config: str | None = None) -> Iterator[str]:
-    """The rows of a dataset, streamed, each as one text; empty ones are passed over.
-
-    Args:
-        dataset: What to read.
-        config: The dataset's configuration, if it has several.
-
-    Raises:
-        RecordingError: The dataset cannot be read, or the column does not hold text.
-    """
+    """The rows of a dataset, streamed, each as one text; empty ones are passed over."""
     where = f"--dataset {dataset.name}:{dataset.split}:{dataset.column}"
-    rows = iter(_open(dataset, config, where))
-    number = -1
+    rows, number = enumerate(_open(dataset, config, where)), -1
     while True:
         try:
-            row = next(rows, None)
+            number, row = next(rows)
+        except StopIteration:
+            return
         except Exception as error:  # whatever the reader of the format raises
             raise RecordingError(f"{where}: after row {number}: {message_of(error)}") from error
-        if row is None:
-            return
-        number += 1
         if dataset.column not in row:
             raise RecordingError(
                 f"{where}: row {number}: no column {dataset.column!r}; there are {listed(row)}"
@@ -95,15 +95,73 @@ def read_dataset(dataset: DatasetName, config: str | None = None) -> Iterator[st
 def _open(dataset: DatasetName, config: str | None, where: str) -> Any:
     datasets: Any = importlib.import_module("datasets")
     path = Path(dataset.name)
-    named: dict[str, Any] = {"path": dataset.name, "name": config}
+    named: dict[str, Any] = {"path": dataset.name}
     if path.is_file():
         if path.suffix not in LOADERS:
             raise RecordingError(
                 f"{where}: a dataset file must end in {', '.join(LOADERS)}; for plain text use "
                 "--text"
             )
-        named = {"path": LOADERS[path.suffix], "name": config, "data_files": dataset.name}
+        named = {"path": LOADERS[path.suffix], "data_files": dataset.name}
     try:
-        return datasets.load_dataset(**named, split=dataset.split, streaming=True)
+        return datasets.load_dataset(**named, name=config, split=dataset.split, streaming=True)
     except Exception as error:  # datasets raises errors of many kinds, and none in common
         raise RecordingError(f"{where}: cannot be opened: {message_of(error)}") from error
+
+
+def cut(
+    text: str, ids: Sequence[int], offsets: Offsets, length: int
+) -> Iterator[tuple[tuple[str, ...], tuple[int, ...], tuple[int, ...]]]:
+    """Cut one tokenised text into consecutive windows of ``length`` text tokens.
+
+    Yields:
+        Tokens, ids and starts as in `Window`. A rest of fewer than ``length`` tokens comes last
+        and is shorter than the others.
+    """
+    starts, ends = text_tokens(len(text), offsets)
+    lefts, stops = [0, *ends[:-1]], [*starts[1:], len(ids)]
+    for first in range(0, len(starts), length):
+        last = min(first + length, len(starts))
+        tokens = tuple(text[lefts[i] : ends[i]] for i in range(first, last))
+        base = starts[first]
+        pieces = tuple(start - base for start in starts[first:last])
+        yield tokens, tuple(ids[base : stops[last - 1]]), pieces
+
+
+def windows(
+    texts: Iterable[str],
+    tokenise: Tokenise,
+    length: int,
+    max_tokens: int | None = None,
+    tally: TextCounts | None = None,
+) -> Iterator[Window]:
+    """Cut texts into distinct windows.
+
+    A window whose text was seen before is skipped: the same text in two splits would be fitted
+    and scored. Sixteen bytes are remembered of every window.
+
+    Args:
+        texts: In order; no window spans two of them.
+        tokenise: The subject model's tokenizer.
+        length: Text tokens a window, at least 1.
+        max_tokens: Stop before more text tokens than this are handed out; None for all.
+        tally: Counted up on the way.
+    """
+    tally = TextCounts() if tally is None else tally
+    seen: set[bytes] = set()
+    for text in texts:
+        tally.texts += 1
+        ids, offsets = tokenise(text)
+        for tokens, pieces, starts in cut(text, ids, offsets, length):
+            if len(tokens) < length:
+                tally.leftover += len(tokens)
+                continue
+            digest = hashlib.blake2b("".join(tokens).encode(), digest_size=16).digest()
+            if digest in seen:
+                tally.repeated += 1
+                continue
+            if max_tokens is not None and (tally.windows + 1) * length > max_tokens:
+                return
+            seen.add(digest)
+            yield Window(tally.windows, tokens, pieces, starts)
+            tally.windows += 1

@@ -93,10 +93,9 @@ def _parquet(path: str, content: bytes) -> Source | None:
 
 
 def _json(path: str, found: frozenset[str]) -> Source | None:
-    from neuron_eval.sources.neuronpedia.file import NeuronpediaFile
-    from neuron_eval.sources.neuronpedia.source import holds_features
-    from neuron_eval.sources.openai.places import holds_record
+    from neuron_eval.sources.neuronpedia.source import NeuronpediaFile, holds_features
     from neuron_eval.sources.openai.record_file import RecordFile
+    from neuron_eval.sources.openai.stores import holds_record
 
     if holds_record(found):
         return RecordFile(path)

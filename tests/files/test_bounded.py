@@ -14,7 +14,7 @@ from neuron_eval.files.bounded_yaml import BORROWED, DEPTH, load_yaml
 from neuron_eval.given.reading import read_table
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.wording import PackError
-from neuron_eval.recording.errors import RecordingError
+from neuron_eval.recording import RecordingError
 from neuron_eval.recording.select import parse_layers, parse_neurons
 from neuron_eval.sources import open_source, schema
 from neuron_eval.sources.puzzles import PuzzleSource

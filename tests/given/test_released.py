@@ -11,7 +11,7 @@ from openai_layout import results_json, write_layout, write_results
 from neuron_eval.cli.check_released import check_released
 from neuron_eval.given.checking import check_files
 from neuron_eval.given.released import RECOMPUTE, compare
-from neuron_eval.sources.openai.results import parse_results
+from neuron_eval.sources.openai.records import parse_results
 
 CONSTANT = ([0.0] * 6, [0.3, -0.1, 0.0, 2.0, 0.4, 0.1])
 
@@ -192,7 +192,7 @@ def test_the_container_is_checked_without_its_activations(tmp_path, monkeypatch)
     write_layout(tmp_path / "served" / "gpt2_small_data", [(0, 0), (0, 2)])
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("NEURON_EVAL_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr("neuron_eval.sources.openai.container.PUBLISHED", _small())
+    monkeypatch.setattr("neuron_eval.sources.openai.collated.PUBLISHED", _small())
     with BlobServer(tmp_path / "served") as server:
         monkeypatch.setenv("NEURON_EVAL_OPENAI_URL", server.url)
         result = run("openai:gpt2-small")
@@ -225,6 +225,6 @@ def test_files_without_a_score_do_not_pass(tmp_path):
 
 
 def _small():
-    from neuron_eval.sources.openai.container import Published
+    from neuron_eval.sources.openai.collated import PublishedModel
 
-    return {"gpt2-small": Published("gpt2_small_data", 1, 4, "released by OpenAI")}
+    return {"gpt2-small": PublishedModel("gpt2_small_data", 1, 4, "released by OpenAI")}

@@ -5,10 +5,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neuron_eval.recording import reservoir, top
-from neuron_eval.recording.collect import Collector, memory, reservoir_size
-from neuron_eval.recording.errors import RecordingError
-from neuron_eval.recording.histogram import LARGEST, SMALLEST, Histogram
+from neuron_eval.recording import RecordingError
+from neuron_eval.recording import collect as reservoir
+from neuron_eval.recording import collect as top
+from neuron_eval.recording.collect import (
+    LARGEST,
+    SMALLEST,
+    Collector,
+    Histogram,
+    memory,
+    reservoir_size,
+)
 from neuron_eval.records.rounding import round_significant
 
 SINGLE = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -150,7 +157,7 @@ def test_many_neurons_are_counted_in_pieces_to_the_same_result(monkeypatch):
     data = stream(2).reshape(-1, 7)
     whole, pieces = Histogram(7), Histogram(7)
     whole.update(data)
-    monkeypatch.setattr("neuron_eval.recording.histogram.ELEMENTS", 21)
+    monkeypatch.setattr("neuron_eval.recording.collect.ELEMENTS", 21)
     pieces.update(data)
     assert (whole.counts == pieces.counts).all()
     assert whole.counts.sum(axis=1).tolist() == [250] * 7

@@ -6,17 +6,15 @@ import zlib
 import numpy as np
 import pytest
 
-from neuron_eval.recording.assemble import assemble, check_enough
-from neuron_eval.recording.checkpoint import Checkpoint
+from neuron_eval.recording import RecordingError
 from neuron_eval.recording.collect import Collector
-from neuron_eval.recording.errors import RecordingError
-from neuron_eval.recording.recorder import run
-from neuron_eval.recording.select import Choice
-from neuron_eval.recording.windows import windows
+from neuron_eval.recording.recorder import Checkpoint, assemble, check_enough, run
+from neuron_eval.recording.select import PickedNeuron
+from neuron_eval.recording.texts import windows
 from neuron_eval.sources import schema
 
 LENGTH, TOP, RANDOM, SEED = 6, 4, 3, 5
-COLUMNS = [Choice(0, 1), Choice(0, 4, "clear"), Choice(2, 0)]
+COLUMNS = [PickedNeuron(0, 1), PickedNeuron(0, 4, "clear"), PickedNeuron(2, 0)]
 TEXT = " ".join(str(i * i) for i in range(150))
 
 

@@ -5,10 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from neuron_eval.recording import select
-from neuron_eval.recording.errors import RecordingError
-from neuron_eval.recording.mlp import find_layers, width
-from neuron_eval.recording.select import Choice
+from neuron_eval.recording import RecordingError, select
+from neuron_eval.recording.select import PickedNeuron
+from neuron_eval.recording.subject import find_layers, width
 
 WIDTHS = {0: 50, 1: 50, 2: 50, 3: 10}
 
@@ -92,8 +91,8 @@ def test_neurons_that_do_not_exist_or_come_twice_are_refused(spec, message):
 def test_every_neuron_of_the_layers_can_be_taken():
     found = select.every_neuron([1, 3], WIDTHS, "g")
     assert len(found) == 60
-    assert found[0] == Choice(1, 0, "g")
-    assert found[-1] == Choice(3, 9, "g")
+    assert found[0] == PickedNeuron(1, 0, "g")
+    assert found[-1] == PickedNeuron(3, 9, "g")
 
 
 def test_a_draw_is_without_replacement_repeatable_and_sorted():
@@ -122,7 +121,7 @@ def test_a_given_neuron_is_never_drawn_and_leaves_the_others_as_they_were():
 
 
 def test_a_draw_of_more_than_there_are_is_refused():
-    given = [Choice(3, 0), Choice(3, 1)]
+    given = [PickedNeuron(3, 0), PickedNeuron(3, 1)]
     with pytest.raises(RecordingError, match="layer 3 has 10 neurons, of which only 8"):
         select.draw([3], WIDTHS, 9, 0, given)
 

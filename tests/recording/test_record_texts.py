@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from neuron_eval.recording.errors import RecordingError
+from neuron_eval.recording import RecordingError
 from neuron_eval.recording.texts import DatasetName, parse_dataset, read_dataset, read_files
 
 

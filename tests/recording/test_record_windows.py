@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neuron_eval.recording.pieces import merge_pieces
-from neuron_eval.recording.windows import Tally, Window, cut, windows
+from neuron_eval.recording.subject import merge_pieces
+from neuron_eval.recording.texts import TextCounts, Window, cut, windows
 from neuron_eval.records.tokens import text_tokens
 
 MULTIBYTE = "añ🙂 日\n\t"
@@ -88,11 +88,11 @@ def test_windows_tile_text_and_model_tokens(text, length):
 
 
 def test_repeated_windows_are_skipped_and_counted_and_rests_are_left_over():
-    tally = Tally()
+    tally = TextCounts()
     found = list(windows(["abcdabcdef", "efghabcd"], by_bytes, 4, tally=tally))
     assert ["".join(w.tokens) for w in found] == ["abcd", "efgh"]
     assert [w.index for w in found] == [0, 1]
-    assert tally == Tally(texts=2, windows=2, repeated=2, leftover=2)
+    assert tally == TextCounts(texts=2, windows=2, repeated=2, leftover=2)
 
 
 def test_no_window_spans_two_texts():

@@ -12,8 +12,7 @@ from openai_layout import neuron, record_json, scoring, write_layout, write_reco
 from neuron_eval.records import NeuronRecord, RecordError, Reference
 from neuron_eval.sources.base import NeuronKey, Source, SourceError, Unreadable
 from neuron_eval.sources.openai.collated import is_collated, open_collated, open_container
-from neuron_eval.sources.openai.records import parse_record
-from neuron_eval.sources.openai.results import parse_explanations, parse_results
+from neuron_eval.sources.openai.records import parse_explanations, parse_record, parse_results
 
 
 @pytest.fixture(autouse=True)

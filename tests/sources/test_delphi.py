@@ -28,8 +28,9 @@ from neuron_eval.sources import open_source
 from neuron_eval.sources.base import NeuronKey, SourceError, Unreadable
 from neuron_eval.sources.delphi import files as delphi_files
 from neuron_eval.sources.delphi import tokens as delphi_tokens
+from neuron_eval.sources.delphi.files import Latent
+from neuron_eval.sources.delphi.records import Excerpts, Windows, boundaries
 from neuron_eval.sources.delphi.source import is_delphi, open_delphi
-from neuron_eval.sources.delphi.windows import Excerpts, Latent, Windows, boundaries
 
 DOWNLOAD = delphi_tokens.download
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,8 +23,6 @@ from numpy.typing import NDArray
 from neuron_eval.messages import listed, message_of
 from neuron_eval.records import RecordError
 from neuron_eval.sources.base import SourceError
-from neuron_eval.sources.delphi.layout import Split
-from neuron_eval.sources.delphi.windows import Latent
 
 STRETCH = 2**20
 """Activations read at once."""
@@ -31,15 +31,29 @@ GATHERED = 2**22
 """Activations in memory, about 50 bytes each at the peak; one latent's may be more."""
 
 
+@dataclass(frozen=True, slots=True)
+class Split:
+    """One file: the latents from ``start`` to ``end``, which is its last."""
+
+    path: Path
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Latent:
+    """One latent's N activations that are not zero, in any order; each array's shape is [N]."""
+
+    rows: NDArray[np.int64]
+    positions: NDArray[np.int64]  # within the row
+    values: NDArray[np.float32]  # may be negative
+
+
 class OpenSplit:
     """A file opened for reading."""
 
     def __init__(self, split: Split, tensors: Any) -> None:
-        """Check the shapes.
-
-        Raises:
-            RecordError: A tensor is missing, or not of the form above.
-        """
+        """Check that the tensors are there, and their shapes and types."""
         self._split = split
         names = set(tensors.keys())
         for name in ("locations", "activations"):
@@ -51,7 +65,6 @@ class OpenSplit:
         self._locations = tensors.get_slice("locations")
         self._activations = tensors.get_slice("activations")
         self.tokens: Any = tensors.get_slice("tokens") if "tokens" in names else None
-        """The tokens, to be sliced; None if the file has none."""
         self._size = self._check()
 
     @property
@@ -61,11 +74,7 @@ class OpenSplit:
         return rows, columns
 
     def counts(self) -> NDArray[np.int64]:
-        """How many activations each latent of the file has, shape [end - start + 1].
-
-        Raises:
-            RecordError: A location is of a latent beyond the file's.
-        """
+        """How many activations each latent of the file has, shape [end - start + 1]."""
         width = self._split.end - self._split.start + 1
         counts = np.zeros(width, dtype=np.int64)
         for begin, located in self._stretches():
@@ -80,11 +89,7 @@ class OpenSplit:
         return counts
 
     def gather(self, wanted: Collection[int] | None) -> Iterator[tuple[int, Latent]]:
-        """The latents wanted that have activations, by number; all if None.
-
-        Raises:
-            RecordError: See `counts`.
-        """
+        """The latents wanted that have activations, by number; all if None."""
         counts = self.counts()
         present = np.flatnonzero(counts)
         if wanted is not None:
@@ -96,11 +101,11 @@ class OpenSplit:
     def _gathered(
         self, group: NDArray[np.int64], counts: NDArray[np.int64]
     ) -> Iterator[tuple[int, Latent]]:
-        asked = np.zeros(len(counts), dtype=bool)
-        asked[group] = True
+        chosen = np.zeros(len(counts), dtype=bool)
+        chosen[group] = True
         located, values = [], []
         for begin, stretch in self._stretches():
-            kept = asked[stretch[:, 2]]
+            kept = chosen[stretch[:, 2]]
             located.append(stretch[kept])
             values.append(self._activations[begin : begin + len(stretch)][kept])
         locations, activations = np.concatenate(located), np.concatenate(values)
@@ -144,12 +149,7 @@ class OpenSplit:
 
 @contextmanager
 def opened(split: Split) -> Iterator[OpenSplit]:
-    """Map a file to memory.
-
-    Raises:
-        SourceError: The library is not installed, or the file cannot be opened.
-        RecordError: It is cut off, or not of the form above.
-    """
+    """Map a file to memory."""
     try:
         from safetensors import SafetensorError, safe_open
     except ImportError as error:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError
 from neuron_eval.records.checks import check_id
+from neuron_eval.records.cutting import LENGTH, seeded
+from neuron_eval.records.rounding import round_significant
 from neuron_eval.records.tokens import join_pieces
 from neuron_eval.sources.base import NeuronKey
-from neuron_eval.sources.delphi.files import OpenSplit
-from neuron_eval.sources.delphi.tokens import Vocabulary
-from neuron_eval.sources.delphi.windows import LEVELS, Excerpts, Latent, Windows, boundaries
+from neuron_eval.sources.delphi.files import Latent, OpenSplit
+from neuron_eval.sources.delphi.tokens import TokenizerVocabulary
 from neuron_eval.sources.foreign import foreign_record
 
 TOP = 32
@@ -22,15 +25,17 @@ TOP = 32
 RANDOM = 24
 """At most so many excerpts drawn from all windows, active or not."""
 
-SPARE = 4
-"""So many times more windows are looked at, since texts repeat."""
+LOOKED_AT = 4 * (TOP + RANDOM)
+"""At most so many windows are looked at for either, since texts repeat."""
+
+LEVELS = (0.5, 0.9, 0.99, 0.999, 0.9999)
+"""The levels of the quantile boundaries, as `neuron-eval record` has them."""
 
 
 class Texts:
     """The rows of text that a cache was made from."""
 
-    def __init__(self, file: OpenSplit, vocabulary: Vocabulary) -> None:
-        """A file with tokens, and what they stand for."""
+    def __init__(self, file: OpenSplit, vocabulary: TokenizerVocabulary) -> None:
         self._tokens = file.tokens
         self._rows, self._context = file.shape
         self._windows = Windows(self._rows, self._context)
@@ -44,21 +49,16 @@ class Texts:
             model: The subject model's name.
             latent: Its activations.
             at: File and latent, for messages.
-
-        Raises:
-            RecordError: An activation is not finite, stands twice, or is beyond the tokens; or a
-                token is not in the vocabulary.
         """
         check_id(key.id, at)
         self._check(latent, at)
         excerpts = Excerpts(latent, self._windows)
         if excerpts.repeated():
             raise RecordError(f"{at}: tensor 'locations' holds the same place twice")
-        taken: set[int] = set()
         seen: set[str] = set()
-        top = self._distinct(excerpts, excerpts.highest(), TOP, taken, seen, at)
-        drawn = excerpts.drawn(SPARE * (TOP + RANDOM), key.id)
-        random = self._distinct(excerpts, drawn, RANDOM, taken, seen, at)
+        top = self._distinct(excerpts, excerpts.highest(), TOP, seen, at)
+        drawn = excerpts.drawn(LOOKED_AT, key.id)
+        random = self._distinct(excerpts, drawn, RANDOM, seen, at)
         neuron = NeuronRecord(
             id=key.id,
             model=model,
@@ -73,27 +73,18 @@ class Texts:
         return foreign_record(neuron, top, random, at)
 
     def _distinct(
-        self,
-        excerpts: Excerpts,
-        windows: Iterable[int],
-        count: int,
-        taken: set[int],
-        seen: set[str],
-        at: str,
+        self, excerpts: Excerpts, windows: Iterable[int], count: int, seen: set[str], at: str
     ) -> list[ActivationRecord]:
-        """The first ``count`` windows that are not taken and whose text was not seen."""
-        found: list[ActivationRecord] = []
-        for window in islice(windows, SPARE * (TOP + RANDOM)):
-            if len(found) == count:
+        """The first ``count`` windows whose text was not seen."""
+        records: list[ActivationRecord] = []
+        for window in islice(windows, LOOKED_AT):
+            if len(records) == count:
                 break
-            if window in taken:
-                continue
             record = self._excerpt(excerpts, window, at)
             if record.text not in seen:
-                taken.add(window)
                 seen.add(record.text)
-                found.append(record)
-        return found
+                records.append(record)
+        return records
 
     def _excerpt(self, excerpts: Excerpts, window: int, at: str) -> ActivationRecord:
         row, begin, end = self._windows.place(window)
@@ -121,3 +112,89 @@ class Texts:
                 f"{at}: tensor 'activations' holds {float(wrong_values[0])}; activations must be "
                 "finite (float16 ends at 65504)"
             )
+
+
+class Windows:
+    """R rows of C tokens cut into windows of equal length, within one token, at most `LENGTH`."""
+
+    def __init__(self, rows: int, context: int) -> None:
+        self._edges = np.linspace(0, context, math.ceil(context / LENGTH) + 1).astype(np.int64)
+        self.per_row = len(self._edges) - 1
+        self.total = rows * self.per_row
+
+    def place(self, window: int) -> tuple[int, int, int]:
+        """A window's row, its first position and the one after its last."""
+        row, column = divmod(window, self.per_row)
+        return row, int(self._edges[column]), int(self._edges[column + 1])
+
+    def of(self, latent: Latent) -> NDArray[np.int64]:
+        """The window that each activation is in, shape [N]."""
+        column = np.searchsorted(self._edges, latent.positions, side="right") - 1
+        return latent.rows * self.per_row + column
+
+
+class Excerpts:
+    """The windows of one latent; its activations sorted by window."""
+
+    def __init__(self, latent: Latent, windows: Windows) -> None:
+        number = windows.of(latent)
+        order = np.lexsort((latent.positions, number))
+        self._windows = windows
+        self._number = number[order]
+        self._positions = latent.positions[order]
+        self._values = latent.values[order]
+
+    def repeated(self) -> bool:
+        """Whether a token has two activations."""
+        same = (np.diff(self._number) == 0) & (np.diff(self._positions) == 0)
+        return bool(same.any())
+
+    def highest(self) -> Iterator[int]:
+        """Windows with a positive activation, the highest peak first; of equals, the first."""
+        if not len(self._number):
+            return
+        starts = np.flatnonzero(np.diff(self._number, prepend=-1))
+        peaks = np.maximum.reduceat(self._values, starts)
+        order = np.argsort(-peaks, kind="stable")
+        yield from self._number[starts[order[peaks[order] > 0]]].tolist()
+
+    def drawn(self, count: int, seed: str) -> Iterator[int]:
+        """Up to ``count`` different windows of all there are, active or not, by the seed."""
+        total = self._windows.total
+        yield from seeded(seed).choice(total, min(count, total), replace=False).tolist()
+
+    def activations(self, window: int) -> NDArray[np.float64]:
+        """The activation of each token in a window, rounded to four significant digits."""
+        _, begin, end = self._windows.place(window)
+        first, last = np.searchsorted(self._number, [window, window + 1])
+        dense = np.zeros(end - begin)
+        dense[self._positions[first:last] - begin] = self._values[first:last]
+        return round_significant(dense)
+
+
+def boundaries(
+    values: NDArray[np.float32], tokens: int, levels: Sequence[float] = LEVELS
+) -> tuple[float, ...]:
+    """The activation at each level: the lowest that a share ``level`` of tokens stays within.
+
+    Args:
+        values: The activations that are not zero, shape [N].
+        tokens: All tokens, at least N; the others' activation is zero.
+        levels: Each in (0, 1), ascending.
+
+    Returns:
+        As ``numpy.quantile(…, method="inverted_cdf")`` over all tokens, rounded to four
+        significant digits.
+    """
+    ordered = np.sort(values)
+    negative = int(np.searchsorted(ordered, 0))
+    zeros = tokens - len(values)
+    bounds = []
+    for level in levels:
+        # The slack keeps 0.999 * 1000 tokens, 999.0000000000001, from asking for the 1000th.
+        rank = max(0, math.ceil(level * tokens * (1 - 1e-12)) - 1)
+        if negative <= rank < negative + zeros:
+            bounds.append(0.0)
+        else:
+            bounds.append(float(ordered[rank if rank < negative else rank - zeros]))
+    return tuple(round_significant(np.array(bounds)).tolist())

@@ -1,25 +1,39 @@
 """A cache of sparse latents, as EleutherAI's delphi writes it.
 
-A neuron is a latent, with an id such as ``pythia-160m/layers.6.mlp/12``. Its excerpts are windows
-of at most 64 tokens; latents that are never active are not in a cache. For the files see
-`neuron_eval.sources.delphi.layout` and `neuron_eval.sources.delphi.files`.
+    FOLDER/HOOKPOINT/START_END.safetensors    see `neuron_eval.sources.delphi.files`
+    FOLDER/HOOKPOINT/config.json              names the model, whose tokenizer is needed
+
+The folder may be the hookpoint's own; a hookpoint's name may be a path. A neuron is a latent, with
+an id such as ``pythia-160m/layers.6.mlp/12``. Its excerpts are windows of at most 64 tokens;
+latents that are never active are not in a cache.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from neuron_eval.files.bounded import parse_json, read_whole
+from neuron_eval.messages import shown
 from neuron_eval.records import NeuronRecord, RecordError
 from neuron_eval.records.ids import named
 from neuron_eval.sources.base import NeuronKey, ScoredNeuron, SourceError, Unreadable, no_scores
-from neuron_eval.sources.delphi.layout import Hookpoint, Split, folders, hookpoints
+from neuron_eval.sources.delphi.files import OpenSplit, Split, opened
+from neuron_eval.sources.delphi.records import Texts
+from neuron_eval.sources.delphi.tokens import TokenizerVocabulary, find_tokenizer
 
-if TYPE_CHECKING:
-    from neuron_eval.sources.delphi.files import OpenSplit
-    from neuron_eval.sources.delphi.tokens import Vocabulary
+CONFIG = 2**20
+"""The most bytes of a ``config.json``."""
+
+DEPTH = 4
+"""A hookpoint's folder is at most so deep in the one named."""
+
+_SPLIT = re.compile(r"(\d{1,15})_(\d{1,15})\.safetensors", re.ASCII)
+_MODEL = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
 def is_delphi(path: str) -> bool:
@@ -38,13 +52,12 @@ def open_delphi(path: str) -> DelphiSource:
 
 
 class DelphiSource:
-    """The latents of a cache folder that are active anywhere."""
+    """The latents of a cache folder that are active anywhere, hookpoint by hookpoint."""
 
     def __init__(self, name: str) -> None:
-        """Look for the files; see `open_delphi`."""
         self.name = name
         self._hookpoints = hookpoints(Path(name))
-        self._vocabularies: dict[Path, Vocabulary] = {}
+        self._vocabularies: dict[Path, TokenizerVocabulary] = {}
         if not self._hookpoints:
             raise SourceError(
                 f"neurons={name}: holds no HOOKPOINT/START_END.safetensors, such as "
@@ -52,14 +65,6 @@ class DelphiSource:
             )
 
     def keys(self) -> Iterator[NeuronKey]:
-        """Every latent with activations, hookpoint by hookpoint; reads locations alone.
-
-        Raises:
-            SourceError: A file cannot be opened.
-            RecordError: A file is cut off or of another form.
-        """
-        from neuron_eval.sources.delphi.files import opened
-
         for hookpoint in self._hookpoints:
             for split in hookpoint.splits:
                 with opened(split) as file:
@@ -69,13 +74,6 @@ class DelphiSource:
     def read(
         self, wanted: Collection[NeuronKey] | None = None
     ) -> Iterator[NeuronRecord | Unreadable]:
-        """The latents wanted, in the order of `keys`; all if None.
-
-        Raises:
-            SourceError: A file cannot be opened; there is no tokenizer; or the cache was made
-                without tokens.
-            RecordError: A file is cut off or of another form; what came before is sound.
-        """
         for hookpoint in self._hookpoints:
             latents = None if wanted is None else hookpoint.latents(wanted)
             for split in hookpoint.splits:
@@ -84,47 +82,32 @@ class DelphiSource:
                     yield from self._split(hookpoint, split, inside)
 
     def scores(self, wanted: Iterable[NeuronKey]) -> Iterator[ScoredNeuron]:
-        """There are none.
-
-        Raises:
-            SourceError: Always; it says what to do.
-        """
         raise no_scores(self.name)
 
     def _split(
         self, hookpoint: Hookpoint, split: Split, latents: set[int] | None
     ) -> Iterator[NeuronRecord | Unreadable]:
-        from neuron_eval.sources.delphi.files import opened
-        from neuron_eval.sources.delphi.records import Texts
-
         with ExitStack() as stack:
             file = stack.enter_context(opened(split))
             texts = Texts(_with_tokens(file, hookpoint, stack), self._vocabulary(hookpoint))
+            model = hookpoint.short_model or "delphi"
             for latent, activations in file.gather(latents):
                 key = hookpoint.key(latent)
                 try:
-                    yield texts.record(
-                        key,
-                        hookpoint.short_model or "delphi",
-                        activations,
-                        f"{split.path}: neuron {named(key.id)}",
-                    )
+                    at = f"{split.path}: neuron {named(key.id)}"
+                    yield texts.record(key, model, activations, at)
                 except RecordError as error:
                     yield Unreadable(key.id, error)
 
-    def _vocabulary(self, hookpoint: Hookpoint) -> Vocabulary:
-        from neuron_eval.sources.delphi.tokens import Vocabulary, find_tokenizer
-
+    def _vocabulary(self, hookpoint: Hookpoint) -> TokenizerVocabulary:
         path = find_tokenizer((hookpoint.folder, Path(self.name)), hookpoint.model)
         if path not in self._vocabularies:
-            self._vocabularies[path] = Vocabulary(path)
+            self._vocabularies[path] = TokenizerVocabulary(path)
         return self._vocabularies[path]
 
 
 def _with_tokens(file: OpenSplit, hookpoint: Hookpoint, stack: ExitStack) -> OpenSplit:
     """The file if it holds tokens, else another one of the hookpoint that does."""
-    from neuron_eval.sources.delphi.files import opened
-
     if file.tokens is not None:
         return file
     for split in hookpoint.splits:
@@ -134,3 +117,91 @@ def _with_tokens(file: OpenSplit, hookpoint: Hookpoint, stack: ExitStack) -> Ope
     raise SourceError(
         f"{hookpoint.folder}: no file holds a tensor 'tokens'; make the cache with save_tokens=True"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Hookpoint:
+    """One layer's cache."""
+
+    name: str  # where in the model, such as ``layers.6.mlp``
+    folder: Path
+    splits: tuple[Split, ...]  # by their first latent
+    model: str | None  # as ``config.json`` has it
+
+    @property
+    def short_model(self) -> str:
+        """The last part of the model's name; empty where that is no name."""
+        last = (self.model or "").rpartition("/")[2]
+        return last if _MODEL.fullmatch(last) else ""
+
+    def key(self, latent: int) -> NeuronKey:
+        """Id, layer (the first number in the hookpoint's name, else -1) and latent."""
+        layer = re.search(r"\d{1,9}", self.name, re.ASCII)
+        place = f"{self.short_model}/{self.name}" if self.short_model else self.name
+        return NeuronKey(f"{place}/{latent}", int(layer[0]) if layer else -1, latent)
+
+    def latents(self, keys: Collection[NeuronKey]) -> set[int]:
+        """Those of the keys that are of this hookpoint, as latents."""
+        return {key.neuron for key in keys if key == self.key(key.neuron)}
+
+
+def hookpoints(root: Path) -> list[Hookpoint]:
+    """Every hookpoint in a folder; numbers in their names are compared as such."""
+    unsorted = [
+        Hookpoint(_name(folder, root), folder, _splits(folder), _model(folder / "config.json"))
+        for folder in folders(root)
+    ]
+    return sorted(unsorted, key=lambda hookpoint: _natural(hookpoint.name))
+
+
+def folders(root: Path, depth: int = DEPTH) -> Iterator[Path]:
+    """The folders that hold files such as ``0_8191.safetensors``: this one and those in it."""
+    places = list(root.iterdir())
+    if any(_SPLIT.fullmatch(place.name) for place in places):
+        yield root
+    for place in places if depth else ():
+        if place.is_dir() and not place.is_symlink():
+            yield from folders(place, depth - 1)
+
+
+def _name(folder: Path, root: Path) -> str:
+    """The folder's name from the root on, without delphi's own folder ``latents``."""
+    parts = folder.relative_to(root).parts
+    parts = parts[1:] if parts[:1] == ("latents",) and parts[1:] else parts
+    return "/".join(parts) or root.resolve().name
+
+
+def _splits(folder: Path) -> tuple[Split, ...]:
+    matches = ((_SPLIT.fullmatch(path.name), path) for path in folder.iterdir())
+    splits = [Split(path, int(match[1]), int(match[2])) for match, path in matches if match]
+    splits.sort(key=lambda split: (split.start, split.end))
+    for split in splits:
+        if split.end < split.start:
+            raise SourceError(f"{split.path}: ends before it starts; expected START_END")
+    for before, after in pairwise(splits):
+        if after.start <= before.end:
+            raise SourceError(
+                f"{after.path} and {before.path.name} both hold latent {after.start}; "
+                "they look like the files of two runs"
+            )
+    return tuple(splits)
+
+
+def _model(config: Path) -> str | None:
+    if not config.is_file():
+        return None
+    try:
+        data = parse_json(read_whole(config, CONFIG))
+    except (OSError, ValueError) as error:
+        raise SourceError(f"{config}: cannot be read as JSON ({error})") from error
+    model = data.get("model_name") if isinstance(data, dict) else None
+    if model is not None and not isinstance(model, str):
+        raise SourceError(f"{config}: field 'model_name' is {shown(model)}; expected a string")
+    return model
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """``layers.2`` before ``layers.10``."""
+    return [
+        (int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)
+    ]

@@ -34,15 +34,10 @@ _ENCODINGS: Mapping[str, Callable[[str], bytes]] = {
 """By the decoder's type, the more telling first."""
 
 
-class Vocabulary:
+class TokenizerVocabulary:
     """What each token id stands for."""
 
     def __init__(self, path: Path) -> None:
-        """Read a ``tokenizer.json``.
-
-        Raises:
-            SourceError: It cannot be read, or is of a kind that is not known here.
-        """
         self._path = path
         try:
             data = parse_json(read_whole(path))
@@ -52,7 +47,6 @@ class Vocabulary:
             added = data.get("added_tokens") or ()
             self._added = {int(t["id"]): str(t["content"]) for t in added}
             self.special = tuple(str(t["content"]) for t in added if t.get("special") is True)
-            """The tokens that the tokenizer calls special."""
         except OSError as error:
             raise SourceError(f"{path}: cannot be read ({error.strerror or error})") from error
         except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as error:
@@ -62,11 +56,7 @@ class Vocabulary:
             ) from error
 
     def pieces(self, ids: Iterable[int], at: str) -> list[bytes]:
-        """The bytes that each token stands for.
-
-        Raises:
-            RecordError: An id is not in the vocabulary.
-        """
+        """The bytes that each token stands for."""
         return [self._piece(id_, at) for id_ in ids]
 
     def _piece(self, id_: int, at: str) -> bytes:
@@ -138,11 +128,7 @@ def _vocabulary(vocab: Any) -> Iterator[tuple[int, str]]:
 
 
 def _encoding(decoder: Any) -> Callable[[str], bytes]:
-    """How a decoder's tokens stand for bytes.
-
-    Raises:
-        ValueError: The decoder, or its steps, are of other types.
-    """
+    """How a decoder's tokens stand for bytes."""
     steps = (decoder or {}).get("decoders") or [decoder or {}]
     types = [str(step.get("type")) for step in steps]
     for name, encoding in _ENCODINGS.items():

@@ -25,9 +25,14 @@ from typing import IO, Any, cast
 from neuron_eval.files.bounded import TooLong, lines, parse_json
 from neuron_eval.records import RecordError
 from neuron_eval.sources.base import SourceError
-from neuron_eval.sources.neuronpedia.feature import Explained, Identity, explained, identity
+from neuron_eval.sources.neuronpedia.feature import (
+    Identity,
+    PublishedExplanation,
+    explained,
+    identity,
+)
 
-Place = tuple[int, int, int]
+LinePlace = tuple[int, int, int]
 """A line's number from 1, and where it begins in the temporary file and how long it is."""
 
 _BATCH = re.compile(r"batch-(\d+)\.jsonl(\.gz)?", re.ASCII)
@@ -38,13 +43,10 @@ _FIELD = re.compile(rb'"(modelId|layer|index)"\s*:\s*("[^"\\]*+(?:\\.[^"\\]*+)*+
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """The files of one export, in the order of their numbers."""
+    """The files of one export, in the order of their numbers; either may be none."""
 
     activations: tuple[Path, ...]
-    """May be empty."""
-
     explanations: tuple[Path, ...]
-    """May be empty."""
 
 
 def folders(root: Path) -> tuple[Export, ...]:
@@ -58,12 +60,7 @@ def folders(root: Path) -> tuple[Export, ...]:
 
 
 def identities(batch: Path) -> list[Identity]:
-    """The features of a batch of activations, in the order of their first lines.
-
-    Raises:
-        SourceError: The file cannot be opened.
-        RecordError: A line does not say which feature it is of; or the file is cut off.
-    """
+    """The features of a batch of activations, in the order of their first lines."""
     return list(dict.fromkeys(_which(line, at) for _, line, at in object_lines(batch)))
 
 
@@ -81,43 +78,33 @@ def records(
         next feature. Reading them raises `RecordError` where a line is not valid JSON.
 
     Raises:
-        SourceError: The file cannot be opened.
-        RecordError: See `identities`; nothing of the batch is given, since which of its features
-            are whole cannot be known.
+        RecordError: The file is cut off, or a line does not say which feature it is of; nothing of
+            the batch is given, since which of its features are complete cannot be known.
     """
-    places: dict[Identity, list[Place]] = {}
+    places: dict[Identity, list[LinePlace]] = {}
     with tempfile.TemporaryFile() as kept:
         for number, line, at in object_lines(batch):
             which = _which(line, at)
             if wanted is None or which.key.id in wanted:
                 places.setdefault(which, []).append((number, kept.tell(), len(line)))
                 kept.write(line)
-        for which, found in places.items():
-            yield which, _rows(kept, found, batch)
+        for which, lines_ in places.items():
+            yield which, _rows(kept, lines_, batch)
 
 
 def explanations(
     exports: Collection[Export], wanted: Collection[str] | None
-) -> dict[str, list[Explained]]:
-    """Published explanations by the feature's id, in the order of the files.
-
-    Args:
-        exports: Where they stand.
-        wanted: The ids to give; None gives all.
-
-    Raises:
-        SourceError: A file cannot be opened.
-        RecordError: A line is bad, or a file is cut off.
-    """
-    found: dict[str, list[Explained]] = {}
+) -> dict[str, list[PublishedExplanation]]:
+    """Published explanations of the ids wanted, or all, by id and in the order of the files."""
+    by_id: dict[str, list[PublishedExplanation]] = {}
     for file in (file for export in exports for file in export.explanations):
         for _, line, at in object_lines(file):
             id_ = _which(line, at).key.id
             if wanted is None or id_ in wanted:
                 published = explained(parse_line(line, at), at)
                 if published is not None:
-                    found.setdefault(id_, []).append(published)
-    return found
+                    by_id.setdefault(id_, []).append(published)
+    return by_id
 
 
 def _batches(folder: Path) -> tuple[Path, ...]:
@@ -130,12 +117,7 @@ def _batches(folder: Path) -> tuple[Path, ...]:
 
 
 def object_lines(file: Path) -> Iterator[tuple[int, bytes, str]]:
-    """The lines that are not blank: number from 1, bytes, place for messages.
-
-    Raises:
-        SourceError: The file cannot be opened.
-        RecordError: A line is too long, or the file is cut off.
-    """
+    """The lines that are not blank: number from 1, bytes, place for messages."""
     try:
         with gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as raw:
             for number, line in lines(cast(IO[bytes], raw), str(file)):
@@ -151,19 +133,19 @@ def object_lines(file: Path) -> Iterator[tuple[int, bytes, str]]:
 
 def _which(line: bytes, at: str) -> Identity:
     """Which feature a line is of, without parsing its tokens and values."""
-    found: dict[bytes, bytes] = {}
+    fields: dict[bytes, bytes] = {}
     for match in _FIELD.finditer(line):
-        found.setdefault(match[1], match[2])
-        if len(found) == 3:
+        fields.setdefault(match[1], match[2])
+        if len(fields) == 3:
             break
     try:
-        row = {field.decode(): json.loads(value) for field, value in found.items()}
+        row = {field.decode(): json.loads(value) for field, value in fields.items()}
     except ValueError:
         row = {}
     return identity(row if len(row) == 3 else parse_line(line, at), at)
 
 
-def _rows(kept: IO[bytes], places: list[Place], file: Path) -> Iterator[tuple[Any, str]]:
+def _rows(kept: IO[bytes], places: list[LinePlace], file: Path) -> Iterator[tuple[Any, str]]:
     for number, begin, size in places:
         at = f"{file}, line {number}"
         kept.seek(begin)
@@ -171,11 +153,6 @@ def _rows(kept: IO[bytes], places: list[Place], file: Path) -> Iterator[tuple[An
 
 
 def parse_line(line: bytes, at: str) -> Any:
-    """A line's JSON value.
-
-    Raises:
-        RecordError: It is not JSON in UTF-8.
-    """
     try:
         return parse_json(line)
     except UnicodeDecodeError as error:

@@ -49,14 +49,9 @@ BATCH = ("model_id", "layer", "sae_set", "sae_id_suffix")
 class Identity:
     """Which feature: the three fields that every Neuronpedia object carries, or a batch's."""
 
-    model: str
-    """``modelId``, such as ``gpt2-small``."""
-
-    source: str
-    """``layer``, which is more than a layer: ``6-res-jb``; of a batch layer, set and suffix."""
-
-    index: str
-    """``index``, digits; for a user's own vector some other name."""
+    model: str  # ``modelId``, such as ``gpt2-small``
+    source: str  # ``layer``, more than that: ``6-res-jb``; of a batch layer, set and suffix
+    index: str  # ``index``, digits; for a user's own vector some other name
 
     @property
     def key(self) -> NeuronKey:
@@ -70,14 +65,11 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
-class Explained:
-    """A published explanation."""
+class PublishedExplanation:
+    """An explanation with its scores, by kind, as published; usually none."""
 
     reference: Reference
-    """The text, and who wrote it."""
-
     scores: tuple[tuple[str, float], ...]
-    """Kind of score and value, as published; usually empty."""
 
 
 def features_of(data: Any, at: str) -> Iterator[tuple[Any, str]]:
@@ -86,9 +78,6 @@ def features_of(data: Any, at: str) -> Iterator[tuple[Any, str]]:
     Args:
         data: A feature, a list of them, or a batch by SAEDashboard, whose `BATCH` each gets.
         at: The file, and line, for messages.
-
-    Raises:
-        RecordError: A batch has no list of features.
     """
     if isinstance(data, list):
         yield from ((row, f"{at}, item {i}") for i, row in enumerate(data))
@@ -105,12 +94,13 @@ def features_of(data: Any, at: str) -> Iterator[tuple[Any, str]]:
 
 
 def identity(row: object, at: str) -> Identity:
-    """Which feature an object is of.
+    """Which feature an object is of; the error of a line that holds none is raised.
 
-    Raises:
-        RecordError: It is no object with ``modelId``, ``layer`` and ``index``, or, in a batch,
-            with ``feature_index`` besides ``model_id``, ``layer`` and ``sae_set``.
+    It has ``modelId``, ``layer`` and ``index``, or, in a batch, ``feature_index`` besides
+    ``model_id``, ``layer`` and ``sae_set``.
     """
+    if isinstance(row, RecordError):
+        raise row
     if not isinstance(row, Mapping):
         raise RecordError(f"{at}: expected a JSON object, got {type(row).__name__}")
     if "model_id" not in row:
@@ -133,7 +123,7 @@ def _name(row: Mapping[str, Any], field: str, at: str) -> str:
 def feature_record(
     which: Identity,
     activations: Iterable[tuple[object, str]],
-    explanations: Iterable[Explained],
+    explanations: Iterable[PublishedExplanation],
     where: str,
 ) -> NeuronRecord:
     """The record of one feature, checked.
@@ -147,9 +137,6 @@ def feature_record(
         activations: Its activations, each with its place for messages.
         explanations: The first becomes the reference.
         where: The feature's place, for messages.
-
-    Raises:
-        RecordError: An activation is bad; the message says which and how.
     """
     key = which.key
     check_id(key.id, where)
@@ -190,9 +177,9 @@ def split(
         Top excerpts by peak, highest first, and the others in random order; no text is in both.
     """
     distinct: dict[str, tuple[ActivationRecord, bool]] = {}
-    for record, sampled in sorted(excerpts, key=lambda found: found[1]):
+    for record, sampled in sorted(excerpts, key=lambda pair: pair[1]):
         distinct.setdefault(record.text, (record, sampled))
-    ranked = sorted(distinct.values(), key=lambda found: -found[0].peak)
+    ranked = sorted(distinct.values(), key=lambda pair: -pair[0].peak)
     top = [record for record, sampled in ranked if not sampled]
     others = [record for record, sampled in ranked if sampled]
     n = min(PER_SPLIT, len(ranked) // (TOP + OTHERS))
@@ -204,12 +191,8 @@ def split(
     return sorted(top, key=lambda record: -record.peak), others
 
 
-def explained(row: object, at: str) -> Explained | None:
-    """A published explanation; None if its description is empty.
-
-    Raises:
-        RecordError: It is no object with a description.
-    """
+def explained(row: object, at: str) -> PublishedExplanation | None:
+    """A published explanation; None if its description is empty."""
     if not isinstance(row, Mapping) or not isinstance(row.get("description", ""), str | None):
         raise RecordError(f"{at}: expected an explanation, an object with 'description'")
     text = row.get("description")
@@ -217,10 +200,8 @@ def explained(row: object, at: str) -> Explained | None:
         return None
     by = [row[f] for f in ("explanationModelName", "typeName") if isinstance(row.get(f), str)]
     scores = row.get("scores")
-    found = (_score(score) for score in (scores if isinstance(scores, list) else ()))
-    return Explained(
-        Reference(text, ", ".join([*by, SITE])), tuple(score for score in found if score)
-    )
+    pairs = map(_score, scores if isinstance(scores, list) else ())
+    return PublishedExplanation(Reference(text, ", ".join([*by, SITE])), tuple(filter(None, pairs)))
 
 
 def _excerpt(row: object, at: str) -> tuple[ActivationRecord, bool]:

@@ -1,27 +1,54 @@
-"""Neuronpedia: an export folder, or a file of features (`neuron_eval.sources.neuronpedia.file`).
+"""Neuronpedia: an export folder (`neuron_eval.sources.neuronpedia.export`) or a features file.
 
-The folder is described in `neuron_eval.sources.neuronpedia.export`.
+A feature is what ``/api/feature/MODEL/SOURCE/INDEX`` answers, an object with ``modelId``,
+``layer``, ``index``, ``activations`` and ``explanations``. A batch is what SAEDashboard writes for
+Neuronpedia (``batch-N.json``), an object with ``model_id``, ``layer``, ``sae_set`` and
+``features``. A file holds a feature, a list of them or a batch and is read whole, unless it ends
+in ``.jsonl`` or ``.jsonl.gz`` and has one such object a line.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
+from neuron_eval.files.bounded import TooLong, parse_json, read_whole
+from neuron_eval.messages import shown
 from neuron_eval.records import NeuronRecord, RecordError
 from neuron_eval.records.ids import named
-from neuron_eval.sources.base import NeuronKey, SourceError, Unreadable
+from neuron_eval.sources.base import (
+    NeuronKey,
+    ScoredNeuron,
+    Source,
+    SourceError,
+    Unreadable,
+    no_scores,
+)
 from neuron_eval.sources.looking import head, names
 from neuron_eval.sources.neuronpedia.export import (
     Export,
     explanations,
     folders,
     identities,
+    object_lines,
+    parse_line,
     records,
 )
-from neuron_eval.sources.neuronpedia.feature import FIELDS, Explained, feature_record
-from neuron_eval.sources.neuronpedia.file import NeuronpediaFile
-from neuron_eval.sources.neuronpedia.published import NeuronpediaSource
+from neuron_eval.sources.neuronpedia.feature import (
+    FIELDS,
+    Identity,
+    PublishedExplanation,
+    explained,
+    feature_record,
+    features_of,
+    identity,
+)
+
+LINES = (".jsonl", ".jsonl.gz")
+"""How files with an object a line end."""
 
 
 def holds_features(names: Collection[str]) -> bool:
@@ -39,7 +66,7 @@ def is_neuronpedia(path: str) -> bool:
     return place.suffix == ".json" and place.is_file() and holds_features(names(head(path)))
 
 
-def open_neuronpedia(path: str) -> NeuronpediaSource:
+def open_neuronpedia(path: str) -> Source:
     """The features of a JSON file or of an export folder.
 
     Raises:
@@ -50,7 +77,7 @@ def open_neuronpedia(path: str) -> NeuronpediaSource:
     return NeuronpediaFile(path)
 
 
-def open_feature_lines(path: str, first: Collection[str]) -> NeuronpediaSource | None:
+def open_feature_lines(path: str, first: Collection[str]) -> Source | None:
     """The features of a file with an object a line; None if it has none with activations.
 
     Args:
@@ -66,19 +93,10 @@ def open_feature_lines(path: str, first: Collection[str]) -> NeuronpediaSource |
     return None
 
 
-class NeuronpediaExport(NeuronpediaSource):
-    """The features of an export folder that have activations."""
+class NeuronpediaExport:
+    """The features of an export folder that have activations, batch by batch."""
 
     def __init__(self, name: str, exports: Sequence[Export]) -> None:
-        """Nothing is read yet.
-
-        Args:
-            name: The path, as the user wrote it.
-            exports: The files.
-
-        Raises:
-            SourceError: There are no activations among them.
-        """
         self.name = name
         self._exports = exports
         self._batches = [batch for export in self._exports for batch in export.activations]
@@ -91,21 +109,17 @@ class NeuronpediaExport(NeuronpediaSource):
             )
 
     def keys(self) -> Iterator[NeuronKey]:
-        """Every feature with activations, in the order of the batches and of their lines."""
         seen: set[NeuronKey] = set()
         for batch in self._batches:
-            found = [which.key for which in identities(batch)]
-            self._ids[batch] = frozenset(key.id for key in found)
-            yield from (key for key in found if key not in seen)
-            seen.update(found)
+            keys = [which.key for which in identities(batch)]
+            self._ids[batch] = frozenset(key.id for key in keys)
+            yield from (key for key in keys if key not in seen)
+            seen.update(keys)
 
     def read(
         self, wanted: Collection[NeuronKey] | None = None
     ) -> Iterator[NeuronRecord | Unreadable]:
-        """The features wanted, batch by batch; see `NeuronpediaSource.read`.
-
-        Batches that `keys` has shown to hold none of them are not opened again.
-        """
+        """The features wanted; batches that `keys` has shown to hold none are not opened again."""
         ids = None if wanted is None else frozenset(key.id for key in wanted)
         published = explanations(self._exports, ids)
         seen: dict[str, Path] = {}
@@ -124,5 +138,114 @@ class NeuronpediaExport(NeuronpediaSource):
                 except RecordError as error:
                     yield Unreadable(id_, error)
 
-    def _explanations(self) -> Mapping[str, Sequence[Explained]]:
-        return explanations(self._exports, None)
+    def scores(self, wanted: Iterable[NeuronKey]) -> Iterator[ScoredNeuron]:
+        yield from _published_scores(explanations(self._exports, None), wanted, self.name)
+
+
+class NeuronpediaFile:
+    """The features of one JSON file, in its order."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def keys(self) -> Iterator[NeuronKey]:
+        yield from dict.fromkeys(identity(row, at).key for row, at in self._rows())
+
+    def read(
+        self, wanted: Collection[NeuronKey] | None = None
+    ) -> Iterator[NeuronRecord | Unreadable]:
+        ids = None if wanted is None else {key.id for key in wanted}
+        seen: dict[str, str] = {}
+        for row, at in self._rows():
+            name = at
+            try:
+                which = identity(row, at)
+                name = which.key.id
+                if ids is not None and (name not in ids or name in seen):
+                    continue
+                if name in seen:
+                    raise RecordError(f"{at}: neuron {named(name)} stands at {seen[name]} too")
+                seen[name] = at
+                yield _feature(which, row, at)
+            except RecordError as error:
+                yield Unreadable(name, error)
+
+    def scores(self, wanted: Iterable[NeuronKey]) -> Iterator[ScoredNeuron]:
+        rows = reversed(list(self._rows()))
+        published = {identity(row, at).key.id: _explained(row, at) for row, at in rows}
+        yield from _published_scores(published, wanted, self.name)
+
+    def _rows(self) -> Iterator[tuple[Any, str]]:
+        """The file's features; of a line that is not valid JSON its error."""
+        if not self.name.endswith(LINES):
+            return features_of(self._content(), self.name)
+        return chain.from_iterable(
+            features_of(_parsed(line, at), at) for _, line, at in object_lines(Path(self.name))
+        )
+
+    def _content(self) -> Any:
+        try:
+            return parse_json(read_whole(Path(self.name)))
+        except OSError as error:
+            raise SourceError(f"{self.name}: cannot be read ({error.strerror or error})") from error
+        except TooLong as error:
+            raise SourceError(str(error)) from error
+        except ValueError as error:
+            lines = "; a file with an object a line ends in .jsonl" * ("Extra data" in str(error))
+            raise SourceError(
+                f"{self.name}: not valid JSON, or cut off ({error}){lines}"
+            ) from error
+
+
+def _parsed(line: bytes, at: str) -> Any:
+    """A line's JSON value, or the error that it raises, so that the lines after it are read."""
+    try:
+        return parse_line(line, at)
+    except RecordError as error:
+        return error
+
+
+def _feature(which: Identity, row: Mapping[str, Any], at: str) -> NeuronRecord:
+    activations = row.get("activations")
+    if not isinstance(activations, list):
+        raise RecordError(
+            f"{at}: neuron {named(which.key.id)}: field 'activations' is {shown(activations)}; "
+            "expected a list; of an export, which keeps activations apart, name the folder"
+        )
+    placed = ((item, f"{at}, activation {i}") for i, item in enumerate(activations))
+    return feature_record(which, placed, _explained(row, at), at)
+
+
+def _explained(row: Mapping[str, Any], at: str) -> list[PublishedExplanation]:
+    rows = row.get("explanations") or []
+    if not isinstance(rows, list):
+        raise RecordError(f"{at}: field 'explanations' is {shown(rows)}; expected a list")
+    texts = (explained(item, f"{at}, explanation {i}") for i, item in enumerate(rows))
+    return [text for text in texts if text is not None]
+
+
+def _published_scores(
+    published: Mapping[str, Sequence[PublishedExplanation]],
+    wanted: Iterable[NeuronKey],
+    name: str,
+) -> Iterator[ScoredNeuron]:
+    """Scores of one kind: the one that most features have, the first of them in the alphabet.
+
+    A feature's score is that of its first explanation with a score of this kind.
+    """
+    counts: Counter[str] = Counter()
+    for texts in published.values():
+        counts.update({kind for text in texts for kind, _ in text.scores})
+    if not counts:
+        raise no_scores(name)
+    chosen = min(counts, key=lambda kind: (-counts[kind], kind))
+    for key in wanted:
+        scores = (
+            (value, text.reference.explanation)
+            for text in published.get(key.id, ())
+            for kind, value in text.scores
+            if kind == chosen
+        )
+        score = next(scores, None)
+        if score is not None and key.layer >= 0 and key.neuron >= 0:
+            yield ScoredNeuron(key.layer, key.neuron, *score, key.id)

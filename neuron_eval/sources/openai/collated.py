@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from neuron_eval.records import NeuronRecord, RecordError, Reference
 from neuron_eval.sources.base import NeuronKey, ScoredNeuron, SourceError, Unreadable, no_scores
-from neuron_eval.sources.openai.ahead import ahead
-from neuron_eval.sources.openai.container import MIRROR_VARIABLE, PUBLISHED, container_store
-from neuron_eval.sources.openai.fetching import FetchSettings
-from neuron_eval.sources.openai.places import find_store
-from neuron_eval.sources.openai.records import neuron_name, parse_record
-from neuron_eval.sources.openai.results import parse_explanations
-from neuron_eval.sources.openai.stores import RECORDS, Blob, Part, Read, Store
+from neuron_eval.sources.openai.fetching import FetchSettings, HttpStore, ahead, cache_folder
+from neuron_eval.sources.openai.records import neuron_name, parse_explanations, parse_record
+from neuron_eval.sources.openai.stores import RECORDS, Blob, Part, Read, Store, find_store
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -145,7 +143,7 @@ def open_container(name: str, settings: FetchSettings | None = None) -> Collated
     """The neurons of OpenAI's public container; nothing is asked for yet.
 
     Args:
-        name: What stands after ``openai:``, see `neuron_eval.sources.openai.container.PUBLISHED`.
+        name: What stands after ``openai:``, see `neuron_eval.sources.openai.collated.PUBLISHED`.
         settings: How patient to be.
 
     Raises:
@@ -158,7 +156,7 @@ def open_collated(path: str) -> CollatedSource:
     """The neurons of a folder, or of an address such as ``s3://bucket/folder``.
 
     Args:
-        path: See `neuron_eval.sources.openai.places.find_store`.
+        path: See `neuron_eval.sources.openai.stores.find_store`.
 
     Raises:
         SourceError: They are not in there, or the place cannot be read.
@@ -226,3 +224,66 @@ def _explained(key: NeuronKey) -> Blob:
 
 def _with_content(read: Read, blob: Blob) -> tuple[Blob, bytes | None]:
     return blob, read(blob)
+
+
+ADDRESS = "https://openaipublic.blob.core.windows.net/neuron-explainer"
+"""The public container."""
+
+MIRROR_VARIABLE = "NEURON_EVAL_OPENAI_URL"
+"""The environment variable that names another address to use in place of `ADDRESS`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedModel:
+    """A model in the public container."""
+
+    folder: str
+    """Its folder there."""
+
+    layers: int
+    """How many it has."""
+
+    neurons: int
+    """How many each layer has."""
+
+    author: str
+    """Who wrote the explanations, as far as was said."""
+
+
+PUBLISHED: dict[str, PublishedModel] = {
+    "gpt2-xl": PublishedModel("data", 48, 6400, "released by OpenAI (GPT-4)"),
+    "gpt2-small": PublishedModel("gpt2_small_data", 12, 3072, "released by OpenAI"),
+}
+"""The models in the public container, by the name that users type after ``openai:``."""
+
+
+def container_store(name: str, settings: FetchSettings | None = None) -> HttpStore:
+    """The files of a model in the container; nothing is asked for yet.
+
+    Args:
+        name: A name in `PUBLISHED`.
+        settings: How patient to be.
+
+    Raises:
+        SourceError: There is no such model, or the mirror is no HTTP address.
+    """
+    if name not in PUBLISHED:
+        known = ", ".join(f"openai:{model}" for model in PUBLISHED)
+        raise SourceError(f"neurons=openai:{name}: not published there; known are {known}")
+    published = PUBLISHED[name]
+    base = (os.environ.get(MIRROR_VARIABLE) or ADDRESS).rstrip("/")
+    if not base.startswith(("https://", "http://")) or set("?#@ ") & set(base):
+        folders = " and ".join(f"{p.folder}/" for p in PUBLISHED.values())
+        raise SourceError(
+            f"{MIRROR_VARIABLE}={base}: expected an address such as {ADDRESS}, without query or "
+            f"password, below which are {folders}"
+        )
+    # A mirror has a folder of its own, so that a wrong one leaves nothing behind for the next run.
+    mirror = "" if base == ADDRESS else f"-{hashlib.sha256(base.encode()).hexdigest()[:12]}"
+    return HttpStore(
+        address=f"{base}/{published.folder}",
+        cache=cache_folder() / f"openai{mirror}" / name,
+        shape=(published.layers, published.neurons),
+        advice=f"{MIRROR_VARIABLE} names a mirror to use in place of {ADDRESS}.",
+        settings=settings,
+    )

@@ -20,11 +20,18 @@ from typing import TYPE_CHECKING
 from neuron_eval.files.unfinished import unfinished
 from neuron_eval.records import RecordError
 from neuron_eval.sources.base import SourceError
-from neuron_eval.sources.openai.http_file import Failed, fetch
 from neuron_eval.sources.openai.stores import IN_FLIGHT, Blob, Part, Read
 
 if TYPE_CHECKING:
     import httpx
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from neuron_eval.files.bounded import FILE
+from neuron_eval.messages import shown
+from neuron_eval.sources.openai.records import parse
 
 CACHE_VARIABLE = "NEURON_EVAL_CACHE_DIR"
 """The environment variable that names another folder for what is fetched."""
@@ -143,7 +150,7 @@ class HttpStore:
         for tried in range(1, self.settings.retries + 2):
             try:
                 return fetch(client, address, stop, self.settings.whole_timeout)
-            except Failed as failed:
+            except FailedRequest as failed:
                 failure = failed
             wait = max(self.settings.backoff * 2 ** (tried - 1), failure.wait)
             last = tried > self.settings.retries
@@ -152,7 +159,7 @@ class HttpStore:
         effort = f"tried {tried} x in {time.monotonic() - started:.1f} s"
         raise self._given_up(f"{address}: {failure} ({effort})", failure)
 
-    def _given_up(self, what: str, failure: Failed) -> ValueError:
+    def _given_up(self, what: str, failure: FailedRequest) -> ValueError:
         with self._lock:
             self._failed_in_a_row += 1
             lost = self._failed_in_a_row >= self.settings.failures
@@ -214,3 +221,121 @@ def keep(path: Path, content: bytes) -> None:
 def _cache_error(path: Path, error: OSError) -> str:
     reason = error.strerror or str(error)
     return f"{path}: {reason}; {CACHE_VARIABLE} names another folder for what is fetched"
+
+
+class FailedRequest(Exception):
+    """One request that did not give a file."""
+
+    def __init__(
+        self, reason: str, *, again: bool, wait: float = 0, unreachable: bool = False
+    ) -> None:
+        """What happened, whether to ask again, after how long at least, and whose fault it is."""
+        super().__init__(reason)
+        self.again, self.wait, self.unreachable = again, wait, unreachable
+
+
+def fetch(
+    client: httpx.Client, address: str, stop: threading.Event, whole_timeout: float
+) -> bytes | None:
+    """Ask once.
+
+    Args:
+        client: Its timeouts hold for each part of the answer.
+        address: The file's; one that ends in ``.jsonl`` has a JSON value a line.
+        stop: Set when the answer is no longer wanted.
+        whole_timeout: How long the whole answer may take, in seconds.
+
+    Returns:
+        The content, whole; None if there is no such file.
+
+    Raises:
+        FailedRequest: Anything else.
+    """
+    import httpx
+
+    until = time.monotonic() + whole_timeout
+    try:
+        with client.stream("GET", address) as answer:
+            if answer.status_code == 404:
+                return None
+            _check_status(answer)
+            parts, size = [], 0
+            for part in answer.iter_bytes():
+                parts.append(part)
+                size += len(part)
+                if size > FILE:
+                    raise FailedRequest(f"the answer is larger than {FILE:,} bytes", again=False)
+                if stop.is_set():
+                    raise FailedRequest("no longer wanted", again=False)
+                if time.monotonic() > until:
+                    raise FailedRequest(
+                        f"the answer did not end in {whole_timeout:g} s", again=True
+                    )
+    except httpx.RequestError as error:
+        unreachable = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
+        reason = f"{type(error).__name__}: {error}".rstrip(": ")
+        raise FailedRequest(
+            reason, again=True, unreachable=isinstance(error, unreachable)
+        ) from error
+    return _checked(b"".join(parts), address.endswith(".jsonl"))
+
+
+def _checked(content: bytes, lines: bool) -> bytes:
+    """A file that was cut where nobody told its length does not parse."""
+    try:
+        for part in content.split(b"\n") if lines else [content]:
+            if part.strip() or not lines:
+                parse(part, "what came")
+    except ValueError as error:
+        raise FailedRequest(str(error), again=True) from error
+    return content
+
+
+def _check_status(answer: httpx.Response) -> None:
+    status = answer.status_code
+    if status == 200:
+        return
+    after = answer.headers.get("retry-after", "")
+    where = f" to {shown(answer.headers['location'])}" if answer.has_redirect_location else ""
+    raise FailedRequest(
+        f"the server answered {status} {answer.reason_phrase}{where}",
+        again=status in (408, 429) or status >= 500,
+        wait=float(after) if after.isdecimal() else 0,
+    )
+
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def ahead(
+    items: Iterable[T], work: Callable[[T], R], in_flight: int, stop: threading.Event
+) -> Iterator[R]:
+    """The result of each item, in the items' order.
+
+    Takes at most ``in_flight`` items more than results were taken, and works on these at once.
+
+    Args:
+        items: May be endless.
+        work: Called in other threads, unless ``in_flight`` is 1.
+        in_flight: How many at once, at least 1.
+        stop: Set when no more results are wanted, so that work that waits can give up.
+
+    Raises:
+        Exception: What ``work`` raises, in the place of its result.
+    """
+    if in_flight == 1:
+        yield from map(work, items)
+        return
+    under_way: deque[Future[R]] = deque()
+    pool = ThreadPoolExecutor(in_flight, thread_name_prefix="neuron_eval")
+    try:
+        for item in items:
+            under_way.append(pool.submit(work, item))
+            if len(under_way) == in_flight:
+                yield under_way.popleft().result()
+        while under_way:
+            yield under_way.popleft().result()
+    finally:
+        stop.set()
+        pool.shutdown(wait=True, cancel_futures=True)

@@ -10,8 +10,13 @@ from neuron_eval.files.bounded import TooLong, read_whole
 from neuron_eval.records import NeuronRecord, RecordError
 from neuron_eval.sources.base import NeuronKey, ScoredNeuron, SourceError, Unreadable, no_scores
 from neuron_eval.sources.openai.collated import author_of, model_named, with_explanations
-from neuron_eval.sources.openai.json_fields import neuron_id, parse, typed_object
-from neuron_eval.sources.openai.records import neuron_name, parse_record
+from neuron_eval.sources.openai.records import (
+    neuron_id,
+    neuron_name,
+    parse,
+    parse_record,
+    typed_object,
+)
 from neuron_eval.sources.openai.stores import ENDINGS, INTEGER, RECORDS
 
 

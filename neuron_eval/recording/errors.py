@@ -1,9 +1,0 @@
-"""What goes wrong while recording."""
-
-from __future__ import annotations
-
-from neuron_eval.messages import InputError
-
-
-class RecordingError(InputError):
-    """A recording that cannot start or go on; the message says what would be right."""
