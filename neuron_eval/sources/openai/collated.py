@@ -13,16 +13,39 @@ from neuron_eval.records import NeuronRecord, RecordError, Reference
 from neuron_eval.sources.base import NeuronKey, ScoredNeuron, SourceError, Unreadable, no_scores
 from neuron_eval.sources.openai.fetching import FetchSettings, HttpStore, ahead, cache_folder
 from neuron_eval.sources.openai.records import neuron_name, parse_explanations, parse_record
-from neuron_eval.sources.openai.stores import RECORDS, Blob, Part, Read, Store, find_store
+from neuron_eval.sources.openai.stores import RECORDS, Blob, FileStore, Part, Read, find_store
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+ADDRESS = "https://openaipublic.blob.core.windows.net/neuron-explainer"
+"""OpenAI's public container."""
+
+MIRROR_VARIABLE = "NEURON_EVAL_OPENAI_URL"
+"""The environment variable that names another address to use in place of `ADDRESS`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedModel:
+    """A model in the public container."""
+
+    folder: str
+    layers: int
+    neurons: int  # of each layer
+    author: str  # who wrote the explanations, as far as was published
+
+
+PUBLISHED: dict[str, PublishedModel] = {
+    "gpt2-xl": PublishedModel("data", 48, 6400, "released by OpenAI (GPT-4)"),
+    "gpt2-small": PublishedModel("gpt2_small_data", 12, 3072, "released by OpenAI"),
+}
+"""The models in the public container, by the name that users type after ``openai:``."""
 
 
 class CollatedSource:
     """Neurons in the layout ``collated-activations/{layer}/{neuron}.json``."""
 
-    def __init__(self, name: str, model: str, store: Store) -> None:
+    def __init__(self, name: str, model: str, store: FileStore | HttpStore) -> None:
         """Nothing is read yet.
 
         Args:
@@ -36,7 +59,7 @@ class CollatedSource:
         self.author = author_of(model)
 
     def keys(self) -> Iterator[NeuronKey]:
-        """Every neuron by layer and index; of the public container, without asking it."""
+        """Every neuron by layer and index; of the public container, without a request."""
         return self._keys(RECORDS)
 
     def read(
@@ -47,45 +70,42 @@ class CollatedSource:
         A neuron that can be but has no record is `Unreadable` and missing. The explanation with
         the best published score becomes the reference; a neuron whose explanation file is bad
         is unreadable, one that has none has no reference.
-
-        Raises:
-            SourceError: The place cannot be reached.
         """
         keys = self.keys() if wanted is None else self._sorted(wanted)
         for result in self._ahead(keys, self._fetch):
             if isinstance(result, Unreadable):
                 yield result
                 continue
+            key, record, explained = result
+            where = self.store.where(Blob(RECORDS, key.layer, key.neuron))
             try:
-                yield self._neuron(*result)
+                neuron = parse_record(record, self.model, key.layer, key.neuron, where)
+                if explained is not None:
+                    where = self.store.where(_explained(key))
+                    neuron = with_explanations(neuron, explained, self.author, where)
+                yield neuron
             except RecordError as error:
-                yield Unreadable(result[0].id, error)
+                yield Unreadable(key.id, error)
 
     def scores(self, wanted: Iterable[NeuronKey]) -> Iterator[ScoredNeuron]:
         """See `neuron_eval.sources.base.Source`; reads explanation files only.
 
         Raises:
-            SourceError: There are no explanations, or the place cannot be reached.
             RecordError: An explanation file is bad. It is not passed over, or else what is chosen
                 would depend on what failed.
         """
         if not self.store.layers("explanations"):
             raise no_scores(self.name)
-        inside = (key for key in wanted if self._has(key))
-        for blob, content in self._ahead((_explained(key) for key in inside), _with_content):
-            if content is None:
-                continue
-            found = parse_explanations(content, blob.layer, blob.neuron, self.store.where(blob))
-            if found and found[0].score is not None:
-                best, id_ = found[0], neuron_name(self.model, blob.layer, blob.neuron)
-                yield ScoredNeuron(blob.layer, blob.neuron, found[0].score, best.explanation, id_)
+        inside = (_explained(key) for key in wanted if self._has(key))
+        for blob, content in self._ahead(inside, lambda read, blob: (blob, read(blob))):
+            layer, neuron = blob.layer, blob.neuron
+            texts = parse_explanations(content or b"", layer, neuron, self.store.where(blob))
+            if texts and texts[0].score is not None:
+                id_ = neuron_name(self.model, layer, neuron)
+                yield ScoredNeuron(layer, neuron, texts[0].score, texts[0].explanation, id_)
 
     def explanation_files(self) -> Iterator[tuple[str, bytes | RecordError]]:
-        """Every explanation file that is there: where it is, and its content or what is wrong.
-
-        Raises:
-            SourceError: The place cannot be reached.
-        """
+        """Every explanation file that is there: where it is, and its content or what is wrong."""
 
         def attempt(read: Read, key: NeuronKey) -> tuple[str, bytes | RecordError | None]:
             blob = _explained(key)
@@ -131,25 +151,38 @@ class CollatedSource:
         except RecordError as error:
             return Unreadable(key.id, error)
 
-    def _neuron(self, key: NeuronKey, record: bytes, explained: bytes | None) -> NeuronRecord:
-        where = self.store.where(Blob(RECORDS, key.layer, key.neuron))
-        neuron = parse_record(record, self.model, key.layer, key.neuron, where)
-        if explained is None:
-            return neuron
-        return with_explanations(neuron, explained, self.author, self.store.where(_explained(key)))
-
 
 def open_container(name: str, settings: FetchSettings | None = None) -> CollatedSource:
-    """The neurons of OpenAI's public container; nothing is asked for yet.
+    """The neurons of OpenAI's public container, or of its mirror; nothing is fetched yet.
 
     Args:
-        name: What stands after ``openai:``, see `neuron_eval.sources.openai.collated.PUBLISHED`.
+        name: A name in `PUBLISHED`.
         settings: How patient to be.
 
     Raises:
         SourceError: There is no such model, or the mirror is no HTTP address.
     """
-    return CollatedSource(f"openai:{name}", name, container_store(name, settings))
+    if name not in PUBLISHED:
+        known = ", ".join(f"openai:{model}" for model in PUBLISHED)
+        raise SourceError(f"neurons=openai:{name}: not published there; known are {known}")
+    published = PUBLISHED[name]
+    base = (os.environ.get(MIRROR_VARIABLE) or ADDRESS).rstrip("/")
+    if not base.startswith(("https://", "http://")) or set("?#@ ") & set(base):
+        folders = " and ".join(f"{p.folder}/" for p in PUBLISHED.values())
+        raise SourceError(
+            f"{MIRROR_VARIABLE}={base}: expected an address such as {ADDRESS}, without query or "
+            f"password, below which are {folders}"
+        )
+    # A mirror has a folder of its own, so that a wrong one leaves nothing behind for the next run.
+    mirror = "" if base == ADDRESS else f"-{hashlib.sha256(base.encode()).hexdigest()[:12]}"
+    store = HttpStore(
+        address=f"{base}/{published.folder}",
+        cache=cache_folder() / f"openai{mirror}" / name,
+        shape=(published.layers, published.neurons),
+        advice=f"{MIRROR_VARIABLE} names a mirror to use in place of {ADDRESS}.",
+        settings=settings,
+    )
+    return CollatedSource(f"openai:{name}", name, store)
 
 
 def open_collated(path: str) -> CollatedSource:
@@ -166,8 +199,8 @@ def open_collated(path: str) -> CollatedSource:
             f"neurons={path}: folders cannot be listed over HTTP; a mirror of OpenAI's files goes "
             f"into {MIRROR_VARIABLE}, with neurons=openai:gpt2-xl"
         )
-    if found := find_store(path):
-        return CollatedSource(path, model_named(found[1]), found[0])
+    if place := find_store(path):
+        return CollatedSource(path, model_named(place[1]), place[0])
     raise SourceError(
         f"neurons={path}: there are no collated-activations/LAYER/NEURON.json in it, and no "
         "other folder over such files; name the folder that collated-activations is in"
@@ -205,12 +238,9 @@ def with_explanations(
         content: The file of its explanations.
         author: Who wrote them.
         where: The file, for messages.
-
-    Raises:
-        RecordError: The file is bad.
     """
-    found = parse_explanations(content, neuron.layer, neuron.neuron, where)
-    written = [Reference(e.explanation, author) for e in found if e.explanation.strip()]
+    texts = parse_explanations(content, neuron.layer, neuron.neuron, where)
+    written = [Reference(e.explanation, author) for e in texts if e.explanation.strip()]
     return replace(
         neuron,
         reference=written[0] if written else None,
@@ -220,70 +250,3 @@ def with_explanations(
 
 def _explained(key: NeuronKey) -> Blob:
     return Blob("explanations", key.layer, key.neuron)
-
-
-def _with_content(read: Read, blob: Blob) -> tuple[Blob, bytes | None]:
-    return blob, read(blob)
-
-
-ADDRESS = "https://openaipublic.blob.core.windows.net/neuron-explainer"
-"""The public container."""
-
-MIRROR_VARIABLE = "NEURON_EVAL_OPENAI_URL"
-"""The environment variable that names another address to use in place of `ADDRESS`."""
-
-
-@dataclass(frozen=True, slots=True)
-class PublishedModel:
-    """A model in the public container."""
-
-    folder: str
-    """Its folder there."""
-
-    layers: int
-    """How many it has."""
-
-    neurons: int
-    """How many each layer has."""
-
-    author: str
-    """Who wrote the explanations, as far as was said."""
-
-
-PUBLISHED: dict[str, PublishedModel] = {
-    "gpt2-xl": PublishedModel("data", 48, 6400, "released by OpenAI (GPT-4)"),
-    "gpt2-small": PublishedModel("gpt2_small_data", 12, 3072, "released by OpenAI"),
-}
-"""The models in the public container, by the name that users type after ``openai:``."""
-
-
-def container_store(name: str, settings: FetchSettings | None = None) -> HttpStore:
-    """The files of a model in the container; nothing is asked for yet.
-
-    Args:
-        name: A name in `PUBLISHED`.
-        settings: How patient to be.
-
-    Raises:
-        SourceError: There is no such model, or the mirror is no HTTP address.
-    """
-    if name not in PUBLISHED:
-        known = ", ".join(f"openai:{model}" for model in PUBLISHED)
-        raise SourceError(f"neurons=openai:{name}: not published there; known are {known}")
-    published = PUBLISHED[name]
-    base = (os.environ.get(MIRROR_VARIABLE) or ADDRESS).rstrip("/")
-    if not base.startswith(("https://", "http://")) or set("?#@ ") & set(base):
-        folders = " and ".join(f"{p.folder}/" for p in PUBLISHED.values())
-        raise SourceError(
-            f"{MIRROR_VARIABLE}={base}: expected an address such as {ADDRESS}, without query or "
-            f"password, below which are {folders}"
-        )
-    # A mirror has a folder of its own, so that a wrong one leaves nothing behind for the next run.
-    mirror = "" if base == ADDRESS else f"-{hashlib.sha256(base.encode()).hexdigest()[:12]}"
-    return HttpStore(
-        address=f"{base}/{published.folder}",
-        cache=cache_folder() / f"openai{mirror}" / name,
-        shape=(published.layers, published.neurons),
-        advice=f"{MIRROR_VARIABLE} names a mirror to use in place of {ADDRESS}.",
-        settings=settings,
-    )

@@ -1,8 +1,9 @@
 """Files over HTTPS, several at once, kept in a folder of this machine.
 
 The folder has the same layout as the place, so it is a source of its own. A file is kept only
-when it is whole, and appears there at once, so that a run that was killed goes on where it
-stopped and two runs do not disturb each other.
+when it is complete, and appears there at once, so that a run that was killed goes on where it
+stopped and two runs do not disturb each other. None of this do fsspec's caches, which name files
+by digests and keep what was cut off; tenacity would ask once more when nobody waits any longer.
 """
 
 from __future__ import annotations
@@ -10,28 +11,26 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from neuron_eval.files.unfinished import unfinished
 from neuron_eval.records import RecordError
 from neuron_eval.sources.base import SourceError
+from neuron_eval.sources.openai.http_file import FailedRequest, fetch
 from neuron_eval.sources.openai.stores import IN_FLIGHT, Blob, Part, Read
 
 if TYPE_CHECKING:
     import httpx
-from collections import deque
-from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
 
-from neuron_eval.files.bounded import FILE
-from neuron_eval.messages import shown
-from neuron_eval.sources.openai.records import parse
+T = TypeVar("T")
+R = TypeVar("R")
 
 CACHE_VARIABLE = "NEURON_EVAL_CACHE_DIR"
 """The environment variable that names another folder for what is fetched."""
@@ -41,32 +40,15 @@ CACHE_VARIABLE = "NEURON_EVAL_CACHE_DIR"
 class FetchSettings:
     """How patient to be; times in seconds."""
 
-    in_flight: int = IN_FLIGHT
-    """Requests at once."""
-
-    retries: int = 4
-    """How often to ask again for a file, after the first time."""
-
-    backoff: float = 0.5
-    """The wait before asking again, doubled each time."""
-
-    longest_wait: float = 30
-    """The longest wait before asking again, whatever the server says."""
-
+    in_flight: int = IN_FLIGHT  # requests at once
+    retries: int = 4  # how often to ask again for a file, after the first time
+    backoff: float = 0.5  # the wait before asking again, doubled each time
+    longest_wait: float = 30  # before asking again, whatever the server says
     connect_timeout: float = 10
-    """How long to wait for a connection."""
-
-    read_timeout: float = 20
-    """How long to wait for the next part of an answer."""
-
-    whole_timeout: float = 120
-    """How long a whole answer may take."""
-
-    failures: int = 16
-    """So many files in a row that fail mean that the place does not work."""
-
-    nothing: int = 100
-    """So many files that are not there, and none that is, mean that the address is wrong."""
+    read_timeout: float = 20  # for the next part of an answer
+    whole_timeout: float = 120  # for all of an answer
+    failures: int = 16  # so many files in a row that fail mean that the place does not work
+    nothing: int = 100  # so many files missing, and none there, mean that the address is wrong
 
 
 class HttpStore:
@@ -80,7 +62,7 @@ class HttpStore:
         advice: str = "",
         settings: FetchSettings | None = None,
     ) -> None:
-        """Nothing is asked for yet.
+        """Nothing is fetched yet.
 
         Args:
             address: What ``/collated-activations/…`` is added to.
@@ -102,7 +84,7 @@ class HttpStore:
 
     @contextmanager
     def opened(self, stop: threading.Event) -> Iterator[Read]:
-        """Open connections, and close them at the end."""
+        """Open connections, and close them at the end; ``stop`` ends what is being waited for."""
         import httpx
 
         wait = self.settings
@@ -120,15 +102,12 @@ class HttpStore:
         return str(kept) if kept.exists() else f"{self.address}/{blob.path}"
 
     def layers(self, part: Part) -> range:
-        """All, by the shape."""
         return range(self._shape[0])
 
     def neurons(self, part: Part, layer: int) -> range:
-        """All, by the shape."""
         return range(self._shape[1])
 
     def within(self, layer: int, neuron: int) -> bool:
-        """By the shape."""
         return 0 <= layer < self._shape[0] and 0 <= neuron < self._shape[1]
 
     def _read(self, client: httpx.Client, stop: threading.Event, blob: Blob) -> bytes | None:
@@ -139,7 +118,7 @@ class HttpStore:
         if content is None:
             content = self._fetch(client, stop, blob)
             if content is not None:
-                keep(kept, content)
+                _keep(kept, content)
         self._note(blob, content is not None)
         return content
 
@@ -162,16 +141,15 @@ class HttpStore:
     def _given_up(self, what: str, failure: FailedRequest) -> ValueError:
         with self._lock:
             self._failed_in_a_row += 1
-            lost = self._failed_in_a_row >= self.settings.failures
-        kept = f"What was fetched is kept in {self.cache}; a new run asks only for the rest."
-        if failure.unreachable:
-            return SourceError(f"{what}: no connection. {kept} {self.advice}".rstrip())
-        if lost:
             count = self._failed_in_a_row
-            return SourceError(
-                f"{what}; {count} files in a row failed. {kept} {self.advice}".rstrip()
-            )
-        return RecordError(what)
+        if failure.unreachable:
+            why = ": no connection"
+        elif count >= self.settings.failures:
+            why = f"; {count} files in a row failed"
+        else:
+            return RecordError(what)
+        kept = f"What was fetched is kept in {self.cache}; a new run asks only for the rest."
+        return SourceError(f"{what}{why}. {kept} {self.advice}".rstrip())
 
     def _note(self, blob: Blob, found: bool) -> None:
         with self._lock:
@@ -201,117 +179,29 @@ def _kept(path: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise SourceError(_cache_error(path, error)) from error
+        raise _cache_error(path, error) from error
 
 
-def keep(path: Path, content: bytes) -> None:
-    """Write a file that appears whole or not at all.
-
-    Raises:
-        SourceError: The folder cannot be written.
-    """
+def _keep(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with unfinished(path) as beside:
             beside.write_bytes(content)
     except OSError as error:
-        raise SourceError(_cache_error(path, error)) from error
+        raise _cache_error(path, error) from error
 
 
-def _cache_error(path: Path, error: OSError) -> str:
+def _cache_error(path: Path, error: OSError) -> SourceError:
     reason = error.strerror or str(error)
-    return f"{path}: {reason}; {CACHE_VARIABLE} names another folder for what is fetched"
-
-
-class FailedRequest(Exception):
-    """One request that did not give a file."""
-
-    def __init__(
-        self, reason: str, *, again: bool, wait: float = 0, unreachable: bool = False
-    ) -> None:
-        """What happened, whether to ask again, after how long at least, and whose fault it is."""
-        super().__init__(reason)
-        self.again, self.wait, self.unreachable = again, wait, unreachable
-
-
-def fetch(
-    client: httpx.Client, address: str, stop: threading.Event, whole_timeout: float
-) -> bytes | None:
-    """Ask once.
-
-    Args:
-        client: Its timeouts hold for each part of the answer.
-        address: The file's; one that ends in ``.jsonl`` has a JSON value a line.
-        stop: Set when the answer is no longer wanted.
-        whole_timeout: How long the whole answer may take, in seconds.
-
-    Returns:
-        The content, whole; None if there is no such file.
-
-    Raises:
-        FailedRequest: Anything else.
-    """
-    import httpx
-
-    until = time.monotonic() + whole_timeout
-    try:
-        with client.stream("GET", address) as answer:
-            if answer.status_code == 404:
-                return None
-            _check_status(answer)
-            parts, size = [], 0
-            for part in answer.iter_bytes():
-                parts.append(part)
-                size += len(part)
-                if size > FILE:
-                    raise FailedRequest(f"the answer is larger than {FILE:,} bytes", again=False)
-                if stop.is_set():
-                    raise FailedRequest("no longer wanted", again=False)
-                if time.monotonic() > until:
-                    raise FailedRequest(
-                        f"the answer did not end in {whole_timeout:g} s", again=True
-                    )
-    except httpx.RequestError as error:
-        unreachable = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
-        reason = f"{type(error).__name__}: {error}".rstrip(": ")
-        raise FailedRequest(
-            reason, again=True, unreachable=isinstance(error, unreachable)
-        ) from error
-    return _checked(b"".join(parts), address.endswith(".jsonl"))
-
-
-def _checked(content: bytes, lines: bool) -> bytes:
-    """A file that was cut where nobody told its length does not parse."""
-    try:
-        for part in content.split(b"\n") if lines else [content]:
-            if part.strip() or not lines:
-                parse(part, "what came")
-    except ValueError as error:
-        raise FailedRequest(str(error), again=True) from error
-    return content
-
-
-def _check_status(answer: httpx.Response) -> None:
-    status = answer.status_code
-    if status == 200:
-        return
-    after = answer.headers.get("retry-after", "")
-    where = f" to {shown(answer.headers['location'])}" if answer.has_redirect_location else ""
-    raise FailedRequest(
-        f"the server answered {status} {answer.reason_phrase}{where}",
-        again=status in (408, 429) or status >= 500,
-        wait=float(after) if after.isdecimal() else 0,
+    return SourceError(
+        f"{path}: {reason}; {CACHE_VARIABLE} names another folder for what is fetched"
     )
-
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 def ahead(
     items: Iterable[T], work: Callable[[T], R], in_flight: int, stop: threading.Event
 ) -> Iterator[R]:
-    """The result of each item, in the items' order.
+    """The result of each item, or the error that ``work`` raises, in the items' order.
 
     Takes at most ``in_flight`` items more than results were taken, and works on these at once.
 
@@ -320,9 +210,6 @@ def ahead(
         work: Called in other threads, unless ``in_flight`` is 1.
         in_flight: How many at once, at least 1.
         stop: Set when no more results are wanted, so that work that waits can give up.
-
-    Raises:
-        Exception: What ``work`` raises, in the place of its result.
     """
     if in_flight == 1:
         yield from map(work, items)

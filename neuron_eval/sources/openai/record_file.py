@@ -17,7 +17,7 @@ from neuron_eval.sources.openai.records import (
     parse_record,
     typed_object,
 )
-from neuron_eval.sources.openai.stores import ENDINGS, INTEGER, RECORDS
+from neuron_eval.sources.openai.stores import INTEGER, RECORDS, Blob
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,26 +28,15 @@ class RecordFile:
     in, or the one over ``collated-activations``, or else the file's own.
     """
 
-    name: str
-    """The file's path, as the user wrote it."""
+    name: str  # the file's path, as the user wrote it
 
     def keys(self) -> Iterator[NeuronKey]:
-        """The neuron.
-
-        Raises:
-            SourceError: The file cannot be read.
-            RecordError: It does not say which neuron it is of.
-        """
         yield self._key(self._content())
 
     def read(
         self, wanted: Collection[NeuronKey] | None = None
     ) -> Iterator[NeuronRecord | Unreadable]:
-        """The neuron, if it is wanted, with the explanations that stand beside it in the layout.
-
-        Raises:
-            SourceError: The file cannot be read.
-        """
+        """The neuron, if it is wanted, with the explanations that stand beside it in the layout."""
         content = self._content()
         name = self.name
         try:
@@ -60,11 +49,6 @@ class RecordFile:
             yield Unreadable(name, error)
 
     def scores(self, wanted: Iterable[NeuronKey]) -> Iterator[ScoredNeuron]:
-        """There are none.
-
-        Raises:
-            SourceError: Always; it says what to do.
-        """
         raise no_scores(self.name)
 
     def _content(self) -> bytes:
@@ -81,10 +65,10 @@ class RecordFile:
         return NeuronKey(neuron_name(self._model(), layer, neuron), layer, neuron)
 
     def _neuron(self, key: NeuronKey, content: bytes) -> NeuronRecord:
-        model = self._model()
+        model, folder = self._model(), self._folder()
         neuron = parse_record(content, model, key.layer, key.neuron, self.name)
-        beside = self._explanations(key)
-        if beside is None or not beside.is_file():
+        beside = folder.parent / Blob("explanations", key.layer, key.neuron).path
+        if folder.name != RECORDS or not beside.is_file():
             return neuron
         try:
             explained = read_whole(beside)
@@ -100,10 +84,3 @@ class RecordFile:
     def _model(self) -> str:
         folder = self._folder()
         return model_named(folder.parent.name if folder.name == RECORDS else folder.name)
-
-    def _explanations(self, key: NeuronKey) -> Path | None:
-        folder = self._folder()
-        if folder.name != RECORDS:
-            return None
-        name = f"{key.neuron}{ENDINGS['explanations']}"
-        return folder.parent / "explanations" / str(key.layer) / name

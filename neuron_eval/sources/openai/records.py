@@ -1,4 +1,7 @@
-"""A neuron's record as OpenAI's neuron-explainer writes it; nothing here reads a file."""
+"""The JSON of OpenAI's neuron-explainer: neurons' records, and scored explanations.
+
+Objects carry a ``dataclass_name``, NaN is null; nothing here reads a file.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,43 @@ TOP = "most_positive_activation_records"
 RANDOM = "random_sample"
 BOUNDARIES = "quantile_boundaries"
 
+CORRELATION = "ev_correlation_score"
+
+SCORES = (CORRELATION, "rsquared_score", "absolute_dev_explained_score")
+"""The scores of a simulation, for each sequence and for all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedSequence:
+    """One sequence of text, simulated and true side by side; NaN where the file has null."""
+
+    expected: tuple[float, ...]  # the simulator's expected activations, shape [T]
+    true: tuple[float, ...]  # the neuron's raw activations, shape [T]
+    scores: Mapping[str, float | None]  # as published, by `SCORES`; None where undefined
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredExplanation:
+    """An explanation of a neuron with its published scores."""
+
+    explanation: str
+    scores: Mapping[str, float | None]  # over all sequences, by `SCORES`; None where undefined
+    sequences: tuple[SimulatedSequence, ...]  # what the scores are of; empty if not read
+
+    @property
+    def score(self) -> float | None:
+        """The published correlation, in [-1, 1]; None where undefined."""
+        return self.scores[CORRELATION]
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationResults:
+    """The explanations of one neuron, in the file's order."""
+
+    layer: int
+    neuron: int
+    explanations: tuple[ScoredExplanation, ...]
+
 
 def parse_record(
     content: bytes | str, model: str, layer: int, neuron: int, where: str
@@ -34,7 +74,8 @@ def parse_record(
         RecordError: Not JSON, not a neuron record, of another neuron, or with a bad excerpt.
     """
     data = typed_object(parse(content, where), "NeuronRecord", where)
-    check_neuron(neuron_id(data, where), (layer, neuron), where)
+    _check_neuron(neuron_id(data, where), (layer, neuron), where)
+    boundaries = () if data.get(BOUNDARIES) is None else numbers(data, BOUNDARIES, where)
     identity = NeuronRecord(
         id=neuron_name(model, layer, neuron),
         model=model,
@@ -42,9 +83,7 @@ def parse_record(
         neuron=neuron,
         top=(),
         random=(),
-        quantile_boundaries=(
-            () if data.get(BOUNDARIES) is None else numbers(data, BOUNDARIES, where)
-        ),
+        quantile_boundaries=boundaries,
     )
     top, random = _excerpts(data, TOP, where), _excerpts(data, RANDOM, where)
     return foreign_record(identity, top, random, where)
@@ -56,135 +95,10 @@ def neuron_name(model: str, layer: int, neuron: int) -> str:
 
 
 def _excerpts(data: Mapping[str, Any], field: str, where: str) -> Iterator[ActivationRecord]:
-    for i, item in enumerate(typed_list(data, field, where)):
+    for i, item in enumerate(_list(data, field, where)):
         at = f"{where}: field {field!r}, excerpt {i}"
         item = typed_object(item, "ActivationRecord", at)
-        try:
-            yield excerpt(item.get("tokens"), item.get("activations"), at)
-        except OverflowError as error:
-            raise RecordError(f"{at}: an activation is too large for a number") from error
-
-
-def parse(content: bytes | str, at: str) -> Any:
-    """The JSON value.
-
-    Raises:
-        RecordError: It is not JSON, for instance because it was cut.
-    """
-    try:
-        return parse_json(content)
-    except ValueError as error:
-        raise RecordError(f"{at}: not valid JSON, perhaps cut off ({error})") from error
-
-
-def typed_object(data: object, kind: str, at: str) -> Mapping[str, Any]:
-    """A JSON object of this kind, as far as it says.
-
-    Raises:
-        RecordError: It is no object, or says that it is of another kind.
-    """
-    if not isinstance(data, Mapping):
-        raise RecordError(f"{at}: is {shown(data)}; expected an object ({kind})")
-    name = data.get("dataclass_name", kind)
-    if name != kind:
-        raise RecordError(f"{at}: field 'dataclass_name' is {shown(name)}; expected {kind!r}")
-    return data
-
-
-def typed_list(data: Mapping[str, Any], field: str, at: str) -> list[Any]:
-    """A field that is a list.
-
-    Raises:
-        RecordError: It is missing or something else.
-    """
-    if field not in data:
-        fields = listed(data) or "none"
-        raise RecordError(f"{at}: missing field {field!r}; its fields are {fields}")
-    value = data[field]
-    if not isinstance(value, list):
-        raise RecordError(f"{at}: field {field!r} is {shown(value)}; expected a list")
-    return value
-
-
-def neuron_id(data: Mapping[str, Any], at: str) -> tuple[int, int]:
-    """Layer and index of the field ``neuron_id``.
-
-    Raises:
-        RecordError: They are not whole numbers from 0.
-    """
-    found = typed_object(data.get("neuron_id"), "NeuronId", f"{at}: field 'neuron_id'")
-    for field in ("layer_index", "neuron_index"):
-        value = found.get(field)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            raise RecordError(f"{at}: field {field!r} is {shown(value)}; expected a whole number")
-    return found["layer_index"], found["neuron_index"]
-
-
-def check_neuron(found: tuple[int, int], wanted: tuple[int, int], at: str) -> None:
-    """Check that a file is of the neuron that its name says.
-
-    Raises:
-        RecordError: It is of another one.
-    """
-    if found != wanted:
-        raise RecordError(
-            f"{at}: field 'neuron_id' says layer {shown(found[0])}, neuron {shown(found[1])}, "
-            "but the file's "
-            f"name says layer {wanted[0]}, neuron {wanted[1]}"
-        )
-
-
-CORRELATION = "ev_correlation_score"
-
-SCORES = (CORRELATION, "rsquared_score", "absolute_dev_explained_score")
-"""The scores of a simulation, for each sequence and for all of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class SimulatedSequence:
-    """One sequence of text, simulated and true side by side."""
-
-    expected: tuple[float, ...]
-    """The simulator's expected activations, shape [T]; NaN where the file has null."""
-
-    true: tuple[float, ...]
-    """The neuron's raw activations, shape [T]; NaN where the file has null."""
-
-    scores: Mapping[str, float | None]
-    """The published scores of this sequence by name, see `SCORES`; None where undefined."""
-
-
-@dataclass(frozen=True, slots=True)
-class ScoredExplanation:
-    """An explanation of a neuron with its published scores."""
-
-    explanation: str
-    """The text, as written."""
-
-    scores: Mapping[str, float | None]
-    """The published scores over all sequences by name, see `SCORES`; None where undefined."""
-
-    sequences: tuple[SimulatedSequence, ...]
-    """What the scores were computed from; empty if it was not asked for."""
-
-    @property
-    def score(self) -> float | None:
-        """The published correlation, in [-1, 1]; None where undefined."""
-        return self.scores[CORRELATION]
-
-
-@dataclass(frozen=True, slots=True)
-class SimulationResults:
-    """The explanations of one neuron."""
-
-    layer: int
-    """The layer, from 0."""
-
-    neuron: int
-    """The index within the layer, from 0."""
-
-    explanations: tuple[ScoredExplanation, ...]
-    """In the file's order; may be empty."""
+        yield excerpt(item.get("tokens"), item.get("activations"), at)
 
 
 def parse_results(line: bytes | str, at: str, simulations: bool = False) -> SimulationResults:
@@ -200,11 +114,11 @@ def parse_results(line: bytes | str, at: str, simulations: bool = False) -> Simu
     """
     data = typed_object(parse(line, at), "NeuronSimulationResults", at)
     layer, neuron = neuron_id(data, at)
-    found = tuple(
+    explanations = tuple(
         _explanation(item, f"{at}: explanation {i}", simulations)
-        for i, item in enumerate(typed_list(data, "scored_explanations", at))
+        for i, item in enumerate(_list(data, "scored_explanations", at))
     )
-    return SimulationResults(layer, neuron, found)
+    return SimulationResults(layer, neuron, explanations)
 
 
 def lines(content: bytes, where: str) -> Iterator[tuple[str, bytes]]:
@@ -224,12 +138,12 @@ def parse_explanations(
     Raises:
         RecordError: See `parse_results`; or the file is of another neuron.
     """
-    found: list[ScoredExplanation] = []
+    explanations: list[ScoredExplanation] = []
     for at, line in lines(content, where):
         results = parse_results(line, at)
-        check_neuron((results.layer, results.neuron), (layer, neuron), at)
-        found += results.explanations
-    return tuple(sorted(found, key=lambda e: math.inf if e.score is None else -e.score))
+        _check_neuron((results.layer, results.neuron), (layer, neuron), at)
+        explanations += results.explanations
+    return tuple(sorted(explanations, key=lambda e: math.inf if e.score is None else -e.score))
 
 
 def _explanation(data: object, at: str, simulations: bool) -> ScoredExplanation:
@@ -241,12 +155,12 @@ def _explanation(data: object, at: str, simulations: bool) -> ScoredExplanation:
     scored = typed_object(data.get("scored_simulation"), "ScoredSimulation", here)
     sequences: tuple[SimulatedSequence, ...] = ()
     if simulations:
-        items = enumerate(typed_list(scored, "scored_sequence_simulations", at))
-        sequences = tuple(_simulated(item, f"{at}, sequence {i}") for i, item in items)
+        items = enumerate(_list(scored, "scored_sequence_simulations", at))
+        sequences = tuple(_sequence(item, f"{at}, sequence {i}") for i, item in items)
     return ScoredExplanation(replace_surrogates(text), _scores(scored, at), sequences)
 
 
-def _simulated(data: object, at: str) -> SimulatedSequence:
+def _sequence(data: object, at: str) -> SimulatedSequence:
     data = typed_object(data, "ScoredSequenceSimulation", at)
     simulation = typed_object(data.get("simulation"), "SequenceSimulation", f"{at}: simulation")
     expected = _values(simulation, "expected_activations", at)
@@ -260,21 +174,64 @@ def _simulated(data: object, at: str) -> SimulatedSequence:
 
 
 def _scores(data: Mapping[str, Any], at: str) -> dict[str, float | None]:
-    return {name: _score(data, name, at) for name in SCORES}
-
-
-def _score(data: Mapping[str, Any], name: str, at: str) -> float | None:
-    if data.get(name) is None:
-        return None
-    value = number(data, name, at)
-    return value if math.isfinite(value) else None
+    values = {
+        name: math.nan if data.get(name) is None else number(data, name, at) for name in SCORES
+    }
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
 
 
 def _values(data: Mapping[str, Any], field: str, at: str) -> tuple[float, ...]:
-    values = typed_list(data, field, at)
+    values = _list(data, field, at)
     if set(map(type, values)) <= {float}:
         return tuple(values)
     return tuple(
         math.nan if value is None else number({"value": value}, "value", f"{at}: {field!r}, {i}")
         for i, value in enumerate(values)
     )
+
+
+def parse(content: bytes | str, at: str) -> Any:
+    """The JSON value."""
+    try:
+        return parse_json(content)
+    except ValueError as error:
+        raise RecordError(f"{at}: not valid JSON, perhaps cut off ({error})") from error
+
+
+def typed_object(data: object, kind: str, at: str) -> Mapping[str, Any]:
+    """A JSON object of this kind, as far as it says."""
+    if not isinstance(data, Mapping):
+        raise RecordError(f"{at}: is {shown(data)}; expected an object ({kind})")
+    name = data.get("dataclass_name", kind)
+    if name != kind:
+        raise RecordError(f"{at}: field 'dataclass_name' is {shown(name)}; expected {kind!r}")
+    return data
+
+
+def neuron_id(data: Mapping[str, Any], at: str) -> tuple[int, int]:
+    """Layer and index of the field ``neuron_id``, whole numbers from 0."""
+    place = typed_object(data.get("neuron_id"), "NeuronId", f"{at}: field 'neuron_id'")
+    for field in ("layer_index", "neuron_index"):
+        value = place.get(field)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise RecordError(f"{at}: field {field!r} is {shown(value)}; expected a whole number")
+    return place["layer_index"], place["neuron_index"]
+
+
+def _check_neuron(place: tuple[int, int], wanted: tuple[int, int], at: str) -> None:
+    """Check that a file is of the neuron that its name says."""
+    if place != wanted:
+        raise RecordError(
+            f"{at}: field 'neuron_id' says layer {shown(place[0])}, neuron {shown(place[1])}, "
+            f"but the file's name says layer {wanted[0]}, neuron {wanted[1]}"
+        )
+
+
+def _list(data: Mapping[str, Any], field: str, at: str) -> list[Any]:
+    if field not in data:
+        fields = listed(data) or "none"
+        raise RecordError(f"{at}: missing field {field!r}; its fields are {fields}")
+    value = data[field]
+    if not isinstance(value, list):
+        raise RecordError(f"{at}: field {field!r} is {shown(value)}; expected a list")
+    return value
