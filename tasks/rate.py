@@ -4,9 +4,29 @@ inspect eval neuron_eval/rate -T explanations=logs/demo --model openai/gpt-4o
 inspect eval neuron_eval/rate -T explanations=FILE -T neurons=mine.parquet --model human/alice
 """
 
-from inspect_ai import Task, task
+from collections.abc import Sequence
+from typing import Any
 
-from neuron_eval.tasks.rate_task import rate_task
+from inspect_ai import Task, task
+from inspect_ai.dataset import MemoryDataset, Sample
+from inspect_ai.model import GenerateConfig, get_model
+
+from neuron_eval.dataset import describe
+from neuron_eval.inspect_private import PrerequisiteError
+from neuron_eval.parameters import check_choice, check_flag, check_number, check_writable
+from neuron_eval.prompts.pack import load_pack
+from neuron_eval.rating.asking import is_person
+from neuron_eval.rating.attention import AGAIN, from_another, shown_twice
+from neuron_eval.rating.explained import Explained, ExplainedNeuron
+from neuron_eval.rating.explanations import load_explained
+from neuron_eval.rating.solver import EXCERPTS, ask_rater
+from neuron_eval.records.splits import to_text
+from neuron_eval.scorers.rating import rating
+from neuron_eval.usage_error import usage_errors
+from neuron_eval.viewer import ratings_config
+
+VERSION = "1-A"
+"""Comparability and interface, as in `neuron_eval.task`."""
 
 
 @task
@@ -36,7 +56,94 @@ def rate(
         pack: A prompt pack (YAML file) to use instead of the bundled one.
         limit: At most so many neurons.
         columns: Only these formats of the logs, or columns of the file, separated by commas.
+
+    Raises:
+        UsageError: A parameter is not among the allowed values, or a file cannot be used; the
+            message says which and what would be right.
     """
-    return rate_task(
-        explanations, neurons, excerpts, orders, repeat, planted, seed, pack, limit, columns
+    with usage_errors():
+        check_writable(explanations=explanations, neurons=neurons, pack=pack, columns=columns)
+        check_choice("excerpts", excerpts, EXCERPTS)
+        check_number("orders", orders, least=1)
+        check_number("repeat", repeat, least=0)
+        check_flag("planted", planted)
+        check_number("seed", seed, least=0)
+        if limit is not None:
+            check_number("limit", limit, least=1)
+        solver = ask_rater(excerpts, orders, seed, pack)
+        wording = load_pack(pack)
+        found = load_explained(explanations, neurons, limit, seed, columns)
+        samples = _samples(found.neurons, repeat, planted, seed)
+    return Task(
+        dataset=MemoryDataset(samples, name="explanations"),
+        solver=solver,
+        scorer=rating(),
+        config=_at_once(samples),
+        version=VERSION,
+        metadata={
+            "rated_columns": list(found.columns),
+            **_named(found),
+            "excerpts": excerpts,
+            "rating_pack": wording.name,
+            "rating_pack_sha256": wording.sha256,
+        },
+        viewer=ratings_config(),
+    )
+
+
+def _named(found: Explained) -> dict[str, Any]:
+    return {**found.about, "neurons_used": len(found.neurons)}
+
+
+def _at_once(samples: Sequence[Sample]) -> GenerateConfig:
+    """A person's page knows all questions at once; how many a model is asked is Inspect's."""
+    try:
+        person = is_person(str(get_model()))
+    except (ValueError, PrerequisiteError):
+        person = False  # no model is named yet
+    return GenerateConfig(max_connections=len(samples) if person else None)
+
+
+def _samples(
+    neurons: Sequence[ExplainedNeuron], repeat: int, planted: bool, seed: int
+) -> list[Sample]:
+    """One sample a neuron, then those that are shown again."""
+    once = [_sample(one, _donated(one, neurons, seed) if planted else None) for one in neurons]
+    twice = set(shown_twice(neurons, repeat, seed))
+    again = [
+        one.model_copy(
+            update={
+                "id": f"{one.id}{AGAIN}",
+                "metadata": {**(one.metadata or {}), "repeat_of": one.id},
+            }
+        )
+        for one in once
+        if one.id in twice
+    ]
+    return once + again
+
+
+def _donated(
+    neuron: ExplainedNeuron, neurons: Sequence[ExplainedNeuron], seed: int
+) -> dict[str, str]:
+    explanation, donor = from_another(neuron, neurons, seed)
+    return {"explanation": explanation, "neuron": donor}
+
+
+def _sample(one: ExplainedNeuron, donated: dict[str, str] | None) -> Sample:
+    neuron = one.dealt.neuron
+    return Sample(
+        id=neuron.id,
+        input=f"Rate the explanations of {describe(neuron)}.",
+        metadata={
+            "model": neuron.model,
+            "layer": neuron.layer,
+            "neuron": neuron.neuron,
+            "group": neuron.group,
+            "explanations": dict(one.explanations),
+            "planted": donated,
+            "repeat_of": None,
+            "splits": one.dealt.places(),
+            "record": to_text(one.dealt),
+        },
     )

@@ -8,14 +8,14 @@ from inspect_ai.log import EvalLog
 
 from neuron_eval.logs.identity import defaults, models, place
 from neuron_eval.rating.asking import is_person
-from neuron_eval.tasks.rate_task import rate_task
+from neuron_eval.tasks.rate import rate
 
 
 def rater_identity(log: EvalLog) -> str:
     """As `identity`, of a log of ratings: equal if a rater was asked the same twice."""
     spec, about = log.eval, log.eval.metadata or {}
     told_by_header = ("explanations", "neurons", "columns", "pack", "limit")
-    arguments = {**defaults(rate_task), **spec.task_args}
+    arguments = {**defaults(rate), **spec.task_args}
     settings = {
         "arguments": {k: v for k, v in arguments.items() if k not in told_by_header},
         "about": {name: about.get(name) for name in RATING},

@@ -12,7 +12,6 @@ from neuron_eval.report.collecting import collect
 from neuron_eval.sources import schema
 from neuron_eval.tasks import formats
 from neuron_eval.tasks.rate import rate
-from neuron_eval.tasks.rate_task import rate_task
 from neuron_eval.testing import fake_embedder, fake_explainer, fake_rater, make_neuron
 
 WORDS = (" cat", " dog", " tree")
@@ -185,4 +184,4 @@ def test_a_person_is_asked_everything_at_once_and_a_model_is_not(neurons, file, 
     for model, expected in (("human/alice", 3), (fake_rater(long_is_good).model, None)):
         (log,) = eval(rate, task_args=parameters, model=model, sample_id=[], score=False)
         assert log.plan.config.max_connections == expected
-    assert rate_task(file, neurons).config.max_connections is None
+    assert rate(file, neurons).config.max_connections is None
