@@ -33,7 +33,7 @@ def messages(question: Question, wording: RatingWording) -> list[ChatMessage]:
 
 def in_words(question: Question, wording: RatingWording) -> str:
     """The question as a text, see `neuron_eval.prompts.rating`."""
-    excerpts = [_excerpt(i, one, wording) for i, one in enumerate(question.excerpts, start=1)]
+    excerpts = [_excerpt_in_words(i, one, wording) for i, one in enumerate(question.excerpts, start=1)]
     options = [
         fill(wording.option, letter=one.letter, explanation=_quoted(one.explanation))
         for one in question.options
@@ -70,7 +70,7 @@ def fill(text: str, **values: str) -> str:
     return out
 
 
-def _excerpt(number: int, excerpt: ShownExcerpt, wording: RatingWording) -> str:
+def _excerpt_in_words(number: int, excerpt: ShownExcerpt, wording: RatingWording) -> str:
     items = [
         f"{_quoted(token)}: {level}"
         for token, level, mark in zip(

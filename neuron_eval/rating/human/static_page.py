@@ -14,7 +14,7 @@ from neuron_eval.rating.human.page import filled, joined, own_policy, read, show
 from neuron_eval.rating.human.queue import own_order
 from neuron_eval.rating.question import Question, digest, question_key
 
-SCRIPTS = (
+STATIC_SCRIPTS = (
     *("dom.js", "sound.js", "static.js", "file.js"),
     *("page.js", "drafts.js", "question.js", "review.js"),
 )
@@ -50,7 +50,7 @@ def static_page(name: str, questions: Mapping[str, Question]) -> str:
         policy=_meta(),
         sections=read("static.html"),
         data=f'<script type="application/json" id="data">{_written_out(data)}</script>\n',
-        script=joined(SCRIPTS),
+        script=joined(STATIC_SCRIPTS),
     )
 
 
@@ -61,7 +61,7 @@ def _shown(question: Question) -> dict[str, Any]:
 
 @cache
 def _meta() -> str:
-    policy = escape(f"{own_policy(joined(SCRIPTS))}; connect-src 'none'", quote=False)
+    policy = escape(f"{own_policy(joined(STATIC_SCRIPTS))}; connect-src 'none'", quote=False)
     return f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
 
 
