@@ -63,7 +63,7 @@ def rate_static(
     """
     from neuron_eval.files.unfinished import unfinished
     from neuron_eval.rating.asking import PERSON
-    from neuron_eval.rating.human.static_page import static_page
+    from neuron_eval.rating.human.page import static_page
     from neuron_eval.usage_error import UsageError
 
     raters = tuple(rater.removeprefix(PERSON) for rater in raters)
@@ -161,7 +161,7 @@ def _questions(log: EvalLog) -> dict[str, Question]:
 
 
 def _told(rater: str, page: Path, log: EvalLog) -> str:
-    from neuron_eval.rating.human.static_page import answers_name
+    from neuron_eval.rating.human.page import answers_name
 
     answers = answers_name(rater)
     place = Path(log.location)

@@ -25,8 +25,7 @@ from neuron_eval.prompts.rating import RatingWording
 from neuron_eval.rating.answer import Answer, AnswerError, Skipped, parse_answer
 from neuron_eval.rating.build import Candidate
 from neuron_eval.rating.judging import Turn, answered
-from neuron_eval.rating.prompt import asks_again, messages
-from neuron_eval.rating.question import Question
+from neuron_eval.rating.question import Question, asks_again, messages
 
 ATTEMPTS = 3
 """How often a language model is asked one question: once, and again twice."""

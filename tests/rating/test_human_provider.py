@@ -18,7 +18,8 @@ from inspect_ai.dataset import MemoryDataset, Sample
 from inspect_ai.model import ChatMessageUser, GenerateConfig, get_model
 from inspect_ai.solver import generate
 
-from neuron_eval.rating.human import opening, provider, serving
+from neuron_eval.rating.human import provider, serving
+from neuron_eval.rating.human import serving as opening
 from neuron_eval.rating.human.desk import Desk
 from neuron_eval.rating.human.store import AnswerFile
 from neuron_eval.rating.question import from_json

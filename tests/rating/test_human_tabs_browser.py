@@ -7,8 +7,7 @@ import pytest
 from browsing import WAIT_MS, browser
 from human_eval import press, question, review, title
 
-from neuron_eval.rating.human.opening import leading_to
-from neuron_eval.rating.human.serving import Serving
+from neuron_eval.rating.human.serving import Serving, leading_to
 from neuron_eval.rating.question import from_json
 
 pytestmark = pytest.mark.browser

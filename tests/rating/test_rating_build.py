@@ -11,14 +11,26 @@ from inspect_ai.scorer import SampleScore, Score
 from neuron_eval.prompts.pack import default_pack, load_pack
 from neuron_eval.prompts.wording import PackError
 from neuron_eval.rating.asking import answer_schema
-from neuron_eval.rating.attention import from_another, shown_twice
-from neuron_eval.rating.build import Candidate, candidates, in_order, question
+from neuron_eval.rating.build import (
+    Candidate,
+    candidates,
+    from_another,
+    in_order,
+    question,
+    shown_twice,
+)
 from neuron_eval.rating.explained import ExplainedNeuron, _names
 from neuron_eval.rating.judging import Judgement, Turn, consistency, judge
 from neuron_eval.rating.judging import from_json as turn_from_json
 from neuron_eval.rating.metrics import attention, by_format, by_place
-from neuron_eval.rating.prompt import asks_again, fill, in_words, messages, rating_wording
-from neuron_eval.rating.question import from_json
+from neuron_eval.rating.question import (
+    asks_again,
+    fill,
+    from_json,
+    in_words,
+    messages,
+    rating_wording,
+)
 from neuron_eval.records.splits import deal
 from neuron_eval.testing import make_neuron
 

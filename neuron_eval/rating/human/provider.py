@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,11 +21,8 @@ from inspect_ai.tool import ToolChoice, ToolInfo
 from neuron_eval.messages import InputError
 from neuron_eval.parameters import check_flag, check_number, check_text
 from neuron_eval.rating.human.desk import Desk
-from neuron_eval.rating.human.opening import open_once
 from neuron_eval.rating.human.queue import Reply
-from neuron_eval.rating.human.reused import Reused
-from neuron_eval.rating.human.serving import Seat, shared_seat
-from neuron_eval.rating.human.telling import tell
+from neuron_eval.rating.human.serving import Seat, open_once, shared_seat
 from neuron_eval.rating.question import Question, QuestionError, question_in, question_key
 from neuron_eval.usage_error import UsageError, usage_errors
 
@@ -210,3 +208,46 @@ def _default_folder() -> Path:
     from platformdirs import user_data_path
 
     return user_data_path("neuron_eval") / "answers"
+
+
+def tell(text: str) -> None:
+    """Print to standard error; Inspect's display shows it in its console.
+
+    Not by click, which also writes empty bytes: the display breaks on them.
+    """
+    print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+
+SETTLE_SECONDS = 0.3
+"""When no sample came for so long, all that had an answer already are counted."""
+
+
+class Reused:
+    """One rater's answers that nobody is asked for again; told once."""
+
+    def __init__(self, rater: str, path: Path) -> None:
+        """Count from 0.
+
+        Args:
+            rater: Whose answers they are.
+            path: The file that holds them.
+        """
+        self._rater, self._path = rater, path
+        self._count = 0
+
+    async def count(self) -> None:
+        """Count one more; of several at once the first waits for the others and tells."""
+        self._count += 1
+        if self._count > 1:
+            return
+        before = 0
+        try:
+            while self._count > before:
+                before = self._count
+                await anyio.sleep(SETTLE_SECONDS)
+        finally:
+            tell(
+                f"{self._rater}: answers handed over in an earlier run are used again and not "
+                f"asked for, {self._count} so far\n  from {self._path}; -M answers=DIR with a new "
+                "folder starts anew"
+            )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from neuron_eval.rating.answer import Answer, Skipped
-from neuron_eval.rating.attention import AGAIN
+from neuron_eval.rating.build import AGAIN
 from neuron_eval.rating.question import Question, digest
 
 
