@@ -1,4 +1,4 @@
-"""The question that a rater is asked of a neuron, as JSON: people and models get the same.
+"""The question that a rater is asked of a neuron: people and models get the same.
 
     {"id": "smollm2/L8N902",
      "title": "neuron 902 in layer 8 of smollm2",
@@ -15,11 +15,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from inspect_ai.model import ChatMessage, ChatMessageSystem, ChatMessageUser
+from pydantic import Field, SkipValidation, StrictBool, StrictStr, TypeAdapter, ValidationError
 
 from neuron_eval.formats.base import bracketed, letter
 from neuron_eval.prompts.rating import RatingWording
@@ -28,6 +30,9 @@ from neuron_eval.records.scale import LEVELS
 
 KEY = "question"
 """Where a user message's metadata hold the question."""
+
+NotEmpty = Field(min_length=1)
+Level = Annotated[int, Field(strict=True, ge=0, le=LEVELS)]
 
 
 class QuestionError(ValueError):
@@ -38,16 +43,16 @@ class QuestionError(ValueError):
 class ShownExcerpt:
     """An excerpt as a rater sees it."""
 
-    name: str
+    name: StrictStr
     """Where it stands in the neuron's record, such as ``top 0``."""
 
-    tokens: tuple[str, ...]
+    tokens: Annotated[tuple[StrictStr, ...], NotEmpty]
     """The tokens as they are, shape [T], T >= 1; markup and control characters are theirs."""
 
-    levels: tuple[int, ...]
+    levels: Annotated[tuple[Level, ...], NotEmpty]
     """How much the neuron activates on each token, 0 to 10, shape [T]."""
 
-    highlighted: tuple[bool, ...]
+    highlighted: Annotated[tuple[StrictBool, ...], NotEmpty]
     """Which tokens activate highly, shape [T]."""
 
 
@@ -55,81 +60,59 @@ class ShownExcerpt:
 class Option:
     """An explanation to rate, unlabelled."""
 
-    letter: str
+    letter: StrictStr
     """A, B, C, … in the order in which they are shown."""
 
-    explanation: str
-    """The text as it was written."""
+    explanation: StrictStr
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """The scale of ratings: whole numbers."""
+    """The scale of ratings: whole numbers, with the ends in words."""
 
-    least: int
-    """The worst rating."""
-
-    most: int
-    """The best rating."""
-
-    least_means: str
-    """The worst rating in words."""
-
-    most_means: str
-    """The best rating in words."""
+    least: SkipValidation[int]
+    most: SkipValidation[int]
+    least_means: StrictStr
+    most_means: StrictStr
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """What a rater is asked of one neuron."""
 
-    id: str
+    id: StrictStr
     """The sample's id."""
 
-    title: str
+    title: StrictStr
     """The neuron in words."""
 
-    excerpts: tuple[ShownExcerpt, ...]
+    excerpts: Annotated[tuple[ShownExcerpt, ...], NotEmpty]
     """What is shown of it, at least one."""
 
-    options: tuple[Option, ...]
+    options: Annotated[tuple[Option, ...], NotEmpty]
     """The explanations, shuffled, no two alike, at least one; lettered from A on."""
 
     scale: Scale
-    """What each is rated on."""
-
-    instructions: str
-    """What the rater shall do."""
+    instructions: StrictStr
 
     @property
     def letters(self) -> tuple[str, ...]:
-        """The options' letters."""
         return tuple(option.letter for option in self.options)
 
     def to_json(self) -> dict[str, Any]:
         """The question as the module's docstring shows it."""
-        scale = self.scale
-        return {
-            "id": self.id,
-            "title": self.title,
-            "excerpts": [
-                {
-                    "name": excerpt.name,
-                    "tokens": list(excerpt.tokens),
-                    "levels": list(excerpt.levels),
-                    "highlighted": list(excerpt.highlighted),
-                }
-                for excerpt in self.excerpts
-            ],
-            "options": [{"letter": o.letter, "explanation": o.explanation} for o in self.options],
-            "scale": {
-                "least": scale.least,
-                "most": scale.most,
-                "least_means": scale.least_means,
-                "most_means": scale.most_means,
-            },
-            "instructions": self.instructions,
-        }
+        data: dict[str, Any] = _QUESTION.dump_python(self, mode="json")
+        return data
+
+
+_QUESTION = TypeAdapter(Question)
+
+_EXPECTED = {
+    "string_type": "a text",
+    "bool_type": "true or false",
+    "tuple_type": "a list that holds something",
+    "too_short": "a list that holds something",
+}
 
 
 def from_json(data: object) -> Question:
@@ -138,91 +121,46 @@ def from_json(data: object) -> Question:
     Raises:
         QuestionError: A field is missing, of the wrong kind or out of its range.
     """
-    fields = _mapping(data, "question")
-    options = tuple(
-        Option(_text(one, "letter", at), _text(one, "explanation", at))
-        for at, one in _items(fields, "options", "question")
-    )
-    expected = [letter(i) for i in range(len(options))]
-    if [option.letter for option in options] != expected:
-        found = ", ".join(option.letter for option in options)
-        raise QuestionError(f"question.options: letters {found}; expected {', '.join(expected)}")
-    if len({option.explanation for option in options}) < len(options):
+    try:
+        question = _QUESTION.validate_python(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise QuestionError(_problem(first["type"], first["loc"], first["input"])) from error
+    for i, excerpt in enumerate(question.excerpts):
+        for name in ("levels", "highlighted"):
+            values, tokens = len(getattr(excerpt, name)), len(excerpt.tokens)
+            if values != tokens:
+                at = f"question.excerpts[{i}].{name}"
+                raise QuestionError(f"{at}: {values} values for {tokens} tokens")
+    expected = tuple(letter(i) for i in range(len(question.options)))
+    if question.letters != expected:
+        raise QuestionError(
+            f"question.options: letters {', '.join(question.letters)}; "
+            f"expected {', '.join(expected)}"
+        )
+    if len({option.explanation for option in question.options}) < len(expected):
         raise QuestionError("question.options: an explanation stands there twice")
-    return Question(
-        id=_text(fields, "id", "question"),
-        title=_text(fields, "title", "question"),
-        excerpts=tuple(_excerpt(one, at) for at, one in _items(fields, "excerpts", "question")),
-        options=options,
-        scale=_scale(_mapping(_field(fields, "scale", "question"), "question.scale")),
-        instructions=_text(fields, "instructions", "question"),
-    )
-
-
-def _excerpt(fields: Mapping[str, Any], at: str) -> ShownExcerpt:
-    tokens = _list(fields, "tokens", at)
-    levels, highlighted = _list(fields, "levels", at), _list(fields, "highlighted", at)
-    for i, token in enumerate(tokens):
-        if not isinstance(token, str):
-            raise QuestionError(f"{at}.tokens[{i}] is {token!r}; expected a text")
-    for name, values in (("levels", levels), ("highlighted", highlighted)):
-        if len(values) != len(tokens):
-            raise QuestionError(f"{at}.{name}: {len(values)} values for {len(tokens)} tokens")
-    for i, level in enumerate(levels):
-        if type(level) is not int or not 0 <= level <= LEVELS:
-            raise QuestionError(
-                f"{at}.levels[{i}] is {level!r}; expected a whole number from 0 to {LEVELS}"
-            )
-    for i, mark in enumerate(highlighted):
-        if not isinstance(mark, bool):
-            raise QuestionError(f"{at}.highlighted[{i}] is {mark!r}; expected true or false")
-    return ShownExcerpt(_text(fields, "name", at), tuple(tokens), tuple(levels), tuple(highlighted))
-
-
-def _scale(fields: Mapping[str, Any]) -> Scale:
-    at = "question.scale"
-    least, most = _field(fields, "least", at), _field(fields, "most", at)
+    least, most = question.scale.least, question.scale.most
     if type(least) is not int or type(most) is not int or not least < most:
         raise QuestionError(
-            f"{at}: from {least!r} to {most!r}; expected whole numbers, the lower one first"
+            f"question.scale: from {least!r} to {most!r}; expected whole numbers, the lower one "
+            "first"
         )
-    return Scale(least, most, _text(fields, "least_means", at), _text(fields, "most_means", at))
+    return question
 
 
-def _items(
-    fields: Mapping[str, Any], name: str, at: str
-) -> Sequence[tuple[str, Mapping[str, Any]]]:
-    here = f"{at}.{name}"
-    return [
-        (f"{here}[{i}]", _mapping(one, f"{here}[{i}]"))
-        for i, one in enumerate(_list(fields, name, at))
-    ]
+def _problem(kind: str, path: Sequence[str | int], value: object) -> str:
+    """What pydantic found, in a sentence."""
+    if kind == "missing":
+        return f"{_place(path[:-1])}: no field {path[-1]!r}"
+    if kind == "dataclass_type":
+        return f"{_place(path)} is a {type(value).__name__}; expected a JSON object"
+    expected = _EXPECTED.get(kind, f"a whole number from 0 to {LEVELS}")
+    return f"{_place(path)} is {value!r}; expected {expected}"
 
 
-def _list(fields: Mapping[str, Any], name: str, at: str) -> list[Any]:
-    value = _field(fields, name, at)
-    if not isinstance(value, list) or not value:
-        raise QuestionError(f"{at}.{name} is {value!r}; expected a list that holds something")
-    return value
-
-
-def _text(fields: Mapping[str, Any], name: str, at: str) -> str:
-    value = _field(fields, name, at)
-    if not isinstance(value, str):
-        raise QuestionError(f"{at}.{name} is {value!r}; expected a text")
-    return value
-
-
-def _field(fields: Mapping[str, Any], name: str, at: str) -> Any:
-    if name not in fields:
-        raise QuestionError(f"{at}: no field {name!r}")
-    return fields[name]
-
-
-def _mapping(data: object, at: str) -> Mapping[str, Any]:
-    if not isinstance(data, Mapping):
-        raise QuestionError(f"{at} is a {type(data).__name__}; expected a JSON object")
-    return data
+def _place(path: Sequence[str | int]) -> str:
+    return "question" + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path)
 
 
 def question_in(messages: Sequence[ChatMessage]) -> Question | None:
@@ -267,9 +205,7 @@ def messages(question: Question, wording: RatingWording) -> list[ChatMessage]:
 
 def in_words(question: Question, wording: RatingWording) -> str:
     """The question as a text, see `neuron_eval.prompts.rating`."""
-    excerpts = [
-        _excerpt_in_words(i, one, wording) for i, one in enumerate(question.excerpts, start=1)
-    ]
+    excerpts = [_excerpt(i, one, wording) for i, one in enumerate(question.excerpts, start=1)]
     options = [
         fill(wording.option, letter=one.letter, explanation=_quoted(one.explanation))
         for one in question.options
@@ -286,27 +222,16 @@ def in_words(question: Question, wording: RatingWording) -> str:
 
 
 def asks_again(question: Question, wording: RatingWording, reason: str) -> str:
-    """What a language model is told whose answer could not be used.
-
-    Args:
-        question: What was asked.
-        wording: The pack's.
-        reason: What was wrong, in a clause.
-    """
+    """What a language model is told whose answer could not be used; the reason is a clause."""
     return fill(_about(wording.retry, question), reason=reason)
 
 
 def fill(text: str, **values: str) -> str:
     """A text with its marks replaced; what is filled in is not searched for marks."""
-    out, place = "", 0
-    while place < len(text):
-        mark = next((m for m in values if text.startswith(f"{{{m}}}", place)), None)
-        out += text[place] if mark is None else values[mark]
-        place += 1 if mark is None else len(mark) + 2
-    return out
+    return re.sub(r"\{(\w+)\}", lambda mark: values.get(mark[1], mark[0]), text)
 
 
-def _excerpt_in_words(number: int, excerpt: ShownExcerpt, wording: RatingWording) -> str:
+def _excerpt(number: int, excerpt: ShownExcerpt, wording: RatingWording) -> str:
     items = [
         f"{_quoted(token)}: {level}"
         for token, level, mark in zip(
