@@ -23,9 +23,9 @@ from neuron_eval.models.refusals import refusal
 from neuron_eval.models.server_errors import answered as answered_by
 from neuron_eval.prompts.rating import RatingWording
 from neuron_eval.rating.answer import Answer, AnswerError, Skipped, parse_answer
-from neuron_eval.rating.build import Candidate
+from neuron_eval.rating.build import Candidate, asks_again, messages
 from neuron_eval.rating.judging import Turn, answered
-from neuron_eval.rating.question import Question, asks_again, messages
+from neuron_eval.rating.question import Question
 
 ATTEMPTS = 3
 """How often a language model is asked one question: once, and again twice."""

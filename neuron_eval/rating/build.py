@@ -1,21 +1,29 @@
-"""From a neuron and its explanations to the question, and from an answer back to the columns."""
+"""From neurons and their explanations to questions, and from a question to the messages."""
 
 from __future__ import annotations
 
+import json
 import random
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from inspect_ai.model import ChatMessage, ChatMessageSystem, ChatMessageUser
+
 from neuron_eval.dataset import describe
 from neuron_eval.explain.prompting import cutoff
-from neuron_eval.formats.base import Shown, letter
+from neuron_eval.formats.base import Shown, bracketed, letter
 from neuron_eval.prompts.rating import RatingWording
+from neuron_eval.prompts.wording import Pack, PackError
 from neuron_eval.rating.explained import ExplainedNeuron
-from neuron_eval.rating.question import Option, Question, Scale, ShownExcerpt
+from neuron_eval.rating.question import KEY, Option, Question, Scale, ShownExcerpt
 from neuron_eval.records.splits import DealtNeuron
 
 LEAST, MOST = 1, 5
 """The scale, as published."""
+
+AGAIN = "#2"
+"""Follows the id of a neuron that is shown for the second time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +38,7 @@ class Candidate:
 
 
 def candidates(explanations: Mapping[str, str], planted: str | None = None) -> list[Candidate]:
-    """The explanations of a neuron, identical ones once.
-
-    Args:
-        explanations: By column, in the columns' order.
-        planted: An explanation of another neuron to put among them.
-    """
+    """The explanations of a neuron by column, identical ones once, and one of another neuron."""
     merged: dict[str, list[str]] = {}
     for column, text in explanations.items():
         merged.setdefault(text.strip(), []).append(column)
@@ -45,7 +48,7 @@ def candidates(explanations: Mapping[str, str], planted: str | None = None) -> l
 
 
 def in_order(
-    found: Sequence[Candidate], seed: int, id_: str, rater: str, turn: int = 0
+    candidates: Sequence[Candidate], seed: int, id_: str, rater: str, turn: int = 0
 ) -> list[Candidate]:
     """The order in which a rater sees the explanations of a neuron.
 
@@ -53,14 +56,14 @@ def in_order(
     N of them show each of N explanations once at each place; then another is drawn.
 
     Args:
-        found: The explanations.
+        candidates: The explanations.
         seed: What is drawn.
         id_: The sample's id.
         rater: The rater's name.
         turn: How often the rater was asked before.
     """
-    round_, shift = divmod(turn, len(found))
-    order = list(found)
+    round_, shift = divmod(turn, len(candidates))
+    order = list(candidates)
     random.Random(f"{seed}\n{id_}\n{rater}\n{round_}").shuffle(order)
     return order[shift:] + order[:shift]
 
@@ -72,19 +75,11 @@ def question(
     excerpts: str,
     wording: RatingWording,
 ) -> Question:
-    """The question about a neuron.
-
-    Args:
-        id_: The sample's id.
-        dealt: The neuron.
-        order: Its explanations as they are shown.
-        excerpts: Which of the neuron's are shown: ``train``, as to the explainer, or ``valid``.
-        wording: The pack's.
-    """
-    held = {"train": dealt.train, "valid": dealt.valid}[excerpts]
+    """The question about a neuron; its excerpts are ``train``, as the explainer's, or ``valid``."""
+    chosen = {"train": dealt.train, "valid": dealt.valid}[excerpts]
     # The cutoff is the explainer's, whatever the rater sees.
     above = cutoff(dealt.neuron, dealt.shown)
-    shown = Shown(tuple(excerpt.record for excerpt in held), above)
+    shown = Shown(tuple(excerpt.record for excerpt in chosen), above)
     return Question(
         id=id_,
         title=describe(dealt.neuron),
@@ -95,7 +90,7 @@ def question(
                 levels=tuple(shown.normalised(one.record)),
                 highlighted=tuple(shown.high(one.record)),
             )
-            for one in held
+            for one in chosen
         ),
         options=tuple(Option(letter(i), one.explanation) for i, one in enumerate(order)),
         scale=Scale(LEAST, MOST, wording.least_means, wording.most_means),
@@ -103,17 +98,8 @@ def question(
     )
 
 
-AGAIN = "#2"
-"""Follows the id of a neuron that is shown for the second time."""
-
-
 def shown_twice(neurons: Sequence[ExplainedNeuron], number: int, seed: int) -> list[str]:
-    """The ids of the neurons that are shown twice.
-
-    Args:
-        neurons: All neurons.
-        number: How many are shown twice.
-        seed: What is drawn.
+    """The ids of as many neurons, drawn by the seed, that are shown twice.
 
     Raises:
         ValueError: There are fewer neurons.
@@ -129,22 +115,92 @@ def from_another(
 ) -> tuple[str, str]:
     """Another neuron's explanation that is none of this neuron's, and the other's id.
 
-    Args:
-        neuron: Whose question it is planted in.
-        neurons: All neurons.
-        seed: What is drawn.
-
     Raises:
         ValueError: No other neuron has such an explanation.
     """
     own = {text.strip() for text in neuron.explanations.values()}
-    found = [
+    others = [
         (text, other.id)
         for other in neurons
         if other.id != neuron.id
         for text in other.explanations.values()
         if text.strip() not in own
     ]
-    if not found:
+    if not others:
         raise ValueError(f"planted=true: no neuron but {neuron.id} has an explanation of its own")
-    return random.Random(f"{seed}\nplanted\n{neuron.id}").choice(found)
+    return random.Random(f"{seed}\nplanted\n{neuron.id}").choice(others)
+
+
+def rating_wording(pack: Pack) -> RatingWording:
+    """A pack's wording for raters; a `PackError` if it has none."""
+    if pack.rating is None:
+        raise PackError(f"prompt pack {pack.name!r} has no section rating")
+    return pack.rating
+
+
+def messages(question: Question, wording: RatingWording) -> list[ChatMessage]:
+    """The messages; the user's holds the question as JSON in its metadata, for people's pages."""
+    return [
+        ChatMessageSystem(content=wording.system),
+        ChatMessageUser(content=in_words(question, wording), metadata={KEY: question.to_json()}),
+    ]
+
+
+def in_words(question: Question, wording: RatingWording) -> str:
+    """The question as a text, see `neuron_eval.prompts.rating`."""
+    excerpts = [_excerpt(i, one, wording) for i, one in enumerate(question.excerpts, start=1)]
+    options = [
+        fill(wording.option, letter=one.letter, explanation=_quoted(one.explanation))
+        for one in question.options
+    ]
+    parts = (
+        f"{question.instructions}\n",
+        fill(wording.title, title=question.title),
+        *excerpts,
+        wording.options_heading,
+        *options,
+        _about(wording.closing, question),
+    )
+    return "".join(parts)
+
+
+def asks_again(question: Question, wording: RatingWording, reason: str) -> str:
+    """What a language model is told whose answer could not be used; the reason is a clause."""
+    return fill(_about(wording.retry, question), reason=reason)
+
+
+def fill(text: str, **values: str) -> str:
+    """A text with its marks replaced; what is filled in is not searched for marks."""
+    return re.sub(r"\{(\w+)\}", lambda mark: values.get(mark[1], mark[0]), text)
+
+
+def _excerpt(number: int, excerpt: ShownExcerpt, wording: RatingWording) -> str:
+    items = [
+        f"{_quoted(token)}: {level}"
+        for token, level, mark in zip(
+            excerpt.tokens, excerpt.levels, excerpt.highlighted, strict=True
+        )
+        if mark
+    ]
+    body = bracketed(excerpt.tokens, excerpt.highlighted)
+    listed = wording.list_separator.join(items) or wording.list_empty
+    heading = fill(wording.heading, number=str(number))
+    shown = f"{heading}{wording.start}{body}{wording.end}"
+    return f"{shown}{wording.list_heading}{listed}{wording.list_end}"
+
+
+def _about(text: str, question: Question) -> str:
+    scale = question.scale
+    return fill(
+        text,
+        letters=", ".join(question.letters),
+        least=str(scale.least),
+        most=str(scale.most),
+        least_means=scale.least_means,
+        most_means=scale.most_means,
+    )
+
+
+def _quoted(text: str) -> str:
+    # A line break or a letter of its own could otherwise pass for another explanation.
+    return json.dumps(text, ensure_ascii=False)

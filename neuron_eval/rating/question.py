@@ -15,17 +15,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from inspect_ai.model import ChatMessage, ChatMessageSystem, ChatMessageUser
+from inspect_ai.model import ChatMessage, ChatMessageUser
 from pydantic import Field, SkipValidation, StrictBool, StrictStr, TypeAdapter, ValidationError
 
-from neuron_eval.formats.base import bracketed, letter
-from neuron_eval.prompts.rating import RatingWording
-from neuron_eval.prompts.wording import Pack, PackError
+from neuron_eval.formats.base import letter
 from neuron_eval.records.scale import LEVELS
 
 KEY = "question"
@@ -182,82 +179,3 @@ def question_key(question: Question) -> str:
 def digest(text: str) -> str:
     """SHA-256 in hexadecimal."""
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def rating_wording(pack: Pack) -> RatingWording:
-    """A pack's wording for raters.
-
-    Raises:
-        PackError: It has none.
-    """
-    if pack.rating is None:
-        raise PackError(f"prompt pack {pack.name!r} has no section rating")
-    return pack.rating
-
-
-def messages(question: Question, wording: RatingWording) -> list[ChatMessage]:
-    """The messages; the user's holds the question as JSON in its metadata, for people's pages."""
-    return [
-        ChatMessageSystem(content=wording.system),
-        ChatMessageUser(content=in_words(question, wording), metadata={KEY: question.to_json()}),
-    ]
-
-
-def in_words(question: Question, wording: RatingWording) -> str:
-    """The question as a text, see `neuron_eval.prompts.rating`."""
-    excerpts = [_excerpt(i, one, wording) for i, one in enumerate(question.excerpts, start=1)]
-    options = [
-        fill(wording.option, letter=one.letter, explanation=_quoted(one.explanation))
-        for one in question.options
-    ]
-    parts = (
-        f"{question.instructions}\n",
-        fill(wording.title, title=question.title),
-        *excerpts,
-        wording.options_heading,
-        *options,
-        _about(wording.closing, question),
-    )
-    return "".join(parts)
-
-
-def asks_again(question: Question, wording: RatingWording, reason: str) -> str:
-    """What a language model is told whose answer could not be used; the reason is a clause."""
-    return fill(_about(wording.retry, question), reason=reason)
-
-
-def fill(text: str, **values: str) -> str:
-    """A text with its marks replaced; what is filled in is not searched for marks."""
-    return re.sub(r"\{(\w+)\}", lambda mark: values.get(mark[1], mark[0]), text)
-
-
-def _excerpt(number: int, excerpt: ShownExcerpt, wording: RatingWording) -> str:
-    items = [
-        f"{_quoted(token)}: {level}"
-        for token, level, mark in zip(
-            excerpt.tokens, excerpt.levels, excerpt.highlighted, strict=True
-        )
-        if mark
-    ]
-    body = bracketed(excerpt.tokens, excerpt.highlighted)
-    listed = wording.list_separator.join(items) or wording.list_empty
-    heading = fill(wording.heading, number=str(number))
-    shown = f"{heading}{wording.start}{body}{wording.end}"
-    return f"{shown}{wording.list_heading}{listed}{wording.list_end}"
-
-
-def _about(text: str, question: Question) -> str:
-    scale = question.scale
-    return fill(
-        text,
-        letters=", ".join(question.letters),
-        least=str(scale.least),
-        most=str(scale.most),
-        least_means=scale.least_means,
-        most_means=scale.most_means,
-    )
-
-
-def _quoted(text: str) -> str:
-    # A line break or a letter of its own could otherwise pass for another explanation.
-    return json.dumps(text, ensure_ascii=False)

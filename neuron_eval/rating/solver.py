@@ -15,9 +15,16 @@ from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.rating import RatingWording
 from neuron_eval.prompts.wording import Pack
 from neuron_eval.rating.asking import ask, is_person
-from neuron_eval.rating.build import Candidate, candidates, in_order, question
+from neuron_eval.rating.build import (
+    Candidate,
+    candidates,
+    in_order,
+    messages,
+    question,
+    rating_wording,
+)
 from neuron_eval.rating.judging import STORE, Turn
-from neuron_eval.rating.question import Question, messages, rating_wording
+from neuron_eval.rating.question import Question
 from neuron_eval.records.splits import from_metadata
 from neuron_eval.usage_error import usage_errors
 

@@ -13,24 +13,22 @@ from neuron_eval.prompts.wording import PackError
 from neuron_eval.rating.asking import answer_schema
 from neuron_eval.rating.build import (
     Candidate,
+    asks_again,
     candidates,
+    fill,
     from_another,
     in_order,
+    in_words,
+    messages,
     question,
+    rating_wording,
     shown_twice,
 )
 from neuron_eval.rating.explained import ExplainedNeuron, _names
 from neuron_eval.rating.judging import Judgement, Turn, consistency, judge
 from neuron_eval.rating.judging import from_json as turn_from_json
 from neuron_eval.rating.metrics import attention, by_format, by_place
-from neuron_eval.rating.question import (
-    asks_again,
-    fill,
-    from_json,
-    in_words,
-    messages,
-    rating_wording,
-)
+from neuron_eval.rating.question import from_json
 from neuron_eval.records.splits import deal
 from neuron_eval.testing import make_neuron
 
