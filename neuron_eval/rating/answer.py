@@ -12,7 +12,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from neuron_eval.messages import replace_surrogates
@@ -21,7 +21,6 @@ from neuron_eval.rating.question import Question
 
 MAX_TEXT = 10_000
 """Characters that a comment or a reason may have."""
-
 
 READINGS = 20
 """An answer's text is gone through at most so many times in search of JSON."""
@@ -47,11 +46,9 @@ class Answer:
     """The letter of the option that describes the neuron best."""
 
     comment: str = ""
-    """What else the rater wants to say."""
 
     def to_json(self) -> dict[str, Any]:
-        """The answer as the module's docstring shows it."""
-        return {"ratings": dict(self.ratings), "best": self.best, "comment": self.comment}
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +59,6 @@ class Skipped:
     """Why, in the rater's words."""
 
     def to_json(self) -> dict[str, Any]:
-        """The answer as the module's docstring shows it."""
         return {"skipped": self.reason}
 
 
@@ -73,10 +69,6 @@ def parse_answer(text: str, question: Question) -> Answer | Skipped:
     the last that is an answer counts. What stands within the model's thinking counts for nothing.
     Further fields are ignored.
 
-    Args:
-        text: The completion.
-        question: What was asked.
-
     Raises:
         AnswerError: There is no answer, the text ends within its thinking, a rating is missing or
             off the scale, a letter is none of the question's, or a text is too long.
@@ -84,8 +76,7 @@ def parse_answer(text: str, question: Question) -> Answer | Skipped:
     answer = answer_text(text)
     if answer is None:
         raise AnswerError("it ends within the rater's thinking")
-    found = list(_objects(answer))
-    answers = [one for one in found if one.keys() & {"ratings", "best", "skipped"}]
+    answers = [one for one in _objects(answer) if one.keys() & {"ratings", "best", "skipped"}]
     if not answers:
         raise AnswerError("it holds no JSON object with the fields ratings and best")
     for part in (answers[-1], answers[-1].get("ratings")):
@@ -184,6 +175,12 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     repeated = _Repeated(data)
     repeated.name = next(name for name, _ in pairs if times[name] > 1)
     return repeated
+
+
+def is_duration(seconds: object) -> bool:
+    """Whether it is a finite number of seconds from 0."""
+    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    return number and 0 <= seconds < float("inf")  # type: ignore[operator]
 
 
 def shown(value: object) -> str:

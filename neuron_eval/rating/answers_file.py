@@ -19,17 +19,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from neuron_eval.messages import InputError
-from neuron_eval.rating.answer import Answer, AnswerError, Skipped, from_json, shown
+from neuron_eval.rating.answer import Answer, AnswerError, Skipped, from_json, is_duration, shown
 from neuron_eval.rating.question import Question, question_key
 
 
-class AnswersError(InputError):
+class AnswersError(ValueError):
     """A file of answers that cannot be used; the message names file, record, field and value."""
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class AnswerRecord:
     """What the file says of one question."""
 
     number: int
@@ -50,22 +49,18 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class AnswersFile:
-    """One rater's answers, by sample id."""
+    """One rater's answers."""
 
     name: str
     """The file's, for messages."""
 
-    records: Mapping[str, Record]
+    records: Mapping[str, AnswerRecord]
+    """By sample id."""
 
     def find(
         self, id_: str, rater: str, question: Question
     ) -> tuple[Answer | Skipped | None, float | None]:
-        """The answer to a question and the seconds that it took; None where there is none.
-
-        Args:
-            id_: The sample's id.
-            rater: Whose answer it has to be.
-            question: What was asked.
+        """The rater's answer to a sample's question and the seconds that it took, or None.
 
         Raises:
             AnswersError: They are somebody else's, or another questionnaire's, or no answers.
@@ -114,36 +109,31 @@ def read_answers(path: Path) -> AnswersFile:
         ) from error
     if not isinstance(data, list) or not data:
         raise AnswersError(f"{path}: {shown(data)}; expected a list of records, one a neuron")
-    records: dict[str, Record] = {}
-    for number, one in enumerate(data, start=1):
-        id_, record = _record(one, number, f"{path}, record {number}")
+    records: dict[str, AnswerRecord] = {}
+    for number, item in enumerate(data, start=1):
+        where = f"{path}, record {number}"
+        id_ = _text(_object(item, where), "id", where)
         if id_ in records:
             raise AnswersError(
-                f"{path}, record {number}: id {id_!r} stands in record {records[id_].number} too; "
+                f"{where}: id {id_!r} stands in record {records[id_].number} too; "
                 "expected one record a neuron"
             )
-        records[id_] = record
+        records[id_] = _record(item.get("metadata"), number, f"{where} ({id_!r}), metadata")
     return AnswersFile(str(path), records)
 
 
-def _record(data: object, number: int, where: str) -> tuple[str, Record]:
-    fields = _object(data, where)
-    id_ = _text(fields, "id", where)
-    about = _object(fields.get("metadata"), f"{where} ({id_!r}), metadata")
-    where = f"{where} ({id_!r}), metadata"
+# By hand: pydantic's errors would all need other words, which took more lines than the checks.
+def _record(data: object, number: int, where: str) -> AnswerRecord:
+    about = _object(data, where)
     if "answer" not in about:
         raise AnswersError(f"{where}: no field answer; expected ratings and best, skipped, or null")
     answer, seconds = about["answer"], about.get("seconds")
     if answer is not None:
         _object(answer, f"{where}.answer")
-    if seconds is not None and (isinstance(seconds, bool) or not _is_duration(seconds)):
+    if seconds is not None and not is_duration(seconds):
         raise AnswersError(f"{where}.seconds is {shown(seconds)}; expected seconds from 0, or null")
     rater, key = _text(about, "rater", where), _text(about, "question", where)
-    return id_, Record(number, rater, key, answer, seconds)
-
-
-def _is_duration(value: object) -> bool:
-    return isinstance(value, int | float) and 0 <= value < float("inf")
+    return AnswerRecord(number, rater, key, answer, seconds)
 
 
 def _object(data: object, where: str) -> Mapping[str, Any]:
@@ -155,6 +145,6 @@ def _object(data: object, where: str) -> Mapping[str, Any]:
 def _text(fields: Mapping[str, Any], name: str, where: str) -> str:
     value = fields.get(name)
     if not isinstance(value, str) or not value:
-        found = shown(value) if name in fields else "missing"
-        raise AnswersError(f"{where}: {name} is {found}; expected a text")
+        value = shown(value) if name in fields else "missing"
+        raise AnswersError(f"{where}: {name} is {value}; expected a text")
     return value

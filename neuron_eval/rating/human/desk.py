@@ -1,7 +1,7 @@
 """Where one rater's questions and answers meet: the queue, the file, and several threads.
 
 The eval asks in its own thread, the page's server answers in others. What is in memory has a lock
-that nobody holds for long; the file has another, which is held while the disk works.
+that nobody keeps for long; the file has another, which is kept while the disk works.
 """
 
 from __future__ import annotations
@@ -27,17 +27,12 @@ class Desk:
     """One rater's place; every method may be called from any thread."""
 
     def __init__(self, rater: str, folder: Path) -> None:
-        """Prepare the desk; nothing is read or written yet.
-
-        Args:
-            rater: Who sits here.
-            folder: Where the answers are kept.
-        """
+        """Prepare the desk, with answers kept in a folder; nothing is read or written yet."""
         self.rater = rater
         self._queue = Queue(rater)
         self._memory = RLock()
         self._file = AnswerFile(folder, rater)
-        self._disk = Lock()  # never asked for by who holds the other
+        self._disk = Lock()  # never asked for by who has the other
         self._looked = 0.0
 
     @property
@@ -109,7 +104,7 @@ class Desk:
         with self._memory:
             question = self._queue.changeable(key)
             self._queue.show(key, time.monotonic())
-            return question, self._queue.reply(key)
+            return question, self._queue.replies.get(key)
 
     def answer(self, key: str, data: object, replaces: str | None) -> str:
         """Save an answer, new or changed; when this returns it is on the disk.
@@ -136,7 +131,7 @@ class Desk:
         def decide() -> list[dict[str, Any]]:
             nonlocal at
             self._queue.changeable(key)
-            before = self._queue.reply(key)
+            before = self._queue.replies.get(key)
             if before and before.at != replaces and before.answer == answer:
                 at = before.at  # a page that asks once more, since it got no reply
                 return []
@@ -181,11 +176,8 @@ class Desk:
         self.look()
         with self._memory:
             queue = self._queue
-            answered: dict[str, tuple[Question, Reply]] = {}
-            for key in queue.answered_keys():
-                reply = queue.reply(key)
-                assert reply is not None
-                answered[key] = (queue.question(key), reply)
+            keys = queue.answered_keys()
+            answered = {key: (queue.question(key), queue.replies[key]) for key in keys}
             return queue.progress(), queue.open_keys(), answered
 
     def _write(self, decide: Callable[[], list[dict[str, Any]]]) -> None:
@@ -199,15 +191,14 @@ class Desk:
                 self._take_over(file.read_on())
 
     def _take_over(self, keys: Iterable[str]) -> None:
-        """Have the queue say what the file says of some questions; the disk's lock is held."""
+        """Have the queue say what the file says of some questions; the disk's lock is kept."""
         with self._memory:
-            for key in keys:
-                if self._queue.knows(key) and self._queue.handed_over(key) is None:
-                    reply, final = replay(self._file.events(key), self._queue.question(key))
-                    if reply is not None:
-                        self._queue.answer(key, reply)
-                    if final:
-                        self._queue.hand_over(key)
+            for key in filter(self._queue.may_change, keys):
+                reply, final = replay(self._file.events(key), self._queue.question(key))
+                if reply is not None:
+                    self._queue.answer(key, reply)
+                if final:
+                    self._queue.hand_over(key)
 
 
 def _now() -> str:

@@ -6,6 +6,7 @@ eval has got, and final).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import median
@@ -46,20 +47,16 @@ class Progress:
 
 
 class Queue:
-    """One rater's questions."""
+    """One rater's questions, by key; the rater's name is part of the order they are shown in."""
 
     def __init__(self, rater: str) -> None:
-        """Start without questions.
-
-        Args:
-            rater: Whose they are; part of the order in which they are shown.
-        """
+        """Start without questions."""
         self.rater = rater
+        self.replies: dict[str, Reply] = {}
         self._questions: dict[str, Question] = {}
         self._shown: dict[str, float] = {}
-        self._replies: dict[str, Reply] = {}
         self._handed_over: set[str] = set()
-        self._waiting: dict[str, int] = {}
+        self._waiting: Counter[str] = Counter()
 
     def ask(self, key: str, question: Question) -> None:
         """Add a question; one that is known already is not asked again."""
@@ -67,7 +64,7 @@ class Queue:
 
     def wait(self, key: str) -> None:
         """Note that somebody waits for the answer, even before the question is asked."""
-        self._waiting[key] = self._waiting.get(key, 0) + 1
+        self._waiting[key] += 1
 
     def leave(self, key: str) -> None:
         """Note that one of those who wait does so no longer.
@@ -78,38 +75,37 @@ class Queue:
         self._waiting[key] -= 1
 
     def question(self, key: str) -> Question:
-        """A question by its key.
-
-        Raises:
-            QueueError: This rater was never asked it.
-        """
+        """A question by its key; a `QueueError` if this rater was never asked it."""
         if key not in self._questions:
             raise QueueError("this question was not asked of you")
         return self._questions[key]
 
-    def knows(self, key: str) -> bool:
-        """Whether the question was asked."""
-        return key in self._questions
+    def changeable(self, key: str) -> Question:
+        """The question, if its answer may still be given or changed; else a `QueueError`."""
+        question = self.question(key)
+        if key in self._handed_over:
+            raise QueueError("this answer was handed over already and is final")
+        return question
+
+    def may_change(self, key: str) -> bool:
+        """Whether the question was asked and its answer is not final."""
+        return key in self._questions and key not in self._handed_over
 
     def show(self, key: str, now: float) -> None:
         """Note that the question stands before the rater from now on, if it is open."""
-        if key not in self._replies:
+        if key not in self.replies:
             self._shown[key] = now
 
     def seconds(self, key: str, now: float) -> float | None:
         """How long the answer took: as noted with the first one, else since it was shown."""
-        if key in self._replies:
-            return self._replies[key].seconds
+        if key in self.replies:
+            return self.replies[key].seconds
         return round(now - self._shown[key], 1) if key in self._shown else None
 
     def answer(self, key: str, reply: Reply) -> None:
-        """Answer a question, or change the answer.
-
-        Raises:
-            QueueError: It was never asked, or its answer was handed over.
-        """
+        """Answer a question, or change the answer; a `QueueError` if that cannot be."""
         self.changeable(key)
-        self._replies[key] = reply
+        self.replies[key] = reply
 
     def check_replaces(self, key: str, replaces: str | None) -> None:
         """Refuse an answer that was given without knowledge of the one there is.
@@ -121,30 +117,15 @@ class Queue:
         Raises:
             QueueError: There is another answer.
         """
-        reply = self._replies.get(key)
+        reply = self.replies.get(key)
         if replaces != (reply.at if reply else None):
             raise QueueError(
                 "another answer was saved meanwhile, in another tab or run; it is shown now"
             )
 
-    def changeable(self, key: str) -> Question:
-        """The question, if its answer may still be given or changed.
-
-        Raises:
-            QueueError: It was never asked, or its answer was handed over.
-        """
-        question = self.question(key)
-        if key in self._handed_over:
-            raise QueueError("this answer was handed over already and is final")
-        return question
-
     def hand_over(self, key: str) -> None:
-        """Make an answer final.
-
-        Raises:
-            QueueError: There is no answer.
-        """
-        if key not in self._replies:
+        """Make an answer final; a `QueueError` if there is none."""
+        if key not in self.replies:
             raise QueueError("this question has no answer yet")
         self._handed_over.add(key)
 
@@ -158,50 +139,45 @@ class Queue:
             QueueError: One of them was changed meanwhile, or never given.
         """
         for key, at in listed.items():
-            reply = self._replies.get(key)
+            reply = self.replies.get(key)
             if reply is None or reply.at != at:
                 raise QueueError("an answer was changed meanwhile; see what is saved now")
         return [key for key in listed if key not in self._handed_over]
 
-    def reply(self, key: str) -> Reply | None:
-        """The answer, handed over or not; None while the question is open."""
-        return self._replies.get(key)
-
     def handed_over(self, key: str) -> Reply | None:
         """The answer that the eval may have; None until it is handed over."""
-        return self._replies[key] if key in self._handed_over else None
+        return self.replies[key] if key in self._handed_over else None
 
     def open_keys(self) -> list[str]:
         """Questions without an answer, in an order of the rater's own.
 
         One that everybody who waited for it has left is none of them.
         """
-        asked = {key: one for key, one in self._questions.items() if self._counts(key)}
-        return [key for key in own_order(self.rater, asked) if key not in self._replies]
+        known = {key: question for key, question in self._questions.items() if self._counts(key)}
+        return [key for key in own_order(self.rater, known) if key not in self.replies]
 
     def answered_keys(self) -> list[str]:
         """Questions whose answers can be changed, in the order of their first answers."""
-        keys = [key for key in self._replies if key not in self._handed_over]
-        return sorted(keys, key=lambda key: self._replies[key].place)
+        keys = [key for key in self.replies if key not in self._handed_over]
+        return sorted(keys, key=lambda key: self.replies[key].place)
 
     def progress(self) -> Progress:
-        """How far the rater is."""
-        open_ = sum(self._counts(key) and key not in self._replies for key in self._questions)
-        answered = len(self._replies) - len(self._handed_over)
-        times = [r.seconds for r in self._replies.values() if r.seconds is not None]
+        open_ = sum(self._counts(key) and key not in self.replies for key in self._questions)
+        answered = len(self.replies) - len(self._handed_over)
+        times = [r.seconds for r in self.replies.values() if r.seconds is not None]
         left = median(times) * open_ if times else None
         return Progress(open_, answered, len(self._handed_over), left)
 
     def _counts(self, key: str) -> bool:
         """Whether a question is answered or somebody waits, or has not begun to wait."""
-        return key in self._replies or self._waiting.get(key, 1) > 0
+        return key in self.replies or self._waiting.get(key, 1) > 0
 
 
 def own_order(rater: str, questions: Mapping[str, Question]) -> list[str]:
     """The questions' keys in an order of the rater's own, drawn by rater and sample id.
 
     A neuron that is shown twice comes the second time half of these questions (rounded down)
-    after the first: a rater who remembers what was said a moment ago would agree with it.
+    after the first: a rater who remembers an answer of a moment ago would agree with it.
 
     Args:
         rater: The rater's name.
