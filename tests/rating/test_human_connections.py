@@ -22,7 +22,7 @@ def serving():
 
 @pytest.fixture
 def link(serving, tmp_path):
-    return serving.seat("alice", tmp_path).link
+    return serving.page("alice", tmp_path).link
 
 
 def connect(serving):

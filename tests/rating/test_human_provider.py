@@ -48,7 +48,7 @@ def asking(*questions):
 
 
 def seats():
-    return [seat for one in list(serving._servings.values()) for seat in list(one._seats.values())]
+    return [seat for one in list(serving._servings.values()) for seat in list(one._pages.values())]
 
 
 def messages(i):
@@ -82,7 +82,7 @@ class Person(threading.Thread):
 
     def _link(self):
         for one in list(serving._servings.values()):
-            for (rater, _), seat in list(one._seats.items()):
+            for (rater, _), seat in list(one._pages.items()):
                 if rater == self.rater:
                     return seat.link
         return None
@@ -261,7 +261,7 @@ def test_a_cancelled_eval_leaves_no_question_open_and_loses_no_answer(tmp_path):
         async with anyio.create_task_group() as group:
             for i in numbers:
                 group.start_soon(rater.generate, messages(i), [], "auto", GenerateConfig())
-            desk = rater._seat().desk
+            desk = rater._page().desk
             while len(desk.overview()[1]) < len(numbers):
                 await anyio.sleep(0.02)
             answered = desk.overview()[1][0]

@@ -29,12 +29,12 @@ def serving():
 
 @pytest.fixture
 def alice(serving, tmp_path):
-    return serving.seat("alice", tmp_path)
+    return serving.page("alice", tmp_path)
 
 
 @pytest.fixture
 def bob(serving, tmp_path):
-    return serving.seat("bob", tmp_path)
+    return serving.page("bob", tmp_path)
 
 
 @pytest.fixture

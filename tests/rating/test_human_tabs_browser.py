@@ -38,7 +38,7 @@ def serving():
 @pytest.fixture
 def seat(serving, tmp_path):
     """A rater who is asked two questions."""
-    seat = serving.seat("alice", tmp_path)
+    seat = serving.page("alice", tmp_path)
     for i in range(2):
         seat.desk.ask(from_json(question(i)))
     return seat

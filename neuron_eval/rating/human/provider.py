@@ -10,19 +10,13 @@ from pathlib import Path
 
 import anyio
 import anyio.to_thread
-from inspect_ai.model import (
-    ChatMessage,
-    GenerateConfig,
-    ModelAPI,
-    ModelOutput,
-)
+from inspect_ai.model import ChatMessage, GenerateConfig, ModelAPI, ModelOutput
 from inspect_ai.tool import ToolChoice, ToolInfo
 
-from neuron_eval.messages import InputError
 from neuron_eval.parameters import check_flag, check_number, check_text
 from neuron_eval.rating.human.desk import Desk
 from neuron_eval.rating.human.queue import Reply
-from neuron_eval.rating.human.serving import Seat, open_once, shared_seat
+from neuron_eval.rating.human.serving import RaterPage, open_once, shared_page
 from neuron_eval.rating.question import Question, QuestionError, question_in, question_key
 from neuron_eval.usage_error import UsageError, usage_errors
 
@@ -31,6 +25,9 @@ MAX_PORT = 65_535
 
 POLL_SECONDS = 0.2
 """How often a waiting sample looks for its answer; the server runs in another event loop."""
+
+SETTLE_SECONDS = 0.3
+"""When no sample came for so long, all that had an answer already are counted."""
 
 _NAME = re.compile(r"\w[\w.-]{0,39}")
 
@@ -55,7 +52,7 @@ class HumanRater(ModelAPI):
 
         Args:
             model_name: The rater's name: letters, digits, ``.``, ``_`` and ``-``.
-            base_url: Not used.
+            base_url: Not used, nor are ``api_key`` and ``config``.
             api_key: Not used.
             config: Not used.
             raters: Everybody who rates in this run, so that all links are printed at once; a
@@ -72,7 +69,7 @@ class HumanRater(ModelAPI):
         super().__init__(model_name, base_url, api_key, [], config)
         with usage_errors():
             if unknown:
-                raise InputError(
+                raise ValueError(
                     f"human/{model_name} takes no argument {', '.join(sorted(unknown))}; those it "
                     "takes: raters, answers, host, port, open"
                 )
@@ -80,15 +77,15 @@ class HumanRater(ModelAPI):
             check_text("host", host)
             check_number("port", port, least=0)
             if port > MAX_PORT:
-                raise InputError(f"port={port}: expected a whole number from 0 to {MAX_PORT}")
+                raise ValueError(f"port={port}: expected a whole number from 0 to {MAX_PORT}")
             check_flag("open", open)
             if answers is not None:
                 check_text("answers", answers)
         self._folder = Path(answers).expanduser().absolute() if answers else _default_folder()
         self._address = (host, port)
         self._open = open
-        self._asked: set[str] = set()
-        self._reused: Reused | None = None
+        self._keys: set[str] = set()  # of the questions that were put in this run
+        self._reused = 0
 
     async def generate(
         self,
@@ -106,11 +103,13 @@ class HumanRater(ModelAPI):
             UsageError: The last user message carries no question, or the page cannot be served.
         """
         question = self._question(input)
-        desk = self._seat().desk
+        desk = self._page().desk
         with desk.waiting(question_key(question)):
             with usage_errors():
                 key = await anyio.to_thread.run_sync(desk.ask, question)
-            await self._count_if_reused(key, desk)
+            if key not in self._keys and desk.handed_over(key):
+                await self._count_reused(desk.path)
+            self._keys.add(key)
             reply = await _final(key, desk)
         text = json.dumps(reply.answer.to_json(), ensure_ascii=False)
         output = ModelOutput.from_content(model=f"human/{self.model_name}", content=text)
@@ -129,12 +128,25 @@ class HumanRater(ModelAPI):
         """Every rater waits for themselves alone."""
         return self.model_name
 
-    async def _count_if_reused(self, key: str, desk: Desk) -> None:
-        """Have it told that an answer of an earlier run is used."""
-        if key not in self._asked and desk.handed_over(key):
-            self._reused = self._reused or Reused(self.model_name, desk.path)
-            await self._reused.count()
-        self._asked.add(key)
+    async def _count_reused(self, path: Path) -> None:
+        """Count one more answer of an earlier run, so that nobody wonders who gave them.
+
+        Of several at once the first waits for the others and tells.
+        """
+        self._reused += 1
+        if self._reused > 1:
+            return
+        before = 0
+        try:
+            while self._reused > before:
+                before = self._reused
+                await anyio.sleep(SETTLE_SECONDS)
+        finally:
+            _tell(
+                f"{self.model_name}: answers handed over in an earlier run are used again and not "
+                f"asked for, {self._reused} so far\n  from {path}; -M answers=DIR with a new "
+                "folder starts anew"
+            )
 
     def _question(self, input: list[ChatMessage]) -> Question:
         try:
@@ -149,16 +161,14 @@ class HumanRater(ModelAPI):
             )
         return question
 
-    def _seat(self) -> Seat:
-        """This rater's place; the first time its link, and those of the others, are told."""
-        own = None
+    def _page(self) -> RaterPage:
+        """This rater's page; the first time its link, and those of the others, are told."""
+        pages: dict[str, RaterPage] = {}
         for rater in self._raters:
-            seat, new = shared_seat(rater, self._folder, *self._address)
+            pages[rater], new = shared_page(rater, self._folder, *self._address)
             if new:
-                tell(f"{rater} rates at {seat.link}\n  answers: {seat.desk.path}")
-            if rater == self.model_name:
-                own = seat
-        assert own is not None
+                _tell(f"{rater} rates at {pages[rater].link}\n  answers: {pages[rater].desk.path}")
+        own = pages[self.model_name]
         if self._open and len(self._raters) == 1:
             open_once(own.link)
         return own
@@ -179,10 +189,10 @@ def check_raters(names: Sequence[str]) -> None:
     Raises:
         ValueError: Names the rater.
     """
-    for one in names:
-        if not _NAME.fullmatch(one):
-            raise InputError(
-                f"human/{one}: a rater's name has 1 to 40 letters, digits, '.', '_' or '-' and "
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise ValueError(
+                f"human/{name}: a rater's name has 1 to 40 letters, digits, '.', '_' or '-' and "
                 "does not start with '.' or '-'"
             )
 
@@ -194,12 +204,12 @@ def _raters(name: str, given: str | Sequence[object] | None) -> tuple[str, ...]:
         ValueError: A name cannot be used, or the model's own is not among those given.
     """
     listed = given.split(",") if isinstance(given, str) else (given or [name])
-    names = tuple(dict.fromkeys(str(one).strip() for one in listed))
+    names = tuple(dict.fromkeys(str(rater).strip() for rater in listed))
     check_raters((name, *names))
     if name not in names:
-        raise InputError(
+        raise ValueError(
             f"human/{name}: {name!r} is none of raters={','.join(names)}; each rater is a model "
-            f"of their own: --model {','.join(f'human/{one}' for one in names)}"
+            f"of their own: --model {','.join(f'human/{rater}' for rater in names)}"
         )
     return names
 
@@ -210,44 +220,9 @@ def _default_folder() -> Path:
     return user_data_path("neuron_eval") / "answers"
 
 
-def tell(text: str) -> None:
+def _tell(text: str) -> None:
     """Print to standard error; Inspect's display shows it in its console.
 
     Not by click, which also writes empty bytes: the display breaks on them.
     """
     print(text, file=sys.stderr, flush=True)  # noqa: T201
-
-
-SETTLE_SECONDS = 0.3
-"""When no sample came for so long, all that had an answer already are counted."""
-
-
-class Reused:
-    """One rater's answers that nobody is asked for again; told once."""
-
-    def __init__(self, rater: str, path: Path) -> None:
-        """Count from 0.
-
-        Args:
-            rater: Whose answers they are.
-            path: The file that holds them.
-        """
-        self._rater, self._path = rater, path
-        self._count = 0
-
-    async def count(self) -> None:
-        """Count one more; of several at once the first waits for the others and tells."""
-        self._count += 1
-        if self._count > 1:
-            return
-        before = 0
-        try:
-            while self._count > before:
-                before = self._count
-                await anyio.sleep(SETTLE_SECONDS)
-        finally:
-            tell(
-                f"{self._rater}: answers handed over in an earlier run are used again and not "
-                f"asked for, {self._count} so far\n  from {self._path}; -M answers=DIR with a new "
-                "folder starts anew"
-            )

@@ -17,14 +17,14 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from neuron_eval.messages import visible
 from neuron_eval.rating.answer import AnswerError
 from neuron_eval.rating.human.desk import Desk
-from neuron_eval.rating.human.page import page_text, policy, shown_answer, shown_question
+from neuron_eval.rating.human.page import page_text, policy, shown_question
 from neuron_eval.rating.human.queue import QueueError
 
 MAX_BODY = 1_000_000
@@ -43,12 +43,7 @@ _HEADERS = {
 
 
 def make_app(desks: Mapping[str, Desk], names: Names) -> Starlette:
-    """The app.
-
-    Args:
-        desks: Each rater's desk by its token; may grow while the app runs.
-        names: Which host names are ours.
-    """
+    """The app, with each rater's desk by its token; desks may be added while it runs."""
 
     def route(path: str, method: str, handle: Callable[[Request, Desk], Awaitable[Any]]) -> Route:
         async def endpoint(request: Request) -> Response:
@@ -123,7 +118,7 @@ async def _state(request: Request, desk: Desk) -> dict[str, Any]:
             {
                 "key": key,
                 "title": visible(question.title),
-                "answer": shown_answer(reply),
+                "answer": reply.answer.to_json(),
                 "at": reply.at,
             }
             for key, (question, reply) in answered.items()
@@ -137,7 +132,7 @@ async def _question(request: Request, desk: Desk) -> dict[str, Any]:
     question, reply = await run_in_threadpool(desk.show, request.path_params["key"])
     return {
         "question": shown_question(question),
-        "answer": shown_answer(reply),
+        "answer": reply.answer.to_json() if reply else None,
         "at": reply.at if reply else None,
     }
 
@@ -168,13 +163,13 @@ _UNKNOWN = (
 
 def _desk(token: str, desks: Mapping[str, Desk]) -> Desk:
     """The desk that a token opens; takes as long for every wrong token."""
-    found = None
+    opened = None
     for known, desk in list(desks.items()):
         if hmac.compare_digest(known.encode(), token.encode(errors="replace")):
-            found = desk
-    if found is None:
+            opened = desk
+    if opened is None:
         raise HTTPException(403, _UNKNOWN)
-    return found
+    return opened
 
 
 def _check_origin(request: Request, names: Names) -> None:
@@ -235,9 +230,6 @@ def _response(result: Any) -> Response:
 
 async def _error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    wants_page = "text/html" in request.headers.get("accept", "")
-    if wants_page:
-        response = Response(error.detail, error.status_code, media_type="text/plain")
-    else:
-        response = JSONResponse({"error": error.detail}, error.status_code)
-    return _response(response)
+    if "text/html" in request.headers.get("accept", ""):
+        return _response(PlainTextResponse(error.detail, error.status_code))
+    return _response(JSONResponse({"error": error.detail}, error.status_code))

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import secrets
+import shutil
 import socket
+import sys
+import webbrowser
+from asyncio import Transport
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
+from tempfile import mkdtemp
 from threading import Lock, Thread
-from typing import TYPE_CHECKING
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from neuron_eval.rating.human.desk import Desk
 from neuron_eval.rating.human.server import Names, is_wildcard, make_app, own_names
 from neuron_eval.usage_error import UsageError
 
-if TYPE_CHECKING:
-    from uvicorn import Server
-import atexit
-import os
-import shutil
-import sys
-import webbrowser
-from asyncio import Transport
-from html import escape
-from tempfile import mkdtemp
+PATIENCE_SECONDS = 10.0
+"""How long a connection may take to send the head of a request."""
 
-from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+MAX_SILENT = 100
+"""Connections that have sent no request yet; with one more the oldest is closed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
+class RaterPage:
     """A rater's desk and the link to it."""
 
     desk: Desk
@@ -39,11 +42,7 @@ class Serving:
     """A server in a thread of its own, which ends with the process."""
 
     def __init__(self, host: str, port: int) -> None:
-        """Listen.
-
-        Args:
-            host: The address or name to listen on.
-            port: The port; 0 for any that is free.
+        """Listen at a host, on a port; 0 for any that is free.
 
         Raises:
             UsageError: Nothing can listen there.
@@ -51,20 +50,20 @@ class Serving:
         self._socket = _listening(host, port)
         self.port: int = self._socket.getsockname()[1]
         own = socket.gethostname().lower()
-        self._called = own if is_wildcard(host) else host
+        self._host = own if is_wildcard(host) else host
         self._desks: dict[str, Desk] = {}
-        self._seats: dict[tuple[str, Path], Seat] = {}
+        self._pages: dict[tuple[str, Path], RaterPage] = {}
         self._server, self._thread = self._start(own_names(host, frozenset({own})))
 
-    def seat(self, rater: str, folder: Path) -> Seat:
-        """The rater's place; the same for the same rater and folder of answers."""
-        if (rater, folder) not in self._seats:
+    def page(self, rater: str, folder: Path) -> RaterPage:
+        """The rater's page; the same for the same rater and folder of answers."""
+        if (rater, folder) not in self._pages:
             token = secrets.token_urlsafe(32)
             desk = Desk(rater, folder)
             self._desks[token] = desk
-            name = f"[{self._called}]" if ":" in self._called else self._called
-            self._seats[rater, folder] = Seat(desk, f"http://{name}:{self.port}/{token}/")
-        return self._seats[rater, folder]
+            name = f"[{self._host}]" if ":" in self._host else self._host
+            self._pages[rater, folder] = RaterPage(desk, f"http://{name}:{self.port}/{token}/")
+        return self._pages[rater, folder]
 
     def stop(self) -> None:
         """Stop listening and wait for the thread to end."""
@@ -72,14 +71,9 @@ class Serving:
         self._thread.join()
         self._socket.close()
 
-    def _start(self, names: Names) -> tuple[Server, Thread]:
-        import uvicorn
-
-        from neuron_eval.rating.human.serving import PatientProtocol
-
-        app = make_app(self._desks, names)
+    def _start(self, names: Names) -> tuple[uvicorn.Server, Thread]:
         config = uvicorn.Config(
-            app,
+            make_app(self._desks, names),
             http=PatientProtocol,
             ws="none",
             loop="asyncio",
@@ -102,11 +96,11 @@ _servings: dict[tuple[str, int], Serving] = {}
 _lock = Lock()
 
 
-def shared_seat(rater: str, folder: Path, host: str, port: int) -> tuple[Seat, bool]:
-    """A rater's place at the process's server for an address, which is started if need be.
+def shared_page(rater: str, folder: Path, host: str, port: int) -> tuple[RaterPage, bool]:
+    """A rater's page at the process's server for an address, which is started if need be.
 
     Returns:
-        The place, and whether it is new.
+        The page, and whether it is new.
 
     Raises:
         UsageError: Nothing can listen at the address.
@@ -115,8 +109,8 @@ def shared_seat(rater: str, folder: Path, host: str, port: int) -> tuple[Seat, b
         serving = _servings.get((host, port))
         if serving is None:
             serving = _servings[host, port] = Serving(host, port)
-        new = (rater, folder) not in serving._seats
-        return serving.seat(rater, folder), new
+        new = (rater, folder) not in serving._pages
+        return serving.page(rater, folder), new
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -128,32 +122,25 @@ def _listening(host: str, port: int) -> socket.socket:
         raise UsageError(f"host={host}, port={port}: cannot listen there: {reason}") from error
 
 
-PATIENCE_SECONDS = 10.0
-"""How long a connection may take to send the head of a request."""
-
-MAX_SILENT = 100
-"""Connections that have sent no request yet; with one more the oldest is closed."""
-
-
 class PatientProtocol(H11Protocol):
-    """A connection that is closed when it sends no request."""
+    """A connection that is closed when it sends no request, so that it keeps nobody else out.
+
+    uvicorn only closes those that are idle after a request.
+    """
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Start to wait for the first request."""
         super().connection_made(transport)
         self._made = self.loop.time()
         self._look_again()
-        all_of_ours = [one for one in self.connections if isinstance(one, PatientProtocol)]
-        silent = [one for one in all_of_ours if one._is_silent()]
+        ours = [c for c in self.connections if isinstance(c, PatientProtocol)]
+        silent = [c for c in ours if c._last() is None and not c.transport.is_closing()]
         if len(silent) > MAX_SILENT:
-            min(silent, key=lambda one: one._made).transport.close()
+            min(silent, key=lambda connection: connection._made).transport.close()
 
     def _last(self) -> RequestResponseCycle | None:
         """The request that came last; unlike uvicorn says there may be none."""
         return self.cycle
-
-    def _is_silent(self) -> bool:
-        return self._last() is None and not self.transport.is_closing()
 
     def _look_again(self) -> None:
         self.loop.call_later(PATIENCE_SECONDS, self._look, self._last())
@@ -198,11 +185,7 @@ def open_once(link: str) -> None:
 
 
 def leading_to(link: str) -> Path:
-    """A page of the user's own that leads to a link; removed when the process ends.
-
-    Raises:
-        OSError: It cannot be written.
-    """
+    """A page of the user's own that leads to a link; removed when the process ends."""
     folder = Path(mkdtemp(prefix="neuron_eval-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     page = folder / "rate.html"
