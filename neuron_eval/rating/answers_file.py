@@ -19,11 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from neuron_eval.messages import InputError
 from neuron_eval.rating.answer import Answer, AnswerError, Skipped, from_json, is_duration, shown
 from neuron_eval.rating.question import Question, question_key
 
 
-class AnswersError(ValueError):
+class AnswersError(InputError):
     """A file of answers that cannot be used; the message names file, record, field and value."""
 
 

@@ -13,6 +13,7 @@ from inspect_ai.model import ChatMessage, ChatMessageSystem, ChatMessageUser
 from neuron_eval.dataset import describe
 from neuron_eval.explain.prompting import cutoff
 from neuron_eval.formats.base import Shown, bracketed, letter
+from neuron_eval.messages import InputError
 from neuron_eval.prompts.rating import RatingWording
 from neuron_eval.prompts.wording import Pack, PackError
 from neuron_eval.rating.explained import ExplainedNeuron
@@ -102,10 +103,10 @@ def shown_twice(neurons: Sequence[ExplainedNeuron], number: int, seed: int) -> l
     """The ids of as many neurons, drawn by the seed, that are shown twice.
 
     Raises:
-        ValueError: There are fewer neurons.
+        InputError: There are fewer neurons.
     """
     if number > len(neurons):
-        raise ValueError(f"repeat={number}: there are only {len(neurons)} neurons")
+        raise InputError(f"repeat={number}: there are only {len(neurons)} neurons")
     ids = sorted(one.id for one in neurons)
     return sorted(random.Random(f"{seed}\nrepeat").sample(ids, number))
 
@@ -116,7 +117,7 @@ def from_another(
     """Another neuron's explanation that is none of this neuron's, and the other's id.
 
     Raises:
-        ValueError: No other neuron has such an explanation.
+        InputError: No other neuron has such an explanation.
     """
     own = {text.strip() for text in neuron.explanations.values()}
     others = [
@@ -127,7 +128,7 @@ def from_another(
         if text.strip() not in own
     ]
     if not others:
-        raise ValueError(f"planted=true: no neuron but {neuron.id} has an explanation of its own")
+        raise InputError(f"planted=true: no neuron but {neuron.id} has an explanation of its own")
     return random.Random(f"{seed}\nplanted\n{neuron.id}").choice(others)
 
 

@@ -53,7 +53,7 @@ def wanted_columns(wanted: Sequence[str], columns: Sequence[str], path: str) -> 
     """The columns that the user wants, in the order they have; all if none is named.
 
     Raises:
-        ValueError: There is no such column; the message lists those there are.
+        InputError: There is no such column; the message lists those there are.
     """
     found = {name.strip().lower(): name for name in columns}
     unknown = [name for name in wanted if name.strip().lower() not in found]
@@ -92,7 +92,7 @@ def from_logs(
         seed: What is drawn.
 
     Raises:
-        ValueError: No log is of use, or no neuron is explained in all of them.
+        InputError: No log is of use, or no neuron is explained in all of them.
         OSError: A place does not exist.
     """
     # What reads logs is not needed to find the task.

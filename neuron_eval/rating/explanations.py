@@ -46,7 +46,7 @@ def load_explained(
         columns: Only these formats, or columns of the file, as a list or separated by commas.
 
     Raises:
-        ValueError: There is nothing to rate, or no such column; the message says why.
+        InputError: There is nothing to rate, or no such column; the message says why.
         OSError: A file cannot be opened.
     """
     places, wanted = _places(explanations), _listed(columns)

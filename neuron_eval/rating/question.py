@@ -23,6 +23,7 @@ from inspect_ai.model import ChatMessage, ChatMessageUser
 from pydantic import Field, SkipValidation, StrictBool, StrictStr, TypeAdapter, ValidationError
 
 from neuron_eval.formats.base import letter
+from neuron_eval.messages import InputError
 from neuron_eval.records.scale import LEVELS
 
 KEY = "question"
@@ -32,7 +33,7 @@ NotEmpty = Field(min_length=1)
 Level = Annotated[int, Field(strict=True, ge=0, le=LEVELS)]
 
 
-class QuestionError(ValueError):
+class QuestionError(InputError):
     """A question that breaks the contract; the message names field and value."""
 
 

@@ -13,6 +13,7 @@ import anyio.to_thread
 from inspect_ai.model import ChatMessage, GenerateConfig, ModelAPI, ModelOutput
 from inspect_ai.tool import ToolChoice, ToolInfo
 
+from neuron_eval.messages import InputError
 from neuron_eval.parameters import check_flag, check_number, check_text
 from neuron_eval.rating.human.desk import Desk
 from neuron_eval.rating.human.queue import Reply
@@ -69,7 +70,7 @@ class HumanRater(ModelAPI):
         super().__init__(model_name, base_url, api_key, [], config)
         with usage_errors():
             if unknown:
-                raise ValueError(
+                raise InputError(
                     f"human/{model_name} takes no argument {', '.join(sorted(unknown))}; those it "
                     "takes: raters, answers, host, port, open"
                 )
@@ -77,7 +78,7 @@ class HumanRater(ModelAPI):
             check_text("host", host)
             check_number("port", port, least=0)
             if port > MAX_PORT:
-                raise ValueError(f"port={port}: expected a whole number from 0 to {MAX_PORT}")
+                raise InputError(f"port={port}: expected a whole number from 0 to {MAX_PORT}")
             check_flag("open", open)
             if answers is not None:
                 check_text("answers", answers)
@@ -187,11 +188,11 @@ def check_raters(names: Sequence[str]) -> None:
     """Refuse a name that no rater can have, since files are called by it.
 
     Raises:
-        ValueError: Names the rater.
+        InputError: Names the rater.
     """
     for name in names:
         if not _NAME.fullmatch(name):
-            raise ValueError(
+            raise InputError(
                 f"human/{name}: a rater's name has 1 to 40 letters, digits, '.', '_' or '-' and "
                 "does not start with '.' or '-'"
             )
@@ -201,13 +202,13 @@ def _raters(name: str, given: str | Sequence[object] | None) -> tuple[str, ...]:
     """All raters of the run.
 
     Raises:
-        ValueError: A name cannot be used, or the model's own is not among those given.
+        InputError: A name cannot be used, or the model's own is not among those given.
     """
     listed = given.split(",") if isinstance(given, str) else (given or [name])
     names = tuple(dict.fromkeys(str(rater).strip() for rater in listed))
     check_raters((name, *names))
     if name not in names:
-        raise ValueError(
+        raise InputError(
             f"human/{name}: {name!r} is none of raters={','.join(names)}; each rater is a model "
             f"of their own: --model {','.join(f'human/{rater}' for rater in names)}"
         )
