@@ -10,7 +10,7 @@ from neuron_eval.explain.solvers import (
     original,
     summary,
 )
-from neuron_eval.given.solver import given
+from neuron_eval.given.origin import given
 from neuron_eval.metrics import counts, interval
 from neuron_eval.rating.human import human
 from neuron_eval.rating.metrics import attention, by_format, by_place

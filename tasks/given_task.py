@@ -10,11 +10,8 @@ from inspect_ai.viewer import TaskSamplesColumn, TaskSamplesView, ViewerConfig
 from neuron_eval.dataset import References, neuron_set
 from neuron_eval.embedding import default_embedder
 from neuron_eval.given.dataset import adacs_dataset, read_references
-from neuron_eval.given.joining import Join
-from neuron_eval.given.origin import Origin, find_origin
-from neuron_eval.given.rows import named
-from neuron_eval.given.solver import given
-from neuron_eval.given.table import ExplanationTable
+from neuron_eval.given.origin import Join, Origin, find_origin, given
+from neuron_eval.given.table import ExplanationTable, named
 from neuron_eval.messages import InputError
 from neuron_eval.parameters import check_text, check_writable
 from neuron_eval.records import Reference
@@ -43,7 +40,7 @@ def given_task(
     """Score explanations that exist.
 
     Args:
-        explanations: See `neuron_eval.given.solver.given`, as is ``column``.
+        explanations: See `neuron_eval.given.origin.given`, as is ``column``.
         column: The file's column.
         references: A table of reference explanations, joined with the neurons by layer and
             neuron or by id; instead of the neurons' own, where there are such. A file of puzzles

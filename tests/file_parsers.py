@@ -10,10 +10,10 @@ import tempfile
 from pathlib import Path
 
 from neuron_eval.files.bounded_yaml import load_yaml
-from neuron_eval.given.checking import check_files
 from neuron_eval.given.dataset import adacs_dataset
 from neuron_eval.given.reading import read_table
-from neuron_eval.given.rows import TableError
+from neuron_eval.given.released import check_files
+from neuron_eval.given.table import TableError
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.wording import PackError
 from neuron_eval.recording import RecordingError

@@ -11,8 +11,7 @@ from neuron_eval.messages import InputError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from neuron_eval.given.checking import Tally
-    from neuron_eval.given.released import Compared
+    from neuron_eval.given.released import RecomputedScore, ReleasedTally
 
 
 @click.command("check-released")
@@ -27,7 +26,7 @@ def check_released(path: str) -> None:
     """
     from rich.console import Console
 
-    from neuron_eval.given.checking import check_files, explanation_files
+    from neuron_eval.given.released import check_files, explanation_files
 
     try:
         tally = check_files(explanation_files(path))
@@ -38,7 +37,7 @@ def check_released(path: str) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _print(tally: Tally, console: Console) -> None:
+def _print(tally: ReleasedTally, console: Console) -> None:
     from rich.table import Table
 
     from neuron_eval.given.released import TOLERANCE
@@ -67,7 +66,7 @@ def _print(tally: Tally, console: Console) -> None:
         _say(console, "nothing to compare: no explanation has a score")
 
 
-def _described(compared: Compared) -> str:
+def _described(compared: RecomputedScore) -> str:
     released, recomputed = (
         "undefined" if value is None else f"{value:.9g}"
         for value in (compared.released, compared.recomputed)

@@ -106,7 +106,7 @@ def _tasks(
     Raises:
         UsageError: See `neuron_eval.tasks.given_task.given_task`.
     """
-    from neuron_eval.given.origin import HELD
+    from neuron_eval.given.origin import IN_SAMPLES
     from neuron_eval.given.reading import read_table
     from neuron_eval.tasks.given import given as task
     from neuron_eval.usage_error import usage_errors
@@ -115,7 +115,7 @@ def _tasks(
     if all_columns:
         if columns:
             raise click.UsageError("give --column or --all-columns, not both")
-        if file in HELD:
+        if file in IN_SAMPLES:
             raise click.UsageError(f"--all-columns takes a file; {file} is what neurons hold")
         with usage_errors():
             wanted = list(read_table(file).columns)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from neuron_eval.compare.done import Done
+from neuron_eval.compare.counting import Counted, Size
 from neuron_eval.compare.plan import EMBEDDING, OWN_MACHINE, Plan, provider, thinks
-from neuron_eval.compare.sizes import Counted
-from neuron_eval.compare.ways import Size
+from neuron_eval.compare.running import Done
 from neuron_eval.logs.runs import EXPLAINER
 from neuron_eval.prompts.wording import Pack
 from neuron_eval.report.prices import Price, charged

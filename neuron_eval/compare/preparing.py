@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from neuron_eval.compare.done import find_done
-from neuron_eval.compare.elsewhere import expected, is_elsewhere, stand_in
+from neuron_eval.compare.counting import Counted, count
 from neuron_eval.compare.estimate import Estimate, estimate
 from neuron_eval.compare.plan import READING, Plan, make_plan, named, provider
 from neuron_eval.compare.present import assumptions
-from neuron_eval.compare.sizes import Counted, count
+from neuron_eval.compare.remote import expected, is_elsewhere, stand_in
+from neuron_eval.compare.running import find_done
 from neuron_eval.dataset import NeuronSet, neuron_set
 from neuron_eval.embedding.embedder import HOSTED_DEFAULT, LOCAL_DEFAULT
 from neuron_eval.formats import worded_formats

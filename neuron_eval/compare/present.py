@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from neuron_eval.compare.counting import EXPLANATION, Counted
 from neuron_eval.compare.estimate import EMBEDDER, Estimate, Line, Range
 from neuron_eval.compare.plan import EMBEDDING, Plan
-from neuron_eval.compare.sizes import Counted
-from neuron_eval.compare.ways import EXPLANATION
 from neuron_eval.logs.runs import EXPLAINER
 from neuron_eval.prompts.wording import Pack
 from neuron_eval.simulation.choose import ROLE

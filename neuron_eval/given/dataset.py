@@ -8,8 +8,7 @@ from inspect_ai.dataset import MemoryDataset, Sample
 
 from neuron_eval.dataset import Unrelated
 from neuron_eval.given.reading import read_table
-from neuron_eval.given.rows import Key, TableError
-from neuron_eval.given.table import ExplanationTable
+from neuron_eval.given.table import ExplanationTable, Key, TableError
 from neuron_eval.records import Reference
 
 REFERENCE = "explanation"

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import IO, TextIO
 
 from neuron_eval.files.bounded import TooLong, lines, parse_json
-from neuron_eval.given.rows import Record, TableError
-from neuron_eval.given.table import ExplanationTable, make_table
+from neuron_eval.given.table import ExplanationTable, TableError, TableRow, make_table
 from neuron_eval.messages import message_of, replace_surrogates
 from neuron_eval.sources.looking import head, nature, not_text, wrong_header
 
@@ -51,7 +50,7 @@ def _read(path: str, version: tuple[int, ...]) -> ExplanationTable:
     return make_table(path, sha256, readers[kind](path))
 
 
-def _csv(path: str) -> Iterator[Record]:
+def _csv(path: str) -> Iterator[TableRow]:
     with _text(path, newline="") as text:
         rows = csv.reader((line for _, line in lines(text, path)), strict=True)
         header: tuple[str, ...] = ()
@@ -76,10 +75,10 @@ def _csv(path: str) -> Iterator[Record]:
                     "was cut off ends like this"
                 )
             else:
-                yield Record(where, header, cells)
+                yield TableRow(where, header, cells)
 
 
-def _jsonl(path: str) -> Iterator[Record]:
+def _jsonl(path: str) -> Iterator[TableRow]:
     with _text(path, newline="\n") as text:
         for number, line in lines(text, path):
             if not line.strip():
@@ -91,10 +90,10 @@ def _jsonl(path: str) -> Iterator[Record]:
                 raise TableError(f"{where}: not valid JSON, or cut off ({error})") from error
             if not isinstance(data, Mapping):
                 raise TableError(f"{where}: is a {type(data).__name__}; expected a JSON object")
-            yield Record(where, tuple(map(replace_surrogates, data)), tuple(data.values()))
+            yield TableRow(where, tuple(map(replace_surrogates, data)), tuple(data.values()))
 
 
-def _parquet(path: str) -> Iterator[Record]:
+def _parquet(path: str) -> Iterator[TableRow]:
     import pyarrow
     import pyarrow.parquet
 
@@ -107,11 +106,11 @@ def _parquet(path: str) -> Iterator[Record]:
                     columns = [column.to_pylist() for column in batch.columns]
                     for cells in zip(*columns, strict=True):
                         number += 1
-                        yield Record(f"{path}, row {number}", names, cells)
+                        yield TableRow(f"{path}, row {number}", names, cells)
         # Some values that Parquet can hold, such as dates far away, are none that Python can.
         except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
-            said = message_of(error)
-            raise TableError(f"{path}: not a Parquet file, or cut off ({said})") from error
+            message = message_of(error)
+            raise TableError(f"{path}: not a Parquet file, or cut off ({message})") from error
 
 
 @contextmanager

@@ -18,22 +18,21 @@ cell that is empty or holds white space only means that no explanation was given
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import PurePath
 
-from neuron_eval.given.rows import (
-    PUZZLES,
-    Key,
-    Record,
-    TableError,
-    folded,
-    identity_of,
-    key_of,
-    named,
-    places_of,
-)
-from neuron_eval.messages import listed, replace_surrogates, shown
+from neuron_eval.messages import InputError, listed, replace_surrogates, shown
+from neuron_eval.records.ids import fault_of
+from neuron_eval.sources.puzzles import puzzle_id
+
+Key = tuple[int, int] | str
+"""Layer and neuron, or the sample's id."""
+
+PUZZLES = ("puzzle_name", "puzzle name", "puzzle_id", "puzzle id", "puzzle", "name")
+"""Columns that name a puzzle, where there is neither layer and neuron nor an id."""
 
 NOT_EXPLANATIONS = frozenset(
     ("layer", "neuron", "id", "index", "score", "explainer", "model", "group", "source")
@@ -43,16 +42,32 @@ NOT_EXPLANATIONS = frozenset(
 ANSWERS = ("answer", "gt explanation", "ground truth")
 """Columns of a puzzle's own explanation, in a file of puzzles: the reference of every other."""
 
+_UNNAMED = re.compile(r"|unnamed: \d+|__index_level_\d+__")
+"""What pandas calls the index that it writes as a column."""
+
+_INTEGER = re.compile(r"[0-9]{1,15}(\.0{0,20})?")
+"""A whole number; pandas writes ``5.0`` where another row of the column is empty."""
+
+
+class TableError(InputError):
+    """A table that cannot be used; the message names file, line, field and value."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """One row as it stands in a file."""
+
+    where: str  # file and line, for messages
+    names: tuple[str, ...]
+    cells: Sequence[object]  # one a name
+
 
 @dataclass(frozen=True, slots=True)
 class ExplanationTable:
     """Explanations of neurons, from one file; see `make_table`."""
 
-    path: str
-    """The file, as the user wrote it."""
-
-    sha256: str
-    """The file's digest, 64 hexadecimal digits."""
+    path: str  # as the user wrote it
+    sha256: str  # 64 hexadecimal digits
 
     columns: tuple[str, ...]
     """The columns that hold explanations, in the file's order and spelling."""
@@ -89,26 +104,21 @@ class ExplanationTable:
         Raises:
             TableError: There is no such column, or several; the message lists those there are.
         """
-        there = listed(self.columns, quoted=False)
+        known = listed(self.columns, quoted=False)
         if wanted is None:
             if len(self.columns) != 1:
-                raise TableError(f"{self.path}: name one of the columns of explanations: {there}")
+                raise TableError(f"{self.path}: name one of the columns of explanations: {known}")
             return self.columns[0]
         for name in self.columns:
             if folded(name) == folded(wanted):
                 return name
         raise TableError(
-            f"{self.path}: no explanations in a column {shown(wanted)}; there are: {there}"
+            f"{self.path}: no explanations in a column {shown(wanted)}; there are: {known}"
         )
 
 
-def make_table(path: str, sha256: str, records: Iterable[Record]) -> ExplanationTable:
+def make_table(path: str, sha256: str, rows: Iterable[TableRow]) -> ExplanationTable:
     """Check the rows of a file and put them together.
-
-    Args:
-        path: The file, as the user wrote it.
-        sha256: The file's digest.
-        records: Its rows.
 
     Raises:
         TableError: Columns that say which neuron is meant are missing, a value is not what it
@@ -116,27 +126,40 @@ def make_table(path: str, sha256: str, records: Iterable[Record]) -> Explanation
     """
     lines: dict[Key, str] = {}
     columns: dict[str, _Column] = {}
-    identity: tuple[str, ...] | None = None
-    for record in records:
-        places = places_of(record)
-        identity = identity or identity_of(places, record, path)
-        key = key_of(identity, places, record)
+    identity: tuple[str, ...] = ()
+    for row in rows:
+        try:
+            places = _places(row.names)
+        except TableError as error:
+            raise TableError(f"{row.where}: {error}") from None
+        identity = identity or _identity(places, row, path)
+        key = _key(identity, places, row)
         if key in lines:
-            raise TableError(f"{record.where}: {named(key)} stands on {lines[key]} too")
-        lines[key] = record.where.removeprefix(f"{path}, ")
+            raise TableError(f"{row.where}: {named(key)} stands on {lines[key]} too")
+        lines[key] = row.where.removeprefix(f"{path}, ")
         for name, place in places.items():
-            column = columns.setdefault(name, _Column(record.names[place]))
-            column.add(key, record.cells[place], record.where)
+            column = columns.setdefault(name, _Column(row.names[place]))
+            column.add(key, row.cells[place], row.where)
     if not lines:
         raise TableError(f"{path}: no rows; expected one a neuron")
-    of_puzzles = identity is not None and identity[0] in PUZZLES
+    of_puzzles = identity[0] in PUZZLES
     aside = NOT_EXPLANATIONS.union(PUZZLES + ANSWERS if of_puzzles else ())
     texts = {column.name: column.texts for column in columns.values() if column.explains(aside)}
     if not texts:
-        there = listed((column.name for column in columns.values()), quoted=False)
-        raise TableError(f"{path}: no column of explanations; it has {there}; they are texts")
+        names = listed((column.name for column in columns.values()), quoted=False)
+        raise TableError(f"{path}: no column of explanations; it has {names}; they are texts")
     known = (columns[name].texts for name in ANSWERS if of_puzzles and name in columns)
     return ExplanationTable(path, sha256, tuple(texts), tuple(lines), texts, next(known, {}))
+
+
+def folded(name: str) -> str:
+    """A column's name as names are compared: without outer space, in small letters."""
+    return name.strip().lower()
+
+
+def named(key: Key) -> str:
+    """The neuron in words, as its row has it."""
+    return f"id {shown(key)}" if isinstance(key, str) else f"layer {key[0]}, neuron {key[1]}"
 
 
 @dataclass(slots=True)
@@ -171,3 +194,64 @@ def _number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+@lru_cache(maxsize=64)
+def _places(names: tuple[str, ...]) -> Mapping[str, int]:
+    """Where the columns are, by their folded names."""
+    places: dict[str, int] = {}
+    for place, name in enumerate(names):
+        plain = folded(name)
+        if _UNNAMED.fullmatch(plain):
+            continue
+        if plain in places:
+            both = f"{shown(names[places[plain]])} and {shown(name)}"
+            raise TableError(f"columns {both} have the same name, as case does not count")
+        places[plain] = place
+    return places
+
+
+def _identity(places: Mapping[str, int], row: TableRow, path: str) -> tuple[str, ...]:
+    """The columns that say which neuron a row is about."""
+    for identity in (("layer", "neuron"), ("id",), *((name,) for name in PUZZLES)):
+        if all(name in places for name in identity):
+            return identity
+    raise TableError(
+        f"{path}: no columns 'layer' and 'neuron', and no column 'id' or 'puzzle_name'; "
+        f"it has {listed(row.names)}"
+    )
+
+
+def _key(identity: Sequence[str], places: Mapping[str, int], row: TableRow) -> Key:
+    """The key of a row, from the columns that say which neuron it is about."""
+    values = list(_values(identity, places, row))
+    if len(values) == 1:
+        at, value = values[0]
+        if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
+            raise TableError(f"{at} is {shown(value)}; expected the id of a sample")
+        id_ = str(value)
+        if identity[0] in PUZZLES:
+            id_ = puzzle_id(id_.removeprefix(puzzle_id("")))
+        if fault := fault_of(id_):
+            raise TableError(f"{at} is {shown(value)}; expected the id of a sample, but it {fault}")
+        return id_
+    otherwise = "; leave out layer and neuron to go by id" if "id" in places else ""
+    layer, neuron = (_integer(value, at, otherwise) for at, value in values)
+    return layer, neuron
+
+
+def _values(
+    identity: Sequence[str], places: Mapping[str, int], row: TableRow
+) -> Iterator[tuple[str, object]]:
+    for name in identity:
+        if name not in places:
+            raise TableError(f"{row.where}: no field {name!r}, which the rows above have")
+        place = places[name]
+        yield f"{row.where}: field {shown(row.names[place])}", row.cells[place]
+
+
+def _integer(value: object, at: str, otherwise: str) -> int:
+    text = str(value).strip() if isinstance(value, str | int | float) else ""
+    if isinstance(value, bool) or not _INTEGER.fullmatch(text):
+        raise TableError(f"{at} is {shown(value)}; expected a whole number from 0{otherwise}")
+    return int(text.partition(".")[0])

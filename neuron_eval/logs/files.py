@@ -1,10 +1,10 @@
-"""Which logs the user named, each once, and which of them can be reported on."""
+"""Which logs the user named, each once, and which of them count."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from inspect_ai.log import (
@@ -15,6 +15,7 @@ from inspect_ai.log import (
 )
 from pydantic import ValidationError
 
+from neuron_eval.inspect_private import local_path
 from neuron_eval.messages import visible
 
 EXPLAINED, RATED = "task_format", "rated_columns"
@@ -22,8 +23,6 @@ EXPLAINED, RATED = "task_format", "rated_columns"
 
 RATING = "rating"
 """The name of the scorer of ratings."""
-
-LOCAL = "file://"
 
 LONGEST = 200
 """So many characters of what a file says are shown."""
@@ -41,7 +40,7 @@ def log_files(places: Sequence[str]) -> Iterator[str]:
     """
     seen: set[object] = set()
     for place in places:
-        for name in _named(place):
+        for name in _logs_at(place):
             key = _file(name)
             if key not in seen:
                 seen.add(key)
@@ -60,7 +59,7 @@ def headers(places: Sequence[str]) -> tuple[list[EvalLog], list[str]]:
     Raises:
         OSError: A place does not exist.
     """
-    found: list[EvalLog] = []
+    logs: list[EvalLog] = []
     notes: list[str] = []
     for name in log_files(places):
         try:
@@ -72,13 +71,13 @@ def headers(places: Sequence[str]) -> tuple[list[EvalLog], list[str]]:
         if why:
             notes.append(f"{short(name)} {why}")
         else:
-            found.append(log)
-    return found, notes
+            logs.append(log)
+    return logs, notes
 
 
-def about(log: EvalLog, name: str) -> bool:
+def about(log: EvalLog, kind: str) -> bool:
     """Whether a log is of explanations (`EXPLAINED`) or of ratings (`RATED`)."""
-    return name in (log.eval.metadata or {})
+    return kind in (log.eval.metadata or {})
 
 
 def short(location: str) -> str:
@@ -105,33 +104,29 @@ def line(text: str) -> str:
     return visible(" ".join(text[: 2 * LONGEST].split()))[:LONGEST]
 
 
-def _named(place: str) -> list[str]:
-    path = Path(_path(place) if _local(place) else "")
-    if _local(place) and not path.exists():
-        raise FileNotFoundError(2, "there is no such log file or folder", place)
-    single = path.is_file() if _local(place) else place.endswith((".eval", ".json"))
+def _logs_at(place: str) -> list[str]:
+    if _is_local(place):
+        if not Path(local_path(place)).exists():
+            raise FileNotFoundError(2, "there is no such log file or folder", place)
+        single = Path(local_path(place)).is_file()
+    else:
+        single = place.endswith((".eval", ".json"))
     return [place] if single else [info.name for info in list_eval_logs(place)]
 
 
-def _local(name: str) -> bool:
-    return name.startswith(LOCAL) or "://" not in name
-
-
-def _path(name: str) -> str:
-    from neuron_eval.inspect_private import local_path
-
-    return local_path(name)
+def _is_local(name: str) -> bool:
+    return name.startswith("file://") or "://" not in name
 
 
 def _file(name: str) -> object:
     """What two names of one file have in common."""
-    if not _local(name):
+    if not _is_local(name):
         return re.sub(r"(?<!:)/{2,}", "/", name)
     try:
-        found = Path(_path(name)).stat()
+        status = Path(local_path(name)).stat()
     except OSError:
-        return os.path.realpath(_path(name))
-    return found.st_dev, found.st_ino
+        return os.path.realpath(local_path(name))
+    return status.st_dev, status.st_ino
 
 
 def _unusable(log: EvalLog, name: str) -> str:
@@ -140,7 +135,8 @@ def _unusable(log: EvalLog, name: str) -> str:
     if not about(log, EXPLAINED) and not about(log, RATED):
         return f"is a log of another task, {task}"
     if log.status != "success":
-        return f"({task}) did not finish: {_why(log)}"
+        why = line(log.error.message) if log.error else f"its status is {log.status}"
+        return f"({task}) did not finish: {why}"
     scored = [score.name for score in log.results.scores] if log.results else []
     if about(log, RATED) and not scored:
         return f"({task}) waits for the answers of {log.eval.model}"
@@ -153,5 +149,76 @@ def _unusable(log: EvalLog, name: str) -> str:
     return ""
 
 
-def _why(log: EvalLog) -> str:
-    return line(log.error.message) if log.error else f"its status is {log.status}"
+def choose(
+    logs: Sequence[EvalLog], kind: str, same: Callable[[EvalLog], str], notes: list[str]
+) -> list[EvalLog]:
+    """The logs of one kind that count: of the newest version, and of equal settings one.
+
+    That is the one with the most samples; of equals the newest.
+
+    Args:
+        logs: Finished logs of this project's tasks without their samples, see `headers`.
+        kind: `EXPLAINED` or `RATED`.
+        same: Equal for logs of equal settings.
+        notes: Where a sentence on each log that is left out is added.
+    """
+    best: dict[str, EvalLog] = {}
+    for log in _one_version([log for log in logs if about(log, kind)], notes):
+        try:
+            key = same(log)
+        except Exception as error:  # of a file that may hold anything
+            notes.append(f"{short(log.location)} cannot be read: {wrong(error)}")
+            continue
+        if key in best:
+            worse, log = sorted((log, best[key]), key=_rank)
+            notes.append(_left_out(worse, log))
+        best[key] = log
+    return list(best.values())
+
+
+def _rank(log: EvalLog) -> tuple[int, str, int]:
+    return _samples(log), log.eval.created, len(_scores(log))
+
+
+def _left_out(worse: EvalLog, better: EvalLog) -> str:
+    names = [short(log.location) for log in (worse, better)]
+    if names[0] == names[1]:
+        names = [visible(log.location) for log in (worse, better)]
+    name, other = names
+    if (worse.eval.eval_id, worse.eval.created) != (better.eval.eval_id, better.eval.created):
+        return f"{name} left out: run again as {other} with the same settings"
+    if _samples(worse) < _samples(better):
+        return f"{name} left out: {other} is the same log with more samples"
+    if _scores(worse) != _scores(better):
+        return f"{name} left out: {other} is the same log with other scores"
+    return f"{name} left out: {other} is the same log"
+
+
+def _samples(log: EvalLog) -> int:
+    return log.results.completed_samples if log.results else 0
+
+
+def _scores(log: EvalLog) -> set[str]:
+    return {score.name for score in log.results.scores} if log.results else set()
+
+
+def _one_version(logs: Sequence[EvalLog], notes: list[str]) -> list[EvalLog]:
+    """Only logs of the newest comparable task version."""
+    newest = max((comparable(log.eval.task_version) for log in logs), default=-1)
+    kept: list[EvalLog] = []
+    for log in logs:
+        if comparable(log.eval.task_version) == newest:
+            kept.append(log)
+        else:
+            version = line(str(log.eval.task_version))
+            notes.append(
+                f"{short(log.location)} left out: task version {version}, whose "
+                f"scores cannot be compared with those of version {newest}"
+            )
+    return kept
+
+
+def comparable(version: int | str) -> int:
+    """The N of a task version ``N-X``; -1 if it is none."""
+    number = re.match(r"[0-9]{1,9}(?=-|$)", str(version))
+    return int(number[0]) if number else -1

@@ -1,4 +1,4 @@
-"""Which logs were run with the same settings: what reaches explainer, simulator and scores."""
+"""What a log is called in tables, and which logs were run with the same settings."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from neuron_eval.dataset import EXCERPTS
 from neuron_eval.explain.prompting import CUTOFF_QUANTILE
 from neuron_eval.explain.solvers import generation_settings, reasons_as
 from neuron_eval.formats import format_names
-from neuron_eval.given.origin import HELD
-from neuron_eval.logs.naming import format_of
+from neuron_eval.given.origin import IN_SAMPLES, label
 from neuron_eval.records.ignoring import parse_ignored
 from neuron_eval.simulation.chat import EXCERPTS_PER_CALL as CHAT_PACK
 from neuron_eval.simulation.choose import ROLE
@@ -40,12 +39,8 @@ RUNTIME = {
 }
 """Settings of how models are reached, on which no score depends."""
 
-
 EMBEDDER = "embedder"
 """The role of the model that AdaCS and simulation by embedding embed with."""
-
-OURS = "neuron_eval/"
-"""What the names of this project's solvers begin with, where Inspect names the package."""
 
 PACKED = {"auto": None, "chat": CHAT_PACK, "sparse": SPARSE_PACK}
 """Ways to simulate several excerpts at once, with how many where the user says nothing."""
@@ -57,6 +52,30 @@ PUZZLES = "puzzles:"
 """What stands before the path of a file of puzzles."""
 
 CHOOSING = ("select", "layers", "index", "per_layer", "threshold", "scores", "seed")
+
+
+def format_of(log: EvalLog) -> str:
+    """What ran: a solver named on the command line, else the task's format or column."""
+    solver = (log.eval.solver or "").rpartition("/")[2]
+    arguments = log.eval.solver_args or {}
+    if solver == "explain":
+        return str(arguments.get("format", "summary"))
+    if solver == "given":
+        return label(arguments.get("explanations"), arguments.get("column"))
+    if solver in format_names():
+        return solver
+    return str((log.eval.metadata or {}).get("task_format", log.eval.task))
+
+
+def explainer_of(log: EvalLog) -> str:
+    """Who explained: the model, or where explanations that exist come from."""
+    return str((log.eval.metadata or {}).get("explanations") or log.eval.model)
+
+
+def paper_order(format: str) -> tuple[int, str]:
+    """Sorts formats as the paper has them, then others by name."""
+    names = format_names()
+    return (names.index(format) if format in names else len(names)), format
 
 
 def identity(log: EvalLog) -> str:
@@ -87,7 +106,7 @@ def defaults(function: Any) -> dict[str, Any]:
 
 def _solver(spec: EvalSpec) -> str | None:
     """The solver that was named in place of the task's own, ours without the package's name."""
-    return spec.solver and spec.solver.removeprefix(OURS)
+    return spec.solver and spec.solver.removeprefix("neuron_eval/")
 
 
 def _explains(spec: EvalSpec) -> bool:
@@ -99,19 +118,19 @@ def _explains(spec: EvalSpec) -> bool:
 
 def _explaining(spec: EvalSpec, format: str) -> dict[str, Any]:
     """What the explanation depends on besides format, neurons and models."""
-    about, given = spec.metadata or {}, spec.solver_args or {}
+    arguments = spec.solver_args or {}
     if _solver(spec) == "given" or (spec.solver is None and not _explains(spec)):
-        if format.partition(" ")[0] in HELD:
+        if format.partition(" ")[0] in IN_SAMPLES:
             return {}
         if spec.solver is None:
-            return {"explanations_sha256": about.get("explanations_sha256")}
-        return {"explanations": place(given.get("explanations"))}
+            return {"explanations_sha256": (spec.metadata or {}).get("explanations_sha256")}
+        return {"explanations": place(arguments.get("explanations"))}
     if not _explains(spec):
-        return {"solver": spec.solver, "solver_args": given}
-    said = spec.task_args if spec.solver is None else given
+        return {"solver": spec.solver, "solver_args": arguments}
+    parameters = spec.task_args if spec.solver is None else arguments
     return {
-        "cutoff_quantile": said.get("cutoff_quantile", CUTOFF_QUANTILE),
-        "explaining_pack": _pack(spec, said.get("pack")),
+        "cutoff_quantile": parameters.get("cutoff_quantile", CUTOFF_QUANTILE),
+        "explaining_pack": _pack(spec, parameters.get("pack")),
     }
 
 
@@ -123,8 +142,8 @@ def _pack(spec: EvalSpec, path: object) -> object:
 
 def _neurons(spec: EvalSpec) -> dict[str, Any]:
     """Which neurons, which of their excerpts, and what their explanations are compared with."""
-    about, said = spec.metadata or {}, spec.task_args
-    chosen: Mapping[str, Any] = about.get("neurons_choice") or said
+    about, parameters = spec.metadata or {}, spec.task_args
+    chosen: Mapping[str, Any] = about.get("neurons_choice") or parameters
     choice = {name: chosen.get(name) for name in CHOOSING}
     if choice["select"] not in LAYERED or choice["select"] == "top_per_layer":
         choice["seed"] = None  # nothing is drawn
@@ -132,8 +151,8 @@ def _neurons(spec: EvalSpec) -> dict[str, Any]:
         **choice,
         "neurons": place(about.get("neurons")),
         "scores": place(choice["scores"]),
-        "excerpts": said.get("excerpts", EXCERPTS),
-        "ignore_tokens": sorted(parse_ignored(said.get("ignore_tokens"))),
+        "excerpts": parameters.get("excerpts", EXCERPTS),
+        "ignore_tokens": sorted(parse_ignored(parameters.get("ignore_tokens"))),
         # As it came out: a length that cut nothing is no setting of its own.
         "window": (about.get("window") or {}).get("tokens"),
         "references_sha256": about.get("references_sha256"),
@@ -141,15 +160,15 @@ def _neurons(spec: EvalSpec) -> dict[str, Any]:
 
 
 def _scoring(spec: EvalSpec) -> dict[str, Any]:
-    said = spec.task_args
-    way = said.get("simulation", "auto")
+    parameters = spec.task_args
+    way = parameters.get("simulation", "auto")
     if way == NO_SIMULATION:
         return {"simulation": way}
-    scoring = {"simulation": way, "calibration": said.get("calibration", CALIBRATION)}
+    scoring = {"simulation": way, "calibration": parameters.get("calibration", CALIBRATION)}
     if way not in NO_SIMULATOR:
-        scoring["pack"] = _pack(spec, said.get("pack"))
+        scoring["pack"] = _pack(spec, parameters.get("pack"))
     if way in PACKED:
-        scoring["excerpts_per_call"] = said.get("excerpts_per_call") or PACKED[way]
+        scoring["excerpts_per_call"] = parameters.get("excerpts_per_call") or PACKED[way]
     return scoring
 
 
@@ -164,8 +183,8 @@ def place(name: object) -> object:
     if name.startswith(PUZZLES):
         return f"{PUZZLES}{place(name.removeprefix(PUZZLES))}"
     # Path.exists raises where a name is too long to be one.
-    there = os.path.exists(name)  # noqa: PTH110
-    return os.path.realpath(name) if there else posixpath.normpath(name)
+    exists = os.path.exists(name)  # noqa: PTH110
+    return os.path.realpath(name) if exists else posixpath.normpath(name)
 
 
 def _roles(spec: EvalSpec) -> tuple[str, ...]:
@@ -188,25 +207,19 @@ def models(spec: EvalSpec, explains: bool, roles: Collection[str]) -> dict[str, 
     settings = config.model_dump(exclude_none=True, exclude=RUNTIME)
     if explains:
         settings |= generation_settings(config, reasons_as(spec.model, config))
+    # The embedder that has the role where the user named none.
+    embedder = (spec.metadata or {}).get("default_embedder")
+    bound: dict[str, Any] = {EMBEDDER: ModelConfig(model=str(embedder))} if embedder else {}
+    bound |= spec.model_roles or {}
     return {
         "explainer": [spec.model, spec.model_base_url, spec.model_args],
         "settings": settings,
         "roles": {
             role: [
-                one.model_dump(exclude_none=True, exclude={"config": RUNTIME})
-                for one in _listed(bound)
+                model.model_dump(exclude_none=True, exclude={"config": RUNTIME})
+                for model in (named if isinstance(named, list) else [named])
             ]
-            for role, bound in {**_default_roles(spec), **(spec.model_roles or {})}.items()
+            for role, named in bound.items()
             if role in roles
         },
     }
-
-
-def _default_roles(spec: EvalSpec) -> dict[str, ModelConfig]:
-    """The embedder that has the role where the user named none."""
-    default = (spec.metadata or {}).get("default_embedder")
-    return {EMBEDDER: ModelConfig(model=str(default))} if default else {}
-
-
-def _listed(bound: Any) -> list[Any]:
-    return bound if isinstance(bound, list) else [bound]

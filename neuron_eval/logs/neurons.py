@@ -1,18 +1,20 @@
-"""The epochs of one neuron's sample -> what the run says of the neuron."""
+"""The epochs of one neuron's sample -> what the run says of the neuron, and what it took."""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
+from inspect_ai.event import ModelEvent
 from inspect_ai.log import EvalSample
 from inspect_ai.model import ModelUsage
 from inspect_ai.scorer import Score
 
-from neuron_eval.logs.runs import NeuronResult, Predicted
+from neuron_eval.logs.runs import EXPLAINER, NeuronResult, Predicted, Spent
 from neuron_eval.messages import InputError
 from neuron_eval.records import Excerpt
 from neuron_eval.records.splits import from_metadata
@@ -33,15 +35,11 @@ def neuron_result(samples: Sequence[EvalSample], excerpts: bool = False) -> Neur
     """
     first = samples[0]
     about = first.metadata or {}
-    simulated = [found for s in samples if (found := _score(s, SIMULATION)) is not None]
+    simulated = _scores(samples, SIMULATION)
     prompts = [_prompt(s.output.usage) for s in samples if s.output and s.output.usage]
-    unrelated = [
-        level
-        for s in samples
-        if (found := _score(s, ADACS)) is not None
-        and (level := (found.metadata or {}).get("unrelated_mean")) is not None
-    ]
-    values = {name: _values(samples, name) for name in _names(samples)}
+    levels = [(score.metadata or {}).get("unrelated_mean") for score in _scores(samples, ADACS)]
+    unrelated = [level for level in levels if level is not None]
+    names = [name for name in _names(samples) if name not in NOT_SCORES]
     alike = [s for s in samples if _explanation(s) == _explanation(first)]
     return NeuronResult(
         id=str(first.id),
@@ -50,13 +48,13 @@ def neuron_result(samples: Sequence[EvalSample], excerpts: bool = False) -> Neur
         explanation=_explanation(first),
         reference=first.target if isinstance(first.target, str) else "".join(first.target),
         epochs=len(samples),
-        scores=_means(values),
-        scores_of_text=None
-        if len(alike) == len(samples)
-        else _means({name: _values(alike, name) for name in values}),
-        unscored={name: reasons for name in values if (reasons := _reasons(samples, name))},
+        scores=_means(samples, names),
+        scores_of_text=None if len(alike) == len(samples) else _means(alike, names),
+        unscored={name: reasons for name in names if (reasons := _reasons(samples, name))},
         prompt_tokens=fmean(prompts) if prompts else None,
-        excerpts_scored=sum(_count(score, "excerpts_scored") for score in simulated),
+        excerpts_scored=sum(
+            (score.metadata or {}).get("excerpts_scored", 0) for score in simulated
+        ),
         excerpt_failures=tuple(
             str(why) for score in simulated for why in (score.metadata or {}).get("failures", [])
         ),
@@ -71,11 +69,11 @@ def neuron_result(samples: Sequence[EvalSample], excerpts: bool = False) -> Neur
 def models(samples: Sequence[EvalSample]) -> tuple[str, str]:
     """Who simulated, with the way, and who embedded; empty where nobody did."""
     simulator = embedder = ""
-    for sample in samples:
-        simulated, compared = _score(sample, SIMULATION), _score(sample, ADACS)
-        if simulated is not None and (about := simulated.metadata or {}).get("simulator"):
+    for score in _scores(samples, SIMULATION):
+        if (about := score.metadata or {}).get("simulator"):
             simulator = f"{about['simulator']} ({about.get('simulation')})"
-        if compared is not None and (about := compared.metadata or {}).get("embedder"):
+    for score in _scores(samples, ADACS):
+        if (about := score.metadata or {}).get("embedder"):
             embedder = str(about["embedder"])
     return simulator, embedder
 
@@ -89,10 +87,6 @@ def _cut_off(sample: EvalSample) -> bool:
     return bool(output) and not output.empty and output.stop_reason == "max_tokens"
 
 
-def _means(values: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    return {name: fmean(found) for name, found in values.items() if found}
-
-
 def _prompt(usage: ModelUsage) -> int:
     """Tokens of the whole prompt; Inspect counts those that the provider had cached apart."""
     cached = (usage.input_tokens_cache_read or 0) + (usage.input_tokens_cache_write or 0)
@@ -100,54 +94,81 @@ def _prompt(usage: ModelUsage) -> int:
 
 
 def _names(samples: Sequence[EvalSample]) -> list[str]:
-    names = dict.fromkeys(name for s in samples for name in (s.scores or {}))
-    return [name for name in names if name not in NOT_SCORES]
+    return list(dict.fromkeys(name for s in samples for name in (s.scores or {})))
 
 
-def _score(sample: EvalSample, name: str) -> Score | None:
-    return (sample.scores or {}).get(name)
+def _scores(samples: Sequence[EvalSample], name: str) -> list[Score]:
+    """One scorer's, of the epochs that have it."""
+    return [s.scores[name] for s in samples if s.scores and name in s.scores]
 
 
-def _values(samples: Sequence[EvalSample], name: str) -> list[float]:
-    """The finite numbers among the epochs' scores."""
-    return [
-        float(found.value)
-        for s in samples
-        if (found := _score(s, name)) is not None
-        and isinstance(found.value, int | float)
-        and math.isfinite(found.value)
-    ]
+def _means(samples: Sequence[EvalSample], names: Sequence[str]) -> dict[str, float]:
+    """By scorer the mean of the finite numbers among the epochs' scores."""
+    values = {
+        name: [
+            float(score.value)
+            for score in _scores(samples, name)
+            if isinstance(score.value, int | float) and math.isfinite(score.value)
+        ]
+        for name in names
+    }
+    return {name: fmean(numbers) for name, numbers in values.items() if numbers}
 
 
 def _reasons(samples: Sequence[EvalSample], name: str) -> tuple[str, ...]:
     """Why each epoch whose score is no number has none."""
-    found = [score for s in samples if (score := _score(s, name)) is not None]
     return tuple(
         score.reason or score.explanation or "no reason given"
-        for score in found
+        for score in _scores(samples, name)
         if isinstance(score.value, float) and math.isnan(score.value)
     )
 
 
-def _count(score: Score, name: str) -> int:
-    return int((score.metadata or {}).get(name, 0))
-
-
 def _predicted(sample: EvalSample) -> tuple[Predicted, ...]:
     """Held-out excerpts with their simulated activations; none where there is no simulation."""
-    score = _score(sample, SIMULATION)
-    said: list[Mapping[str, Any]] = (score.metadata or {}).get("excerpts", []) if score else []
-    if not said:
+    score = (sample.scores or {}).get(SIMULATION)
+    stored: list[Mapping[str, Any]] = (score.metadata or {}).get("excerpts", []) if score else []
+    if not stored:
         return ()
     held_out = {e.name: e for e in from_metadata(sample.metadata, sample.id).valid}
-    return tuple(_excerpt(held_out[one["excerpt"]], one) for one in said)
+    return tuple(_excerpt(held_out[entry["excerpt"]], entry) for entry in stored)
 
 
-def _excerpt(excerpt: Excerpt, said: Mapping[str, Any]) -> Predicted:
-    tokens, true, expected = excerpt.record.tokens, tuple(said["true"]), tuple(said["expected"])
+def _excerpt(excerpt: Excerpt, entry: Mapping[str, Any]) -> Predicted:
+    tokens, true, expected = excerpt.record.tokens, tuple(entry["true"]), tuple(entry["expected"])
     if not len(tokens) == len(true) == len(expected):
         raise InputError(
             f"{excerpt.name} has {len(tokens)} tokens, {len(true)} true and {len(expected)} "
             "simulated activations"
         )
     return Predicted(excerpt.name, replace(excerpt.record, activations=true), expected)
+
+
+class Spending:
+    """Requests and tokens by role and model, added up from the events of samples."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, str], Counter[str]] = {}
+
+    def add(self, samples: Sequence[EvalSample]) -> None:
+        for sample in samples:
+            for event in sample.events:
+                if isinstance(event, ModelEvent):
+                    self._count(event)
+
+    def spent(self) -> tuple[Spent, ...]:
+        """The sums: the explainer first, then by role and model."""
+        order = sorted(self._counts, key=lambda at: (at[0] != EXPLAINER, at))
+        return tuple(Spent(model, role, **self._counts[role, model]) for role, model in order)
+
+    def _count(self, event: ModelEvent) -> None:
+        counts = self._counts.setdefault((event.role or EXPLAINER, event.model), Counter())
+        counts["requests"] += 1
+        counts["retries"] += event.retries or 0
+        if event.cache == "read":
+            counts["cached"] += 1
+        elif usage := event.output.usage:
+            counts["input_tokens"] += usage.input_tokens
+            counts["output_tokens"] += usage.output_tokens
+            counts["cache_read_tokens"] += usage.input_tokens_cache_read or 0
+            counts["cache_write_tokens"] += usage.input_tokens_cache_write or 0

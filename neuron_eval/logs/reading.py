@@ -2,38 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from multiprocessing import get_context
 
-from inspect_ai.log import EvalLog
+from inspect_ai.log import (
+    EvalLog,
+    EvalSample,
+    read_eval_log_sample,
+    read_eval_log_sample_summaries,
+    read_eval_log_samples_by_id,
+)
 
-from neuron_eval.logs.files import short, wrong
-from neuron_eval.logs.identity import identity
-from neuron_eval.logs.naming import explainer_of, format_of
-from neuron_eval.logs.neurons import models, neuron_result
+from neuron_eval.logs.files import line, short, wrong
+from neuron_eval.logs.identity import explainer_of, format_of, identity
+from neuron_eval.logs.neurons import Spending, models, neuron_result
 from neuron_eval.logs.runs import NeuronResult, Run
-from neuron_eval.logs.samples import Samples
-from neuron_eval.logs.spending import Spending
 from neuron_eval.records import ActivationRecord
 
 MANY = 1000
 """From so many samples on, starting further processes pays."""
+
+UNUSED = frozenset({"messages", "attachments", "store", "timelines", "files", "sandbox", "setup"})
+"""What a report needs of no sample."""
+
+AT_ONCE = 25
+"""Samples in memory at a time."""
+
+NAMED = 3
+"""So many of the samples that cannot be read are named; the others are counted."""
 
 Known = dict[ActivationRecord, ActivationRecord]
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What a log was read to."""
+    """What a log was read to: a run, if anything of it can be used, and what could not be read."""
 
     run: Run | None
-    """The run; None if nothing of it can be used."""
-
     note: str = ""
-    """A sentence on what could not be read."""
 
 
 def read_runs(headers: Sequence[EvalLog], excerpts: bool, workers: int = 1) -> list[Read]:
@@ -49,17 +59,12 @@ def read_runs(headers: Sequence[EvalLog], excerpts: bool, workers: int = 1) -> l
     if workers < 2 or len(headers) < 2 or samples < MANY:
         return [_shared(read_run(header, excerpts), known) for header in headers]
     with ProcessPoolExecutor(min(workers, len(headers)), get_context("spawn")) as pool:
-        found = pool.map(partial(read_run, excerpts=excerpts), headers)
-        return [_shared(one, known) for one in found]
+        reads = pool.map(partial(read_run, excerpts=excerpts), headers)
+        return [_shared(read, known) for read in reads]
 
 
 def read_run(header: EvalLog, excerpts: bool) -> Read:
-    """One log.
-
-    Args:
-        header: The log without its samples.
-        excerpts: Whether to keep what was simulated for each held-out excerpt.
-    """
+    """One log, see `read_runs`."""
     try:
         return _read_run(header, excerpts)
     except Exception as error:  # of a file that may hold anything
@@ -67,7 +72,7 @@ def read_run(header: EvalLog, excerpts: bool) -> Read:
 
 
 def _read_run(header: EvalLog, excerpts: bool) -> Read:
-    spec, about = header.eval, header.eval.metadata or {}
+    about = header.eval.metadata or {}
     spending = Spending()
     results: dict[str, NeuronResult] = {}
     simulator = embedder = ""
@@ -85,13 +90,13 @@ def _read_run(header: EvalLog, excerpts: bool) -> Read:
         return Read(None, samples.note)
     run = Run(
         log=header.location,
-        created=spec.created,
+        created=header.eval.created,
         format=format_of(header),
         explainer=explainer_of(header),
         simulator=simulator,
         embedder=embedder,
         neurons=str(about.get("neurons", "")),
-        version=str(spec.task_version),
+        version=str(header.eval.task_version),
         identity=identity(header),
         results=results,
         spent=spending.spent(),
@@ -105,14 +110,94 @@ def _shared(read: Read, known: Known) -> Read:
     """The same run, its excerpts' tokens and truth being those of the other runs."""
     if read.run is None:
         return read
-    results = {
-        id_: replace(
-            result,
-            predicted=tuple(
-                replace(one, record=known.setdefault(one.record, one.record))
-                for one in result.predicted
-            ),
+
+    def shared(result: NeuronResult) -> NeuronResult:
+        predicted = (
+            replace(p, record=known.setdefault(p.record, p.record)) for p in result.predicted
         )
-        for id_, result in read.run.results.items()
-    }
+        return replace(result, predicted=tuple(predicted))
+
+    results = {id_: shared(result) for id_, result in read.run.results.items()}
     return replace(read, run=replace(read.run, results=results))
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A sample that the log names and that is of no use."""
+
+    id: str
+    epoch: int
+    why: str
+
+
+class Samples:
+    """Reads the samples of a log, few in memory at a time, and keeps account of unreadable ones."""
+
+    def __init__(self, location: str, unused: frozenset[str] = UNUSED) -> None:
+        """Read no sample yet.
+
+        Args:
+            location: Where the log is.
+            unused: The fields of a sample that are not wanted.
+
+        Raises:
+            Exception: The list of its samples cannot be read; anything that Inspect raises.
+        """
+        self._location, self._unused = location, set(unused)
+        self._listed = read_eval_log_sample_summaries(location)
+        self._unread: list[Unread] = []
+
+    def by_neuron(self, epoch: int | None = None) -> Iterator[list[EvalSample]]:
+        """The epochs of one neuron after the other, those that can be read; at least one of each.
+
+        Args:
+            epoch: Only this one; None for all.
+        """
+        epochs: dict[str, list[tuple[str | int, int]]] = {}
+        for summary in self._listed:
+            if epoch in (None, summary.epoch):
+                epochs.setdefault(str(summary.id), []).append((summary.id, summary.epoch))
+        waiting = iter(epochs.values())
+        while group := list(islice(waiting, AT_ONCE)):
+            samples = iter(self._read([key for neuron in group for key in neuron]))
+            for neuron in group:
+                readable = [s for s in islice(samples, len(neuron)) if s is not None]
+                if readable:
+                    yield readable
+
+    def leave_out(self, samples: Sequence[EvalSample], error: Exception) -> None:
+        """Count samples of a neuron as unreadable, for what they hold."""
+        self._unread += [Unread(str(s.id), s.epoch, wrong(error)) for s in samples]
+
+    @property
+    def note(self) -> str:
+        """A sentence on what could not be read so far; nothing if all could."""
+        if not self._unread:
+            return ""
+        several = any(summary.epoch > 1 for summary in self._listed)
+        named = [
+            f"{line(unread.id)}{f' epoch {unread.epoch}' if several else ''} ({unread.why})"
+            for unread in self._unread[:NAMED]
+        ]
+        more = len(self._unread) - len(named)
+        return (
+            f"{short(self._location)}: {len(self._unread)} of {len(self._listed)} samples cannot "
+            f"be read and are left out: {'; '.join(named)}{f'; and {more} more' if more else ''}"
+        )
+
+    def _read(self, keys: Sequence[tuple[str | int, int]]) -> list[EvalSample | None]:
+        try:
+            return list(
+                read_eval_log_samples_by_id(self._location, keys, exclude_fields=self._unused)
+            )
+        except Exception:  # of one among them; a file may hold anything
+            return [self._read_one(*key) for key in keys]
+
+    def _read_one(self, id_: str | int, epoch: int) -> EvalSample | None:
+        try:
+            return read_eval_log_sample(self._location, id_, epoch, exclude_fields=self._unused)
+        except IndexError:
+            self._unread.append(Unread(str(id_), epoch, "the log names it and does not hold it"))
+        except Exception as error:  # of a file that may hold anything
+            self._unread.append(Unread(str(id_), epoch, wrong(error)))
+        return None

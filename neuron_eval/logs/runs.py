@@ -16,45 +16,24 @@ class Spent:
     """Requests and tokens of one model in one role."""
 
     model: str
-    """The model's name."""
-
     role: str
-    """``explainer``, ``simulator``, ``embedder``, …"""
-
-    requests: int = 0
-    """Requests that were answered, those from Inspect's cache included."""
-
-    cached: int = 0
-    """How many of them came from Inspect's cache and cost nothing."""
-
-    retries: int = 0
-    """Requests that the provider refused and that were sent again."""
-
-    input_tokens: int = 0
-    """Prompt tokens charged at the full rate, requests from Inspect's cache left out."""
-
+    requests: int = 0  # those that Inspect's cache answered included
+    cached: int = 0  # how many of them Inspect's cache answered, so that they cost nothing
+    retries: int = 0  # requests that the provider refused and that were sent again
+    # Tokens; those of requests that Inspect's cache answered are left out.
+    input_tokens: int = 0  # charged at the full rate
     output_tokens: int = 0
-    """Tokens generated."""
-
-    cache_read_tokens: int = 0
-    """Prompt tokens that the provider had cached."""
-
-    cache_write_tokens: int = 0
-    """Prompt tokens that the provider wrote to its cache."""
+    cache_read_tokens: int = 0  # of prompts, which the provider had cached
+    cache_write_tokens: int = 0  # of prompts, which the provider wrote to its cache
 
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
     """A held-out excerpt: its tokens, the truth and what was simulated, each of shape [T]."""
 
-    excerpt: str
-    """Its name in the record, for instance ``top 2``."""
-
-    record: ActivationRecord
-    """Tokens and true raw activations."""
-
-    expected: tuple[float, ...]
-    """Simulated activations, in the simulator's units."""
+    excerpt: str  # its name in the record, for instance ``top 2``
+    record: ActivationRecord  # true raw activations
+    expected: tuple[float, ...]  # simulated activations, in the simulator's units
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +41,11 @@ class NeuronResult:
     """What one run says of one neuron, over all epochs."""
 
     id: str
-    """The sample's id."""
-
-    layer: int
-    """The neuron's layer; -1 where it is not part of a network."""
-
-    group: str
-    """The set that the neuron was picked for; may be empty."""
-
-    explanation: str
-    """The explanation; the first epoch's."""
-
+    layer: int  # -1 where it is not part of a network
+    group: str  # the set that the neuron was picked for; may be empty
+    explanation: str  # the first epoch's
     reference: str = ""
-    """The reference explanation, or nothing."""
-
     epochs: int = 1
-    """How often the neuron was explained."""
 
     scores: Mapping[str, float] = field(default_factory=dict)
     """By scorer: the mean over the epochs that were scored; a scorer that measured nothing is
@@ -118,41 +86,18 @@ class NeuronResult:
 class Run:
     """One log: a prompt format, its models, and the neurons."""
 
-    log: str
-    """Where the log is."""
-
-    created: str
-    """When it was begun, ISO 8601; later is greater."""
-
-    format: str
-    """The prompt format, or the column of explanations from elsewhere."""
-
+    log: str  # where it is
+    created: str  # ISO 8601; later is greater
+    format: str  # or the column of explanations that exist
     explainer: str
-    """The model that explained."""
-
-    simulator: str
-    """The model that simulated, with the way; empty if none did."""
-
-    embedder: str
-    """The model that AdaCS embedded with; empty if none did."""
-
-    neurons: str
-    """The source of the neurons."""
-
-    version: str
-    """The task's version, ``N-X``; scores of different N cannot be compared."""
-
-    identity: str
-    """All settings that a score depends on; equal for what was run twice."""
-
-    results: Mapping[str, NeuronResult]
-    """By sample id."""
-
+    simulator: str  # with the way to simulate; empty if nothing was simulated
+    embedder: str  # empty if AdaCS was not scored
+    neurons: str  # their source
+    version: str  # the task's, ``N-X``; scores of different N cannot be compared
+    identity: str  # all settings that a score depends on; equal for what was run twice
+    results: Mapping[str, NeuronResult]  # by sample id
     spent: tuple[Spent, ...] = ()
-    """Requests and tokens, by role and model."""
-
-    given: bool = False
-    """Whether the explanations come from elsewhere, and nothing was explained."""
+    given: bool = False  # whether the explanations existed, and nothing was explained
 
     neurons_skipped: int = 0
     """Neurons left out for having too few excerpts or nothing to explain, or missing."""

@@ -96,10 +96,8 @@ def from_logs(
         OSError: A place does not exist.
     """
     # What reads logs is not needed to find the task.
-    from neuron_eval.logs.choosing import choose
-    from neuron_eval.logs.files import EXPLAINED, RATED, about, headers
-    from neuron_eval.logs.identity import identity
-    from neuron_eval.logs.naming import explainer_of, format_of, paper_order
+    from neuron_eval.logs.files import EXPLAINED, RATED, about, choose, headers
+    from neuron_eval.logs.identity import explainer_of, format_of, identity, paper_order
 
     found, notes = headers(places)
     explained = choose(found, EXPLAINED, identity, notes)
@@ -158,7 +156,7 @@ def _warn_of_other_excerpts(ids: Collection[str], column: str) -> None:
 
 def _explained(log: str, notes: list[str]) -> Iterator[tuple[str, DealtNeuron, str]]:
     """Of each neuron of a log that was explained: id, record, the first epoch's explanation."""
-    from neuron_eval.logs.samples import UNUSED, Samples
+    from neuron_eval.logs.reading import UNUSED, Samples
 
     samples = Samples(log, UNUSED | {"events", "scores"})
     for first in samples.by_neuron(epoch=1):

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from neuron_eval.dataset import neuron_set
-from neuron_eval.given.joining import Join
+from neuron_eval.given.origin import Join
 from neuron_eval.given.reading import read_table
-from neuron_eval.given.rows import Key
-from neuron_eval.given.table import ExplanationTable
+from neuron_eval.given.table import ExplanationTable, Key
 from neuron_eval.messages import InputError
 from neuron_eval.rating.explained import (
     Explained,

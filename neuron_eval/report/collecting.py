@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from neuron_eval.logs.choosing import choose
-from neuron_eval.logs.files import EXPLAINED, headers
-from neuron_eval.logs.identity import identity
-from neuron_eval.logs.naming import paper_order
+from neuron_eval.logs.files import EXPLAINED, choose, headers
+from neuron_eval.logs.identity import identity, paper_order
 from neuron_eval.logs.reading import read_runs
 from neuron_eval.logs.runs import Run
 from neuron_eval.messages import InputError

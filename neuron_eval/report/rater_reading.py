@@ -8,9 +8,8 @@ from statistics import fmean
 
 from inspect_ai.log import EvalLog, EvalSample
 
-from neuron_eval.logs.choosing import choose
-from neuron_eval.logs.files import RATED, RATING, short, wrong
-from neuron_eval.logs.samples import Samples
+from neuron_eval.logs.files import RATED, RATING, choose, short, wrong
+from neuron_eval.logs.reading import Samples
 from neuron_eval.messages import InputError
 from neuron_eval.rating.asking import is_person
 from neuron_eval.rating.judging import (
@@ -40,7 +39,7 @@ def choose_rated(found: Sequence[EvalLog], notes: list[str]) -> list[EvalLog]:
     """The logs of ratings that count, people first, by name, by excerpts and by time.
 
     Args:
-        found: See `neuron_eval.logs.choosing.choose`, as is ``notes``.
+        found: See `neuron_eval.logs.files.choose`, as is ``notes``.
         notes: What is left out.
     """
     return sorted(choose(found, RATED, rater_identity, notes), key=_by_name)

@@ -13,7 +13,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from neuron_eval.logs.naming import format_of, paper_order
+from neuron_eval.logs.identity import format_of, paper_order
 
 NAN = float("nan")
 

@@ -13,16 +13,23 @@ from inspect_ai.log import list_eval_logs, read_eval_log
 
 from neuron_eval.cli import compare as command
 from neuron_eval.cli.compare import compare
-from neuron_eval.compare import elsewhere
+from neuron_eval.compare import remote
 from neuron_eval.compare.configuration import shipped
-from neuron_eval.compare.done import Done, find_done
-from neuron_eval.compare.elsewhere import expected, is_elsewhere
+from neuron_eval.compare.counting import (
+    EXPLANATION,
+    Counted,
+    Embedded,
+    Size,
+    chat_reply,
+    count,
+    requests,
+    sparse_reply,
+)
 from neuron_eval.compare.estimate import Range, cost, estimate
 from neuron_eval.compare.plan import make_plan, named
 from neuron_eval.compare.present import assumptions, between, money, number, total
-from neuron_eval.compare.running import LONG, served_here
-from neuron_eval.compare.sizes import Counted, Embedded, count
-from neuron_eval.compare.ways import EXPLANATION, Size, chat_reply, requests, sparse_reply
+from neuron_eval.compare.remote import expected, is_elsewhere
+from neuron_eval.compare.running import LONG, Done, find_done, served_here
 from neuron_eval.dataset import neuron_set
 from neuron_eval.formats import format_names
 from neuron_eval.logs.runs import EXPLAINER
@@ -392,7 +399,7 @@ def test_neurons_of_the_container_are_here_once_all_their_files_are_kept(tmp_pat
 def test_more_excerpts_than_the_bundled_neurons_have_are_scaled_from_those():
     fewer = replace(COUNTED, prompts={c: {"x": 80.0} for c in COUNTED.prompts})
     found = replace(COUNTED, prompts={c: {"x": 100.0} for c in COUNTED.prompts})
-    more = elsewhere.scaled(found, fewer, 5, 10)
+    more = remote.scaled(found, fewer, 5, 10)
     assert more.prompts["summary", "test/a"] == {"x": 200.0}
     assert more.simulated["sparse", "test/s"] == Size(4, 2000, 200)
 
@@ -400,7 +407,7 @@ def test_more_excerpts_than_the_bundled_neurons_have_are_scaled_from_those():
 def test_each_neuron_that_is_elsewhere_may_have_a_reference():
     halved = replace(COUNTED, embedded=Embedded(0.5, 4.0, 0.0, 0.0))
     made = plan(parameters={"neurons": "openai:gpt2-xl", "select": "random"})
-    found = elsewhere.stand_in(made, elsewhere.Expected(960, "so many"), lambda _: halved)
+    found = remote.stand_in(made, remote.Expected(960, "so many"), lambda _: halved)
     assert found.neurons == 960
     assert found.embedded == Embedded(1.0, 8.0, 0.0, 0.0)
     assert "so many" in found.stand_in

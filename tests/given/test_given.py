@@ -12,8 +12,8 @@ from inspect_ai.log import list_eval_logs, read_eval_log
 from rich.text import Text
 
 from neuron_eval.cli.given import given as command
+from neuron_eval.given.origin import given as given_solver
 from neuron_eval.given.origin import label
-from neuron_eval.given.solver import given as given_solver
 from neuron_eval.report.table import rows as report_rows
 from neuron_eval.sources import schema
 from neuron_eval.tasks import formats

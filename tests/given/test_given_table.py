@@ -7,7 +7,7 @@ import re
 import pytest
 
 from neuron_eval.given.reading import read_table
-from neuron_eval.given.rows import TableError
+from neuron_eval.given.table import TableError
 
 CSV = """\
 Layer,Neuron,Original,HighlightSummary

@@ -9,8 +9,7 @@ from click.testing import CliRunner
 from openai_layout import results_json, write_layout, write_results
 
 from neuron_eval.cli.check_released import check_released
-from neuron_eval.given.checking import check_files
-from neuron_eval.given.released import RECOMPUTE, compare
+from neuron_eval.given.released import RECOMPUTE, check_files, compare
 from neuron_eval.sources.openai.records import parse_results
 
 CONSTANT = ([0.0] * 6, [0.3, -0.1, 0.0, 2.0, 0.4, 0.1])

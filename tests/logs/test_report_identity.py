@@ -11,8 +11,8 @@ from inspect_ai.log import read_eval_log, write_eval_log
 from inspect_ai.model import GenerateConfig
 
 from neuron_eval.cli.main import main
-from neuron_eval.explain.solvers import solvers as solvers
-from neuron_eval.given.solver import given as given_solver
+from neuron_eval.explain import solvers
+from neuron_eval.given.origin import given as given_solver
 from neuron_eval.logs.identity import identity
 from neuron_eval.prompts.pack import default_pack
 from neuron_eval.report.collecting import collect

@@ -8,7 +8,7 @@ from inspect_ai import eval
 from inspect_ai.log import read_eval_log
 from test_all_at_once import over_http
 
-from neuron_eval.given.solver import given
+from neuron_eval.given.origin import given
 from neuron_eval.rescore import rescore
 from neuron_eval.sources import schema
 from neuron_eval.tasks import formats

@@ -18,7 +18,7 @@ from openai_layout import record_json, results_json
 from neuron_eval.cli.convert import convert
 from neuron_eval.cli.validate import validate
 from neuron_eval.given.reading import read_table
-from neuron_eval.given.rows import TableError
+from neuron_eval.given.table import TableError
 from neuron_eval.records import RecordError
 from neuron_eval.sources import open_source, schema
 from neuron_eval.sources.base import SourceError, Unreadable

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from neuron_eval.compare.counting import Counted
 from neuron_eval.compare.plan import Plan
-from neuron_eval.compare.sizes import Counted
 from neuron_eval.dataset import EXCERPTS, NeuronSet, neuron_set
 from neuron_eval.sources import open_source
 from neuron_eval.sources.base import NeuronKey, Source
