@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from neuron_eval.intervals import mean_interval
+from neuron_eval.stats import mean_interval
 
 DATA_SETS = 300
 NEURONS = (5, 10, 20, 40, 240)

@@ -21,7 +21,7 @@ from pathlib import Path
 from scipy.stats import spearmanr  # type: ignore[import-untyped]
 
 from neuron_eval.embedding import cosine, minilm
-from neuron_eval.embedding.memo import Vector
+from neuron_eval.embedding.embedder import Vector
 
 FORMATS = ("Original", "Summary", "Highlight", "HighlightSummary", "AVHS")
 AT_LEAST = 0.85

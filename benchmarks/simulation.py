@@ -28,7 +28,7 @@ import numpy as np
 from neuron_eval.dataset import neuron_set
 from neuron_eval.models.tokencount import TokenCounter, counter
 from neuron_eval.prompts.pack import default_pack
-from neuron_eval.records.scale import highest, normalise
+from neuron_eval.records.activations import highest, normalise
 from neuron_eval.records.splits import DealtNeuron
 from neuron_eval.simulation.all_at_once import all_at_once_prompt
 from neuron_eval.simulation.asking import Asker

@@ -13,9 +13,9 @@ from inspect_ai.dataset import MemoryDataset, Sample
 from neuron_eval.messages import InputError
 from neuron_eval.parameters import check_choice, check_number
 from neuron_eval.records import NeuronRecord, Reference, TooFewExcerptsError
+from neuron_eval.records.activations import UnfitNeuronError, why_unfit
 from neuron_eval.records.splits import DealtNeuron, deal, to_text
 from neuron_eval.records.treatment import Treated, loss, parse_treatment
-from neuron_eval.records.unfit import UnfitNeuronError, why_unfit
 from neuron_eval.sources.base import NeuronKey, Unreadable
 from neuron_eval.sources.choosing import Choice
 from neuron_eval.sources.loading import Only, load
@@ -94,7 +94,7 @@ def neuron_set(
         excerpts: Excerpts of each kind in each split, at least 1.
         on_short: What to do with a neuron that has too few: ``error``, or ``skip`` and count.
         on_dead: What to do with a neuron that there is nothing to explain of, see
-            `neuron_eval.records.unfit.why_unfit`: ``skip`` and count, ``error``, or ``keep``.
+            `neuron_eval.records.activations.why_unfit`: ``skip`` and count, ``error``, or ``keep``.
         ignore_tokens: See `neuron_eval.records.treatment.parse_treatment`, as is ``window``.
         window: How many tokens of an excerpt to keep at most.
         only: Leaves out further neurons before any are drawn.

@@ -13,7 +13,7 @@ import math
 import numpy as np
 from inspect_ai.scorer import Metric, SampleScore, Value, metric
 
-from neuron_eval.intervals import mean_interval
+from neuron_eval.stats import mean_interval
 
 NAN = float("nan")
 

@@ -122,7 +122,7 @@ def explanation_task(
         excerpts_per_call: Excerpts in one request to the simulator; None is the way's default.
         on_short: ``error`` or ``skip``, for neurons with too few excerpts.
         on_dead: ``skip``, ``error`` or ``keep``, for neurons that there is nothing to explain of,
-            see `neuron_eval.records.unfit.why_unfit`.
+            see `neuron_eval.records.activations.why_unfit`.
         ignore_tokens: Tokens, or ``special`` for all special ones, that stay in the text and are
             left out of peaks, marks, lists and scores.
         window: Tokens of an excerpt at most, cut around the peak; 0 or ``none`` for whole

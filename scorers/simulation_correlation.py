@@ -7,7 +7,7 @@ from inspect_ai.solver import TaskState
 
 from neuron_eval.explain.no_explanation import bad_explanation
 from neuron_eval.metrics import interval
-from neuron_eval.models.concurrently import together
+from neuron_eval.models.requests import together
 from neuron_eval.models.server_errors import about_neuron
 from neuron_eval.parameters import check_excerpts_per_call
 from neuron_eval.prompts.pack import load_pack

@@ -9,7 +9,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from neuron_eval.files.bounded_yaml import load_yaml
+from neuron_eval.files.bounded import load_yaml
 from neuron_eval.given.dataset import adacs_dataset
 from neuron_eval.given.reading import read_table
 from neuron_eval.given.released import check_files

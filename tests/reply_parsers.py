@@ -7,7 +7,7 @@ from inspect_ai.model import Logprob, Logprobs, ModelOutput, TopLogprob
 
 from neuron_eval.explain.cleaning import clean_explanation
 from neuron_eval.explain.prompting import opening_phrases
-from neuron_eval.models.thinking import answer_text
+from neuron_eval.models.replies import answer_text
 from neuron_eval.prompts.pack import default_pack
 from neuron_eval.rating.answer import AnswerError, parse_answer
 from neuron_eval.rating.question import Option, Question, Scale, ShownExcerpt

@@ -5,8 +5,8 @@ import math
 import pytest
 from inspect_ai.scorer import SampleScore, Score
 
-from neuron_eval.intervals import mean_interval
 from neuron_eval.metrics import counts, interval
+from neuron_eval.stats import mean_interval
 
 VALUES = [0.1, 0.4, 0.45, 0.9, -0.2]
 

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score
 
-from neuron_eval.intervals import mean_interval
 from neuron_eval.records import ActivationRecord, Excerpt
 from neuron_eval.simulation.base import Failed, Simulated
 from neuron_eval.simulation.expected import expectation, level_masses, level_of
@@ -18,6 +17,7 @@ from neuron_eval.stats import (
     absolute_deviation_explained,
     fit_linear,
     fit_percentiles,
+    mean_interval,
     pearson,
     r_squared,
 )

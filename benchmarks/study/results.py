@@ -15,7 +15,7 @@ from inspect_ai.log import EvalSample, list_eval_logs, read_eval_log
 
 from neuron_eval.compare.running import unfinished as unfinished_sentences
 from neuron_eval.compare.running import whole
-from neuron_eval.files.unfinished import unfinished
+from neuron_eval.files.locking import unfinished
 
 TABLE = Path("logs/study/results.csv.gz")
 

@@ -29,7 +29,7 @@ from packs import write_pack
 from results import TABLE, Row, read_rows, rows_of, write_rows
 from rich.text import Text
 
-from neuron_eval.files.alone import alone_in
+from neuron_eval.files.locking import alone_in
 
 RUNS = Path("logs/study-runs")
 REWRITTEN = Path(__file__).with_name("rewritten.csv").resolve()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from neuron_eval.compare.configuration import Listed, load_config, shipped
-from neuron_eval.files.alone import alone_in
+from neuron_eval.files.locking import alone_in
 from neuron_eval.messages import InputError
 from neuron_eval.simulation.measure import CALIBRATION
 

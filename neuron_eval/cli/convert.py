@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from neuron_eval.files.alone import alone_at
+from neuron_eval.files.locking import alone_at
 from neuron_eval.messages import InputError
 
 if TYPE_CHECKING:

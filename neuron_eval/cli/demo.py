@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from neuron_eval.files.alone import alone_in
+from neuron_eval.files.locking import alone_in
 
 MODEL = "neuron-baseline/lexical"
 EMBEDDER = "embed-local/minilm"

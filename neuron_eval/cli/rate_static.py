@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from neuron_eval.files.alone import alone_in
+from neuron_eval.files.locking import alone_in
 
 if TYPE_CHECKING:
     from inspect_ai import Task
@@ -61,7 +61,7 @@ def rate_static(
     file. A rater opens the page, answers, saves the answers to a file and sends it back; the
     command that is printed takes it into the page's log.
     """
-    from neuron_eval.files.unfinished import unfinished
+    from neuron_eval.files.locking import unfinished
     from neuron_eval.rating.asking import PERSON
     from neuron_eval.rating.human.page import static_page
     from neuron_eval.usage_error import UsageError

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from neuron_eval.files.alone import alone_at
+from neuron_eval.files.locking import alone_at
 from neuron_eval.messages import InputError, shown
 from neuron_eval.recording import RecordingError, job
 from neuron_eval.records import RecordError

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from neuron_eval.files.alone import alone_in
+from neuron_eval.files.locking import alone_in
 from neuron_eval.messages import InputError
 from neuron_eval.usage_error import usage_errors
 

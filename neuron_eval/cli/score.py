@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from neuron_eval.files.alone import alone_at
+from neuron_eval.files.locking import alone_at
 from neuron_eval.messages import InputError
 from neuron_eval.simulation.measure import CALIBRATION
 

@@ -69,7 +69,7 @@ def _neuron(source: Source, id_: str) -> NeuronRecord:
         InputError: There is none, or it is bad.
     """
     from neuron_eval.messages import shown
-    from neuron_eval.records.ids import named
+    from neuron_eval.records.checks import named
     from neuron_eval.sources.base import SourceError, strict
 
     first: list[str] = []
@@ -163,7 +163,7 @@ def _facts(neuron: NeuronRecord) -> Iterator[tuple[str, str]]:
 def _cutoff(neuron: NeuronRecord) -> tuple[float, str]:
     """Above which activation a token activates highly, and where that comes from."""
     from neuron_eval.explain.prompting import CUTOFF_QUANTILE, cutoff
-    from neuron_eval.records.scale import lowest
+    from neuron_eval.records.activations import lowest
 
     shown = tuple(record for _, record in _all(neuron))
     if neuron.cutoff is not None:

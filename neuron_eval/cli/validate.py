@@ -103,9 +103,9 @@ def problems(path: str, found: Found) -> Iterator[str]:
 
 def _count(neuron: NeuronRecord, found: Found) -> None:
     """Count a sound neuron, as it is explained where the user says nothing else."""
+    from neuron_eval.records.activations import why_unfit
     from neuron_eval.records.ignoring import special_peak
     from neuron_eval.records.treatment import Treatment, has_stored_tokens
-    from neuron_eval.records.unfit import why_unfit
 
     treated = Treatment()(neuron)
     found.sound += 1
@@ -122,8 +122,7 @@ def _count(neuron: NeuronRecord, found: Found) -> None:
 
 def _notes(found: Found) -> Iterator[str]:
     """What is no fault, but decides what a run is worth: a sentence a kind."""
-    from neuron_eval.records.cutting import LENGTH, LONG
-    from neuron_eval.records.treatment import STORED
+    from neuron_eval.records.treatment import LENGTH, LONG, STORED
 
     for kind, ids in found.unfit.items():
         yield (

@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-from neuron_eval.files.bounded_yaml import load_yaml
+from neuron_eval.files.bounded import load_yaml
 
 SHIPPED = "paper"
 """The folder beside this file that holds the configurations that ship, and what their names

@@ -12,7 +12,7 @@ from neuron_eval.formats.base import letter
 from neuron_eval.models.tokencount import TokenCounter
 from neuron_eval.prompts.wording import Pack, PackError
 from neuron_eval.records import Excerpt
-from neuron_eval.records.scale import highest, normalise
+from neuron_eval.records.activations import highest, normalise
 from neuron_eval.records.splits import DealtNeuron
 from neuron_eval.report.prompt_tokens import prompt_tokens
 from neuron_eval.simulation.all_at_once import all_at_once_prompt

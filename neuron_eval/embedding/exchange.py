@@ -14,7 +14,7 @@ from inspect_ai.model import ChatMessage, ModelOutput, ModelUsage
 from numpy.typing import NDArray
 
 from neuron_eval.messages import InputError
-from neuron_eval.models.refusals import refusal
+from neuron_eval.models.replies import refusal
 
 VECTORS_KEY = "embeddings"
 """Where in a ``ModelOutput.metadata`` the vectors stand: ``[n_texts][dim]`` floats."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Sequence
+from base64 import b64encode
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from inspect import signature
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import anyio
 import numpy as np
@@ -24,7 +27,6 @@ from inspect_ai.tool import ToolChoice, ToolInfo
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from neuron_eval.embedding.address import split_address
 from neuron_eval.embedding.exchange import (
     EmbeddingError,
     checked_vectors,
@@ -69,9 +71,9 @@ class OpenAIEmbedder(ModelAPI):
 
         Args:
             model_name: The server's name of the model, for instance ``text-embedding-ada-002``.
-            base_url: The server's address; by default ``OPENAI_BASE_URL``, else OpenAI's own.
-            api_key: The key; by default ``OPENAI_API_KEY``.
-            config: Inspect's generation options; only those on retries and timeouts matter.
+            base_url: By default ``OPENAI_BASE_URL``, else OpenAI's own address.
+            api_key: By default ``OPENAI_API_KEY``.
+            config: Only what it says of retries and timeouts matters.
             model_args: Handed to ``openai.AsyncOpenAI``, for instance ``organization``.
 
         Raises:
@@ -103,12 +105,7 @@ class OpenAIEmbedder(ModelAPI):
         tool_choice: ToolChoice,
         config: GenerateConfig,
     ) -> tuple[ModelOutput, ModelCall]:
-        """Embed the texts of the user messages; see ``neuron_eval.embedding.exchange``.
-
-        Raises:
-            ValueError: The messages are no embedding request.
-            EmbeddingError: The reply is not one finite vector a text.
-        """
+        """Embed the texts of the user messages; see ``neuron_eval.embedding.exchange``."""
         texts = texts_of(input)
         rows: list[Any] = []
         tokens: int | None = 0
@@ -133,19 +130,16 @@ class OpenAIEmbedder(ModelAPI):
             return RetryDecision.transient()
         if not isinstance(ex, openai.APIStatusError):
             return RetryDecision.no()
-        if ex.status_code == 429:
-            spent = ex.code == "insufficient_quota"
-            return RetryDecision.no() if spent else RetryDecision.rate_limit(_retry_after(ex))
+        if ex.status_code == 429 and ex.code != "insufficient_quota":
+            return RetryDecision.rate_limit(_retry_after(ex))
         if ex.status_code in (408, 409) or ex.status_code >= 500:
             return RetryDecision.transient(_retry_after(ex))
         return RetryDecision.no()
 
     def is_auth_failure(self, ex: Exception) -> bool:
-        """Whether the server refused the key."""
         return getattr(ex, "status_code", None) == 401
 
     def connection_key(self) -> str:
-        """One pool of connections for each key, server and model."""
         return f"{self.initial_api_key}:{self.base_url}:{self.model_name}"
 
     def _check_arguments(self) -> None:
@@ -195,7 +189,7 @@ class OpenAIEmbedder(ModelAPI):
         return AsyncOpenAI(api_key=self._key(), base_url=self.base_url, max_retries=0, **arguments)
 
     def _rows(self, reply: object, count: int) -> Sequence[object]:
-        """Return the reply's vectors in the order of the texts, whatever its own order."""
+        """The reply's vectors in the order of the texts, whatever its own order."""
         data = getattr(reply, "data", None)
         if not isinstance(data, list):
             raise EmbeddingError(
@@ -212,7 +206,7 @@ class OpenAIEmbedder(ModelAPI):
         return [rows[index] for index in range(count)]
 
     def _call(self, texts: list[str], vectors: NDArray[np.float64]) -> ModelCall:
-        """Record the call without the vectors, which would bloat the log."""
+        """The call without the vectors, which would bloat the log."""
         request = {"model": self.model_name, "input": texts, "encoding_format": "float"}
         return ModelCall.create(request, {"embeddings": {"shape": list(vectors.shape)}})
 
@@ -224,8 +218,39 @@ def _shown(reply: object) -> str:
 
 
 def _retry_after(error: APIStatusError) -> float | None:
-    """Return the seconds that the server asks to wait, if it names a number."""
+    """The seconds that the server asks to wait, if it names a number."""
     try:
         return float(error.response.headers["retry-after"])
     except (KeyError, ValueError):
         return None
+
+
+class Address(NamedTuple):
+    """A server's address without its secrets (None is the default), and those, as they are sent."""
+
+    url: str | None
+    headers: Mapping[str, str] = MappingProxyType({})
+    query: Mapping[str, str] = MappingProxyType({})
+
+
+def split_address(text: str | None, known: str | None) -> Address:
+    """Take an address apart.
+
+    Args:
+        text: The address, such as ``https://user:password@host/v1?key=secret``.
+        known: Another, say of the environment; where ``text`` is the same without the secrets, as
+            it is in logs, they are taken from there.
+    """
+    if not text:
+        return Address(None) if not known else split_address(known, None)
+    parts = urlsplit(text)
+    user, at, host = parts.netloc.rpartition("@")
+    shown = b64encode(unquote(user).encode()).decode()
+    found = Address(
+        url=parts._replace(netloc=host, query="", fragment="").geturl(),
+        headers={"Authorization": f"Basic {shown}"} if at else {},
+        query=dict(parse_qsl(parts.query)),
+    )
+    other = split_address(known, None) if known else found
+    has_secrets = found.headers or found.query
+    return other if not has_secrets and other.url == found.url else found

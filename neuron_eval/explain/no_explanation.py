@@ -5,7 +5,7 @@ from __future__ import annotations
 from inspect_ai.model import ModelOutput
 from inspect_ai.scorer import Score
 
-from neuron_eval.models.refusals import refusal
+from neuron_eval.models.replies import refusal
 
 NOT_GIVEN = "not_given"
 """Where an output's metadata say why nobody gave an explanation, if nobody was asked for one."""

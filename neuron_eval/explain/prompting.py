@@ -9,7 +9,7 @@ from neuron_eval.formats import get_format
 from neuron_eval.formats.base import Shown
 from neuron_eval.prompts.wording import Pack
 from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError
-from neuron_eval.records.scale import highest, lowest
+from neuron_eval.records.activations import highest, lowest
 
 FEW_SHOT_CUTOFF = 1.0
 """Few-shot neurons (and puzzles) highlight activations above this."""

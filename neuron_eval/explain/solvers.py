@@ -33,9 +33,8 @@ from neuron_eval.formats.base import Shown
 from neuron_eval.inspect_private import active_generate_config
 from neuron_eval.messages import InputError
 from neuron_eval.models.edge import guarded
-from neuron_eval.models.refusals import refusal
+from neuron_eval.models.replies import answer_text, refusal, starved
 from neuron_eval.models.server_errors import about_neuron, asked
-from neuron_eval.models.thinking import answer_text, starved
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.records.splits import from_metadata
 from neuron_eval.usage_error import usage_errors

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from neuron_eval.prompts.wording import Wording
 from neuron_eval.records import ActivationRecord
-from neuron_eval.records.scale import highest, normalise
+from neuron_eval.records.activations import highest, normalise
 
 
 @dataclass(frozen=True, slots=True)

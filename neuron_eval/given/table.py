@@ -25,7 +25,7 @@ from functools import lru_cache
 from pathlib import PurePath
 
 from neuron_eval.messages import InputError, listed, replace_surrogates, shown
-from neuron_eval.records.ids import fault_of
+from neuron_eval.records.checks import fault_of
 from neuron_eval.sources.puzzles import puzzle_id
 
 Key = tuple[int, int] | str

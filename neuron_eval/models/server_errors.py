@@ -15,7 +15,7 @@ from inspect_ai.model import Model, ModelCall, ModelRefusalError
 from tenacity import RetryError
 
 from neuron_eval.inspect_private import PrerequisiteError
-from neuron_eval.models.concurrently import first_error
+from neuron_eval.models.requests import first_error
 
 T = TypeVar("T")
 

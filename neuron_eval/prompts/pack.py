@@ -50,8 +50,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from neuron_eval.files.bounded import TooLong, read_whole
-from neuron_eval.files.bounded_yaml import FILE, load_yaml
+from neuron_eval.files.bounded import FILE, TooLong, load_yaml, read_whole
 from neuron_eval.messages import replace_surrogates, shortened, shown
 from neuron_eval.prompts.rating import RatingWording
 from neuron_eval.prompts.reading import (

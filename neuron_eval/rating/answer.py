@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from neuron_eval.messages import replace_surrogates
-from neuron_eval.models.thinking import answer_text
+from neuron_eval.models.replies import answer_text
 from neuron_eval.rating.question import Question
 
 MAX_TEXT = 10_000

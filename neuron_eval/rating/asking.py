@@ -18,8 +18,8 @@ from inspect_ai.model import (
 from inspect_ai.util import JSONSchema
 
 from neuron_eval.explain.solvers import PromptTooLongError, reasons, set_by_user
-from neuron_eval.models.caching import came_from_cache
-from neuron_eval.models.refusals import refusal
+from neuron_eval.models.replies import refusal
+from neuron_eval.models.requests import came_from_cache
 from neuron_eval.models.server_errors import answered as answered_by
 from neuron_eval.prompts.rating import RatingWording
 from neuron_eval.rating.answer import Answer, AnswerError, Skipped, parse_answer

@@ -11,7 +11,6 @@ from statistics import fmean
 
 from inspect_ai.scorer import Metric, SampleScore, Value, metric
 
-from neuron_eval.intervals import mean_interval
 from neuron_eval.metrics import NAN
 from neuron_eval.rating.judging import (
     About,
@@ -21,6 +20,7 @@ from neuron_eval.rating.judging import (
     mean_judgement,
     places,
 )
+from neuron_eval.stats import mean_interval
 
 Values = dict[str, str | int | float | bool | None]
 

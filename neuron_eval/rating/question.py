@@ -24,7 +24,7 @@ from pydantic import Field, SkipValidation, StrictBool, StrictStr, TypeAdapter, 
 
 from neuron_eval.formats.base import letter
 from neuron_eval.messages import InputError
-from neuron_eval.records.scale import LEVELS
+from neuron_eval.records.activations import LEVELS
 
 KEY = "question"
 """Where a user message's metadata hold the question."""

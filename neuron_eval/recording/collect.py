@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuron_eval.recording import RecordingError
-from neuron_eval.records.rounding import round_significant
+from neuron_eval.records.activations import round_significant
 
 ROWS = 4096
 """Neurons handled at once, so that the working copies stay small."""

@@ -18,7 +18,7 @@ from neuron_eval.recording.recorder import Checkpoint, Recording, assemble, chec
 from neuron_eval.recording.select import PickedNeuron
 from neuron_eval.recording.subject import HuggingFaceSubject
 from neuron_eval.recording.texts import TextCounts, Window, windows
-from neuron_eval.records.ids import fault_of
+from neuron_eval.records.checks import fault_of
 from neuron_eval.sources import schema
 
 ALL = "all"

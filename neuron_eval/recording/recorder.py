@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neuron_eval.files.unfinished import unfinished
+from neuron_eval.files.locking import unfinished
 from neuron_eval.recording import RecordingError
 from neuron_eval.recording.collect import Collector, draw
 from neuron_eval.recording.select import PickedNeuron
 from neuron_eval.recording.subject import HuggingFaceSubject
 from neuron_eval.recording.texts import Window
 from neuron_eval.records import ActivationRecord, NeuronRecord
+from neuron_eval.records.activations import round_significant
 from neuron_eval.records.checks import check_record
-from neuron_eval.records.rounding import round_significant
 
 PRUNE = 4096
 """Windows whose tokens are remembered before those no longer needed are forgotten."""

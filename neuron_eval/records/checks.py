@@ -1,27 +1,27 @@
 """Checking neuron records on loading, with errors that find the place again.
 
-What is looked at first is one expression over a whole excerpt, because records come by the
-hundred thousand; only where that finds a fault is the excerpt searched for it.
+By hand and not by pydantic, because records come by the hundred thousand: what is looked at first
+is one expression over a whole excerpt; only where that finds a fault is the excerpt searched.
 """
 
 from __future__ import annotations
 
 import math
 import sys
+import unicodedata
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from itertools import pairwise
+from typing import Any
 
-from neuron_eval.messages import listed, replace_surrogates, shown
+from neuron_eval.messages import listed, replace_surrogates, shortened, shown
 from neuron_eval.records import (
     TOP_SPLITS,
     ActivationRecord,
-    Excerpt,
     NeuronRecord,
     RecordError,
-    Reference,
 )
-from neuron_eval.records.ids import fault_of, named
+from neuron_eval.records.heatmap import token_signs
 
 LARGEST = 2**53 - 1
 """The largest whole number that a browser, which shows the logs, can tell from the next."""
@@ -42,8 +42,7 @@ def check_record(neuron: NeuronRecord, where: str) -> NeuronRecord:
         The record itself; where a text held half a character, a copy that has U+FFFD there.
 
     Raises:
-        RecordError: Names ``where``, the neuron, the excerpt, the field, the value and what
-            would be right.
+        RecordError: Names ``where``, neuron, excerpt, field, value and what would be right.
     """
     at = f"{where}: neuron {named(neuron.id)}"
     check_id(neuron.id, at)
@@ -68,11 +67,7 @@ def check_record(neuron: NeuronRecord, where: str) -> NeuronRecord:
 
 
 def check_id(id_: str, at: str) -> None:
-    """Check that a text can be a neuron's id, see `neuron_eval.records.ids.fault_of`.
-
-    Raises:
-        RecordError: Names ``at`` (file, and line or record), the id, and what is wrong with it.
-    """
+    """Raise a RecordError if a text cannot be a neuron's id; ``at`` is file, and line or record."""
     if fault := fault_of(id_):
         raise RecordError(
             f"{at}: field 'id' is {shown(id_)}; expected a name to find it by, such as "
@@ -185,41 +180,25 @@ def _encodable(text: str) -> bool:
     return True
 
 
-def _mended(neuron: NeuronRecord) -> NeuronRecord:
-    """The neuron with every half of a surrogate pair replaced, but for its id."""
-    reference = neuron.reference and _mended_reference(neuron.reference)
-    return replace(
-        neuron,
-        model=replace_surrogates(neuron.model),
-        group=replace_surrogates(neuron.group),
-        top=tuple(map(_mended_excerpt, neuron.top)),
-        random=tuple(map(_mended_excerpt, neuron.random)),
-        reference=reference,
-        other_explanations=tuple(map(_mended_reference, neuron.other_explanations)),
-        false_explanations=tuple(map(replace_surrogates, neuron.false_explanations)),
-        special_tokens=tuple(map(replace_surrogates, neuron.special_tokens)),
-        given_splits=tuple(
-            (name, tuple(Excerpt(e.kind, e.index, _mended_excerpt(e.record)) for e in excerpts))
-            for name, excerpts in neuron.given_splits
-        ),
-    )
-
-
-def _mended_excerpt(record: ActivationRecord) -> ActivationRecord:
-    return replace(record, tokens=tuple(map(replace_surrogates, record.tokens)))
-
-
-def _mended_reference(found: Reference) -> Reference:
-    return Reference(replace_surrogates(found.explanation), replace_surrogates(found.source))
+def _mended(value: Any) -> Any:
+    """A record, or a part of one, with every half of a surrogate pair replaced."""
+    if isinstance(value, str):
+        return replace_surrogates(value)
+    if isinstance(value, tuple):
+        return tuple(map(_mended, value))
+    if is_dataclass(value) and not isinstance(value, type):
+        parts = {field.name: _mended(getattr(value, field.name)) for field in fields(value)}
+        return replace(value, **parts)
+    return value
 
 
 def _texts(neuron: NeuronRecord) -> Iterator[str]:
     """Every text but the id and the excerpts'."""
     yield from (neuron.model, neuron.group, *neuron.false_explanations, *neuron.special_tokens)
-    for found in (neuron.reference, *neuron.other_explanations):
-        if found:
-            yield found.explanation
-            yield found.source
+    for reference in (neuron.reference, *neuron.other_explanations):
+        if reference:
+            yield reference.explanation
+            yield reference.source
 
 
 def _named(neuron: NeuronRecord) -> list[tuple[str, ActivationRecord]]:
@@ -228,3 +207,40 @@ def _named(neuron: NeuronRecord) -> list[tuple[str, ActivationRecord]]:
         return [(f"{s} {e.name}", e.record) for s, es in neuron.given_splits for e in es]
     named = [(f"top {i}", r) for i, r in enumerate(neuron.top)]
     return named + [(f"random {i}", r) for i, r in enumerate(neuron.random)]
+
+
+LONGEST = 200
+"""Bytes of UTF-8: a file system takes 255 in a name, of which Inspect needs some."""
+
+_UNFIT = {
+    "Cc": "the control character",
+    "Cs": "half of a surrogate pair,",
+    "Zl": "the line separator",
+    "Zp": "the paragraph separator",
+}
+
+
+def fault_of(id_: str) -> str:
+    """Why a text cannot be a neuron's id, to stand after ``it``; empty if it can be one."""
+    if not id_.strip():
+        return "is blank"
+    if id_ != id_.strip():
+        return "begins or ends with a blank"
+    for c in () if id_.isprintable() else id_:
+        if unfit := _UNFIT.get(unicodedata.category(c)):
+            return f"holds {unfit} U+{ord(c):04X}"
+    if "\\" in id_:
+        return "holds a backslash"
+    if any(part in ("", ".", "..") for part in id_.split("/")):
+        return "has a part before, between or after its slashes that is empty, '.' or '..'"
+    size = len(id_.encode())
+    if size > LONGEST:
+        return f"is {size} bytes long as UTF-8, more than {LONGEST}"
+    return ""
+
+
+def named(id_: object) -> str:
+    """An id for a message: cut, and with signs for what has no shape."""
+    return (
+        shortened(token_signs(id_[: LONGEST + 1]), LONGEST) if isinstance(id_, str) else shown(id_)
+    )

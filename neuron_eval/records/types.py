@@ -105,7 +105,7 @@ class NeuronRecord:
 
     id: str
     """Stable and readable, ``MODEL/L{layer}N{neuron}`` or ``puzzles/NAME``; unique in a set, and
-    such as `neuron_eval.records.ids` allows."""
+    such as `neuron_eval.records.checks` allows."""
 
     model: str
     """The subject model's name; for a puzzle ``puzzles``."""

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from neuron_eval.intervals import LEVEL, SEED
+from neuron_eval.stats import LEVEL, SEED
 
 RESAMPLES = 1_000
 """Of neurons, for an interval of a statistic that is no mean."""

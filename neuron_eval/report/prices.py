@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from neuron_eval.files.bounded_yaml import load_yaml
+from neuron_eval.files.bounded import load_yaml
 from neuron_eval.logs.runs import Spent
 from neuron_eval.messages import InputError
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from neuron_eval.intervals import mean_interval
 from neuron_eval.report.power import neurons_needed
+from neuron_eval.stats import mean_interval
 
 TIE = 1e-12
 """Differences up to here are none."""

@@ -18,11 +18,11 @@ from collections.abc import Iterable, Sequence
 
 from inspect_ai.model import Logprob, Model
 
-from neuron_eval.models.concurrently import together
+from neuron_eval.models.requests import together
 from neuron_eval.prompts.few_shot import FewShotNeuron
 from neuron_eval.prompts.published import AllAtOnceWording
 from neuron_eval.records import Excerpt
-from neuron_eval.records.scale import highest, normalise
+from neuron_eval.records.activations import highest, normalise
 from neuron_eval.simulation.alignment import AlignmentError, Place, align, unescaped
 from neuron_eval.simulation.base import Failed, Outcome, Simulated, UnreadableReplyError
 from neuron_eval.simulation.expected import expectation, level_masses, level_of, probability

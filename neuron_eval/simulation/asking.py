@@ -15,10 +15,10 @@ from inspect_ai.model import (
 )
 
 from neuron_eval.inspect_private import active_generate_config
-from neuron_eval.models.caching import cache_policy, came_from_cache
 from neuron_eval.models.refused_parameters import limits_model, room_given
+from neuron_eval.models.replies import starved
+from neuron_eval.models.requests import cache_policy, came_from_cache
 from neuron_eval.models.server_errors import ModelError, raise_failure
-from neuron_eval.models.thinking import starved
 from neuron_eval.simulation.base import (
     BrokenReplyError,
     HopelessReplyError,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from neuron_eval.records.scale import LEVELS
+from neuron_eval.records.activations import LEVELS
 from neuron_eval.simulation.base import BrokenReplyError
 
 _LEVEL_TEXTS = {str(level): level for level in range(LEVELS + 1)}

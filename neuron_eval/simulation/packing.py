@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
 
-from neuron_eval.models.concurrently import together
+from neuron_eval.models.requests import together
 from neuron_eval.records import Excerpt
 from neuron_eval.simulation.asking import (
     ATTEMPTS,

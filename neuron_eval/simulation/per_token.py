@@ -16,10 +16,10 @@ from inspect_ai.model import ChatMessage, ChatMessageUser, ModelOutput
 
 from neuron_eval.explain.prompting import Message
 from neuron_eval.explain.solvers import chat_messages
-from neuron_eval.models.concurrently import together
+from neuron_eval.models.requests import together
 from neuron_eval.prompts.published import PerTokenExample, PerTokenFewShot, PerTokenWording
 from neuron_eval.records import Excerpt
-from neuron_eval.records.scale import LEVELS, highest, normalise
+from neuron_eval.records.activations import LEVELS, highest, normalise
 from neuron_eval.simulation.asking import Asker, NoReadableReplyError
 from neuron_eval.simulation.base import Failed, Outcome, Simulated, UnreadableReplyError
 from neuron_eval.simulation.lines import excerpt_lines, numbered

@@ -12,9 +12,8 @@ from weakref import WeakKeyDictionary
 from inspect_ai.model import ChatMessageUser, GenerateConfig, Model, ModelAPI
 
 from neuron_eval.explain.solvers import reasons
-from neuron_eval.models.caching import cache_policy
-from neuron_eval.models.concurrently import once
 from neuron_eval.models.refused_parameters import room_given
+from neuron_eval.models.requests import cache_policy, once
 from neuron_eval.models.server_errors import raise_failure
 from neuron_eval.prompts.wording import Pack, PackError
 from neuron_eval.simulation.all_at_once import AllAtOnceSimulation

@@ -26,8 +26,7 @@ from inspect_ai.model import (
     ModelOutput,
 )
 
-from neuron_eval.models.caching import cache_policy
-from neuron_eval.models.concurrently import once
+from neuron_eval.models.requests import cache_policy, once
 from neuron_eval.models.server_errors import raise_failure
 from neuron_eval.simulation.alignment import AlignmentError
 from neuron_eval.simulation.base import BrokenReplyError, UnreadableReplyError

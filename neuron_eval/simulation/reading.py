@@ -15,9 +15,8 @@ from typing import AnyStr
 
 from inspect_ai.model import Logprob, ModelOutput
 
-from neuron_eval.models.refusals import refusal
-from neuron_eval.models.thinking import without_thinking
-from neuron_eval.records.scale import LEVELS
+from neuron_eval.models.replies import refusal, without_thinking
+from neuron_eval.records.activations import LEVELS
 from neuron_eval.simulation.base import Basis, UnreadableReplyError
 from neuron_eval.simulation.expected import expectation, level_masses, level_of
 

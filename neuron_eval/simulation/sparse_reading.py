@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from neuron_eval.messages import replace_surrogates
-from neuron_eval.records.scale import LEVELS
+from neuron_eval.records.activations import LEVELS
 from neuron_eval.simulation.reading import (
     SHOWN,
     StatedValue,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
-from neuron_eval.files.bounded_yaml import load_yaml
+from neuron_eval.files.bounded import load_yaml
 from neuron_eval.records import NeuronRecord, RecordError, Reference
 from neuron_eval.sources import schema
 

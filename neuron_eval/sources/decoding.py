@@ -12,8 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError
-from neuron_eval.records.checks import check_record
-from neuron_eval.records.ids import named
+from neuron_eval.records.checks import check_record, named
 from neuron_eval.sources.base import NeuronKey, Unreadable
 from neuron_eval.sources.objects import OPTIONAL, from_json, key, optional
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from neuron_eval.records import NeuronRecord, RecordError
-from neuron_eval.records.ids import named
+from neuron_eval.records.checks import named
 from neuron_eval.sources.base import NeuronKey, ScoredNeuron, Source, Unreadable, no_scores
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from neuron_eval.files.bounded import TooLong, lines, parse_json
-from neuron_eval.files.unfinished import unfinished
+from neuron_eval.files.locking import unfinished
 from neuron_eval.messages import shown
 from neuron_eval.records import NeuronRecord, RecordError
-from neuron_eval.records.ids import named
+from neuron_eval.records.checks import named
 from neuron_eval.sources.base import (
     NeuronKey,
     ScoredNeuron,

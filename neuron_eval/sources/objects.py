@@ -7,8 +7,7 @@ from typing import Any
 
 from neuron_eval.messages import listed
 from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError, Reference
-from neuron_eval.records.checks import check_record
-from neuron_eval.records.ids import named
+from neuron_eval.records.checks import check_record, named
 from neuron_eval.sources.base import NeuronKey
 from neuron_eval.sources.fields import (
     excerpts,

@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neuron_eval.files.unfinished import unfinished
+from neuron_eval.files.locking import unfinished
 from neuron_eval.messages import message_of, shown
 from neuron_eval.records import NeuronRecord, RecordError
 from neuron_eval.sources import decoding

@@ -20,8 +20,7 @@ from typing import Any
 from neuron_eval.files.bounded import TooLong, parse_json, read_whole
 from neuron_eval.messages import shown
 from neuron_eval.records import ActivationRecord, Excerpt, NeuronRecord, RecordError, Reference
-from neuron_eval.records.checks import check_record
-from neuron_eval.records.ids import named
+from neuron_eval.records.checks import check_record, named
 from neuron_eval.sources.base import (
     NeuronKey,
     ScoredNeuron,

@@ -16,7 +16,7 @@ from inspect_ai.model import Logprob, TopLogprob
 
 from neuron_eval.formats.base import letter
 from neuron_eval.prompts.pack import default_pack
-from neuron_eval.records.scale import LEVELS
+from neuron_eval.records.activations import LEVELS
 from neuron_eval.simulation.sparse_matching import find_places
 
 Piece = str | float

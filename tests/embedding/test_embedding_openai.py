@@ -17,7 +17,7 @@ from inspect_ai.scorer import Score, mean, scorer
 
 from neuron_eval.embedding import EmbeddingError, TextEmbedder, cosine, resolve_embedder
 from neuron_eval.embedding import hosted as hosted_module
-from neuron_eval.embedding.address import split_address
+from neuron_eval.embedding.hosted import split_address
 
 pytestmark = [  # all are of Inspect's own making
     pytest.mark.filterwarnings("ignore:The 'initial' parameter is deprecated:DeprecationWarning"),

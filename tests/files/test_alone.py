@@ -13,15 +13,15 @@ from inspect_ai.log import list_eval_logs
 from killing import compare
 from other_process import other_process
 
-import neuron_eval.files.alone
+import neuron_eval.files.locking
 from neuron_eval.cli.main import main
-from neuron_eval.files.alone import alone_at, alone_in
+from neuron_eval.files.locking import alone_at, alone_in
 from neuron_eval.sources import schema
 
 
 def holding(way, place):
     return other_process(
-        f"from neuron_eval.files.alone import {way.__name__}",
+        f"from neuron_eval.files.locking import {way.__name__}",
         f"with {way.__name__}({str(place)!r}): hold()",
     )
 
@@ -80,7 +80,7 @@ def test_where_there_are_no_locks_or_no_writing_it_goes_on(tmp_path, monkeypatch
     def none(descriptor, *, exclusive, wait=True):
         yield False
 
-    monkeypatch.setattr(neuron_eval.files.alone, "locked", none)
+    monkeypatch.setattr(neuron_eval.files.locking, "locked", none)
     with alone_in(tmp_path / "a"), alone_in(tmp_path / "a"), alone_at(tmp_path / "no" / "file"):
         pass
     (tmp_path / "file").touch()
@@ -90,7 +90,7 @@ def test_where_there_are_no_locks_or_no_writing_it_goes_on(tmp_path, monkeypatch
 
 def test_a_half_written_lock_file_still_refuses(tmp_path):
     with holding(alone_in, tmp_path):
-        (tmp_path / neuron_eval.files.alone.IN_FOLDER).write_text('{"pid": 1')
+        (tmp_path / neuron_eval.files.locking.IN_FOLDER).write_text('{"pid": 1')
         with pytest.raises(click.ClickException, match="in use by another process"):
             alone_in(tmp_path).__enter__()
 
@@ -161,4 +161,4 @@ def test_a_second_comparison_in_the_folder_buys_nothing(tmp_path):
         assert first.wait() == 0, (tmp_path / "output").read_text()
         assert max(server.asked.values()) == 1
     hidden = {p.name for p in (tmp_path / "logs").iterdir() if p.name.startswith(".")}
-    assert neuron_eval.files.alone.IN_FOLDER not in hidden
+    assert neuron_eval.files.locking.IN_FOLDER not in hidden

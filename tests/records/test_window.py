@@ -13,9 +13,8 @@ from neuron_eval.formats.base import Shown
 from neuron_eval.models.tokencount import counter
 from neuron_eval.prompts.pack import default_pack
 from neuron_eval.records import ActivationRecord
-from neuron_eval.records.cutting import LENGTH, LONG, window_length, windowed
 from neuron_eval.records.splits import deal, from_metadata
-from neuron_eval.records.treatment import parse_treatment
+from neuron_eval.records.treatment import LENGTH, LONG, parse_treatment, window_length, windowed
 from neuron_eval.sources import schema
 from neuron_eval.sources.loading import load_neurons
 from neuron_eval.tasks import formats

@@ -9,9 +9,9 @@ from inspect_ai import eval
 from rich.console import Console
 
 from neuron_eval.cli.main import COMMANDS, main
-from neuron_eval.intervals import mean_interval
 from neuron_eval.report.table import Estimate, Row, ratio_to_original, render, rows
 from neuron_eval.sources import schema
+from neuron_eval.stats import mean_interval
 from neuron_eval.tasks import formats
 from neuron_eval.testing import fake_embedder, make_neuron
 

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from neuron_eval.intervals import mean_interval, widened_level
 from neuron_eval.report.power import MOST_NEURONS, neurons_needed, power
 from neuron_eval.report.statistics import (
     TIE,
@@ -20,6 +19,7 @@ from neuron_eval.report.statistics import (
     spearman,
     told_apart,
 )
+from neuron_eval.stats import mean_interval, widened_level
 
 RNG = np.random.default_rng(11)
 SCORES = RNG.beta(1, 3, 60)

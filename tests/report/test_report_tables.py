@@ -18,7 +18,6 @@ from inspect_ai.model import ModelOutput, ModelUsage
 from rich.console import Console
 from scipy import stats as scipy_stats
 
-from neuron_eval.intervals import widened_level
 from neuron_eval.logs.neurons import neuron_result
 from neuron_eval.logs.runs import NeuronResult, Run, Spent
 from neuron_eval.report.collecting import Collected, collect
@@ -41,6 +40,7 @@ from neuron_eval.report.tables.scores import scores_table
 from neuron_eval.report.tables.tokens import tokens_table
 from neuron_eval.report.tables.usage import usage_table
 from neuron_eval.sources import schema
+from neuron_eval.stats import widened_level
 from neuron_eval.tasks import formats
 from neuron_eval.testing import fake, fake_embedder, fake_explainer, fake_simulator, make_neuron
 

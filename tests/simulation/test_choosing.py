@@ -17,7 +17,7 @@ from inspect_ai.model import GenerateConfig, Model
 
 from neuron_eval.cli.main import main
 from neuron_eval.explain.solvers import avhs
-from neuron_eval.models.caching import cache_policy
+from neuron_eval.models.requests import cache_policy
 from neuron_eval.report.table import rows
 from neuron_eval.rescore import CannotScoreError, rescore, score_name
 from neuron_eval.simulation.logprobs import refuses_logprobs

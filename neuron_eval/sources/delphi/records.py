@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError
+from neuron_eval.records.activations import round_significant
 from neuron_eval.records.checks import check_id
-from neuron_eval.records.cutting import LENGTH, seeded
-from neuron_eval.records.rounding import round_significant
 from neuron_eval.records.tokens import join_pieces
+from neuron_eval.records.treatment import LENGTH, seeded
 from neuron_eval.sources.base import NeuronKey
 from neuron_eval.sources.delphi.files import Latent, OpenSplit
 from neuron_eval.sources.delphi.tokens import TokenizerVocabulary

@@ -20,7 +20,7 @@ from pathlib import Path
 from neuron_eval.files.bounded import parse_json, read_whole
 from neuron_eval.messages import shown
 from neuron_eval.records import NeuronRecord, RecordError
-from neuron_eval.records.ids import named
+from neuron_eval.records.checks import named
 from neuron_eval.sources.base import NeuronKey, ScoredNeuron, SourceError, Unreadable, no_scores
 from neuron_eval.sources.delphi.files import OpenSplit, Split, opened
 from neuron_eval.sources.delphi.records import Texts

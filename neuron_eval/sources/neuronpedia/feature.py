@@ -21,8 +21,7 @@ from typing import Any
 
 from neuron_eval.messages import shortened, shown
 from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError, Reference
-from neuron_eval.records.checks import check_id
-from neuron_eval.records.ids import named
+from neuron_eval.records.checks import check_id, named
 from neuron_eval.records.tokens import clean_record
 from neuron_eval.sources.base import NeuronKey
 from neuron_eval.sources.foreign import excerpt, foreign_record

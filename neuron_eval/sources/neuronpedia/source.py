@@ -18,7 +18,7 @@ from typing import Any
 from neuron_eval.files.bounded import TooLong, parse_json, read_whole
 from neuron_eval.messages import shown
 from neuron_eval.records import NeuronRecord, RecordError
-from neuron_eval.records.ids import named
+from neuron_eval.records.checks import named
 from neuron_eval.sources.base import (
     NeuronKey,
     ScoredNeuron,

@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from neuron_eval.files.unfinished import unfinished
+from neuron_eval.files.locking import unfinished
 from neuron_eval.records import RecordError
 from neuron_eval.sources.base import SourceError
 from neuron_eval.sources.openai.http_file import FailedRequest, fetch

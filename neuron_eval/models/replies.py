@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from inspect_ai.model import ModelOutput
+from inspect_ai.model import ChatCompletionChoice, ContentText, ModelOutput
 
 _TAG = r"(?:(?:seed:|mm:)?think|thinking|thoughts?|reason|reasoning|analysis|scratchpad|reflection)"
 _CHANNEL = r"(?:<\|start\|>assistant)?<\|channel\|>"
@@ -151,3 +151,37 @@ def _without_ends(answer: str) -> str:
         ending = next((end for end in _ENDS if answer[-len(end) :].lower() == end), "")
         answer = answer[: len(answer) - len(ending)]
     return answer
+
+
+SHOWN = 200
+"""So many characters of a refusal stand in a message."""
+
+
+def refusal(output: ModelOutput) -> str | None:
+    """What a model said when it refused, or else why its reply ends; None if it did not refuse.
+
+    Providers tell in three ways, of which one is enough: the stop reason ``content_filter``
+    (Anthropic, Google, Bedrock, Grok, a filter before OpenAI's models), stop details of the type
+    ``refusal`` or a text marked as one (OpenAI's own field, also where the stop reason is ``stop``;
+    its Responses API; whoever speaks either). A refusal in plain words alone is a reply.
+    """
+    if output.empty or not _refused(output.choices[0]):
+        return None
+    said = " ".join(output.choices[0].message.text.split()) or _detail(output.choices[0])
+    return said if len(said) <= SHOWN else f"{said[: SHOWN - 1]}…"
+
+
+def _refused(choice: ChatCompletionChoice) -> bool:
+    if choice.stop_reason == "content_filter":
+        return True
+    if choice.stop_details is not None and choice.stop_details.type == "refusal":
+        return True
+    content = choice.message.content
+    return not isinstance(content, str) and any(
+        isinstance(part, ContentText) and part.refusal for part in content
+    )
+
+
+def _detail(choice: ChatCompletionChoice) -> str:
+    explanation = choice.stop_details.explanation if choice.stop_details else None
+    return " ".join((explanation or "").split()) or f"stop reason {choice.stop_reason}"
