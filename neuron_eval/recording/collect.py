@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from neuron_eval.recording import RecordingError
 from neuron_eval.records.activations import round_significant
 
-ROWS = 4096
-"""Neurons handled at once, so that the working copies stay small."""
+ROWS = 4096  # neurons handled at once, so that the working copies stay small
 
 STATE = {
     "top": ("peaks", "index", "activations"),
@@ -34,18 +33,12 @@ def memory(neurons: int, length: int, top: int, random: int) -> int:
 
 
 class Collector:
-    """Takes in activations batch by batch, and forgets nearly all of them."""
+    """Takes in activations batch by batch, and forgets nearly all of them.
+
+    N neurons, windows of L text tokens; ``top`` and ``random`` excerpts a neuron.
+    """
 
     def __init__(self, neurons: int, length: int, top: int, random: int, seed: int) -> None:
-        """Start empty.
-
-        Args:
-            neurons: N, how many neurons are recorded, at least 1.
-            length: L, text tokens a window.
-            top: Top excerpts a neuron, at least 1.
-            random: Random excerpts a neuron, at least 0.
-            seed: Of the random sample, at least 0.
-        """
         self.windows = 0  # taken in so far; the next one has this index
         self.top = TopExcerpts(neurons, top, length)
         self.reservoir = Reservoir(reservoir_size(top, random), length, neurons, seed)
@@ -125,10 +118,7 @@ def _ordered(kept: NDArray[Any], added: NDArray[Any], order: NDArray[np.int64]) 
 
 
 def priorities(seed: int, first: int, count: int) -> NDArray[np.float64]:
-    """The random numbers of windows ``first`` to ``first + count - 1``, each in [0, 1).
-
-    A window's number depends on the seed and its index alone.
-    """
+    """The random numbers in [0, 1) of windows from ``first`` on, by seed and index alone."""
     bits = np.random.PCG64(seed)
     bits.advance(first)
     return np.random.Generator(bits).random(count)
@@ -160,16 +150,10 @@ class Reservoir:
 def draw(
     reservoir: NDArray[np.int64], exclude: NDArray[np.int64], count: int, seed: tuple[int, ...]
 ) -> NDArray[np.int64]:
-    """One neuron's random excerpts.
+    """One neuron's random excerpts, by the windows' indices and in the order drawn.
 
-    Args:
-        reservoir: Window indices of the reservoir, -1 for an empty slot, any order.
-        exclude: Window indices of the neuron's top excerpts.
-        count: How many to draw.
-        seed: Numbers of at least 0 that fix the draw.
-
-    Returns:
-        Window indices in the order drawn; fewer than ``count`` if there are no more.
+    Taken from the ``reservoir``, whose empty slots are -1, without the top excerpts, ``exclude``;
+    fewer than ``count`` if there are no more.
     """
     allowed = np.setdiff1d(reservoir[reservoir >= 0], exclude)
     return np.random.default_rng(seed).permutation(allowed)[:count]
@@ -182,11 +166,8 @@ GROWTH = 1.0085  # the width of a bin: its upper bound over its lower one
 SIDE = int(np.ceil(np.log(LARGEST / SMALLEST) / np.log(GROWTH))) + 1
 """Bins a sign; the last one is open."""
 
-BINS = 2 * SIDE + 1
-"""Negative bins from the furthest to the nearest, zero, positive bins."""
-
-ELEMENTS = 2**19
-"""Activations counted at once, so that the working copies stay small."""
+BINS = 2 * SIDE + 1  # negative bins from the furthest to the nearest, zero, positive bins
+ELEMENTS = 2**19  # activations counted at once, so that the working copies stay small
 
 
 def bin_of(values: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -235,12 +216,8 @@ class Histogram:
     def boundaries(self, levels: Sequence[float]) -> NDArray[np.float64]:
         """The activation at each level: the lowest that a share ``level`` of tokens stays within.
 
-        Args:
-            levels: Q levels, each in (0, 1), ascending.
-
-        Returns:
-            Shape [N, Q], rounded to four significant digits, ascending; what
-            ``numpy.quantile(…, method="inverted_cdf")`` gives, but for the error stated above.
+        Shape [N, Q] for Q ascending levels in (0, 1), rounded to four significant digits; what
+        ``numpy.quantile(…, method="inverted_cdf")`` gives, but for the error stated above.
         """
         values = bin_values()
         bounds = np.empty((len(self.counts), len(levels)))

@@ -21,8 +21,7 @@ from neuron_eval.recording.texts import TextCounts, Window, windows
 from neuron_eval.records.checks import fault_of
 from neuron_eval.sources import schema
 
-ALL = "all"
-"""What to pass to ``--neurons`` for every neuron of the layers."""
+ALL = "all"  # what to pass to ``--neurons`` for every neuron of the layers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,20 +62,14 @@ class Settings:
         return self.out.with_name(f"{self.out.name}.checkpoint.npz")
 
 
+# Makes a progress bar for so many tokens; None if their number is not known.
 Bar = Callable[[int | None], AbstractContextManager[Any]]
-"""Makes a progress bar for so many tokens; None if their number is not known."""
 
 
 def record(settings: Settings, say: Callable[[str], None], bar: Bar) -> str:
     """Record, and write the file; gives a summary in one line.
 
-    Args:
-        settings: What to record.
-        say: Called with lines for the user.
-        bar: Makes the progress bar.
-
-    Raises:
-        RecordingError: Something does not fit; nothing is written.
+    ``say`` is called with lines for the user. After a `RecordingError` nothing is written.
     """
     if settings.checkpoint_path.exists() and not settings.resume:
         raise RecordingError(

@@ -22,12 +22,9 @@ def module(name: str) -> Any:
 
 
 def load(kind: str, model: str, **settings: Any) -> Any:
-    """What a class of transformers gives ``from_pretrained``.
+    """What ``from_pretrained`` of a class such as ``AutoTokenizer`` gives.
 
-    Args:
-        kind: Such as ``AutoTokenizer``.
-        model: A Hugging Face name, a folder, or a ``.gguf`` file.
-        settings: More for ``from_pretrained``.
+    The model is a Hugging Face name, a folder, or a ``.gguf`` file.
     """
     transformers = module("transformers")
     path, where = Path(model), model

@@ -25,11 +25,8 @@ from neuron_eval.records import ActivationRecord, NeuronRecord
 from neuron_eval.records.activations import round_significant
 from neuron_eval.records.checks import check_record
 
-PRUNE = 4096
-"""Windows whose tokens are remembered before those no longer needed are forgotten."""
-
-VERSION = 1
-"""Raised whenever an older checkpoint cannot be gone on from."""
+PRUNE = 4096  # windows whose tokens are remembered before those no longer needed are forgotten
+VERSION = 1  # raised whenever an older checkpoint cannot be gone on from
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +100,9 @@ def run(
     resume: bool = False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Recording:
-    """Record all windows.
+    """Record all windows, in order and from index 0, into an empty collector.
 
-    Args:
-        subject: The model.
-        windows: In order, index 0 first.
-        collector: Empty; filled in place.
-        batch_size: Windows a forward pass, at least 1.
-        checkpoint: Where to save the state on the way; None to save nothing.
-        resume: Go on from the checkpoint, if there is one.
-        progress: Called with the number of windows after each batch.
+    ``progress`` is called with the number of windows after each batch, ``batch_size`` at most.
 
     Raises:
         RecordingError: The checkpoint does not fit, or an activation is not finite.
@@ -196,14 +186,8 @@ def assemble(
 ) -> Iterator[NeuronRecord]:
     """One checked record a neuron, activations rounded to four significant digits.
 
-    Args:
-        recording: After the last window.
-        columns: The neurons in the order of the collector's columns.
-        chosen: The same neurons in the order wanted.
-        model: The subject model's name.
-        levels: Quantile levels, ascending, each in (0, 1).
-        random: Random excerpts a neuron.
-        seed: With layer and neuron it fixes which ones.
+    The neurons stand in ``columns`` in the order of the collector's columns, in ``chosen`` in the
+    order wanted. Seed, layer and neuron fix which ``random`` excerpts are taken.
     """
     collector = recording.collector
     top, reservoir = collector.top, collector.reservoir

@@ -13,11 +13,8 @@ from neuron_eval.files.bounded import TooLong, read_whole
 from neuron_eval.messages import shown
 from neuron_eval.recording import RecordingError
 
-RANDOM_GROUP = "random"
-"""The group of neurons drawn by lot."""
-
-IDS = 2**26
-"""The most bytes of a file of ids."""
+RANDOM_GROUP = "random"  # the group of neurons drawn by lot
+IDS = 2**26  # the most bytes of a file of ids
 
 _RANGE = re.compile(r"([0-9]{1,4})(?:-([0-9]{1,4}))?")
 
@@ -55,14 +52,9 @@ def parse_layers(spec: str) -> list[int]:
 
 
 def parse_neurons(spec: str, group: str) -> list[PickedNeuron]:
-    """Neurons from a comma list of ids, or from a file with one id and an optional group a line.
+    """Neurons from ids such as ``L8N902,L20N414``, or from a file with one id a line.
 
-    Args:
-        spec: ``L8N902,L20N414``, or the name of a file.
-        group: The group of neurons that name none.
-
-    Raises:
-        RecordingError: Something is not an id; the message names file and line.
+    An optional group of one word follows the id; ``group`` is that of the others.
     """
     path = Path(spec)
     if ID.fullmatch(spec.split(",")[0].strip()) and not path.exists():
@@ -99,12 +91,7 @@ def _picked(words: Sequence[str], group: str, where: str) -> PickedNeuron:
 
 
 def check_given(neurons: Iterable[PickedNeuron], widths: Mapping[int, int]) -> list[PickedNeuron]:
-    """Check that every neuron exists, and is given once.
-
-    Args:
-        neurons: As the user named them.
-        widths: Neurons of each layer of the model.
-    """
+    """Check that every neuron exists in layers of these widths, and is given once."""
     seen: dict[str, str] = {}
     checked = []
     for neuron in neurons:
@@ -144,20 +131,8 @@ def draw(
     """Draw neurons of each layer, uniformly, without replacement, and none that is given.
 
     A layer's draw depends on the seed and the layer, not on which other layers are drawn from;
-    a given neuron is passed over and leaves the others as they were.
-
-    Args:
-        layers: Where to draw.
-        widths: Neurons of each layer of the model.
-        count: How many a layer.
-        seed: At least 0.
-        given: Neurons that are recorded anyway.
-
-    Returns:
-        ``count`` neurons a layer, sorted, of the group `RANDOM_GROUP`.
-
-    Raises:
-        RecordingError: A layer holds too few.
+    a given neuron is passed over and leaves the others as they were. Gives ``count`` neurons a
+    layer, sorted, of the group `RANDOM_GROUP`.
     """
     taken = {(neuron.layer, neuron.neuron) for neuron in given}
     drawn: list[PickedNeuron] = []

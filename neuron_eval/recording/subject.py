@@ -39,16 +39,9 @@ class HuggingFaceSubject:
     """A model with hooks on the neurons that are recorded."""
 
     def __init__(self, model: str, prefix: int | None, dtype: str, device: str = "cpu") -> None:
-        """Load the model without using its language-model head.
+        """Load the model, whose language-model head is not used.
 
-        Args:
-            model: A Hugging Face name, a folder, or a ``.gguf`` file.
-            prefix: The token put before each window, if any.
-            dtype: ``float32`` or ``bfloat16``.
-            device: A torch device.
-
-        Raises:
-            RecordingError: It cannot be loaded, or its MLPs are not found.
+        ``prefix`` is the token put before each window, if any, ``dtype`` the name of a torch type.
         """
         self._torch = module("torch")
         loaded = load("AutoModelForCausalLM", model, dtype=getattr(self._torch, dtype))
@@ -75,11 +68,9 @@ class HuggingFaceSubject:
         return digest.hexdigest()
 
     def watch(self, neurons: Mapping[int, Sequence[int]]) -> None:
-        """Record these neurons, once, before the first forward pass.
+        """Record these neurons by layer, once, before the first forward pass.
 
-        Args:
-            neurons: Layer to neurons; the columns of `activations` come in this order, which
-                must be ascending in the layer.
+        The columns of `activations` come in their order, which must be ascending in the layer.
         """
         last = max(neurons)
         for layer, chosen in neurons.items():
@@ -96,18 +87,9 @@ class HuggingFaceSubject:
         return catch
 
     def activations(self, windows: Sequence[Window]) -> NDArray[np.float32]:
-        """The recorded neurons on every text token.
+        """The N recorded neurons on every text token of B windows, shape [B, L, N].
 
         A text token of several model tokens gets the highest of their activations.
-
-        Args:
-            windows: B windows of L text tokens each.
-
-        Returns:
-            Shape [B, L, N].
-
-        Raises:
-            RecordingError: A window does not fit the model's context.
         """
         ids, mask = self._batch(windows)
         with self._torch.inference_mode():
@@ -136,11 +118,7 @@ class HuggingFaceSubject:
 
 
 def find_layers(names: Iterable[str]) -> dict[int, str]:
-    """Layer to the name of its down projection, ascending, by the names of a model's modules.
-
-    Raises:
-        RecordingError: No module fits, or two fit the same layer.
-    """
+    """Layer to the name of its down projection, ascending, by the names of a model's modules."""
     endings = "|".join(map(re.escape, DOWN_PROJECTIONS))
     pattern = re.compile(rf"(?:.*\.)?(\d+)\.(?:{endings})")
     by_layer: dict[int, str] = {}
@@ -173,13 +151,8 @@ def merge_pieces(
 ) -> NDArray[np.float32]:
     """Activations of model tokens to those of text tokens, the maximum of each one's pieces.
 
-    Args:
-        raw: Shape [B, P, N], padded on the right.
-        windows: The B windows of L text tokens.
-        skip: Positions before each window.
-
-    Returns:
-        Shape [B, L, N].
+    From shape [B, P, N], padded on the right and with ``skip`` positions before each window, to
+    shape [B, L, N].
     """
     parts = []
     for row, window in zip(raw, windows, strict=True):

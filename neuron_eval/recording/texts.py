@@ -112,11 +112,10 @@ def _open(dataset: DatasetName, config: str | None, where: str) -> Any:
 def cut(
     text: str, ids: Sequence[int], offsets: Offsets, length: int
 ) -> Iterator[tuple[tuple[str, ...], tuple[int, ...], tuple[int, ...]]]:
-    """Cut one tokenised text into consecutive windows of ``length`` text tokens.
+    """Cut one tokenised text into windows of ``length`` text tokens, and a shorter rest.
 
     Yields:
-        Tokens, ids and starts as in `Window`. A rest of fewer than ``length`` tokens comes last
-        and is shorter than the others.
+        Tokens, ids and starts as in `Window`.
     """
     starts, ends = text_tokens(len(text), offsets)
     lefts, stops = [0, *ends[:-1]], [*starts[1:], len(ids)]
@@ -138,14 +137,8 @@ def windows(
     """Cut texts into distinct windows.
 
     A window whose text was seen before is skipped: the same text in two splits would be fitted
-    and scored. Sixteen bytes are remembered of every window.
-
-    Args:
-        texts: In order; no window spans two of them.
-        tokenise: The subject model's tokenizer.
-        length: Text tokens a window, at least 1.
-        max_tokens: Stop before more text tokens than this are handed out; None for all.
-        tally: Counted up on the way.
+    and scored. Sixteen bytes are remembered of every window. No window spans two texts, and no
+    more than ``max_tokens`` text tokens are handed out. ``tally`` is counted up on the way.
     """
     tally = TextCounts() if tally is None else tally
     seen: set[bytes] = set()

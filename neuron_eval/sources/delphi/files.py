@@ -24,11 +24,8 @@ from neuron_eval.messages import listed, message_of
 from neuron_eval.records import RecordError
 from neuron_eval.sources.base import SourceError
 
-STRETCH = 2**20
-"""Activations read at once."""
-
-GATHERED = 2**22
-"""Activations in memory, about 50 bytes each at the peak; one latent's may be more."""
+STRETCH = 2**20  # activations read at once
+GATHERED = 2**22  # activations in memory, about 50 bytes each at the peak; one latent's may be more
 
 
 @dataclass(frozen=True, slots=True)

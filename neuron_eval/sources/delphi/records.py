@@ -19,11 +19,8 @@ from neuron_eval.sources.delphi.files import Latent, OpenSplit
 from neuron_eval.sources.delphi.tokens import TokenizerVocabulary
 from neuron_eval.sources.foreign import foreign_record
 
-TOP = 32
-"""At most so many excerpts with the highest peaks."""
-
-RANDOM = 24
-"""At most so many excerpts drawn from all windows, active or not."""
+TOP = 32  # at most so many excerpts with the highest peaks
+RANDOM = 24  # at most so many excerpts drawn from all windows, active or not
 
 LOOKED_AT = 4 * (TOP + RANDOM)
 """At most so many windows are looked at for either, since texts repeat."""
@@ -42,14 +39,7 @@ class Texts:
         self._vocabulary = vocabulary
 
     def record(self, key: NeuronKey, model: str, latent: Latent, at: str) -> NeuronRecord:
-        """The record of one latent, checked.
-
-        Args:
-            key: Which latent.
-            model: The subject model's name.
-            latent: Its activations.
-            at: File and latent, for messages.
-        """
+        """The record of one latent, checked; ``at`` is file and latent, for messages."""
         check_id(key.id, at)
         self._check(latent, at)
         excerpts = Excerpts(latent, self._windows)
@@ -177,14 +167,8 @@ def boundaries(
 ) -> tuple[float, ...]:
     """The activation at each level: the lowest that a share ``level`` of tokens stays within.
 
-    Args:
-        values: The activations that are not zero, shape [N].
-        tokens: All tokens, at least N; the others' activation is zero.
-        levels: Each in (0, 1), ascending.
-
-    Returns:
-        As ``numpy.quantile(…, method="inverted_cdf")`` over all tokens, rounded to four
-        significant digits.
+    As ``numpy.quantile(…, method="inverted_cdf")`` over all tokens, rounded to four significant
+    digits, from the activations that are not zero, shape [N].
     """
     ordered = np.sort(values)
     negative = int(np.searchsorted(ordered, 0))

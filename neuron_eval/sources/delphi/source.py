@@ -26,11 +26,8 @@ from neuron_eval.sources.delphi.files import OpenSplit, Split, opened
 from neuron_eval.sources.delphi.records import Texts
 from neuron_eval.sources.delphi.tokens import TokenizerVocabulary, find_tokenizer
 
-CONFIG = 2**20
-"""The most bytes of a ``config.json``."""
-
-DEPTH = 4
-"""A hookpoint's folder is at most so deep in the one named."""
+CONFIG = 2**20  # the most bytes of a ``config.json``
+DEPTH = 4  # a hookpoint's folder is at most so deep in the one named
 
 _SPLIT = re.compile(r"(\d{1,15})_(\d{1,15})\.safetensors", re.ASCII)
 _MODEL = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
@@ -42,12 +39,6 @@ def is_delphi(path: str) -> bool:
 
 
 def open_delphi(path: str) -> DelphiSource:
-    """The latents of a cache folder.
-
-    Raises:
-        SourceError: It holds no such files; two of them hold the same latent; or a config.json
-            is bad.
-    """
     return DelphiSource(path)
 
 

@@ -71,15 +71,7 @@ class TokenizerVocabulary:
 
 
 def find_tokenizer(folders: Iterable[Path], model: str | None) -> Path:
-    """The ``tokenizer.json`` to use.
-
-    Args:
-        folders: Where to look first.
-        model: The model that the cache names; None if it names none.
-
-    Raises:
-        SourceError: There is none; the message says where it was looked for.
-    """
+    """The ``tokenizer.json`` to use: of the folders, or of the model that the cache names."""
     override = os.environ.get(OVERRIDE)
     if override:
         path = Path(override)

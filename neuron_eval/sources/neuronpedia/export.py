@@ -69,13 +69,9 @@ def records(
 ) -> Iterator[tuple[Identity, Iterator[tuple[Any, str]]]]:
     """The features of a batch of activations, in the order of their first lines.
 
-    Args:
-        batch: The file.
-        wanted: The ids to give; None gives all.
-
     Yields:
-        The feature and its activations, each with its place for messages; to be read before the
-        next feature. Reading them raises `RecordError` where a line is not valid JSON.
+        The feature, if its id is wanted, and its activations, each with its place for messages; to
+        be read before the next feature.
 
     Raises:
         RecordError: The file is cut off, or a line does not say which feature it is of; nothing of

@@ -32,13 +32,11 @@ PER_SPLIT = 5
 TOP, OTHERS = 4, 3
 """Excerpts of each kind that one excerpt a split takes: the splits they are dealt to."""
 
-IN_TOP = -1
-"""The ``binContains`` of the highest activations."""
+IN_TOP = -1  # the ``binContains`` of the highest activations
 
 SITE = "Neuronpedia"
 
-FIELDS = ("modelId", "layer", "index")
-"""What tells which feature it is, in Neuronpedia's objects."""
+FIELDS = ("modelId", "layer", "index")  # what tells which feature it is, in Neuronpedia's objects
 
 BATCH = ("model_id", "layer", "sae_set", "sae_id_suffix")
 """What tells whose features they are, in a batch by SAEDashboard."""
@@ -74,9 +72,7 @@ class PublishedExplanation:
 def features_of(data: Any, at: str) -> Iterator[tuple[Any, str]]:
     """The features that a JSON value holds, each with its place for messages.
 
-    Args:
-        data: A feature, a list of them, or a batch by SAEDashboard, whose `BATCH` each gets.
-        at: The file, and line, for messages.
+    It is a feature, a list of them, or a batch by SAEDashboard, whose `BATCH` each gets.
     """
     if isinstance(data, list):
         yield from ((row, f"{at}, item {i}") for i, row in enumerate(data))
@@ -125,17 +121,12 @@ def feature_record(
     explanations: Iterable[PublishedExplanation],
     where: str,
 ) -> NeuronRecord:
-    """The record of one feature, checked.
+    """The record of one feature, checked; the first explanation becomes the reference.
 
     Neuronpedia publishes no excerpts drawn at random. What stands in for them, see `split`, was
     sampled where the feature is active, so that correlations are not comparable with those of
-    neurons whose random excerpts are drawn from all text.
-
-    Args:
-        which: The feature.
-        activations: Its activations, each with its place for messages.
-        explanations: The first becomes the reference.
-        where: The feature's place, for messages.
+    neurons whose random excerpts are drawn from all text. Each activation comes with its place,
+    for messages.
     """
     key = which.key
     check_id(key.id, where)
@@ -170,10 +161,7 @@ def split(
     Args:
         excerpts: Each with whether it was sampled from a bin; of those with the same text the
             first counts that was not.
-        seed: Fixes the order of the sampled ones.
-
-    Returns:
-        Top excerpts by peak, highest first, and the others in random order; no text is in both.
+        seed: Fixes the order of the latter; the former come by peak.
     """
     distinct: dict[str, tuple[ActivationRecord, bool]] = {}
     for record, sampled in sorted(excerpts, key=lambda pair: pair[1]):

@@ -28,61 +28,39 @@ from neuron_eval.sources.base import (
     no_scores,
 )
 from neuron_eval.sources.looking import head, names
-from neuron_eval.sources.neuronpedia.export import (
-    Export,
-    explanations,
-    folders,
-    identities,
-    object_lines,
-    parse_line,
-    records,
-)
-from neuron_eval.sources.neuronpedia.feature import (
-    FIELDS,
-    Identity,
-    PublishedExplanation,
-    explained,
-    feature_record,
-    features_of,
-    identity,
-)
+from neuron_eval.sources.neuronpedia import export, feature
+from neuron_eval.sources.neuronpedia.export import Export
+from neuron_eval.sources.neuronpedia.feature import Identity, PublishedExplanation, identity
 
-LINES = (".jsonl", ".jsonl.gz")
-"""How files with an object a line end."""
+LINES = (".jsonl", ".jsonl.gz")  # how files with an object a line end
 
 
 def holds_features(names: Collection[str]) -> bool:
     """Whether a JSON text whose fields have these names is a feature, some, or a batch of them."""
     there = set(names)
     is_batch = "features" in there and not there.isdisjoint({"model_id", "feature_index"})
-    return there.issuperset(FIELDS) or is_batch
+    return there.issuperset(feature.FIELDS) or is_batch
 
 
 def is_neuronpedia(path: str) -> bool:
     """Whether a local path is a features' JSON file or an export folder, by a cheap look."""
     place = Path(path)
     if place.is_dir():
-        return bool(folders(place))
+        return bool(export.folders(place))
     return place.suffix == ".json" and place.is_file() and holds_features(names(head(path)))
 
 
 def open_neuronpedia(path: str) -> Source:
-    """The features of a JSON file or of an export folder.
-
-    Raises:
-        SourceError: It is neither; or the folder holds no activations.
-    """
+    """The features of a JSON file or of an export folder."""
     if Path(path).is_dir():
-        return NeuronpediaExport(path, folders(Path(path)))
+        return NeuronpediaExport(path, export.folders(Path(path)))
     return NeuronpediaFile(path)
 
 
 def open_feature_lines(path: str, first: Collection[str]) -> Source | None:
     """The features of a file with an object a line; None if it has none with activations.
 
-    Args:
-        path: The file, which ends in ``.jsonl`` or ``.jsonl.gz``.
-        first: The names of the fields in its first line.
+    ``first`` are the names of the fields in its first line.
     """
     if not holds_features(first):
         return None
@@ -111,7 +89,7 @@ class NeuronpediaExport:
     def keys(self) -> Iterator[NeuronKey]:
         seen: set[NeuronKey] = set()
         for batch in self._batches:
-            keys = [which.key for which in identities(batch)]
+            keys = [which.key for which in export.identities(batch)]
             self._ids[batch] = frozenset(key.id for key in keys)
             yield from (key for key in keys if key not in seen)
             seen.update(keys)
@@ -121,12 +99,12 @@ class NeuronpediaExport:
     ) -> Iterator[NeuronRecord | Unreadable]:
         """The features wanted; batches that `keys` has shown to hold none are not opened again."""
         ids = None if wanted is None else frozenset(key.id for key in wanted)
-        published = explanations(self._exports, ids)
+        published = export.explanations(self._exports, ids)
         seen: dict[str, Path] = {}
         for batch in self._batches:
             if ids is not None and not (self._ids.get(batch, ids) & ids):
                 continue
-            for which, rows in records(batch, ids):
+            for which, rows in export.records(batch, ids):
                 id_ = which.key.id
                 if id_ in seen and ids is not None:
                     continue
@@ -134,12 +112,12 @@ class NeuronpediaExport:
                     if id_ in seen:
                         raise RecordError(f"{batch}: neuron {named(id_)} stands in {seen[id_]} too")
                     seen[id_] = batch
-                    yield feature_record(which, rows, published.get(id_, ()), str(batch))
+                    yield feature.feature_record(which, rows, published.get(id_, ()), str(batch))
                 except RecordError as error:
                     yield Unreadable(id_, error)
 
     def scores(self, wanted: Iterable[NeuronKey]) -> Iterator[ScoredNeuron]:
-        yield from _published_scores(explanations(self._exports, None), wanted, self.name)
+        yield from _published_scores(export.explanations(self._exports, None), wanted, self.name)
 
 
 class NeuronpediaFile:
@@ -178,9 +156,9 @@ class NeuronpediaFile:
     def _rows(self) -> Iterator[tuple[Any, str]]:
         """The file's features; of a line that is not valid JSON its error."""
         if not self.name.endswith(LINES):
-            return features_of(self._content(), self.name)
+            return feature.features_of(self._content(), self.name)
         return chain.from_iterable(
-            features_of(_parsed(line, at), at) for _, line, at in object_lines(Path(self.name))
+            feature.features_of(_parsed(line, at), at) for _, line, at in export.object_lines(Path(self.name))
         )
 
     def _content(self) -> Any:
@@ -200,7 +178,7 @@ class NeuronpediaFile:
 def _parsed(line: bytes, at: str) -> Any:
     """A line's JSON value, or the error that it raises, so that the lines after it are read."""
     try:
-        return parse_line(line, at)
+        return export.parse_line(line, at)
     except RecordError as error:
         return error
 
@@ -213,14 +191,14 @@ def _feature(which: Identity, row: Mapping[str, Any], at: str) -> NeuronRecord:
             "expected a list; of an export, which keeps activations apart, name the folder"
         )
     placed = ((item, f"{at}, activation {i}") for i, item in enumerate(activations))
-    return feature_record(which, placed, _explained(row, at), at)
+    return feature.feature_record(which, placed, _explained(row, at), at)
 
 
 def _explained(row: Mapping[str, Any], at: str) -> list[PublishedExplanation]:
     rows = row.get("explanations") or []
     if not isinstance(rows, list):
         raise RecordError(f"{at}: field 'explanations' is {shown(rows)}; expected a list")
-    texts = (explained(item, f"{at}, explanation {i}") for i, item in enumerate(rows))
+    texts = (feature.explained(item, f"{at}, explanation {i}") for i, item in enumerate(rows))
     return [text for text in texts if text is not None]
 
 

@@ -18,8 +18,7 @@ from neuron_eval.sources.openai.stores import RECORDS, Blob, FileStore, Part, Re
 T = TypeVar("T")
 R = TypeVar("R")
 
-ADDRESS = "https://openaipublic.blob.core.windows.net/neuron-explainer"
-"""OpenAI's public container."""
+ADDRESS = "https://openaipublic.blob.core.windows.net/neuron-explainer"  # OpenAI's public container
 
 MIRROR_VARIABLE = "NEURON_EVAL_OPENAI_URL"
 """The environment variable that names another address to use in place of `ADDRESS`."""
@@ -35,24 +34,17 @@ class PublishedModel:
     author: str  # who wrote the explanations, as far as was published
 
 
+# By the name that users type after ``openai:``.
 PUBLISHED: dict[str, PublishedModel] = {
     "gpt2-xl": PublishedModel("data", 48, 6400, "released by OpenAI (GPT-4)"),
     "gpt2-small": PublishedModel("gpt2_small_data", 12, 3072, "released by OpenAI"),
 }
-"""The models in the public container, by the name that users type after ``openai:``."""
 
 
 class CollatedSource:
     """Neurons in the layout ``collated-activations/{layer}/{neuron}.json``."""
 
     def __init__(self, name: str, model: str, store: FileStore | HttpStore) -> None:
-        """Nothing is read yet.
-
-        Args:
-            name: What the user wrote.
-            model: The subject model, for the neurons' ids.
-            store: Where the files are.
-        """
         self.name = name
         self.model = model
         self.store = store
@@ -71,21 +63,7 @@ class CollatedSource:
         the best published score becomes the reference; a neuron whose explanation file is bad
         is unreadable, one that has none has no reference.
         """
-        keys = self.keys() if wanted is None else self._sorted(wanted)
-        for result in self._ahead(keys, self._fetch):
-            if isinstance(result, Unreadable):
-                yield result
-                continue
-            key, record, explained = result
-            where = self.store.where(Blob(RECORDS, key.layer, key.neuron))
-            try:
-                neuron = parse_record(record, self.model, key.layer, key.neuron, where)
-                if explained is not None:
-                    where = self.store.where(_explained(key))
-                    neuron = with_explanations(neuron, explained, self.author, where)
-                yield neuron
-            except RecordError as error:
-                yield Unreadable(key.id, error)
+        yield from self._ahead(self.keys() if wanted is None else self._sorted(wanted), self._neuron)
 
     def scores(self, wanted: Iterable[NeuronKey]) -> Iterator[ScoredNeuron]:
         """See `neuron_eval.sources.base.Source`; reads explanation files only.
@@ -138,30 +116,24 @@ class CollatedSource:
         with self.store.opened(stop) as read:
             yield from ahead(items, lambda item: work(read, item), self.store.in_flight, stop)
 
-    def _fetch(
-        self, read: Read, key: NeuronKey
-    ) -> tuple[NeuronKey, bytes, bytes | None] | Unreadable:
-        blob = Blob(RECORDS, key.layer, key.neuron)
+    def _neuron(self, read: Read, key: NeuronKey) -> NeuronRecord | Unreadable:
+        blob, explained = Blob(RECORDS, key.layer, key.neuron), _explained(key)
         try:
             record = read(blob)
+            where = self.store.where(blob)
             if record is None:
-                error = RecordError(f"neuron {key.id}: there is no {self.store.where(blob)}")
+                error = RecordError(f"neuron {key.id}: there is no {where}")
                 return Unreadable(key.id, error, missing=True)
-            return key, record, read(_explained(key))
+            neuron = parse_record(record, self.model, key.layer, key.neuron, where)
+            if (texts := read(explained)) is None:
+                return neuron
+            return with_explanations(neuron, texts, self.author, self.store.where(explained))
         except RecordError as error:
             return Unreadable(key.id, error)
 
 
 def open_container(name: str, settings: FetchSettings | None = None) -> CollatedSource:
-    """The neurons of OpenAI's public container, or of its mirror; nothing is fetched yet.
-
-    Args:
-        name: A name in `PUBLISHED`.
-        settings: How patient to be.
-
-    Raises:
-        SourceError: There is no such model, or the mirror is no HTTP address.
-    """
+    """The neurons of a model in `PUBLISHED`, from OpenAI's container or a mirror of it."""
     if name not in PUBLISHED:
         known = ", ".join(f"openai:{model}" for model in PUBLISHED)
         raise SourceError(f"neurons=openai:{name}: not published there; known are {known}")
@@ -186,14 +158,7 @@ def open_container(name: str, settings: FetchSettings | None = None) -> Collated
 
 
 def open_collated(path: str) -> CollatedSource:
-    """The neurons of a folder, or of an address such as ``s3://bucket/folder``.
-
-    Args:
-        path: See `neuron_eval.sources.openai.stores.find_store`.
-
-    Raises:
-        SourceError: They are not in there, or the place cannot be read.
-    """
+    """The neurons of a folder, or of an address such as ``s3://bucket/folder``."""
     if path.startswith(("http://", "https://")):
         raise SourceError(
             f"neurons={path}: folders cannot be listed over HTTP; a mirror of OpenAI's files goes "
@@ -208,11 +173,7 @@ def open_collated(path: str) -> CollatedSource:
 
 
 def is_collated(path: str) -> bool:
-    """Whether a folder or an fsspec address has the layout.
-
-    Raises:
-        SourceError: The address cannot be read, or two folders in it have the layout.
-    """
+    """Whether a folder or an fsspec address has the layout."""
     return not path.startswith(("http://", "https://")) and find_store(path) is not None
 
 
@@ -231,14 +192,7 @@ def author_of(model: str) -> str:
 def with_explanations(
     neuron: NeuronRecord, content: bytes, author: str, where: str
 ) -> NeuronRecord:
-    """The neuron with its published explanations: that with the best score as the reference.
-
-    Args:
-        neuron: Without any.
-        content: The file of its explanations.
-        author: Who wrote them.
-        where: The file, for messages.
-    """
+    """The neuron with those of an explanation file: that with the best score as the reference."""
     texts = parse_explanations(content, neuron.layer, neuron.neuron, where)
     written = [Reference(e.explanation, author) for e in texts if e.explanation.strip()]
     return replace(

@@ -62,14 +62,9 @@ class HttpStore:
         advice: str = "",
         settings: FetchSettings | None = None,
     ) -> None:
-        """Nothing is fetched yet.
+        """Nothing is fetched yet; ``shape`` is the layers, and the neurons of each.
 
-        Args:
-            address: What ``/collated-activations/…`` is added to.
-            cache: The folder that keeps what was fetched.
-            shape: Layers, and neurons of each.
-            advice: What a user can do when the address cannot be reached.
-            settings: How patient to be.
+        ``advice`` is what a user can do when the address cannot be reached.
         """
         self.address = address.rstrip("/")
         self.cache = cache
@@ -114,11 +109,13 @@ class HttpStore:
         if blob in self._missing:
             return None
         kept = self.cache / blob.path
-        content = _kept(kept)
-        if content is None:
-            content = self._fetch(client, stop, blob)
-            if content is not None:
-                _keep(kept, content)
+        with _cache_errors(kept):
+            content = kept.read_bytes() if kept.exists() else None
+        if content is None and (content := self._fetch(client, stop, blob)) is not None:
+            with _cache_errors(kept):
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                with unfinished(kept) as beside:
+                    beside.write_bytes(content)
         self._note(blob, content is not None)
         return content
 
@@ -173,29 +170,15 @@ def cache_folder() -> Path:
     return Path(named) if named else user_cache_path("neuron_eval")
 
 
-def _kept(path: Path) -> bytes | None:
+@contextmanager
+def _cache_errors(path: Path) -> Iterator[None]:
     try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
+        yield
     except OSError as error:
-        raise _cache_error(path, error) from error
-
-
-def _keep(path: Path, content: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished(path) as beside:
-            beside.write_bytes(content)
-    except OSError as error:
-        raise _cache_error(path, error) from error
-
-
-def _cache_error(path: Path, error: OSError) -> SourceError:
-    reason = error.strerror or str(error)
-    return SourceError(
-        f"{path}: {reason}; {CACHE_VARIABLE} names another folder for what is fetched"
-    )
+        reason = error.strerror or str(error)
+        raise SourceError(
+            f"{path}: {reason}; {CACHE_VARIABLE} names another folder for what is fetched"
+        ) from error
 
 
 def ahead(
@@ -203,13 +186,9 @@ def ahead(
 ) -> Iterator[R]:
     """The result of each item, or the error that ``work`` raises, in the items' order.
 
-    Takes at most ``in_flight`` items more than results were taken, and works on these at once.
-
-    Args:
-        items: May be endless.
-        work: Called in other threads, unless ``in_flight`` is 1.
-        in_flight: How many at once, at least 1.
-        stop: Set when no more results are wanted, so that work that waits can give up.
+    Takes at most ``in_flight`` items more than results were taken, and works on these at once, in
+    other threads unless that is 1. ``stop`` is set when no more results are wanted, so that work
+    that waits can give up.
     """
     if in_flight == 1:
         yield from map(work, items)

@@ -30,11 +30,8 @@ def fetch(
 ) -> bytes | None:
     """Ask once; the content, complete, or None if there is no such file.
 
-    Args:
-        client: Its timeouts hold for each part of the answer.
-        address: The file's; one that ends in ``.jsonl`` has a JSON value a line.
-        stop: Set when the answer is no longer wanted.
-        whole_timeout: How long all of the answer may take, in seconds.
+    The client's timeouts hold for each part of the answer, ``whole_timeout`` for all of it, in
+    seconds. ``stop`` is set when the answer is no longer wanted.
 
     Raises:
         FailedRequest: Anything else.

@@ -63,15 +63,7 @@ def parse_record(
 ) -> NeuronRecord:
     """A record file as a neuron; moments and the samples by quantile are left aside.
 
-    Args:
-        content: The JSON of one neuron.
-        model: The subject model's name.
-        layer: The layer that the file should be of.
-        neuron: The index that the file should be of.
-        where: The file, for messages.
-
-    Raises:
-        RecordError: Not JSON, not a neuron record, of another neuron, or with a bad excerpt.
+    Layer and neuron are those that the file should be of; ``where`` names it in messages.
     """
     data = typed_object(parse(content, where), "NeuronRecord", where)
     _check_neuron(neuron_id(data, where), (layer, neuron), where)
@@ -104,13 +96,7 @@ def _excerpts(data: Mapping[str, Any], field: str, where: str) -> Iterator[Activ
 def parse_results(line: bytes | str, at: str, simulations: bool = False) -> SimulationResults:
     """One line of an explanation file; the released files have one.
 
-    Args:
-        line: The JSON of one neuron.
-        at: File and line, for messages.
-        simulations: Whether to read the sequences too.
-
-    Raises:
-        RecordError: Not JSON, not a neuron's results, or with a bad field.
+    The sequences are read only with ``simulations``; ``at`` is file and line, for messages.
     """
     data = typed_object(parse(line, at), "NeuronSimulationResults", at)
     layer, neuron = neuron_id(data, at)
@@ -134,9 +120,6 @@ def parse_explanations(
     """The explanations of one neuron's file, the best published score first.
 
     Those without a score come last; equal ones keep the file's order.
-
-    Raises:
-        RecordError: See `parse_results`; or the file is of another neuron.
     """
     explanations: list[ScoredExplanation] = []
     for at, line in lines(content, where):

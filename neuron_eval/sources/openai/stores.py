@@ -20,11 +20,8 @@ from neuron_eval.records import RecordError
 from neuron_eval.sources.base import SourceError
 from neuron_eval.sources.looking import HEAD, names
 
-Part = Literal["collated-activations", "explanations"]
-"""The two folders of the layout."""
-
-RECORDS: Part = "collated-activations"
-"""The folder of the neurons' records."""
+Part = Literal["collated-activations", "explanations"]  # the two folders of the layout
+RECORDS: Part = "collated-activations"  # the folder of the neurons' records
 
 ENDINGS: dict[Part, str] = {"collated-activations": ".json", "explanations": ".jsonl"}
 """How the files of each folder end."""
@@ -32,8 +29,7 @@ ENDINGS: dict[Part, str] = {"collated-activations": ".json", "explanations": ".j
 INTEGER = re.compile(r"0|[1-9][0-9]{0,8}")
 """How a layer or a neuron is written as the name of a folder or file."""
 
-IN_FLIGHT = 16
-"""Files that are read at once from anywhere but a local folder."""
+IN_FLIGHT = 16  # files that are read at once from anywhere but a local folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +70,11 @@ class FileStore:
     """A local folder, or an address that fsspec knows, such as ``s3://bucket/folder``."""
 
     def __init__(self, address: str, records: str = RECORDS) -> None:
-        """Find the file system; nothing is read yet.
+        """Find the file system.
 
         Args:
             address: What the layout's folders are in.
-            records: What the folder of the records is called, if otherwise; empty for the
-                address itself.
-
-        Raises:
-            SourceError: No such protocol, or what speaks it is not installed.
+            records: What the records' folder is called; empty if that is the address itself.
         """
         # A local folder is read without fsspec, whose import is slow.
         self.is_local = "://" not in address
