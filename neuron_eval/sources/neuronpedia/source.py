@@ -77,7 +77,7 @@ class NeuronpediaExport:
     def __init__(self, name: str, exports: Sequence[Export]) -> None:
         self.name = name
         self._exports = exports
-        self._batches = [batch for export in self._exports for batch in export.activations]
+        self._batches = [batch for files in exports for batch in files.activations]
         self._ids: dict[Path, frozenset[str]] = {}
         if not self._batches:
             raise SourceError(
@@ -158,7 +158,8 @@ class NeuronpediaFile:
         if not self.name.endswith(LINES):
             return feature.features_of(self._content(), self.name)
         return chain.from_iterable(
-            feature.features_of(_parsed(line, at), at) for _, line, at in export.object_lines(Path(self.name))
+            feature.features_of(_parsed(line, at), at)
+            for _, line, at in export.object_lines(Path(self.name))
         )
 
     def _content(self) -> Any:

@@ -63,7 +63,9 @@ class CollatedSource:
         the best published score becomes the reference; a neuron whose explanation file is bad
         is unreadable, one that has none has no reference.
         """
-        yield from self._ahead(self.keys() if wanted is None else self._sorted(wanted), self._neuron)
+        yield from self._ahead(
+            self.keys() if wanted is None else self._sorted(wanted), self._neuron
+        )
 
     def scores(self, wanted: Iterable[NeuronKey]) -> Iterator[ScoredNeuron]:
         """See `neuron_eval.sources.base.Source`; reads explanation files only.
