@@ -50,7 +50,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from neuron_eval.files.bounded import FILE, TooLong, load_yaml, read_whole
+from neuron_eval.files.bounded import YAML_FILE, TooLong, load_yaml, read_whole
 from neuron_eval.messages import replace_surrogates, shortened, shown
 from neuron_eval.prompts.rating import RatingWording
 from neuron_eval.prompts.reading import (
@@ -93,7 +93,7 @@ def load_pack(path: str | None) -> Pack:
     if replace_surrogates(path) != path:
         raise PackError(f"pack={shown(path)}: holds bytes that are not UTF-8; rename the file")
     try:
-        content = read_whole(Path(path), FILE)
+        content = read_whole(Path(path), YAML_FILE)
     except OSError as error:
         raise PackError(f"prompt pack {path}: {error.strerror or error}") from error
     except TooLong as error:

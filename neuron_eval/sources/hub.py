@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
-from neuron_eval.files.bounded import FILE as YAML
+from neuron_eval.files.bounded import YAML_FILE as YAML
 from neuron_eval.files.bounded import load_yaml, read_whole
 from neuron_eval.messages import listed, shown
 from neuron_eval.records import NeuronRecord
