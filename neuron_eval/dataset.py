@@ -37,14 +37,9 @@ ON_DEAD = ("skip", "error", "keep")
 class Published:
     """What is known of a neuron besides its activations."""
 
-    reference: Reference | None
-    """The explanation that AdaCS compares with."""
-
+    reference: Reference | None  # what AdaCS compares with
     others: tuple[Reference, ...]
-    """Further published explanations."""
-
     wrong: tuple[str, ...]
-    """Explanations known to be wrong."""
 
 
 References = Callable[[NeuronKey], Reference | None]
@@ -56,19 +51,15 @@ class NeuronSet:
     """Neurons ready to be made samples of."""
 
     choice: Choice
-    """What the user asked for."""
-
     neurons: tuple[tuple[DealtNeuron, Published], ...]
-    """Each neuron with what has been published of it."""
 
     skipped: tuple[str, ...]
-    """Why each neuron that was left out was left out, one message a neuron."""
+    """Why each neuron that was left out was left out, a message a neuron."""
 
     missing: tuple[str, ...] = ()
-    """The neurons that the source lists but does not hold, one message a neuron."""
+    """The neurons that the source lists but does not hold, a message a neuron."""
 
     treated: Treated = field(default_factory=Treated)
-    """What was done to the excerpts of ``neurons``."""
 
     @property
     def name(self) -> str:
@@ -92,9 +83,8 @@ def neuron_set(
     Args:
         neurons: What to choose, or the source alone, see `neuron_eval.sources.open_source`.
         excerpts: Excerpts of each kind in each split, at least 1.
-        on_short: What to do with a neuron that has too few: ``error``, or ``skip`` and count.
-        on_dead: What to do with a neuron that there is nothing to explain of, see
-            `neuron_eval.records.activations.why_unfit`: ``skip`` and count, ``error``, or ``keep``.
+        on_short: One of `ON_SHORT`; what is skipped is counted.
+        on_dead: One of `ON_DEAD`, see `neuron_eval.records.activations.why_unfit`.
         ignore_tokens: See `neuron_eval.records.treatment.parse_treatment`, as is ``window``.
         window: How many tokens of an excerpt to keep at most.
         only: Leaves out further neurons before any are drawn.
@@ -111,7 +101,7 @@ def neuron_set(
     check_choice("on_dead", on_dead, ON_DEAD)
     treated = Treated(parse_treatment(ignore_tokens, window))
     choice = neurons if isinstance(neurons, Choice) else Choice(neurons)
-    found: list[tuple[DealtNeuron, Published]] = []
+    dealt: list[tuple[DealtNeuron, Published]] = []
     skipped: list[str] = []
     missing: list[str] = []
     for record in load(choice, only):
@@ -122,36 +112,27 @@ def neuron_set(
             continue
         neuron = treated.treatment(record)
         try:
-            if on_dead != "keep":
-                _check_fit(neuron)
-            found.append((deal(neuron, excerpts), _published(record, references)))
+            if on_dead != "keep" and (why := why_unfit(neuron)):
+                raise UnfitNeuronError(f"neuron {neuron.id}: {why}")
+            dealt.append((deal(neuron, excerpts), _published(record, references)))
             treated.add(record, neuron)
-        except UnfitNeuronError as error:
+        except (UnfitNeuronError, TooFewExcerptsError) as error:
             why = f"{error}{loss(record, neuron)}"
-            if on_dead == "error":
-                raise UnfitNeuronError(
-                    f"neurons={choice.neurons}: {why} (-T on_dead=skip leaves such neurons out, "
-                    "keep explains them)"
-                ) from error
+            short = isinstance(error, TooFewExcerptsError)
+            if (on_short if short else on_dead) == "error":
+                advice = (
+                    "on_short=skip leaves such neurons out"
+                    if short
+                    else ("on_dead=skip leaves such neurons out, keep explains them")
+                )
+                raise type(error)(f"neurons={choice.neurons}: {why} (-T {advice})") from error
             skipped.append(why)
-        except TooFewExcerptsError as error:
-            why = f"{error}{loss(record, neuron)}"
-            if on_short == "error":
-                raise TooFewExcerptsError(
-                    f"neurons={choice.neurons}: {why} (-T on_short=skip leaves such neurons out)"
-                ) from error
-            skipped.append(why)
-    if not found:
+    if not dealt:
         raise InputError(
             f"neurons={choice.neurons}: no neuron is left, {len(skipped)} were skipped and "
             f"{len(missing)} are missing{''.join(f'; {why}' for why in (skipped + missing)[:1])}"
         )
-    return NeuronSet(choice, tuple(found), tuple(skipped), tuple(missing), treated)
-
-
-def _check_fit(neuron: NeuronRecord) -> None:
-    if why := why_unfit(neuron):
-        raise UnfitNeuronError(f"neuron {neuron.id}: {why}")
+    return NeuronSet(choice, tuple(dealt), tuple(skipped), tuple(missing), treated)
 
 
 def dataset(chosen: NeuronSet) -> MemoryDataset:
@@ -164,7 +145,6 @@ def dataset(chosen: NeuronSet) -> MemoryDataset:
 
 
 def sample(dealt: DealtNeuron, published: Published, others: Unrelated) -> Sample:
-    """One neuron as a sample."""
     neuron, reference = dealt.neuron, published.reference
     return Sample(
         id=neuron.id,
@@ -189,7 +169,6 @@ def sample(dealt: DealtNeuron, published: Published, others: Unrelated) -> Sampl
 
 
 def describe(neuron: NeuronRecord) -> str:
-    """The neuron in words."""
     if neuron.layer < 0:
         return f"the neuron {neuron.id}"
     return f"neuron {neuron.neuron} in layer {neuron.layer} of {neuron.model}"
@@ -199,7 +178,6 @@ class Unrelated:
     """Of each neuron, references of others: the level that an unrelated explanation reaches."""
 
     def __init__(self, references: Mapping[str, str]) -> None:
-        """Keep the references, by the neuron's id."""
         self._ids = list(references)
         self._references = references
         self._same: Counter[str | None] = Counter(map(_folded, references.values()))

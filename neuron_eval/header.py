@@ -18,10 +18,6 @@ def about(chosen: NeuronSet, warnings: Sequence[str] = ()) -> dict[str, Any]:
     """The header's part on neurons; what a person should know of them is logged, too.
 
     Format and pack are the task's; where another solver ran, each sample's store has its own.
-
-    Args:
-        chosen: The neurons.
-        warnings: What a person should know, besides what is known of their excerpts.
     """
     choice = chosen.choice
     header: dict[str, Any] = {

@@ -17,8 +17,7 @@ from neuron_eval.metrics import interval
 from neuron_eval.parameters import check_flag, check_number, check_writable
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.scorers.adacs import adacs
-from neuron_eval.scorers.scored import scored
-from neuron_eval.scorers.simulation_correlation import simulation_correlation
+from neuron_eval.scorers.simulation_correlation import scored, simulation_correlation
 from neuron_eval.simulation.choose import check_simulation
 from neuron_eval.simulation.measure import CALIBRATION
 from neuron_eval.sources.choosing import parse_choice
@@ -186,21 +185,10 @@ def neuron_task(
     metadata: Mapping[str, Any],
     warnings: Sequence[str] = (),
 ) -> Task:
-    """Score what a solver says of neurons.
+    """Score what a solver says of neurons; parameters and errors are `explanation_task`'s.
 
-    Args:
-        solver: Where explanations come from.
-        chosen: The neurons.
-        simulation: See `explanation_task`, as are the following.
-        calibration: How calibrated values are fitted.
-        pack: The prompt pack.
-        excerpts_per_call: Excerpts in one request to the simulator.
-        by_layer: Whether the metrics are also stated for each layer.
-        metadata: What the log's header says of the explanations; the neurons are added.
-        warnings: What a person should know, besides what is to be said of the neurons.
-
-    Raises:
-        UsageError: See `explanation_task`.
+    Besides, ``metadata`` is what the log's header says of the explanations, to which the neurons
+    are added, and ``warnings`` what a person should know besides what is known of the neurons.
     """
     scorers: list[Scorer] = [adacs()]
     setup = None
@@ -228,13 +216,6 @@ def neuron_task(
 
 
 def metrics_of(by_layer: bool) -> list[Metric] | None:
-    """A task's metrics in place of its scorers' own; None where those are all that is wanted.
-
-    Args:
-        by_layer: Whether the mean is also stated for each layer.
-
-    Raises:
-        ValueError: It is neither true nor false.
-    """
+    """A task's metrics in place of its scorers' own; None where those are all that is wanted."""
     check_flag("by_layer", by_layer)
     return [mean(), interval(), grouped(mean(), "layer", all=False)] if by_layer else None

@@ -6,7 +6,7 @@ from inspect_ai.scorer import Score, Scorer, Target, mean, scorer
 from inspect_ai.solver import TaskState
 
 from neuron_eval.embedding import TextEmbedder, cosine, resolve_embedder
-from neuron_eval.explain.no_explanation import bad_explanation
+from neuron_eval.explain.solvers import bad_explanation
 from neuron_eval.metrics import interval
 from neuron_eval.models.server_errors import about_neuron, asked
 

@@ -1,12 +1,17 @@
-"""`simulation_correlation`: does the explanation predict the neuron's activations?"""
+"""`simulation_correlation`: does the explanation predict the neuron's activations?
+
+`scored`, which runs after it, counts failures, so that they are not averaged.
+"""
 
 from __future__ import annotations
+
+import math
 
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer
 from inspect_ai.solver import TaskState
 
-from neuron_eval.explain.no_explanation import bad_explanation
-from neuron_eval.metrics import interval
+from neuron_eval.explain.solvers import bad_explanation
+from neuron_eval.metrics import counts, cut_off, interval
 from neuron_eval.models.requests import together
 from neuron_eval.models.server_errors import about_neuron
 from neuron_eval.parameters import check_excerpts_per_call
@@ -93,3 +98,33 @@ async def _simulated(
     return measure(
         list(zip(dealt.valid, held_out, strict=True)), list(zip(fitted, rest, strict=True)), fit
     )
+
+
+@scorer(metrics=[counts(), cut_off()])
+def scored() -> Scorer:
+    """The share of a sample's held-out excerpts that entered `simulation_correlation`.
+
+    The value is in [0, 1], and 0 where that scorer measured nothing. It must run after it. The
+    metadata say besides whether the explainer's reply stopped at ``max_tokens``.
+    """
+
+    async def score(state: TaskState, target: Target) -> Score:
+        simulated = (state.scores or {}).get("simulation_correlation")
+        if simulated is None:
+            return Score.unscored(reason="simulation_correlation did not run")
+        metadata = simulated.metadata or {}
+        used, failed = metadata.get("excerpts_scored", 0), metadata.get("excerpts_failed", 0)
+        measured = not math.isnan(simulated.as_float())
+        excerpts = used + failed
+        cut = not state.output.empty and state.output.stop_reason == "max_tokens"
+        return Score(
+            value=(used / excerpts if excerpts else 1.0) if measured else 0.0,
+            explanation=simulated.explanation if not measured else None,
+            metadata={
+                "excerpts_scored": used,
+                "excerpts_failed": failed,
+                "explanation_cut_off": cut,
+            },
+        )
+
+    return score

@@ -11,8 +11,7 @@ from inspect_ai.solver import TaskState
 from neuron_eval.records import ActivationRecord, Excerpt
 from neuron_eval.records.splits import DealtNeuron
 from neuron_eval.scorers.adacs import adacs
-from neuron_eval.scorers.scored import scored
-from neuron_eval.scorers.simulation_correlation import _simulated
+from neuron_eval.scorers.simulation_correlation import _simulated, scored
 from neuron_eval.simulation.base import Simulated
 from neuron_eval.testing import fake_embedder, make_neuron
 

@@ -1,8 +1,8 @@
-"""The explainer: one solver a prompt format, and the general one that they are made of."""
+"""The explainer: the solvers that ask for an explanation, and what a missing one scores."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 
 from inspect_ai.model import (
@@ -17,10 +17,10 @@ from inspect_ai.model import (
     get_model,
     get_model_info,
 )
+from inspect_ai.scorer import Score
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
 from neuron_eval.explain.cleaning import clean_explanation
-from neuron_eval.explain.no_explanation import UNFINISHED
 from neuron_eval.explain.prompting import (
     CUTOFF_QUANTILE,
     Message,
@@ -47,6 +47,13 @@ _ROLES: dict[str, type[ChatMessageSystem | ChatMessageUser | ChatMessageAssistan
     "user": ChatMessageUser,
     "assistant": ChatMessageAssistant,
 }
+
+
+NOT_GIVEN = "not_given"
+"""Where an output's metadata say why nobody gave an explanation, if nobody was asked for one."""
+
+UNFINISHED = "unfinished_thinking"
+"""Where an output's metadata say that the explainer's reply ended within its thinking."""
 
 
 class PromptTooLongError(InputError):
@@ -130,6 +137,36 @@ def explained(raw: ModelOutput, openings: Sequence[str]) -> ModelOutput:
     return output
 
 
+def bad_explanation(output: ModelOutput) -> Score | None:
+    """The score of an explanation that is missing, empty, unfinished or refused; None for others.
+
+    What an explainer leaves empty or refuses counts as a bad explanation, which tells nothing
+    about the neuron: 0, not unscored, or a model could raise its mean by keeping quiet about hard
+    neurons. Where no explainer was asked, or there is no reply at all, nothing is measured:
+    unscored.
+    """
+    why = (output.metadata or {}).get(NOT_GIVEN)
+    if why:
+        return Score.unscored(reason="no explanation given", explanation=f"Not scored: {why}")
+    if output.empty:
+        return Score.unscored(reason="no reply", explanation="Not scored: there is no reply.")
+    if refusal(output) is not None:
+        return _zero("refusal", "The explainer refused to explain the neuron.", output.completion)
+    if (output.metadata or {}).get(UNFINISHED):
+        why = (
+            f"The explainer's reply ended within its thinking (stop reason: {output.stop_reason})."
+        )
+        return _zero(UNFINISHED, why, "")
+    if not output.completion.strip():
+        why = f"The explainer gave no explanation (stop reason: {output.stop_reason})."
+        return _zero("no_response", why, "")
+    return None
+
+
+def _zero(reason: str, why: str, answer: str) -> Score:
+    return Score(value=0.0, reason=reason, answer=answer, explanation=why)
+
+
 def chat_messages(prompt: list[Message]) -> list[ChatMessage]:
     """A prompt as Inspect's chat messages, byte for byte."""
     return [_ROLES[message.role](content=message.content) for message in prompt]
@@ -151,7 +188,6 @@ async def _generate(state: TaskState, generate: Generate) -> TaskState:
 
 
 def set_by_user(model: Model) -> GenerateConfig:
-    """What the user set for the evaluated model, with it or for the eval."""
     return model.config.merge(active_generate_config())
 
 
@@ -190,31 +226,18 @@ def reasons_as(model: str, config: GenerateConfig) -> bool:
     return bool(info and info.reasoning)
 
 
-@solver
-def original(cutoff_quantile: int = CUTOFF_QUANTILE, pack: str | None = None) -> Solver:
-    """`explain` with every token and its activation (Bills et al. 2023)."""
-    return explain("original", cutoff_quantile, pack)
+def _of_format(name: str) -> Callable[..., Solver]:
+    """`explain` with one format, for ``--solver neuron_eval/NAME``."""
+
+    @solver(name=name)
+    def of_format(cutoff_quantile: int = CUTOFF_QUANTILE, pack: str | None = None) -> Solver:
+        return explain(name, cutoff_quantile, pack)
+
+    return of_format
 
 
-@solver
-def summary(cutoff_quantile: int = CUTOFF_QUANTILE, pack: str | None = None) -> Solver:
-    """`explain` with plain text and a list of the highly activating tokens."""
-    return explain("summary", cutoff_quantile, pack)
-
-
-@solver
-def highlight(cutoff_quantile: int = CUTOFF_QUANTILE, pack: str | None = None) -> Solver:
-    """`explain` with the highly activating tokens in brackets."""
-    return explain("highlight", cutoff_quantile, pack)
-
-
-@solver
-def highlight_summary(cutoff_quantile: int = CUTOFF_QUANTILE, pack: str | None = None) -> Solver:
-    """`explain` with brackets and the list."""
-    return explain("highlight_summary", cutoff_quantile, pack)
-
-
-@solver
-def avhs(cutoff_quantile: int = CUTOFF_QUANTILE, pack: str | None = None) -> Solver:
-    """`explain` with brackets and a list that states the activations."""
-    return explain("avhs", cutoff_quantile, pack)
+original = _of_format("original")
+summary = _of_format("summary")
+highlight = _of_format("highlight")
+highlight_summary = _of_format("highlight_summary")
+avhs = _of_format("avhs")

@@ -10,7 +10,7 @@ from pathlib import PurePath
 from inspect_ai.model import ChatCompletionChoice, ChatMessageAssistant, ModelOutput
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
-from neuron_eval.explain.no_explanation import NOT_GIVEN
+from neuron_eval.explain.solvers import NOT_GIVEN
 from neuron_eval.given.reading import ENDINGS, read_table
 from neuron_eval.given.table import ExplanationTable
 from neuron_eval.messages import InputError, listed, shortened, shown

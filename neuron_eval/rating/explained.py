@@ -172,7 +172,7 @@ def _explained(log: str, notes: list[str]) -> Iterator[tuple[str, DealtNeuron, s
 
 
 def _of_sample(sample: EvalSample) -> tuple[str, DealtNeuron, str] | None:
-    from neuron_eval.explain.no_explanation import bad_explanation
+    from neuron_eval.explain.solvers import bad_explanation
 
     if sample.error is not None or bad_explanation(sample.output) is not None:
         return None

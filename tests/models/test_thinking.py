@@ -10,8 +10,7 @@ from inspect_ai.log import read_eval_log
 from inspect_ai.model import Logprob, Logprobs, ModelOutput
 from inspect_ai.scorer import SampleScore, Score
 
-from neuron_eval.explain.no_explanation import bad_explanation
-from neuron_eval.explain.solvers import explained
+from neuron_eval.explain.solvers import bad_explanation, explained
 from neuron_eval.logs.neurons import neuron_result
 from neuron_eval.metrics import cut_off
 from neuron_eval.models.replies import answer_text, starved
