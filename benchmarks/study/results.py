@@ -13,8 +13,8 @@ from pathlib import Path
 from inspect_ai.event import ModelEvent
 from inspect_ai.log import EvalSample, list_eval_logs, read_eval_log
 
+from neuron_eval.compare.running import is_complete
 from neuron_eval.compare.running import unfinished as unfinished_sentences
-from neuron_eval.compare.running import whole
 from neuron_eval.files.locking import unfinished
 
 TABLE = Path("logs/study/results.csv.gz")
@@ -83,7 +83,7 @@ def rows_of(folder: Path, model: str, job: str) -> list[Row]:
     """
     logs = [read_eval_log(info) for info in list_eval_logs(str(folder))]
     for log in logs:
-        if whole(log):
+        if is_complete(log):
             return [_row(sample, model, job) for sample in log.samples or []]
     raise ValueError(unfinished_sentences(logs[:1])[0] if logs else "there is no log")
 

@@ -16,7 +16,7 @@ from neuron_eval.messages import InputError
 from neuron_eval.simulation.measure import CALIBRATION
 
 if TYPE_CHECKING:
-    from neuron_eval.compare.estimate import Estimate
+    from neuron_eval.compare.estimate import CostEstimate
     from neuron_eval.compare.plan import Plan
 
 WIDTH = 132
@@ -101,7 +101,8 @@ def compare(
     """
     from rich.console import Console
 
-    from neuron_eval.compare.preparing import estimated, planned
+    from neuron_eval.compare.plan import planned
+    from neuron_eval.compare.present import estimated
 
     places = [log_dir] if out is None else [log_dir, out]
     click.get_current_context().with_resource(nullcontext() if dry_run else alone_in(*places))
@@ -141,7 +142,7 @@ def _usage() -> Iterator[None]:
         raise click.ClickException(str(error)) from error
 
 
-def _print(found: Estimate, notes: Sequence[str]) -> None:
+def _print(found: CostEstimate, notes: Sequence[str]) -> None:
     from rich.console import Console
 
     from neuron_eval.compare.present import estimate_table
@@ -152,7 +153,7 @@ def _print(found: Estimate, notes: Sequence[str]) -> None:
         console.print(note, markup=False, highlight=False, soft_wrap=True)
 
 
-def _confirm(found: Estimate, limit: float) -> None:
+def _confirm(found: CostEstimate, limit: float) -> None:
     """Ask before much is spent, or before nobody knows how much.
 
     Raises:
@@ -186,7 +187,7 @@ def _run(
     """
     from rich.text import Text
 
-    from neuron_eval.compare.running import FOREIGN, run, unfinished, whole
+    from neuron_eval.compare.running import FOREIGN, is_complete, run, unfinished
     from neuron_eval.inspect_private import PrerequisiteError
 
     again = f"What is finished is in {log_dir}; the same command goes on from there."
@@ -208,6 +209,6 @@ def _run(
     if left := unfinished(logs):
         click.echo("\n".join(left), err=True)
         click.echo(f"Not all was done. {again} It asks only for what is missing.", err=True)
-        if any(map(whole, logs)):
+        if any(map(is_complete, logs)):
             click.echo(f"On what is whole: neuron-eval report {log_dir}", err=True)
         sys.exit(1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from neuron_eval.compare.counting import Counted, Size
 from neuron_eval.compare.plan import EMBEDDING, OWN_MACHINE, Plan, provider, thinks
-from neuron_eval.compare.running import Done
+from neuron_eval.compare.running import Finished
 from neuron_eval.logs.runs import EXPLAINER
 from neuron_eval.prompts.wording import Pack
 from neuron_eval.report.prices import Price, charged
@@ -25,13 +25,9 @@ class Range:
     """A number that is known within bounds."""
 
     low: float = 0.0
-    """At least."""
-
     high: float = 0.0
-    """At most."""
 
     def __add__(self, other: Range) -> Range:
-        """The bounds of the sum."""
         return Range(self.low + other.low, self.high + other.high)
 
 
@@ -39,49 +35,25 @@ class Range:
 class Line:
     """One role of one model in one format."""
 
-    role: str
-    """``explainer``, ``simulator`` or ``embedder``."""
-
+    role: str  # ``explainer``, ``simulator`` or ``embedder``
     model: str
-    """The model."""
-
-    format: str
-    """The prompt format; empty where all formats share it."""
-
-    explanations: float
-    """Explanations that are still to be made, or to be simulated, or to be embedded."""
-
+    format: str  # empty where all formats share it
+    explanations: float  # still to be made, or to be simulated, or to be embedded
     requests: Range
-    """Requests."""
-
-    input: Range
-    """Tokens of prompts."""
-
-    output: Range
-    """Tokens of replies."""
-
-    dollars: Range | None
-    """What they cost; None if the model's price is unknown."""
-
-    own: bool = False
-    """Whether it runs on the user's own machine, where nobody charges for tokens."""
-
-    thinks: bool = False
-    """Whether the model reasons first, so that its replies take more than is counted here."""
+    input: Range  # tokens of prompts
+    output: Range  # tokens of replies
+    dollars: Range | None  # None if the model's price is unknown
+    own: bool = False  # whether it runs on the user's own machine, where nobody charges
+    thinks: bool = False  # whether it reasons first, so that replies take more than counted
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
-    """What a comparison will take, less what is done."""
+class CostEstimate:
+    """What a comparison will take, less what is finished."""
 
-    lines: tuple[Line, ...]
-    """By role, in the order in which models are asked."""
-
-    explanations: float
-    """Explanations that are still to be made."""
-
-    done: int
-    """Explanations that an earlier run has made and scored."""
+    lines: tuple[Line, ...]  # by role, in the order in which models are asked
+    explanations: float  # still to be made
+    finished: int  # explanations that an earlier run has made and scored
 
     @property
     def dollars(self) -> Range:
@@ -106,46 +78,45 @@ class Estimate:
 
 
 def estimate(
-    plan: Plan, pack: Pack, counted: Counted, done: Done, rates: Rates, embedder: str
-) -> Estimate:
+    plan: Plan, pack: Pack, counted: Counted, finished: Finished, rates: Rates, embedder: str
+) -> CostEstimate:
     """Multiply what neurons take by how many are left, and by what models charge.
 
     Args:
         plan: The comparison.
         pack: Its prompt pack.
         counted: What its neurons take; where their number is unknown, one is estimated.
-        done: What an earlier run has finished.
+        finished: What an earlier run has finished.
         rates: What models charge.
         embedder: The model that embeds.
     """
     explained: list[Line] = []
     simulated: list[Line] = []
-    left_in_all = 0.0
     for cell in plan.cells:
         format, model = cell
-        left, prompt = _left(plan, counted, done, cell)
-        left_in_all += left
-        written = left * counted.explanations[model]
-        size = Size(left, prompt, written)
+        left, prompt = _left(plan, counted, finished, cell)
+        size = Size(left, prompt, left * counted.explanations[model])
         explained.append(_line((EXPLAINER, model, format), left, [size], rates))
         simulator = plan.simulates(model)
         ways = [way for way in plan.ways(model, pack) if way != EMBEDDING]
         if ways:
             sizes = [counted.simulated[way, simulator].times(left) for way in ways]
             simulated.append(_line((ROLE, simulator, format), left, sizes, rates))
-    lines = [*explained, *_merged(simulated), *_embedded(plan, pack, counted, left_in_all, rates,
-                                                         embedder)]  # fmt: skip
-    return Estimate(tuple(lines), left_in_all, done.total)
+    total = sum(line.explanations for line in explained)
+    embedded = _embedded(plan, pack, counted, total, rates, embedder)
+    return CostEstimate((*explained, *_merged(simulated), *embedded), total, finished.total)
 
 
-def _left(plan: Plan, counted: Counted, done: Done, cell: tuple[str, str]) -> tuple[float, float]:
+def _left(
+    plan: Plan, counted: Counted, finished: Finished, cell: tuple[str, str]
+) -> tuple[float, float]:
     """Explanations that one format and explainer still has to make, and their prompts' tokens."""
-    prompts, finished = counted.prompts[cell], done.of(cell)
-    if counted.known:
-        left = {id_: max(0, plan.epochs - finished.get(id_, 0)) for id_ in prompts}
+    prompts, epochs = counted.prompts[cell], finished.of(cell)
+    if not counted.stand_in:
+        left = {id_: max(0, plan.epochs - epochs.get(id_, 0)) for id_ in prompts}
         return sum(left.values()), sum(prompts[id_] * times for id_, times in left.items())
     neurons = 1 if counted.neurons is None else counted.neurons
-    number = max(0, neurons * plan.epochs - sum(finished.values()))
+    number = max(0, neurons * plan.epochs - sum(epochs.values()))
     return number, number * sum(prompts.values()) / len(prompts)
 
 
@@ -178,8 +149,8 @@ def cost(size: Size, price: Price | None) -> float | None:
 
 
 def _range(values: Iterable[float]) -> Range:
-    found = list(values)
-    return Range(min(found), max(found))
+    numbers = list(values)
+    return Range(min(numbers), max(numbers))
 
 
 def _merged(lines: Iterable[Line]) -> list[Line]:

@@ -8,10 +8,11 @@ from inspect import signature
 from typing import Any, cast, get_args
 
 from neuron_eval.dataset import EXCERPTS
-from neuron_eval.formats import format_names
-from neuron_eval.inspect_private import model_info_by_name
+from neuron_eval.formats import format_names, worded_formats
+from neuron_eval.inspect_private import has_provider, model_info_by_name
 from neuron_eval.messages import InputError
 from neuron_eval.parameters import check_choice, check_excerpts_per_call, check_number
+from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.wording import Pack
 from neuron_eval.simulation.choose import BASELINE, ROLE, check_way
 from neuron_eval.simulation.measure import CALIBRATION, check_calibration
@@ -25,20 +26,10 @@ CHOOSING = ("layers", "index", "select", "per_layer", "threshold", "limit", "see
 READING = ("excerpts", "on_short", "on_dead", "ignore_tokens", "window")
 """The parameters that say which of a neuron's excerpts are used, and how."""
 
-OWN_MACHINE = frozenset(
-    (
-        "embed-local",
-        "hf",
-        "llama-cpp-python",
-        "mockllm",
-        "neuron-baseline",
-        "none",
-        "ollama",
-        "sglang",
-        "transformer_lens",
-        "vllm",
-    )
-)
+OWN_MACHINE = (
+    "embed-local", "hf", "llama-cpp-python", "mockllm", "neuron-baseline", "none", "ollama",
+    "sglang", "transformer_lens", "vllm",
+)  # fmt: skip
 """Providers that run models on the user's own machines, where nobody charges for tokens."""
 
 EMBEDDING = "embedding"
@@ -49,26 +40,13 @@ EMBEDDING = "embedding"
 class Plan:
     """A comparison, checked; made by `make_plan`."""
 
-    formats: tuple[str, ...]
-    """The prompt formats, each once."""
-
-    models: tuple[str, ...]
-    """The explainers, each once."""
-
-    simulator: str | None
-    """The model that simulates; None is the explainer."""
-
-    embedder: str | None
-    """The model that embeds; None is what `neuron_eval.embedding.resolve_embedder` takes."""
-
-    epochs: int
-    """How often each neuron is explained."""
-
-    parameters: Mapping[str, Any]
-    """What every task is given after ``-T``: those that were named, and no others."""
-
+    formats: tuple[str, ...]  # each once
+    models: tuple[str, ...]  # the explainers, each once
+    simulator: str | None  # None is the explainer
+    embedder: str | None  # None is what `neuron_eval.embedding.resolve_embedder` takes
+    epochs: int  # how often each neuron is explained
+    parameters: Mapping[str, Any]  # those of every task that were named, and no others
     choice: Choice
-    """The neurons."""
 
     @property
     def cells(self) -> tuple[tuple[str, str], ...]:
@@ -119,6 +97,37 @@ class Plan:
         return tuple(way for way in worded if way != "chat")
 
 
+def planned(options: Mapping[str, Any], epochs: int) -> tuple[Plan, Pack]:
+    """The plan and its prompt pack, from the command's options; None where one was left out.
+
+    Raises:
+        InputError: See `make_plan`; or Inspect knows no such provider.
+    """
+    roles = ("formats", "models", "simulator", "embedder")
+    parameters = {name: value for name, value in options.items() if name not in roles}
+    for name in ("layers", "index"):
+        if parameters.get(name):
+            parameters[name] = ",".join(parameters[name])
+    if parameters.get("ignore_tokens"):
+        parameters["ignore_tokens"] = list(parameters["ignore_tokens"])
+    if str(parameters.get("window") or "").isdecimal():
+        parameters["window"] = int(parameters["window"])
+    pack, formats = load_pack(parameters.get("pack")), options.get("formats")
+    plan = make_plan(
+        formats=worded_formats(pack) if formats is None else formats,
+        models=options.get("models") or (),
+        simulator=options.get("simulator"),
+        embedder=options.get("embedder"),
+        epochs=epochs,
+        parameters=named(parameters),
+    )
+    for model in (*plan.models, *plan.roles.values()):
+        name = provider(model)
+        if not has_provider(name):
+            raise InputError(f"{model}: {name} is no provider that Inspect or a plugin of it has")
+    return plan, pack
+
+
 def make_plan(
     *,
     formats: Sequence[str],
@@ -139,7 +148,7 @@ def make_plan(
         parameters: What every task is given, only what differs from its default.
 
     Raises:
-        ValueError: Names the option, its value and what is allowed.
+        InputError: Names the option, its value and what is allowed.
     """
     for format in formats:
         check_choice("format", format, format_names())
@@ -213,9 +222,6 @@ def is_baseline(model: str) -> bool:
 
 
 def thinks(model: str) -> bool:
-    """Whether Inspect's model data say that a model reasons before it answers.
-
-    By name alone: Inspect's public look-up may need a key, or load a local model.
-    """
+    """Whether Inspect's model data say that a model reasons before it answers."""
     info = model_info_by_name(model)
     return bool(info and info.reasoning)

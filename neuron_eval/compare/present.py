@@ -1,19 +1,25 @@
-"""An estimate in words and as a table."""
+"""The estimate that a person reads: made before any model is asked, in words and as a table."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from neuron_eval.compare.counting import EXPLANATION, Counted
-from neuron_eval.compare.estimate import EMBEDDER, Estimate, Line, Range
-from neuron_eval.compare.plan import EMBEDDING, Plan
+from rich import box
+from rich.table import Table
+
+from neuron_eval.compare.counting import EXPLANATION, Counted, count
+from neuron_eval.compare.estimate import EMBEDDER, CostEstimate, Line, Range, estimate
+from neuron_eval.compare.plan import EMBEDDING, READING, Plan
+from neuron_eval.compare.remote import expected, is_remote, stand_in
+from neuron_eval.compare.running import find_finished
+from neuron_eval.dataset import NeuronSet, neuron_set
+from neuron_eval.embedding import default_embedder
 from neuron_eval.logs.runs import EXPLAINER
+from neuron_eval.models.tokencount import counter
 from neuron_eval.prompts.wording import Pack
+from neuron_eval.report.prices import price_of, read_prices
 from neuron_eval.simulation.choose import ROLE
 from neuron_eval.task import NO_SIMULATION
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 ROLES = (EXPLAINER, ROLE, EMBEDDER)
 """In the order in which they are asked."""
@@ -21,11 +27,47 @@ ROLES = (EXPLAINER, ROLE, EMBEDDER)
 COLUMNS = ("explanations", "requests", "prompt tokens", "reply tokens", "dollars")
 
 
-def estimate_table(found: Estimate) -> Table:
-    """A row a role, model and format, and the total."""
-    from rich import box
-    from rich.table import Table
+def estimated(
+    plan: Plan, pack: Pack, log_dir: str, prices: Path | None, *, may_fetch: bool
+) -> tuple[CostEstimate, list[str]]:
+    """What the comparison will take, and the sentences that belong to it.
 
+    Args:
+        plan: The comparison.
+        pack: Its prompt pack.
+        log_dir: Where an earlier run may have left logs.
+        prices: A file of prices.
+        may_fetch: Whether neurons that are not on this machine may be fetched to count them;
+            if not, others stand in.
+
+    Raises:
+        InputError: The neurons, the pack or the prices cannot be used.
+        OSError: A file cannot be read.
+    """
+    known = read_prices(prices) if prices else None
+    embedder = plan.embedder or default_embedder()
+
+    def counts(neurons: NeuronSet) -> Counted:
+        return count(neurons, plan, pack, counter, embedder)
+
+    if not may_fetch and is_remote(plan.choice):
+        counted = stand_in(plan, expected(plan.choice), counts)
+    else:
+        reading = {name: plan.parameters[name] for name in READING if name in plan.parameters}
+        counted = counts(neuron_set(plan.choice, **reading))
+    finished = find_finished(log_dir, plan)
+    cost = estimate(plan, pack, counted, finished, lambda name: price_of(name, known), embedder)
+    notes = assumptions(plan, pack, counted, cost)
+    if finished.others:
+        notes.append(
+            f"{log_dir} holds {len(finished.others)} logs of other settings, such as "
+            f"{finished.others[0]}; a comparison needs a --log-dir of its own."
+        )
+    return cost, notes
+
+
+def estimate_table(cost: CostEstimate) -> Table:
+    """A row a role, model and format, and the total."""
     table = Table(
         title="Estimate",
         title_justify="left",
@@ -38,57 +80,56 @@ def estimate_table(found: Estimate) -> Table:
     table.add_column("format", no_wrap=True)
     for heading in COLUMNS:
         table.add_column(heading, justify="right", no_wrap=True)
-    models = list(dict.fromkeys(line.model for line in found.lines))
-    before: Line | None = None
-    for line in sorted(found.lines, key=lambda o: (ROLES.index(o.role), models.index(o.model))):
-        same_role = before is not None and before.role == line.role
-        same = same_role and before is not None and before.model == line.model
-        if before is not None and not same_role:
+    models = list(dict.fromkeys(line.model for line in cost.lines))
+    role = model = ""
+    for line in sorted(cost.lines, key=lambda o: (ROLES.index(o.role), models.index(o.model))):
+        if role and role != line.role:
             table.add_section()
-        names = ("" if same_role else line.role, "" if same else line.model, line.format or "all")
+        same_role = role == line.role
+        same_model = same_role and model == line.model
+        role, model = line.role, line.model
+        names = ("" if same_role else role, "" if same_model else model, line.format or "all")
         table.add_row(*names, *_numbers(line))
-        before = line
     table.add_section()
-    table.add_row("total", "", "", *_totals(found), style="bold")
+    table.add_row(
+        "total",
+        "",
+        "",
+        number(cost.explanations),
+        between(cost.requests),
+        between(sum((line.input for line in cost.lines), Range())),
+        between(sum((line.output for line in cost.lines), Range())),
+        total(cost),
+        style="bold",
+    )
     return table
 
 
 def _numbers(line: Line) -> tuple[str, ...]:
     more = "at least " if line.thinks else ""
     if line.own and not (line.dollars and line.dollars.high):
-        cost = "own machine"
+        dollars = "own machine"
     else:
-        cost = "unknown" if line.dollars is None else more + money(line.dollars)
+        dollars = "unknown" if line.dollars is None else more + money(line.dollars)
     return (
         number(line.explanations),
         between(line.requests),
         between(line.input),
         more + between(line.output),
-        cost,
+        dollars,
     )
 
 
-def _totals(found: Estimate) -> tuple[str, ...]:
-    return (
-        number(found.explanations),
-        between(found.requests),
-        between(sum((line.input for line in found.lines), Range())),
-        between(sum((line.output for line in found.lines), Range())),
-        total(found),
-    )
-
-
-def total(found: Estimate) -> str:
+def total(cost: CostEstimate) -> str:
     """The dollars of all models."""
-    if found.unpriced and found.dollars == Range():
+    if cost.unpriced and cost.dollars == Range():
         return "unknown"
-    return ("at least " if found.at_least else "") + money(found.dollars)
+    return ("at least " if cost.at_least else "") + money(cost.dollars)
 
 
 def number(value: float) -> str:
     """A count; from ten thousand on in three digits and a unit."""
-    digits, unit = _compact(value)
-    return f"{digits} {unit}".rstrip()
+    return " ".join(filter(None, _compact(value)))
 
 
 def between(value: Range) -> str:
@@ -111,17 +152,14 @@ def _compact(value: float) -> tuple[str, str]:
 
 def money(value: Range) -> str:
     """Dollars, or their bounds."""
-    low, high = _dollars(value.low), _dollars(value.high)
+    low, high = (
+        "below $0.01" if 0 < dollars < 0.01 else f"${dollars:,.2f}"
+        for dollars in (value.low, value.high)
+    )
     return low if low == high else f"{low} – {high}"
 
 
-def _dollars(value: float) -> str:
-    if 0 < value < 0.01:
-        return "below $0.01"
-    return f"${value:,.2f}"
-
-
-def assumptions(plan: Plan, pack: Pack, counted: Counted, found: Estimate) -> list[str]:
+def assumptions(plan: Plan, pack: Pack, counted: Counted, cost: CostEstimate) -> list[str]:
     """What the estimate rests on, a sentence each."""
     epochs = f", {plan.epochs} times each" if plan.epochs > 1 else ""
     notes = [
@@ -131,18 +169,17 @@ def assumptions(plan: Plan, pack: Pack, counted: Counted, found: Estimate) -> li
     ]
     if counted.stand_in:
         notes.append(counted.stand_in)
-    if found.done:
-        notes.append(f"{found.done:,} explanations are in the log folder already and left out.")
-    if sentence := _ways(plan, pack):
-        notes.append(sentence)
-    thinking = dict.fromkeys(line.model for line in found.lines if line.thinks)
+    if cost.finished:
+        notes.append(f"{cost.finished:,} explanations are in the log folder already and left out.")
+    notes.append(_ways(plan, pack))
+    thinking = dict.fromkeys(line.model for line in cost.lines if line.thinks)
     if thinking:
         notes.append(
             f"{', '.join(thinking)}: reasons before it answers, and what that takes is not counted."
         )
-    if found.unpriced:
+    if cost.unpriced:
         notes.append(
-            f"Unknown prices: {', '.join(found.unpriced)}; name them in a file with --prices."
+            f"Unknown prices: {', '.join(cost.unpriced)}; name them in a file with --prices."
         )
     notes.append(
         "Not counted: replies that have to be asked for again, and what the provider's or "

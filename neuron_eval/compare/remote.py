@@ -21,7 +21,7 @@ CONTAINER = "openai:"
 """How the names of OpenAI's neurons begin."""
 
 STAND_IN = "smollm2"
-"""The bundled neurons that are counted in place of those that are elsewhere."""
+"""The bundled neurons that are counted in place of remote ones."""
 
 TOKENS = 64
 """Tokens of an excerpt, of the bundled neurons and of OpenAI's."""
@@ -29,20 +29,17 @@ TOKENS = 64
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """How many neurons a choice will give."""
+    """How many neurons a choice will give, if that can be known unread, and how it is known."""
 
     neurons: int | None
-    """How many; None if that cannot be known before the source is read."""
-
     why: str
-    """Where the number comes from, for a person."""
 
 
-def is_elsewhere(choice: Choice) -> bool:
+def is_remote(choice: Choice) -> bool:
     """Whether counting these neurons' prompts would have to fetch them first.
 
     Raises:
-        ValueError: There is no such source, or the file of scores is bad.
+        InputError: There is no such source, or the file of scores is bad.
     """
     if not (choice.neurons.startswith((CONTAINER, "hub:")) or "://" in choice.neurons):
         return False
@@ -53,9 +50,9 @@ def is_elsewhere(choice: Choice) -> bool:
         return True
     if _needs_scores(choice):
         return True
-    kept = source.store.cache
+    cache = source.store.cache
     return not all(
-        (kept / Blob(part, key.layer, key.neuron).path).exists()
+        (cache / Blob(part, key.layer, key.neuron).path).exists()
         for key in _chosen(source, choice)
         for part in ENDINGS
     )
@@ -65,7 +62,7 @@ def expected(choice: Choice) -> Expected:
     """How many neurons a choice gives, without asking its source.
 
     Raises:
-        ValueError: There is no such source, or the file of scores is bad.
+        InputError: There is no such source, or the file of scores is bad.
     """
     if not choice.neurons.startswith(CONTAINER):
         if choice.limit is not None:
@@ -116,27 +113,27 @@ def stand_in(plan: Plan, how_many: Expected, count: Callable[[NeuronSet], Counte
         count: Counts neurons.
     """
     excerpts = min(plan.excerpts, EXCERPTS)
-    found = count(neuron_set(STAND_IN, excerpts))
+    counted = count(neuron_set(STAND_IN, excerpts))
     if plan.excerpts > excerpts:
-        found = scaled(found, count(neuron_set(STAND_IN, excerpts - 1)), excerpts, plan.excerpts)
+        fewer = count(neuron_set(STAND_IN, excerpts - 1))
+        counted = scaled(counted, fewer, excerpts, plan.excerpts)
     why = (
         f"The records of {plan.choice.neurons} are not on this machine, and nothing was fetched: "
         f"{how_many.why}; tokens are those of the bundled {STAND_IN} neurons, whose excerpts have "
         f"{TOKENS} tokens."
     )
     # Each may have a reference, which half of the bundled ones have.
-    texts = found.embedded
-    each = replace(
-        texts, referenced=1.0, reference_tokens=texts.reference_tokens / texts.referenced
-    )
-    return replace(found, neurons=how_many.neurons, stand_in=why, embedded=each)
+    texts = counted.embedded
+    tokens = texts.reference_tokens / texts.referenced
+    each = replace(texts, referenced=1.0, reference_tokens=tokens)
+    return replace(counted, neurons=how_many.neurons, stand_in=why, embedded=each)
 
 
-def scaled(found: Counted, fewer: Counted, excerpts: int, wanted: int) -> Counted:
+def scaled(counted: Counted, fewer: Counted, excerpts: int, wanted: int) -> Counted:
     """What more excerpts would take than the bundled neurons have.
 
     Args:
-        found: Counted with ``excerpts`` of each kind.
+        counted: Counted with ``excerpts`` of each kind.
         fewer: Counted with one less.
         excerpts: At least 2.
         wanted: How many are wanted.
@@ -144,7 +141,7 @@ def scaled(found: Counted, fewer: Counted, excerpts: int, wanted: int) -> Counte
     more, factor = wanted - excerpts, wanted / excerpts
     prompts: dict[tuple[str, str], Mapping[str, float]] = {
         cell: {id_: n + more * (n - fewer.prompts[cell][id_]) for id_, n in by_id.items()}
-        for cell, by_id in found.prompts.items()
+        for cell, by_id in counted.prompts.items()
     }
-    simulated = {key: size.times(factor) for key, size in found.simulated.items()}
-    return replace(found, prompts=prompts, simulated=simulated)
+    simulated = {key: size.times(factor) for key, size in counted.simulated.items()}
+    return replace(counted, prompts=prompts, simulated=simulated)

@@ -11,10 +11,16 @@ from pathlib import Path
 from typing import Any, Unpack
 from urllib.parse import urlsplit
 
+import inspect_ai
+from inspect_ai import Task, task
 from inspect_ai.log import EvalLog, list_eval_logs, read_eval_log, read_eval_log_sample_summaries
+from inspect_ai.model import CachePolicy, get_model
+from inspect_ai.util import registry_info
 
 from neuron_eval.compare.plan import Plan
+from neuron_eval.inspect_private import eval_set_id_for_log_dir, filesystem
 from neuron_eval.task import Parameters, format_task
+from neuron_eval.tasks import formats
 
 LONG = "10Y"
 """How long an explainer's reply is kept. Not for ever: of that Inspect's logs make a week, and
@@ -52,11 +58,6 @@ def run(
         PrerequisiteError: A model cannot be used, or the folder holds other logs.
         KeyboardInterrupt: The user stopped it.
     """
-    from inspect_ai import eval_set
-    from inspect_ai.model import CachePolicy
-
-    from neuron_eval.inspect_private import eval_set_id_for_log_dir, filesystem
-
     filesystem(log_dir).mkdir(log_dir, exist_ok=True)
     set_id = eval_set_id_for_log_dir(log_dir)
     options: dict[str, Any] = {"cache": CachePolicy(expiry=LONG, scopes={"eval_set": set_id})}
@@ -66,7 +67,7 @@ def run(
         max_tasks = 1
     if max_tasks is not None:
         options["max_tasks"] = max_tasks
-    _, logs = eval_set(
+    _, logs = inspect_ai.eval_set(
         # By name: Inspect would tell tasks made here apart by where this code is installed.
         [_task_of(name) for name in plan.formats],
         task_args=dict(plan.parameters),
@@ -89,11 +90,6 @@ def run(
 
 def _task_of(format: str) -> str:
     """The name that Inspect knows a format's task by; a user's format gets a task by this call."""
-    from inspect_ai import Task, task
-    from inspect_ai.util import registry_info
-
-    from neuron_eval.tasks import formats
-
     try:
         return registry_info(getattr(formats, format, None)).name
     except ValueError:  # it is none of those tasks
@@ -115,8 +111,6 @@ def served_here(model: str) -> bool:
     Raises:
         PrerequisiteError: Inspect has no such model, or it lacks what its provider needs.
     """
-    from inspect_ai.model import get_model
-
     host = urlsplit(get_model(model).api.base_url or "").hostname or ""
     try:
         return ip_address(host).is_loopback
@@ -126,37 +120,37 @@ def served_here(model: str) -> bool:
 
 def unfinished(logs: list[EvalLog]) -> list[str]:
     """A sentence for each log that did not finish."""
-    return [f"{log.eval.task}, {log.eval.model}: {_why(log)}" for log in logs if not whole(log)]
+    return [
+        f"{log.eval.task}, {log.eval.model}: {_why(log)}" for log in logs if not is_complete(log)
+    ]
 
 
-def whole(log: EvalLog) -> bool:
+def is_complete(log: EvalLog) -> bool:
     """Whether every sample of a log was explained and scored."""
-    found = log.results
+    results = log.results
     return (
         log.status == "success"
-        and found is not None
-        and found.completed_samples >= found.total_samples
+        and results is not None
+        and results.completed_samples >= results.total_samples
     )
 
 
 def _why(log: EvalLog) -> str:
-    message = log.error.message if log.error else _first_error(log)
-    if log.results is not None:
-        done, planned = log.results.completed_samples, log.results.total_samples
-        return f"{planned - done} of {planned} samples failed, the first: {message}"
-    return message
-
-
-def _first_error(log: EvalLog) -> str:
-    from inspect_ai.log import read_eval_log_sample_summaries
-
-    errors = (one.error for one in read_eval_log_sample_summaries(log.location) if one.error)
-    return " ".join(next(errors, f"its status is {log.status}").split())[:SHOWN]
+    if log.error:
+        message = log.error.message
+    else:
+        errors = (s.error for s in read_eval_log_sample_summaries(log.location) if s.error)
+        message = " ".join(next(errors, f"its status is {log.status}").split())[:SHOWN]
+    if log.results is None:
+        return message
+    total = log.results.total_samples
+    failed = total - log.results.completed_samples
+    return f"{failed} of {total} samples failed, the first: {message}"
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """What has been explained and scored already."""
+class Finished:
+    """What an earlier run has explained and scored."""
 
     samples: Mapping[tuple[str, str], Mapping[str, int]] = field(default_factory=dict)
     """By format and explainer: by neuron the epochs that are finished, without an error."""
@@ -171,10 +165,10 @@ class Done:
     @property
     def total(self) -> int:
         """How many explanations are finished."""
-        return sum(sum(of.values()) for of in self.samples.values())
+        return sum(sum(epochs.values()) for epochs in self.samples.values())
 
 
-def find_done(log_dir: str, plan: Plan) -> Done:
+def find_finished(log_dir: str, plan: Plan) -> Finished:
     """Look through the log folder; one that is not there yet holds nothing.
 
     What a killed run had not written into its log yet is not found, so it is counted as left
@@ -185,7 +179,7 @@ def find_done(log_dir: str, plan: Plan) -> Done:
         plan: What will be run.
     """
     if "://" not in log_dir and not Path(log_dir).is_dir():
-        return Done()
+        return Finished()
     samples: dict[tuple[str, str], Mapping[str, int]] = {}
     others: list[str] = []
     # The newest first: each attempt's log begins with what the one before it had finished.
@@ -197,28 +191,23 @@ def find_done(log_dir: str, plan: Plan) -> Done:
             others.append(name)
             continue
         cell = (log.eval.task.rpartition("/")[2], log.eval.model)
-        if not _belongs(log, cell, plan):
+        if cell not in plan.cells or not _is_of(log, plan):
             others.append(name)
         elif cell not in samples:
             samples[cell] = _finished(log)
-    return Done(samples, tuple(others))
+    return Finished(samples, tuple(others))
 
 
-def _belongs(log: EvalLog, cell: tuple[str, str], plan: Plan) -> bool:
-    roles = {role: _name(bound) for role, bound in (log.eval.model_roles or {}).items()}
-    return (
-        cell in plan.cells
-        and _same(log.eval.task_args_passed, plan.parameters)
-        and roles == plan.roles
+def _is_of(log: EvalLog, plan: Plan) -> bool:
+    roles = {
+        role: ",".join(model.model for model in (bound if isinstance(bound, list) else [bound]))
+        for role, bound in (log.eval.model_roles or {}).items()
+    }
+    named, wanted = (
+        json.dumps(parameters, sort_keys=True)
+        for parameters in (log.eval.task_args_passed, plan.parameters)
     )
-
-
-def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
-
-
-def _name(bound: Any) -> str:
-    return ",".join(one.model for one in bound) if isinstance(bound, list) else str(bound.model)
+    return named == wanted and roles == plan.roles
 
 
 def _finished(log: EvalLog) -> Mapping[str, int]:
@@ -226,4 +215,4 @@ def _finished(log: EvalLog) -> Mapping[str, int]:
         summaries = read_eval_log_sample_summaries(log.location)
     except Exception:  # a log that was begun and holds no samples yet
         return {}
-    return Counter(str(one.id) for one in summaries if one.completed and not one.error)
+    return Counter(str(s.id) for s in summaries if s.completed and not s.error)

@@ -28,8 +28,8 @@ from neuron_eval.compare.counting import (
 from neuron_eval.compare.estimate import Range, cost, estimate
 from neuron_eval.compare.plan import make_plan, named
 from neuron_eval.compare.present import assumptions, between, money, number, total
-from neuron_eval.compare.remote import expected, is_elsewhere
-from neuron_eval.compare.running import LONG, Done, find_done, served_here
+from neuron_eval.compare.remote import expected, is_remote
+from neuron_eval.compare.running import LONG, Finished, find_finished, served_here
 from neuron_eval.dataset import neuron_set
 from neuron_eval.formats import format_names
 from neuron_eval.logs.runs import EXPLAINER
@@ -231,7 +231,7 @@ PRICES = {
 
 
 def estimated(made=None, counted=COUNTED, done=None, prices=PRICES):
-    return estimate(made or plan(), PACK, counted, done or Done(), prices.get, "test/e")
+    return estimate(made or plan(), PACK, counted, done or Finished(), prices.get, "test/e")
 
 
 def line(found, role, model, format):
@@ -267,18 +267,18 @@ def test_an_embedder_gets_each_explanation_that_has_a_reference_and_each_referen
 
 
 def test_what_is_done_is_left_out_neuron_by_neuron_and_epoch_by_epoch():
-    done = Done({("original", "test/a"): {"y": 1}, ("summary", "test/a"): {"x": 2, "y": 2}})
+    done = Finished({("original", "test/a"): {"y": 1}, ("summary", "test/a"): {"x": 2, "y": 2}})
     found = estimated(plan(epochs=2, models=["test/a"]), done=done)
     original = line(found, EXPLAINER, "test/a", "original")
     assert original.explanations == 3
     assert original.input == Range(2 * 1000 + 2000, 2 * 1000 + 2000)
     assert line(found, EXPLAINER, "test/a", "summary").requests == Range(0, 0)
     assert found.explanations == 3
-    assert found.done == 5
+    assert found.finished == 5
 
 
 def test_when_all_is_done_nothing_is_left_to_buy():
-    done = Done({cell: {"x": 1, "y": 1} for cell in plan().cells})
+    done = Finished({cell: {"x": 1, "y": 1} for cell in plan().cells})
     found = estimated(done=done, prices={})
     assert found.requests == Range()
     assert found.unpriced == ()
@@ -385,15 +385,15 @@ def test_a_source_of_unknown_size_takes_its_limit_or_says_that_it_is_unknown():
 def test_neurons_of_the_container_are_here_once_all_their_files_are_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("NEURON_EVAL_CACHE_DIR", str(tmp_path))
     choice = parse_choice("openai:gpt2-xl", layers="5", index="1-2")
-    assert is_elsewhere(choice)
+    assert is_remote(choice)
     for part, ending in (("collated-activations", "json"), ("explanations", "jsonl")):
         for neuron in (1, 2):
             file = tmp_path / "openai" / "gpt2-xl" / part / "5" / f"{neuron}.{ending}"
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text("{}")
-    assert not is_elsewhere(choice)
-    assert not is_elsewhere(Choice("smollm2"))
-    assert is_elsewhere(Choice("hub:a/b"))
+    assert not is_remote(choice)
+    assert not is_remote(Choice("smollm2"))
+    assert is_remote(Choice("hub:a/b"))
 
 
 def test_more_excerpts_than_the_bundled_neurons_have_are_scaled_from_those():
@@ -669,7 +669,7 @@ def test_the_baseline_runs_the_whole_comparison_here_and_prints_the_report(log_d
 
 
 def test_what_is_done_is_read_from_the_logs_of_the_same_settings_only(neurons, log_dir, fakes):
-    assert find_done(log_dir, plan()) == Done()
+    assert find_finished(log_dir, plan()) == Finished()
     assert invoke(*asking(neurons, log_dir, "--yes", "--no-report")).exit_code == 0
     made = make_plan(
         formats=["summary"],
@@ -679,10 +679,10 @@ def test_what_is_done_is_read_from_the_logs_of_the_same_settings_only(neurons, l
         epochs=1,
         parameters={"neurons": neurons, "simulation": "chat"},
     )
-    assert find_done(log_dir, made).of(("summary", "neuron-fake/explainer")) == {
+    assert find_finished(log_dir, made).of(("summary", "neuron-fake/explainer")) == {
         f"test/L{i}N{i}": 1 for i in range(3)
     }
-    other = find_done(log_dir, replace(made, simulator="neuron-fake/other"))
+    other = find_finished(log_dir, replace(made, simulator="neuron-fake/other"))
     assert other.total == 0
     assert len(other.others) == 1
 
