@@ -6,7 +6,7 @@
 
 A cache of ten million tokens has hundreds of millions of activations a file, sorted by row. They
 are read in stretches from the mapped file, as often as it takes to gather the latents wanted with
-no more than `GATHERED` activations in memory.
+no more than `GATHERED` activations in memory, and one latent's.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from neuron_eval.records import RecordError
 from neuron_eval.sources.base import SourceError
 
 STRETCH = 2**20  # activations read at once
-GATHERED = 2**22  # activations in memory, about 50 bytes each at the peak; one latent's may be more
+GATHERED = 2**22  # activations in memory, about 50 bytes each at the peak
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,8 @@ class OpenSplit:
         if wanted is not None:
             local = np.array(sorted(wanted), dtype=np.int64) - self._split.start
             present = present[np.isin(present, local)]
-        for group in _groups(present, counts):
+        rounds = np.cumsum(counts[present]) // GATHERED
+        for group in np.split(present, np.flatnonzero(np.diff(rounds)) + 1) if len(present) else ():
             yield from self._gathered(group, counts)
 
     def _gathered(
@@ -108,16 +109,13 @@ class OpenSplit:
         locations, activations = np.concatenate(located), np.concatenate(values)
         order = np.argsort(locations[:, 2], kind="stable")
         locations, activations = locations[order], activations[order]
-        ends = np.cumsum(counts[group])
-        for latent, end, size in zip(group, ends, counts[group], strict=True):
-            part = slice(int(end - size), int(end))
+        ends = np.cumsum(counts[group])[:-1]
+        parts = zip(group, np.split(locations, ends), np.split(activations, ends), strict=True)
+        for latent, places, strengths in parts:
+            rows, positions = places[:, 0].astype(np.int64), places[:, 1].astype(np.int64)
             yield (
                 self._split.start + int(latent),
-                Latent(
-                    locations[part, 0].astype(np.int64),
-                    locations[part, 1].astype(np.int64),
-                    activations[part].astype(np.float32),
-                ),
+                Latent(rows, positions, strengths.astype(np.float32)),
             )
 
     def _stretches(self) -> Iterator[tuple[int, NDArray[np.integer[Any]]]]:
@@ -163,14 +161,3 @@ def opened(split: Split) -> Iterator[OpenSplit]:
         raise SourceError(f"{split.path}: cannot be read ({error.strerror or error})") from error
     with tensors as mapped:
         yield OpenSplit(split, mapped)
-
-
-def _groups(present: NDArray[np.int64], counts: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    """Consecutive latents with at most `GATHERED` activations together, at least one each."""
-    begin = 0
-    running = np.cumsum(counts[present])
-    while begin < len(present):
-        before = running[begin - 1] if begin else 0
-        end = max(begin + 1, int(np.searchsorted(running, before + GATHERED, side="right")))
-        yield present[begin:end]
-        begin = end

@@ -83,25 +83,24 @@ def find_tokenizer(folders: Iterable[Path], model: str | None) -> Path:
     for path in tried:
         if path.is_file():
             return path
-    looked = f"looked for {', '.join(map(str, tried))}"
-    help_ = f"put a tokenizer.json there, or let {OVERRIDE} name one"
     if model is None:
-        raise SourceError(f"no tokenizer: {looked}; no config.json names a model; {help_}")
-    if not _REPOSITORY.fullmatch(model) or ".." in model:
-        raise SourceError(
-            f"no tokenizer: {looked}; config.json's model_name {shown(model)} is not a "
-            "model's name "
-            f"on the Hugging Face hub (NAME or ORG/NAME); {help_}"
+        why = "no config.json names a model"
+    elif not _REPOSITORY.fullmatch(model) or ".." in model:
+        why = (
+            f"config.json's model_name {shown(model)} is not a model's name on the Hugging Face "
+            "hub (NAME or ORG/NAME)"
         )
-    try:
-        return download(model)
-    except Exception as error:
-        # Offline, unknown, gated and missing each have exceptions of their own.
-        why = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise SourceError(
-            f"no tokenizer: {looked}; the Hugging Face cache and hub gave none for {model} "
-            f"({why}); {help_}"
-        ) from error
+    else:
+        try:
+            return download(model)
+        except Exception as error:
+            # Offline, unknown, gated and missing each have exceptions of their own.
+            reason = str(error).strip().partition("\n")[0] or type(error).__name__
+            why = f"the Hugging Face cache and hub gave none for {model} ({reason})"
+    raise SourceError(
+        f"no tokenizer: looked for {', '.join(map(str, tried))}; {why}; put a tokenizer.json "
+        f"there, or let {OVERRIDE} name one"
+    )
 
 
 def download(model: str) -> Path:

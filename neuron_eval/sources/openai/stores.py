@@ -60,9 +60,7 @@ class Blob:
 Read = Callable[[Blob], bytes | None]
 """A file's content; None if it is not there. May be called from several threads.
 
-Raises:
-    RecordError: This file cannot be read; others may.
-    SourceError: Nothing can be read.
+A `RecordError` is of this file, others may be read; after a `SourceError` none can.
 """
 
 
@@ -85,7 +83,7 @@ class FileStore:
             self._files, self._root = _file_system(self.address)
 
     def opened(self, stop: threading.Event) -> AbstractContextManager[Read]:
-        return nullcontext(self._read)
+        return nullcontext(self.read)
 
     def where(self, blob: Blob) -> str:
         """The file's path or address, for messages."""
@@ -123,7 +121,7 @@ class FileStore:
         pattern = re.compile(rf"(?:.*[/\\])?({INTEGER.pattern}){re.escape(ending)}/?", re.DOTALL)
         return sorted(int(match[1]) for match in map(pattern.fullmatch, paths) if match)
 
-    def _read(self, blob: Blob) -> bytes | None:
+    def read(self, blob: Blob) -> bytes | None:
         path = self._path(blob)
         try:
             if self.is_local:
@@ -174,18 +172,10 @@ def holds_record(names: Collection[str]) -> bool:
 
 
 def find_store(path: str) -> tuple[FileStore, str] | None:
-    """Where the records of a folder or of an fsspec address are, by what is in it.
+    """Where the records of a folder or an address are, and the name of the folder of the model.
 
-    Args:
-        path: What ``collated-activations`` is in, or that folder itself, or another one over
-            ``LAYER/NEURON.json``; or a local folder that one such is in.
-
-    Returns:
-        The store, and the name of the folder that stands for the model; None if there are no
-        such files.
-
-    Raises:
-        SourceError: The address cannot be read, or several folders hold records.
+    It is what ``collated-activations`` is in, or that folder itself, or another one over
+    ``LAYER/NEURON.json``, or a local folder that one such is in; else there is no store.
     """
     root = Path(path)
     is_local = "://" not in path
@@ -218,11 +208,13 @@ def _last(path: str) -> str:
 
 def _has_records(store: FileStore) -> bool:
     """Whether the first ``LAYER/NEURON.json`` is one."""
-    for layer in store.layers(RECORDS):
-        for neuron in store.neurons(RECORDS, layer):
-            with store.opened(threading.Event()) as read:
-                try:
-                    return holds_record(names((read(Blob(RECORDS, layer, neuron)) or b"")[:HEAD]))
-                except RecordError:
-                    return False
-    return False
+    blobs = (
+        Blob(RECORDS, layer, neuron)
+        for layer in store.layers(RECORDS)
+        for neuron in store.neurons(RECORDS, layer)
+    )
+    try:
+        content = next(map(store.read, blobs), None)
+    except RecordError:
+        return False
+    return content is not None and holds_record(names(content[:HEAD]))
