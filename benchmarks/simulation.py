@@ -30,9 +30,9 @@ from neuron_eval.models.tokencount import TokenCounter, counter
 from neuron_eval.prompts.pack import default_pack
 from neuron_eval.records.activations import highest, normalise
 from neuron_eval.records.splits import DealtNeuron
+from neuron_eval.simulation import Simulation
 from neuron_eval.simulation.all_at_once import all_at_once_prompt
 from neuron_eval.simulation.asking import Asker
-from neuron_eval.simulation.base import Simulation
 from neuron_eval.simulation.chat import EXCERPTS_PER_CALL as CHAT_PACK
 from neuron_eval.simulation.chat import ChatSimulation
 from neuron_eval.simulation.measure import measure
@@ -92,13 +92,15 @@ def asker(fake: Fake) -> Asker:
 
 
 WAYS: dict[str, Callable[[Fake], Simulation]] = {
-    "chat, 1 a request": lambda fake: ChatSimulation(asker(fake), PACK.chat, 1),
-    f"chat, {CHAT_PACK} a request": lambda fake: ChatSimulation(asker(fake), PACK.chat, CHAT_PACK),
-    "sparse, 1 a request": lambda fake: SparseSimulation(asker(fake), PACK.sparse, 1),
-    f"sparse, {SPARSE_PACK} a request": lambda fake: SparseSimulation(
-        asker(fake), PACK.sparse, SPARSE_PACK
+    "chat, 1 a request": lambda fake: ChatSimulation(asker(fake), PACK.simulation["chat"], 1),
+    f"chat, {CHAT_PACK} a request": lambda fake: ChatSimulation(
+        asker(fake), PACK.simulation["chat"], CHAT_PACK
     ),
-    "per_token": lambda fake: PerTokenSimulation(asker(fake), PACK.per_token),
+    "sparse, 1 a request": lambda fake: SparseSimulation(asker(fake), PACK.simulation["sparse"], 1),
+    f"sparse, {SPARSE_PACK} a request": lambda fake: SparseSimulation(
+        asker(fake), PACK.simulation["sparse"], SPARSE_PACK
+    ),
+    "per_token": lambda fake: PerTokenSimulation(asker(fake), PACK.simulation["per_token"]),
 }
 
 
@@ -135,7 +137,7 @@ async def all_at_once(neuron: DealtNeuron, tokens: TokenCounter) -> Cost:
     prompts = [
         "".join(
             all_at_once_prompt(
-                "words of some kind", e.record.tokens, PACK.all_at_once, PACK.few_shot
+                "words of some kind", e.record.tokens, PACK.simulation["all_at_once"], PACK.few_shot
             )
         )
         for e in neuron.valid

@@ -17,7 +17,7 @@ from neuron_eval.models.server_errors import about_neuron
 from neuron_eval.parameters import check_excerpts_per_call
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.records.splits import DealtNeuron, from_metadata
-from neuron_eval.simulation.base import Simulation
+from neuron_eval.simulation import Simulation
 from neuron_eval.simulation.choose import check_way, choose_simulation, simulator
 from neuron_eval.simulation.measure import (
     CALIBRATION,
@@ -65,10 +65,10 @@ def simulation_correlation(
         if bad is not None:
             return bad
         with about_neuron(state.sample_id):
-            chosen = await choose_simulation(way, wording, simulator(), excerpts_per_call)
+            simulate, why = await choose_simulation(way, wording, simulator(), excerpts_per_call)
             # As published: the simulator is not told the outer space, AdaCS compares it.
-            result = await _simulated(chosen.simulation, explanation.strip(), dealt, fit)
-        metadata = score_metadata(result, chosen.simulation, chosen.why, str(state.model))
+            result = await _simulated(simulate, explanation.strip(), dealt, fit)
+        metadata = score_metadata(result, simulate, why, str(state.model))
         if result.correlation is None:
             return Score.unscored(
                 reason=result.unscored_reason,

@@ -12,9 +12,8 @@ from neuron_eval.prompts.pack import default_pack
 from neuron_eval.rating.answer import AnswerError, parse_answer
 from neuron_eval.rating.question import Option, Question, Scale, ShownExcerpt
 from neuron_eval.report.tables.reasons import skeleton
-from neuron_eval.simulation import all_at_once, chat, per_token, sparse
-from neuron_eval.simulation.alignment import AlignmentError, align, unescaped
-from neuron_eval.simulation.base import UnreadableReplyError
+from neuron_eval.simulation import UnreadableReplyError, all_at_once, chat, per_token, sparse
+from neuron_eval.simulation.expected import AlignmentError, align, unescaped
 
 TOKENS = ((" a", "aa", '"', "1", "\n", " truth"), ("x", " y"))
 PACK = default_pack()
@@ -56,7 +55,7 @@ def _refused_by(error, read):
 
 
 def _prompt(text):
-    segments = all_at_once.all_at_once_prompt("cats", TOKENS[1], PACK.all_at_once, ())
+    segments = all_at_once.all_at_once_prompt("cats", TOKENS[1], PACK.simulation["all_at_once"], ())
     found = [Logprob(token=c, logprob=-1.0) for c in [*"".join(segments), *_pieces(text)]]
     return all_at_once.read_prompt(segments, TOKENS[1], found)
 

@@ -12,7 +12,7 @@ from neuron_eval.records import ActivationRecord, Excerpt
 from neuron_eval.records.splits import DealtNeuron
 from neuron_eval.scorers.adacs import adacs
 from neuron_eval.scorers.simulation_correlation import _simulated, scored
-from neuron_eval.simulation.base import Simulated
+from neuron_eval.simulation import Simulated
 from neuron_eval.testing import fake_embedder, make_neuron
 
 VECTORS = {"an answer": [1.0, 0.0], "own": [0.8, 0.6], "near": [0.6, 0.8], "far": [0.28, 0.96]}

@@ -10,7 +10,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score
 
 from neuron_eval.records import ActivationRecord, Excerpt
-from neuron_eval.simulation.base import Failed, Simulated
+from neuron_eval.simulation import Failed, Simulated
 from neuron_eval.simulation.expected import expectation, level_masses, level_of
 from neuron_eval.simulation.measure import check_calibration, measure
 from neuron_eval.stats import (

@@ -17,9 +17,9 @@ from neuron_eval.testing import fake_simulator
 
 PACK = default_pack()
 WAYS = {
-    "chat": lambda asker: ChatSimulation(asker, PACK.chat, 3),
-    "sparse": lambda asker: SparseSimulation(asker, PACK.sparse, 3),
-    "per_token": lambda asker: PerTokenSimulation(asker, PACK.per_token),
+    "chat": lambda asker: ChatSimulation(asker, PACK.simulation["chat"], 3),
+    "sparse": lambda asker: SparseSimulation(asker, PACK.simulation["sparse"], 3),
+    "per_token": lambda asker: PerTokenSimulation(asker, PACK.simulation["per_token"]),
 }
 TOKENS = st.text(min_size=1, max_size=5) | st.sampled_from(
     ["\t", "\n", " the", " the", "1: 5", '"', "A: none", "</A>", "#2", "🙂", " ", "unknown"]

@@ -8,26 +8,18 @@ from dataclasses import dataclass, replace
 from neuron_eval.compare.plan import EMBEDDING, Plan
 from neuron_eval.dataset import NeuronSet
 from neuron_eval.explain.prompting import CUTOFF_QUANTILE
-from neuron_eval.formats.base import letter
 from neuron_eval.models.tokencount import TokenCounter
-from neuron_eval.prompts.wording import Pack, PackError
+from neuron_eval.prompts.wording import Pack
 from neuron_eval.records import Excerpt
-from neuron_eval.records.activations import highest, normalise
 from neuron_eval.records.splits import DealtNeuron
 from neuron_eval.report.prompt_tokens import prompt_tokens
-from neuron_eval.simulation.all_at_once import all_at_once_prompt
-from neuron_eval.simulation.chat import EXCERPTS_PER_CALL as CHAT_PACK
-from neuron_eval.simulation.chat import chat_prompt
-from neuron_eval.simulation.packing import grouped
-from neuron_eval.simulation.per_token import MAX_TOKENS, per_token_prompt
-from neuron_eval.simulation.sparse import EXCERPTS_PER_CALL as SPARSE_PACK
-from neuron_eval.simulation.sparse import sparse_prompt
+from neuron_eval.simulation import ways
 
 SAMPLED = 20
 """The simulator's prompts are counted over so many neurons, spread evenly, and averaged."""
 
 SAMPLED_PER_TOKEN = 1
-"""The same for the way that asks hundreds of times a neuron."""
+"""The same for ways that ask hundreds of times a neuron."""
 
 Counters = Callable[[str], TokenCounter]
 """From a model's name to what counts its tokens."""
@@ -96,10 +88,10 @@ def count(chosen: NeuronSet, plan: Plan, pack: Pack, counters: Counters, embedde
     """
     neurons = [dealt for dealt, _ in chosen.neurons]
     texts = [p.reference.explanation for _, p in chosen.neurons if p.reference]
-    ways = {(way, plan.simulates(m)) for m in plan.models for way in plan.ways(m, pack)}
+    simulated = {(way, plan.simulates(m)) for m in plan.models for way in plan.ways(m, pack)}
     models = dict.fromkeys((*plan.models, *(plan.simulates(m) for m in plan.models), embedder))
     words = {t for dealt in neurons for e in _simulated(dealt, plan) for t in e.record.tokens}
-    embeds = any(way == EMBEDDING for way, _ in ways)
+    embeds = any(way == EMBEDDING for way, _ in simulated)
     text = counters(embedder).count_text
     return Counted(
         neurons=len(neurons),
@@ -109,7 +101,7 @@ def count(chosen: NeuronSet, plan: Plan, pack: Pack, counters: Counters, embedde
         },
         simulated={
             (way, model): _mean_size(way, model, neurons, plan, pack, counters(model))
-            for way, model in ways
+            for way, model in simulated
             if way != EMBEDDING
         },
         explanations={model: counters(model).count_text(EXPLANATION) for model in models},
@@ -147,7 +139,7 @@ def _mean_size(
     pack: Pack,
     counter: TokenCounter,
 ) -> Size:
-    size = SAMPLED_PER_TOKEN if way == "per_token" else SAMPLED
+    size = SAMPLED_PER_TOKEN if ways()[way].asks_per_token else SAMPLED
     few = neurons[:: -(-len(neurons) // size)]
     total = Size()
     for dealt in few:
@@ -197,50 +189,14 @@ def requests(
 ) -> Iterator[Size]:
     """The requests of one way for one explanation, with the reply that each would get.
 
-    Replies hold a value a token for ``chat``, and the tokens that truly fire for ``sparse``.
-
     Raises:
         PackError: The pack has no words for the way.
     """
     per_call = plan.parameters.get("excerpts_per_call")
-    tokens = [excerpt.record.tokens for excerpt in excerpts]
-    if way == "all_at_once" and pack.all_at_once:
-        for each in tokens:
-            parts = all_at_once_prompt(EXPLANATION, each, pack.all_at_once, pack.few_shot)
-            yield Size(1, counter.count_text("".join(parts)), 1)
-    elif way == "chat" and pack.chat:
-        for some in grouped(tokens, per_call or CHAT_PACK):
-            asked = counter.count_messages(chat_prompt(EXPLANATION, some, pack.chat, model))
-            yield Size(1, asked, counter.count_text(chat_reply(some)))
-    elif way == "sparse" and pack.sparse:
-        for group in grouped(excerpts, per_call or SPARSE_PACK):
-            some = [excerpt.record.tokens for excerpt in group]
-            asked = counter.count_messages(sparse_prompt(EXPLANATION, some, pack.sparse, model))
-            yield Size(1, asked, counter.count_text(sparse_reply(group)))
-    elif way == "per_token" and pack.per_token:
-        for each in tokens:
-            for i in range(len(each)):
-                prompt = per_token_prompt(EXPLANATION, each, i, pack.per_token, model)
-                yield Size(1, counter.count_messages(prompt), MAX_TOKENS)
-    else:
-        raise PackError(f"prompt pack {pack.name!r} has no section simulation.{way}")
-
-
-def chat_reply(excerpts: Sequence[Sequence[str]]) -> str:
-    """A reply with a value for every token."""
-    parts = []
-    for i, tokens in enumerate(excerpts):
-        parts += [letter(i)] if len(excerpts) > 1 else []
-        parts += [f"{n}: 0" for n in range(1, len(tokens) + 1)]
-    return "\n".join(parts)
-
-
-def sparse_reply(excerpts: Sequence[Excerpt]) -> str:
-    """A reply that names the tokens that truly fire."""
-    top = highest([excerpt.record for excerpt in excerpts])
-    lines = []
-    for i, excerpt in enumerate(excerpts):
-        levels = normalise(excerpt.record.activations, top)
-        named = [f'"{t}":{v}' for t, v in zip(excerpt.record.tokens, levels, strict=True) if v > 0]
-        lines.append(f"{letter(i)}: {', '.join(named) or 'none'}")
-    return "\n".join(lines)
+    for prompt, reply in ways()[way].requests(EXPLANATION, excerpts, pack, model, per_call):
+        asked = (
+            counter.count_text(prompt)
+            if isinstance(prompt, str)
+            else counter.count_messages(prompt)
+        )
+        yield Size(1, asked, reply if isinstance(reply, int) else counter.count_text(reply))

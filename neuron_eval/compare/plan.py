@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from inspect import signature
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 from neuron_eval.dataset import EXCERPTS
 from neuron_eval.formats import format_names, worded_formats
@@ -14,9 +14,8 @@ from neuron_eval.messages import InputError
 from neuron_eval.parameters import check_choice, check_excerpts_per_call, check_number
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.wording import Pack
-from neuron_eval.simulation.choose import BASELINE, ROLE, check_way
+from neuron_eval.simulation.choose import BASELINE, ROLE, auto_ways, check_way
 from neuron_eval.simulation.measure import CALIBRATION, check_calibration
-from neuron_eval.simulation.probe import BestWay
 from neuron_eval.sources.choosing import Choice, parse_choice
 from neuron_eval.task import NO_SIMULATION, Parameters, explanation_task
 
@@ -89,12 +88,7 @@ class Plan:
             return (self.simulation,)
         if self.simulator is None and is_baseline(explainer):
             return (EMBEDDING,)
-        worded = tuple(way for way in get_args(BestWay) if getattr(pack, way) is not None)
-        if "sparse" not in worded:
-            return worded
-        if thinks(self.simulates(explainer)):
-            return ("sparse",)
-        return tuple(way for way in worded if way != "chat")
+        return auto_ways(pack, reasoning=thinks(self.simulates(explainer)))
 
 
 def planned(options: Mapping[str, Any], epochs: int) -> tuple[Plan, Pack]:

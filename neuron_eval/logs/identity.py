@@ -18,10 +18,9 @@ from neuron_eval.explain.solvers import generation_settings, reasons_as
 from neuron_eval.formats import format_names
 from neuron_eval.given.origin import IN_SAMPLES, label
 from neuron_eval.records.ignoring import parse_ignored
-from neuron_eval.simulation.chat import EXCERPTS_PER_CALL as CHAT_PACK
+from neuron_eval.simulation import ways
 from neuron_eval.simulation.choose import ROLE
 from neuron_eval.simulation.measure import CALIBRATION
-from neuron_eval.simulation.sparse import EXCERPTS_PER_CALL as SPARSE_PACK
 from neuron_eval.sources import BUNDLED
 from neuron_eval.sources.choosing import LAYERED
 from neuron_eval.task import NO_SIMULATION
@@ -41,12 +40,6 @@ RUNTIME = {
 
 EMBEDDER = "embedder"
 """The role of the model that AdaCS and simulation by embedding embed with."""
-
-PACKED = {"auto": None, "chat": CHAT_PACK, "sparse": SPARSE_PACK}
-"""Ways to simulate several excerpts at once, with how many where the user says nothing."""
-
-NO_SIMULATOR = (NO_SIMULATION, "embedding")
-"""Ways to simulate that no model is asked for."""
 
 PUZZLES = "puzzles:"
 """What stands before the path of a file of puzzles."""
@@ -165,11 +158,17 @@ def _scoring(spec: EvalSpec) -> dict[str, Any]:
     if way == NO_SIMULATION:
         return {"simulation": way}
     scoring = {"simulation": way, "calibration": parameters.get("calibration", CALIBRATION)}
-    if way not in NO_SIMULATOR:
+    if _needs_model(way):
         scoring["pack"] = _pack(spec, parameters.get("pack"))
-    if way in PACKED:
-        scoring["excerpts_per_call"] = parameters.get("excerpts_per_call") or PACKED[way]
+    usual = ways()[way].excerpts_per_call if way in ways() else None
+    if way == "auto" or usual:
+        scoring["excerpts_per_call"] = parameters.get("excerpts_per_call") or usual
     return scoring
+
+
+def _needs_model(way: str) -> bool:
+    """Whether a model simulates; of a way that is not installed here it is taken that one did."""
+    return way != NO_SIMULATION and (way not in ways() or ways()[way].needs_model)
 
 
 def place(name: object) -> object:
@@ -191,7 +190,7 @@ def _roles(spec: EvalSpec) -> tuple[str, ...]:
     """The roles that have a part; a solver from elsewhere may use any."""
     if spec.solver is not None and not _explains(spec) and _solver(spec) != "given":
         return tuple(spec.model_roles or ())
-    simulated = spec.task_args.get("simulation", "auto") not in NO_SIMULATOR
+    simulated = _needs_model(spec.task_args.get("simulation", "auto"))
     return (EMBEDDER, ROLE) if simulated else (EMBEDDER,)
 
 

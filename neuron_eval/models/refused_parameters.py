@@ -1,7 +1,7 @@
 """What a server's error says of the parameters of a request: refused ones, and too many tokens.
 
 Pure functions over the wordings of OpenAI, Azure, Anthropic, vLLM, Groq and gateways. What is
-about log-probabilities is told apart elsewhere, see `neuron_eval.simulation.logprobs`.
+about log-probabilities is told apart elsewhere, see `neuron_eval.simulation.limits`.
 """
 
 from __future__ import annotations

@@ -36,31 +36,25 @@ message; the user message of the neuron at hand. A user message is
 and an excerpt is ``heading start BODY end``, followed in formats with a list by
 ``list_heading ITEM list_separator ITEM … list_end``. ``{number}`` is the neuron's place in the
 prompt from 1, ``{letter}`` the excerpt's (A … Z, AA, AB, …); nothing else is replaced, and not a
-byte is added or trimmed. Keys of a type with a default may be left out. The wording of the
-published ways to simulate is described in `neuron_eval.prompts.published`.
+byte is added or trimmed. Keys of a type with a default may be left out. Each way to simulate
+describes its wording in its own file, see `neuron_eval.simulation`.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
-from functools import lru_cache, partial
-from importlib import resources
+from functools import lru_cache
+from importlib import import_module, resources
 from pathlib import Path
 from typing import Any
 
 from neuron_eval.files.bounded import YAML_FILE, TooLong, load_yaml, read_whole
 from neuron_eval.messages import replace_surrogates, shortened, shown
 from neuron_eval.prompts.rating import RatingWording
-from neuron_eval.prompts.reading import (
-    check_keys,
-    read_all_at_once,
-    read_neurons,
-    read_per_token,
-    read_strings,
-)
-from neuron_eval.prompts.wording import ChatWording, Pack, PackError, SparseWording, Wording
+from neuron_eval.prompts.reading import check_keys, read_neurons, read_strings
+from neuron_eval.prompts.wording import Pack, PackError, Wording
 
 EARLIER = ("neuron_eval-2",)
 """Packs that shipped before, so that what was measured with them can be measured again; each name
@@ -121,12 +115,8 @@ def _parse(content: bytes, path: str) -> Pack:
             raise PackError(f"{here}: expected keys with strings, got {shown(section)}")
         formats[str(name)] = read_strings(Wording, {**shared, **section}, here)
     simulation = data.get("simulation") or {}
-    check_keys(simulation, f"{at}: simulation", required=set(), allowed=set(_SIMULATION))
-    ways = {
-        way: _SIMULATION[way](section, f"{at}: simulation.{way}")
-        for way, section in simulation.items()
-        if section is not None
-    }
+    ways = {name: way for name, way in _ways().items() if way.wording is not None}
+    check_keys(simulation, f"{at}: simulation", required=set(), allowed=set(ways))
     rating = data.get("rating")
     return Pack(
         name=_label(data["name"], f"{at}: name"),
@@ -135,17 +125,24 @@ def _parse(content: bytes, path: str) -> Pack:
         formats=formats,
         few_shot=read_neurons(data["few_shot"], f"{at}: few_shot"),
         rating=None if rating is None else read_strings(RatingWording, rating, f"{at}: rating"),
-        **ways,
+        simulation={
+            name: ways[name].read_wording(section, f"{at}: simulation.{name}")
+            for name, section in simulation.items()
+            if section is not None
+        },
     )
 
 
 _TOP_LEVEL = {"name", "version", "shared", "formats", "few_shot", "simulation", "rating"}
-_SIMULATION: Mapping[str, Callable[[Mapping[str, Any], str], Any]] = {
-    "chat": partial(read_strings, ChatWording),
-    "sparse": partial(read_strings, SparseWording),
-    "per_token": read_per_token,
-    "all_at_once": read_all_at_once,
-}
+
+
+def _ways() -> Mapping[str, Any]:
+    """The ways to simulate, each of which owns and reads its wording.
+
+    They lie in a room above, so the registry is reached by name, once a pack is read.
+    """
+    ways: Mapping[str, Any] = import_module("neuron_eval.simulation").ways()
+    return ways
 
 
 def _label(value: object, at: str) -> str:

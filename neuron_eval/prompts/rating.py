@@ -11,12 +11,16 @@ where an excerpt is ``heading start BODY end list_heading ITEM list_separator IT
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True)
 class RatingWording:
     """The literal strings of what raters are asked."""
+
+    must_hold: ClassVar[Mapping[str, str]] = {"title": "{title}", "option": "{explanation}"}
 
     instructions: str
     """What a rater shall do."""

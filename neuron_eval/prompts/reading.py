@@ -8,34 +8,13 @@ from typing import Any, TypeVar
 
 from neuron_eval.messages import listed, shown
 from neuron_eval.prompts.few_shot import FewShotNeuron
-from neuron_eval.prompts.published import (
-    AllAtOnceWording,
-    PerTokenExample,
-    PerTokenFewShot,
-    PerTokenWording,
-)
-from neuron_eval.prompts.rating import RatingWording
-from neuron_eval.prompts.wording import ChatWording, PackError, SparseWording
+from neuron_eval.prompts.wording import PackError
 from neuron_eval.records import ActivationRecord
 
 W = TypeVar("W")
 
 LARGEST = 1e300
 """An activation is nearer to 0 than this."""
-
-_MARKS: Mapping[type, Mapping[str, str]] = {
-    ChatWording: {"explanation": "{explanation}", "heading": "{letter}"},
-    SparseWording: {"explanation": "{explanation}", "start": "{letter}"},
-    PerTokenWording: {"explanation": "{explanation}"},
-    PerTokenFewShot: {"neuron": "{explanation}"},
-    PerTokenExample: {"answer": "{activation}"},
-    AllAtOnceWording: {"neuron": "{explanation}", "last_neuron": "{explanation}"},
-    RatingWording: {"title": "{title}", "option": "{explanation}"},
-}
-"""What a string must hold, or the prompt would lack it."""
-
-_CHOICES = {"token_as": ("json", "text"), "layout": ("messages", "text")}
-"""What `PerTokenWording` allows where it allows no other text."""
 
 
 def check_keys(data: object, at: str, required: set[str], allowed: set[str]) -> None:
@@ -62,7 +41,8 @@ def read_strings(
     """A type's instance from a section with its keys; fields with a default may be left out.
 
     Args:
-        kind: A dataclass whose fields are texts, but for those in ``read``.
+        kind: A dataclass whose fields are texts, but for those in ``read``; its
+            ``must_hold``, if it has one, says what which field must hold.
         data: The section.
         at: Where it stands.
         read: From fields that are no texts, and have been checked, to their values; keys of
@@ -79,60 +59,11 @@ def read_strings(
     for key, value in texts.items():
         if not isinstance(value, str):
             raise PackError(f"{at}.{key}: expected a string, got {shown(value)}")
-    for key, mark in _MARKS.get(kind, {}).items():
+    for key, mark in getattr(kind, "must_hold", {}).items():
         # Without its explanation a simulation would measure nothing, and look like any other.
         if mark not in texts.get(key, mark):
             raise PackError(f"{at}.{key}: must hold {mark}, got {shown(texts[key])}")
     return kind(**texts, **read)
-
-
-def read_all_at_once(data: Mapping[str, Any], at: str) -> AllAtOnceWording:
-    """The section ``simulation.all_at_once``.
-
-    Raises:
-        PackError: Names the key.
-    """
-    wording = read_strings(AllAtOnceWording, data, at)
-    if not "!" <= wording.unknown[:1] <= "~" or wording.unknown[0].isdigit():
-        raise PackError(
-            f"{at}.unknown: expected a text that begins with a visible ASCII character other than "
-            f"a digit, got {shown(wording.unknown)}"
-        )
-    return wording
-
-
-def read_per_token(data: Mapping[str, Any], at: str) -> PerTokenWording:
-    """The section ``simulation.per_token``, with its few-shot neurons and its example.
-
-    Raises:
-        PackError: Names the key.
-    """
-    parts: dict[str, Any] = {}
-    for key, read in (("few_shot", _per_token_few_shot), ("example", _per_token_example)):
-        part = data.get(key) if isinstance(data, Mapping) else None
-        parts[key] = None if part is None else read(part, f"{at}.{key}")
-    wording = read_strings(PerTokenWording, data, at, parts)
-    for key, allowed in _CHOICES.items():
-        if getattr(wording, key) not in allowed:
-            raise PackError(f"{at}.{key}: allowed are {', '.join(allowed)}, got {shown(data[key])}")
-    return wording
-
-
-def _per_token_few_shot(data: Mapping[str, Any], at: str) -> PerTokenFewShot:
-    check_keys(data, at, {"neurons"}, {f.name for f in fields(PerTokenFewShot)})
-    neurons = read_neurons(data["neurons"], f"{at}.neurons")
-    return read_strings(PerTokenFewShot, data, at, {"neurons": neurons})
-
-
-def _per_token_example(data: Mapping[str, Any], at: str) -> PerTokenExample:
-    check_keys(data, at, {"excerpt", "token"}, {f.name for f in fields(PerTokenExample)})
-    excerpt, token = _excerpt(data["excerpt"], f"{at}.excerpt"), data["token"]
-    last = len(excerpt.tokens) - 1
-    if type(token) is not int or not 0 <= token <= last:
-        raise PackError(
-            f"{at}.token: expected a token's index from 0 to {last}, got {shown(token)}"
-        )
-    return read_strings(PerTokenExample, data, at, {"excerpt": excerpt, "token": token})
 
 
 def read_neurons(data: object, at: str) -> tuple[FewShotNeuron, ...]:
@@ -151,7 +82,7 @@ def read_neurons(data: object, at: str) -> tuple[FewShotNeuron, ...]:
         if not isinstance(neuron["explanation"], str) or not isinstance(neuron["excerpts"], list):
             raise PackError(f"{here}: expected a string 'explanation' and a list 'excerpts'")
         excerpts = tuple(
-            _excerpt(excerpt, f"{here}.excerpts[{j}]")
+            read_excerpt(excerpt, f"{here}.excerpts[{j}]")
             for j, excerpt in enumerate(neuron["excerpts"])
         )
         revealed = _revealed_from(neuron.get("revealed_from"), excerpts, here)
@@ -179,7 +110,7 @@ def _revealed_from(
     return tuple(data)
 
 
-def _excerpt(items: object, at: str) -> ActivationRecord:
+def read_excerpt(items: object, at: str) -> ActivationRecord:
     if not isinstance(items, list) or not items:
         raise PackError(f"{at}: expected a list of tokens, got {shown(items)}")
     pairs: list[tuple[str, float]] = []

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from neuron_eval.messages import InputError
 from neuron_eval.prompts.few_shot import FewShotNeuron
-from neuron_eval.prompts.published import AllAtOnceWording, PerTokenWording
 from neuron_eval.prompts.rating import RatingWording
 
 
@@ -54,52 +54,6 @@ class Wording:
 
 
 @dataclass(frozen=True, slots=True)
-class ChatWording:
-    """The literal strings of the simulator's prompt for ``simulation=chat``."""
-
-    system: str
-    """The system message; it holds for one excerpt and for several in one request."""
-
-    explanation: str
-    """Opens the user message; holds ``{explanation}``."""
-
-    tokens: str
-    """Stands before the numbered tokens, one JSON string a line, of a request's only excerpt."""
-
-    heading: str
-    """Stands there where a request holds several excerpts; holds ``{letter}``."""
-
-    closing: str
-    """Closes the user message; may hold ``{ranges}``, such as ``1 to 64`` or ``A 1 to 64, …``."""
-
-    retry: str
-    """Asks again; may hold ``{reason}`` and ``{ranges}``."""
-
-
-@dataclass(frozen=True, slots=True)
-class SparseWording:
-    """The literal strings of the simulator's prompt for ``simulation=sparse``."""
-
-    system: str
-    """The system message, with the form of the answer."""
-
-    explanation: str
-    """Opens the user message; holds ``{explanation}``."""
-
-    start: str
-    """Stands right before an excerpt's text; holds ``{letter}``."""
-
-    end: str
-    """Stands right after an excerpt's text; may hold ``{letter}``."""
-
-    closing: str
-    """Closes the user message; may hold ``{letters}``, such as ``A, B, C``."""
-
-    retry: str
-    """Asks again; may hold ``{reason}`` and ``{letters}``."""
-
-
-@dataclass(frozen=True, slots=True)
 class Pack:
     """A checked prompt pack."""
 
@@ -118,17 +72,8 @@ class Pack:
     few_shot: tuple[FewShotNeuron, ...]
     """The few-shot neurons, in the order in which they are shown."""
 
-    chat: ChatWording | None = None
-    """The chat simulator's wording; None if the pack has none."""
-
-    sparse: SparseWording | None = None
-    """The sparse simulator's wording; None if the pack has none."""
-
-    per_token: PerTokenWording | None = None
-    """The wording of one request a token; None if the pack has none."""
-
-    all_at_once: AllAtOnceWording | None = None
-    """The wording of the published way; None if the pack has none."""
+    simulation: Mapping[str, Any]
+    """By way to simulate what it says; each way has a type of its own."""
 
     rating: RatingWording | None = None
     """The raters' wording; None if the pack has none."""
@@ -145,3 +90,13 @@ class Pack:
                 f"it has {', '.join(sorted(self.formats))}"
             )
         return self.formats[format_name]
+
+    def simulation_wording(self, way: str) -> Any:
+        """The wording of one way to simulate.
+
+        Raises:
+            PackError: The pack has no section for it.
+        """
+        if way not in self.simulation:
+            raise PackError(f"prompt pack {self.name!r} has no section simulation.{way}")
+        return self.simulation[way]

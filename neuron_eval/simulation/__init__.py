@@ -1,1 +1,231 @@
-"""Ways to simulate a neuron from its explanation, one file each."""
+"""Ways to simulate: each is one file that owns its wording, prompt, reading and sample reply.
+
+A way of your own is a module with a decorated subclass of `Simulation`, in this folder or named by
+an entry point of the group ``neuron_eval.ways``, and a section ``simulation.NAME`` in a prompt
+pack, see docs/extending.md:
+
+    @way("magic")
+    class MagicSimulation(Simulation): ...
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+
+from neuron_eval.plugins import load_plugins
+from neuron_eval.prompts.reading import read_strings
+from neuron_eval.prompts.wording import Pack
+from neuron_eval.records import Excerpt
+
+if TYPE_CHECKING:  # Inspect takes a second, which who needs no model does not wait for
+    from inspect_ai.model import ChatMessage, Model
+
+Basis = Literal["log-probabilities", "values", "cosine"]
+
+Piece = str | float
+"""A piece of a reply: text, or a value."""
+
+
+class UnreadableReplyError(ValueError):
+    """A reply that does not give every token exactly one value; the message says how.
+
+    The simulator is told what was wrong, and asked again.
+    """
+
+
+class BrokenReplyError(UnreadableReplyError):
+    """A reply with numbers that no server should send, whatever its model wrote.
+
+    There is nothing to tell the simulator; the same question is asked again.
+    """
+
+
+class HopelessReplyError(UnreadableReplyError):
+    """A reply after which the same question, asked again, would hardly get a better one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """The expected activations of one excerpt."""
+
+    values: tuple[float, ...]
+    """One a token, shape [T]; in [0, 10] from a language model, in [-1, 1] for cosines."""
+
+    basis: Basis
+    """What the values were read from."""
+
+    unplaced: int = 0
+    """How many names of the reply stand for no token of the excerpt, and so for nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An excerpt that the simulator gave nothing usable for; it is no measurement."""
+
+    reason: str
+    """Why, for a person; names what was wrong with the last reply."""
+
+
+Outcome = Simulated | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Simulator:
+    """A model that simulates."""
+
+    model: Model
+    named: bool
+    """Whether the user named it as the simulator; if not, it is the explainer."""
+
+
+class Simulation(ABC):
+    """One way to simulate, bound to a model."""
+
+    name: ClassVar[str]
+    """What users type after ``-T simulation=``, and the pack's section; set by `way`."""
+
+    wording: ClassVar[type | None] = None
+    """A dataclass of texts, the keys of the pack's section; None if the way needs no words."""
+
+    needs_model: ClassVar[bool] = True
+    """Whether a language model simulates."""
+
+    excerpts_per_call: ClassVar[int | None] = None
+    """How many excerpts share a request where the user does not say; None if none ever do."""
+
+    asks_per_token: ClassVar[bool] = False
+    """Whether every token takes a request of its own, hundreds per neuron."""
+
+    model: str
+    """The simulating model's name."""
+
+    @classmethod
+    def read_wording(cls, section: Mapping[str, Any], at: str) -> Any:
+        """The wording in a pack's section; ``at`` says where that stands.
+
+        Raises:
+            PackError: Names the key, and what it must hold.
+        """
+        assert cls.wording is not None
+        return read_strings(cls.wording, section, at)
+
+    @classmethod
+    @abstractmethod
+    def bind(cls, simulator: Simulator, pack: Pack, excerpts_per_call: int | None) -> Simulation:
+        """The way with its model, wording, and how many excerpts share a request.
+
+        Args:
+            simulator: The model that simulates.
+            pack: The prompt pack.
+            excerpts_per_call: How many excerpts may share a request; None is the way's default.
+
+        Raises:
+            PackError: The pack has no words for the way.
+        """
+
+    async def check(self) -> object:
+        """Refuse a model that cannot simulate this way, before anything is explained.
+
+        Returns:
+            How the model is asked, as text for the log, if the way depends on it.
+        """
+        return None
+
+    @abstractmethod
+    async def __call__(self, explanation: str, excerpts: Sequence[Excerpt]) -> list[Outcome]:
+        """Predict a neuron's activations from its explanation.
+
+        Args:
+            explanation: What the neuron is said to do; not empty, no space around it.
+            excerpts: What to predict, E excerpts.
+
+        Returns:
+            E outcomes, in order.
+
+        Raises:
+            Exception: The machinery is broken (no server, no key): not a failure of a reply.
+        """
+
+    @classmethod
+    def requests(
+        cls,
+        explanation: str,
+        excerpts: Sequence[Excerpt],
+        pack: Pack,
+        model: str,
+        excerpts_per_call: int | None,
+    ) -> Iterator[tuple[list[ChatMessage] | str, str | int]]:
+        """The requests for one explanation, for estimates: no model is asked.
+
+        Returns:
+            For each request its prompt, and a reply to it or how many tokens that has.
+
+        Raises:
+            PackError: The pack has no words for the way.
+        """
+        raise NotImplementedError(f"simulation={cls.name} says nothing of what it asks")
+
+    @classmethod
+    def read_prompt(
+        cls, user: str, tokens: Callable[[str, str], Sequence[str]]
+    ) -> list[Sequence[str]]:
+        """The excerpts, as tokens, of a user message that this way made; for fake simulators.
+
+        Args:
+            user: The message.
+            tokens: From a text, and its last token where that is known, to its tokens.
+        """
+        raise NotImplementedError(f"no fake simulator reads prompts of simulation={cls.name}")
+
+    @classmethod
+    def reply(
+        cls, excerpts: Sequence[Sequence[str]], values: Sequence[Sequence[float]]
+    ) -> list[list[Piece]]:
+        """The lines of a good reply about E excerpts, in pieces; for estimates and fakes.
+
+        Args:
+            excerpts: The tokens of each excerpt.
+            values: For each excerpt one value a token, in [0, 10].
+        """
+        raise NotImplementedError(f"there is no sample reply for simulation={cls.name}")
+
+
+S = TypeVar("S", bound=type[Simulation])
+
+_WAYS: dict[str, type[Simulation]] = {}
+
+
+def way(name: str) -> Callable[[S], S]:
+    """Register a way to simulate under the name that users type."""
+
+    def register(made: S) -> S:
+        if name in ("auto", "none", *_WAYS):
+            raise ValueError(f"there is a way to simulate of the name {name!r} already")
+        made.name = name
+        _WAYS[name] = made
+        return made
+
+    return register
+
+
+def ways() -> Mapping[str, type[Simulation]]:
+    """All ways to simulate by name, those of users' packages included; dear ones stand last."""
+    _load()
+    return dict(sorted(_WAYS.items(), key=lambda item: _rank(item[1])))
+
+
+def _rank(way: type[Simulation]) -> tuple[bool, bool, str]:
+    return (not way.needs_model, way.asks_per_token, way.name)
+
+
+@cache
+def _load() -> None:
+    for module in sorted(pkgutil.iter_modules(__path__)):
+        import_module(f"{__name__}.{module.name}")
+    load_plugins("ways")

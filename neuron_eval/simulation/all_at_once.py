@@ -14,27 +14,80 @@ the same prompt would get the same reply, but what no server should send.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 from inspect_ai.model import Logprob, Model
 
+from neuron_eval.messages import shown
 from neuron_eval.models.requests import together
 from neuron_eval.prompts.few_shot import FewShotNeuron
-from neuron_eval.prompts.published import AllAtOnceWording
+from neuron_eval.prompts.reading import read_strings
+from neuron_eval.prompts.wording import Pack, PackError
 from neuron_eval.records import Excerpt
 from neuron_eval.records.activations import highest, normalise
-from neuron_eval.simulation.alignment import AlignmentError, Place, align, unescaped
-from neuron_eval.simulation.base import Failed, Outcome, Simulated, UnreadableReplyError
-from neuron_eval.simulation.expected import expectation, level_masses, level_of, probability
-from neuron_eval.simulation.lines import excerpt_lines, numbered
+from neuron_eval.simulation import (
+    Failed,
+    Outcome,
+    Simulated,
+    Simulation,
+    Simulator,
+    UnreadableReplyError,
+    way,
+)
+from neuron_eval.simulation.expected import (
+    AlignmentError,
+    Place,
+    align,
+    expectation,
+    level_masses,
+    level_of,
+    probability,
+    unescaped,
+)
 from neuron_eval.simulation.prompt_logprobs import Dialect, PromptReader
+from neuron_eval.simulation.prompting import LineWording, excerpt_lines, numbered
 from neuron_eval.simulation.reading import quoted
 
 
-class AllAtOnceSimulation:
+@dataclass(frozen=True, slots=True)
+class AllAtOnceWording(LineWording):
+    """The literal strings of the simulator's prompt for ``simulation=all_at_once``.
+
+    The prompt is one text: ``system``; for each few-shot neuron ``neuron``, its excerpts and
+    ``neuron_end``; for the neuron at hand ``last_neuron`` and its excerpt.
+    """
+
+    must_hold: ClassVar[Mapping[str, str]] = {
+        "neuron": "{explanation}",
+        "last_neuron": "{explanation}",
+    }
+
+    system: str
+    """Opens the prompt."""
+
+    neuron: str
+    """Stands before a few-shot neuron's excerpts; holds ``{explanation}``, may hold
+    ``{number}``."""
+
+    unknown: str
+    """Stands for an activation that is not shown; begins with a visible ASCII character that is
+    no digit."""
+
+    last_neuron: str | None = None
+    """Stands before the excerpt of the neuron at hand, for instance with a mark where the prompt
+    ends; may hold what ``neuron`` may, and is the same as ``neuron`` if None."""
+
+    neuron_end: str = ""
+    """Stands after a few-shot neuron's last excerpt."""
+
+
+@way("all_at_once")
+class AllAtOnceSimulation(Simulation):
     """Simulate with a model whose server gives log-probabilities of the prompt."""
 
-    name = "all_at_once"
+    wording = AllAtOnceWording
 
     def __init__(
         self, model: Model, wording: AllAtOnceWording, few_shot: Sequence[FewShotNeuron]
@@ -50,6 +103,37 @@ class AllAtOnceSimulation:
         self._reader = PromptReader(model)
         self._wording = wording
         self._few_shot = few_shot
+
+    @classmethod
+    def read_wording(cls, section: Mapping[str, Any], at: str) -> AllAtOnceWording:
+        """See `Simulation`."""
+        wording = read_strings(AllAtOnceWording, section, at)
+        if not "!" <= wording.unknown[:1] <= "~" or wording.unknown[0].isdigit():
+            raise PackError(
+                f"{at}.unknown: expected a text that begins with a visible ASCII character other "
+                f"than a digit, got {shown(wording.unknown)}"
+            )
+        return wording
+
+    @classmethod
+    def bind(cls, simulator: Simulator, pack: Pack, excerpts_per_call: int | None) -> Self:
+        """See `Simulation`."""
+        return cls(simulator.model, pack.simulation_wording(cls.name), pack.few_shot)
+
+    @classmethod
+    def requests(
+        cls,
+        explanation: str,
+        excerpts: Sequence[Excerpt],
+        pack: Pack,
+        model: str,
+        excerpts_per_call: int | None,
+    ) -> Iterator[tuple[str, int]]:
+        """See `Simulation`; nearly every server is asked for a token, which is thrown away."""
+        wording = pack.simulation_wording(cls.name)
+        for excerpt in excerpts:
+            parts = all_at_once_prompt(explanation, excerpt.record.tokens, wording, pack.few_shot)
+            yield "".join(parts), 1
 
     async def check(self) -> Dialect:
         """Find out, with a short request, whether and how the model can do it.
@@ -69,7 +153,7 @@ class AllAtOnceSimulation:
         return await self._reader.decide("".join(segments), read)
 
     async def __call__(self, explanation: str, excerpts: Sequence[Excerpt]) -> list[Outcome]:
-        """See `neuron_eval.simulation.base.Simulation`."""
+        """See `Simulation`."""
         if not excerpts:
             return []
         dialect = await self.check()
@@ -168,5 +252,5 @@ def _shown_excerpts(neuron: FewShotNeuron, wording: AllAtOnceWording) -> Iterabl
         if revealed is None:
             continue
         levels = [str(level) for level in normalise(excerpt.activations, maximum)]
-        shown = [wording.unknown] * revealed + levels[revealed:]
-        yield excerpt_lines(excerpt.tokens, shown, wording)
+        levels[:revealed] = [wording.unknown] * revealed
+        yield excerpt_lines(excerpt.tokens, levels, wording)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeVar
+from time import monotonic
+from typing import Literal, Self, TypeVar
 
 from inspect_ai.model import (
     CachePolicy,
@@ -13,24 +14,27 @@ from inspect_ai.model import (
     Model,
     ModelOutput,
 )
+from inspect_ai.util import display_counter
 
+from neuron_eval.explain.solvers import reasons
 from neuron_eval.inspect_private import active_generate_config
 from neuron_eval.models.refused_parameters import limits_model, room_given
 from neuron_eval.models.replies import starved
 from neuron_eval.models.requests import cache_policy, came_from_cache
 from neuron_eval.models.server_errors import ModelError, raise_failure
-from neuron_eval.simulation.base import (
+from neuron_eval.simulation import (
     BrokenReplyError,
     HopelessReplyError,
+    Simulator,
     UnreadableReplyError,
 )
-from neuron_eval.simulation.logprobs import forget_logprobs, with_logprobs
-from neuron_eval.simulation.progress import count_reply
-from neuron_eval.simulation.room import (
+from neuron_eval.simulation.limits import (
     LEAST_OUTPUT,
     RoomRefusedError,
+    forget_logprobs,
     most_output,
     note_refusal,
+    with_logprobs,
 )
 
 R = TypeVar("R")
@@ -43,12 +47,9 @@ class NoReadableReplyError(UnreadableReplyError):
     """No reply to a question could be read."""
 
     def __init__(self, count: int, last: UnreadableReplyError, made: int) -> None:
-        """Keep what was wrong with the last reply, and how many there were.
+        """Keep what was wrong with the last of ``count`` replies.
 
-        Args:
-            count: How many replies, at least 1.
-            last: What was wrong with the last.
-            made: How many of them Inspect's cache did not answer.
+        Inspect's cache did not answer ``made`` of them.
         """
         self.count = count
         self.made = made
@@ -78,6 +79,11 @@ class Asker:
         self._own_room = reasoning or (named and model.config.max_tokens is not None)
         own = model.config.temperature if named else None
         self._temperature = None if reasoning else (0.0 if own is None else own)
+
+    @classmethod
+    def of(cls, simulator: Simulator) -> Self:
+        model = simulator.model
+        return cls(model, named=simulator.named, reasoning=reasons(model))
 
     @property
     def most(self) -> int | None:
@@ -121,19 +127,16 @@ class Asker:
 
         Args:
             messages: The question.
-            read: Reads a reply; raises `UnreadableReplyError` on a bad one.
-            again: From what was wrong to the message that asks again; None if the model is not to
-                be told, so that what it wrote at temperature 0 stays. A broken reply is asked for
-                again by the same question.
+            read: Raises `UnreadableReplyError` on a bad reply.
+            again: From what was wrong to the message that says so; None if the model is not to be
+                told, so that what it wrote at temperature 0 stays. After a broken reply the same
+                question is asked.
             max_tokens: The longest sensible reply; models that reason get their provider's limit,
                 also those that only show it, by reasoning until they are cut off.
             attempts: How many requests may be made, at least 1.
             stop: Where a reply ends that goes on behind what was asked for.
             past: Whether the question is asked past unreadable replies in the cache; if not, an
                 earlier run has asked smaller ones instead, whose replies are there.
-
-        Returns:
-            What ``read`` made of the first good reply.
 
         Raises:
             NoReadableReplyError: None was good, or after one there was no use in asking again.
@@ -236,3 +239,22 @@ def _read_once(output: ModelOutput, read: Callable[[ModelOutput], R]) -> R:
         return read(output)
     finally:
         forget_logprobs(output)
+
+
+_PAUSE = 0.5
+"""Seconds between two counts on the screen, which is drawn anew for each."""
+
+_replies = 0
+_shown = 0.0
+
+
+def count_reply() -> None:
+    """Count a simulator's reply, and show how many there were in this process.
+
+    Inspect's own progress counts samples, and one sample may take hundreds of requests.
+    """
+    global _replies, _shown
+    _replies += 1
+    if monotonic() - _shown >= _PAUSE:
+        _shown = monotonic()
+        display_counter("simulator replies", f"{_replies:,}")

@@ -1,8 +1,7 @@
-"""`chat`: the simulator answers one ``index: value`` line a token.
+"""`chat`: any chat model writes one value a token; the reply is read line by line.
 
-Tokens go out numbered and as JSON strings, so that tabs, newlines and other tokenizers cannot
-shift anything. With log-probabilities of the reply the expectation over 0..10 is taken at each
-value, without them the value itself. A bad reply is asked for again up to twice.
+With log-probabilities of the reply the expectation over 0..10 is taken at each value's position,
+without them the value itself. A bad reply is asked for again up to twice.
 
 Several excerpts may share a request. Each then has a letter, which the reply repeats on a line of
 its own, and numbers from 1: a token left out or doubled spoils the count of its own excerpt only,
@@ -13,19 +12,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 from inspect_ai.model import ChatMessage, ModelOutput
 
 from neuron_eval.formats.base import letter
-from neuron_eval.prompts.wording import ChatWording
-from neuron_eval.records import Excerpt
-from neuron_eval.simulation.asking import Asker
-from neuron_eval.simulation.base import Outcome, Simulated, UnreadableReplyError
-from neuron_eval.simulation.pack_replies import Asked, Part, ask_pack
-from neuron_eval.simulation.packing import Packs
+from neuron_eval.simulation import Piece, Simulated, UnreadableReplyError, way
+from neuron_eval.simulation.pack_replies import PackQuestion, Part, Tokens
+from neuron_eval.simulation.packing import PackedSimulation
+from neuron_eval.simulation.prompting import simulation_request
 from neuron_eval.simulation.reading import cut_off, read_values, readable, take_values
-from neuron_eval.simulation.request import simulation_request
 
 EXCERPTS_PER_CALL = 4
 """What a user gets who does not say: 3 requests for the 10 excerpts of an explanation."""
@@ -43,92 +41,109 @@ _HEADING = re.compile(
     r"^[^\w\n\"]*+(?:(?i:tokens of )?(?i:excerpt ))?+(?P<letter>[A-Z]{1,3})[^\w\n\"]*+$",
     re.MULTILINE,
 )
+_NUMBERED = re.compile(r"^(\d+): (\".*\")$", re.MULTILINE)
 
 
-class ChatSimulation:
+@dataclass(frozen=True, slots=True)
+class ChatWording:
+    """The literal strings of the simulator's prompt for ``simulation=chat``."""
+
+    must_hold: ClassVar[Mapping[str, str]] = {"explanation": "{explanation}", "heading": "{letter}"}
+
+    system: str
+    """The system message; it holds for one excerpt and for several in one request."""
+
+    explanation: str
+    """Opens the user message; holds ``{explanation}``."""
+
+    tokens: str
+    """Stands before the numbered tokens, one JSON string a line, of a request's only excerpt."""
+
+    heading: str
+    """Stands there where a request holds several excerpts; holds ``{letter}``."""
+
+    closing: str
+    """Closes the user message; may hold ``{ranges}``, such as ``1 to 64`` or ``A 1 to 64, …``."""
+
+    retry: str
+    """Asks again; may hold ``{reason}`` and ``{ranges}``."""
+
+
+@way("chat")
+class ChatSimulation(PackedSimulation):
     """Simulate with a chat model."""
 
-    name = "chat"
+    wording = ChatWording
+    excerpts_per_call = EXCERPTS_PER_CALL
 
-    def __init__(self, asker: Asker, wording: ChatWording, excerpts_per_call: int = 1) -> None:
-        """Bind to a model.
+    @classmethod
+    def question(
+        cls, explanation: str, excerpts: Tokens, wording: ChatWording, model: str
+    ) -> PackQuestion:
+        """See `PackedSimulation`."""
+        counts = [len(tokens) for tokens in excerpts]
+        return PackQuestion(
+            len(counts),
+            chat_prompt(explanation, excerpts, wording, model),
+            read=lambda output: read_reply(output, counts),
+            again=lambda reason: _with_ranges(wording.retry, counts).replace("{reason}", reason),
+            stop=reply_ends(counts),
+        )
 
-        Args:
-            asker: The simulator.
-            wording: The prompt's literal strings.
-            excerpts_per_call: How many excerpts may share a request, at least 1.
-        """
-        self.model = asker.name
-        self._asker = asker
-        self._wording = wording
-        self._size = excerpts_per_call
+    @classmethod
+    def room(cls, excerpts: Tokens) -> int:
+        """See `PackedSimulation`."""
+        return reply_room([len(tokens) for tokens in excerpts])
 
-    async def __call__(self, explanation: str, excerpts: Sequence[Excerpt]) -> list[Outcome]:
-        """See `neuron_eval.simulation.base.Simulation`."""
+    @classmethod
+    def read_prompt(
+        cls, user: str, tokens: Callable[[str, str], Sequence[str]]
+    ) -> list[Sequence[str]]:
+        """See `Simulation`."""
+        excerpts: list[list[str]] = []
+        for number, token in _NUMBERED.findall(user):
+            excerpts += [[]] if number == "1" else []
+            excerpts[-1].append(json.loads(token))
+        return list(excerpts)
 
-        async def ask(group: Sequence[Excerpt], room: int, attempts: int) -> list[Asked]:
-            tokens = [excerpt.record.tokens for excerpt in group]
-            counts = [len(each) for each in tokens]
-            return await ask_pack(
-                self._asker,
-                len(group),
-                chat_prompt(explanation, tokens, self._wording, self.model),
-                read=lambda output: read_reply(output, counts),
-                again=lambda reason: _retry(self._wording, reason, counts),
-                max_tokens=room,
-                attempts=attempts,
-                stop=reply_ends(counts),
-            )
-
-        return await Packs(self.name, self._asker, self._size, _room, ask).outcomes(excerpts)
+    @classmethod
+    def reply(cls, excerpts: Tokens, values: Sequence[Sequence[float]]) -> list[list[Piece]]:
+        """See `Simulation`."""
+        lines: list[list[Piece]] = []
+        for i, given in enumerate(values):
+            lines += [[f"{letter(i)}\n"]] if len(excerpts) > 1 else []
+            lines += [[f"{j}: ", value, "\n"] for j, value in enumerate(given, start=1)]
+        return lines
 
 
 def reply_room(counts: Sequence[int]) -> int:
-    """The most tokens of a good reply, in any tokenizer.
-
-    Args:
-        counts: How many tokens each excerpt of the request has, shape [E].
-    """
+    """The most tokens of a good reply, in any tokenizer, from how many tokens excerpts have."""
     # A digit may be a token. Some simulators repeat the token between number and value.
     lines = sum(len(str(i)) + BESIDES for count in counts for i in range(1, count + 1))
     return PROSE + HEADING * len(counts) + lines
 
 
 def reply_ends(counts: Sequence[int]) -> list[str]:
-    """What a reply holds only behind what was asked for.
+    """What a reply holds only behind what was asked for, from how many tokens excerpts have.
 
     The first number too many is still read: it says that the simulator has lost count.
-
-    Args:
-        counts: How many tokens each excerpt of the request has, shape [E].
     """
     ends = [f"\n{max(counts) + 2}:"]
     return ends if len(counts) == 1 else [*ends, f"\n{letter(len(counts))}\n"]
 
 
-def _room(excerpts: Sequence[Excerpt]) -> int:
-    return reply_room([len(excerpt.record.tokens) for excerpt in excerpts])
-
-
 def chat_prompt(
     explanation: str,
-    excerpts: Sequence[Sequence[str]],
+    excerpts: Tokens,
     wording: ChatWording,
     model: str = "",
 ) -> list[ChatMessage]:
-    """The messages for excerpts that share a request.
-
-    Args:
-        explanation: What the neuron is said to do.
-        excerpts: The tokens of E >= 1 excerpts.
-        wording: The prompt's literal strings.
-        model: The simulator's name, for cache marks.
-    """
+    """The messages for E >= 1 excerpts; ``model`` is the simulator's name, for cache marks."""
     headings = [wording.tokens]
     if len(excerpts) > 1:
         headings = [wording.heading.replace("{letter}", letter(i)) for i in range(len(excerpts))]
     lists = [h + _numbered(tokens) for h, tokens in zip(headings, excerpts, strict=True)]
-    closing = wording.closing.replace("{ranges}", _ranges([len(tokens) for tokens in excerpts]))
+    closing = _with_ranges(wording.closing, [len(tokens) for tokens in excerpts])
     opening = wording.explanation.replace("{explanation}", explanation)
     return simulation_request(model, wording.system, opening, "\n".join(lists) + closing)
 
@@ -185,11 +200,6 @@ def _numbered(tokens: Sequence[str]) -> str:
     )
 
 
-def _retry(wording: ChatWording, reason: str, counts: Sequence[int]) -> str:
-    return wording.retry.replace("{ranges}", _ranges(counts)).replace("{reason}", reason)
-
-
-def _ranges(counts: Sequence[int]) -> str:
-    if len(counts) == 1:
-        return f"1 to {counts[0]}"
-    return ", ".join(f"{letter(i)} 1 to {count}" for i, count in enumerate(counts))
+def _with_ranges(text: str, counts: Sequence[int]) -> str:
+    ranges = ", ".join(f"{letter(i)} 1 to {count}" for i, count in enumerate(counts))
+    return text.replace("{ranges}", f"1 to {counts[0]}" if len(counts) == 1 else ranges)

@@ -1,34 +1,28 @@
-"""Which way to simulate, and with which model."""
+"""Which way to simulate, and with which model.
+
+What a simulator's provider can do shows in what its first reply holds. No table of providers:
+servers differ, change, and stand behind gateways. One short question a model and process;
+Inspect's cache answers it in later ones.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from weakref import WeakKeyDictionary
 
-from inspect_ai.model import Model, get_model, model_roles
+from inspect_ai.model import Model, ModelAPI, get_model, model_roles
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
-from neuron_eval.embedding import TextEmbedder, resolve_embedder
 from neuron_eval.explain.solvers import reasons
 from neuron_eval.models.edge import guarded
+from neuron_eval.models.requests import once
 from neuron_eval.models.server_errors import about_neuron
 from neuron_eval.parameters import check_choice
+from neuron_eval.plugins import with_failures
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.wording import Pack, PackError
-from neuron_eval.simulation.all_at_once import AllAtOnceSimulation
-from neuron_eval.simulation.asking import Asker
-from neuron_eval.simulation.base import Simulation
-from neuron_eval.simulation.chat import EXCERPTS_PER_CALL as CHAT_PACK
-from neuron_eval.simulation.chat import ChatSimulation
-from neuron_eval.simulation.embedding import EmbeddingSimulation
-from neuron_eval.simulation.per_token import PerTokenSimulation
-from neuron_eval.simulation.probe import ROOM, best_way, check_output_logprobs
-from neuron_eval.simulation.sparse import EXCERPTS_PER_CALL as SPARSE_PACK
-from neuron_eval.simulation.sparse import SparseSimulation
+from neuron_eval.simulation import Simulation, Simulator, ways
+from neuron_eval.simulation.prompt_logprobs import PromptLogprobsUnsupportedError
 from neuron_eval.usage_error import UsageError, usage_errors
-
-Way = Literal["auto", "all_at_once", "chat", "sparse", "per_token", "embedding"]
 
 ROLE = "simulator"
 """The Inspect model role whose model simulates."""
@@ -39,36 +33,24 @@ BASELINE = "neuron-baseline"
 NO_MODEL = "none/none"
 """What Inspect makes of ``--model none``: there is no explainer, and so none that simulates."""
 
+AUTO = ("all_at_once", "sparse", "chat")
+"""What ``auto`` chooses from, the best first; docs/study.md says what each is worth."""
 
-@dataclass(frozen=True, slots=True)
-class Simulator:
-    """A model that simulates."""
-
-    model: Model
-    """The model."""
-
-    named: bool
-    """Whether the user named it as the simulator; if not, it is the explainer."""
+_DECIDED: WeakKeyDictionary[ModelAPI, dict[tuple[str, ...], tuple[str, str]]] = WeakKeyDictionary()
+"""By model and by the ways that the prompt pack has words for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """A way to simulate, and why it is that one."""
-
-    simulation: Simulation
-    """The way, bound to its model."""
-
-    why: str
-    """For a person reading the log."""
-
-
-def check_way(simulation: str) -> Way:
+def check_way(simulation: str) -> str:
     """The way that a user named.
 
     Raises:
         ValueError: There is no such way; the message lists those there are.
     """
-    return cast(Way, check_choice("simulation", simulation, get_args(Way)))
+    try:
+        return check_choice("simulation", simulation, ("auto", *ways()))
+    except ValueError as error:
+        error.args = (with_failures(str(error), "ways"),)
+        raise
 
 
 def simulator() -> Simulator:
@@ -82,21 +64,23 @@ def simulator() -> Simulator:
 
 
 async def choose_simulation(
-    way: Way, pack: Pack, found: Simulator, excerpts_per_call: int | None = None
-) -> Chosen:
+    way: str, pack: Pack, found: Simulator, excerpts_per_call: int | None = None
+) -> tuple[Simulation, str]:
     """Bind a way to simulate to its model, inside a running eval.
 
     ``auto`` is ``embedding`` if no simulator is named and the explainer is the baseline; else
     ``all_at_once`` if the simulator gives log-probabilities of the prompt, and ``sparse`` if it
-    does not; ``chat`` only where the pack does not word that. It asks once an eval, see
-    `neuron_eval.simulation.probe`. docs/study.md says what each way is worth.
+    does not; ``chat`` only where the pack does not word that. It asks once an eval.
 
     Args:
         way: What the user asked for.
         pack: The prompt pack.
         found: The simulator.
-        excerpts_per_call: How many excerpts go into one request, for ``chat`` and ``sparse``;
+        excerpts_per_call: How many excerpts go into one request, for ways that take several;
             None is the way's own default.
+
+    Returns:
+        The way, and for a person reading the log why it is that one.
 
     Raises:
         ValueError: The baseline is the simulator, or there is none.
@@ -104,14 +88,14 @@ async def choose_simulation(
         PromptLogprobsUnsupportedError: ``all_at_once``, and the server gives none.
         NoLogprobsError: ``per_token``, and the model gives none.
     """
-    if way == "embedding" or (way == "auto" and not found.named and _is_baseline(found)):
-        why = "asked for" if way == "embedding" else "no simulator named, and the baseline is none"
-        return Chosen(EmbeddingSimulation(TextEmbedder(resolve_embedder())), why)
-    _refuse(found)
     why = "asked for"
+    if way == "auto" and not found.named and _is_baseline(found):
+        way, why = "embedding", "no simulator named, and the baseline is none"
+    if way == "auto" or ways()[way].needs_model:
+        _refuse(found)
     if way == "auto":
         way, why = await best_way(found.model, pack)
-    return Chosen(_WAYS[way](found, pack, excerpts_per_call), why)
+    return ways()[way].bind(found, pack, excerpts_per_call), why
 
 
 @solver
@@ -126,21 +110,22 @@ def check_simulation(simulation: str, pack: str | None = None) -> Solver:
     """
     with usage_errors():
         way, wording = check_way(simulation), load_pack(pack)
-        if way in _WAYS and getattr(wording, way) is None:
-            raise _no_wording(wording, way)
+        asked = ways().get(way)
+        if asked is not None and asked.wording is not None:
+            wording.simulation_wording(way)
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         found = simulator()
-        if way == "embedding" or (way == "auto" and _is_baseline(found) and not found.named):
+        if asked is None and _is_baseline(found) and not found.named:
+            return state
+        if asked is not None and not asked.needs_model:
             return state
         _refuse(found)
         with about_neuron(state.sample_id):
-            if way == "auto" and not (wording.chat or wording.sparse):
+            if asked is not None:
+                await asked.bind(found, wording, None).check()
+            elif not wording.simulation.keys() & {"chat", "sparse"}:
                 await best_way(found.model, wording)
-            if way == "all_at_once":
-                await _all_at_once(found, wording).check()
-            elif way == "per_token":
-                await check_output_logprobs(found.model, _asker(found).settings(ROOM))
         return state
 
     return solve
@@ -168,41 +153,57 @@ def _refuse(found: Simulator) -> None:
         )
 
 
-def _asker(found: Simulator) -> Asker:
-    return Asker(found.model, named=found.named, reasoning=reasons(found.model))
+def auto_ways(pack: Pack, *, reasoning: bool) -> tuple[str, ...]:
+    """What ``auto`` may come to, before the model is asked; empty if the pack words none of it.
+
+    Args:
+        pack: The prompt pack.
+        reasoning: Whether the model thinks before it answers.
+    """
+    worded = _worded(pack)
+    if "sparse" not in worded:
+        return worded
+    return ("sparse",) if reasoning else tuple(way for way in worded if way != "chat")
 
 
-def _all_at_once(found: Simulator, pack: Pack, _: int | None = None) -> AllAtOnceSimulation:
-    if pack.all_at_once is None:
-        raise _no_wording(pack, "all_at_once")
-    return AllAtOnceSimulation(found.model, pack.all_at_once, pack.few_shot)
+async def best_way(model: Model, pack: Pack) -> tuple[str, str]:
+    """The best way to simulate with a model and a prompt pack, and why.
+
+    Raises:
+        PackError: The pack has no words for any way that ``auto`` chooses from.
+        PromptLogprobsUnsupportedError: It has words for ``all_at_once`` alone, and the model's
+            server cannot do that.
+    """
+    worded = _worded(pack)
+    if not worded:
+        raise PackError(f"prompt pack {pack.name!r} has no section simulation.{' or '.join(AUTO)}")
+    decided = _DECIDED.setdefault(model.api, {})
+    return await once(decided, worded, lambda: _decide(model, pack, worded))
 
 
-def _chat(found: Simulator, pack: Pack, excerpts_per_call: int | None) -> ChatSimulation:
-    if pack.chat is None:
-        raise _no_wording(pack, "chat")
-    return ChatSimulation(_asker(found), pack.chat, excerpts_per_call or CHAT_PACK)
+def _worded(pack: Pack) -> tuple[str, ...]:
+    return tuple(way for way in AUTO if way in pack.simulation)
 
 
-def _sparse(found: Simulator, pack: Pack, excerpts_per_call: int | None) -> SparseSimulation:
-    if pack.sparse is None:
-        raise _no_wording(pack, "sparse")
-    return SparseSimulation(_asker(found), pack.sparse, excerpts_per_call or SPARSE_PACK)
-
-
-def _per_token(found: Simulator, pack: Pack, _: int | None) -> PerTokenSimulation:
-    if pack.per_token is None:
-        raise _no_wording(pack, "per_token")
-    return PerTokenSimulation(_asker(found), pack.per_token)
-
-
-def _no_wording(pack: Pack, way: str) -> PackError:
-    return PackError(f"prompt pack {pack.name!r} has no section simulation.{way}")
-
-
-_WAYS: Mapping[str, Callable[[Simulator, Pack, int | None], Simulation]] = {
-    "all_at_once": _all_at_once,
-    "chat": _chat,
-    "sparse": _sparse,
-    "per_token": _per_token,
-}
+async def _decide(model: Model, pack: Pack, worded: tuple[str, ...]) -> tuple[str, str]:
+    if "all_at_once" in worded and not reasons(model):
+        all_at_once = ways()["all_at_once"].bind(Simulator(model, named=True), pack, None)
+        try:
+            dialect = await all_at_once.check()
+        except PromptLogprobsUnsupportedError:
+            if worded == ("all_at_once",):
+                raise
+        else:
+            return "all_at_once", f"its server gives log-probabilities of the prompt ({dialect})"
+    if worded == ("all_at_once",):
+        raise PromptLogprobsUnsupportedError(
+            f"prompt pack {pack.name!r} words no way to simulate but all_at_once, which {model} "
+            "cannot do: Inspect's model data say that it reasons"
+        )
+    if "sparse" not in worded:
+        return "chat", "the prompt pack words no other way that the simulator can do"
+    if reasons(model):
+        return "sparse", "Inspect's model data say that it reasons, so it is not asked for more"
+    if "all_at_once" not in worded:
+        return "sparse", "the prompt pack does not word all_at_once"
+    return "sparse", "its server gives no log-probabilities of the prompt; chat takes more tokens"

@@ -6,25 +6,32 @@ No language model, no context, no cost: a fair floor for simulators that read.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
-from neuron_eval.embedding import TextEmbedder
+from neuron_eval.embedding import TextEmbedder, resolve_embedder
 from neuron_eval.models.server_errors import asked
+from neuron_eval.prompts.wording import Pack
 from neuron_eval.records import Excerpt
-from neuron_eval.simulation.base import Outcome, Simulated
+from neuron_eval.simulation import Outcome, Simulated, Simulation, Simulator, way
 
 
-class EmbeddingSimulation:
+@way("embedding")
+class EmbeddingSimulation(Simulation):
     """Simulate with an embedder."""
 
-    name = "embedding"
+    needs_model = False
 
     def __init__(self, embedder: TextEmbedder) -> None:
-        """Bind to an embedder."""
         self.model = str(embedder.model)
         self._embedder = embedder
 
+    @classmethod
+    def bind(cls, simulator: Simulator, pack: Pack, excerpts_per_call: int | None) -> Self:
+        """See `Simulation`; the embedder is the role's, or the default."""
+        return cls(TextEmbedder(resolve_embedder()))
+
     async def __call__(self, explanation: str, excerpts: Sequence[Excerpt]) -> list[Outcome]:
-        """See `neuron_eval.simulation.base.Simulation`."""
+        """See `Simulation`."""
         if not excerpts:
             return []
         tokens = [token for excerpt in excerpts for token in excerpt.record.tokens]

@@ -7,10 +7,16 @@ renormalise over the candidates that are exactly "0" … "10" and take the expec
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+import re
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, islice
+from typing import AnyStr
 
 from neuron_eval.records.activations import LEVELS
-from neuron_eval.simulation.base import BrokenReplyError
+from neuron_eval.simulation import BrokenReplyError
 
 _LEVEL_TEXTS = {str(level): level for level in range(LEVELS + 1)}
 _SURROUNDINGS = " \t\r\n:=▁ĠĊ"
@@ -63,3 +69,97 @@ def expectation(masses: dict[int, float]) -> float | None:
     if total <= 0:
         return None
     return math.fsum(level * mass for level, mass in masses.items()) / total
+
+
+def last_place(text: AnyStr, part: AnyStr) -> int | None:
+    """Where a part of a text begins that may stand there several times; None if it does not.
+
+    From behind, because `find` takes linear time and `rfind` does not.
+    """
+    found = text[::-1].find(part[::-1])
+    return None if found < 0 else len(text) - found - len(part)
+
+
+FIRST_TOKEN = 64
+"""At most so many visible characters may be missing at the start: the first token has no
+log-probability."""
+
+_HIDDEN = re.compile(r"[^!-~]+")
+_ESCAPED_BYTE = re.compile(r"\\x([0-9a-fA-F]{2})")
+_RAW_BYTE = re.compile(r"<0x([0-9a-fA-F]{2})>")
+
+
+class AlignmentError(ValueError):
+    """The server's tokens do not spell the prompt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an activation begins in the server's tokens."""
+
+    piece: int
+    """The index of the token that holds its first character."""
+
+    before: str
+    """What of that token stands before it: usually nothing, or the tab."""
+
+
+def align(segments: Sequence[str], pieces: Sequence[str]) -> list[Place]:
+    """Find where in the tokens each activation begins.
+
+    Args:
+        segments: The prompt, cut right before each of its N activations: N + 1 texts that joined
+            are the prompt. All but the first begin with a visible ASCII character.
+        pieces: The prompt's tokens as the server writes them; the first may be missing, and
+            others may follow.
+
+    Returns:
+        N places, in order.
+
+    Raises:
+        AlignmentError: The tokens do not spell the prompt.
+    """
+    texts = [unescaped(piece) for piece in pieces]
+    ends = list(accumulate(len(_visible(text)) for text in texts))
+    spelled = _visible("".join(texts))
+    # Some tokenizers compose characters first: the e of a decomposed é is then no letter e.
+    for composed in (False, True):
+        cut = [_visible(unicodedata.normalize("NFC", s) if composed else s) for s in segments]
+        missing = min(FIRST_TOKEN, len(cut[0]))
+        found = last_place(spelled, "".join(cut)[missing:])
+        if found is not None:
+            starts = accumulate(len(segment) for segment in cut[:-1])
+            return [_place(found - missing + start, ends, texts) for start in starts]
+    raise AlignmentError(
+        f"the tokens that the server gives for the prompt ({len(pieces)}) do not spell it: "
+        f"they end in {''.join(texts)[-40:]!r}, the prompt in {''.join(segments)[-40:]!r}"
+    )
+
+
+def unescaped(token: str) -> str:
+    r"""A token whose bytes are written as ``bytes:\xe2`` or ``<0xE2>``, with those bytes.
+
+    Bytes become the characters of the same number; so tabs and newlines are themselves, and parts
+    of characters are something invisible.
+    """
+    if raw := _RAW_BYTE.fullmatch(token):
+        return chr(int(raw[1], 16))
+    # Only behind "bytes:": cl100k and its relatives have a token whose text is \xff.
+    if token.startswith("bytes:"):
+        rest = token.removeprefix("bytes:")
+        read = _ESCAPED_BYTE.sub(lambda byte: chr(int(byte[1], 16)), rest)
+        return token if read == rest else read
+    return token
+
+
+def _visible(text: str) -> str:
+    return _HIDDEN.sub("", text)
+
+
+def _place(index: int, ends: Sequence[int], texts: Sequence[str]) -> Place:
+    """The place of the visible character ``index``, from tokens and where they end."""
+    piece = bisect_right(ends, index)
+    text = texts[piece]
+    rank = index - (ends[piece - 1] if piece else 0)
+    visible = (i for i, character in enumerate(text) if "!" <= character <= "~")
+    return Place(piece, text[: next(islice(visible, rank, None))])

@@ -8,7 +8,7 @@ from typing import Literal, cast, get_args
 
 from neuron_eval.parameters import check_choice
 from neuron_eval.records import Excerpt
-from neuron_eval.simulation.base import Failed, Outcome, Simulated
+from neuron_eval.simulation import Failed, Outcome, Simulated
 from neuron_eval.stats import (
     Calibrator,
     absolute_deviation_explained,

@@ -3,53 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from inspect_ai.model import ChatMessage, ModelOutput
 
-from neuron_eval.simulation.asking import ATTEMPTS, Asker, NoReadableReplyError
-from neuron_eval.simulation.base import (
+from neuron_eval.simulation import (
     BrokenReplyError,
     HopelessReplyError,
     Simulated,
     UnreadableReplyError,
 )
+from neuron_eval.simulation.asking import ATTEMPTS, Asker, NoReadableReplyError
 from neuron_eval.simulation.reading import cut_off
+
+Tokens = Sequence[Sequence[str]]
+"""The tokens of a request's E excerpts."""
 
 Part = Simulated | UnreadableReplyError
 """What a reply holds of one excerpt, or what is wrong with it."""
 
-Asked = Simulated | NoReadableReplyError
+Read = Simulated | NoReadableReplyError
 """What was read of one excerpt, or that no reply could be."""
 
 
-async def ask_pack(
-    asker: Asker,
-    count: int,
-    messages: Sequence[ChatMessage],
-    read: Callable[[ModelOutput], Sequence[Part]],
-    again: Callable[[str], str],
-    max_tokens: int,
-    attempts: int,
-    stop: Sequence[str] = (),
-) -> list[Asked]:
-    """One request for several excerpts, and again until every excerpt has been read once.
+@dataclass(frozen=True, slots=True)
+class PackQuestion:
+    """What a request asks about its E excerpts."""
+
+    count: int
+    """E, at least 1."""
+
+    messages: list[ChatMessage]
+    read: Callable[[ModelOutput], list[Part]]
+    """From a reply to its E parts. Raises `UnreadableReplyError` if there is nothing to read."""
+
+    again: Callable[[str], str]
+    """From what was wrong to the message that asks again."""
+
+    stop: list[str]
+    """What a reply holds only behind what was asked for."""
+
+
+async def ask_pack(asker: Asker, question: PackQuestion, room: int, attempts: int) -> list[Read]:
+    """One request for E excerpts, and again until every excerpt has been read once.
 
     Several are asked for no more after a reply that was cut off behind some that could be read,
     nor after two of which nothing could be.
 
     Args:
         asker: The simulator.
-        count: How many excerpts the question is about, E.
-        messages: The question.
-        read: Reads a reply: E parts; raises `UnreadableReplyError` if there is nothing to read.
-        again: From what was wrong to the message that asks again.
-        max_tokens: The longest sensible reply.
+        question: What is asked.
+        room: The most output tokens of a reply.
         attempts: How many requests may be made, at least 1.
-        stop: Where a reply ends that goes on behind the last excerpt.
-
-    Returns:
-        For each excerpt what was read, or that nothing could be.
     """
+    several = question.count > 1
     kept: dict[int, Simulated] = {}
     replies = 0
 
@@ -57,19 +64,21 @@ async def ask_pack(
         nonlocal replies
         replies += 1
         try:
-            _keep(read(output), kept)
+            _keep(question.read(output), kept)
         except UnreadableReplyError as error:
-            if count > 1 and (cut_off(output) if kept else replies > 1):
+            if several and (cut_off(output) if kept else replies > 1):
                 raise HopelessReplyError(str(error)) from error
             raise
 
     # after as many replies as may be an earlier run asked for smaller parts; after fewer, for none
-    past = count == 1 or attempts < ATTEMPTS
+    past = not several or attempts < ATTEMPTS
     try:
-        await asker.ask(messages, read_rest, again, max_tokens, attempts, stop, past)
+        await asker.ask(
+            question.messages, read_rest, question.again, room, attempts, question.stop, past
+        )
     except NoReadableReplyError as error:
-        return [kept.get(i, error) for i in range(count)]
-    return [kept[i] for i in range(count)]
+        return [kept.get(i, error) for i in range(question.count)]
+    return [kept[i] for i in range(question.count)]
 
 
 def _keep(parts: Sequence[Part], kept: dict[int, Simulated]) -> None:

@@ -8,31 +8,32 @@ Excerpts without one after the last try are asked for once more, apart; only the
 A smaller question is a better one than the same again: after a reply that was cut off what it
 left unread is asked for apart, and a pack of which nothing could be read twice is asked for in two
 halves. One way or the other a pack costs at most four replies. A model that leaves excerpts of its
-packs unread as a rule gets smaller ones (`neuron_eval.simulation.pack_sizes`).
+packs unread as a rule gets smaller ones (`neuron_eval.simulation.limits.fitting_size`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import TypeVar
+from typing import Any, Self, TypeVar
+
+from inspect_ai.model import ChatMessage
 
 from neuron_eval.models.requests import together
+from neuron_eval.prompts.wording import Pack
 from neuron_eval.records import Excerpt
-from neuron_eval.simulation.asking import (
-    ATTEMPTS,
-    Asker,
-    NoReadableReplyError,
-)
-from neuron_eval.simulation.base import (
+from neuron_eval.records.activations import highest, normalise
+from neuron_eval.simulation import (
     Failed,
     Outcome,
     Simulated,
+    Simulation,
+    Simulator,
 )
-from neuron_eval.simulation.pack_replies import Asked
-from neuron_eval.simulation.pack_sizes import fitting_size, note_pack
-from neuron_eval.simulation.room import RoomRefusedError
+from neuron_eval.simulation.asking import ATTEMPTS, Asker, NoReadableReplyError
+from neuron_eval.simulation.limits import RoomRefusedError, fitting_size, note_pack
+from neuron_eval.simulation.pack_replies import PackQuestion, Read, Tokens, ask_pack
 
 T = TypeVar("T")
 
@@ -42,10 +43,6 @@ MOST_REPLIES = 4
 
 def grouped(items: Sequence[T], size: int) -> list[list[T]]:
     """Cut into as few groups of at most ``size`` as there can be, as even as they can be.
-
-    Args:
-        items: What to cut; may be empty.
-        size: The most that a group may hold, at least 1.
 
     Raises:
         ValueError: The size is below 1.
@@ -57,38 +54,70 @@ def grouped(items: Sequence[T], size: int) -> list[list[T]]:
     return [list(items[a:b]) for a, b in pairwise(bounds)]
 
 
-@dataclass(frozen=True, slots=True)
-class Packs:
-    """How a way to simulate asks for several excerpts at once."""
+class PackedSimulation(Simulation):
+    """A way that asks for several excerpts at once; it says what to ask, and how replies read."""
 
-    way: str
-    """The way's name."""
+    excerpts_per_call = 1
 
-    asker: Asker
-    """The simulator."""
+    def __init__(self, asker: Asker, wording: Any, excerpts_per_call: int | None = None) -> None:
+        """Bind to a model.
 
-    size: int
-    """How many excerpts may share a request, at least 1."""
+        Args:
+            asker: The simulator.
+            wording: The prompt's literal strings.
+            excerpts_per_call: How many excerpts may share a request, at least 1; None is the
+                way's default.
+        """
+        self.model = asker.name
+        self._asker = asker
+        self._wording = wording
+        self._size = excerpts_per_call or self.excerpts_per_call
 
-    room: Callable[[Sequence[Excerpt]], int]
-    """The most output tokens that a good reply about some excerpts takes."""
+    @classmethod
+    def bind(cls, simulator: Simulator, pack: Pack, excerpts_per_call: int | None) -> Self:
+        """See `Simulation`."""
+        wording = pack.simulation_wording(cls.name)
+        return cls(Asker.of(simulator), wording, excerpts_per_call)
 
-    ask: Callable[[Sequence[Excerpt], int, int], Awaitable[list[Asked]]]
-    """Asks for the excerpts of one request; given the most output tokens of its reply and the most
-    requests. Gives a part for each excerpt."""
+    @classmethod
+    @abstractmethod
+    def question(cls, explanation: str, excerpts: Tokens, wording: Any, model: str) -> PackQuestion:
+        """What is asked about E >= 1 excerpts; ``model`` is the simulator's name."""
 
-    async def outcomes(self, excerpts: Sequence[Excerpt]) -> list[Outcome]:
-        """Ask for E excerpts.
+    @classmethod
+    @abstractmethod
+    def room(cls, excerpts: Tokens) -> int:
+        """The most output tokens of a good reply, in any tokenizer."""
 
-        Returns:
-            E outcomes, in order.
+    @classmethod
+    def requests(
+        cls,
+        explanation: str,
+        excerpts: Sequence[Excerpt],
+        pack: Pack,
+        model: str,
+        excerpts_per_call: int | None,
+    ) -> Iterator[tuple[list[ChatMessage], str]]:
+        """See `Simulation`; the replies hold what is true."""
+        wording = pack.simulation_wording(cls.name)
+        for group in grouped(excerpts, excerpts_per_call or cls.excerpts_per_call):
+            records = [excerpt.record for excerpt in group]
+            top = highest(records)
+            lines = cls.reply(
+                _tokens(group), [normalise(record.activations, top) for record in records]
+            )
+            text = "".join(str(piece) for line in lines for piece in line)
+            question = cls.question(explanation, _tokens(group), wording, model)
+            yield question.messages, text.strip("\n")
+
+    async def __call__(self, explanation: str, excerpts: Sequence[Excerpt]) -> list[Outcome]:
+        """See `Simulation`.
 
         Raises:
             RoomRefusedError: The server gives no room even for one excerpt alone.
         """
-        size = fitting_size(self.asker.model, self.way, self.size)
-        packs = await together(*(self._pack(group) for group in grouped(excerpts, size)))
-        parts = [part for pack in packs for part in pack]
+        size = fitting_size(self._asker.model, self.name, self._size)
+        parts = await self._packs(explanation, grouped(excerpts, size))
         return [
             part
             if isinstance(part, Simulated)
@@ -96,39 +125,42 @@ class Packs:
             for excerpt, part in zip(excerpts, parts, strict=True)
         ]
 
-    async def _pack(self, group: Sequence[Excerpt]) -> list[Asked]:
-        """A part for each excerpt of a pack, which is halved until its reply fits."""
-        room = self.room(group)
-        while True:
-            most = self.asker.most
-            if len(group) > 1 and most is not None and room > most:
-                return await self._halved(group)
-            try:
-                return await self._within(group, room, MOST_REPLIES)
-            except RoomRefusedError as error:
-                if len(group) > 1:
-                    return await self._halved(group)
-                # a server that names one limit and refuses it is not followed down one by one
-                room = min(error.given, room // 2) if room < self.room(group) else error.given
-
-    async def _halved(self, group: Sequence[Excerpt]) -> list[Asked]:
-        halves = grouped(group, -(-len(group) // 2))
-        packs = await together(*(self._pack(half) for half in halves))
+    async def _packs(self, explanation: str, groups: Sequence[Sequence[Excerpt]]) -> list[Read]:
+        packs = await together(*(self._pack(explanation, group) for group in groups))
         return [part for pack in packs for part in pack]
 
-    async def _within(self, group: Sequence[Excerpt], room: int, left: int) -> list[Asked]:
+    async def _pack(self, explanation: str, group: Sequence[Excerpt]) -> list[Read]:
+        """A part for each excerpt of a pack, which is halved until its reply fits."""
+        needed = room = self.room(_tokens(group))
+        halves = grouped(group, -(-len(group) // 2))
+        while True:
+            most = self._asker.most
+            if len(group) > 1 and most is not None and room > most:
+                return await self._packs(explanation, halves)
+            try:
+                return await self._within(explanation, group, room, MOST_REPLIES)
+            except RoomRefusedError as error:
+                if len(group) > 1:
+                    return await self._packs(explanation, halves)
+                # a server that names one limit and refuses it is not followed down one by one
+                room = min(error.given, room // 2) if room < needed else error.given
+
+    async def _within(
+        self, explanation: str, group: Sequence[Excerpt], room: int, left: int
+    ) -> list[Read]:
         """A part for each excerpt of a request, and of smaller ones about what is left unread.
 
         Args:
+            explanation: What the neuron is said to do.
             group: The excerpts.
             room: The most output tokens of a reply.
             left: How many replies there may be, at least 1.
         """
-        attempts = min(left, ATTEMPTS)
-        parts = await self.ask(group, room, attempts)
+        question = self.question(explanation, _tokens(group), self._wording, self.model)
+        parts = await ask_pack(self._asker, question, room, min(left, ATTEMPTS))
         failed = {i: part for i, part in enumerate(parts) if not isinstance(part, Simulated)}
         if len(group) > 1:
-            note_pack(self.asker.model, self.way, len(group), whole=not failed)
+            note_pack(self._asker.model, self.name, len(group), complete=not failed)
         if not failed or len(group) == 1:
             return parts
         # what Inspect's cache answered costs nothing, so that a later run asks for what is unread
@@ -142,28 +174,30 @@ class Packs:
                 excerpts = [group[i] for i in unread]
                 left -= share
                 try:
-                    apart = await self._within(excerpts, self.room(excerpts), share)
+                    apart = await self._within(
+                        explanation, excerpts, self.room(_tokens(excerpts)), share
+                    )
                 except RoomRefusedError:
                     continue  # as much was given before: what it says of it is not to be built on
-                parts = _replaced(parts, dict(zip(unread, apart, strict=True)))
+                for i, part in zip(unread, apart, strict=True):
+                    parts[i] = _later(failed[i], part)
         return parts
 
     def _short_of_room(self, excerpt: Excerpt) -> str:
         """What to say where an excerpt alone may need more output tokens than there may be."""
-        most, room = self.asker.most, self.room([excerpt])
+        most, room = self._asker.most, self.room(_tokens([excerpt]))
         if most is None or most >= room:
             return ""
         return f" (a reply may have {most} output tokens, and this excerpt may need {room})"
 
 
-def _replaced(parts: Sequence[Asked], later: Mapping[int, Asked]) -> list[Asked]:
-    """What is known of excerpts, some of which were asked for once more."""
-    return [_later(part, later[i]) if i in later else part for i, part in enumerate(parts)]
+def _tokens(excerpts: Sequence[Excerpt]) -> Tokens:
+    return [excerpt.record.tokens for excerpt in excerpts]
 
 
-def _later(before: Asked, after: Asked) -> Asked:
+def _later(before: NoReadableReplyError, after: Read) -> Read:
     """What is known of an excerpt that was asked for twice."""
-    if isinstance(before, NoReadableReplyError) and isinstance(after, NoReadableReplyError):
+    if isinstance(after, NoReadableReplyError):
         return NoReadableReplyError(
             before.count + after.count, after.last, before.made + after.made
         )

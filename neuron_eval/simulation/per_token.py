@@ -10,27 +10,62 @@ It is the dearest way by far: one request for every token of every excerpt.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Self
+from weakref import WeakKeyDictionary
 
-from inspect_ai.model import ChatMessage, ChatMessageUser, ModelOutput
+from inspect_ai.model import (
+    ChatMessage,
+    ChatMessageUser,
+    GenerateConfig,
+    Model,
+    ModelAPI,
+    ModelOutput,
+)
 
-from neuron_eval.explain.prompting import Message
-from neuron_eval.explain.solvers import chat_messages
-from neuron_eval.models.requests import together
-from neuron_eval.prompts.published import PerTokenExample, PerTokenFewShot, PerTokenWording
+from neuron_eval.explain.solvers import reasons
+from neuron_eval.models.refused_parameters import room_given
+from neuron_eval.models.requests import cache_policy, once, together
+from neuron_eval.models.server_errors import raise_failure
+from neuron_eval.prompts.wording import Pack
 from neuron_eval.records import Excerpt
-from neuron_eval.records.activations import LEVELS, highest, normalise
+from neuron_eval.records.activations import LEVELS
+from neuron_eval.simulation import (
+    Failed,
+    Outcome,
+    Piece,
+    Simulated,
+    Simulation,
+    Simulator,
+    UnreadableReplyError,
+    way,
+)
 from neuron_eval.simulation.asking import Asker, NoReadableReplyError
-from neuron_eval.simulation.base import Failed, Outcome, Simulated, UnreadableReplyError
-from neuron_eval.simulation.lines import excerpt_lines, numbered
+from neuron_eval.simulation.limits import forget_logprobs, with_logprobs
+from neuron_eval.simulation.per_token_prompt import (
+    PerTokenWording,
+    per_token_prompt,
+    read_per_token,
+)
 from neuron_eval.simulation.reading import expected_first, readable
-from neuron_eval.simulation.request import simulation_request
 
 MAX_TOKENS = 2
 """One for the value; the second tells a 1 from a 10 where a tokenizer writes 10 as "1" and "0"."""
 
 SHOWN = 20
 """So many characters of a reply stand in the reason why there is no value."""
+
+
+QUESTION = "Answer with one digit: how many legs does a cat have?"
+
+ROOM = 16
+"""Output tokens for the answer."""
+
+_LOGPROBS: WeakKeyDictionary[ModelAPI, bool] = WeakKeyDictionary()
+"""Whether a model gives log-probabilities of its replies."""
+
+_UP_TO_TOKEN = re.compile(r"\nText:\n(.*)\n\nLast token of the text: (\".*\")\n.*\Z", re.DOTALL)
 
 
 class NoLogprobsError(RuntimeError):
@@ -41,10 +76,12 @@ class _WithoutLogprobsError(UnreadableReplyError):
     """A reply without log-probabilities; if it comes from the cache, another may have some."""
 
 
-class PerTokenSimulation:
+@way("per_token")
+class PerTokenSimulation(Simulation):
     """Simulate one token at a time."""
 
-    name = "per_token"
+    wording = PerTokenWording
+    asks_per_token = True
 
     def __init__(self, asker: Asker, wording: PerTokenWording) -> None:
         """Bind to a model.
@@ -57,8 +94,60 @@ class PerTokenSimulation:
         self._asker = asker
         self._wording = wording
 
+    @classmethod
+    def read_wording(cls, section: Mapping[str, Any], at: str) -> PerTokenWording:
+        """See `Simulation`."""
+        return read_per_token(section, at)
+
+    @classmethod
+    def bind(cls, simulator: Simulator, pack: Pack, excerpts_per_call: int | None) -> Self:
+        """See `Simulation`."""
+        wording = pack.simulation_wording(cls.name)
+        return cls(Asker.of(simulator), wording)
+
+    @classmethod
+    def requests(
+        cls,
+        explanation: str,
+        excerpts: Sequence[Excerpt],
+        pack: Pack,
+        model: str,
+        excerpts_per_call: int | None,
+    ) -> Iterator[tuple[list[ChatMessage], int]]:
+        """See `Simulation`."""
+        wording = pack.simulation_wording(cls.name)
+        for excerpt in excerpts:
+            tokens = excerpt.record.tokens
+            for i in range(len(tokens)):
+                yield per_token_prompt(explanation, tokens, i, wording, model), MAX_TOKENS
+
+    @classmethod
+    def read_prompt(
+        cls, user: str, tokens: Callable[[str, str], Sequence[str]]
+    ) -> list[Sequence[str]]:
+        """See `Simulation`; the only excerpt ends with the token at hand."""
+        shown = _UP_TO_TOKEN.search(user)
+        if shown is None:
+            raise ValueError(f"not a prompt of simulation=per_token: {user!r}")
+        return [tokens(shown[1], json.loads(shown[2]))]
+
+    @classmethod
+    def reply(
+        cls, excerpts: Sequence[Sequence[str]], values: Sequence[Sequence[float]]
+    ) -> list[list[Piece]]:
+        """See `Simulation`."""
+        return [[given[-1]] for given in values]
+
+    async def check(self) -> None:
+        """Make sure, with a short question, that the model gives log-probabilities of its reply.
+
+        Raises:
+            NoLogprobsError: It gives none.
+        """
+        await check_output_logprobs(self._asker.model, self._asker.settings(ROOM))
+
     async def __call__(self, explanation: str, excerpts: Sequence[Excerpt]) -> list[Outcome]:
-        """See `neuron_eval.simulation.base.Simulation`.
+        """See `Simulation`.
 
         Raises:
             NoLogprobsError: The simulator gives no log-probabilities of what it writes.
@@ -89,65 +178,6 @@ class PerTokenSimulation:
             if isinstance(error.last, _WithoutLogprobsError):
                 raise NoLogprobsError(str(error.last)) from error
             return str(error)
-
-
-def per_token_prompt(
-    explanation: str, tokens: Sequence[str], index: int, wording: PerTokenWording, model: str = ""
-) -> list[ChatMessage]:
-    """The messages for one token; a single one where the pack's layout is text.
-
-    The few-shot neurons and the example, where the pack has them, stand between the system
-    message and the neuron at hand.
-
-    Args:
-        explanation: What the neuron is said to do.
-        tokens: The excerpt's tokens, shape [T].
-        index: The token's place, from 0.
-        wording: The prompt's literal strings.
-        model: The simulator's name, for cache marks.
-    """
-    before = list(_few_shot(wording.few_shot)) if wording.few_shot else []
-    number = len(wording.few_shot.neurons) + 1 if wording.few_shot else 1
-    if wording.example:
-        before += _example(explanation, number, wording.example, wording)
-        number += 1
-    opening = numbered(wording.explanation, number, explanation)
-    rest = _text_and_token(tokens, index, wording) + wording.closing
-    if wording.layout == "text":
-        shown = "".join(message.content for message in before)
-        return [ChatMessageUser(content=wording.system + shown + opening + rest)]
-    system, user = simulation_request(model, wording.system, opening, rest)
-    return [system, *chat_messages(before), user]
-
-
-def _few_shot(shown: PerTokenFewShot) -> Iterator[Message]:
-    for number, neuron in enumerate(shown.neurons, start=1):
-        yield Message("user", numbered(shown.neuron, number, neuron.explanation))
-        maximum, text = highest(neuron.excerpts), shown.activations
-        for excerpt in neuron.excerpts:
-            levels = [str(level) for level in normalise(excerpt.activations, maximum)]
-            text += excerpt_lines(excerpt.tokens, levels, shown)
-        yield Message("assistant", text + shown.neuron_end)
-
-
-def _example(
-    explanation: str, number: int, example: PerTokenExample, wording: PerTokenWording
-) -> Iterator[Message]:
-    if example.system:
-        yield Message("system", example.system)
-    excerpt, own = example.excerpt, example.explanation
-    asked = numbered(wording.explanation, number, explanation if own is None else own)
-    asked += _text_and_token(excerpt.tokens, example.token, wording)
-    yield Message("user", asked + (wording.closing if example.closing is None else example.closing))
-    level = normalise(excerpt.activations, highest([excerpt]))[example.token]
-    yield Message("assistant", example.answer.replace("{activation}", str(level)))
-
-
-def _text_and_token(tokens: Sequence[str], index: int, wording: PerTokenWording) -> str:
-    token = tokens[index]
-    if wording.token_as == "json":
-        token = json.dumps(token, ensure_ascii=False)
-    return wording.text + "".join(tokens[: index + 1]) + wording.token + token
 
 
 def read_reply(output: ModelOutput, model: str) -> float:
@@ -186,3 +216,38 @@ def _outcome(excerpt: Excerpt, answers: Sequence[float | str]) -> Outcome:
                 f"excerpt {excerpt.name}: token {i + 1} of {len(answers)}, {token}: {answer}"
             )
     return Simulated(tuple(values), "log-probabilities")
+
+
+async def check_output_logprobs(model: Model, settings: GenerateConfig) -> None:
+    """Make sure that a model gives log-probabilities of its reply.
+
+    Args:
+        model: The simulator.
+        settings: With what a short question is asked.
+
+    Raises:
+        NoLogprobsError: It gives none.
+    """
+    if not await once(_LOGPROBS, model.api, lambda: _gives_logprobs(model, settings)):
+        raise NoLogprobsError(
+            f"{model} gives no log-probabilities of its replies, which simulation=per_token "
+            "reads; use -T simulation=chat or -T simulation=sparse"
+        )
+
+
+async def _gives_logprobs(model: Model, settings: GenerateConfig) -> bool:
+    if reasons(model):
+        return False
+    try:
+        output = await with_logprobs(
+            model, [ChatMessageUser(content=QUESTION)], settings, cache_policy(model)
+        )
+    except Exception as error:
+        # what the user set may be more than the server gives
+        given = room_given(error, settings.max_tokens) if settings.max_tokens else None
+        if given and given >= ROOM:
+            return await _gives_logprobs(model, settings.merge(GenerateConfig(max_tokens=given)))
+        raise_failure("simulator", model, error)
+    found = any(choice.logprobs and choice.logprobs.content for choice in output.choices)
+    forget_logprobs(output)
+    return found

@@ -10,7 +10,7 @@ from typing import Any
 
 from neuron_eval.records import ActivationRecord
 from neuron_eval.records.heatmap import SIGNS, caption, heat_map, scale, shades
-from neuron_eval.simulation.base import Simulated, Simulation
+from neuron_eval.simulation import Simulated, Simulation
 from neuron_eval.simulation.measure import Measurement
 from neuron_eval.stats import pearson
 

@@ -28,10 +28,10 @@ from inspect_ai.model import (
 
 from neuron_eval.models.requests import cache_policy, once
 from neuron_eval.models.server_errors import raise_failure
-from neuron_eval.simulation.alignment import AlignmentError
-from neuron_eval.simulation.base import BrokenReplyError, UnreadableReplyError
-from neuron_eval.simulation.logprobs import ALTERNATIVES
-from neuron_eval.simulation.progress import count_reply
+from neuron_eval.simulation import BrokenReplyError, UnreadableReplyError
+from neuron_eval.simulation.asking import count_reply
+from neuron_eval.simulation.expected import AlignmentError
+from neuron_eval.simulation.limits import ALTERNATIVES
 
 Read = Callable[[Sequence[Logprob]], Sequence[float]]
 """From the tokens of a prompt, with log-probabilities and alternatives, to numbers. Raises

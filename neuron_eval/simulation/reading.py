@@ -11,14 +11,13 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import AnyStr
 
 from inspect_ai.model import Logprob, ModelOutput
 
 from neuron_eval.models.replies import refusal, without_thinking
 from neuron_eval.records.activations import LEVELS
-from neuron_eval.simulation.base import Basis, UnreadableReplyError
-from neuron_eval.simulation.expected import expectation, level_masses, level_of
+from neuron_eval.simulation import Basis, UnreadableReplyError
+from neuron_eval.simulation.expected import expectation, last_place, level_masses, level_of
 
 _LINE = re.compile(
     r"^[ \t]*+(?P<index>\d++)(?=\ *+[\t:=])[ \t]*+[:=]?+[ \t]*+"
@@ -201,15 +200,6 @@ def expected_first(logprobs: Sequence[Logprob]) -> float | None:
     at = 1 if len(logprobs) > 1 and not logprobs[0].token.strip(" \t\r\n▁ĠĊ") else 0
     written = level_of(logprobs[at].token)
     return None if written is None else _expected_at(at, written, logprobs)
-
-
-def last_place(text: AnyStr, part: AnyStr) -> int | None:
-    """Where a part of a text begins that may stand there several times; None if it does not.
-
-    From behind, because `find` takes linear time and `rfind` does not.
-    """
-    found = text[::-1].find(part[::-1])
-    return None if found < 0 else len(text) - found - len(part)
 
 
 def _value_at(item: StatedValue, at: int, logprobs: Sequence[Logprob]) -> float | None:

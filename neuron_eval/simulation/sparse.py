@@ -16,19 +16,20 @@ there is no distribution to read.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 from inspect_ai.model import ChatMessage, ModelOutput
 
 from neuron_eval.formats.base import letter
-from neuron_eval.prompts.wording import SparseWording
-from neuron_eval.records import Excerpt
-from neuron_eval.simulation.asking import Asker
-from neuron_eval.simulation.base import Outcome, Simulated, UnreadableReplyError
-from neuron_eval.simulation.pack_replies import Asked, Part, ask_pack
-from neuron_eval.simulation.packing import Packs
+from neuron_eval.simulation import Piece, Simulated, UnreadableReplyError, way
+from neuron_eval.simulation.pack_replies import PackQuestion, Part, Tokens
+from neuron_eval.simulation.packing import PackedSimulation
+from neuron_eval.simulation.prompting import simulation_request
 from neuron_eval.simulation.reading import cut_off, readable, take_values
-from neuron_eval.simulation.request import simulation_request
+from neuron_eval.simulation.sparse_matching import Finder
 from neuron_eval.simulation.sparse_reading import Answer, place, read_answers
 
 EXCERPTS_PER_CALL = 5
@@ -46,47 +47,82 @@ HEADING = 8
 BESIDES = 8
 """Output tokens of a name's place and value, and what stands between two."""
 
+_LETTERED = re.compile(r"^<([A-Z]+)>(.*?)</\1>$", re.MULTILINE | re.DOTALL)
 
-class SparseSimulation:
+
+@dataclass(frozen=True, slots=True)
+class SparseWording:
+    """The literal strings of the simulator's prompt for ``simulation=sparse``."""
+
+    must_hold: ClassVar[Mapping[str, str]] = {"explanation": "{explanation}", "start": "{letter}"}
+
+    system: str
+    """The system message, with the form of the answer."""
+
+    explanation: str
+    """Opens the user message; holds ``{explanation}``."""
+
+    start: str
+    """Stands right before an excerpt's text; holds ``{letter}``."""
+
+    end: str
+    """Stands right after an excerpt's text; may hold ``{letter}``."""
+
+    closing: str
+    """Closes the user message; may hold ``{letters}``, such as ``A, B, C``."""
+
+    retry: str
+    """Asks again; may hold ``{reason}`` and ``{letters}``."""
+
+
+@way("sparse")
+class SparseSimulation(PackedSimulation):
     """Simulate with a chat model that names what fires."""
 
-    name = "sparse"
+    wording = SparseWording
+    excerpts_per_call = EXCERPTS_PER_CALL
 
-    def __init__(
-        self, asker: Asker, wording: SparseWording, excerpts_per_call: int = EXCERPTS_PER_CALL
-    ) -> None:
-        """Bind to a model.
+    @classmethod
+    def question(
+        cls, explanation: str, excerpts: Tokens, wording: SparseWording, model: str
+    ) -> PackQuestion:
+        """See `PackedSimulation`."""
+        return PackQuestion(
+            len(excerpts),
+            sparse_prompt(explanation, excerpts, wording, model),
+            read=lambda output: read_reply(output, excerpts),
+            again=lambda reason: _with_letters(wording.retry, excerpts).replace("{reason}", reason),
+            stop=[f"\n{letter(len(excerpts))}:"],
+        )
 
-        Args:
-            asker: The simulator.
-            wording: The prompt's literal strings.
-            excerpts_per_call: How many excerpts may share a request, at least 1.
-        """
-        self.model = asker.name
-        self._asker = asker
-        self._wording = wording
-        self._size = excerpts_per_call
+    @classmethod
+    def room(cls, excerpts: Tokens) -> int:
+        """See `PackedSimulation`."""
+        return reply_room(excerpts)
 
-    async def __call__(self, explanation: str, excerpts: Sequence[Excerpt]) -> list[Outcome]:
-        """See `neuron_eval.simulation.base.Simulation`."""
+    @classmethod
+    def read_prompt(
+        cls, user: str, tokens: Callable[[str, str], Sequence[str]]
+    ) -> list[Sequence[str]]:
+        """See `Simulation`."""
+        return [tokens(shown[2], "") for shown in _LETTERED.finditer(user)]
 
-        async def ask(group: Sequence[Excerpt], room: int, attempts: int) -> list[Asked]:
-            tokens = [excerpt.record.tokens for excerpt in group]
-            return await ask_pack(
-                self._asker,
-                len(group),
-                sparse_prompt(explanation, tokens, self._wording, self.model),
-                read=lambda output: read_reply(output, tokens),
-                again=lambda reason: _retry(self._wording, reason, len(group)),
-                max_tokens=room,
-                attempts=attempts,
-                stop=[f"\n{letter(len(group))}:"],
-            )
-
-        return await Packs(self.name, self._asker, self._size, _room, ask).outcomes(excerpts)
+    @classmethod
+    def reply(cls, excerpts: Tokens, values: Sequence[Sequence[float]]) -> list[list[Piece]]:
+        """See `Simulation`."""
+        lines: list[list[Piece]] = []
+        for i, (tokens, given) in enumerate(zip(excerpts, values, strict=True)):
+            finder = Finder(tokens)
+            line: list[Piece] = [f"{letter(i)}: "]
+            for index, value in enumerate(given):
+                if value > 0:
+                    line += [", "] if len(line) > 1 else []
+                    line += [f"{_name(tokens, index, finder)}:", value]
+            lines.append([*line, "\n"] if len(line) > 1 else [f"{letter(i)}: none\n"])
+        return lines
 
 
-def reply_room(excerpts: Sequence[Sequence[str]]) -> int:
+def reply_room(excerpts: Tokens) -> int:
     """The most tokens of a good reply, in any tokenizer.
 
     Room for every token of two excerpts of usual length. More excerpts, or longer ones, share it:
@@ -105,13 +141,9 @@ def reply_room(excerpts: Sequence[Sequence[str]]) -> int:
     return min(MOST_OUTPUT, PROSE + HEADING * len(excerpts) + named)
 
 
-def _room(excerpts: Sequence[Excerpt]) -> int:
-    return reply_room([excerpt.record.tokens for excerpt in excerpts])
-
-
 def sparse_prompt(
     explanation: str,
-    excerpts: Sequence[Sequence[str]],
+    excerpts: Tokens,
     wording: SparseWording,
     model: str = "",
 ) -> list[ChatMessage]:
@@ -127,12 +159,12 @@ def sparse_prompt(
         _lettered(wording.start, i) + "".join(tokens) + _lettered(wording.end, i)
         for i, tokens in enumerate(excerpts)
     ]
-    closing = wording.closing.replace("{letters}", _letters(len(excerpts)))
+    closing = _with_letters(wording.closing, excerpts)
     opening = wording.explanation.replace("{explanation}", explanation)
     return simulation_request(model, wording.system, opening, "".join(texts) + closing)
 
 
-def read_reply(output: ModelOutput, excerpts: Sequence[Sequence[str]]) -> list[Part]:
+def read_reply(output: ModelOutput, excerpts: Tokens) -> list[Part]:
     """The expected activations in a reply.
 
     Args:
@@ -176,12 +208,15 @@ def _read_part(output: ModelOutput, name: str, tokens: Sequence[str], answer: An
     return Simulated(expected, basis, len(found.problems))
 
 
-def _retry(wording: SparseWording, reason: str, count: int) -> str:
-    return wording.retry.replace("{letters}", _letters(count)).replace("{reason}", reason)
+def _name(tokens: Sequence[str], index: int, finder: Finder) -> str:
+    """What means this token and no other."""
+    places = finder.find(tokens[index]).numbered
+    number = f"#{places.index(range(index, index + 1)) + 1}" if len(places) > 1 else ""
+    return json.dumps(tokens[index], ensure_ascii=False) + number
 
 
-def _letters(count: int) -> str:
-    return ", ".join(letter(i) for i in range(count))
+def _with_letters(text: str, excerpts: Tokens) -> str:
+    return text.replace("{letters}", ", ".join(letter(i) for i in range(len(excerpts))))
 
 
 def _lettered(text: str, index: int) -> str:

@@ -19,6 +19,7 @@ from inspect_ai.model import (
 )
 from inspect_ai.tool import ToolChoice, ToolInfo
 
+from neuron_eval.prompts.wording import Pack
 from neuron_eval.records import ActivationRecord, NeuronRecord, Reference
 from neuron_eval.records.checks import check_record
 from neuron_eval.testing.replies import PromptReader, answer_lines, logprob_of
@@ -133,12 +134,13 @@ def fake_simulator(
     logprobs: bool = True,
     faults: Iterable[str] = (),
     excerpts: Iterable[Sequence[str]] = (),
+    pack: Pack | None = None,
     name: str = "simulator",
 ) -> Fake:
     """A simulator that answers every well-asked question with what ``predict`` says.
 
-    It knows the prompts of ``simulation=chat``, ``sparse`` and ``per_token`` made with the
-    bundled pack, with one or several excerpts.
+    It knows the prompts of all ways to simulate whose replies are text, with one or several
+    excerpts.
 
     Args:
         predict: From the explanation and the excerpt's tokens (``per_token``: those up to the
@@ -150,10 +152,11 @@ def fake_simulator(
             ``rate-limit``; then all goes well.
         excerpts: Tokens of the excerpts that plain text is taken apart as; other text is taken
             apart into words with the space before them, and single other characters.
+        pack: What the prompts are made with; None is the bundled pack.
         name: The model's name.
     """
     left = list(faults)
-    reader = PromptReader(excerpts)
+    reader = PromptReader(excerpts, pack)
 
     def respond(messages: list[ChatMessage], config: GenerateConfig) -> ModelOutput:
         if messages[0].role == "user":

@@ -1,39 +1,31 @@
-"""What fake simulators read and write: the bundled pack's prompts, and replies to them.
+"""What fake simulators read and write: a pack's prompts, and replies to them.
 
 For `neuron_eval.testing.fake_simulator`; a real simulator sees no more than the prompt either.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from inspect_ai.model import Logprob, TopLogprob
 
-from neuron_eval.formats.base import letter
 from neuron_eval.prompts.pack import default_pack
+from neuron_eval.prompts.wording import Pack
 from neuron_eval.records.activations import LEVELS
-from neuron_eval.simulation.sparse_matching import find_places
+from neuron_eval.simulation import Piece, Simulation, ways
 
-Piece = str | float
-"""A piece of a reply: text, or a value."""
-
-_NUMBERED = re.compile(r"^(\d+): (\".*\")$")
-_LETTERED = re.compile(r"^<([A-Z]+)>(.*?)</\1>$", re.MULTILINE | re.DOTALL)
-_UP_TO_TOKEN = re.compile(r"\nText:\n(.*)\n\nLast token of the text: (\".*\")\n.*\Z", re.DOTALL)
 _WORD = re.compile(r" ?\w+|.", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class SimulatorQuestion:
     """A prompt, understood."""
 
-    way: Literal["chat", "sparse", "per_token"]
-    """Which way to simulate it belongs to."""
+    way: type[Simulation]
+    """The way to simulate that it belongs to."""
 
     explanation: str
     """What the neuron is said to do."""
@@ -45,33 +37,32 @@ class Question:
 class PromptReader:
     """Reads prompts; it knows how some texts fall into tokens."""
 
-    def __init__(self, excerpts: Iterable[Sequence[str]]) -> None:
-        """Learn the tokens of excerpts."""
-        self._known: dict[str, Sequence[str]] = {}
-        self._beginnings: dict[tuple[str, str], Sequence[str]] = {}
+    def __init__(self, excerpts: Iterable[Sequence[str]], pack: Pack | None = None) -> None:
+        """Learn the tokens of excerpts.
+
+        Args:
+            excerpts: Their tokens.
+            pack: What the prompts are made with; None is the bundled pack.
+        """
+        self._pack = pack
+        self._known: dict[tuple[str, str], Sequence[str]] = {}
         for tokens in excerpts:
-            self._known["".join(tokens)] = tokens
+            self._known["".join(tokens), ""] = tokens
             for end, token in enumerate(tokens, start=1):
-                self._beginnings["".join(tokens[:end]), token] = tokens[:end]
+                self._known["".join(tokens[:end]), token] = tokens[:end]
 
-    def read(self, system: str, user: str) -> Question:
-        """Understand a prompt by its two messages."""
-        pack = default_pack()
-        if pack.sparse is not None and system == pack.sparse.system:
-            found = [match[2] for match in _LETTERED.finditer(user)]
-            tokens = [self._known.get(text) or _WORD.findall(text) for text in found]
-            return Question("sparse", _explanation(user), tokens)
-        if pack.per_token is not None and system == pack.per_token.system:
-            return Question("per_token", _explanation(user), [self._up_to_token(user)])
-        return Question("chat", *read_chat_prompts(user))
+    def read(self, system: str, user: str) -> SimulatorQuestion:
+        """Understand a prompt by its two messages; what no way's system message opens is chat's."""
+        wordings = (self._pack or default_pack()).simulation
+        named = (
+            name for name, wording in wordings.items() if getattr(wording, "system", None) == system
+        )
+        way = ways()[next(named, "chat")]
+        return SimulatorQuestion(way, _explanation(user), way.read_prompt(user, self._tokens))
 
-    def _up_to_token(self, user: str) -> Sequence[str]:
-        shown = _UP_TO_TOKEN.search(user)
-        if shown is None:
-            raise ValueError(f"not a prompt of simulation=per_token: {user!r}")
-        text, token = shown[1], json.loads(shown[2])
-        known = self._beginnings.get((text, token))
-        return known or [*_WORD.findall(text.removesuffix(token)), token]
+    def _tokens(self, text: str, last: str) -> Sequence[str]:
+        known = self._known.get((text, last))
+        return known or [*_WORD.findall(text.removesuffix(last)), *([last] if last else [])]
 
 
 def read_chat_prompt(text: str) -> tuple[str, list[str]]:
@@ -82,31 +73,20 @@ def read_chat_prompt(text: str) -> tuple[str, list[str]]:
 
 def read_chat_prompts(text: str) -> tuple[str, list[list[str]]]:
     """Explanation and each excerpt's tokens of a prompt of ``simulation=chat``."""
-    excerpts: list[list[str]] = []
-    for line in text.split("\n"):
-        if numbered := _NUMBERED.match(line):
-            excerpts += [[]] if numbered[1] == "1" else []
-            excerpts[-1].append(json.loads(numbered[2]))
-    return _explanation(text), excerpts
+    found = ways()["chat"].read_prompt(text, lambda text, last: [text])
+    return _explanation(text), [list(tokens) for tokens in found]
 
 
-def answer_lines(question: Question, values: Sequence[Sequence[float]]) -> list[list[Piece]]:
+def answer_lines(
+    question: SimulatorQuestion, values: Sequence[Sequence[float]]
+) -> list[list[Piece]]:
     """The lines of a good reply, in pieces.
 
     Args:
         question: What was asked.
         values: For each excerpt one value a token, in [0, 10].
     """
-    lines: list[list[Piece]] = []
-    for i, (tokens, given) in enumerate(zip(question.excerpts, values, strict=True)):
-        if question.way == "per_token":
-            lines.append([given[-1]])
-        elif question.way == "sparse":
-            lines.append(_sparse_line(letter(i), tokens, given))
-        else:
-            lines += [[f"{letter(i)}\n"]] if len(question.excerpts) > 1 else []
-            lines += [[f"{j}: ", value, "\n"] for j, value in enumerate(given, start=1)]
-    return lines
+    return question.way.reply(question.excerpts, values)
 
 
 def logprob_of(piece: Piece) -> Logprob:
@@ -127,20 +107,3 @@ def logprob_of(piece: Piece) -> Logprob:
 
 def _explanation(text: str) -> str:
     return text.partition("it responds to ")[2].partition("\n")[0]
-
-
-def _sparse_line(name: str, tokens: Sequence[str], values: Sequence[float]) -> list[Piece]:
-    line: list[Piece] = [f"{name}: "]
-    for index, value in enumerate(values):
-        if value > 0:
-            line += [", "] if len(line) > 1 else []
-            line += [f"{_only(tokens, index)}:", value]
-    return [*line, "\n"] if len(line) > 1 else [f"{name}: none\n"]
-
-
-def _only(tokens: Sequence[str], index: int) -> str:
-    """What means this token and no other."""
-    name = tokens[index].strip() or tokens[index]
-    places = find_places(tokens, name).numbered
-    number = f"#{places.index(range(index, index + 1)) + 1}" if len(places) > 1 else ""
-    return json.dumps(name, ensure_ascii=False) + number

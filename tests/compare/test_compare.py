@@ -20,10 +20,8 @@ from neuron_eval.compare.counting import (
     Counted,
     Embedded,
     Size,
-    chat_reply,
     count,
     requests,
-    sparse_reply,
 )
 from neuron_eval.compare.estimate import Range, cost, estimate
 from neuron_eval.compare.plan import make_plan, named
@@ -37,6 +35,7 @@ from neuron_eval.models.tokencount import TokenCounter
 from neuron_eval.prompts.pack import default_pack
 from neuron_eval.records import ActivationRecord, Excerpt
 from neuron_eval.report.prices import Price
+from neuron_eval.simulation import ways
 from neuron_eval.simulation.asking import Asker
 from neuron_eval.simulation.chat import ChatSimulation
 from neuron_eval.simulation.per_token import PerTokenSimulation
@@ -129,9 +128,10 @@ def test_a_parameter_that_equals_its_default_is_left_out_so_that_logs_are_the_sa
 def test_ways_that_only_asking_can_tell_are_all_listed():
     assert plan().ways("test/a", PACK) == ("all_at_once", "sparse")
     assert plan(simulator="openai/o3").ways("test/a", PACK) == ("sparse",)
-    without = replace(PACK, all_at_once=None)
-    assert plan().ways("test/a", without) == ("sparse",)
-    assert plan().ways("test/a", replace(without, sparse=None)) == ("chat",)
+    without = {name: w for name, w in PACK.simulation.items() if name != "all_at_once"}
+    assert plan().ways("test/a", replace(PACK, simulation=without)) == ("sparse",)
+    del without["sparse"]
+    assert plan().ways("test/a", replace(PACK, simulation=without)) == ("chat",)
     assert plan(parameters={"simulation": "chat"}).ways("test/a", PACK) == ("chat",)
     assert plan(simulator=None, parameters={"simulation": "none"}).ways("test/a", PACK) == ()
     baseline = plan(simulator=None, models=["neuron-baseline/lexical"])
@@ -142,9 +142,9 @@ def test_ways_that_only_asking_can_tell_are_all_listed():
 
 
 WAYS = {
-    "chat": lambda asker: ChatSimulation(asker, PACK.chat, 4),
-    "sparse": lambda asker: SparseSimulation(asker, PACK.sparse),
-    "per_token": lambda asker: PerTokenSimulation(asker, PACK.per_token),
+    "chat": lambda asker: ChatSimulation(asker, PACK.simulation["chat"], 4),
+    "sparse": lambda asker: SparseSimulation(asker, PACK.simulation["sparse"]),
+    "per_token": lambda asker: PerTokenSimulation(asker, PACK.simulation["per_token"]),
 }
 
 
@@ -175,15 +175,24 @@ def test_all_at_once_takes_a_request_an_excerpt_and_a_token_of_reply(neurons):
     assert 0 < short.input <= long.input
 
 
+def replies(way, excerpts, per_call=10):
+    found = ways()[way].requests(EXPLANATION, excerpts, PACK, "test/s", per_call)
+    return [reply for _, reply in found]
+
+
 def test_replies_are_a_value_a_token_or_only_what_fires(neurons):
-    assert chat_reply([["a", "b"], ["c"]]) == "A\n1: 0\n2: 0\nB\n1: 0"
-    assert chat_reply([["a", "b"]]) == "1: 0\n2: 0"
+    silent = [
+        Excerpt("random", 0, ActivationRecord((" a", " b"), (0.0, -1.0))),
+        Excerpt("random", 1, ActivationRecord((" c",), (0.0,))),
+    ]
+    assert replies("chat", silent) == ["A\n1: 0\n2: 0\nB\n1: 0"]
+    assert replies("chat", silent[:1]) == ["1: 0\n2: 0"]
     (dealt, _), *_ = neuron_set(neurons).neurons
-    lines = sparse_reply(dealt.valid).splitlines()
+    (reply,) = replies("sparse", dealt.valid)
+    lines = reply.splitlines()
     assert lines[0].startswith('A: " cat":')
     assert len(lines) == 10
-    silent = ActivationRecord((" a", " b"), (0.0, -1.0))
-    assert sparse_reply([Excerpt("random", 0, silent)]) == "A: none"
+    assert replies("sparse", silent[:1]) == ["A: none"]
 
 
 def test_calibration_doubles_what_the_simulator_is_asked(neurons):

@@ -366,7 +366,7 @@ def test_copies_of_one_name_are_told_apart_by_their_folders(plain, tmp_path):
 
 def test_of_a_log_and_its_copy_with_a_further_score_the_copy_counts(plain, tmp_path, monkeypatch):
     embedder = fake_embedder(lambda text: [float(len(text)), 1.0]).model
-    monkeypatch.setattr("neuron_eval.simulation.choose.resolve_embedder", lambda: embedder)
+    monkeypatch.setattr("neuron_eval.simulation.embedding.resolve_embedder", lambda: embedder)
     for name in ("a.eval", "z.eval"):
         shutil.copy(local(plain), tmp_path / name)
         done = CliRunner().invoke(
@@ -394,7 +394,7 @@ def test_of_a_log_and_its_copy_with_fewer_samples_the_whole_one_counts(plain, tm
 
 def test_score_takes_a_log_that_is_named_twice_once(plain, tmp_path, monkeypatch):
     embedder = fake_embedder(lambda text: [float(len(text)), 1.0]).model
-    monkeypatch.setattr("neuron_eval.simulation.choose.resolve_embedder", lambda: embedder)
+    monkeypatch.setattr("neuron_eval.simulation.embedding.resolve_embedder", lambda: embedder)
     shutil.copy(local(plain), tmp_path / "a.eval")
     done = CliRunner().invoke(
         main,

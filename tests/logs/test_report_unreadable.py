@@ -465,7 +465,7 @@ def test_score_names_a_log_that_cannot_be_read_and_scores_the_others(
 
 def scored_alone(monkeypatch):
     embedder = fake_embedder(lambda text: [float(len(text)), 1.0]).model
-    monkeypatch.setattr("neuron_eval.simulation.choose.resolve_embedder", lambda: embedder)
+    monkeypatch.setattr("neuron_eval.simulation.embedding.resolve_embedder", lambda: embedder)
 
 
 def test_score_says_which_samples_are_not_there(whole, tmp_path, monkeypatch):

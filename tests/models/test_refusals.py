@@ -19,7 +19,7 @@ from scripted_server import ScriptedServer, embedded, said
 from neuron_eval.embedding.exchange import EmbeddingError, take_vectors
 from neuron_eval.explain.solvers import bad_explanation
 from neuron_eval.models.replies import SHOWN, refusal
-from neuron_eval.simulation.base import UnreadableReplyError
+from neuron_eval.simulation import UnreadableReplyError
 from neuron_eval.simulation.per_token import read_reply
 from neuron_eval.sources import schema
 from neuron_eval.tasks import formats

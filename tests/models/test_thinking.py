@@ -18,8 +18,7 @@ from neuron_eval.rating.answer import AnswerError, parse_answer
 from neuron_eval.rating.question import Option, Question, Scale, ShownExcerpt
 from neuron_eval.report.collecting import collect
 from neuron_eval.report.tables.failures import failures_table
-from neuron_eval.simulation import chat, per_token, sparse
-from neuron_eval.simulation.base import Simulated, UnreadableReplyError
+from neuron_eval.simulation import Simulated, UnreadableReplyError, chat, per_token, sparse
 from neuron_eval.sources import schema
 from neuron_eval.tasks import formats
 from neuron_eval.testing import fake, fake_embedder, fake_simulator, make_neuron

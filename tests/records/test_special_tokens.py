@@ -20,7 +20,7 @@ from neuron_eval.records import ActivationRecord, Excerpt
 from neuron_eval.records.ignoring import WELL_KNOWN, ignoring, parse_ignored, special_peak
 from neuron_eval.records.splits import deal, from_metadata, to_text
 from neuron_eval.records.treatment import parse_treatment
-from neuron_eval.simulation.base import Simulated
+from neuron_eval.simulation import Simulated
 from neuron_eval.simulation.measure import measure
 from neuron_eval.sources import schema
 from neuron_eval.tasks import formats

@@ -5,7 +5,7 @@ from completions_server import SPELLINGS, TOKENIZERS, cut
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neuron_eval.simulation.alignment import AlignmentError, Place, align, unescaped
+from neuron_eval.simulation.expected import AlignmentError, Place, align, unescaped
 
 SEGMENTS = ["Say it: a\t", "unknown\né 🙏\t", "unknown\n\t\t", "unknown\nend\n"]
 PROMPT = "".join(SEGMENTS)

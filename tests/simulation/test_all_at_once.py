@@ -29,11 +29,16 @@ from inspect_ai.scorer import Score, mean, scorer
 from test_alignment import odd_text
 
 from neuron_eval.models.server_errors import ModelError
+from neuron_eval.prompts.few_shot import FewShotNeuron
 from neuron_eval.prompts.pack import default_pack, load_pack
-from neuron_eval.prompts.wording import AllAtOnceWording, FewShotNeuron, PackError, Wording
+from neuron_eval.prompts.wording import PackError, Wording
 from neuron_eval.records import ActivationRecord, Excerpt
-from neuron_eval.simulation.all_at_once import AllAtOnceSimulation, all_at_once_prompt
-from neuron_eval.simulation.base import Failed, Simulated
+from neuron_eval.simulation import Failed, Simulated
+from neuron_eval.simulation.all_at_once import (
+    AllAtOnceSimulation,
+    AllAtOnceWording,
+    all_at_once_prompt,
+)
 from neuron_eval.simulation.prompt_logprobs import PromptLogprobsUnsupportedError
 from neuron_eval.stats import pearson
 from neuron_eval.testing import fake
@@ -47,7 +52,7 @@ def excerpt(tokens=ODD, index=0):
 
 
 def bound(model, few_shot=PACK.few_shot):
-    return AllAtOnceSimulation(model, PACK.all_at_once, few_shot)
+    return AllAtOnceSimulation(model, PACK.simulation["all_at_once"], few_shot)
 
 
 def simulate(model, explanation="cats", *excerpts, few_shot=PACK.few_shot):
@@ -56,7 +61,7 @@ def simulate(model, explanation="cats", *excerpts, few_shot=PACK.few_shot):
 
 def truths(explanation, tokens, truth=hashed, composes=False, few_shot=PACK.few_shot):
     """What a server holds true at each place, found with nothing but the prompt's own parts."""
-    parts = all_at_once_prompt(explanation, tokens, PACK.all_at_once, few_shot)
+    parts = all_at_once_prompt(explanation, tokens, PACK.simulation["all_at_once"], few_shot)
     before = ["".join(parts[: i + 1]) for i in range(len(tokens))]
     return [truth(unicodedata.normalize("NFC", b) if composes else b) for b in before]
 
@@ -118,7 +123,7 @@ def test_the_prompt_is_the_published_layout_with_every_string_from_the_pack():
 def test_what_is_the_same_for_all_neurons_stands_first_then_what_is_the_same_for_all_excerpts():
     def common(*pairs):
         prompts = [
-            "".join(all_at_once_prompt(e, tokens, PACK.all_at_once, PACK.few_shot))
+            "".join(all_at_once_prompt(e, tokens, PACK.simulation["all_at_once"], PACK.few_shot))
             for e, tokens in pairs
         ]
         same = takewhile(lambda chars: len(set(chars)) == 1, zip(*prompts, strict=False))
@@ -133,12 +138,14 @@ def test_the_bundled_pack_costs_less_than_the_published_way():
     from neuron_eval.models.tokencount import counter
 
     count = counter("cl100k_base")
-    prompt = "".join(all_at_once_prompt("x", (" the",) * 64, PACK.all_at_once, PACK.few_shot))
+    prompt = "".join(
+        all_at_once_prompt("x", (" the",) * 64, PACK.simulation["all_at_once"], PACK.few_shot)
+    )
     assert count.count_text(prompt) < (1087 if count.exact else 1400)
 
 
 def test_the_bundled_pack_hides_some_activations_and_shows_others_of_every_few_shot_neuron():
-    parts = all_at_once_prompt("x", ("a",), PACK.all_at_once, PACK.few_shot)
+    parts = all_at_once_prompt("x", ("a",), PACK.simulation["all_at_once"], PACK.few_shot)
     neurons = parts[0].split("\nNeuron ")[1:-1]
     assert len(neurons) == len(PACK.few_shot) == 6
     for text in neurons:

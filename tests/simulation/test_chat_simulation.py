@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from inspect_ai.model import Logprob, Logprobs, ModelOutput, TopLogprob
 
 from neuron_eval.prompts.pack import default_pack
-from neuron_eval.simulation.base import Simulated
+from neuron_eval.simulation import Simulated
 from neuron_eval.simulation.chat import chat_prompt, read_reply
 from neuron_eval.simulation.reading import (
     StatedValue,
@@ -30,12 +30,12 @@ TOKENS = st.lists(
 
 @given(TOKENS)
 def test_numbering_keeps_every_token_whatever_it_holds(tokens):
-    user = chat_prompt("cats", [tokens], default_pack().chat)[1]
+    user = chat_prompt("cats", [tokens], default_pack().simulation["chat"])[1]
     assert read_chat_prompt(user.text) == ("cats", tokens)
 
 
 def test_what_is_the_same_for_all_excerpts_of_a_neuron_stands_first():
-    wording = default_pack().chat
+    wording = default_pack().simulation["chat"]
     one, two = (chat_prompt("cats", [tokens], wording) for tokens in (["a"], ["b", "c"]))
     assert one[0].text == two[0].text
     start = one[1].text.index("1: ")
@@ -227,7 +227,7 @@ def test_empty_and_cut_off_replies_say_so():
 
 
 def test_the_prompt_states_how_many_lines_are_wanted():
-    text = chat_prompt("cats", [["a", "b"]], default_pack().chat)[1].text
+    text = chat_prompt("cats", [["a", "b"]], default_pack().simulation["chat"])[1].text
     assert text.endswith("1 to 2:")
     assert json.dumps("a") in text
 

@@ -20,7 +20,7 @@ from neuron_eval.explain.solvers import avhs
 from neuron_eval.models.requests import cache_policy
 from neuron_eval.report.table import rows
 from neuron_eval.rescore import CannotScoreError, rescore, score_name
-from neuron_eval.simulation.logprobs import refuses_logprobs
+from neuron_eval.simulation.limits import refuses_logprobs
 from neuron_eval.simulation.measure import measure
 from neuron_eval.sources import schema
 from neuron_eval.stats import fit_percentiles

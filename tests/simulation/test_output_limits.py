@@ -16,12 +16,10 @@ from neuron_eval.models.edge import guarded
 from neuron_eval.models.server_errors import ModelError
 from neuron_eval.prompts.pack import default_pack
 from neuron_eval.records import ActivationRecord, Excerpt
-from neuron_eval.simulation import chat, sparse
+from neuron_eval.simulation import Failed, Simulated, chat, sparse
 from neuron_eval.simulation.asking import Asker
-from neuron_eval.simulation.base import Failed, Simulated
 from neuron_eval.simulation.chat import ChatSimulation
-from neuron_eval.simulation.per_token import NoLogprobsError
-from neuron_eval.simulation.probe import check_output_logprobs
+from neuron_eval.simulation.per_token import NoLogprobsError, check_output_logprobs
 from neuron_eval.simulation.sparse import SparseSimulation
 from neuron_eval.sources import schema
 from neuron_eval.tasks import formats
@@ -74,7 +72,7 @@ def excerpts_of(*texts):
 
 def simulate(way, model, *texts, size=4, named=True, explanation=None):
     asker = Asker(model, named=named, reasoning=False)
-    simulation = WAYS[way](asker, getattr(default_pack(), way), size)
+    simulation = WAYS[way](asker, default_pack().simulation[way], size)
     made = excerpts_of(*texts)
     return anyio.run(simulation, explanation or f"cats {next(FRESH)}", made)
 

@@ -16,9 +16,9 @@ from test_all_at_once import over_http
 from neuron_eval.prompts.pack import default_pack, load_pack
 from neuron_eval.prompts.wording import PackError
 from neuron_eval.records import ActivationRecord, Excerpt
+from neuron_eval.simulation import Simulated
 from neuron_eval.simulation.all_at_once import all_at_once_prompt
 from neuron_eval.simulation.asking import Asker
-from neuron_eval.simulation.base import Simulated
 from neuron_eval.simulation.per_token import PerTokenSimulation, per_token_prompt
 
 PAGE = (Path(__file__).parents[2] / "docs" / "packs.md").read_text(encoding="utf-8")
@@ -142,7 +142,7 @@ def test_the_published_prompt_of_all_tokens_at_once_is_equal_byte_for_byte(
     tmp_path_factory, shown, explanation, tokens, marks
 ):
     pack = packed(tmp_path_factory.getbasetemp(), shown, marks=marks)
-    parts = all_at_once_prompt(explanation, tokens, pack.all_at_once, pack.few_shot)
+    parts = all_at_once_prompt(explanation, tokens, pack.simulation["all_at_once"], pack.few_shot)
     expected = joined(at_once(shown, explanation, tokens), MARK if marks else "")
     assert "".join(parts) == expected
     assert len(parts) == len(tokens) + 1
@@ -162,7 +162,7 @@ def test_the_published_prompt_of_one_token_is_equal_byte_for_byte(
     pack = packed(
         tmp_path_factory.getbasetemp(), shown, (record, place), marks=bool(marked), layout=layout
     )
-    found = per_token_prompt(explanation, tokens, index, pack.per_token)
+    found = per_token_prompt(explanation, tokens, index, pack.simulation["per_token"])
     expected = one_token(shown, (record, place), explanation, tokens, index)
     if layout == "text":
         expected = [("user", joined(expected, MARK if marked else ""))]
@@ -172,8 +172,10 @@ def test_the_published_prompt_of_one_token_is_equal_byte_for_byte(
 def test_the_sample_in_the_docs_is_a_pack_whose_words_can_be_seen(tmp_path):
     (tmp_path / "docs.yaml").write_text(SAMPLE, encoding="utf-8")
     pack = load_pack(str(tmp_path / "docs.yaml"))
-    assert pack.per_token.few_shot.neurons == pack.few_shot
-    text = "".join(all_at_once_prompt("cats", ["a", " cat"], pack.all_at_once, pack.few_shot))
+    assert pack.simulation["per_token"].few_shot.neurons == pack.few_shot
+    text = "".join(
+        all_at_once_prompt("cats", ["a", " cat"], pack.simulation["all_at_once"], pack.few_shot)
+    )
     assert "No\tunknown\n sign\tunknown\n of\t0\n a\t0\n gull\t4\n<end>\n\n\n\nUnit 2\n" in text
     assert text.endswith(
         "\n\n\n\nUnit 3\nUnit 3 responds to cats<|endofprompt|>\n"
@@ -189,7 +191,7 @@ def test_an_example_may_have_an_explanation_of_its_own(tmp_path):
     del example["system"], example["closing"]
     (tmp_path / "p.yaml").write_text(yaml.safe_dump(data))
     pack = load_pack(str(tmp_path / "p.yaml"))
-    (message,) = per_token_prompt("cats", ["a", " cat"], 1, pack.per_token)
+    (message,) = per_token_prompt("cats", ["a", " cat"], 1, pack.simulation["per_token"])
     assert message.text.count("responds to tools") == message.text.count("responds to cats") == 1
     assert "Next comes" not in message.text
     assert message.text.count(MARK) == 2
@@ -197,15 +199,15 @@ def test_an_example_may_have_an_explanation_of_its_own(tmp_path):
 
 def test_a_pack_without_the_published_keys_words_its_prompts_as_before():
     pack = default_pack()
-    assert pack.per_token.few_shot is pack.per_token.example is None
-    system, user = per_token_prompt("cats", ["a", " cat"], 1, pack.per_token)
+    assert pack.simulation["per_token"].few_shot is pack.simulation["per_token"].example is None
+    system, user = per_token_prompt("cats", ["a", " cat"], 1, pack.simulation["per_token"])
     assert (system.role, user.role) == ("system", "user")
     assert user.text == (
         "Explanation of the neuron: it responds to cats\n\nText:\na cat\n\n"
         'Last token of the text: " cat"\n\n'
         "Which number from 0 to 10 is its activation? Write only the number."
     )
-    assert "".join(all_at_once_prompt("cats", ["a"], pack.all_at_once, ())).endswith(
+    assert "".join(all_at_once_prompt("cats", ["a"], pack.simulation["all_at_once"], ())).endswith(
         "\n\nNeuron 1\nExplanation: it responds to cats\nActivations:\n<start>\na\tunknown\n<end>\n"
     )
 
@@ -214,7 +216,7 @@ def test_the_marks_for_caches_stand_before_the_few_shot_neurons_and_after_the_ex
     tmp_path,
 ):
     pack = packed(tmp_path, example=([("a", 1.0)], 0), layout="messages")
-    prompt = per_token_prompt("cats", ["x"], 0, pack.per_token, "openai/gpt-4o")
+    prompt = per_token_prompt("cats", ["x"], 0, pack.simulation["per_token"], "openai/gpt-4o")
     assert [m.role for m in prompt] == ["system", "system", "user", "assistant", "user"]
     assert prompt[0].content[0].cache_breakpoint
     assert prompt[-1].content[0].text == "\nUnit 2\nUnit 2 responds to cats\n"
@@ -239,12 +241,14 @@ def test_a_completions_server_is_asked_one_token_at_a_time(tmp_path):
     with CompletionsServer() as server:
         whole, server.handle = server.handle, handle
         asker = Asker(over_http(server, "one-token"), named=True, reasoning=False)
-        simulation = PerTokenSimulation(asker, pack.per_token)
+        simulation = PerTokenSimulation(asker, pack.simulation["per_token"])
         (found,) = anyio.run(simulation, "cats", [Excerpt("top", 0, record)])
     assert isinstance(found, Simulated), found
     level = (7 * math.exp(-0.1) + 5 * math.exp(-3)) / (math.exp(-0.1) + math.exp(-3))
     assert found.values == pytest.approx((level, level))
-    built = [per_token_prompt("cats", tokens, i, pack.per_token)[0].text for i in range(2)]
+    built = [
+        per_token_prompt("cats", tokens, i, pack.simulation["per_token"])[0].text for i in range(2)
+    ]
     assert asked == built
 
 

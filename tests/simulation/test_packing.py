@@ -8,12 +8,12 @@ from inspect_ai.model import ModelOutput
 
 from neuron_eval.prompts.pack import default_pack
 from neuron_eval.records import ActivationRecord, Excerpt
+from neuron_eval.simulation import Failed, Simulated
 from neuron_eval.simulation.asking import Asker
-from neuron_eval.simulation.base import Failed, Simulated
 from neuron_eval.simulation.chat import EXCERPTS_PER_CALL, ChatSimulation, chat_prompt, read_reply
-from neuron_eval.simulation.pack_sizes import fitting_size
+from neuron_eval.simulation.limits import fitting_size
 from neuron_eval.simulation.packing import grouped
-from neuron_eval.simulation.request import simulation_request
+from neuron_eval.simulation.prompting import simulation_request
 from neuron_eval.simulation.sparse import SparseSimulation
 from neuron_eval.testing import fake, fake_simulator
 from neuron_eval.testing.replies import read_chat_prompts
@@ -29,7 +29,7 @@ LISTS = st.lists(
 
 def simulate(simulator, excerpts, size, way="chat", explanation=None):
     asker = Asker(simulator.model, named=True, reasoning=False)
-    simulation = WAYS[way](asker, getattr(default_pack(), way), size)
+    simulation = WAYS[way](asker, default_pack().simulation[way], size)
     made = [
         Excerpt("top", i, ActivationRecord(tuple(t), (0.0,) * len(t)))
         for i, t in enumerate(excerpts)
@@ -65,7 +65,7 @@ def test_ten_excerpts_take_three_requests_of_chat():
 
 @given(LISTS)
 def test_packed_tokens_are_numbered_from_one_under_their_letter(excerpts):
-    user = chat_prompt("cats", excerpts, default_pack().chat)[1].text
+    user = chat_prompt("cats", excerpts, default_pack().simulation["chat"])[1].text
     assert read_chat_prompts(user) == ("cats", excerpts)
     assert user.count("Tokens of excerpt ") == (len(excerpts) if len(excerpts) > 1 else 0)
 
@@ -211,7 +211,9 @@ def test_the_first_parts_of_packed_and_single_requests_are_the_same(size):
     simulator = fake_simulator(ones)
     simulate(simulator, [["a"], ["b"], ["c"]], size)
     simulate(simulator, [["d"]], size)
-    assert {messages[0].text for messages in simulator.requests} == {default_pack().chat.system}
+    assert {messages[0].text for messages in simulator.requests} == {
+        default_pack().simulation["chat"].system
+    }
     users = [messages[1].text for messages in simulator.requests]
     assert all(user.startswith("Explanation of the neuron: it responds to") for user in users)
 

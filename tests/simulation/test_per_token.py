@@ -10,8 +10,8 @@ from inspect_ai.model import Logprob, Logprobs, ModelOutput, TopLogprob
 
 from neuron_eval.prompts.pack import default_pack
 from neuron_eval.records import ActivationRecord, Excerpt
+from neuron_eval.simulation import Failed, Simulated
 from neuron_eval.simulation.asking import Asker
-from neuron_eval.simulation.base import Failed, Simulated
 from neuron_eval.simulation.per_token import NoLogprobsError, PerTokenSimulation, per_token_prompt
 from neuron_eval.simulation.reading import expected_first
 from neuron_eval.testing import fake, fake_simulator
@@ -27,7 +27,7 @@ FRESH = itertools.count()
 
 def simulate(simulator, *excerpts, reasoning=False):
     asker = Asker(simulator.model, named=True, reasoning=reasoning)
-    simulation = PerTokenSimulation(asker, default_pack().per_token)
+    simulation = PerTokenSimulation(asker, default_pack().simulation["per_token"])
     made = [
         Excerpt("random", i, ActivationRecord(tuple(t), (0.0,) * len(t)))
         for i, t in enumerate(excerpts)
@@ -62,8 +62,10 @@ def expected(*tokens):
 
 
 def test_the_prompt_shows_the_text_up_to_the_token_and_nothing_behind_it():
-    system, user = per_token_prompt("cats", [" a", "\n", "b c"], 1, default_pack().per_token)
-    assert system.text == default_pack().per_token.system
+    system, user = per_token_prompt(
+        "cats", [" a", "\n", "b c"], 1, default_pack().simulation["per_token"]
+    )
+    assert system.text == default_pack().simulation["per_token"].system
     assert user.text.startswith("Explanation of the neuron: it responds to cats\n\nText:\n a\n\n\n")
     assert json.dumps("\n") in user.text
     assert "b c" not in user.text

@@ -3,7 +3,7 @@
 import pytest
 from inspect_ai import eval
 
-from neuron_eval.simulation import progress
+from neuron_eval.simulation import asking as progress
 from neuron_eval.sources import schema
 from neuron_eval.tasks import formats
 from neuron_eval.testing import fake_embedder, fake_explainer, fake_simulator, make_neuron

@@ -11,8 +11,8 @@ from inspect_ai.model import GenerateConfig, Logprob, Logprobs, ModelOutput, Top
 from neuron_eval.models.tokencount import counter
 from neuron_eval.prompts.pack import default_pack
 from neuron_eval.records import ActivationRecord, Excerpt
+from neuron_eval.simulation import Failed, Simulated, UnreadableReplyError
 from neuron_eval.simulation.asking import Asker
-from neuron_eval.simulation.base import Failed, Simulated, UnreadableReplyError
 from neuron_eval.simulation.sparse import (
     EXCERPTS_PER_CALL,
     SparseSimulation,
@@ -39,7 +39,7 @@ def excerpt(tokens, index=0):
 def simulate(simulator, excerpts, size=EXCERPTS_PER_CALL):
     """Outcomes of the whole path, from the prompt to the values."""
     asker = Asker(simulator.model, named=True, reasoning=False)
-    simulation = SparseSimulation(asker, default_pack().sparse, size)
+    simulation = SparseSimulation(asker, default_pack().simulation["sparse"], size)
     # an explanation of its own, as the same prompt would have the cached answer
     return anyio.run(simulation, f"cats {next(FRESH)}", [excerpt(t, i) for i, t in excerpts])
 
@@ -269,7 +269,7 @@ def test_named_tokens_have_the_expectation_at_their_value_and_others_are_zero():
 
 
 def test_the_prompt_shows_plain_text_behind_what_is_the_same_for_all_excerpts():
-    wording = default_pack().sparse
+    wording = default_pack().simulation["sparse"]
     system, user = sparse_prompt("cats", [["a\tb", "\n"], ["{letter}"]], wording)
     assert '"by"#2' in system.text
     assert user.text.startswith("Explanation of the neuron: it responds to cats\n")

@@ -14,8 +14,8 @@ from test_all_at_once import simulate as simulate_all_at_once
 
 from neuron_eval.prompts.pack import default_pack
 from neuron_eval.records import ActivationRecord, Excerpt
+from neuron_eval.simulation import BrokenReplyError, Failed, Simulated
 from neuron_eval.simulation.asking import Asker
-from neuron_eval.simulation.base import BrokenReplyError, Failed, Simulated
 from neuron_eval.simulation.chat import ChatSimulation
 from neuron_eval.simulation.expected import probability
 from neuron_eval.simulation.per_token import PerTokenSimulation
@@ -63,7 +63,7 @@ def answering(*outputs):
 
 def simulate(way, model, explanation=None):
     asker = Asker(model.model, named=True, reasoning=False)
-    simulation = WAYS[way](asker, getattr(default_pack(), way))
+    simulation = WAYS[way](asker, default_pack().simulation[way])
     one = Excerpt("top", 0, ActivationRecord((" cat",), (1.0,)))
     return anyio.run(simulation, explanation or f"cats {next(FRESH)}", [one])[0]
 

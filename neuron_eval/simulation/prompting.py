@@ -1,4 +1,4 @@
-"""The messages of a request, ordered and marked for the caches that providers keep of prompts.
+"""What prompts of several ways share: few-shot neurons, and messages that caches of prompts know.
 
 What is the same for every request stands first (the system message), then what is the same for
 all of a neuron's (the explanation), then the excerpts. Most providers find the longest prefix
@@ -10,6 +10,9 @@ providers get plain text: some servers put line breaks between the parts of a me
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from inspect_ai.model import (
     ChatMessage,
@@ -39,3 +42,36 @@ def simulation_request(model: str, system: str, explanation: str, rest: str) -> 
             content=[ContentText(text=explanation, cache_breakpoint=True), ContentText(text=rest)]
         ),
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class LineWording:
+    """How an excerpt is shown with its activations: ``start``, a line a token, ``end``.
+
+    A line is the token, ``separator``, the activation, ``line_end``.
+    """
+
+    start: str
+    separator: str
+    line_end: str
+    end: str
+
+
+def excerpt_lines(tokens: Sequence[str], activations: Sequence[str], wording: LineWording) -> str:
+    """An excerpt of T tokens with what stands for each one's activation, shape [T]."""
+    lines = (
+        token + wording.separator + activation + wording.line_end
+        for token, activation in zip(tokens, activations, strict=True)
+    )
+    return wording.start + "".join(lines) + wording.end
+
+
+def numbered(text: str, number: int, explanation: str) -> str:
+    """A string of a pack about one neuron, filled in.
+
+    Args:
+        text: May hold ``{number}`` and ``{explanation}``.
+        number: The neuron's place in the prompt, from 1.
+        explanation: What the neuron is said to do; nothing is replaced within it.
+    """
+    return text.replace("{number}", str(number)).replace("{explanation}", explanation)

@@ -1,0 +1,205 @@
+"""The prompt of `per_token`, as one text (Bills et al. 2023) or as messages, and its wording."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal
+
+from inspect_ai.model import ChatMessage, ChatMessageUser
+
+from neuron_eval.explain.prompting import Message
+from neuron_eval.explain.solvers import chat_messages
+from neuron_eval.messages import shown
+from neuron_eval.prompts.few_shot import FewShotNeuron
+from neuron_eval.prompts.reading import check_keys, read_excerpt, read_neurons, read_strings
+from neuron_eval.prompts.wording import PackError
+from neuron_eval.records import ActivationRecord
+from neuron_eval.records.activations import highest, normalise
+from neuron_eval.simulation.prompting import (
+    LineWording,
+    excerpt_lines,
+    numbered,
+    simulation_request,
+)
+
+_CHOICES = {"token_as": ("json", "text"), "layout": ("messages", "text")}
+"""What `PerTokenWording` allows where it allows no other text."""
+
+
+@dataclass(frozen=True, slots=True)
+class PerTokenFewShot(LineWording):
+    """Neurons that ``simulation=per_token`` shows with all their activations.
+
+    Of each there are a user message, ``neuron``, and an assistant message: ``activations``, the
+    excerpts, ``neuron_end``.
+    """
+
+    must_hold: ClassVar[Mapping[str, str]] = {"neuron": "{explanation}"}
+
+    neurons: tuple[FewShotNeuron, ...]
+    """The neurons, in order."""
+
+    neuron: str
+    """The user message; holds ``{explanation}``, may hold ``{number}``."""
+
+    activations: str
+    """Stands before a neuron's excerpts."""
+
+    neuron_end: str = ""
+    """Stands after a neuron's last excerpt."""
+
+
+@dataclass(frozen=True, slots=True)
+class PerTokenExample:
+    """A token with its activation, asked for as the one at hand is, which stands before that."""
+
+    must_hold: ClassVar[Mapping[str, str]] = {"answer": "{activation}"}
+
+    excerpt: ActivationRecord
+    """The excerpt of the token."""
+
+    token: int
+    """The token's index in the excerpt, from 0."""
+
+    answer: str
+    """The assistant message; holds ``{activation}``, on the scale from 0 to 10."""
+
+    explanation: str | None = None
+    """What the example's neuron does; the published prompt repeats the explanation at hand,
+    which None does."""
+
+    system: str = ""
+    """A system message before the example; none if empty."""
+
+    closing: str | None = None
+    """Closes the example's user message; None is the ``closing`` of the token at hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class PerTokenWording:
+    """The literal strings of the simulator's prompt for ``simulation=per_token``.
+
+    After ``system``, the few-shot neurons and the example, the user message of the token at hand
+    is ``explanation``, ``text``, the text, ``token``, the token, ``closing``.
+    """
+
+    must_hold: ClassVar[Mapping[str, str]] = {"explanation": "{explanation}"}
+
+    system: str
+    """The system message."""
+
+    explanation: str
+    """Opens the user message; holds ``{explanation}``, may hold ``{number}``, the neuron's place
+    in the prompt from 1."""
+
+    text: str
+    """Stands before the text up to and including the token."""
+
+    token: str
+    """Stands between that text and the token."""
+
+    closing: str
+    """Closes the user message; what comes next should be the activation at once."""
+
+    token_as: Literal["json", "text"] = "json"
+    """Whether the token is written as a JSON string or as it is."""
+
+    layout: Literal["messages", "text"] = "messages"
+    """Whether the messages are sent as such or joined to one, which completion models take."""
+
+    few_shot: PerTokenFewShot | None = None
+    """The neurons that are shown first; None if there are none."""
+
+    example: PerTokenExample | None = None
+    """The example; None if there is none."""
+
+
+def read_per_token(data: Mapping[str, Any], at: str) -> PerTokenWording:
+    """The section ``simulation.per_token``, with its few-shot neurons and its example."""
+    parts: dict[str, Any] = {}
+    for key, read in (("few_shot", _per_token_few_shot), ("example", _per_token_example)):
+        part = data.get(key) if isinstance(data, Mapping) else None
+        parts[key] = None if part is None else read(part, f"{at}.{key}")
+    wording = read_strings(PerTokenWording, data, at, parts)
+    for key, allowed in _CHOICES.items():
+        if getattr(wording, key) not in allowed:
+            raise PackError(f"{at}.{key}: allowed are {', '.join(allowed)}, got {shown(data[key])}")
+    return wording
+
+
+def _per_token_few_shot(data: Mapping[str, Any], at: str) -> PerTokenFewShot:
+    check_keys(data, at, {"neurons"}, {f.name for f in fields(PerTokenFewShot)})
+    neurons = read_neurons(data["neurons"], f"{at}.neurons")
+    return read_strings(PerTokenFewShot, data, at, {"neurons": neurons})
+
+
+def _per_token_example(data: Mapping[str, Any], at: str) -> PerTokenExample:
+    check_keys(data, at, {"excerpt", "token"}, {f.name for f in fields(PerTokenExample)})
+    excerpt, token = read_excerpt(data["excerpt"], f"{at}.excerpt"), data["token"]
+    last = len(excerpt.tokens) - 1
+    if type(token) is not int or not 0 <= token <= last:
+        raise PackError(
+            f"{at}.token: expected a token's index from 0 to {last}, got {shown(token)}"
+        )
+    return read_strings(PerTokenExample, data, at, {"excerpt": excerpt, "token": token})
+
+
+def per_token_prompt(
+    explanation: str, tokens: Sequence[str], index: int, wording: PerTokenWording, model: str = ""
+) -> list[ChatMessage]:
+    """The messages for one token; a single one where the pack's layout is text.
+
+    The few-shot neurons and the example, where the pack has them, stand between the system
+    message and the neuron at hand.
+
+    Args:
+        explanation: What the neuron is said to do.
+        tokens: The excerpt's tokens, shape [T].
+        index: The token's place, from 0.
+        wording: The prompt's literal strings.
+        model: The simulator's name, for cache marks.
+    """
+    before = list(_few_shot(wording.few_shot)) if wording.few_shot else []
+    number = len(wording.few_shot.neurons) + 1 if wording.few_shot else 1
+    if wording.example:
+        before += _example(explanation, number, wording.example, wording)
+        number += 1
+    opening = numbered(wording.explanation, number, explanation)
+    rest = _text_and_token(tokens, index, wording) + wording.closing
+    if wording.layout == "text":
+        examples = "".join(message.content for message in before)
+        return [ChatMessageUser(content=wording.system + examples + opening + rest)]
+    system, user = simulation_request(model, wording.system, opening, rest)
+    return [system, *chat_messages(before), user]
+
+
+def _few_shot(wording: PerTokenFewShot) -> Iterator[Message]:
+    for number, neuron in enumerate(wording.neurons, start=1):
+        yield Message("user", numbered(wording.neuron, number, neuron.explanation))
+        maximum, text = highest(neuron.excerpts), wording.activations
+        for excerpt in neuron.excerpts:
+            levels = [str(level) for level in normalise(excerpt.activations, maximum)]
+            text += excerpt_lines(excerpt.tokens, levels, wording)
+        yield Message("assistant", text + wording.neuron_end)
+
+
+def _example(
+    explanation: str, number: int, example: PerTokenExample, wording: PerTokenWording
+) -> Iterator[Message]:
+    if example.system:
+        yield Message("system", example.system)
+    excerpt, own = example.excerpt, example.explanation
+    asked = numbered(wording.explanation, number, explanation if own is None else own)
+    asked += _text_and_token(excerpt.tokens, example.token, wording)
+    yield Message("user", asked + (wording.closing if example.closing is None else example.closing))
+    level = normalise(excerpt.activations, highest([excerpt]))[example.token]
+    yield Message("assistant", example.answer.replace("{activation}", str(level)))
+
+
+def _text_and_token(tokens: Sequence[str], index: int, wording: PerTokenWording) -> str:
+    token = tokens[index]
+    if wording.token_as == "json":
+        token = json.dumps(token, ensure_ascii=False)
+    return wording.text + "".join(tokens[: index + 1]) + wording.token + token
