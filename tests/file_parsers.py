@@ -21,13 +21,13 @@ from neuron_eval.recording.select import parse_layers, parse_neurons
 from neuron_eval.records import RecordError
 from neuron_eval.sources import open_source
 from neuron_eval.sources.base import SourceError, Unreadable
+from neuron_eval.sources.choosing import parse_ranges
 from neuron_eval.sources.delphi.source import hookpoints
 from neuron_eval.sources.delphi.tokens import TokenizerVocabulary
+from neuron_eval.sources.loading import ScoreFile
 from neuron_eval.sources.neuronpedia.source import is_neuronpedia, open_neuronpedia
 from neuron_eval.sources.openai.records import parse_explanations, parse_record
 from neuron_eval.sources.puzzles import PuzzleSource
-from neuron_eval.sources.ranges import parse_ranges
-from neuron_eval.sources.scores import ScoreFile
 
 OWN = (RecordError, SourceError, TableError, PackError, RecordingError)
 """The errors of files that cannot be read."""

@@ -94,9 +94,9 @@ def _write(out: Path, choice: Choice, missing: Missing) -> int:
     from itertools import chain
 
     from neuron_eval.sources.base import SourceError
-    from neuron_eval.sources.jsonl import write
     from neuron_eval.sources.loading import load
     from neuron_eval.sources.parquet import write_parquet
+    from neuron_eval.sources.schema import write
 
     neurons = _sound(load(choice), missing)
     first = next(neurons, None)

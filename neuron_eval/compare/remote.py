@@ -10,12 +10,11 @@ from neuron_eval.compare.plan import Plan
 from neuron_eval.dataset import EXCERPTS, NeuronSet, neuron_set
 from neuron_eval.sources import open_source
 from neuron_eval.sources.base import NeuronKey, Source
-from neuron_eval.sources.choosing import LAYERED, SCORED, TOP, Choice, draw
+from neuron_eval.sources.choosing import LAYERED, SCORED, TOP, Choice, Ranges, draw
+from neuron_eval.sources.loading import ScoreFile
 from neuron_eval.sources.openai.collated import PUBLISHED, CollatedSource
 from neuron_eval.sources.openai.fetching import HttpStore
 from neuron_eval.sources.openai.stores import ENDINGS, Blob
-from neuron_eval.sources.ranges import Ranges
-from neuron_eval.sources.scores import ScoreFile
 
 CONTAINER = "openai:"
 """How the names of OpenAI's neurons begin."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 from neuron_eval.messages import InputError
 from neuron_eval.records import NeuronRecord, RecordError
@@ -22,7 +22,7 @@ class NeuronKey:
     """The sample's id, see `neuron_eval.records.NeuronRecord.id`."""
 
     layer: int
-    """The layer, from 0; -1 where the neuron is not part of a network."""
+    """From 0; -1 where the neuron is not part of a network."""
 
     neuron: int
     """The index within the layer, from 0; -1 where the neuron is not part of a network."""
@@ -33,16 +33,13 @@ class ScoredNeuron:
     """The score that somebody published for an explanation of a neuron."""
 
     layer: int
-    """The layer, from 0."""
-
     neuron: int
-    """The index within the layer, from 0."""
 
     score: float
-    """The published score, finite, higher is better; usually a correlation in [-1, 1]."""
+    """Finite, higher is better; usually a correlation in [-1, 1]."""
 
     explanation: str
-    """The explanation, as written; may be empty."""
+    """As written; may be empty."""
 
     id: str = ""
     """The neuron's id, since two dictionaries of features may number the same layer; empty where
@@ -63,27 +60,27 @@ class Unreadable:
     """Whether the neuron is simply not there (left out and counted) instead of bad (an error)."""
 
 
-class Source(Protocol):
+class Source(ABC):
     """Neurons from one place."""
 
-    @property
-    def name(self) -> str:
-        """What the user wrote."""
-        ...
+    name: str
+    """What the user wrote."""
 
+    @abstractmethod
     def keys(self) -> Iterator[NeuronKey]:
         """Every neuron in the source's order; reads no activations where the format allows it.
 
         Raises:
             SourceError: The source cannot be read.
-            RecordError: A record's identity cannot be read.
+            RecordError: A record's identity cannot be read, an id stands twice, or the source
+                breaks off.
         """
-        ...
 
+    @abstractmethod
     def read(
         self, wanted: Collection[NeuronKey] | None = None
     ) -> Iterator[NeuronRecord | Unreadable]:
-        """The neurons, checked, one at a time and in the source's order.
+        """The neurons, checked, one at a time and in the source's order; a bad one `Unreadable`.
 
         Args:
             wanted: Which; None reads all. Those not among `keys` are ignored.
@@ -92,7 +89,6 @@ class Source(Protocol):
             SourceError: The source cannot be read.
             RecordError: The source breaks off; what came before is sound.
         """
-        ...
 
     def scores(self, wanted: Iterable[NeuronKey]) -> Iterator[ScoredNeuron]:
         """Published scores of these neurons, in this order; those without one are left out.
@@ -103,7 +99,7 @@ class Source(Protocol):
         Raises:
             SourceError: The source has no published scores; the message says what to do.
         """
-        ...
+        raise no_scores(self.name)
 
 
 def no_scores(name: str) -> SourceError:
@@ -114,13 +110,13 @@ def no_scores(name: str) -> SourceError:
     )
 
 
-def strict(found: Iterable[NeuronRecord | Unreadable]) -> Iterator[NeuronRecord]:
-    """Only neurons; the first that is unreadable raises its error.
+def ids_of(wanted: Collection[NeuronKey] | None) -> set[str] | None:
+    return None if wanted is None else {key.id for key in wanted}
 
-    Raises:
-        RecordError: A neuron is bad or missing.
-    """
-    for neuron in found:
+
+def strict(neurons: Iterable[NeuronRecord | Unreadable]) -> Iterator[NeuronRecord]:
+    """Only neurons; the first that is unreadable raises its error."""
+    for neuron in neurons:
         if isinstance(neuron, Unreadable):
             raise neuron.error
         yield neuron

@@ -1,15 +1,17 @@
-"""The neurons that ship: SmolLM2-135M-Instruct's, recorded by `neuron-eval record`."""
+"""The sets of neurons that ship: the puzzles, and SmolLM2's as `neuron-eval record` wrote them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from importlib import resources
-from pathlib import Path
 
 from neuron_eval.files.bounded import load_yaml
 from neuron_eval.records import NeuronRecord, RecordError, Reference
 from neuron_eval.sources import schema
+from neuron_eval.sources.base import NeuronKey, Source, ids_of
+from neuron_eval.sources.opening import Place, opener
+from neuron_eval.sources.puzzles import bundled_puzzles
 
 NEURONS = "smollm2.jsonl.gz"
 REFERENCES = "smollm2-references.yaml"
@@ -18,10 +20,35 @@ REFERENCES = "smollm2-references.yaml"
 def smollm2() -> Iterator[NeuronRecord]:
     """The bundled neurons, each clear one with its reference explanation."""
     folder = resources.files("neuron_eval.data")
+    references = folder.joinpath(REFERENCES).read_text("utf-8")
     with resources.as_file(folder.joinpath(NEURONS)) as path:
-        yield from with_references(
-            schema.read(path), folder.joinpath(REFERENCES).read_text("utf-8")
-        )
+        yield from with_references(schema.read(path), references)
+
+
+BUNDLED: Mapping[str, Callable[[], Iterator[NeuronRecord]]] = {
+    "smollm2": smollm2,
+    "puzzles": bundled_puzzles,
+}
+"""The sets of neurons that ship, by the name that users type."""
+
+
+@dataclass(frozen=True, slots=True)
+class BundledSource(Source):
+    """Neurons that are few and sound, so that they are read through for whatever is asked."""
+
+    name: str
+
+    def keys(self) -> Iterator[NeuronKey]:
+        return (NeuronKey(n.id, n.layer, n.neuron) for n in BUNDLED[self.name]())
+
+    def read(self, wanted: Collection[NeuronKey] | None = None) -> Iterator[NeuronRecord]:
+        ids = ids_of(wanted)
+        return (n for n in BUNDLED[self.name]() if ids is None or n.id in ids)
+
+
+@opener("smollm2, puzzles", "bundled")
+def _open_bundled(place: Place) -> BundledSource | None:
+    return BundledSource(place.name) if place.name in BUNDLED else None
 
 
 def with_references(neurons: Iterator[NeuronRecord], text: str) -> Iterator[NeuronRecord]:
@@ -37,15 +64,8 @@ def with_references(neurons: Iterator[NeuronRecord], text: str) -> Iterator[Neur
     left = dict(explanations)
     for neuron in neurons:
         explanation = left.pop(neuron.id, None)
-        yield (
-            neuron
-            if explanation is None
-            else replace(neuron, reference=Reference(str(explanation), source))
-        )
+        if explanation is not None:
+            neuron = replace(neuron, reference=Reference(str(explanation), source))
+        yield neuron
     if left:
         raise RecordError(f"{REFERENCES}: no neuron for {', '.join(sorted(left))}")
-
-
-def read_file(path: str) -> Iterator[NeuronRecord]:
-    """The neurons of a ``.jsonl`` or ``.jsonl.gz`` file in the project's schema."""
-    return schema.read(Path(path))

@@ -16,16 +16,19 @@ or file their scores come in, and a score is looked up only until enough are fou
 from __future__ import annotations
 
 import heapq
+import math
+import re
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import groupby, islice
-from typing import Literal, get_args
+from itertools import chain, islice
+from typing import Literal, TypeVar, get_args
 
 from neuron_eval.messages import InputError, shown
 from neuron_eval.parameters import check_choice, check_number, check_real, check_text
 from neuron_eval.sources.base import NeuronKey, ScoredNeuron
-from neuron_eval.sources.ranges import Ranges, parse_ranges
 
 Select = Literal["all", "random", "interpretable", "top_per_layer", "top"]
 
@@ -40,6 +43,8 @@ THRESHOLD = 0.35
 TOP = 1000
 """The published sizes."""
 
+K = TypeVar("K", NeuronKey, ScoredNeuron)
+
 Scores = Callable[[Iterable[NeuronKey]], Iterator[ScoredNeuron]]
 """Looks up scores, with ids, lazily and in order; see `neuron_eval.sources.base.Source.scores`."""
 
@@ -52,8 +57,6 @@ class Choice:
     """The source, see `neuron_eval.sources.open_source`."""
 
     layers: Ranges | None = None
-    """Only these layers."""
-
     index: Ranges | None = None
     """Only these neurons of each layer."""
 
@@ -61,8 +64,6 @@ class Choice:
     """The set, one of `Select`."""
 
     per_layer: int = PER_LAYER
-    """How many of each layer."""
-
     threshold: float = THRESHOLD
     """The lowest score that counts as interpretable."""
 
@@ -70,8 +71,6 @@ class Choice:
     """At most so many in all."""
 
     seed: int = 0
-    """What is drawn."""
-
     scores: str | None = None
     """A CSV file of published scores and explanations."""
 
@@ -81,7 +80,6 @@ class Choice:
         return not (self.layers is None and self.index is None)
 
     def admits(self, key: NeuronKey) -> bool:
-        """Whether a neuron may be chosen."""
         return (self.layers is None or key.layer in self.layers) and (
             self.index is None or key.neuron in self.index
         )
@@ -102,7 +100,7 @@ def parse_choice(
     """What users write after ``-T`` or as options, checked.
 
     Raises:
-        ValueError: Names the parameter, its value and what is allowed; also where a parameter
+        InputError: Names the parameter, its value and what is allowed; also where a parameter
             has no part in the set that is selected.
     """
     check_text("neurons", neurons)
@@ -172,39 +170,85 @@ def _interpretable(
     layer: Sequence[NeuronKey], choice: Choice, scores: Scores
 ) -> Iterator[NeuronKey]:
     """The first of the seeded order whose score is high enough; no further score is looked up."""
-    found = {key.id: key for key in layer}
+    by_id = {key.id: key for key in layer}
     ordered = sorted(layer, key=lambda key: place(choice.seed, key))
     good = (scored for scored in scores(ordered) if scored.score >= choice.threshold)
     for scored in islice(good, choice.per_layer):
-        yield found[scored.id]
+        yield by_id[scored.id]
 
 
 def _highest(candidates: Sequence[NeuronKey], choice: Choice, scores: Scores) -> list[NeuronKey]:
-    found = {key.id: key for key in candidates}
-    best: list[ScoredNeuron] = list(scores(candidates))
+    by_id = {key.id: key for key in candidates}
+    best = sorted(scores(candidates), key=_rank)
     if choice.select == "top_per_layer":
-        layers: dict[int, list[ScoredNeuron]] = {}
-        for scored in best:
-            layers.setdefault(scored.layer, []).append(scored)
-        best = [
-            one
-            for layer in layers.values()
-            for one in heapq.nsmallest(choice.per_layer, layer, _rank)
-        ]
+        firsts = (layer[: choice.per_layer] for layer in _by_layer(best))
+        best = sorted(chain.from_iterable(firsts), key=_rank)
     limit = choice.limit or (TOP if choice.select == "top" else len(best))
-    return [found[scored.id] for scored in heapq.nsmallest(limit, best, key=_rank)]
+    return [by_id[scored.id] for scored in best[:limit]]
 
 
 def _rank(scored: ScoredNeuron) -> tuple[float, int, int, str]:
     return -scored.score, scored.layer, scored.neuron, scored.id
 
 
-def _by_layer(keys: Sequence[NeuronKey]) -> Iterator[list[NeuronKey]]:
-    ordered = sorted(keys, key=lambda key: key.layer)
-    for _, layer in groupby(ordered, key=lambda key: key.layer):
-        yield list(layer)
+def _by_layer(neurons: Iterable[K]) -> Iterable[list[K]]:
+    layers: dict[int, list[K]] = defaultdict(list)
+    for neuron in sorted(neurons, key=lambda neuron: neuron.layer):
+        layers[neuron.layer].append(neuron)
+    return layers.values()
 
 
 def _only(name: str, value: object, select: str, allowed: Sequence[str]) -> None:
     if select not in allowed:
         raise InputError(f"{name}={shown(value)}: has a part in select={', '.join(allowed)} only")
+
+
+_PART = re.compile(r"([0-9]{1,15})(?:-([0-9]{1,15}))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Ranges:
+    """A set of whole numbers from 0, as closed ranges."""
+
+    parts: tuple[tuple[int, int], ...]
+    """First and last of each range, first <= last, ascending and apart from each other."""
+
+    def __contains__(self, number: int) -> bool:
+        behind = bisect_right(self.parts, (number, math.inf))
+        return behind > 0 and number <= self.parts[behind - 1][1]
+
+    def __str__(self) -> str:
+        """As a user writes it, for instance ``0-3,10``."""
+        return ",".join(f"{a}" if a == b else f"{a}-{b}" for a, b in self.parts)
+
+
+def parse_ranges(name: str, value: object) -> Ranges:
+    """What a user wrote after ``-T layers=``; Inspect splits at commas and reads numbers.
+
+    Args:
+        name: The parameter, for the message.
+        value: A number, a text such as ``0-3,10``, or a list of these.
+
+    Raises:
+        InputError: Anything else, or a range that runs backwards.
+    """
+    items = value if isinstance(value, list | tuple) else str(value).split(",")
+    written = shown(",".join(map(str, items)))
+    parts = []
+    for item in items:
+        match = None if isinstance(item, bool) else _PART.fullmatch(str(item).strip())
+        if match is None:
+            raise InputError(
+                f"{name}={written}: {shown(item)} is no whole number and no range; "
+                "expected for instance 5 or 0-3,10"
+            )
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last < first:
+            raise InputError(f"{name}={written}: {shown(item)} runs backwards")
+        parts.append((first, last))
+    merged: list[tuple[int, int]] = []
+    for first, last in sorted(parts):
+        if merged and first <= merged[-1][1] + 1:
+            first, last = merged[-1][0], max(last, merged.pop()[1])
+        merged.append((first, last))
+    return Ranges(tuple(merged))

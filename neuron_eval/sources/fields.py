@@ -1,11 +1,14 @@
-"""Reading the values of an object of the schema; whatever is not of its type is an error.
+"""Reading the values of an object; whatever is not of its type is a `RecordError`.
 
 Each function takes the object, the field's name and ``at``: file, line and neuron for the message.
+Not by pydantic: each of its errors would have to be put into our words, which name the excerpt,
+the token or the split, and that takes as many lines.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar, cast, get_args
 
 from neuron_eval.messages import listed, shown
@@ -14,24 +17,21 @@ from neuron_eval.records import (
     ActivationRecord,
     Excerpt,
     Kind,
+    NeuronRecord,
     RecordError,
     Reference,
     SplitName,
+    with_excerpts,
 )
+from neuron_eval.records.checks import check_record
 
 T = TypeVar("T")
 
-EXCERPT = ("tokens", "activations")
-PLACED = ("kind", "index", *EXCERPT)
-REFERENCE = ("explanation", "source")
+_EXCERPT = ("tokens", "activations")
 
 
 def typed(data: Mapping[str, Any], field: str, kind: type[T], at: str) -> T:
-    """The field's value.
-
-    Raises:
-        RecordError: It is not of that type; True is no whole number.
-    """
+    """A value of this type; True is no whole number."""
     value = data[field]
     if not isinstance(value, kind) or isinstance(value, bool):
         raise RecordError(f"{at}: field {field!r} is {shown(value)}; expected {kind.__name__}")
@@ -39,98 +39,14 @@ def typed(data: Mapping[str, Any], field: str, kind: type[T], at: str) -> T:
 
 
 def number(data: Mapping[str, Any], field: str, at: str) -> float:
-    """A number.
-
-    Raises:
-        RecordError: It is something else.
-    """
     return _number(data[field], f"{at}: field {field!r}")
 
 
 def numbers(data: Mapping[str, Any], field: str, at: str) -> tuple[float, ...]:
-    """A list of numbers.
-
-    Raises:
-        RecordError: It is something else.
-    """
     values = typed(data, field, list, at)
     if set(map(type, values)) <= {float}:
         return tuple(values)
     return tuple(_number(v, f"{at}: field {field!r}: value {i}") for i, v in enumerate(values))
-
-
-def texts(data: Mapping[str, Any], field: str, at: str, item: str = "value") -> tuple[str, ...]:
-    """A list of strings.
-
-    Raises:
-        RecordError: It is something else.
-    """
-    values = typed(data, field, list, at)
-    if not set(map(type, values)) <= {str}:
-        for i, value in enumerate(values):
-            if not isinstance(value, str):
-                raise RecordError(
-                    f"{at}: field {field!r}: {item} {i} is {shown(value)}, not a string"
-                )
-    return tuple(values)
-
-
-def excerpts(data: Mapping[str, Any], kind: str, at: str) -> tuple[ActivationRecord, ...]:
-    """A list of excerpts.
-
-    Raises:
-        RecordError: It is something else.
-    """
-    found = []
-    for i, item in enumerate(typed(data, kind, list, at)):
-        here = f"{at}: excerpt {kind} {i}"
-        if not isinstance(item, Mapping) or set(item) != set(EXCERPT):
-            raise RecordError(f"{here}: expected an object with 'tokens' and 'activations'")
-        found.append(_excerpt(item, here))
-    return tuple(found)
-
-
-def reference(data: Mapping[str, Any], field: str, at: str) -> Reference:
-    """An explanation with its source.
-
-    Raises:
-        RecordError: It is something else.
-    """
-    return _reference(data[field], f"{at}: field {field!r}")
-
-
-def references(data: Mapping[str, Any], field: str, at: str) -> tuple[Reference, ...]:
-    """A list of explanations, each with its source.
-
-    Raises:
-        RecordError: It is something else.
-    """
-    values = enumerate(typed(data, field, list, at))
-    return tuple(_reference(v, f"{at}: field {field!r}: value {i}") for i, v in values)
-
-
-def splits(
-    data: Mapping[str, Any], field: str, at: str
-) -> tuple[tuple[SplitName, tuple[Excerpt, ...]], ...]:
-    """Splits that are fixed, in the order train, calibration, valid, test; null is left out.
-
-    Raises:
-        RecordError: It is something else.
-    """
-    given = typed(data, field, dict, at)
-    unknown = sorted(set(given) - set(TOP_SPLITS))
-    if unknown:
-        raise RecordError(
-            f"{at}: field {field!r}: unknown split(s) {listed(unknown)}; "
-            f"allowed are {', '.join(TOP_SPLITS)}"
-        )
-    found = []
-    for name in TOP_SPLITS:
-        if given.get(name) is not None:
-            here = f"{at}: split {name}"
-            items = typed(given, name, list, f"{at}: field {field!r}")
-            found.append((name, tuple(_placed(e, f"{here} {i}") for i, e in enumerate(items))))
-    return tuple(found)
 
 
 def _number(value: object, at: str) -> float:
@@ -143,24 +59,15 @@ def _number(value: object, at: str) -> float:
         raise RecordError(f"{at} has {len(str(value))} digits; expected a number") from error
 
 
-def _excerpt(data: Mapping[str, Any], at: str) -> ActivationRecord:
-    return ActivationRecord(texts(data, "tokens", at, "token"), numbers(data, "activations", at))
-
-
-def _reference(data: object, at: str) -> Reference:
-    found = _object(data, REFERENCE, at)
-    return Reference(typed(found, "explanation", str, at), typed(found, "source", str, at))
-
-
-def _placed(data: object, at: str) -> Excerpt:
-    found = _object(data, PLACED, at)
-    kind, index = typed(found, "kind", str, at), typed(found, "index", int, at)
-    if kind not in get_args(Kind) or index < 0:
-        raise RecordError(
-            f"{at}: kind is {shown(kind)} and index is {shown(index)}; expected a kind among "
-            f"{', '.join(get_args(Kind))} and an index from 0"
-        )
-    return Excerpt(cast(Kind, kind), index, _excerpt(found, at))
+def texts(data: Mapping[str, Any], field: str, at: str, item: str = "value") -> tuple[str, ...]:
+    values = typed(data, field, list, at)
+    if not set(map(type, values)) <= {str}:
+        for i, value in enumerate(values):
+            if not isinstance(value, str):
+                raise RecordError(
+                    f"{at}: field {field!r}: {item} {i} is {shown(value)}, not a string"
+                )
+    return tuple(values)
 
 
 def _object(data: object, fields: tuple[str, ...], at: str) -> Mapping[str, Any]:
@@ -169,3 +76,114 @@ def _object(data: object, fields: tuple[str, ...], at: str) -> Mapping[str, Any]
             f"{at} is {shown(data)}; expected an object with {', '.join(map(repr, fields))}"
         )
     return data
+
+
+def _excerpt(data: Mapping[str, Any], at: str) -> ActivationRecord:
+    return ActivationRecord(texts(data, "tokens", at, "token"), numbers(data, "activations", at))
+
+
+def excerpts(data: Mapping[str, Any], kind: str, at: str) -> tuple[ActivationRecord, ...]:
+    records = []
+    for i, item in enumerate(typed(data, kind, list, at)):
+        here = f"{at}: excerpt {kind} {i}"
+        if not isinstance(item, Mapping) or set(item) != set(_EXCERPT):
+            raise RecordError(f"{here}: expected an object with 'tokens' and 'activations'")
+        records.append(_excerpt(item, here))
+    return tuple(records)
+
+
+def reference(data: Mapping[str, Any], field: str, at: str) -> Reference:
+    return _reference(data[field], f"{at}: field {field!r}")
+
+
+def _reference(value: object, at: str) -> Reference:
+    data = _object(value, ("explanation", "source"), at)
+    return Reference(typed(data, "explanation", str, at), typed(data, "source", str, at))
+
+
+def references(data: Mapping[str, Any], field: str, at: str) -> tuple[Reference, ...]:
+    values = enumerate(typed(data, field, list, at))
+    return tuple(_reference(v, f"{at}: field {field!r}: value {i}") for i, v in values)
+
+
+def _placed(value: object, at: str) -> Excerpt:
+    data = _object(value, ("kind", "index", *_EXCERPT), at)
+    kind, index = typed(data, "kind", str, at), typed(data, "index", int, at)
+    if kind not in get_args(Kind) or index < 0:
+        raise RecordError(
+            f"{at}: kind is {shown(kind)} and index is {shown(index)}; expected a kind among "
+            f"{', '.join(get_args(Kind))} and an index from 0"
+        )
+    return Excerpt(cast(Kind, kind), index, _excerpt(data, at))
+
+
+def splits(
+    data: Mapping[str, Any], field: str, at: str
+) -> tuple[tuple[SplitName, tuple[Excerpt, ...]], ...]:
+    """In the order train, calibration, valid, test; null is left out."""
+    given = typed(data, field, dict, at)
+    unknown = sorted(set(given) - set(TOP_SPLITS))
+    if unknown:
+        raise RecordError(
+            f"{at}: field {field!r}: unknown split(s) {listed(unknown)}; "
+            f"allowed are {', '.join(TOP_SPLITS)}"
+        )
+    dealt = []
+    for name in TOP_SPLITS:
+        if given.get(name) is not None:
+            items = typed(given, name, list, f"{at}: field {field!r}")
+            placed = (_placed(e, f"{at}: split {name} {i}") for i, e in enumerate(items))
+            dealt.append((name, tuple(placed)))
+    return tuple(dealt)
+
+
+def excerpt(tokens: object, activations: object, at: str) -> ActivationRecord:
+    """An excerpt of another project's file from two JSON lists, without its empty tokens.
+
+    An empty token can neither be shown nor predicted; anything else that is wrong is an error.
+
+    Args:
+        tokens: A list of strings, shape [T].
+        activations: A list of numbers, shape [T]; other projects write NaN as null.
+        at: File, record and excerpt, for the message.
+    """
+    for field, values in (("tokens", tokens), ("activations", activations)):
+        if not isinstance(values, Sequence) or isinstance(values, str):
+            raise RecordError(f"{at}: field {field!r} is {shown(values)}; expected a list")
+    assert isinstance(tokens, Sequence)
+    assert isinstance(activations, Sequence)
+    if len(tokens) != len(activations):
+        raise RecordError(
+            f"{at}: {len(tokens)} tokens but {len(activations)} activations; "
+            "there must be one activation for each token"
+        )
+    for i, token in enumerate(tokens):
+        if not isinstance(token, str):
+            raise RecordError(f"{at}: token {i} is {shown(token)}; expected a string")
+    for i, value in enumerate(activations):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            hint = " (NaN?)" if value is None else ""
+            raise RecordError(f"{at}: activation {i} is {shown(value)}{hint}; expected a number")
+        if abs(value) > sys.float_info.max:
+            raise RecordError(f"{at}: activation {i} is too large for a floating-point number")
+    kept = [(t, float(a)) for t, a in zip(tokens, activations, strict=True) if t]
+    if not kept:
+        raise RecordError(f"{at}: holds no tokens")
+    return ActivationRecord(tuple(t for t, _ in kept), tuple(a for _, a in kept))
+
+
+def foreign_record(
+    neuron: NeuronRecord,
+    top: Iterable[ActivationRecord],
+    random: Iterable[ActivationRecord],
+    where: str,
+) -> NeuronRecord:
+    """A record of another project's with these excerpts, sorted and without repeats, checked.
+
+    Args:
+        neuron: Everything but the excerpts.
+        top: Excerpts on which the neuron fires most, in any order.
+        random: Excerpts drawn at random; one whose text is among ``top`` is left out.
+        where: File and record, for the message.
+    """
+    return check_record(with_excerpts(neuron, top, random), where)

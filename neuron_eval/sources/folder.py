@@ -1,25 +1,19 @@
-"""A folder of files, read one after the other: in the project's own schema, or known otherwise."""
+"""Several files as one source: those of a folder, or of a dataset."""
 
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from neuron_eval.records import NeuronRecord
-from neuron_eval.sources.base import (
-    NeuronKey,
-    ScoredNeuron,
-    Source,
-    SourceError,
-    Unreadable,
-    no_scores,
-)
-from neuron_eval.sources.fileset import FileSet
-from neuron_eval.sources.local import open_file, open_if_known
+from neuron_eval.records import NeuronRecord, RecordError
+from neuron_eval.records.checks import named
+from neuron_eval.sources.base import NeuronKey, Source, SourceError, Unreadable
 from neuron_eval.sources.looking import folder_description
+from neuron_eval.sources.opening import Place, open_file, opener
 from neuron_eval.sources.parquet import ParquetSource
 
 ENDINGS = (".jsonl", ".jsonl.gz", ".parquet")
@@ -27,62 +21,92 @@ ENDINGS = (".jsonl", ".jsonl.gz", ".parquet")
 folder, and hidden ones, are left alone."""
 
 
-@dataclass(frozen=True, slots=True)
-class FolderSource:
-    """The neurons of every file directly in a folder; see `neuron_eval.sources.fileset.FileSet`."""
+class FilesSource(Source):
+    """The neurons of several files, one after the other; an id may stand in one of them only."""
 
-    name: str
-    """The folder's path, as the user wrote it."""
-
-    def keys(self) -> Iterator[NeuronKey]:
-        """Every neuron, file by file; from Parquet no activations are read.
+    @abstractmethod
+    def files(self) -> Iterable[Source]:
+        """A source a file, each opened when its turn comes.
 
         Raises:
-            SourceError: A file cannot be read, or there is none.
-            RecordError: A record's identity cannot be read, an id stands twice, or a file breaks
-                off.
+            SourceError: There is none, or one cannot be read.
         """
-        yield from self._files().keys()
+
+    def keys(self) -> Iterator[NeuronKey]:
+        seen: dict[str, str] = {}
+        for file in self.files():
+            for key in file.keys():  # noqa: SIM118
+                if error := _repeated(key.id, seen, file.name):
+                    raise error
+                yield key
 
     def read(
         self, wanted: Collection[NeuronKey] | None = None
     ) -> Iterator[NeuronRecord | Unreadable]:
-        """The neurons wanted, file by file; all if None.
+        """See `Source.read`; the rest of a file that breaks off is `Unreadable` too."""
+        seen: dict[str, str] = {}
+        left = None if wanted is None else {key.id: key for key in wanted}
+        for file in self.files():
+            if left is not None and not left:
+                return
+            try:
+                for neuron in file.read(None if left is None else list(left.values())):
+                    id_ = neuron.name if isinstance(neuron, Unreadable) else neuron.id
+                    if left is not None:
+                        left.pop(id_, None)
+                    error = _repeated(id_, seen, file.name)
+                    yield neuron if error is None else Unreadable(id_, error)
+            except RecordError as error:
+                yield Unreadable(file.name, error)
 
-        Raises:
-            SourceError: A file cannot be read, or there is none.
-        """
-        yield from self._files().read(wanted)
 
-    def scores(self, wanted: Iterable[NeuronKey]) -> Iterator[ScoredNeuron]:
-        """There are none.
+def _repeated(id_: str, seen: dict[str, str], file: str) -> RecordError | None:
+    first = seen.setdefault(id_, file)
+    if first == file:
+        return None
+    return RecordError(
+        f"{file}: neuron {named(id_)}: stands in {first} too; an id may stand in one file only"
+    )
 
-        Raises:
-            SourceError: Always; it says what to do.
-        """
-        raise no_scores(self.name)
 
-    def _files(self) -> FileSet:
+@dataclass(frozen=True, slots=True)
+class FolderSource(FilesSource):
+    """The neurons of every file directly in a folder: of the own schema, or known otherwise."""
+
+    name: str
+
+    def files(self) -> Iterable[Source]:
         """Every file; those that say what columns they have are looked at before any is read.
 
         The others are opened in their turn: of thousands, most may not be wanted.
         """
         try:
-            found = [path for path in Path(self.name).iterdir() if path.is_file() or _dangles(path)]
+            inside = [
+                path for path in Path(self.name).iterdir() if path.is_file() or _dangles(path)
+            ]
         except OSError as error:
             raise SourceError(f"{self.name}: cannot be read ({error.strerror or error})") from error
-        shown = [path for path in found if not path.name.startswith(".")]
-        paths = sorted(path for path in shown if path.name.endswith(ENDINGS))
-        tables = {path: _checked(str(path)) for path in paths if path.suffix == ".parquet"}
-        paths += sorted((path for path in shown if path.suffix == ".json"), key=_numbered)
-        files = (file for path in paths if (file := tables.get(path) or _opened(str(path))))
+        visible = [path for path in inside if not path.name.startswith(".")]
+        paths = sorted(path for path in visible if path.name.endswith(ENDINGS))
+        tables = {path: _checked(path) for path in paths if path.suffix == ".parquet"}
+        paths += sorted((path for path in visible if path.suffix == ".json"), key=_numbered)
+        sources = (
+            tables.get(path) or open_file(str(path), beside=path.suffix == ".json")
+            for path in paths
+        )
+        files = (source for source in sources if source)
         first = next(files, None)
         if first is None:
             raise SourceError(
                 f"{self.name}: holds no file ending in {', '.join(ENDINGS)}, and no neurons in "
                 f"files ending in .json; it {folder_description(Path(self.name))}"
             )
-        return FileSet(self.name, chain([first], files))
+        return chain([first], files)
+
+
+@opener("FOLDER", "files of this project's schema, or of the others")
+def _open_folder(place: Place) -> FolderSource | None:
+    return FolderSource(place.name) if place.kind == "folder" else None
 
 
 def _dangles(path: Path) -> bool:
@@ -90,12 +114,8 @@ def _dangles(path: Path) -> bool:
     return path.is_symlink() and not path.exists()
 
 
-def _opened(path: str) -> Source | None:
-    return open_if_known(path) if path.endswith(".json") else open_file(path)
-
-
-def _checked(path: str) -> Source:
-    source = open_file(path)
+def _checked(path: Path) -> Source | None:
+    source = open_file(str(path))
     if isinstance(source, ParquetSource):
         source.check()
     return source

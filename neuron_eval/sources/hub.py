@@ -12,27 +12,18 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
-from neuron_eval.files.bounded import YAML_FILE as YAML
-from neuron_eval.files.bounded import load_yaml, read_whole
-from neuron_eval.messages import listed, shown
-from neuron_eval.records import NeuronRecord
-from neuron_eval.sources.base import (
-    NeuronKey,
-    ScoredNeuron,
-    Source,
-    SourceError,
-    Unreadable,
-    no_scores,
-)
-from neuron_eval.sources.fileset import FileSet
-from neuron_eval.sources.folder import ENDINGS
-from neuron_eval.sources.hub_file import HubFile, said
-from neuron_eval.sources.jsonl import JsonlSource
+from neuron_eval.files.bounded import YAML_FILE, load_yaml, read_whole
+from neuron_eval.messages import TOLD, listed, shortened, shown
+from neuron_eval.sources.base import Source, SourceError
+from neuron_eval.sources.folder import ENDINGS, FilesSource
+from neuron_eval.sources.opening import Place, opener
 from neuron_eval.sources.parquet import ParquetSource
+from neuron_eval.sources.schema import JsonlSource
 
 if TYPE_CHECKING:
     from huggingface_hub import HfFileSystem
@@ -46,7 +37,7 @@ _CHUNK = 1 << 18
 """Bytes that are read at once at least, from a file of lines."""
 
 
-class HubSource:
+class HubSource(FilesSource):
     """The neurons of one split of a dataset."""
 
     def __init__(self, name: str) -> None:
@@ -54,9 +45,6 @@ class HubSource:
 
         Args:
             name: ``hub:ORG/NAME`` or ``hub:ORG/NAME:SPLIT``; without a split it is ``train``.
-
-        Raises:
-            SourceError: It is not of that form.
         """
         match = _NAME.fullmatch(name)
         if match is None or ".." in name:
@@ -64,45 +52,22 @@ class HubSource:
         self.name = name
         self._repository = match[1]
         self._split = match[2] or "train"
-        self._found: FileSet | None = None
+        self._files: list[Source] | None = None
 
-    def keys(self) -> Iterator[NeuronKey]:
-        """Every neuron, file by file; from Parquet no activations are read.
-
-        Raises:
-            SourceError: There is no such dataset or split, or it cannot be reached or read.
-            RecordError: A record's identity cannot be read, an id stands twice, or a file breaks
-                off.
-        """
-        yield from self._files().keys()
-
-    def read(
-        self, wanted: Collection[NeuronKey] | None = None
-    ) -> Iterator[NeuronRecord | Unreadable]:
-        """The neurons wanted, file by file; all if None.
-
-        Raises:
-            SourceError: There is no such dataset or split, or it cannot be reached or read.
-        """
-        yield from self._files().read(wanted)
-
-    def scores(self, wanted: Iterable[NeuronKey]) -> Iterator[ScoredNeuron]:
-        """There are none.
-
-        Raises:
-            SourceError: Always; it says what to do.
-        """
-        raise no_scores(self.name)
-
-    def _files(self) -> FileSet:
+    def files(self) -> list[Source]:
         """The split's files, each to be opened over the network when its turn comes."""
-        if self._found is None:
+        if self._files is None:
             from huggingface_hub import HfFileSystem
 
             paths = _split_files(self.name, self._repository, self._split)
             system = HfFileSystem()
-            self._found = FileSet(self.name, [_file(system, path) for path in paths])
-        return self._found
+            self._files = [_file(system, path) for path in paths]
+        return self._files
+
+
+@opener("hub:ORG/NAME[:SPLIT]", "a Hugging Face dataset in this project's schema")
+def _open_dataset(place: Place) -> HubSource | None:
+    return HubSource(place.name) if place.after("hub") else None
 
 
 def _split_files(name: str, repository: str, split: str) -> list[str]:
@@ -128,11 +93,11 @@ def _split_files(name: str, repository: str, split: str) -> list[str]:
         ) from error
     except LocalEntryNotFoundError as error:
         raise SourceError(
-            f"neurons={name}: the hub cannot be reached ({said(error.__cause__ or error)}); a "
-            "copy of the dataset on this machine is read with neurons=FOLDER"
+            f"neurons={name}: the hub cannot be reached ({_first_line(error.__cause__ or error)}); "
+            "a copy of the dataset on this machine is read with neurons=FOLDER"
         ) from error
     except Exception as error:  # of three HTTP libraries, by the version of huggingface_hub
-        raise SourceError(f"neurons={name}: {said(error)}") from error
+        raise SourceError(f"neurons={name}: {_first_line(error)}") from error
     splits = {str(key): list(files) for key, files in (builder.config.data_files or {}).items()}
     if split not in splits:
         raise SourceError(
@@ -176,7 +141,7 @@ def _check_cards(name: str, repository: str) -> None:
 
 def _text(path: Path, at: str) -> str:
     try:
-        return read_whole(path, YAML).decode()
+        return read_whole(path, YAML_FILE).decode()
     except ValueError as error:
         raise SourceError(f"{at} cannot be read ({error})") from error
 
@@ -203,3 +168,49 @@ def _file(system: HfFileSystem, path: str) -> Source:
 
 def _binary(file: io.IOBase) -> IO[bytes]:
     return cast("IO[bytes]", file)
+
+
+class HubFile(io.RawIOBase):
+    """A file opened over the network, whose faults are the `OSError` of any file."""
+
+    def __init__(self, system: HfFileSystem, path: str, **options: Any) -> None:
+        super().__init__()
+        with _as_os_error():
+            self._file = system.open(path, "rb", **options)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        with _as_os_error():
+            data = self._file.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._file.seek(offset, whence)
+        return self.tell()
+
+    def tell(self) -> int:
+        return int(self._file.tell())
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()
+
+
+@contextmanager
+def _as_os_error() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # of three HTTP libraries, by the version of huggingface_hub
+        raise OSError(_first_line(error)) from error
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return shortened(lines[0], TOLD) if lines else type(error).__name__

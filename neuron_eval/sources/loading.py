@@ -1,16 +1,35 @@
-"""From what the user typed to neuron records: open the source, choose, read, join references."""
+"""From what the user typed to neuron records: open the source, choose, read, join references.
+
+References and scores may come from a CSV file: layer, neuron, score, explanation.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import csv
+import gzip
+import io
+import math
+import re
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
+from typing import IO, cast
 
-from neuron_eval.records import NeuronRecord, Reference
-from neuron_eval.sources import open_source
-from neuron_eval.sources.base import NeuronKey, Source, SourceError, Unreadable, strict
+from neuron_eval.files.bounded import TooLong, lines
+from neuron_eval.messages import listed, shown
+from neuron_eval.records import NeuronRecord, RecordError, Reference
+from neuron_eval.sources.base import (
+    NeuronKey,
+    ScoredNeuron,
+    SourceError,
+    Unreadable,
+    strict,
+)
 from neuron_eval.sources.choosing import SCORED, Choice, draw
-from neuron_eval.sources.scores import ScoreFile
+from neuron_eval.sources.looking import not_text, wrong_header
+from neuron_eval.sources.opening import open_source
 
 Only = Callable[[NeuronKey], bool]
 """Whether a neuron may be chosen, besides what the `Choice` says."""
@@ -26,8 +45,8 @@ def load(choice: Choice, only: Only | None = None) -> Iterator[NeuronRecord | Un
         only: Leaves out further neurons before any are drawn.
 
     Raises:
-        ValueError: There is no such source.
-        SourceError: The source, or the file of scores, cannot be read; or nothing was chosen.
+        SourceError: There is no such source; it, or the file of scores, cannot be read; or
+            nothing was chosen.
         RecordError: The source breaks off; what came before is sound.
     """
     source = open_source(choice.neurons)
@@ -44,36 +63,20 @@ def load(choice: Choice, only: Only | None = None) -> Iterator[NeuronRecord | Un
     if file:
         _refuse_ambiguous(chosen, file.path)
     references = file.references(chosen) if file else {}
-    for found in _read(source, chosen):
-        yield found if isinstance(found, Unreadable) else _referenced(found, references)
+    # Stops when all have come, wherever the source would end.
+    for neuron in islice(source.read(chosen), len(chosen)):
+        if not isinstance(neuron, Unreadable) and neuron.reference is None:
+            neuron = replace(neuron, reference=references.get((neuron.layer, neuron.neuron)))
+        yield neuron
 
 
 def load_neurons(neurons: str) -> Iterator[NeuronRecord]:
-    """Every neuron of a source.
-
-    Raises:
-        ValueError: See `load`; also where a neuron is missing or bad.
-    """
+    """Every neuron of a source; one that is missing or bad raises its error."""
     return strict(load(Choice(neurons)))
 
 
-def _read(source: Source, chosen: list[NeuronKey]) -> Iterator[NeuronRecord | Unreadable]:
-    """The chosen ones; stops when all have come, wherever the source would end."""
-    return islice(source.read(chosen), len(chosen))
-
-
-def _referenced(neuron: NeuronRecord, references: dict[tuple[int, int], Reference]) -> NeuronRecord:
-    if neuron.reference is not None:
-        return neuron
-    return replace(neuron, reference=references.get((neuron.layer, neuron.neuron)))
-
-
 def refuse_too_many(choice: Choice) -> None:
-    """Hundreds of thousands of downloads are nobody's default; naming the layers is consent.
-
-    Raises:
-        SourceError: The choice would fetch a whole model.
-    """
+    """Hundreds of thousands of downloads are nobody's default; naming the layers is consent."""
     if not choice.neurons.startswith("openai:") or choice.restricted:
         return
     if choice.select == "all" and choice.limit is None:
@@ -103,14 +106,127 @@ def _refuse_ambiguous(chosen: list[NeuronKey], path: str) -> None:
 
 
 def _nothing(choice: Choice) -> str:
-    said = [f"select={choice.select}"]
-    said += [
+    filters = [f"select={choice.select}"]
+    filters += [
         f"{name}={getattr(choice, name)}"
         for name in ("layers", "index", "scores")
         if getattr(choice, name)
     ]
     if choice.select == "interpretable":
-        said.append(f"threshold={choice.threshold}")
+        filters.append(f"threshold={choice.threshold}")
     if choice.select in SCORED:
-        said.append("only neurons with a published score count")
-    return f"neurons={choice.neurons}: no neuron is left by {', '.join(said)}"
+        filters.append("only neurons with a published score count")
+    return f"neurons={choice.neurons}: no neuron is left by {', '.join(filters)}"
+
+
+COLUMNS = ("layer", "neuron", "score", "explanation")
+
+_WHOLE = re.compile(r"[0-9]{1,15}")
+
+
+def read_scores(path: str) -> Iterator[ScoredNeuron]:
+    """Stream the rows of a ``.csv`` or ``.csv.gz`` file; column names in any case.
+
+    A row whose score is empty or NaN holds no measurement and is left out. Other columns are
+    ignored. Not by pandas or Arrow: they guess types, and do not name the line of a bad value.
+    """
+    rows = None
+    try:
+        with _open(path) as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text:
+            rows = csv.reader((line for _, line in lines(text, path)), strict=True)
+            columns = _columns(next(rows, []), path)
+            for row in rows:
+                if row:
+                    scored = _scored(row, columns, f"{path}, line {rows.line_num}")
+                    if scored is not None:
+                        yield scored
+    except csv.Error as error:
+        line = rows.line_num if rows else 1
+        raise RecordError(f"{path}, line {line}: cut off or not a CSV file ({error})") from error
+    except UnicodeDecodeError as error:
+        with _open(path) as raw:
+            raise RecordError(not_text(raw, path)) from error
+    except TooLong as error:
+        raise RecordError(str(error)) from error
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise RecordError(f"{path}: cut off or not a gzip file ({error})") from error
+
+
+def _open(path: str) -> IO[bytes]:
+    if path.endswith(".gz"):
+        return cast(IO[bytes], gzip.open(path, "rb"))
+    return Path(path).open("rb")
+
+
+class ScoreFile:
+    """The scores of a file, for choosing; explanations are read for the chosen only."""
+
+    def __init__(self, path: str) -> None:
+        """Read every score; a neuron may not have two different ones."""
+        self.path = path
+        self._scores: dict[tuple[int, int], float] = {}
+        for scored in read_scores(path):
+            at = (scored.layer, scored.neuron)
+            before = self._scores.setdefault(at, scored.score)
+            if before != scored.score:
+                raise RecordError(
+                    f"{path}: layer {at[0]}, neuron {at[1]} stands there with two scores, "
+                    f"{before} and {scored.score}; expected one row a neuron"
+                )
+
+    def scores(self, wanted: Iterable[NeuronKey]) -> Iterator[ScoredNeuron]:
+        """Scores of these neurons, in this order; those without one are left out."""
+        for key in wanted:
+            score = self._scores.get((key.layer, key.neuron))
+            if score is not None:
+                yield ScoredNeuron(key.layer, key.neuron, score, "", key.id)
+
+    def references(self, wanted: Iterable[NeuronKey]) -> dict[tuple[int, int], Reference]:
+        """The explanations of these neurons by layer and neuron; the first where there are two."""
+        chosen = {(key.layer, key.neuron) for key in wanted}
+        source = Path(self.path).name
+        references: dict[tuple[int, int], Reference] = {}
+        for scored in read_scores(self.path):
+            at = (scored.layer, scored.neuron)
+            if at in chosen and scored.explanation.strip():
+                references.setdefault(at, Reference(scored.explanation, source))
+        return references
+
+
+def _columns(header: list[str], path: str) -> Mapping[str, int]:
+    if fault := wrong_header(header):
+        raise SourceError(f"{path}: it {fault}")
+    places = {name.strip().lower(): i for i, name in reversed(list(enumerate(header)))}
+    missing = [name for name in COLUMNS if name not in places]
+    if missing:
+        raise SourceError(
+            f"{path}: the first line lacks the column(s) {', '.join(missing)}; it has "
+            f"{listed(header, quoted=False) or 'nothing'}; expected {', '.join(COLUMNS)}"
+        )
+    return {name: places[name] for name in COLUMNS}
+
+
+def _scored(row: list[str], columns: Mapping[str, int], at: str) -> ScoredNeuron | None:
+    if len(row) <= max(columns.values()):
+        raise RecordError(f"{at}: {len(row)} values, fewer than the first line has columns")
+    values = {name: row[place] for name, place in columns.items()}
+    try:
+        score = float(values["score"]) if values["score"].strip() else math.nan
+    except ValueError as error:
+        raise RecordError(
+            f"{at}: column 'score' is {shown(values['score'])}; expected a number"
+        ) from error
+    if not math.isfinite(score):
+        return None
+    return ScoredNeuron(
+        _whole(values, "layer", at), _whole(values, "neuron", at), score, values["explanation"]
+    )
+
+
+def _whole(values: Mapping[str, str], name: str, at: str) -> int:
+    text = values[name].strip()
+    if not _WHOLE.fullmatch(text):
+        raise RecordError(
+            f"{at}: column {name!r} is {shown(values[name])}; expected a whole number"
+        )
+    return int(text)

@@ -21,27 +21,12 @@ from neuron_eval.sources.fields import (
 )
 from neuron_eval.sources.resembling import OWN, nearest, resemblance
 
-REQUIRED = ("id", "model", "layer", "neuron", "top", "random")
-"""Fields that every object has."""
-
-OPTIONAL = (
-    "group",
-    "quantiles",
-    "quantile_boundaries",
-    "cutoff",
-    "reference",
-    "other_explanations",
-    "false_explanations",
-    "splits",
-    "special_tokens",
-    "repeated",
-)
-"""Fields that may be left out or null, which means the same."""
-
 KEY = ("id", "layer", "neuron")
 """What tells which neuron it is."""
 
-_READ: Mapping[str, tuple[str, Callable[[Mapping[str, Any], str, str], Any]]] = {
+REQUIRED = ("id", "model", "layer", "neuron", "top", "random")
+
+_OPTIONAL: Mapping[str, tuple[str, Callable[[Mapping[str, Any], str, str], Any]]] = {
     "group": ("group", lambda data, field, at: typed(data, field, str, at)),
     "quantiles": ("quantiles", numbers),
     "quantile_boundaries": ("quantile_boundaries", numbers),
@@ -53,17 +38,15 @@ _READ: Mapping[str, tuple[str, Callable[[Mapping[str, Any], str, str], Any]]] = 
     "special_tokens": ("special_tokens", texts),
     "repeated": ("repeated", lambda data, field, at: typed(data, field, int, at)),
 }
-"""Optional field to the attribute of `NeuronRecord` that it is, and how it is read."""
+"""Field to the attribute of `NeuronRecord` that it is, and how it is read."""
+
+OPTIONAL = tuple(_OPTIONAL)
+"""Fields that may be left out or null, which means the same."""
 
 
 def to_json(neuron: NeuronRecord) -> dict[str, Any]:
     """One neuron as a JSON object of the schema; fields without a value are left out."""
-    data: dict[str, Any] = {
-        "id": neuron.id,
-        "model": neuron.model,
-        "layer": neuron.layer,
-        "neuron": neuron.neuron,
-    }
+    data: dict[str, Any] = {name: getattr(neuron, name) for name in ("id", "model", *KEY[1:])}
     if neuron.group:
         data["group"] = neuron.group
     for field in ("quantiles", "quantile_boundaries", "false_explanations", "special_tokens"):
@@ -87,74 +70,65 @@ def to_json(neuron: NeuronRecord) -> dict[str, Any]:
     return data
 
 
-def from_json(data: object, where: str) -> NeuronRecord:
+def _from_excerpt(record: ActivationRecord) -> dict[str, Any]:
+    return {"tokens": list(record.tokens), "activations": list(record.activations)}
+
+
+def _from_reference(reference: Reference) -> dict[str, str]:
+    return {"explanation": reference.explanation, "source": reference.source}
+
+
+def from_json(value: object, where: str) -> NeuronRecord:
     """One neuron from a JSON object of the schema, checked.
 
     Args:
-        data: The parsed JSON.
+        value: The parsed JSON.
         where: File and line, for the message.
-
-    Returns:
-        The record; its given splits stand in the order train, calibration, valid, test.
 
     Raises:
         RecordError: A field is missing, unknown or of the wrong type, or the record breaks the
             contract of `neuron_eval.records`.
     """
-    found = _mapping(data, where)
-    at = f"{where}: neuron {named(found.get('id', '?'))}"
-    for wrong in wrong_names(found, "field"):
+    data, at = _neuron_object(value, where)
+    for wrong in wrong_names(data, "field"):
         raise RecordError(f"{at}: {wrong}")
     neuron = NeuronRecord(
-        id=typed(found, "id", str, at),
-        model=typed(found, "model", str, at),
-        layer=typed(found, "layer", int, at),
-        neuron=typed(found, "neuron", int, at),
-        top=excerpts(found, "top", at),
-        random=excerpts(found, "random", at),
-        **optional(found, at),
+        id=typed(data, "id", str, at),
+        model=typed(data, "model", str, at),
+        layer=typed(data, "layer", int, at),
+        neuron=typed(data, "neuron", int, at),
+        top=excerpts(data, "top", at),
+        random=excerpts(data, "random", at),
+        **optional(data, at),
     )
     return check_record(neuron, where)
 
 
 def optional(data: Mapping[str, Any], at: str) -> dict[str, Any]:
-    """The optional fields of an object that have a value, as `NeuronRecord` takes them.
-
-    Args:
-        data: An object of the schema.
-        at: File, line and neuron, for the message.
-
-    Raises:
-        RecordError: One is of the wrong type.
-    """
+    """The optional fields of an object that have a value, as `NeuronRecord` takes them."""
     return {
         name: read(data, field, at)
-        for field, (name, read) in _READ.items()
+        for field, (name, read) in _OPTIONAL.items()
         if data.get(field) is not None
     }
 
 
-def key(data: object, where: str) -> NeuronKey:
-    """Which neuron an object is; nothing else of it is looked at.
-
-    Args:
-        data: The parsed JSON.
-        where: File and line, for the message.
-
-    Raises:
-        RecordError: Its id, layer or neuron is missing or of the wrong type.
-    """
-    found = _mapping(data, where)
-    at = f"{where}: neuron {named(found.get('id', '?'))}"
-    missing = [field for field in KEY if field not in found]
+def key(value: object, where: str) -> NeuronKey:
+    """Which neuron an object is; nothing else of it is looked at."""
+    data, at = _neuron_object(value, where)
+    missing = [field for field in KEY if field not in data]
     if missing:
         fields = ", ".join(map(repr, missing))
-        raise RecordError(f"{at}: missing field(s) {fields}{_otherwise(found)}")
+        raise RecordError(f"{at}: missing field(s) {fields}{_otherwise(data)}")
     return NeuronKey(
-        typed(found, "id", str, at),
-        typed(found, "layer", int, at),
-        typed(found, "neuron", int, at),
+        typed(data, "id", str, at), typed(data, "layer", int, at), typed(data, "neuron", int, at)
     )
+
+
+def _neuron_object(value: object, where: str) -> tuple[Mapping[str, Any], str]:
+    if not isinstance(value, Mapping):
+        raise RecordError(f"{where}: expected a JSON object, got {type(value).__name__}")
+    return value, f"{where}: neuron {named(value.get('id', '?'))}"
 
 
 def wrong_names(names: Iterable[str], word: str) -> list[str]:
@@ -163,38 +137,21 @@ def wrong_names(names: Iterable[str], word: str) -> list[str]:
     Args:
         names: The names that there are.
         word: What a field is called here, ``field`` or ``column``.
-
-    Returns:
-        A message for each kind of fault; empty if there is none.
     """
     there = set(names)
-    found = []
+    faults = []
     missing = [name for name in REQUIRED if name not in there]
     if missing:
-        found.append(f"missing {word}(s) {', '.join(map(repr, missing))}{_otherwise(there)}")
+        faults.append(f"missing {word}(s) {', '.join(map(repr, missing))}{_otherwise(there)}")
     unknown = sorted(map(str, there - set(REQUIRED) - set(OPTIONAL)))
     if unknown:
-        found.append(
+        faults.append(
             f"unknown {word}(s) {listed(unknown)}; allowed are {', '.join(REQUIRED + OPTIONAL)}"
         )
-    return found
+    return faults
 
 
 def _otherwise(names: Iterable[str]) -> str:
     """Which other format has fields with these names, if they are more like one than like ours."""
     there = set(map(str, names))
     return "" if nearest(there) == OWN else f" (it {resemblance(there)})"
-
-
-def _mapping(data: object, where: str) -> Mapping[str, Any]:
-    if not isinstance(data, Mapping):
-        raise RecordError(f"{where}: expected a JSON object, got {type(data).__name__}")
-    return data
-
-
-def _from_excerpt(record: ActivationRecord) -> dict[str, Any]:
-    return {"tokens": list(record.tokens), "activations": list(record.activations)}
-
-
-def _from_reference(found: Reference) -> dict[str, str]:
-    return {"explanation": found.explanation, "source": found.source}

@@ -6,45 +6,48 @@ their row group and with no more; files written here have small ones.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from array import array
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neuron_eval.files.locking import unfinished
 from neuron_eval.messages import message_of, shown
 from neuron_eval.records import NeuronRecord, RecordError
-from neuron_eval.sources import decoding
-from neuron_eval.sources.base import (
-    NeuronKey,
-    ScoredNeuron,
-    SourceError,
-    Unreadable,
-    no_scores,
-)
-from neuron_eval.sources.columns import arrow_schema, known, wrong_columns
-from neuron_eval.sources.encoding import batches
-from neuron_eval.sources.jsonl import Opener
+from neuron_eval.sources import arrow
+from neuron_eval.sources.base import NeuronKey, Source, SourceError, Unreadable, ids_of
+from neuron_eval.sources.looking import is_json, nature
 from neuron_eval.sources.objects import KEY
-from neuron_eval.sources.row_groups import holding, narrow, picked, rows_of, starts_of, token_leaves
+from neuron_eval.sources.opening import Place, opener
+from neuron_eval.sources.schema import OpenFile
 
 if TYPE_CHECKING:
+    import pyarrow
     from pyarrow.parquet import ParquetFile
 
 _BUFFER = 1 << 20
 """Bytes of a column that are in memory at once, where a row group is larger."""
 
+_BATCH = 64
+"""Rows that are made records of at once."""
+
+_NARROW = 4096
+"""Rows that are read at once of columns without activations."""
+
+Rows = Iterator[tuple[int, "pyarrow.RecordBatch"]]
+"""Batches of rows, each with the number of its first row in the file."""
+
 
 @dataclass(frozen=True, slots=True)
-class ParquetSource:
-    """The neurons of one file, read row group by row group."""
+class ParquetSource(Source):
+    """The neurons of one file, read row group by row group; of `keys` small columns alone."""
 
     name: str
-    """The file's path, as the user wrote it."""
-
-    open: Opener | None = None
+    open: OpenFile | None = None
     """Opens the file, where it is not a local one; a row group is then fetched at once."""
 
     def check(self) -> None:
@@ -57,58 +60,38 @@ class ParquetSource:
             pass
 
     def keys(self) -> Iterator[NeuronKey]:
-        """Every neuron, in the file's order; reads the columns id, layer and neuron only.
-
-        Raises:
-            SourceError: It is no whole Parquet file, or lacks columns of the schema.
-            RecordError: One of the three is null, or an id stands in two rows.
-        """
         seen: dict[str, int] = {}
         with self._opened() as file:
-            for first, batch in narrow(file, self.name, KEY):
+            for first, batch in _across(file, self.name, KEY):
                 rows = range(first, first + len(batch))
                 wheres = [_where(self.name, row) for row in rows]
-                for row, found in zip(rows, decoding.keys(batch, wheres), strict=True):
-                    if error := _repeated(found.id, seen, row, wheres[row - first]):
+                for row, key in zip(rows, arrow.keys(batch, wheres), strict=True):
+                    if error := _repeated(key.id, seen, row, wheres[row - first]):
                         raise error
-                    yield found
+                    yield key
 
     def read(
         self, wanted: Collection[NeuronKey] | None = None
     ) -> Iterator[NeuronRecord | Unreadable]:
-        """The neurons wanted, in the file's order; all if None. A bad row is `Unreadable`.
-
-        Raises:
-            SourceError: It is no whole Parquet file, or lacks columns of the schema.
-            RecordError: A row group cannot be read.
-        """
         seen: dict[str, int] = {}
         with self._opened() as file:
-            columns, starts = known(file.schema_arrow.names), starts_of(file)
-            ids = None if wanted is None else {key.id for key in wanted}
-            groups = range(len(starts)) if ids is None else holding(file, self.name, ids)
+            columns, starts = arrow.known(file.schema_arrow.names), _starts(file)
+            ids = ids_of(wanted)
+            groups = range(len(starts)) if ids is None else _holding(file, self.name, ids)
             for first, batch in chain.from_iterable(
-                rows_of(file, self.name, group, starts[group], columns) for group in groups
+                _rows(file, self.name, group, starts[group], columns) for group in groups
             ):
                 rows: Sequence[int] = range(first, first + len(batch))
                 if ids is not None:
                     at = [i for i, id_ in enumerate(batch.column("id").to_pylist()) if id_ in ids]
-                    batch, rows = picked(batch, at), [first + i for i in at]
+                    batch, rows = _picked(batch, at), [first + i for i in at]
                 wheres = [_where(self.name, row) for row in rows]
-                for row, where, found in zip(
-                    rows, wheres, decoding.records(batch, wheres), strict=True
+                for row, where, neuron in zip(
+                    rows, wheres, arrow.records(batch, wheres), strict=True
                 ):
-                    id_ = found.name if isinstance(found, Unreadable) else found.id
+                    id_ = neuron.name if isinstance(neuron, Unreadable) else neuron.id
                     error = _repeated(id_, seen, row, where)
-                    yield found if error is None else Unreadable(id_, error)
-
-    def scores(self, wanted: Iterable[NeuronKey]) -> Iterator[ScoredNeuron]:
-        """There are none.
-
-        Raises:
-            SourceError: Always; it says what to do.
-        """
-        raise no_scores(self.name)
+                    yield neuron if error is None else Unreadable(id_, error)
 
     @contextmanager
     def _opened(self) -> Iterator[ParquetFile]:
@@ -122,12 +105,12 @@ class ParquetSource:
                 file = ParquetFile(
                     raw,
                     metadata=metadata,
-                    read_dictionary=token_leaves(metadata),
+                    read_dictionary=_token_leaves(metadata),
                     pre_buffer=self.open is not None,
                     buffer_size=0 if self.open else _BUFFER,
                     page_checksum_verification=True,
                 )
-                if faults := wrong_columns(file.schema_arrow):
+                if faults := arrow.wrong_columns(file.schema_arrow):
                     raise SourceError(f"{self.name}: {faults}")
                 yield file
         except FileNotFoundError as error:
@@ -138,6 +121,15 @@ class ParquetSource:
             ) from error
         except UnicodeDecodeError as error:
             raise SourceError(f"{self.name}: column 'id' is not UTF-8 text ({error})") from error
+
+
+@opener("FILE.parquet", "neurons in this project's schema")
+def _open_table(place: Place) -> ParquetSource | None:
+    if place.kind != "parquet":
+        return None
+    content = place.head
+    other = not content.startswith(b"PAR1") and (nature(content) or is_json(content))
+    return None if other else ParquetSource(place.name)
 
 
 def write_parquet(path: Path, neurons: Iterable[NeuronRecord]) -> int:
@@ -160,14 +152,14 @@ def write_parquet(path: Path, neurons: Iterable[NeuronRecord]) -> int:
         unfinished(path) as beside,
         ParquetWriter(
             str(beside),
-            arrow_schema(),
+            arrow.arrow_schema(),
             compression="zstd",
             # Of other columns nobody asks for the range, and the footer is read every time.
             write_statistics=list(KEY),
             write_page_checksum=True,
         ) as writer,
     ):
-        for batch in batches(neurons):
+        for batch in arrow.batches(neurons):
             writer.write_batch(batch, row_group_size=max(1, len(batch)))
             count += len(batch)
     return count
@@ -184,3 +176,76 @@ def _repeated(id_: str, seen: dict[str, int], row: int, where: str) -> RecordErr
     return RecordError(
         f"{where}: column 'id': {shown(id_)} stands in row {first} too; ids must be unique"
     )
+
+
+def _rows(file: ParquetFile, path: str, group: int, first: int, columns: Sequence[str]) -> Rows:
+    """The rows of one row group, the number of whose first row is given."""
+    import pyarrow as pa
+
+    row = first
+    try:
+        for batch in file.iter_batches(
+            _BATCH, row_groups=[group], columns=columns, use_threads=False
+        ):
+            yield row, batch
+            row += len(batch)
+    except (pa.ArrowException, OSError) as error:
+        last = first + file.metadata.row_group(group).num_rows - 1
+        raise RecordError(
+            f"{path}: rows {first} to {last} (row group {group}) cannot be read "
+            f"({message_of(error)})"
+        ) from error
+
+
+def _across(file: ParquetFile, path: str, columns: Sequence[str]) -> Rows:
+    """Every row of columns that are small, whatever row groups there are."""
+    import pyarrow as pa
+
+    row = 0
+    try:
+        for batch in file.iter_batches(_NARROW, columns=columns, use_threads=False):
+            yield row, batch
+            row += len(batch)
+    except (pa.ArrowException, OSError) as error:
+        raise RecordError(
+            f"{path}: columns {', '.join(columns)} cannot be read from row {row} on "
+            f"({message_of(error)})"
+        ) from error
+
+
+def _starts(file: ParquetFile) -> list[int]:
+    """The first row of each row group."""
+    sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+    return [0, *accumulate(sizes)][:-1]
+
+
+def _holding(file: ParquetFile, path: str, ids: Set[str]) -> list[int]:
+    """The row groups with one of these ids; reads the column id only."""
+    starts = _starts(file)
+    rows = (
+        first + i
+        for first, batch in _across(file, path, ["id"])
+        for i, id_ in enumerate(batch.column("id").to_pylist())
+        if id_ in ids
+    )
+    return sorted({bisect_right(starts, row) - 1 for row in rows})
+
+
+def _picked(batch: pyarrow.RecordBatch, rows: Sequence[int]) -> pyarrow.RecordBatch:
+    import pyarrow as pa
+
+    # Not by `pyarrow.array`, which imports pandas, and that takes longer than the reading.
+    places = pa.py_buffer(array("q", rows))
+    return batch.take(pa.Array.from_buffers(pa.int64(), len(rows), [None, places]))
+
+
+def _token_leaves(metadata: pyarrow.FileMetaData) -> list[str]:
+    """The leaves that hold tokens, by Parquet's names; they are read as words and numbers."""
+    leaves = [metadata.schema.column(i) for i in range(metadata.num_columns)]
+    return [
+        leaf.path
+        for leaf in leaves
+        if leaf.path.startswith(("top.", "random."))
+        and "tokens" in leaf.path.split(".")
+        and leaf.physical_type == "BYTE_ARRAY"
+    ]

@@ -12,7 +12,6 @@ explained and compared with their ground truth, but a simulation of them cannot 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -21,14 +20,8 @@ from neuron_eval.files.bounded import TooLong, parse_json, read_whole
 from neuron_eval.messages import shown
 from neuron_eval.records import ActivationRecord, Excerpt, NeuronRecord, RecordError, Reference
 from neuron_eval.records.checks import check_record, named
-from neuron_eval.sources.base import (
-    NeuronKey,
-    ScoredNeuron,
-    SourceError,
-    Unreadable,
-    no_scores,
-    strict,
-)
+from neuron_eval.sources.base import NeuronKey, Source, SourceError, Unreadable, ids_of, strict
+from neuron_eval.sources.opening import Place, opener
 
 CUTOFF = 1.0
 """Tokens of a puzzle activate highly above this."""
@@ -56,49 +49,26 @@ def read_puzzles(text: str, where: str) -> Iterator[NeuronRecord]:
     return strict(_records(_puzzles(text, where), where))
 
 
-@dataclass(frozen=True, slots=True)
-class PuzzleSource:
+class PuzzleSource(Source):
     """The puzzles of one file."""
 
-    path: str
-    """The file, as the user wrote it after ``puzzles:``."""
-
-    @property
-    def name(self) -> str:
-        """What the user wrote."""
-        return f"puzzles:{self.path}"
+    def __init__(self, path: str) -> None:
+        self.name = f"puzzles:{path}"
+        self.path = path
 
     def keys(self) -> Iterator[NeuronKey]:
-        """Every puzzle, in the file's order.
-
-        Raises:
-            SourceError: There is no such file, or it is no JSON object.
-        """
         return iter(dict.fromkeys(NeuronKey(puzzle_id(name), -1, -1) for name, _ in self._open()))
 
     def read(
         self, wanted: Collection[NeuronKey] | None = None
     ) -> Iterator[NeuronRecord | Unreadable]:
-        """The puzzles wanted, in the file's order; all if None. A bad one is `Unreadable`.
-
-        Raises:
-            SourceError: There is no such file, or it is no JSON object.
-        """
-        ids = None if wanted is None else {key.id for key in wanted}
+        ids = ids_of(wanted)
         puzzles = self._open()
         if ids is not None:
             # Of a name that stands twice the first, so that each one wanted is answered once.
             first = {n: (n, p) for n, p in reversed(puzzles) if puzzle_id(n) in ids}
             puzzles = list(first.values())[::-1]
         return _records(puzzles, self.path)
-
-    def scores(self, wanted: Iterable[NeuronKey]) -> Iterator[ScoredNeuron]:
-        """There are none.
-
-        Raises:
-            SourceError: Always; it says what to do.
-        """
-        raise no_scores(self.name)
 
     def _open(self) -> list[tuple[str, Any]]:
         try:
@@ -111,6 +81,12 @@ class PuzzleSource:
             raise SourceError(f"neurons={self.name}: {error}") from error
 
 
+@opener("puzzles:FILE", "puzzles in the field's schema")
+def _open_puzzles(place: Place) -> PuzzleSource | None:
+    path = place.after("puzzles")
+    return PuzzleSource(path) if path else None
+
+
 class _Object(dict[str, Any]):
     """A JSON object that knows of keys that stand in it twice."""
 
@@ -120,11 +96,7 @@ class _Object(dict[str, Any]):
 
 
 def _puzzles(content: bytes | str, where: str) -> list[tuple[str, Any]]:
-    """Name and puzzle, unchecked.
-
-    Raises:
-        RecordError: The content is no JSON object.
-    """
+    """Name and puzzle, unchecked."""
     try:
         data = parse_json(content, _Object)
     except ValueError as error:
@@ -149,7 +121,6 @@ def _records(puzzles: Iterable[tuple[str, Any]], where: str) -> Iterator[NeuronR
 
 
 def puzzle_id(name: str) -> str:
-    """The id of the puzzle that is called so."""
     return f"puzzles/{name}"
 
 

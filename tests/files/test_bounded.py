@@ -24,9 +24,9 @@ from neuron_eval.prompts.wording import PackError
 from neuron_eval.recording import RecordingError
 from neuron_eval.recording.select import parse_layers, parse_neurons
 from neuron_eval.sources import open_source, schema
+from neuron_eval.sources.choosing import parse_ranges
+from neuron_eval.sources.loading import ScoreFile
 from neuron_eval.sources.puzzles import PuzzleSource
-from neuron_eval.sources.ranges import parse_ranges
-from neuron_eval.sources.scores import ScoreFile
 from neuron_eval.testing import make_neuron
 
 

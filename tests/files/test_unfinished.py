@@ -7,8 +7,8 @@ from other_process import other_process
 
 from neuron_eval.files.locking import LONG, _remove_abandoned, unfinished
 from neuron_eval.records import RecordError
-from neuron_eval.sources.jsonl import JsonlSource, write
 from neuron_eval.sources.parquet import ParquetSource, write_parquet
+from neuron_eval.sources.schema import JsonlSource, write
 from neuron_eval.testing import make_neuron
 
 WAYS = [

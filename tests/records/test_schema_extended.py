@@ -12,9 +12,9 @@ from neuron_eval.records import ActivationRecord, Excerpt, NeuronRecord, RecordE
 from neuron_eval.records.checks import HIGHEST, check_record, fault_of
 from neuron_eval.sources import schema
 from neuron_eval.sources.base import NeuronKey, SourceError, Unreadable
-from neuron_eval.sources.jsonl import JsonlSource
 from neuron_eval.sources.parquet import ParquetSource, write_parquet
 from neuron_eval.sources.puzzles import bundled_puzzles
+from neuron_eval.sources.schema import JsonlSource
 from neuron_eval.testing import make_neuron
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)

@@ -15,9 +15,8 @@ from neuron_eval.dataset import MAX_UNRELATED, Unrelated, neuron_set
 from neuron_eval.records import RecordError, Reference
 from neuron_eval.sources import loading, open_source, schema
 from neuron_eval.sources.base import NeuronKey, ScoredNeuron, SourceError, Unreadable
-from neuron_eval.sources.choosing import draw, parse_choice, place
-from neuron_eval.sources.ranges import parse_ranges
-from neuron_eval.sources.scores import ScoreFile, read_scores
+from neuron_eval.sources.choosing import draw, parse_choice, parse_ranges, place
+from neuron_eval.sources.loading import ScoreFile, read_scores
 from neuron_eval.task import Parameters, explanation_task
 from neuron_eval.tasks.formats import summary
 from neuron_eval.testing import fake_explainer, make_neuron

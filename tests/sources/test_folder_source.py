@@ -6,7 +6,7 @@ import pytest
 from neuronpedia_files import feature, write_json
 
 from neuron_eval.records import RecordError
-from neuron_eval.sources import local, looking, open_source, schema
+from neuron_eval.sources import looking, open_source, opening, schema
 from neuron_eval.sources.base import NeuronKey, SourceError, Unreadable
 from neuron_eval.sources.choosing import Choice
 from neuron_eval.sources.folder import FolderSource
@@ -52,7 +52,7 @@ def test_files_are_opened_in_their_turn(folder, monkeypatch):
         schema.write(folder / f"d{i}.jsonl", [neuron(i)])
         write_json(folder, feature(index=i), f"e{i}.json")
     looks = []
-    monkeypatch.setattr(local, "head", lambda path: looks.append(path) or looking.head(path))
+    monkeypatch.setattr(opening, "head", lambda path: looks.append(path) or looking.head(path))
     chosen = Choice(str(folder), limit=7)
     assert [n.neuron for n in load(chosen)] == [5, 4, 3, 2, 1, 10, 11]
     assert len(looks) == 5

@@ -22,8 +22,8 @@ from neuron_eval.given.table import TableError
 from neuron_eval.records import RecordError
 from neuron_eval.sources import open_source, schema
 from neuron_eval.sources.base import SourceError, Unreadable
+from neuron_eval.sources.loading import ScoreFile
 from neuron_eval.sources.resembling import FORMS
-from neuron_eval.sources.scores import ScoreFile
 from neuron_eval.testing import make_neuron
 
 PAGE = Path(__file__).parents[2] / "docs" / "neurons.md"

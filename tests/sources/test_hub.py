@@ -12,8 +12,8 @@ import pytest
 
 from neuron_eval.records import ActivationRecord
 from neuron_eval.sources import open_source, schema
+from neuron_eval.sources.arrow import ROWS
 from neuron_eval.sources.base import SourceError
-from neuron_eval.sources.encoding import ROWS
 from neuron_eval.sources.hub import HubSource
 from neuron_eval.sources.parquet import write_parquet
 from neuron_eval.testing import make_neuron

@@ -8,9 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from neuron_eval.records import ActivationRecord, RecordError
+from neuron_eval.sources.arrow import ROWS, arrow_schema
 from neuron_eval.sources.base import NeuronKey, SourceError, Unreadable
-from neuron_eval.sources.columns import arrow_schema
-from neuron_eval.sources.encoding import ROWS
 from neuron_eval.sources.parquet import ParquetSource, write_parquet
 from neuron_eval.testing import make_neuron
 
@@ -319,7 +318,7 @@ def test_writing_takes_neurons_one_row_group_at_a_time(path):
 
 
 def test_long_neurons_make_small_row_groups(path, monkeypatch):
-    monkeypatch.setattr("neuron_eval.sources.encoding.TOKENS", 150)
+    monkeypatch.setattr("neuron_eval.sources.arrow.TOKENS", 150)
     write_parquet(path, [neuron(i) for i in range(6)])
     assert pq.ParquetFile(path).num_row_groups == 3
     assert list(ParquetSource(str(path)).read()) == [neuron(i) for i in range(6)]

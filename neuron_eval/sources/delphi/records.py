@@ -17,7 +17,7 @@ from neuron_eval.records.treatment import LENGTH, seeded
 from neuron_eval.sources.base import NeuronKey
 from neuron_eval.sources.delphi.files import Latent, OpenSplit
 from neuron_eval.sources.delphi.tokens import TokenizerVocabulary
-from neuron_eval.sources.foreign import foreign_record
+from neuron_eval.sources.fields import foreign_record
 
 TOP = 32  # at most so many excerpts with the highest peaks
 RANDOM = 24  # at most so many excerpts drawn from all windows, active or not

@@ -11,7 +11,7 @@ latents that are never active are not in a cache.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
@@ -21,10 +21,11 @@ from neuron_eval.files.bounded import parse_json, read_whole
 from neuron_eval.messages import shown
 from neuron_eval.records import NeuronRecord, RecordError
 from neuron_eval.records.checks import named
-from neuron_eval.sources.base import NeuronKey, ScoredNeuron, SourceError, Unreadable, no_scores
+from neuron_eval.sources.base import NeuronKey, Source, SourceError, Unreadable
 from neuron_eval.sources.delphi.files import OpenSplit, Split, opened
 from neuron_eval.sources.delphi.records import Texts
 from neuron_eval.sources.delphi.tokens import TokenizerVocabulary, find_tokenizer
+from neuron_eval.sources.opening import Place, opener
 
 CONFIG = 2**20  # the most bytes of a ``config.json``
 DEPTH = 4  # a hookpoint's folder is at most so deep in the one named
@@ -42,7 +43,7 @@ def open_delphi(path: str) -> DelphiSource:
     return DelphiSource(path)
 
 
-class DelphiSource:
+class DelphiSource(Source):
     """The latents of a cache folder that are active anywhere, hookpoint by hookpoint."""
 
     def __init__(self, name: str) -> None:
@@ -71,9 +72,6 @@ class DelphiSource:
                 inside = latents and {n for n in latents if split.start <= n <= split.end}
                 if latents is None or inside:
                     yield from self._split(hookpoint, split, inside)
-
-    def scores(self, wanted: Iterable[NeuronKey]) -> Iterator[ScoredNeuron]:
-        raise no_scores(self.name)
 
     def _split(
         self, hookpoint: Hookpoint, split: Split, latents: set[int] | None
@@ -196,3 +194,8 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [
         (int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)
     ]
+
+
+@opener("FOLDER", "a delphi cache")
+def _open_cache(place: Place) -> DelphiSource | None:
+    return open_delphi(place.name) if place.kind == "folder" and is_delphi(place.name) else None

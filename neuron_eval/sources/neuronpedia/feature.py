@@ -24,7 +24,7 @@ from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError, Ref
 from neuron_eval.records.checks import check_id, named
 from neuron_eval.records.tokens import clean_record
 from neuron_eval.sources.base import NeuronKey
-from neuron_eval.sources.foreign import excerpt, foreign_record
+from neuron_eval.sources.fields import excerpt, foreign_record
 
 PER_SPLIT = 5
 """Excerpts of each kind in each split for which a feature with enough of them is laid out."""

@@ -31,8 +31,7 @@ from neuron_eval.sources.looking import head, names
 from neuron_eval.sources.neuronpedia import export, feature
 from neuron_eval.sources.neuronpedia.export import Export
 from neuron_eval.sources.neuronpedia.feature import Identity, PublishedExplanation, identity
-
-LINES = (".jsonl", ".jsonl.gz")  # how files with an object a line end
+from neuron_eval.sources.opening import LINES, Place, opener
 
 
 def holds_features(names: Collection[str]) -> bool:
@@ -71,7 +70,7 @@ def open_feature_lines(path: str, first: Collection[str]) -> Source | None:
     return None
 
 
-class NeuronpediaExport:
+class NeuronpediaExport(Source):
     """The features of an export folder that have activations, batch by batch."""
 
     def __init__(self, name: str, exports: Sequence[Export]) -> None:
@@ -120,7 +119,7 @@ class NeuronpediaExport:
         yield from _published_scores(export.explanations(self._exports, None), wanted, self.name)
 
 
-class NeuronpediaFile:
+class NeuronpediaFile(Source):
     """The features of one JSON file, in its order."""
 
     def __init__(self, name: str) -> None:
@@ -228,3 +227,12 @@ def _published_scores(
         score = next(scores, None)
         if score is not None and key.layer >= 0 and key.neuron >= 0:
             yield ScoredNeuron(key.layer, key.neuron, *score, key.id)
+
+
+@opener("FOLDER, FILE.json, FILE.jsonl", "a Neuronpedia feature or export, or SAEDashboard's")
+def _open_features(place: Place) -> Source | None:
+    if place.kind == "lines":
+        return open_feature_lines(place.name, place.fields)
+    if place.kind == "folder":
+        return open_neuronpedia(place.name) if is_neuronpedia(place.name) else None
+    return NeuronpediaFile(place.name) if holds_features(place.fields) else None

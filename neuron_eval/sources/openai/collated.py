@@ -10,10 +10,18 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from neuron_eval.records import NeuronRecord, RecordError, Reference
-from neuron_eval.sources.base import NeuronKey, ScoredNeuron, SourceError, Unreadable, no_scores
+from neuron_eval.sources.base import (
+    NeuronKey,
+    ScoredNeuron,
+    Source,
+    SourceError,
+    Unreadable,
+    no_scores,
+)
 from neuron_eval.sources.openai.fetching import FetchSettings, HttpStore, ahead, cache_folder
 from neuron_eval.sources.openai.records import neuron_name, parse_explanations, parse_record
 from neuron_eval.sources.openai.stores import RECORDS, Blob, FileStore, Part, Read, find_store
+from neuron_eval.sources.opening import Place, opener
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -41,7 +49,7 @@ PUBLISHED: dict[str, PublishedModel] = {
 }
 
 
-class CollatedSource:
+class CollatedSource(Source):
     """Neurons in the layout ``collated-activations/{layer}/{neuron}.json``."""
 
     def __init__(self, name: str, model: str, store: FileStore | HttpStore) -> None:
@@ -206,3 +214,15 @@ def with_explanations(
 
 def _explained(key: NeuronKey) -> Blob:
     return Blob("explanations", key.layer, key.neuron)
+
+
+@opener("openai:gpt2-xl, openai:gpt2-small", "OpenAI's neuron-explainer data")
+def _open_published(place: Place) -> CollatedSource | None:
+    name = place.after("openai")
+    return open_container(name) if name else None
+
+
+@opener("FOLDER, s3://…", "collated-activations/ as OpenAI's")
+def _open_layout(place: Place) -> CollatedSource | None:
+    layout = place.kind == "address" or (place.kind == "folder" and is_collated(place.name))
+    return open_collated(place.name) if layout else None

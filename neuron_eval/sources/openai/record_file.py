@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from neuron_eval.files.bounded import TooLong, read_whole
 from neuron_eval.records import NeuronRecord, RecordError
-from neuron_eval.sources.base import NeuronKey, ScoredNeuron, SourceError, Unreadable, no_scores
+from neuron_eval.sources.base import NeuronKey, Source, SourceError, Unreadable
 from neuron_eval.sources.openai.collated import author_of, model_named, with_explanations
 from neuron_eval.sources.openai.records import (
     neuron_id,
@@ -17,11 +17,12 @@ from neuron_eval.sources.openai.records import (
     parse_record,
     typed_object,
 )
-from neuron_eval.sources.openai.stores import INTEGER, RECORDS, Blob
+from neuron_eval.sources.openai.stores import INTEGER, RECORDS, Blob, holds_record
+from neuron_eval.sources.opening import Place, opener
 
 
 @dataclass(frozen=True, slots=True)
-class RecordFile:
+class RecordFile(Source):
     """The neuron of one file, which says itself which layer and neuron it is of.
 
     It does not say of which model: that is called as the folder is that the layers' folders are
@@ -47,9 +48,6 @@ class RecordFile:
             yield self._neuron(key, content)
         except RecordError as error:
             yield Unreadable(name, error)
-
-    def scores(self, wanted: Iterable[NeuronKey]) -> Iterator[ScoredNeuron]:
-        raise no_scores(self.name)
 
     def _content(self) -> bytes:
         try:
@@ -84,3 +82,9 @@ class RecordFile:
     def _model(self) -> str:
         folder = self._folder()
         return model_named(folder.parent.name if folder.name == RECORDS else folder.name)
+
+
+@opener("FILE.json", "OpenAI's record of a neuron")
+def _open_record(place: Place) -> RecordFile | None:
+    is_record = place.kind == "json" and holds_record(place.fields)
+    return RecordFile(place.name) if is_record else None

@@ -13,8 +13,7 @@ from typing import Any
 from neuron_eval.files.bounded import parse_json
 from neuron_eval.messages import listed, replace_surrogates, shown
 from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError
-from neuron_eval.sources.fields import number, numbers
-from neuron_eval.sources.foreign import excerpt, foreign_record
+from neuron_eval.sources.fields import excerpt, foreign_record, number, numbers
 
 TOP = "most_positive_activation_records"
 RANDOM = "random_sample"

@@ -1,0 +1,274 @@
+"""The schema as Arrow columns: their types, whether a table has them, and records as rows of it.
+
+Numbers are written in double precision, which is what Python's are, so that every activation
+comes back as it was. Narrower numbers are accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from neuron_eval.messages import message_of, shortened, shown
+from neuron_eval.records import TOP_SPLITS, ActivationRecord, NeuronRecord, RecordError
+from neuron_eval.records.checks import check_record, named
+from neuron_eval.sources.base import NeuronKey, Unreadable
+from neuron_eval.sources.objects import OPTIONAL, from_json, key, optional, to_json, wrong_names
+
+if TYPE_CHECKING:
+    import pyarrow
+    from numpy.typing import NDArray
+
+ROWS = 64
+"""At most so many neurons in a row group, so that choosing a few reads few others."""
+
+TOKENS = 1_000_000
+"""No neuron is added to a row group that holds so many tokens: it has to fit into memory."""
+
+_INDEX = "__index_level_"
+"""How pandas names the columns that it keeps its index in; they are ignored."""
+
+
+def arrow_schema() -> pyarrow.Schema:
+    """Every column of the schema, required and optional, with its type."""
+    import pyarrow as pa
+
+    tokens = [("tokens", pa.list_(pa.string())), ("activations", pa.list_(pa.float64()))]
+    excerpts = pa.list_(pa.struct(tokens))
+    placed = pa.list_(pa.struct([("kind", pa.string()), ("index", pa.int64()), *tokens]))
+    reference = pa.struct([("explanation", pa.string()), ("source", pa.string())])
+    return pa.schema(
+        [
+            ("id", pa.string()),
+            ("model", pa.string()),
+            ("layer", pa.int64()),
+            ("neuron", pa.int64()),
+            ("group", pa.string()),
+            ("quantiles", pa.list_(pa.float64())),
+            ("quantile_boundaries", pa.list_(pa.float64())),
+            ("cutoff", pa.float64()),
+            ("reference", reference),
+            ("other_explanations", pa.list_(reference)),
+            ("false_explanations", pa.list_(pa.string())),
+            ("top", excerpts),
+            ("random", excerpts),
+            ("splits", pa.struct([(name, placed) for name in TOP_SPLITS])),
+            ("special_tokens", pa.list_(pa.string())),
+            ("repeated", pa.int64()),
+        ]
+    )
+
+
+def wrong_columns(table: pyarrow.Schema) -> str:
+    """What is wrong with a table's columns; empty if nothing is."""
+    right = arrow_schema()
+    names = [name for name in table.names if not name.startswith(_INDEX)]
+    faults = wrong_names(names, "column")
+    faults += [f"column {name!r} is there twice" for name in right.names if names.count(name) > 1]
+    for name, type_ in zip(table.names, table.types, strict=True):
+        if name in right.names and not _fits(type_, right.field(name).type):
+            expected = right.field(name).type
+            faults.append(
+                f"column {name!r} is of type {shortened(_words(type_))}; expected "
+                f"{_words(expected)}"
+            )
+    return "; ".join(faults)
+
+
+def known(names: Iterable[str]) -> list[str]:
+    """Those columns of a table that belong to the schema."""
+    wanted = set(arrow_schema().names)
+    return [name for name in names if name in wanted]
+
+
+def _fits(given: pyarrow.DataType, right: pyarrow.DataType) -> bool:
+    """Whether values of one type can be read as values of another; null is read as anything.
+
+    Not by Arrow's cast, which takes a text that looks like a number for one.
+    """
+    from pyarrow import types
+
+    if types.is_null(given):
+        return True
+    if types.is_string(right):
+        given = given.value_type if types.is_dictionary(given) else given
+        return bool(
+            types.is_string(given) or types.is_large_string(given) or types.is_string_view(given)
+        )
+    if types.is_integer(right):
+        return bool(types.is_integer(given))
+    if types.is_floating(right):
+        return bool(types.is_floating(given) or types.is_integer(given))
+    if types.is_list(right):
+        is_list = types.is_list(given) or types.is_large_list(given)
+        is_list = is_list or types.is_fixed_size_list(given)
+        return bool(is_list) and _fits(given.value_type, right.value_type)
+    if not types.is_struct(given):
+        return False
+    theirs = {field.name: field.type for field in given}
+    ours = {field.name: field.type for field in right}
+    # Of the splits some may be missing; an excerpt or a reference needs both its fields.
+    complete = set(theirs) == set(ours) or set(theirs) <= set(ours) == set(TOP_SPLITS)
+    return complete and all(_fits(type_, ours[name]) for name, type_ in theirs.items())
+
+
+def _words(type_: pyarrow.DataType) -> str:
+    """A type in words, with Arrow's own names for what lists hold left out."""
+    return str(type_).replace("element: ", "").replace("item: ", "")
+
+
+def keys(batch: pyarrow.RecordBatch, wheres: Sequence[str]) -> Iterator[NeuronKey]:
+    """Which neuron each row is.
+
+    Args:
+        batch: At least the columns id, layer and neuron, N rows.
+        wheres: File and row of each, shape [N], for messages.
+    """
+    columns = [batch.column(name).to_pylist() for name in ("id", "layer", "neuron")]
+    for where, id_, layer, neuron in zip(wheres, *columns, strict=True):
+        if id_ is None or layer is None or neuron is None:
+            key({"id": id_, "layer": layer, "neuron": neuron}, where)
+        yield NeuronKey(id_, layer, neuron)
+
+
+def records(
+    batch: pyarrow.RecordBatch, wheres: Sequence[str]
+) -> Iterator[NeuronRecord | Unreadable]:
+    """Each row as a checked record; a bad one is `Unreadable`.
+
+    Excerpts are cut from whole columns: Arrow's own `to_pylist` of nested values takes six times
+    as long. Rows with a null inside, or of a type that the cutting does not know, go that way,
+    and `from_json` says what is wrong with them.
+
+    Args:
+        batch: Columns of the schema, of types that `wrong_columns` lets pass.
+        wheres: File and row of each, shape [N], for messages.
+    """
+    top, random = (_excerpts(batch.column(kind)) for kind in ("top", "random"))
+    names = set(batch.schema.names)
+    plain = [batch.column(name) for name in ("id", "model", "layer", "neuron")]
+    if top is None or random is None or any(column.null_count for column in plain):
+        yield from _by_arrow(batch, wheres)
+        return
+    others = {name: batch.column(name) for name in OPTIONAL if name in names}
+    try:
+        identity = list(zip(*(column.to_pylist() for column in plain), strict=True))
+        values = {n: c.to_pylist() for n, c in others.items() if c.null_count < len(c)}
+    except UnicodeDecodeError:
+        yield from _by_arrow(batch, wheres)
+        return
+    for i, (id_, model, layer, neuron) in enumerate(identity):
+        where = wheres[i]
+        try:
+            given = optional({n: v[i] for n, v in values.items()}, f"{where}: neuron {named(id_)}")
+            record = NeuronRecord(id_, model, layer, neuron, top[i], random[i], **given)
+            yield check_record(record, where)
+        except RecordError as error:
+            yield Unreadable(id_, error)
+
+
+def _by_arrow(
+    batch: pyarrow.RecordBatch, wheres: Sequence[str]
+) -> Iterator[NeuronRecord | Unreadable]:
+    for i, where in enumerate(wheres):
+        name = where
+        try:
+            (data,) = batch.slice(i, 1).to_pylist()
+            name = data["id"] if isinstance(data.get("id"), str) else where
+            yield from_json(data, where)
+        except UnicodeDecodeError as error:
+            yield Unreadable(name, RecordError(f"{where}: a text is not UTF-8 ({error})"))
+        except RecordError as error:
+            yield Unreadable(name, error)
+
+
+def _excerpts(column: pyarrow.Array) -> list[tuple[ActivationRecord, ...]] | None:
+    """Every row's excerpts; None where there is a null, or a type that is not known here."""
+    import pyarrow as pa
+
+    if (rows := _parts(column)) is None:
+        return None
+    structs, of_row = rows
+    if structs.null_count or not isinstance(structs, pa.StructArray):
+        return None
+    tokens, activations = (
+        _parts(structs.field(structs.type.get_field_index(name)))
+        for name in ("tokens", "activations")
+    )
+    if tokens is None or activations is None:
+        return None
+    texts = _texts(tokens[0])
+    if texts is None or activations[0].null_count:
+        return None
+    values = tuple(_plain(activations[0]).astype("float64", copy=False).tolist())
+    made = [
+        ActivationRecord(texts[a:b], values[c:d])
+        for (a, b), (c, d) in zip(pairwise(tokens[1]), pairwise(activations[1]), strict=True)
+    ]
+    return [tuple(made[start:end]) for start, end in pairwise(of_row)]
+
+
+def _parts(column: pyarrow.Array) -> tuple[pyarrow.Array, list[int]] | None:
+    """The items of a column of lists in one array, and where each list begins and ends in it."""
+    from pyarrow import types
+
+    if column.null_count or not (types.is_list(column.type) or types.is_large_list(column.type)):
+        return None
+    offsets: list[int] = _plain(column.offsets).tolist()
+    first, last = offsets[0], offsets[-1]
+    return column.values.slice(first, last - first), [offset - first for offset in offsets]
+
+
+def _texts(array: pyarrow.Array) -> tuple[str, ...] | None:
+    from pyarrow import types
+
+    if array.null_count:
+        return None
+    try:
+        if not types.is_dictionary(array.type):
+            return tuple(array.to_pylist())
+        words: list[Any] = array.dictionary.to_pylist()
+    except UnicodeDecodeError:
+        return None
+    if None in words:
+        return None
+    return tuple(map(words.__getitem__, _plain(array.indices).tolist()))
+
+
+def _plain(array: pyarrow.Array) -> NDArray[Any]:
+    """An array of numbers without nulls, not by Arrow's own way, which imports pandas."""
+    import numpy as np
+
+    return np.from_dlpack(array)
+
+
+def batches(neurons: Iterable[NeuronRecord]) -> Iterator[pyarrow.RecordBatch]:
+    """Neurons as batches, each meant to be one row group; at most one is in memory.
+
+    Raises:
+        RecordError: A text cannot be written as UTF-8, or a whole number has over 64 bits.
+    """
+    group: list[NeuronRecord] = []
+    tokens = 0
+    for neuron in neurons:
+        group.append(neuron)
+        placed = (excerpt.record for _, excerpts in neuron.given_splits for excerpt in excerpts)
+        tokens += sum(len(r.tokens) for r in (*neuron.top, *neuron.random, *placed))
+        if len(group) >= ROWS or tokens >= TOKENS:
+            yield _batch(group)
+            group, tokens = [], 0
+    if group:
+        yield _batch(group)
+
+
+def _batch(neurons: Sequence[NeuronRecord]) -> pyarrow.RecordBatch:
+    import pyarrow as pa
+
+    try:
+        return pa.RecordBatch.from_pylist([to_json(n) for n in neurons], arrow_schema())
+    except (UnicodeEncodeError, OverflowError, pa.ArrowException) as error:
+        raise RecordError(
+            f"neurons {shown(neurons[0].id)} to {shown(neurons[-1].id)}: cannot be written "
+            f"({message_of(error)})"
+        ) from error

@@ -1,0 +1,172 @@
+"""Which source a user means: each is recognised by an opener that is registered for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from neuron_eval.plugins import load_plugins, with_failures
+from neuron_eval.sources.base import Source, SourceError
+from neuron_eval.sources.looking import description, head, is_json, is_table, names, nature
+from neuron_eval.sources.resembling import nearest
+
+LINES = (".jsonl", ".jsonl.gz")
+"""How files with an object a line end."""
+
+ENDINGS = (*LINES, ".parquet", ".json")
+"""How a file of neurons ends."""
+
+_OWN = ("id", "top", "tokens", "activations")
+"""Names in this project's schema, enough of them to tell neurons from settings."""
+
+
+class Place:
+    """What a user named, and a cheap look at it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @cached_property
+    def kind(self) -> Literal["address", "folder", "lines", "parquet", "json", "file", ""]:
+        """What it is by its name, and by its first bytes where that tells nothing.
+
+        An address has ``//`` after a scheme, and a file none of whose bytes are JSON is a "file".
+        It is empty where there is nothing of that name.
+        """
+        if self.name.partition(":")[2].startswith("//"):
+            return "address"
+        path = Path(self.name)
+        if path.is_dir():
+            return "folder"
+        if not path.is_file():
+            return ""
+        if self.name.endswith(LINES):
+            return "lines"
+        if self.name.endswith(".parquet"):
+            return "parquet"
+        return "json" if is_json(self.head) else "file"
+
+    @cached_property
+    def head(self) -> bytes:
+        """The first bytes of a file, see `neuron_eval.sources.looking.head`."""
+        return head(self.name)
+
+    @cached_property
+    def fields(self) -> frozenset[str]:
+        """The names of the fields in JSON, at any depth: of its first line where it has lines."""
+        if self.kind == "lines":
+            return names(self.head.lstrip().split(b"\n", 1)[0])
+        return names(self.head) if self.kind == "json" else frozenset()
+
+    def after(self, scheme: str) -> str:
+        """What stands after ``scheme:``; empty if the name does not begin so."""
+        start, _, rest = self.name.partition(":")
+        return rest if start == scheme and self.kind != "address" else ""
+
+
+Open = Callable[[Place], Source | None]
+"""The source at a place; None if the place is not of its kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Opener:
+    written: str
+    meaning: str
+    open: Open
+
+
+_OPENERS: list[_Opener] = []
+
+
+def opener(written: str, meaning: str) -> Callable[[Open], Open]:
+    """Register a function that recognises a source.
+
+    It returns None for a place that is not its own, and raises `SourceError` where the place is
+    its own and cannot be read. Those registered last are asked first, so a plugin before what
+    ships.
+
+    Args:
+        written: What a user writes, for instance ``hub:ORG/NAME``; at most 38 characters.
+        meaning: What that names, in one line.
+    """
+
+    def register(function: Open) -> Open:
+        _OPENERS.append(_Opener(written, meaning, function))
+        return function
+
+    return register
+
+
+def open_source(neurons: str) -> Source:
+    """The source that ``-T neurons=…`` names.
+
+    Raises:
+        SourceError: There is no such source; the message says what is looked for. Or it is of no
+            format that is read; then it says which it resembles most, what is missing, and what
+            to do.
+    """
+    place = Place(neurons)
+    if source := _opened(place):
+        return source
+    if place.kind:
+        raise _refusal(place)
+    # Not before, since other programs write a folder of files under the name of a file too.
+    if Path(neurons).is_symlink():
+        raise SourceError(f"neurons={neurons}: is a link that leads nowhere, or to itself")
+    if neurons.endswith(ENDINGS):
+        raise SourceError(f"neurons={neurons}: there is no such file")
+    raise SourceError(
+        with_failures(
+            f"neurons={neurons}: there is no such file, folder or bundled set; {_allowed()}",
+            "sources",
+        )
+    )
+
+
+def open_file(path: str, *, beside: bool = False) -> Source | None:
+    """The neurons of a file in a folder.
+
+    Args:
+        path: The file.
+        beside: Whether it may be one without neurons, such as settings that stand beside them.
+
+    Returns:
+        None if there are no neurons in it, and it may be such.
+
+    Raises:
+        SourceError: It cannot be read, is empty, or has neurons in a way that is not read.
+    """
+    place = Place(path)
+    content = place.head
+    source = _opened(place)
+    without = beside and content.strip() and not names(content).issuperset(_OWN)
+    if source is None and not without:
+        raise _refusal(place)
+    return source
+
+
+def _opened(place: Place) -> Source | None:
+    load_plugins("sources")
+    try:
+        sources = (opener.open(place) for opener in reversed(_OPENERS))
+        return next((source for source in sources if source), None)
+    except OSError as error:
+        where = error.filename or place.name
+        raise SourceError(f"{where}: cannot be read ({error.strerror or error})") from error
+
+
+def _refusal(place: Place) -> SourceError:
+    content = place.head
+    known = nature(content) or nearest(names(content)) or not content.strip() or is_table(content)
+    return SourceError(
+        f"neurons={place.name}: not a file that can be read by its ending, nor by what is in it: "
+        f"it {description(content)}{'' if known else f'; {_allowed()}'}"
+    )
+
+
+def _allowed() -> str:
+    rows = (f"  {opener.written:40}{opener.meaning}" for opener in reversed(_OPENERS))
+    return "\n".join(("expected one of", *rows))
