@@ -145,17 +145,14 @@ def records(
         batch: Columns of the schema, of types that `wrong_columns` lets pass.
         wheres: File and row of each, shape [N], for messages.
     """
-    top, random = (_excerpts(batch.column(kind)) for kind in ("top", "random"))
-    names = set(batch.schema.names)
-    plain = [batch.column(name) for name in ("id", "model", "layer", "neuron")]
-    if top is None or random is None or any(column.null_count for column in plain):
-        yield from _by_arrow(batch, wheres)
-        return
-    others = {name: batch.column(name) for name in OPTIONAL if name in names}
+    columns = {name: batch.column(name) for name in batch.schema.names}
     try:
+        top, random = _excerpts(columns["top"]), _excerpts(columns["random"])
+        plain = [_without_nulls(columns[name]) for name in ("id", "model", "layer", "neuron")]
         identity = list(zip(*(column.to_pylist() for column in plain), strict=True))
+        others = {n: columns[n] for n in OPTIONAL if n in columns}
         values = {n: c.to_pylist() for n, c in others.items() if c.null_count < len(c)}
-    except UnicodeDecodeError:
+    except (_Uncut, UnicodeDecodeError):
         yield from _by_arrow(batch, wheres)
         return
     for i, (id_, model, layer, neuron) in enumerate(identity):
@@ -183,64 +180,63 @@ def _by_arrow(
             yield Unreadable(name, error)
 
 
-def _excerpts(column: pyarrow.Array) -> list[tuple[ActivationRecord, ...]] | None:
-    """Every row's excerpts; None where there is a null, or a type that is not known here."""
-    import pyarrow as pa
+class _Uncut(Exception):
+    """There is a null, or a type that is not known here."""
 
-    if (rows := _parts(column)) is None:
-        return None
-    structs, of_row = rows
-    if structs.null_count or not isinstance(structs, pa.StructArray):
-        return None
-    tokens, activations = (
-        _parts(structs.field(structs.type.get_field_index(name)))
-        for name in ("tokens", "activations")
-    )
-    if tokens is None or activations is None:
-        return None
-    texts = _texts(tokens[0])
-    if texts is None or activations[0].null_count:
-        return None
-    values = tuple(_plain(activations[0]).astype("float64", copy=False).tolist())
+
+def _excerpts(column: pyarrow.Array) -> list[tuple[ActivationRecord, ...]]:
+    """Every row's excerpts."""
+    structs, of_row = _parts(column)
+    tokens, of_tokens = _parts(_field(structs, "tokens"))
+    activations, of_activations = _parts(_field(structs, "activations"))
+    texts = _texts(tokens)
+    values = tuple(_numbers(activations).astype("float64", copy=False).tolist())
     made = [
         ActivationRecord(texts[a:b], values[c:d])
-        for (a, b), (c, d) in zip(pairwise(tokens[1]), pairwise(activations[1]), strict=True)
+        for (a, b), (c, d) in zip(pairwise(of_tokens), pairwise(of_activations), strict=True)
     ]
     return [tuple(made[start:end]) for start, end in pairwise(of_row)]
 
 
-def _parts(column: pyarrow.Array) -> tuple[pyarrow.Array, list[int]] | None:
+def _without_nulls(array: pyarrow.Array) -> pyarrow.Array:
+    if array.null_count:
+        raise _Uncut
+    return array
+
+
+def _field(structs: pyarrow.Array, name: str) -> pyarrow.Array:
+    import pyarrow as pa
+
+    if not isinstance(structs, pa.StructArray):
+        raise _Uncut
+    return _without_nulls(structs).field(structs.type.get_field_index(name))
+
+
+def _parts(column: pyarrow.Array) -> tuple[pyarrow.Array, list[int]]:
     """The items of a column of lists in one array, and where each list begins and ends in it."""
     from pyarrow import types
 
-    if column.null_count or not (types.is_list(column.type) or types.is_large_list(column.type)):
-        return None
-    offsets: list[int] = _plain(column.offsets).tolist()
+    if not (types.is_list(column.type) or types.is_large_list(column.type)):
+        raise _Uncut
+    offsets: list[int] = _numbers(_without_nulls(column).offsets).tolist()
     first, last = offsets[0], offsets[-1]
     return column.values.slice(first, last - first), [offset - first for offset in offsets]
 
 
-def _texts(array: pyarrow.Array) -> tuple[str, ...] | None:
+def _texts(array: pyarrow.Array) -> tuple[str, ...]:
     from pyarrow import types
 
-    if array.null_count:
-        return None
-    try:
-        if not types.is_dictionary(array.type):
-            return tuple(array.to_pylist())
-        words: list[Any] = array.dictionary.to_pylist()
-    except UnicodeDecodeError:
-        return None
-    if None in words:
-        return None
-    return tuple(map(words.__getitem__, _plain(array.indices).tolist()))
+    if not types.is_dictionary(_without_nulls(array).type):
+        return tuple(array.to_pylist())
+    words: list[Any] = _without_nulls(array.dictionary).to_pylist()
+    return tuple(map(words.__getitem__, _numbers(array.indices).tolist()))
 
 
-def _plain(array: pyarrow.Array) -> NDArray[Any]:
-    """An array of numbers without nulls, not by Arrow's own way, which imports pandas."""
+def _numbers(array: pyarrow.Array) -> NDArray[Any]:
+    """Not by Arrow's own way, which imports pandas."""
     import numpy as np
 
-    return np.from_dlpack(array)
+    return np.from_dlpack(_without_nulls(array))
 
 
 def batches(neurons: Iterable[NeuronRecord]) -> Iterator[pyarrow.RecordBatch]:
