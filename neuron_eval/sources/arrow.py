@@ -76,12 +76,6 @@ def wrong_columns(table: pyarrow.Schema) -> str:
     return "; ".join(faults)
 
 
-def known(names: Iterable[str]) -> list[str]:
-    """Those columns of a table that belong to the schema."""
-    wanted = set(arrow_schema().names)
-    return [name for name in names if name in wanted]
-
-
 def _fits(given: pyarrow.DataType, right: pyarrow.DataType) -> bool:
     """Whether values of one type can be read as values of another; null is read as anything.
 
@@ -119,12 +113,7 @@ def _words(type_: pyarrow.DataType) -> str:
 
 
 def keys(batch: pyarrow.RecordBatch, wheres: Sequence[str]) -> Iterator[NeuronKey]:
-    """Which neuron each row is.
-
-    Args:
-        batch: At least the columns id, layer and neuron, N rows.
-        wheres: File and row of each, shape [N], for messages.
-    """
+    """Which neuron each row is; see `records`."""
     columns = [batch.column(name).to_pylist() for name in ("id", "layer", "neuron")]
     for where, id_, layer, neuron in zip(wheres, *columns, strict=True):
         if id_ is None or layer is None or neuron is None:

@@ -75,8 +75,9 @@ class ParquetSource(Source):
     ) -> Iterator[NeuronRecord | Unreadable]:
         seen: dict[str, int] = {}
         with self._opened() as file:
-            columns, starts = arrow.known(file.schema_arrow.names), _starts(file)
-            ids = ids_of(wanted)
+            known = set(arrow.arrow_schema().names)
+            columns = [name for name in file.schema_arrow.names if name in known]
+            starts, ids = _starts(file), ids_of(wanted)
             groups = range(len(starts)) if ids is None else _holding(file, self.name, ids)
             for first, batch in chain.from_iterable(
                 _rows(file, self.name, group, starts[group], columns) for group in groups
