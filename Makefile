@@ -44,9 +44,8 @@ readme:
 	rm -rf logs/demo
 	$(MAKE) demo
 	rm -rf logs/readme
-	$(BIN)/python -m neuron_eval.report.results_only logs/demo logs/readme
 	cp logs/demo/report/figures/scores.png docs/report-scores.png
-	$(BIN)/python -m neuron_eval.report.markdown logs/readme
+	$(BIN)/python -m neuron_eval.report.summary logs/demo logs/readme
 
 # The page of faults, from the tests' own parameters.
 reliability: .venv

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from inspect_ai.log import EvalLog
     from rich.console import Console
 
-    from neuron_eval.report.table import Row
+    from neuron_eval.report.summary import LogSummary
 
 
 @click.command()
@@ -125,13 +125,13 @@ def _tasks(
     ]
 
 
-def ranked(rows: list[Row]) -> list[Row]:
+def ranked(rows: list[LogSummary]) -> list[LogSummary]:
     """The best first: by mean AdaCS, or by simulation correlation if none has AdaCS."""
-    by_adacs = any(row.adacs.scored for row in rows)
+    by_adacs = any(row.adacs for row in rows)
 
-    def place(row: Row) -> float:
-        mean = (row.adacs if by_adacs else row.simulation).mean
-        return math.inf if math.isnan(mean) else -mean
+    def place(row: LogSummary) -> float:
+        estimate = row.adacs if by_adacs else row.simulation
+        return -estimate.mean if estimate else math.inf
 
     return sorted(rows, key=place)
 
@@ -149,13 +149,14 @@ def unrelated_levels(logs: list[EvalLog]) -> list[float]:
 
 
 def _report(console: Console, logs: list[EvalLog]) -> None:
-    from neuron_eval.report.table import render, rows
+    from neuron_eval.report.rendering import terminal_table
+    from neuron_eval.report.summary import summaries, summary_table
 
     if not logs:
         return
-    table = ranked(rows(logs))
+    table = summary_table(ranked(summaries(logs)), only_measured=True)
     console.print()
-    console.print(render(table, only_measured=True))
+    console.print(terminal_table(table))
     lines = ["In brackets behind an interval: how many neurons were scored, where not all were."]
     if levels := unrelated_levels(logs):
         lines.append(

@@ -75,8 +75,8 @@ def print_report(
     from rich.console import Console
 
     from neuron_eval.report.collecting import collect
-    from neuron_eval.report.prices import read_prices
-    from neuron_eval.report.rendering.terminal import terminal_table
+    from neuron_eval.report.cost import read_prices
+    from neuron_eval.report.rendering import terminal_table
     from neuron_eval.report.tables import all_tables
     from neuron_eval.report.writing import write_report
 

@@ -41,7 +41,7 @@ def tokens(
     from neuron_eval.formats import worded_formats
     from neuron_eval.models.tokencount import counter
     from neuron_eval.prompts.pack import load_pack
-    from neuron_eval.report.prompt_tokens import prompt_tokens
+    from neuron_eval.report.cost import prompt_tokens
 
     if model and encoding:
         raise click.UsageError("give --model or --encoding, not both")

@@ -12,7 +12,7 @@ from neuron_eval.models.tokencount import TokenCounter
 from neuron_eval.prompts.wording import Pack
 from neuron_eval.records import Excerpt
 from neuron_eval.records.splits import DealtNeuron
-from neuron_eval.report.prompt_tokens import prompt_tokens
+from neuron_eval.report.cost import prompt_tokens
 from neuron_eval.simulation import ways
 
 SAMPLED = 20

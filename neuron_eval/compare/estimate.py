@@ -10,7 +10,7 @@ from neuron_eval.compare.plan import EMBEDDING, OWN_MACHINE, Plan, provider, thi
 from neuron_eval.compare.running import Finished
 from neuron_eval.logs.runs import EXPLAINER
 from neuron_eval.prompts.wording import Pack
-from neuron_eval.report.prices import Price, charged
+from neuron_eval.report.cost import Price, charged
 from neuron_eval.simulation.choose import ROLE
 
 EMBEDDER = "embedder"

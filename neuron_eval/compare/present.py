@@ -17,7 +17,7 @@ from neuron_eval.embedding import default_embedder
 from neuron_eval.logs.runs import EXPLAINER
 from neuron_eval.models.tokencount import counter
 from neuron_eval.prompts.wording import Pack
-from neuron_eval.report.prices import price_of, read_prices
+from neuron_eval.report.cost import price_of, read_prices
 from neuron_eval.simulation.choose import ROLE
 from neuron_eval.task import NO_SIMULATION
 

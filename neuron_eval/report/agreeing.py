@@ -24,16 +24,14 @@ Places = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """A statistic with its interval."""
+    """A statistic in [-1, 1] with its 95 % interval.
+
+    That is None where it was not asked for or cannot be had.
+    """
 
     value: float
-    """In [-1, 1]."""
-
     lower: float | None
-    """Lower end of the 95 % interval; None where it was not asked for or cannot be had."""
-
     upper: float | None
-    """Upper end."""
 
 
 def krippendorff(
@@ -54,15 +52,15 @@ def krippendorff(
     """
     from inspect_ai.scorer import SampleScore, Score, krippendorff_alpha
 
-    said = [frozenset(unit) for units in neurons for unit in units]
-    if not said:
+    values = [frozenset(unit) for units in neurons for unit in units]
+    if not values:
         return None
     alpha = krippendorff_alpha(level)
     scores = [SampleScore(score=Score(value=list(unit))) for units in neurons for unit in units]
 
     def statistic(chosen: Places) -> float | None:
         # Where everybody always says the same, Inspect's alpha is 1 by convention.
-        if len(frozenset().union(*(said[i] for i in chosen))) < 2:
+        if len(frozenset().union(*(values[i] for i in chosen))) < 2:
             return None
         return float(alpha([scores[i] for i in chosen]))  # type: ignore[arg-type]
 
@@ -77,6 +75,8 @@ def clustered(
     resamples: int = RESAMPLES,
 ) -> Agreement | None:
     """A statistic with its percentile bootstrap interval over neurons.
+
+    By hand: scipy's bootstrap resamples points and not clusters of them, and knows no None.
 
     Args:
         counts: How many points each neuron has, shape [N]; the points of a neuron follow each
@@ -97,8 +97,8 @@ def clustered(
         return Agreement(value, None, None)
     points = [np.arange(starts[i], starts[i + 1]) for i in range(len(counts))]
     drawn = np.random.default_rng(SEED).integers(len(counts), size=(resamples, len(counts)))
-    found = [statistic(np.concatenate([points[i] for i in neurons])) for neurons in drawn]
-    values = [one for one in found if one is not None]
+    resampled = [statistic(np.concatenate([points[i] for i in neurons])) for neurons in drawn]
+    values = [value for value in resampled if value is not None]
     if len(values) < 0.9 * resamples:
         return Agreement(value, None, None)
     rest = 100 * (1 - LEVEL) / 2

@@ -1,43 +1,60 @@
-"""What a report is made of: runs that explained, and raters."""
+"""What a report is made of: runs that explained, and raters, read from logs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
 
-from neuron_eval.logs.files import EXPLAINED, choose, headers
-from neuron_eval.logs.identity import identity, paper_order
-from neuron_eval.logs.reading import read_runs
+from inspect_ai.log import EvalLog, EvalSample
+
+from neuron_eval.logs.files import EXPLAINED, RATED, RATING, choose, headers, short, wrong
+from neuron_eval.logs.identity import defaults, identity, models, paper_order, place
+from neuron_eval.logs.reading import Samples, read_runs
 from neuron_eval.logs.runs import Run
 from neuron_eval.messages import InputError
-from neuron_eval.report.rater_reading import choose_rated, read_raters
-from neuron_eval.report.raters import Rater
+from neuron_eval.rating.asking import is_person
+from neuron_eval.rating.judging import (
+    About,
+    Judgement,
+    Planted,
+    judgement_in,
+    mean_judgement,
+    places,
+)
+from neuron_eval.report.raters import RatedNeuron, Rater
+from neuron_eval.tasks.rate import rate
+
+ABOUT_RATING = ("rated_columns", "explanations", "explanations_sha256", "rating_pack_sha256")
+"""What a rater was asked about, in the header's metadata."""
+
+TOLD_BY_HEADER = ("explanations", "neurons", "columns", "pack", "limit")
+"""Arguments that the header's metadata say better."""
 
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """The runs to report on, and what was left out to get them."""
+    """The runs and raters to report on, with a sentence for each log or neuron left out.
+
+    Runs are in the paper's order of formats, then by explainer and simulator; none if there are
+    only raters.
+    """
 
     runs: tuple[Run, ...]
-    """In the paper's order of formats, then by explainer and simulator; none if there are only
-    raters."""
-
     notes: tuple[str, ...] = ()
-    """A sentence for each log, neuron or version that was left out."""
-
     raters: tuple[Rater, ...] = ()
-    """What people and models say of the explanations."""
 
 
 class NoRunsError(InputError):
     """There is nothing to report on; the message says what was found."""
 
 
-def collect(places: Sequence[str], *, excerpts: bool = False, workers: int = 1) -> Collected:
+def collect(locations: Sequence[str], *, excerpts: bool = False, workers: int = 1) -> Collected:
     """Read logs and keep what can be compared.
 
     Args:
-        places: Log files and folders, local or any address that Inspect reads; folders are
+        locations: Log files and folders, local or any address that Inspect reads; folders are
             searched at any depth.
         excerpts: Whether to keep what was simulated for each held-out excerpt.
         workers: How many processes may read logs; above 1 only where the main module can be
@@ -47,17 +64,131 @@ def collect(places: Sequence[str], *, excerpts: bool = False, workers: int = 1) 
         NoRunsError: No log is left.
         OSError: A place does not exist.
     """
-    found, notes = headers(places)
-    explained = choose(found, EXPLAINED, identity, notes)
-    rated = choose_rated(found, notes)
+    logs, notes = headers(locations)
+    explained = choose(logs, EXPLAINED, identity, notes)
+    rated = sorted(choose(logs, RATED, rater_identity, notes), key=_people_first)
     read = read_runs(explained, excerpts, workers)
-    asked = read_raters(rated)
+    read_raters = [_read_log(log) for log in rated]
     runs = [one.run for one in read if one.run is not None]
-    raters = [one.rater for one in asked if one.rater is not None]
-    unread = [one.note for one in read] + [one.note for one in asked]
-    notes += filter(None, unread)
+    raters = tuple(rater for rater, _ in read_raters if rater is not None)
+    notes += filter(None, [*(one.note for one in read), *(note for _, note in read_raters)])
     if not runs and not raters:
         what = "; ".join(notes) or "no log files"
-        raise NoRunsError(f"{', '.join(places)}: no log to report on: {what}")
+        raise NoRunsError(f"{', '.join(locations)}: no log to report on: {what}")
     runs.sort(key=lambda run: (*paper_order(run.format), run.explainer, run.simulator))
-    return Collected(tuple(runs), tuple(notes), tuple(raters))
+    return Collected(tuple(runs), tuple(notes), raters)
+
+
+def rater_identity(log: EvalLog) -> str:
+    """As `identity`, of a log of ratings: equal if a rater was asked the same twice."""
+    spec, about = log.eval, log.eval.metadata or {}
+    arguments = {**defaults(rate), **spec.task_args}
+    settings = {
+        "arguments": {k: v for k, v in arguments.items() if k not in TOLD_BY_HEADER},
+        "about": {name: about.get(name) for name in ABOUT_RATING},
+        "neurons": place(about.get("neurons")),
+        **models(spec, explains=False, roles=tuple(spec.model_roles or ())),
+    }
+    if is_person(spec.model):
+        # Where the page was served is no part of it; in another file, answers are answers anew.
+        settings["explainer"] = [spec.model, spec.model_args.get("answers")]
+    return json.dumps(settings, sort_keys=True, default=str)
+
+
+def _people_first(log: EvalLog) -> tuple[bool, str, str, str]:
+    """Then by name, by excerpts and by time."""
+    model, excerpts = log.eval.model, str((log.eval.metadata or {}).get("excerpts"))
+    return not is_person(model), model, excerpts, log.eval.created
+
+
+def _read_log(header: EvalLog) -> tuple[Rater | None, str]:
+    """The rater, if anything can be used, and a sentence on what could not be read."""
+    try:
+        return _read_rater(header)
+    except Exception as error:  # of a file that may hold anything
+        return None, f"{short(header.location)} cannot be read: {wrong(error)}"
+
+
+def _read_rater(header: EvalLog) -> tuple[Rater | None, str]:
+    about = header.eval.metadata or {}
+    neurons: dict[str, RatedNeuron] = {}
+    again: dict[str, Judgement | None] = {}
+    ratings: list[About] = []
+    samples = Samples(header.location)
+    columns = _columns(about)
+    for epochs in samples.by_neuron():
+        try:
+            rated = [one for one in map(_about, epochs) if judgement_in(one)]
+            for judgement in map(judgement_in, rated):
+                _check(judgement, columns)
+            mean, neuron = _mean(rated), _neuron(epochs, rated)
+            places(rated)
+        except Exception as error:
+            samples.leave_out(epochs, error)
+            continue
+        ratings += rated
+        repeat_of = (epochs[0].metadata or {}).get("repeat_of")
+        if repeat_of:
+            again[str(repeat_of)] = mean
+        else:
+            neurons[neuron.id] = neuron
+    if not neurons:
+        return None, samples.note
+    rater = Rater(
+        log=header.location,
+        name=header.eval.model,
+        columns=columns,
+        excerpts=str(about.get("excerpts", "")),
+        pack=str(about.get("rating_pack_sha256", "")),
+        identity=rater_identity(header),
+        neurons=tuple(replace(one, again=again.get(id)) for id, one in neurons.items()),
+        places=tuple(places(ratings)),
+    )
+    return rater, samples.note
+
+
+def _columns(about: About) -> tuple[str, ...]:
+    columns = about[RATED]
+    if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
+        raise ValueError(f"{RATED} is {columns!r:.60}; expected a list of names")
+    return tuple(columns)
+
+
+def _check(judgement: Judgement | None, columns: Sequence[str]) -> None:
+    if judgement and not set(judgement.ratings) == set(judgement.best) == set(columns):
+        raise ValueError(f"it rates {', '.join(judgement.ratings)}, and not {', '.join(columns)}")
+
+
+def _neuron(samples: Sequence[EvalSample], rated: Sequence[About]) -> RatedNeuron:
+    """Average the epochs of one neuron."""
+    texts: Mapping[str, str] = (samples[0].metadata or {}).get("explanations", {})
+    seconds = [about.get("seconds") for about in map(_about, samples)]
+    times = [float(taken) for taken in seconds if taken is not None]
+    return RatedNeuron(
+        id=str(samples[0].id),
+        explanations={column: text.strip() for column, text in texts.items()},
+        judgement=_mean(rated),
+        planted=tuple(Planted(**about["planted"]) for about in rated if about.get("planted")),
+        reason="" if rated else _reason(samples[0]),
+        comment="\n".join(about["comment"] for about in rated if about.get("comment")),
+        seconds=fmean(times) if times else None,
+    )
+
+
+def _mean(rated: Sequence[About]) -> Judgement | None:
+    return mean_judgement([judgement for about in rated if (judgement := judgement_in(about))])
+
+
+def _about(sample: EvalSample) -> About:
+    """The metadata of the sample's rating."""
+    score = (sample.scores or {}).get(RATING)
+    return (score.metadata or {}) if score else {}
+
+
+def _reason(sample: EvalSample) -> str:
+    if sample.error:
+        return sample.error.message
+    score = (sample.scores or {}).get(RATING)
+    if score is None:
+        return "not scored by the scorer rating"
+    return score.explanation or score.reason or "no reason given"

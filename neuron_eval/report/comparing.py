@@ -19,48 +19,43 @@ RATING_BY = "rating by "
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
-    """Runs, and the neurons that one scorer scored in all that have any neuron in common."""
+class CommonNeurons:
+    """Runs, and the neurons that one scorer scored in all that have any neuron in common.
 
+    Attributes:
+        scorer: Its name.
+        runs: Those with a score by the scorer, in the order given.
+        together: The same runs, apart where they share no neuron, not even through others.
+        common: By log: the ids that all runs together with it share, in the first one's order.
+        left_out: By log: how many neurons were scored there that are not common; 0 if none.
+        notes: Sentences on what was left out.
+    """
+
+    scorer: str
     runs: tuple[Run, ...]
-    """Those with a score by the scorer, in the order given."""
-
     together: tuple[tuple[Run, ...], ...]
-    """The same runs, apart where they share no neuron, not even through others."""
-
     common: Mapping[str, tuple[str, ...]]
-    """By log: the ids that all runs together with it share, in the first one's order."""
-
     left_out: Mapping[str, int]
-    """By log: how many neurons were scored there that are not common; 0 if none."""
-
     notes: tuple[str, ...]
-    """Sentences on what was left out."""
 
-    def ids(self, run: Run, scorer: str) -> tuple[str, ...]:
+    def ids(self, run: Run) -> tuple[str, ...]:
         """The neurons to take of a run: the common ones; without any, its own."""
-        return self.common.get(run.log) or scored_ids(run, scorer)
+        return self.common.get(run.log) or scored_ids(run, self.scorer)
 
 
 def scorers(runs: Sequence[Run]) -> tuple[str, ...]:
     """The scorers that scored anything: simulation and AdaCS first, others as they appear."""
-    found = dict.fromkeys(
+    names = dict.fromkeys(
         name for run in runs for result in run.results.values() for name in result.scores
     )
-    first = [name for name in NAMES if name in found]
-    return (*first, *(name for name in found if name not in NAMES))
+    first = [name for name in NAMES if name in names]
+    return (*first, *(name for name in names if name not in NAMES))
 
 
 def scorer_names(runs: Sequence[Run]) -> list[str]:
     """Every scorer that says something of a neuron, scored or not, in the order of the logs."""
-    return list(
-        dict.fromkeys(
-            name
-            for run in runs
-            for result in run.results.values()
-            for name in (*result.scores, *result.unscored)
-        )
-    )
+    results = [result for run in runs for result in run.results.values()]
+    return list(dict.fromkeys(name for n in results for name in (*n.scores, *n.unscored)))
 
 
 def scorer_name(scorer: str) -> str:
@@ -76,20 +71,15 @@ def measured_by(run: Run, scorer: str) -> str:
 
 
 def scored_ids(run: Run, scorer: str) -> tuple[str, ...]:
-    """The neurons that a scorer scored in a run."""
     return tuple(id for id, result in run.results.items() if scorer in result.scores)
 
 
 def values(run: Run, ids: Sequence[str], scorer: str) -> list[float]:
-    """The scores of some neurons, in the order of ``ids``.
-
-    Raises:
-        KeyError: One of them was not scored.
-    """
+    """The scores of some neurons, which must have one, in the order of ``ids``."""
     return [run.results[id].scores[scorer] for id in ids]
 
 
-def compare(runs: Sequence[Run], scorer: str) -> Compared:
+def compare(runs: Sequence[Run], scorer: str) -> CommonNeurons:
     """Restrict runs to the neurons that a scorer scored in every run that it scored any in.
 
     Runs on other neurons altogether are beside the others, and restrict them to nothing.
@@ -103,8 +93,8 @@ def compare(runs: Sequence[Run], scorer: str) -> Compared:
         ids = tuple(id for id in group[0].results if id in shared)
         common.update({run.log: ids for run in group})
     left_out = {run.log: len(scored[run.log]) - len(common[run.log]) for run in kept}
-    found = Compared(kept, together, common, left_out, ())
-    return replace(found, notes=tuple(_left_out(found, scorer, runs)))
+    compared = CommonNeurons(scorer, kept, together, common, left_out, ())
+    return replace(compared, notes=tuple(_left_out(compared, runs)))
 
 
 def _together(
@@ -113,17 +103,17 @@ def _together(
     """Runs that share neurons, directly or through others, in the order given."""
     groups: list[tuple[list[Run], set[str]]] = []
     for run in runs:
-        mine, ids = [run], set(scored[run.log])
+        joined, ids = [run], set(scored[run.log])
         apart = []
         for group, theirs in groups:
             if theirs.isdisjoint(ids):
                 apart.append((group, theirs))
             else:
-                mine, ids = group + mine, ids | theirs
-        groups = [*apart, (mine, ids)]
+                joined, ids = group + joined, ids | theirs
+        groups = [*apart, (joined, ids)]
     order = {run.log: i for i, run in enumerate(runs)}
-    found = [sorted(group, key=lambda run: order[run.log]) for group, _ in groups]
-    return tuple(tuple(group) for group in sorted(found, key=lambda g: order[g[0].log]))
+    in_order = [sorted(group, key=lambda run: order[run.log]) for group, _ in groups]
+    return tuple(tuple(group) for group in sorted(in_order, key=lambda g: order[g[0].log]))
 
 
 def label(run: Run, runs: Sequence[Run]) -> str:
@@ -134,10 +124,10 @@ def label(run: Run, runs: Sequence[Run]) -> str:
     """
     parts = [run.format]
     for name in ("explainer", "simulator", "embedder", "neurons"):
-        mine, all_of_them = getattr(run, name), {getattr(one, name) for one in runs} - {""}
-        if mine and len(all_of_them) > 1:
-            parts.append(_short(mine, all_of_them))
-    same = [one for one in runs if _key(one) == _key(run)]
+        own, every = getattr(run, name), {getattr(other, name) for other in runs} - {""}
+        if own and len(every) > 1:
+            parts.append(_short(own, every))
+    same = [other for other in runs if _key(other) == _key(run)]
     if len(same) > 1:
         parts.extend(_differing(run, same) or [run.log.rpartition("/")[2]])
     return ", ".join(parts)
@@ -145,12 +135,12 @@ def label(run: Run, runs: Sequence[Run]) -> str:
 
 def rater_label(rater: Rater, raters: Sequence[Rater]) -> str:
     """The rater's name; of several logs of one rater, with the excerpts or a number."""
-    same = [one for one in raters if one.name == rater.name]
+    same = [other for other in raters if other.name == rater.name]
     if len(same) < 2:
         return rater.name
-    if len({one.excerpts for one in same}) == len(same):
+    if len({other.excerpts for other in same}) == len(same):
         return f"{rater.name}, {rater.excerpts}"
-    return f"{rater.name}, log {1 + [one.log for one in same].index(rater.log)}"
+    return f"{rater.name}, log {1 + [other.log for other in same].index(rater.log)}"
 
 
 def settings(run: Run) -> dict[str, str]:
@@ -163,7 +153,7 @@ def settings(run: Run) -> dict[str, str]:
 
 def _short(name: str, names: Collection[str]) -> str:
     """A name without its provider or folder, unless those are what tells it from the others."""
-    last = {one.rpartition("/")[2] for one in names}
+    last = {other.rpartition("/")[2] for other in names}
     return name.rpartition("/")[2] if len(last) == len(names) else name
 
 
@@ -173,11 +163,11 @@ def _key(run: Run) -> tuple[str, ...]:
 
 def _differing(run: Run, same: Sequence[Run]) -> list[str]:
     """The settings in which a run differs from others of the same name."""
-    mine, all_of_them = settings(run), [settings(one) for one in same]
-    places = [p for p in mine if len({one.get(p) for one in all_of_them}) > 1]
-    if len({tuple(one.get(p) for p in places) for one in all_of_them}) < len(same):
+    own, every = settings(run), [settings(other) for other in same]
+    places = [p for p in own if len({other.get(p) for other in every}) > 1]
+    if len({tuple(other.get(p) for p in places) for other in every}) < len(same):
         return []
-    return [f"{place.rpartition(' ')[2]}={mine[place]}" for place in places]
+    return [f"{place.rpartition(' ')[2]}={own[place]}" for place in places]
 
 
 def _flat(place: str, value: Any) -> list[tuple[str, str]]:
@@ -188,14 +178,14 @@ def _flat(place: str, value: Any) -> list[tuple[str, str]]:
     return [(place, str(value))]
 
 
-def _left_out(compared: Compared, scorer: str, all_runs: Sequence[Run]) -> list[str]:
-    name = scorer_name(scorer)
+def _left_out(compared: CommonNeurons, all_runs: Sequence[Run]) -> list[str]:
+    name = scorer_name(compared.scorer)
     without = [label(run, all_runs) for run in all_runs if run not in compared.runs]
     notes = []
     if without and compared.runs:
         notes.append(f"{name}: nothing was scored in {'; '.join(without)}.")
     if len(compared.together) > 1:
-        groups = [", ".join(label(run, all_runs) for run in one) for one in compared.together]
+        groups = [", ".join(label(run, all_runs) for run in group) for group in compared.together]
         notes.append(f"{name}: on different neurons, and compared apart: {' | '.join(groups)}.")
     for group in compared.together:
         notes.extend(_left_out_of(group, compared, name, all_runs))
@@ -203,7 +193,7 @@ def _left_out(compared: Compared, scorer: str, all_runs: Sequence[Run]) -> list[
 
 
 def _left_out_of(
-    group: Sequence[Run], compared: Compared, name: str, all_runs: Sequence[Run]
+    group: Sequence[Run], compared: CommonNeurons, name: str, all_runs: Sequence[Run]
 ) -> list[str]:
     """A sentence on the neurons that runs on the same neurons have and others of them have not."""
     left_out = compared.left_out

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from neuron_eval.logs.runs import Run
 from neuron_eval.report.comparing import (
@@ -19,26 +19,24 @@ from neuron_eval.report.statistics import Paired, holm, paired
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One run against one baseline by one scorer."""
+    """One run against one baseline by one scorer.
+
+    Attributes:
+        run: What is compared.
+        baseline: What it is compared with.
+        scorer: Whose scores.
+        ids: The neurons that both have scores of, at least one.
+        paired: The differences, run minus baseline.
+        p: The test's p after Holm's correction over the scorer's comparisons with this baseline
+            run; None without a test.
+    """
 
     run: Run
-    """What is compared."""
-
     baseline: Run
-    """What it is compared with."""
-
     scorer: str
-    """Whose scores."""
-
     ids: tuple[str, ...]
-    """The neurons that both have scores of, at least one."""
-
     paired: Paired
-    """The differences, run minus baseline."""
-
     p: float | None
-    """The test's p after Holm's correction over the scorer's comparisons with this baseline run;
-    None without a test."""
 
 
 def is_baseline(run: Run, baseline: str) -> bool:
@@ -54,17 +52,17 @@ def baseline_of(run: Run, runs: Sequence[Run], baseline: str, scorer: str) -> Ru
     there is. Of several it is the one with the most settings in common; None if there is none.
     """
     measured = [
-        one
-        for one in runs
-        if is_baseline(one, baseline)
-        and scored_ids(one, scorer)
-        and measured_by(one, scorer) == measured_by(run, scorer)
+        other
+        for other in runs
+        if is_baseline(other, baseline)
+        and scored_ids(other, scorer)
+        and measured_by(other, scorer) == measured_by(run, scorer)
     ]
-    own = [one for one in measured if one.explainer == run.explainer]
-    if not own and not (run.given and len(measured) == 1):
+    same = [other for other in measured if other.explainer == run.explainer]
+    if not same and not (run.given and len(measured) == 1):
         return None
-    mine = set(settings(run).items())
-    return max(own or measured, key=lambda one: len(mine & set(settings(one).items())))
+    own = set(settings(run).items())
+    return max(same or measured, key=lambda other: len(own & set(settings(other).items())))
 
 
 def comparisons(
@@ -75,46 +73,40 @@ def comparisons(
     Returns:
         The comparisons, and a sentence on each run or neuron that was left out of them.
     """
-    found: list[tuple[Run, Run, tuple[str, ...], Paired]] = []
+    compared: list[Comparison] = []
     notes: list[str] = []
-    name = scorer_name(scorer)
     for run in runs:
-        if is_baseline(run, baseline):
+        scored = set(scored_ids(run, scorer))
+        if is_baseline(run, baseline) or not scored:
             continue
-        mine = set(scored_ids(run, scorer))
         other = baseline_of(run, runs, baseline, scorer)
-        if not mine:
-            continue
         if other is None:
             notes.append(
-                f"{name}: {label(run, runs)} has no {baseline} run to be compared with, by the "
-                "same explainer and measured by the same model."
+                f"{scorer_name(scorer)}: {label(run, runs)} has no {baseline} run to be compared "
+                "with, by the same explainer and measured by the same model."
             )
             continue
-        ids = tuple(id for id in scored_ids(other, scorer) if id in mine)
-        notes.extend(_left_out(run, other, len(mine), ids, runs, scorer))
+        ids = tuple(id for id in scored_ids(other, scorer) if id in scored)
+        notes.extend(_left_out(run, other, len(scored), ids, runs, scorer))
         result = paired(values(run, ids, scorer), values(other, ids, scorer))
         if result is not None:
-            found.append((run, other, ids, result))
+            compared.append(Comparison(run, other, scorer, ids, result, None))
     corrected: dict[str, float | None] = {}
-    for family in dict.fromkeys(other.log for _, other, _, _ in found):
-        mine_of_it = [(run, result) for run, other, _, result in found if other.log == family]
-        ps = holm([result.p for _, result in mine_of_it])
-        corrected.update({run.log: p for (run, _), p in zip(mine_of_it, ps, strict=True)})
-    return [
-        Comparison(run, other, scorer, ids, result, corrected[run.log])
-        for run, other, ids, result in found
-    ], notes
+    for baseline_log in dict.fromkeys(one.baseline.log for one in compared):
+        family = [one for one in compared if one.baseline.log == baseline_log]
+        ps = holm([one.paired.p for one in family])
+        corrected.update({one.run.log: p for one, p in zip(family, ps, strict=True)})
+    return [replace(one, p=corrected[one.run.log]) for one in compared], notes
 
 
 def _left_out(
-    run: Run, baseline: Run, mine: int, ids: Sequence[str], runs: Sequence[Run], scorer: str
+    run: Run, baseline: Run, scored: int, ids: Sequence[str], runs: Sequence[Run], scorer: str
 ) -> list[str]:
     theirs = len(scored_ids(baseline, scorer))
-    if mine == theirs == len(ids):
+    if scored == theirs == len(ids):
         return []
     return [
         f"{scorer_name(scorer)}: {label(run, runs)} and {label(baseline, runs)} have "
-        f"{len(ids) or 'no'} scored neurons in common; left out: {mine - len(ids)} of {mine} and "
-        f"{theirs - len(ids)} of {theirs}."
+        f"{len(ids) or 'no'} scored neurons in common; left out: {scored - len(ids)} of {scored} "
+        f"and {theirs - len(ids)} of {theirs}."
     ]

@@ -1,78 +1,237 @@
-"""What a rater, person or model, says of the explanations of neurons."""
+"""What raters, people and models, say of explanations, put together and joined with runs.
+
+An explanation is the same if neuron and text are, whatever it is called in which log.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
+from neuron_eval.logs.runs import NeuronResult, Run
 from neuron_eval.rating.asking import is_person
-from neuron_eval.rating.judging import Judgement, PlaceBias, Planted
+from neuron_eval.rating.judging import Judgement, PlaceBias, Planted, mean_judgement
+from neuron_eval.report.agreeing import Value
+
+T = TypeVar("T")
+
+Explanation = tuple[str, str]
+"""A neuron's id and the text."""
 
 
 @dataclass(frozen=True, slots=True)
 class RatedNeuron:
-    """A neuron, and what the rater said of it."""
+    """A neuron, and what the rater said of it.
+
+    Attributes:
+        id: The neuron's id, the same as in logs of explanations.
+        explanations: By column, without white space around them.
+        judgement: The means over orders and epochs; None if it was not rated.
+        again: What was said when it was shown for the second time, if it was.
+        planted: Of each epoch, what became of the planted explanation of another neuron, if there
+            was one and the neuron was rated.
+        reason: Why it was not rated; empty if it was.
+        comment: What else the rater said.
+        seconds: How long a person took; None where nobody measured.
+    """
 
     id: str
-    """The neuron's id, the same as in logs of explanations."""
-
     explanations: Mapping[str, str]
-    """By column, without white space around them."""
-
-    said: Judgement | None
-    """The means over orders and epochs; None if it was not rated."""
-
+    judgement: Judgement | None
     again: Judgement | None = None
-    """What was said when it was shown for the second time, if it was."""
-
     planted: tuple[Planted, ...] = ()
-    """Of each epoch, what became of the planted explanation of another neuron, if there was one
-    and the neuron was rated."""
-
     reason: str = ""
-    """Why it was not rated; empty if it was."""
-
     comment: str = ""
-    """What else the rater said."""
-
     seconds: float | None = None
-    """How long a person took; None where nobody measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rater:
-    """One log of ratings."""
+    """One log of ratings.
+
+    Attributes:
+        log: Where the log is.
+        name: The model that rated; people are ``human/NAME``.
+        columns: The formats, or columns of a file, that were rated.
+        excerpts: Which excerpts the rater saw: ``train`` or ``valid``.
+        pack: The digest of the pack that worded the questions.
+        identity: All settings that a rating depends on, see `neuron_eval.logs.identity`.
+        neurons: Each once; more than once where explanations differ, if several logs are put
+            together.
+        places: Where there were several orders, what each place got.
+    """
 
     log: str
-    """Where the log is."""
-
     name: str
-    """The model that rated; people are ``human/NAME``."""
-
     columns: tuple[str, ...]
-    """The formats, or columns of a file, that were rated."""
-
     excerpts: str
-    """Which excerpts the rater saw: ``train`` or ``valid``."""
-
     pack: str
-    """The digest of the pack that worded the questions."""
-
     identity: str
-    """All settings that a rating depends on, see `neuron_eval.logs.identity`."""
-
     neurons: tuple[RatedNeuron, ...]
-    """Each once; more than once where explanations differ, if several logs are put together."""
-
-    places: tuple[PlaceBias, ...] = field(default=())
-    """Where there were several orders, what each place got."""
+    places: tuple[PlaceBias, ...] = ()
 
     @property
     def person(self) -> bool:
-        """Whether it is a person."""
         return is_person(self.name)
 
     @property
-    def said(self) -> list[Judgement]:
-        """What was said of the neurons that were rated."""
-        return [one.said for one in self.neurons if one.said is not None]
+    def judgements(self) -> list[Judgement]:
+        """Of the neurons that were rated."""
+        return [neuron.judgement for neuron in self.neurons if neuron.judgement is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """The means of several people who rated the same columns, as a rater ``all people (N)``.
+
+    ``left_out`` counts the neurons of which they saw different explanations.
+    """
+
+    rater: Rater
+    left_out: int
+
+
+def raters_once(raters: Sequence[Rater]) -> list[Rater]:
+    """Each rater once: its logs put together, the mean where it rated an explanation twice.
+
+    Logs in which a rater saw other excerpts, or was asked in other words, stay apart.
+    """
+    groups = _grouped(raters, [(rater.name, rater.excerpts, rater.pack) for rater in raters])
+    return [_together(logs, logs[0].name) if len(logs) > 1 else logs[0] for logs in groups]
+
+
+def all_people(raters: Sequence[Rater]) -> list[People]:
+    """The means of people; each counts once, whatever the number of their logs.
+
+    Returns:
+        One for each set of columns, excerpts and wording that at least two people rated.
+    """
+    people = [rater for rater in raters if rater.person]
+    questions = [(rater.columns, rater.excerpts, rater.pack) for rater in people]
+    once = [raters_once(of) for of in _grouped(people, questions)]
+    groups = [group for group in once if len(group) > 1]
+    return [_people(group, _name(group, groups)) for group in groups]
+
+
+def by_explanation(rater: Rater) -> dict[Explanation, float]:
+    """The rating of each different explanation that the rater rated."""
+    return {
+        (neuron.id, text): neuron.judgement.ratings[column]
+        for neuron in rater.neurons
+        if neuron.judgement is not None
+        for column, text in neuron.explanations.items()
+    }
+
+
+def rating_units(raters: Sequence[Rater]) -> list[list[list[Value]]]:
+    """By neuron, of each different explanation the ratings of those who rated it, two or more."""
+    ratings: dict[str, dict[str, list[Value]]] = {}
+    for rater in raters:
+        for (id, text), rating in by_explanation(rater).items():
+            ratings.setdefault(id, {}).setdefault(text, []).append(rating)
+    neurons = ([unit for unit in texts.values() if len(unit) > 1] for texts in ratings.values())
+    return [units for units in neurons if units]
+
+
+def choice_units(raters: Sequence[Rater]) -> list[list[list[Value]]]:
+    """By neuron, which column each rater chose; only where two or more saw the same explanations.
+
+    Columns that say the same are one choice, as are several between which a rater was undecided.
+    """
+    choices: dict[tuple[str, frozenset[Explanation]], list[Value]] = {}
+    for rater in raters:
+        for neuron in rater.neurons:
+            if neuron.judgement is not None:
+                shown = frozenset(neuron.explanations.items())
+                choices.setdefault((neuron.id, shown), []).append(_choice(neuron.judgement))
+    return [[unit] for unit in choices.values() if len(unit) > 1]
+
+
+def best_texts(neuron: RatedNeuron) -> set[str]:
+    """The explanations that were chosen as the best; none if the neuron was not rated."""
+    best = {} if neuron.judgement is None else neuron.judgement.best
+    return {neuron.explanations[column] for column, share in best.items() if share}
+
+
+def with_ratings(runs: Sequence[Run], rater: Rater, name: str) -> list[Run]:
+    """The runs, each explanation that the rater saw word for word with a further score ``name``."""
+    ratings = by_explanation(rater)
+
+    def rated(result: NeuronResult) -> NeuronResult:
+        rating = ratings.get((result.id, result.explanation.strip()))
+        if rating is None:
+            return result
+        return replace(result, scores={**result.scores, name: rating})
+
+    return [replace(run, results={id: rated(n) for id, n in run.results.items()}) for run in runs]
+
+
+def scores_of_texts(runs: Sequence[Run]) -> list[Run]:
+    """The runs with the scores of the explanations that they show, without other epochs'."""
+
+    def of_text(result: NeuronResult) -> NeuronResult:
+        scores = result.scores_of_text
+        return result if scores is None else replace(result, scores=scores)
+
+    return [replace(run, results={id: of_text(n) for id, n in run.results.items()}) for run in runs]
+
+
+def _choice(judgement: Judgement) -> str:
+    most = max(judgement.best.values())
+    chosen = [column for column, share in judgement.best.items() if most and share == most]
+    return ", ".join(sorted(chosen)) or "planted"
+
+
+def _people(raters: Sequence[Rater], name: str) -> People:
+    versions: dict[str, set[tuple[tuple[str, str], ...]]] = {}
+    for rater in raters:
+        for neuron in rater.neurons:
+            if neuron.judgement is not None:
+                versions.setdefault(neuron.id, set()).add(tuple(neuron.explanations.items()))
+    same = {id for id, shown in versions.items() if len(shown) == 1}
+    kept = [
+        replace(r, neurons=tuple(n for n in r.neurons if n.id in same and n.judgement is not None))
+        for r in raters
+    ]
+    return People(_together(kept, name), len(versions) - len(same))
+
+
+def _name(group: Sequence[Rater], groups: Sequence[Sequence[Rater]]) -> str:
+    """All people, with what tells this group from the others."""
+    parts = [f"all people ({len(group)})"]
+    if len({of[0].excerpts for of in groups}) > 1:
+        parts.append(group[0].excerpts)
+    if len({of[0].columns for of in groups}) > 1:
+        parts.append(" ".join(group[0].columns))
+    if len({of[0].pack for of in groups}) > 1:
+        parts.append(f"pack {group[0].pack[:8]}")
+    return ", ".join(parts)
+
+
+def _together(raters: Sequence[Rater], name: str) -> Rater:
+    """One rater; a neuron with the same explanations has the mean of what was said of it."""
+    neurons = [neuron for rater in raters for neuron in rater.neurons]
+    shown = [(neuron.id, tuple(neuron.explanations.items())) for neuron in neurons]
+    return replace(
+        raters[0],
+        log="",
+        name=name,
+        columns=tuple(dict.fromkeys(column for rater in raters for column in rater.columns)),
+        neurons=tuple(_mean(of) for of in _grouped(neurons, shown)),
+        places=(),
+        identity="{}",
+    )
+
+
+def _mean(shown: Sequence[RatedNeuron]) -> RatedNeuron:
+    judgements = [neuron.judgement for neuron in shown if neuron.judgement is not None]
+    return RatedNeuron(shown[0].id, shown[0].explanations, mean_judgement(judgements))
+
+
+def _grouped(items: Sequence[T], keys: Sequence[Hashable]) -> list[list[T]]:
+    """Items with the same key together, in the order in which the keys appear."""
+    groups: dict[Hashable, list[T]] = {}
+    for item, key in zip(items, keys, strict=True):
+        groups.setdefault(key, []).append(item)
+    return list(groups.values())

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from neuron_eval.report.power import neurons_needed
 from neuron_eval.stats import mean_interval
 
 TIE = 1e-12
@@ -23,51 +22,52 @@ TIE = 1e-12
 FEW = 20
 """With fewer neurons an interval holds the truth less often than it says."""
 
+POWER = 0.8
+SIGNIFICANCE = 0.05
+
+NO_DIFFERENCE = 1e-12
+"""Mean differences up to here are none."""
+
+MOST_NEURONS = 10**7
+"""Where the search for the number of neurons needed ends."""
+
+LARGEST_EFFECT = 50.0
+"""In standard deviations; two neurons show it, and scipy's distributions hold up to here."""
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean over neurons with its 95 % interval."""
+    """A mean over n neurons, at least 1, with its 95 % interval: None for a single neuron."""
 
     mean: float
-    """The mean."""
-
     lower: float | None
-    """Lower end of the bootstrap interval; None for a single neuron."""
-
     upper: float | None
-    """Upper end."""
-
     n: int
-    """How many neurons, at least 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """Differences on the same neurons: this minus the baseline."""
+    """Differences on the same neurons: this minus the baseline.
+
+    Attributes:
+        difference: The mean difference.
+        lower: Lower end of its 95 % cluster bootstrap interval; None for a single neuron.
+        upper: Upper end.
+        wins: Neurons on which the difference is positive.
+        ties: Neurons on which it is none, up to `TIE`.
+        losses: Neurons on which it is negative.
+        p: Wilcoxon signed-rank test, two-sided, uncorrected; None if every neuron is a tie.
+        needed: Neurons that show such a difference with 80 % power, see `neurons_needed`.
+    """
 
     difference: float
-    """The mean difference."""
-
     lower: float | None
-    """Lower end of its 95 % cluster bootstrap interval; None for a single neuron."""
-
     upper: float | None
-    """Upper end."""
-
     wins: int
-    """Neurons on which the difference is positive."""
-
     ties: int
-    """Neurons on which it is none, up to `TIE`."""
-
     losses: int
-    """Neurons on which it is negative."""
-
     p: float | None
-    """Wilcoxon signed-rank test, two-sided, uncorrected; None if every neuron is a tie."""
-
     needed: int | None
-    """Neurons that show such a difference with 80 % power, see `neuron_eval.report.power`."""
 
     @property
     def n(self) -> int:
@@ -93,12 +93,12 @@ def paired(values: ArrayLike, baseline: ArrayLike) -> Paired | None:
     Raises:
         ValueError: The shapes differ, or a value is not finite.
     """
-    mine, other = _finite(values), _finite(baseline)
-    if mine.shape != other.shape:
-        raise ValueError(f"expected the same neurons on both sides: {mine.shape}, {other.shape}")
-    if not mine.size:
+    own, other = _finite(values), _finite(baseline)
+    if own.shape != other.shape:
+        raise ValueError(f"expected the same neurons on both sides: {own.shape}, {other.shape}")
+    if not own.size:
         return None
-    differences = mine - other
+    differences = own - other
     differences[np.abs(differences) <= TIE] = 0.0
     lower, upper = mean_interval(differences) or (None, None)
     return Paired(
@@ -146,7 +146,10 @@ def signed_rank(differences: ArrayLike) -> float | None:
 
 
 def holm(ps: Sequence[float | None]) -> list[float | None]:
-    """Holm's correction over a family of tests; what was not tested is not of the family."""
+    """Holm's correction over a family of tests; what was not tested is not of the family.
+
+    By hand: scipy has Benjamini and Hochberg's only.
+    """
     tested = sorted((p, i) for i, p in enumerate(ps) if p is not None)
     corrected: list[float | None] = [None] * len(ps)
     highest = 0.0
@@ -170,6 +173,44 @@ def spearman(a: ArrayLike, b: ArrayLike) -> float | None:
     if x.size < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return None
     return float(spearmanr(x, y).statistic)
+
+
+def neurons_needed(differences: ArrayLike) -> int | None:
+    """How many neurons a difference of this size needs for 80 % power.
+
+    For a two-sided paired t test at 0.05, if the mean and the standard deviation of the
+    differences are those that were seen.
+
+    Returns:
+        At least 2 and at most `MOST_NEURONS`; None where the mean difference is 0 or there are
+        fewer than two neurons.
+    """
+    array = np.asarray(differences, dtype=np.float64)
+    if array.size < 2 or abs(array.mean()) <= NO_DIFFERENCE:
+        return None
+    spread = float(array.std(ddof=1))
+    effect = abs(float(array.mean())) / spread if spread > 0 else math.inf
+    return _fewest(min(effect, LARGEST_EFFECT))
+
+
+def power(effect: float, n: int) -> float:
+    """Power of the two-sided paired t test at 0.05, of ``effect`` standard deviations."""
+    from scipy.stats import nct, t
+
+    limit, shift = float(t.ppf(1 - SIGNIFICANCE / 2, n - 1)), effect * math.sqrt(n)
+    return float(nct.sf(limit, n - 1, shift) + nct.cdf(-limit, n - 1, shift))
+
+
+def _fewest(effect: float) -> int:
+    """The smallest number of neurons with enough power, by bisection."""
+    enough = 2
+    while enough < MOST_NEURONS and power(effect, enough) < POWER:
+        enough = min(2 * enough, MOST_NEURONS)
+    few = enough // 2
+    while enough - few > 1:
+        middle = (few + enough) // 2
+        few, enough = (middle, enough) if power(effect, middle) < POWER else (few, middle)
+    return max(enough, 2)
 
 
 def _finite(values: ArrayLike) -> NDArray[np.float64]:

@@ -11,6 +11,11 @@ from pathlib import Path
 from neuron_eval.logs.runs import Run
 from neuron_eval.messages import InputError
 from neuron_eval.report.collecting import Collected
+from neuron_eval.report.figures import FIGURES as KNOWN_FIGURES
+from neuron_eval.report.figures import write_figures
+from neuron_eval.report.page import write_page
+from neuron_eval.report.rendering import WAYS, write_tables
+from neuron_eval.report.tables import table_names
 from neuron_eval.report.tables.base import Table
 
 TABLES = "tables"
@@ -42,29 +47,20 @@ def write_report(
         ValueError: Two logs to put beside the page have one name.
         OSError: Something cannot be read or written.
     """
-    from neuron_eval.report.figures import write_figures
-    from neuron_eval.report.page.write import write_page
-    from neuron_eval.report.rendering import write_tables
-
+    runs = collected.runs
     if bundle:
-        check_names(collected.runs)
+        _check_names(runs)
     _clear(out)
     write_tables(tables, out / TABLES)
-    figures, notes = (
-        write_figures(collected, out / FIGURES, baseline) if collected.runs else ([], [])
-    )
+    figures, notes = write_figures(collected, out / FIGURES, baseline) if runs else ([], [])
     if bundle:
-        _bundle(collected.runs, out / VIEWER)
+        _bundle(runs, out / VIEWER)
     page = write_page(collected, tables, figures, out, VIEWER if bundle else None)
     return page, notes
 
 
-def check_names(runs: Sequence[Run]) -> None:
-    """Logs lie side by side in the viewer.
-
-    Raises:
-        ValueError: Two have one name.
-    """
+def _check_names(runs: Sequence[Run]) -> None:
+    """Logs lie side by side in the viewer, so no two may have one name."""
     names = Counter(run.log.rpartition("/")[2] for run in runs)
     for name, times in names.items():
         if times > 1:
@@ -73,12 +69,8 @@ def check_names(runs: Sequence[Run]) -> None:
 
 def _clear(out: Path) -> None:
     """Remove what an earlier report left in a folder that may hold other people's files, too."""
-    from neuron_eval.report.figures import NAMES as FIGURE_NAMES
-    from neuron_eval.report.rendering import WAYS
-    from neuron_eval.report.tables import NAMES as TABLE_NAMES
-
-    stale = [out / TABLES / f"{name}.{ending}" for name in TABLE_NAMES for ending in WAYS]
-    stale += [out / FIGURES / f"{name}.{ending}" for name in FIGURE_NAMES for ending in PICTURES]
+    stale = [out / TABLES / f"{name}.{ending}" for name in table_names() for ending in WAYS]
+    stale += [out / FIGURES / f"{name}.{ending}" for name in KNOWN_FIGURES for ending in PICTURES]
     for path in stale:
         path.unlink(missing_ok=True)
 

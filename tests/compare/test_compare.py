@@ -34,7 +34,7 @@ from neuron_eval.logs.runs import EXPLAINER
 from neuron_eval.models.tokencount import TokenCounter
 from neuron_eval.prompts.pack import default_pack
 from neuron_eval.records import ActivationRecord, Excerpt
-from neuron_eval.report.prices import Price
+from neuron_eval.report.cost import Price
 from neuron_eval.simulation import ways
 from neuron_eval.simulation.asking import Asker
 from neuron_eval.simulation.chat import ChatSimulation

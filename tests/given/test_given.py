@@ -14,7 +14,7 @@ from rich.text import Text
 from neuron_eval.cli.given import given as command
 from neuron_eval.given.origin import given as given_solver
 from neuron_eval.given.origin import label
-from neuron_eval.report.table import rows as report_rows
+from neuron_eval.report.summary import summaries
 from neuron_eval.sources import schema
 from neuron_eval.tasks import formats
 from neuron_eval.tasks.given import given as given_task
@@ -188,7 +188,7 @@ def test_false_explanations_of_puzzles_score_below_their_answers():
         assert len(sound(log).samples) == 2
         for sample in log.samples:
             assert sample.output.completion == false[sample.id][place]
-        assert report_rows([log])[0].format == ("false" if place == 0 else "false 1")
+        assert summaries([log])[0].format == ("false" if place == 0 else "false 1")
         assert max(values(log, "adacs").values()) < 1 - 1e-6
 
 
@@ -251,10 +251,10 @@ def test_embeddings_and_adacs_alone_need_no_simulator(neurons, file):
 
 def test_the_report_names_a_row_by_its_column(neurons, file):
     log = run(simulated(neurons), solver=given_solver(file, "right"))
-    (row,) = report_rows([log])
+    (row,) = summaries([log])
     assert row.format == "right"
-    assert row.adacs.scored == 2
-    assert math.isnan(row.prompt_tokens)
+    assert row.adacs.n == 2
+    assert row.prompt_tokens is None
     assert label("some/folder/results.csv") == "results.csv"
     assert label("reference", "gpt-4") == "reference gpt-4"
 
@@ -280,7 +280,7 @@ def test_the_logs_header_names_files_by_name_and_digest(file, references):
     assert (header["explanations"], header["references"]) == ("results.csv", "references.csv")
     assert len(header["explanations_sha256"]) == len(header["references_sha256"]) == 64
     assert (header["neurons_used"], header["neurons_without_reference"]) == (4, 1)
-    assert report_rows([log])[0].format == "Right"
+    assert summaries([log])[0].format == "Right"
 
 
 def test_rows_by_id_are_joined_by_id(tmp_path):

@@ -9,11 +9,9 @@ from made_up_runs import five_formats
 
 from neuron_eval.report import writing
 from neuron_eval.report.collecting import Collected, collect
-from neuron_eval.report.figures import NAMES as FIGURES
-from neuron_eval.report.figures import write_figures
+from neuron_eval.report.figures import FIGURES, write_figures
 from neuron_eval.report.raters import Rater
-from neuron_eval.report.tables import NAMES as TABLES
-from neuron_eval.report.tables import all_tables
+from neuron_eval.report.tables import all_tables, table_names
 from neuron_eval.sources import schema
 from neuron_eval.tasks import formats
 from neuron_eval.testing import fake_embedder, make_neuron
@@ -87,8 +85,8 @@ def test_every_table_and_figure_has_its_name_in_the_list_that_is_cleared(tmp_pat
     collected = five_formats()
     rater = Rater("a.eval", "human/a", ("x",), "train", "0a1b", "{}", ())
     rated = replace(collected, raters=(rater,))
-    assert tuple(t.name for t in all_tables(rated, by=("layer", "group"))) == TABLES
-    assert tuple(f.name for f in write_figures(collected, tmp_path)[0]) == FIGURES
+    assert tuple(t.name for t in all_tables(rated, by=("layer", "group"))) == table_names()
+    assert tuple(f.name for f in write_figures(collected, tmp_path)[0]) == tuple(FIGURES)
 
 
 def test_logs_of_one_name_are_not_put_over_each_other_in_the_viewer(tmp_path):

@@ -133,7 +133,7 @@ def test_logs_are_rated_one_column_a_log_with_the_neurons_that_they_hold(neurons
     assert [run.format for run in collected.runs] == ["summary", "avhs"]
     (said,) = collected.raters
     assert (said.name, said.columns) == ("neuron-fake/rater", ("summary", "avhs"))
-    assert all(one.ratings == {"summary": 2, "avhs": 5} for one in said.said)
+    assert all(one.ratings == {"summary": 2, "avhs": 5} for one in said.judgements)
 
 
 def test_a_neuron_that_one_log_does_not_explain_is_left_out_and_counted(neurons, tmp_path):

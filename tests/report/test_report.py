@@ -1,6 +1,5 @@
 """Tables from logs, and the commands that print them."""
 
-import math
 import re
 
 import pytest
@@ -9,13 +8,12 @@ from inspect_ai import eval
 from rich.console import Console
 
 from neuron_eval.cli.main import COMMANDS, main
-from neuron_eval.report.table import Estimate, Row, ratio_to_original, render, rows
+from neuron_eval.report.rendering import terminal_table
+from neuron_eval.report.summary import LogSummary, ratios_to_original, summaries, summary_table
 from neuron_eval.sources import schema
 from neuron_eval.stats import mean_interval
 from neuron_eval.tasks import formats
 from neuron_eval.testing import fake_embedder, make_neuron
-
-NAN = float("nan")
 
 
 @pytest.fixture
@@ -42,7 +40,7 @@ def logs(neurons):
 
 
 def test_a_row_states_what_its_log_holds(logs):
-    table = rows(logs)
+    table = summaries(logs)
     assert [row.format for row in table] == ["original", "avhs"]
     original = next(log for log in logs if log.eval.metadata["task_format"] == "original")
     scores = [s.scores["simulation_correlation"].as_float() for s in original.samples]
@@ -50,15 +48,15 @@ def test_a_row_states_what_its_log_holds(logs):
     assert row.neurons == 3
     assert row.simulation.mean == pytest.approx(sum(scores) / 3)
     assert (row.simulation.lower, row.simulation.upper) == pytest.approx(mean_interval(scores))
-    assert row.adacs.scored == 2
+    assert row.adacs.n == 2
     tokens = [s.output.usage.input_tokens for s in original.samples]
     assert row.prompt_tokens == pytest.approx(sum(tokens) / 3)
-    assert ratio_to_original(table)[1] == pytest.approx(row.prompt_tokens / table[1].prompt_tokens)
+    assert ratios_to_original(table)[1] == pytest.approx(row.prompt_tokens / table[1].prompt_tokens)
 
 
 def test_the_table_prints_intervals_counts_and_ratios(logs):
     console = Console(width=100, record=True)
-    console.print(render(rows(logs)))
+    console.print(terminal_table(summary_table(summaries(logs))))
     text = console.export_text()
     assert "original" in text
     assert "1.00 x" in text
@@ -66,14 +64,13 @@ def test_the_table_prints_intervals_counts_and_ratios(logs):
 
 
 def test_what_was_not_measured_is_said_and_not_a_number():
-    nothing = Estimate(NAN, NAN, NAN, 0)
     console = Console(width=100, record=True)
-    console.print(render([Row("avhs", 4, nothing, nothing, NAN)]))
+    console.print(terminal_table(summary_table([LogSummary("avhs", 4, None, None, None)])))
     text = console.export_text()
     assert text.count("not scored") == 2
     assert text.count("unknown") == 2
     assert "nan" not in text
-    assert math.isnan(ratio_to_original([Row("avhs", 4, nothing, nothing, 7.0)])[0])
+    assert ratios_to_original([LogSummary("avhs", 4, None, None, 7.0)]) == [None]
 
 
 def call(*arguments):
@@ -101,12 +98,12 @@ def test_tokens_agree_with_what_the_baseline_reports(neurons, logs):
     from neuron_eval.dataset import neuron_set
     from neuron_eval.models.tokencount import counter
     from neuron_eval.prompts.pack import default_pack
-    from neuron_eval.report.prompt_tokens import prompt_tokens
+    from neuron_eval.report.cost import prompt_tokens
 
     counted = prompt_tokens(
         neuron_set(neurons), "original", default_pack(), counter("cl100k_base"), 2
     )
-    assert counted.mean == pytest.approx(rows(logs)[0].prompt_tokens)
+    assert counted.mean == pytest.approx(summaries(logs)[0].prompt_tokens)
     assert counted.lowest <= counted.mean <= counted.highest
 
 

@@ -8,16 +8,12 @@ from matplotlib import rcParams
 from PIL import Image
 
 from neuron_eval.report.collecting import Collected
-from neuron_eval.report.figures import (
-    calibration,
-    differences,
-    distribution,
-    layers,
-    scores,
-    tokens,
-    write_figures,
+from neuron_eval.report.figures import curves, paper_style, write_figures
+from neuron_eval.report.figures.by_format import (
+    draw_differences,
+    draw_distribution,
+    draw_scores,
 )
-from neuron_eval.report.figures.style import paper_style
 from neuron_eval.report.statistics import Estimate
 
 NAMES = ["scores", "differences", "tokens", "layers", "distribution", "calibration"]
@@ -82,7 +78,7 @@ def test_figures_need_no_pyplot_and_leave_no_setting_behind(tmp_path, monkeypatc
 
 
 def test_the_figure_of_scores_shows_the_mean_of_each_format():
-    figure = drawn(scores.draw, five_formats()).figure
+    figure = drawn(draw_scores, five_formats()).figure
     left, right = figure.axes
     expected = [fmean(simulation(k, i) for i in range(6)) for k in range(5)]
     assert [x for x, _ in marks(left)] == pytest.approx(expected)
@@ -103,12 +99,12 @@ def test_scores_are_drawn_over_the_neurons_that_all_runs_scored():
     first = collected.runs[0]
     short = replace(first, results=dict(list(first.results.items())[:2]))
     cut = Collected((short, *collected.runs[1:]))
-    panel = drawn(scores.draw, cut).figure.axes[0]
+    panel = drawn(draw_scores, cut).figure.axes[0]
     assert marks(panel)[4][0] == pytest.approx(fmean([simulation(4, 0), simulation(4, 1)]))
 
 
 def test_differences_are_to_the_baseline_on_the_same_neurons():
-    panel = drawn(differences.draw, five_formats(), "original").figure.axes[0]
+    panel = drawn(draw_differences, five_formats(), "original").figure.axes[0]
     points = [(x, y) for x, y in marks(panel)]
     assert [x for x, _ in points] == pytest.approx([0.1, 0.2, 0.3, 0.4])
     names = [label.get_text() for label in panel.get_yticklabels()]
@@ -116,31 +112,31 @@ def test_differences_are_to_the_baseline_on_the_same_neurons():
 
 
 def point(tokens_, mean):
-    return tokens.Point(tokens_, Estimate(mean, None, None, 1), run())
+    return curves.Point(tokens_, Estimate(mean, None, None, 1), run())
 
 
 def test_the_frontier_holds_what_nothing_cheaper_beats():
     points = [point(300, 0.5), point(100, 0.2), point(200, 0.1), point(200, 0.4), point(400, 0.5)]
-    found = tokens.frontier(points)
+    found = curves.frontier(points)
     assert [(p.tokens, p.score.mean) for p in found] == [(100, 0.2), (200, 0.4), (300, 0.5)]
 
 
 def test_tokens_are_averaged_over_the_neurons_that_were_scored():
-    panel = drawn(tokens.draw, five_formats()).figure.axes[0]
+    panel = drawn(curves.draw_tokens, five_formats()).figure.axes[0]
     assert marks(panel)[0] == pytest.approx((502.5, fmean(simulation(0, i) for i in range(6))))
 
 
 def test_a_run_without_prompt_tokens_is_left_out_of_their_figure():
     given = run("given", [neuron(i, prompt_tokens=None) for i in range(3)])
-    assert drawn(tokens.draw, Collected((given,))) == (
+    assert drawn(curves.draw_tokens, Collected((given,))) == (
         "No figure of score against tokens: no run has both scores and prompt tokens."
     )
     both = Collected((*five_formats(3).runs, given))
-    assert "given" not in drawn(tokens.draw, both).alt
+    assert "given" not in drawn(curves.draw_tokens, both).alt
 
 
 def test_each_layer_has_its_own_mean():
-    panel = drawn(layers.draw, five_formats()).figure.axes[0]
+    panel = drawn(curves.draw_layers, five_formats()).figure.axes[0]
     means = [y for _, y in marks(panel)][:3]
     assert means == pytest.approx(
         [fmean([simulation(0, i), simulation(0, i + 3)]) for i in range(3)]
@@ -151,7 +147,7 @@ def test_calibration_averages_within_a_neuron_before_over_neurons():
     # simulated 0 and 1 fall into the first and the last bin
     one = neuron(0, predicted=(excerpt(tokens="abcd", true=(0, 2, 4, -9), expected=(0, 0, 1, 0)),))
     two = neuron(1, predicted=(excerpt(tokens="ab", true=(1, 2), expected=(3, 9)),))
-    found = calibration.calibration(run(neurons=[one, two]))
+    found = curves.calibration(run(neurons=[one, two]))
     assert list(found) == [0.05, 0.95]
     assert found[0.05].mean == pytest.approx(fmean([fmean([0, 0.5, 0]), 0.5]))
     assert found[0.95].mean == pytest.approx(1)
@@ -170,7 +166,7 @@ def test_calibration_averages_within_a_neuron_before_over_neurons():
 )
 def test_neurons_that_say_nothing_of_calibration_are_left_out(predicted):
     runs = (run(neurons=[neuron(i, predicted=predicted) for i in range(2)]),)
-    assert drawn(calibration.draw, Collected(runs)) == (
+    assert drawn(curves.draw_calibration, Collected(runs)) == (
         "No calibration figure: no run simulated held-out excerpts of two neurons or more."
     )
 
@@ -200,12 +196,14 @@ def test_several_explainers_are_told_apart_by_a_legend():
         for one in five_formats(3).runs
     ]
     collected = Collected(tuple(runs))
-    figure = drawn(scores.draw, collected).figure
+    figure = drawn(draw_scores, collected).figure
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["maker/small", "maker/large"]
     heights = sorted(y for _, y in marks(figure.axes[0]))
     assert len(set(heights)) == 2 * len(FORMATS)
-    titles = [panel.get_title(loc="left") for panel in drawn(layers.draw, collected).figure.axes]
+    titles = [
+        panel.get_title(loc="left") for panel in drawn(curves.draw_layers, collected).figure.axes
+    ]
     assert titles == ["maker/small", "maker/large"] * 2
 
 
@@ -222,4 +220,4 @@ def test_equal_scores_of_all_neurons_are_no_trouble(tmp_path):
     runs = tuple(run(name, [neuron(i) for i in range(4)]) for name in FORMATS)
     files, notes = write_figures(Collected(runs), tmp_path)
     assert (len(files), notes) == (6, [])
-    assert "original 0.50 (0.50 to 0.50)" in drawn(distribution.draw, Collected(runs)).alt
+    assert "original 0.50 (0.50 to 0.50)" in drawn(draw_distribution, Collected(runs)).alt

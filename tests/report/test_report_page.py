@@ -16,9 +16,8 @@ from neuron_eval.messages import script_json, visible, visible_lines
 from neuron_eval.report import page
 from neuron_eval.report.collecting import Collected
 from neuron_eval.report.figures import FigureFile
-from neuron_eval.report.page.data import page_data
-from neuron_eval.report.page.heat import heat
-from neuron_eval.report.page.write import page_text, write_page
+from neuron_eval.report.page import page_text, write_page
+from neuron_eval.report.page.data import heat, page_data
 from neuron_eval.report.tables.base import Cell, Column, Table
 
 HERE = Path(page.__file__).parent

@@ -66,14 +66,14 @@ def test_a_log_of_ratings_is_read_with_what_was_skipped_and_what_was_shown_twice
     )  # fmt: skip
     assert not found.person
     assert len(found.neurons) == 3
-    (unrated,) = [one for one in found.neurons if one.said is None]
+    (unrated,) = [one for one in found.neurons if one.judgement is None]
     assert unrated.reason == "Skipped: I cannot tell"
     assert unrated.planted == ()
-    for one in found.said:
+    for one in found.judgements:
         assert one.ratings == {"Long": 5, "Short": 2}
         assert one.best == {"Long": 1, "Short": 0}
-    assert all(one.again == one.said for one in found.neurons if one.said)
-    assert all(len(one.planted) == 1 for one in found.neurons if one.said)
+    assert all(one.again == one.judgement for one in found.neurons if one.judgement)
+    assert all(len(one.planted) == 1 for one in found.neurons if one.judgement)
 
 
 def test_the_epochs_of_a_rating_are_averaged_in_the_log_and_in_the_report(neurons, file):
@@ -86,10 +86,10 @@ def test_the_epochs_of_a_rating_are_averaged_in_the_log_and_in_the_report(neuron
     task = rate(explanations=file, neurons=neurons)
     log = rating(task, changing, epochs=2, max_samples=1)
     (found,) = collect([log.location]).raters
-    assert [one.ratings["Short"] for one in found.said] == [4, 4, 4]
+    assert [one.ratings["Short"] for one in found.judgements] == [4, 4, 4]
     metrics = {name: metric.value for name, metric in log.results.scores[0].metrics.items()}
     assert (metrics["Short rating"], metrics["Long rating"]) == (4, 3)
-    assert metrics["Short chosen"] == fmean(one.best["Short"] for one in found.said)
+    assert metrics["Short chosen"] == fmean(one.best["Short"] for one in found.judgements)
 
 
 def test_an_epoch_without_an_answer_loses_nothing_but_itself(neurons, file):
@@ -100,7 +100,7 @@ def test_an_epoch_without_an_answer_loses_nothing_but_itself(neurons, file):
     metrics = {name: metric.value for name, metric in log.results.scores[0].metrics.items()}
     assert (metrics["Long rating"], metrics["Short rating"]) == (5, 2)
     (found,) = collect([log.location]).raters
-    assert len(found.said) == 3
+    assert len(found.judgements) == 3
 
 
 def test_of_two_logs_of_one_rater_asked_the_same_the_fuller_one_counts(neurons, file, tmp_path):

@@ -15,16 +15,13 @@ from neuron_eval.rating.judging import Judgement, Planted, places
 from neuron_eval.report.agreeing import clustered, krippendorff
 from neuron_eval.report.collecting import Collected
 from neuron_eval.report.page.data import page_data
-from neuron_eval.report.people import all_people
-from neuron_eval.report.rated import choice_units, rating_units
-from neuron_eval.report.raters import RatedNeuron, Rater
-from neuron_eval.report.rendering.csv_files import csv_text
+from neuron_eval.report.raters import RatedNeuron, Rater, all_people, choice_units, rating_units
+from neuron_eval.report.rendering import csv_text
 from neuron_eval.report.statistics import spearman
 from neuron_eval.report.tables import all_tables
+from neuron_eval.report.tables.agreement import rating_agreement_table
 from neuron_eval.report.tables.rater_agreement import rater_agreement_table
-from neuron_eval.report.tables.raters import attention_table, raters_table
-from neuron_eval.report.tables.rating_agreement import rating_agreement_table
-from neuron_eval.report.tables.ratings import ratings_table
+from neuron_eval.report.tables.ratings import attention_table, raters_table, ratings_table
 from neuron_eval.report.writing import write_report
 
 COLUMNS = ("original", "summary")
@@ -138,7 +135,7 @@ def test_people_who_saw_other_explanations_of_a_neuron_are_not_averaged_and_that
     other = replace(rated(0, 1, 1), explanations={"original": "x", "summary": "y"})
     carol = rater("human/carol", other, rated(1, 5, 5))
     (both,) = all_people([alice(), carol])
-    means = {one.id: dict(one.said.ratings) for one in both.rater.neurons}
+    means = {one.id: dict(one.judgement.ratings) for one in both.rater.neurons}
     assert means == {
         "toy/L1N1": {"original": 4.5, "summary": 3.5},
         "toy/L2N2": {"original": 3, "summary": 4},
@@ -154,7 +151,7 @@ def test_a_person_with_two_logs_counts_once_among_all_people():
     (both,) = all_people([*logs, rater("human/bob", rated(0, 2, 2))])
     assert both.rater.name == "all people (2)"
     (one,) = both.rater.neurons
-    assert dict(one.said.ratings) == {"original": 3, "summary": 1.5}
+    assert dict(one.judgement.ratings) == {"original": 3, "summary": 1.5}
 
 
 def test_people_who_saw_other_excerpts_or_columns_are_other_people():
@@ -234,7 +231,7 @@ def test_alpha_of_choices_is_nominal_over_neurons():
 def test_an_explanation_is_the_same_for_two_raters_by_its_text_whatever_it_is_called():
     renamed = replace(
         rated(0, 4, 1), explanations={"a": "original on thing 0", "b": "another text"},
-        said=said(4, 1, columns=("a", "b")),
+        judgement=said(4, 1, columns=("a", "b")),
     )  # fmt: skip
     other = rater("model/m", renamed, columns=("a", "b"))
     assert rating_units([alice(), other]) == [[[5.0, 4.0]]]

@@ -9,12 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from neuron_eval.report.power import MOST_NEURONS, neurons_needed, power
 from neuron_eval.report.statistics import (
+    MOST_NEURONS,
     TIE,
     estimate,
     holm,
+    neurons_needed,
     paired,
+    power,
     signed_rank,
     spearman,
     told_apart,

@@ -20,25 +20,27 @@ from scipy import stats as scipy_stats
 
 from neuron_eval.logs.neurons import neuron_result
 from neuron_eval.logs.runs import NeuronResult, Run, Spent
+from neuron_eval.report import tables
 from neuron_eval.report.collecting import Collected, collect
 from neuron_eval.report.comparing import compare, label, rater_label, scorers
+from neuron_eval.report.cost import Price, PricesError, dollars, price_of, read_prices
 from neuron_eval.report.pairing import baseline_of, comparisons
-from neuron_eval.report.prices import Price, PricesError, dollars, price_of, read_prices
 from neuron_eval.report.raters import Rater
-from neuron_eval.report.rendering import WAYS, write_tables
-from neuron_eval.report.rendering.csv_files import csv_text
-from neuron_eval.report.rendering.latex import latex
-from neuron_eval.report.rendering.markdown import markdown
-from neuron_eval.report.rendering.terminal import terminal_table
-from neuron_eval.report.tables import all_tables
+from neuron_eval.report.rendering import (
+    WAYS,
+    csv_text,
+    latex,
+    markdown,
+    terminal_table,
+    write_tables,
+)
+from neuron_eval.report.tables import all_tables, base
 from neuron_eval.report.tables.agreement import agreement_table
 from neuron_eval.report.tables.base import Cell, Column, Table
-from neuron_eval.report.tables.failures import failures_table
+from neuron_eval.report.tables.cost import tokens_table, usage_table
+from neuron_eval.report.tables.failures import failures_table, grouped, skeleton
 from neuron_eval.report.tables.paired import paired_table
-from neuron_eval.report.tables.reasons import grouped, skeleton
 from neuron_eval.report.tables.scores import scores_table
-from neuron_eval.report.tables.tokens import tokens_table
-from neuron_eval.report.tables.usage import usage_table
 from neuron_eval.sources import schema
 from neuron_eval.stats import widened_level
 from neuron_eval.tasks import formats
@@ -993,3 +995,36 @@ def test_a_run_that_cannot_be_compared_stops_no_other():
     found, notes = comparisons([made_run(), unscored, elsewhere, compared], "original", SIMULATION)
     assert [one.run.format for one in found] == ["highlight"]
     assert len(notes) == 1
+
+
+# Tables that register themselves.
+
+
+@pytest.fixture
+def registry(monkeypatch):
+    monkeypatch.setattr(base, "MAKERS", dict(base.MAKERS))
+    monkeypatch.setattr(tables, "MAKERS", base.MAKERS)
+
+
+def test_a_table_of_ones_own_comes_after_those_of_the_paper(registry):
+    @base.report_table("longest")
+    def longest(runs, baseline):
+        words = max(n.explanation.count(" ") for run in runs for n in run.results.values())
+        return Table("longest", f"Not {baseline}", (Column("words"),), ((Cell(str(words)),),))
+
+    assert tables.table_names()[-1] == "longest"
+    made = all_tables(Collected(golden_runs()))
+    assert [table.name for table in made][-2:] == ["failures", "longest"]
+    assert (made[-1].title, made[-1].rows[0][0].text) == ("Not original", "2")
+    rater = Rater("a.eval", "human/a", ("x",), "train", "0a1b", "{}", ())
+    assert "longest" not in [table.name for table in all_tables(Collected((), raters=(rater,)))]
+
+
+def test_a_table_that_cannot_be_made_or_told_from_another_is_refused(registry):
+    with pytest.raises(ValueError, match="report table scores is registered twice"):
+        base.report_table("other", "scores")(lambda runs: [])
+    with pytest.raises(ValueError, match="known for the parameter 'logs'; expected some of runs"):
+        base.report_table("other")(lambda logs: [])
+    base.report_table("other")(lambda runs: Table("another", "x", (Column("a"),), ()))
+    with pytest.raises(ValueError, match="table another is registered as other"):
+        all_tables(Collected(golden_runs()))

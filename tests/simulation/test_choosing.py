@@ -18,7 +18,7 @@ from inspect_ai.model import GenerateConfig, Model
 from neuron_eval.cli.main import main
 from neuron_eval.explain.solvers import avhs
 from neuron_eval.models.requests import cache_policy
-from neuron_eval.report.table import rows
+from neuron_eval.report.summary import summaries
 from neuron_eval.rescore import CannotScoreError, rescore, score_name
 from neuron_eval.simulation.limits import refuses_logprobs
 from neuron_eval.simulation.measure import measure
@@ -374,4 +374,4 @@ def test_the_header_and_the_table_do_not_mislabel_another_solver(neurons):
     )
     assert log.eval.metadata["task_format"] == "summary"
     assert log.samples[0].store["prompt"]["format"] == "avhs"
-    assert [row.format for row in rows([log])] == ["avhs"]
+    assert [row.format for row in summaries([log])] == ["avhs"]

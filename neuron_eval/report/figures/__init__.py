@@ -2,52 +2,106 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 from neuron_eval.messages import visible
 from neuron_eval.report.collecting import Collected
-from neuron_eval.report.figures import (
-    calibration,
-    differences,
-    distribution,
-    layers,
-    scores,
-    tokens,
-)
-from neuron_eval.report.figures.series import Drawn
-from neuron_eval.report.figures.style import paper_style, save
+from neuron_eval.report.figures.by_format import draw_differences, draw_distribution, draw_scores
+from neuron_eval.report.figures.curves import draw_calibration, draw_layers, draw_tokens
+from neuron_eval.report.figures.drawing import Drawn
 
-NAMES = tuple(one.NAME for one in (scores, differences, tokens, layers, distribution, calibration))
-"""What every figure that there may be is called."""
+DPI = 300
+"""Dots an inch of the PNG."""
+
+_RC: Any = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 7,
+    "axes.labelsize": 7,
+    "axes.titlesize": 7,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": "#e2e2e2",
+    "grid.linewidth": 0.5,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "legend.fontsize": 6.5,
+    "legend.frameon": False,
+    "legend.handletextpad": 0.5,
+    "legend.columnspacing": 1.2,
+    "lines.linewidth": 1.0,
+    "lines.markersize": 4,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "text.parse_math": False,  # names of models and columns may hold a $
+    "svg.fonttype": "none",
+    "svg.hashsalt": "neuron_eval",
+}
+
+Draw = Callable[[Collected, str], Drawn | str]
+"""From the runs and the baseline's format to a figure, or a sentence on why there is none."""
+
+FIGURES: dict[str, tuple[str, Draw]] = {
+    "scores": (
+        "Score by format: mean over neurons with 95 % interval",
+        lambda collected, _: draw_scores(collected),
+    ),
+    "differences": ("Paired difference to the baseline: mean with 95 % interval", draw_differences),
+    "tokens": (
+        "Score against prompt tokens, and the frontier of what nothing cheaper beats",
+        lambda collected, _: draw_tokens(collected),
+    ),
+    "layers": (
+        "Score by layer: mean over neurons with 95 % interval",
+        lambda collected, _: draw_layers(collected),
+    ),
+    "distribution": (
+        "Distribution of scores: a dot a neuron, boxes from quartile to quartile",
+        lambda collected, _: draw_distribution(collected),
+    ),
+    "calibration": (
+        "Calibration: mean true activation of tokens by simulated activation, with 95 % interval",
+        lambda collected, _: draw_calibration(collected),
+    ),
+}
+"""Every figure that there may be, in the order of the report: its caption, and what draws it."""
 
 
 @dataclass(frozen=True, slots=True)
 class FigureFile:
-    """A figure on disk."""
+    """A figure on disk.
+
+    Attributes:
+        name: Its file name without an ending.
+        title: A caption: what is shown, and what the intervals are.
+        png: 300 dots an inch.
+        svg: With its text as text.
+        alt: What one would read from it, with its numbers.
+    """
 
     name: str
-    """Its file name without an ending."""
-
     title: str
-    """A caption: what is shown, and what the intervals are."""
-
     png: Path
-    """300 dots an inch."""
-
     svg: Path
-    """With its text as text."""
-
     alt: str
-    """What one would read from it, with its numbers."""
 
 
 def write_figures(
     collected: Collected, folder: Path, baseline: str = "original"
 ) -> tuple[list[FigureFile], list[str]]:
-    """Draw every figure that there are numbers for.
+    """Draw every figure that there are numbers for; the same numbers give the same bytes.
 
     Args:
         collected: The runs; without their excerpts there is no calibration figure.
@@ -56,27 +110,29 @@ def write_figures(
 
     Returns:
         The figures, and a sentence for each that could not be drawn.
-
-    Raises:
-        OSError: A file cannot be written.
     """
-    drawers: tuple[tuple[str, str, Callable[[Collected], Drawn | str]], ...] = (
-        (scores.NAME, scores.TITLE, scores.draw),
-        (differences.NAME, differences.TITLE, partial(differences.draw, baseline=baseline)),
-        (tokens.NAME, tokens.TITLE, tokens.draw),
-        (layers.NAME, layers.TITLE, layers.draw),
-        (distribution.NAME, distribution.TITLE, distribution.draw),
-        (calibration.NAME, calibration.TITLE, calibration.draw),
-    )
     folder.mkdir(parents=True, exist_ok=True)
     files: list[FigureFile] = []
     notes: list[str] = []
-    for name, title, draw in drawers:
+    for name, (title, draw) in FIGURES.items():
+        png, svg = folder / f"{name}.png", folder / f"{name}.svg"
         with paper_style():
-            drawn = draw(collected)
+            drawn = draw(collected, baseline)
             if isinstance(drawn, str):
                 notes.append(drawn)
                 continue
-            png, svg = save(drawn.figure, folder, name)
+            drawn.figure.savefig(png, dpi=DPI, metadata={"Software": None})
+            drawn.figure.savefig(svg, metadata={"Date": None, "Creator": None})
         files.append(FigureFile(name, title, png, svg, visible(drawn.alt)))
     return files, notes
+
+
+@contextmanager
+def paper_style() -> Iterator[None]:
+    """Everything drawn and saved inside looks as the figures do; nothing outside is touched."""
+    from matplotlib import rc_context
+
+    with rc_context(_RC), warnings.catch_warnings():
+        # a name in a script that the font has not got is drawn as boxes
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font")
+        yield

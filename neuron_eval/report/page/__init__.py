@@ -1,5 +1,128 @@
-"""One self-contained page: tables, figures and every neuron with its explanations."""
+"""One self-contained page that needs no network: tables, figures and every neuron."""
 
-from neuron_eval.report.page.write import write_page
+from __future__ import annotations
 
-__all__ = ["write_page"]
+import base64
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from neuron_eval.messages import script_json, visible, visible_lines
+from neuron_eval.report.collecting import Collected
+from neuron_eval.report.figures import FigureFile
+from neuron_eval.report.page.data import about_runs, page_data
+from neuron_eval.report.tables.base import MARK, Table
+
+HERE = Path(__file__).parent
+
+STYLE = "page.css"
+LIBRARY = "vendored/tablesort.js"
+LICENCE = "vendored/tablesort.LICENCE"
+SCRIPTS = ("dom.js", "tables.js", "filter.js", "list.js", "heat.js", "neuron.js", "main.js")
+"""One script in this order: functions of later files use those of earlier ones."""
+
+
+def write_page(
+    collected: Collected,
+    tables: Sequence[Table],
+    figures: Sequence[FigureFile],
+    folder: Path,
+    viewer: str | None = None,
+) -> Path:
+    """Write ``folder/index.html``, the folder being made if missing.
+
+    Args:
+        collected: The runs, with their excerpts.
+        tables: What to show, in this order.
+        figures: What to show, in this order; their files are put into the page.
+        folder: Where the page goes.
+        viewer: Where Inspect's bundled viewer lies, relative to the page; None leaves out links.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "index.html"
+    path.write_text(page_text(collected, tables, figures, viewer), encoding="utf-8")
+    return path
+
+
+def page_text(
+    collected: Collected,
+    tables: Sequence[Table],
+    figures: Sequence[FigureFile],
+    viewer: str | None = None,
+) -> str:
+    """The page as text; see `write_page`."""
+    data = page_data(collected, viewer)
+    style, library, script = _read(STYLE), _read(LIBRARY), _script()
+    text: str = _template().render(
+        policy=_policy(style, (library, script)),
+        style=_markup(style),
+        library=_markup(library),
+        licence=_read(LICENCE).splitlines()[0],
+        script=_markup(script),
+        data=_markup(script_json(data)),
+        runs=about_runs(collected.runs),
+        raters=len(collected.raters),
+        notes=[visible(note) for note in collected.notes],
+        tables=tables,
+        figures=[_figure(figure) for figure in figures],
+        neurons=data["neurons"],
+        scorers=data["scorers"],
+        viewer=viewer,
+        mark=MARK,
+    )
+    return text
+
+
+def _policy(style: str, scripts: Sequence[str]) -> str:
+    """Nothing from anywhere but this page's own style and scripts, and no markup from strings."""
+    hashes = " ".join(f"'sha256-{_hash(text)}'" for text in scripts)
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'sha256-{_hash(style)}'; "
+        "img-src data:; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'"
+    )
+
+
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _figure(figure: FigureFile) -> dict[str, str]:
+    picture = base64.b64encode(figure.png.read_bytes()).decode()
+    return {
+        "name": figure.name,
+        "title": visible(figure.title),
+        "alt": visible(figure.alt),
+        "address": f"data:image/png;base64,{picture}",
+    }
+
+
+def _script() -> str:
+    return '"use strict";\n' + "\n".join(_read(f"scripts/{name}") for name in SCRIPTS)
+
+
+@cache
+def _read(name: str) -> str:
+    return (HERE / name).read_text(encoding="utf-8")
+
+
+@cache
+def _template() -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(visible=visible, visible_lines=visible_lines)
+    return environment.get_template("template.html")
+
+
+def _markup(text: str) -> Any:
+    from markupsafe import Markup
+
+    return Markup(text)  # our own files, and JSON without "<"

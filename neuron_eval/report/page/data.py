@@ -1,13 +1,15 @@
-"""What the runs say, as JSON-able data for the page."""
+"""What the runs say, as JSON-able data for the page; held-out excerpts as levels to draw."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any
 from urllib.parse import quote
 
-from neuron_eval.logs.runs import NeuronResult, Run
+from neuron_eval.logs.runs import NeuronResult, Predicted, Run
 from neuron_eval.messages import visible, visible_lines
+from neuron_eval.records.heatmap import SHADES, shades
 from neuron_eval.report.collecting import Collected
 from neuron_eval.report.comparing import (
     RATING_BY,
@@ -16,12 +18,14 @@ from neuron_eval.report.comparing import (
     scorer_name,
     scorer_names,
 )
-from neuron_eval.report.page.heat import heat
-from neuron_eval.report.rated import best_texts, with_ratings
-from neuron_eval.report.raters import RatedNeuron
+from neuron_eval.report.raters import RatedNeuron, best_texts, with_ratings
+from neuron_eval.simulation.present import background, counted_or
 
 DIGITS = 4
 """Decimals of a score on the page; tables and CSV hold the full number."""
+
+LEVELS = "0123456789a"
+"""One character a level: 0 is nothing, ``a`` the highest of the neuron."""
 
 
 def page_data(collected: Collected, viewer: str | None = None) -> dict[str, Any]:
@@ -36,7 +40,7 @@ def page_data(collected: Collected, viewer: str | None = None) -> dict[str, Any]
         neuron's ``runs`` has one entry a run, in the order of ``runs``: None where the run has
         not got the neuron. Its ``comments`` are the raters'.
     """
-    raters = {rater_label(one, collected.raters): one for one in collected.raters}
+    raters = {rater_label(rater, collected.raters): rater for rater in collected.raters}
     runs: Sequence[Run] = collected.runs
     scorers = scorer_names(runs)
     for name, rater in raters.items():
@@ -44,14 +48,17 @@ def page_data(collected: Collected, viewer: str | None = None) -> dict[str, Any]
         scorers.append(f"{RATING_BY}{name}")
     ids = dict.fromkeys(id for run in runs for id in run.results)
     neurons = [_neuron(id, runs, scorers, linked=viewer is not None) for id in ids]
-    rated = {name: {n.id: n for n in one.neurons} for name, one in raters.items()}
+    rated = {name: {n.id: n for n in rater.neurons} for name, rater in raters.items()}
     for neuron, id in zip(neurons, ids, strict=True):
-        said = {name: of[id] for name, of in rated.items() if id in of}
-        _add_choices(neuron, said, [run.results.get(id) for run in runs])
+        by_rater = {name: of[id] for name, of in rated.items() if id in of}
+        _add_choices(neuron, by_rater, [run.results.get(id) for run in runs])
     return {
         "viewer": viewer,
         "scorers": [visible(scorer_name(name)) for name in scorers],
-        "runs": [_run(run, runs) for run in runs],
+        "runs": [
+            {"label": visible(label(run, runs)), "log": quote(_log_file(run), errors="replace")}
+            for run in runs
+        ],
         "neurons": neurons,
     }
 
@@ -69,19 +76,48 @@ def about_runs(runs: Sequence[Run]) -> list[dict[str, str]]:
             "count": str(len(run.results)),
             "skipped": str(run.neurons_skipped),
             "version": visible(run.version),
-            "log": visible(log_file(run)),
+            "log": visible(_log_file(run)),
         }
         for run in runs
     ]
 
 
-def log_file(run: Run) -> str:
-    """The log's file name."""
+def heat(results: Sequence[NeuronResult | None]) -> tuple[list[dict[str, Any]], list[Any]]:
+    """Excerpts with the truth, each once, and what every run simulated for them.
+
+    Truth runs from 0 to its highest activation in the neuron's excerpts. Simulation runs, per
+    run, from its median, which is what it says of tokens that it has nothing to say of, to its
+    highest value. Ignored tokens, which are not scored, are at nothing.
+
+    Args:
+        results: What each run says of the neuron; None where it has not got it.
+
+    Returns:
+        The excerpts, each with ``name``, ``tokens``, ``peak`` and ``true`` (a level a token); and
+        for each run either None or a dict of ``low``, ``high`` and ``levels``, which for each
+        excerpt holds a level a token, or None where the run has no values.
+    """
+    excerpts: list[Predicted] = []
+    # First those that ignore least, whose truth is whole.
+    every = [excerpt for result in results if result for excerpt in result.predicted]
+    for excerpt in sorted(every, key=lambda predicted: len(predicted.record.ignored)):
+        if not any(_same(excerpt, other) for other in excerpts):
+            excerpts.append(excerpt)
+    peak = max((v for excerpt in excerpts for v in excerpt.record.activations), default=0.0)
+    drawn = [
+        {
+            "name": visible(excerpt.excerpt),
+            "tokens": [visible(token) for token in excerpt.record.tokens],
+            "peak": _rounded(excerpt.record.peak),
+            "true": _levels(excerpt.record.activations, 0.0, peak),
+        }
+        for excerpt in excerpts
+    ]
+    return drawn, [_simulated(result, excerpts) for result in results]
+
+
+def _log_file(run: Run) -> str:
     return run.log.rpartition("/")[2]
-
-
-def _run(run: Run, runs: Sequence[Run]) -> dict[str, str]:
-    return {"label": visible(label(run, runs)), "log": quote(log_file(run), errors="replace")}
 
 
 def _neuron(id: str, runs: Sequence[Run], scorers: Sequence[str], linked: bool) -> dict[str, Any]:
@@ -95,7 +131,7 @@ def _neuron(id: str, runs: Sequence[Run], scorers: Sequence[str], linked: bool) 
         "reference": next((visible_lines(r.reference) for r in known if r.reference), ""),
         "excerpts": excerpts,
         "runs": [
-            None if result is None else _said(result, scorers) | {"simulated": heated}
+            None if result is None else _explained(result, scorers) | {"simulated": heated}
             for result, heated in zip(results, simulated, strict=True)
         ],
     }
@@ -104,26 +140,26 @@ def _neuron(id: str, runs: Sequence[Run], scorers: Sequence[str], linked: bool) 
 
 def _add_choices(
     neuron: dict[str, Any],
-    said: Mapping[str, RatedNeuron],
+    by_rater: Mapping[str, RatedNeuron],
     results: Sequence[NeuronResult | None],
 ) -> None:
     """Who chose which explanation as the best, and what raters had to say of the neuron."""
-    comments = [(name, one.comment) for name, one in said.items() if one.comment]
+    comments = [(name, rated.comment) for name, rated in by_rater.items() if rated.comment]
     if comments:
         neuron["comments"] = [f"{visible(name)}: {visible_lines(c)}" for name, c in comments]
     for shown, result in zip(neuron["runs"], results, strict=True):
         if result is None:
             continue
         text = result.explanation.strip()
-        chosen = [visible(name) for name, one in said.items() if text in best_texts(one)]
+        chosen = [visible(name) for name, rated in by_rater.items() if text in best_texts(rated)]
         if chosen:
             shown["chosen"] = chosen
 
 
-def _said(result: NeuronResult, scorers: Sequence[str]) -> dict[str, Any]:
+def _explained(result: NeuronResult, scorers: Sequence[str]) -> dict[str, Any]:
     """One run's explanation; what is empty is left out, which keeps the page small."""
     scores = [result.scores.get(name) for name in scorers]
-    said = {
+    more = {
         "unscored": {
             str(i): [visible(reason) for reason in dict.fromkeys(reasons)]
             for i, name in enumerate(scorers)
@@ -136,4 +172,43 @@ def _said(result: NeuronResult, scorers: Sequence[str]) -> dict[str, Any]:
     return {
         "explanation": visible_lines(result.explanation),
         "scores": [None if s is None else round(s, DIGITS) for s in scores],
-    } | {name: value for name, value in said.items() if value}
+    } | {name: value for name, value in more.items() if value}
+
+
+def _levels(values: Sequence[float], low: float, high: float) -> str:
+    """Values as characters of `LEVELS`, shape [T]: ``low`` and below 0, ``high`` the last."""
+    assert len(LEVELS) == SHADES + 1
+    return "".join(LEVELS[shade] for shade in shades(values, low, high))
+
+
+def _rounded(value: float) -> float:
+    """To three significant digits, for a legend."""
+    return float(f"{value:.3g}")
+
+
+def _simulated(result: NeuronResult | None, order: Sequence[Predicted]) -> dict[str, Any] | None:
+    known = [p for p in result.predicted if all(map(isfinite, p.expected))] if result else []
+    expected = [value for p in known for value in p.record.counted(p.expected)]
+    if not expected:
+        return None
+    low, high = background(expected), max(expected)
+
+    def of(excerpt: Predicted) -> str | None:
+        same = (p for p in known if _same(p, excerpt))
+        return next((_levels(counted_or(low, p.record, p.expected), low, high) for p in same), None)
+
+    return {"low": _rounded(low), "high": _rounded(high), "levels": list(map(of, order))}
+
+
+def _same(first: Predicted, second: Predicted) -> bool:
+    """Whether two runs mean one excerpt, whichever of its tokens each ignores.
+
+    Runs may have been dealt other excerpts under one name, so the name is not enough.
+    """
+    a, b = first.record, second.record
+    ignored = {*a.ignored, *b.ignored}
+    return (first.excerpt, a.tokens) == (second.excerpt, b.tokens) and all(
+        x == y
+        for i, (x, y) in enumerate(zip(a.activations, b.activations, strict=True))
+        if i not in ignored
+    )

@@ -1,38 +1,35 @@
-"""The report's tables, one a file: from runs to text and numbers."""
+"""The report's tables; each registers itself, and a new one is one file in this folder.
+
+    @report_table("longest")
+    def longest_table(runs: Sequence[Run]) -> Table: ...
+
+A user's own package names such a module by an entry point of the group ``neuron_eval.tables``.
+"""
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Mapping, Sequence
 
+from neuron_eval.plugins import load_plugins
 from neuron_eval.report.collecting import Collected
-from neuron_eval.report.prices import Price
-from neuron_eval.report.tables.agreement import agreement_table
-from neuron_eval.report.tables.base import Table
-from neuron_eval.report.tables.failures import failures_table
-from neuron_eval.report.tables.paired import paired_table
-from neuron_eval.report.tables.rater_agreement import rater_agreement_table
-from neuron_eval.report.tables.raters import attention_table, raters_table
-from neuron_eval.report.tables.rating_agreement import rating_agreement_table
-from neuron_eval.report.tables.ratings import ratings_table
-from neuron_eval.report.tables.scores import BY, scores_table
-from neuron_eval.report.tables.tokens import tokens_table
-from neuron_eval.report.tables.usage import usage_table
+from neuron_eval.report.cost import Price
+from neuron_eval.report.tables.base import MAKERS, Maker, Table, made_tables
 
-NAMES = (
-    "scores",
-    *(f"scores_by_{one}" for one in BY),
-    "paired",
-    "tokens",
-    "usage",
-    "agreement",
-    "failures",
-    "ratings",
-    "rater_agreement",
-    "rating_agreement",
-    "attention",
-    "raters",
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
+
+FIRST = (
+    *("scores", "paired", "tokens", "usage", "agreement", "failures"),
+    *("ratings", "rater_agreement", "rating_agreement", "attention", "raters"),
 )
-"""What every table that there may be is called."""
+"""The order of the paper; others follow, as they were registered."""
+
+
+def table_names() -> tuple[str, ...]:
+    """What every table that there may be is called."""
+    return tuple(name for names, _ in _makers() for name in names)
 
 
 def all_tables(
@@ -46,30 +43,25 @@ def all_tables(
     Args:
         collected: The runs and raters, at least one of either.
         baseline: The format that the others are compared with.
-        prices: By model, see `neuron_eval.report.prices.read_prices`.
+        prices: By model, see `neuron_eval.report.cost.read_prices`.
         by: ``layer`` and ``group`` add the score table for each of them.
 
     Raises:
         ValueError: ``by`` names something else.
     """
-    runs, raters = collected.runs, collected.raters
-    tables: list[Table] = []
-    if runs:
-        tables += [
-            scores_table(runs),
-            *(scores_table(runs, one) for one in dict.fromkeys(by)),
-            paired_table(runs, baseline),
-            tokens_table(runs, baseline),
-            usage_table(runs, prices),
-            agreement_table(runs),
-            failures_table(runs),
-        ]
-    if raters:
-        tables += [
-            ratings_table(raters),
-            rater_agreement_table(raters),
-            rating_agreement_table(runs, raters),
-            attention_table(raters),
-            raters_table(raters),
-        ]
-    return tables
+    material = {
+        "runs": collected.runs,
+        "raters": collected.raters,
+        "baseline": baseline,
+        "prices": prices,
+        "by": by,
+    }
+    return [table for names, make in _makers() for table in made_tables(names, make, material)]
+
+
+def _makers() -> list[tuple[tuple[str, ...], Maker]]:
+    load_plugins("tables")
+    last = len(FIRST)
+    return sorted(
+        MAKERS.items(), key=lambda one: FIRST.index(one[0][0]) if one[0][0] in FIRST else last
+    )

@@ -1,15 +1,25 @@
-"""Table 5: what has no number, and why."""
+"""Table 5: what has no number, and why; reasons are put together where they say the same."""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from neuron_eval.logs.runs import NeuronResult, Run
+from neuron_eval.messages import visible
 from neuron_eval.report.comparing import label, scorer_name, scorer_names
-from neuron_eval.report.tables.base import Cell, Column, Table, share, whole, words
-from neuron_eval.report.tables.reasons import grouped, told
+from neuron_eval.report.tables.base import (
+    Column,
+    Row,
+    Table,
+    count,
+    report_table,
+    share,
+    words,
+)
 
-TITLE = "Failures and retries"
 COLUMNS = (
     Column("what"),
     Column("reason"),
@@ -25,20 +35,40 @@ NOTES = (
 SILENT = "no score and no reason in the log"
 CUT_OFF = "the explainer's reply stopped at max_tokens"
 
+LONGEST = 160
+"""Characters of a reason that are shown."""
+
+READ = 2000
+"""Characters of a reason that are looked at: a model's words in it may be of any length."""
+
+_QUOTED = re.compile(r"(?<!\w)'(?:[^'\\]|\\.)*'(?!\w)|\"(?:[^\"\\]|\\.)*\"|“[^”]*”|`[^`]*`")
+_EXCERPT = re.compile(r"\b(?:top|random) \d+")
+_WITH_DIGIT = re.compile(r"[^\s,;:()\[\]{}'\"]*\d[^\s,;()\[\]{}'\"]*")
+_REPEATED = re.compile(r"…(?:[\s,;]*…)+")
+
 Given = tuple[str, str]
-"""A run's log and the reason."""
+"""A log and the reason that it gives."""
 
 
-def failures_table(runs: Sequence[Run]) -> Table:
-    """A row for each thing that failed and reason, over all runs; the most frequent first.
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A reason and how often it was given, in all and by log.
 
-    Args:
-        runs: At least one.
+    Where reasons that say the same differ, the text has … for what differs.
     """
+
+    text: str
+    count: int
+    by: Counter[str]
+
+
+@report_table("failures")
+def failures_table(runs: Sequence[Run]) -> Table:
+    """A row for each thing that failed and reason, over all runs; the most frequent first."""
     labels = {run.log: label(run, runs) for run in runs}
     results = [(run.log, result) for run in runs for result in run.results.values()]
     samples = sum(result.epochs for _, result in results)
-    rows: list[tuple[Cell, ...]] = []
+    rows: list[Row] = []
     for name in scorer_names(runs):
         reasons = [given for run in runs for given in _unscored(run, name)]
         rows.extend(_rows(f"not scored: {scorer_name(name)}", reasons, samples, labels))
@@ -53,7 +83,38 @@ def failures_table(runs: Sequence[Run]) -> Table:
     rows.extend(_rows("sample run again", again, samples, labels))
     rows.extend(_request_retries(runs, labels))
     notes = [*(NOTES if rows else [_nothing(runs, samples)]), *_skipped(runs, labels)]
-    return Table("failures", TITLE, COLUMNS, tuple(rows), tuple(notes))
+    return Table("failures", "Failures and retries", COLUMNS, tuple(rows), tuple(notes))
+
+
+def skeleton(reason: str) -> str:
+    """A reason on one line, with … for what is quoted, and for numbers and ids."""
+    line = _line(reason)[:READ]
+    for pattern in (_QUOTED, _EXCERPT, _WITH_DIGIT, _REPEATED):
+        line = pattern.sub("…", line)
+    return _short(line)
+
+
+def grouped(reasons: Iterable[Given]) -> list[Reason]:
+    """Each different reason once, the most frequent first."""
+    texts: dict[str, set[str]] = {}
+    counts: dict[str, Counter[str]] = {}
+    for log, reason in reasons:
+        key = skeleton(reason)
+        texts.setdefault(key, set()).add(_short(_line(reason)))
+        counts.setdefault(key, Counter())[log] += 1
+    found = [
+        Reason(next(iter(texts[key])) if len(texts[key]) == 1 else key, by.total(), by)
+        for key, by in counts.items()
+    ]
+    return sorted(found, key=lambda reason: -reason.count)
+
+
+def _line(reason: str) -> str:
+    return visible(" ".join(reason.split()))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - 1].rstrip() + "…"
 
 
 def _unscored(run: Run, scorer: str) -> Iterator[Given]:
@@ -71,36 +132,36 @@ def _silent(result: NeuronResult, scorer: str) -> bool:
     return scorer not in result.scores and scorer not in result.unscored and not result.errors
 
 
-def _rows(
-    what: str, reasons: Iterable[Given], of: int, labels: dict[str, str]
-) -> Iterator[tuple[Cell, ...]]:
+def _rows(what: str, reasons: Iterable[Given], of: int, labels: dict[str, str]) -> Iterator[Row]:
     for reason in grouped(reasons):
         where = [(name, reason.by[log]) for log, name in labels.items() if log in reason.by]
         yield _row(what, reason.text, reason.count, of, where, len(labels))
 
 
 def _row(
-    what: str, why: str, count: int, of: int, where: Sequence[tuple[str, int]], runs: int
-) -> tuple[Cell, ...]:
-    cells = (words(what), words(why), whole(count), whole(of), share(count, of))
-    return (*cells, words(told(where, runs)))
+    what: str, why: str, times: int, of: int, where: Sequence[tuple[str, int]], runs: int
+) -> Row:
+    cells = (words(what), words(why), count(times), count(of), share(times, of))
+    return (*cells, words(_where(where, runs)))
 
 
-def _request_retries(runs: Sequence[Run], labels: dict[str, str]) -> Iterator[tuple[Cell, ...]]:
+def _where(by: Sequence[tuple[str, int]], runs: int) -> str:
+    """For instance ``original 3; summary 2``, or ``every run 2``."""
+    if len(by) == runs > 1 and len({times for _, times in by}) == 1:
+        return f"every run {by[0][1]:,}"
+    return "; ".join(f"{name} {times:,}" for name, times in by)
+
+
+def _request_retries(runs: Sequence[Run], labels: dict[str, str]) -> Iterator[Row]:
     """Requests that a provider refused, by role and model."""
-    models = dict.fromkeys((one.role, one.model) for run in runs for one in run.spent)
-    for role, model in models:
-        used = [
-            (labels[run.log], one)
-            for run in runs
-            for one in run.spent
-            if (one.role, one.model) == (role, model)
-        ]
-        where = [(name, one.retries) for name, one in used if one.retries]
+    every = [(labels[run.log], spent) for run in runs for spent in run.spent]
+    for role, model in dict.fromkeys((spent.role, spent.model) for _, spent in every):
+        used = [(name, s) for name, s in every if (s.role, s.model) == (role, model)]
+        where = [(name, spent.retries) for name, spent in used if spent.retries]
         if where:
-            count, requests = sum(n for _, n in where), sum(one.requests for _, one in used)
+            times, requests = sum(n for _, n in where), sum(spent.requests for _, spent in used)
             why = f"the provider refused: {model}"
-            yield _row(f"request sent again: {role}", why, count, requests, where, len(labels))
+            yield _row(f"request sent again: {role}", why, times, requests, where, len(labels))
 
 
 def _nothing(runs: Sequence[Run], samples: int) -> str:
@@ -114,5 +175,5 @@ def _skipped(runs: Sequence[Run], labels: dict[str, str]) -> list[str]:
         return []
     return [
         "Neurons of the source that were not run, for having too few excerpts or nothing to "
-        f"explain, or being missing there: {told(skipped, len(runs))}."
+        f"explain, or being missing there: {_where(skipped, len(runs))}."
     ]

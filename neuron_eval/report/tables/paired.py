@@ -7,20 +7,20 @@ from collections.abc import Sequence
 from neuron_eval.logs.runs import Run
 from neuron_eval.report.comparing import label, scorer_name, scorers
 from neuron_eval.report.pairing import Comparison, comparisons, is_baseline
-from neuron_eval.report.power import MOST_NEURONS
-from neuron_eval.report.statistics import Paired
+from neuron_eval.report.statistics import MOST_NEURONS, Paired
 from neuron_eval.report.tables.base import (
     Cell,
     Column,
+    Row,
     Table,
+    count,
     few_neurons,
     interval_text,
     number,
-    whole,
+    report_table,
     words,
 )
 
-AGAINST = Column("against")
 COLUMNS = (
     Column("measure"),
     Column("run"),
@@ -43,6 +43,7 @@ NOTES = (
 )
 
 
+@report_table("paired")
 def paired_table(runs: Sequence[Run], baseline: str) -> Table:
     """A row for each measure and run that is not the baseline's.
 
@@ -50,44 +51,37 @@ def paired_table(runs: Sequence[Run], baseline: str) -> Table:
         runs: At least one.
         baseline: The format to compare with.
     """
-    found: list[Comparison] = []
+    compared: list[Comparison] = []
     left_out: list[str] = []
     if any(is_baseline(run, baseline) for run in runs):
         for scorer in scorers(runs):
-            compared, notes = comparisons(runs, baseline, scorer)
-            found.extend(compared)
+            more, notes = comparisons(runs, baseline, scorer)
+            compared.extend(more)
             left_out.extend(notes)
     notes = [
-        *(NOTES if found else [_why_none(runs, baseline)]),
-        *few_neurons(one.paired.n for one in found),
+        *(NOTES if compared else [_why_none(runs, baseline)]),
+        *few_neurons(one.paired.n for one in compared),
         *left_out,
     ]
-    named = len({one.baseline.log for one in found}) > 1 or any(
-        one.baseline.explainer != one.run.explainer for one in found
+    named = len({one.baseline.log for one in compared}) > 1 or any(
+        one.baseline.explainer != one.run.explainer for one in compared
     )
-    rows = tuple(_row(one, runs, named) for one in found)
-    columns = (*COLUMNS[:2], AGAINST, *COLUMNS[2:]) if named else COLUMNS
+    rows = tuple(_row(one, runs, named) for one in compared)
+    columns = (*COLUMNS[:2], Column("against"), *COLUMNS[2:]) if named else COLUMNS
     return Table("paired", f"Difference from {baseline}", columns, rows, tuple(notes))
 
 
-def _row(one: Comparison, runs: Sequence[Run], named: bool) -> tuple[Cell, ...]:
+def _row(one: Comparison, runs: Sequence[Run], named: bool) -> Row:
     found = one.paired
+    ends, outcomes = (found.lower, found.upper), (found.wins, found.ties, found.losses)
     return (
         words(scorer_name(one.scorer)),
         words(label(one.run, runs)),
         *((words(label(one.baseline, runs)),) if named else ()),
-        whole(found.n),
+        count(found.n),
         number(found.difference, "+.3f"),
-        Cell(
-            interval_text(found.lower, found.upper, "+.3f"),
-            found.lower,
-            extra=(found.lower, found.upper),
-        ),
-        Cell(
-            f"{found.wins}/{found.ties}/{found.losses}",
-            found.wins,
-            extra=(found.wins, found.ties, found.losses),
-        ),
+        Cell(interval_text(*ends, "+.3f"), found.lower, extra=ends),
+        Cell("/".join(map(str, outcomes)), found.wins, extra=outcomes),
         _p(one),
         _needed(found),
     )
@@ -105,7 +99,7 @@ def _needed(found: Paired) -> Cell:
         return Cell("unknown" if found.n < 2 else "none")
     if found.needed >= MOST_NEURONS:
         return Cell(f"over {MOST_NEURONS:,}", found.needed)
-    return whole(found.needed)
+    return count(found.needed)
 
 
 def _why_none(runs: Sequence[Run], baseline: str) -> str:

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
-from neuron_eval.report.agreeing import Agreement, krippendorff
+from neuron_eval.report.agreeing import krippendorff
 from neuron_eval.report.comparing import rater_label
-from neuron_eval.report.people import whole_raters
-from neuron_eval.report.rated import by_explanation, choice_units, rating_units
-from neuron_eval.report.raters import Rater
+from neuron_eval.report.raters import (
+    Rater,
+    by_explanation,
+    choice_units,
+    raters_once,
+    rating_units,
+)
 from neuron_eval.report.statistics import spearman
-from neuron_eval.report.tables.base import Cell, Column, Table, interval_text, whole, words
+from neuron_eval.report.tables.agreement import agreement_cell, rho_cell
+from neuron_eval.report.tables.base import Cell, Column, Row, Table, count, report_table, words
 
 ENDS = (" lower", " upper")
 COLUMNS = (
@@ -35,18 +40,14 @@ NOTES = (
 )
 
 
+@report_table("rater_agreement")
 def rater_agreement_table(raters: Sequence[Rater]) -> Table:
-    """A row for all raters, for the people, for the models, and for every other pair.
-
-    Args:
-        raters: At least one.
-    """
+    """A row for all raters, for the people, for the models, and for every other pair."""
     groups = list(_groups(raters))
     rows = [_row(name, group, True) for name, group in groups]
     for pair in combinations(raters, 2):
-        told = any(list(pair) == group for _, group in groups)
-        if rating_units(pair) and not told:
-            name = " and ".join(rater_label(one, raters) for one in pair)
+        if rating_units(pair) and not any(list(pair) == group for _, group in groups):
+            name = " and ".join(rater_label(rater, raters) for rater in pair)
             rows.append(_row(name, pair, len(raters) == 2))
     if not rows:
         why = "one rater" if len(raters) == 1 else "no explanation was rated by two raters"
@@ -56,50 +57,38 @@ def rater_agreement_table(raters: Sequence[Rater]) -> Table:
 
 def _groups(raters: Sequence[Rater]) -> Iterator[tuple[str, list[Rater]]]:
     """All, people and models where they are not the same; each rater once, of all its logs."""
-    settings = list(dict.fromkeys((one.excerpts, one.pack) for one in raters))
+    settings = list(dict.fromkeys((rater.excerpts, rater.pack) for rater in raters))
     for number, setting in enumerate(settings, start=1):
-        once = whole_raters([one for one in raters if (one.excerpts, one.pack) == setting])
+        once = raters_once([r for r in raters if (r.excerpts, r.pack) == setting])
         suffix = f", {setting[0]}" if len({excerpts for excerpts, _ in settings}) > 1 else ""
         if len({excerpts for excerpts, _ in settings}) < len(settings):
             suffix += f", wording {number}"
         groups = {
             "all raters": once,
-            "all people": [one for one in once if one.person],
-            "all models": [one for one in once if not one.person],
+            "all people": [rater for rater in once if rater.person],
+            "all models": [rater for rater in once if not rater.person],
         }
-        told: list[list[Rater]] = []
+        shown: list[list[Rater]] = []
         for name, group in groups.items():
-            if len(group) > 1 and len(raters) > 2 and group not in told and rating_units(group):
-                told.append(group)
+            if len(group) > 1 and len(raters) > 2 and group not in shown and rating_units(group):
+                shown.append(group)
                 yield f"{name} ({len(group)}){suffix}", group
 
 
-def _row(name: str, raters: Sequence[Rater], interval: bool) -> tuple[Cell, ...]:
+def _row(name: str, raters: Sequence[Rater], interval: bool) -> Row:
     ratings, choices = rating_units(raters), choice_units(raters)
+    chosen = agreement_cell(krippendorff(choices, "nominal", interval), "z.2f")
     return (
         words(name),
-        _alpha(krippendorff(ratings, "ordinal", interval)),
-        whole(sum(len(units) for units in ratings)),
-        _alpha(krippendorff(choices, "nominal", interval))
-        if choices
-        else Cell("none", extra=(None, None)),
-        whole(len(choices)),
-        _rank(raters) if len(raters) == 2 else Cell(""),
+        agreement_cell(krippendorff(ratings, "ordinal", interval), "z.2f"),
+        count(sum(len(units) for units in ratings)),
+        chosen if choices else Cell("none", extra=(None, None)),
+        count(len(choices)),
+        _rank(*raters) if len(raters) == 2 else Cell(""),
     )
 
 
-def _alpha(found: Agreement | None) -> Cell:
-    if found is None:
-        return Cell("undefined", extra=(None, None))
-    ends = (found.lower, found.upper)
-    text = f"{found.value:z.2f}"
-    if found.lower is not None:
-        text = f"{text} {interval_text(*ends, 'z.2f')}"
-    return Cell(text, found.value, extra=ends)
-
-
-def _rank(raters: Sequence[Rater]) -> Cell:
-    first, second = map(by_explanation, raters)
-    both = [(first[one], second[one]) for one in first if one in second]
-    rho = spearman([a for a, _ in both], [b for _, b in both])
-    return Cell("undefined") if rho is None else Cell(f"{rho:+z.2f}", rho)
+def _rank(first: Rater, second: Rater) -> Cell:
+    a, b = by_explanation(first), by_explanation(second)
+    both = [one for one in a if one in b]
+    return rho_cell(spearman([a[one] for one in both], [b[one] for one in both]))

@@ -1,4 +1,4 @@
-"""What models cost: a file of prices, Inspect's model data, or nothing because they run here."""
+"""What models cost: the tokens of a format's prompts, and what tokens are charged at."""
 
 from __future__ import annotations
 
@@ -7,9 +7,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from neuron_eval.dataset import NeuronSet
+from neuron_eval.explain.prompting import cutoff, explainer_prompt
+from neuron_eval.explain.solvers import chat_messages
 from neuron_eval.files.bounded import load_yaml
+from neuron_eval.formats.base import Shown
 from neuron_eval.logs.runs import Spent
 from neuron_eval.messages import InputError
+from neuron_eval.models.tokencount import TokenCounter
+from neuron_eval.prompts.wording import Pack
 
 HERE = ("embed-local/", "neuron-baseline/")
 """Models that run in this process and that nobody sends a bill for."""
@@ -36,25 +42,50 @@ class PricesError(InputError):
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Dollars a million tokens; None where it is not known."""
+    """Dollars a million tokens; None where it is not known, which Inspect's ModelCost forbids.
+
+    Attributes:
+        source: Where it is from: ``prices file``, ``Inspect`` or ``run here``.
+        input: Prompt tokens at the full rate.
+        output: Tokens generated.
+        cache_read: Prompt tokens that the provider had cached.
+        cache_write: Prompt tokens that the provider wrote to its cache.
+    """
 
     source: str
-    """Where it is from: ``prices file``, ``Inspect`` or ``run here``."""
-
     input: float | None = None
-    """Prompt tokens at the full rate."""
-
     output: float | None = None
-    """Tokens generated."""
-
     cache_read: float | None = None
-    """Prompt tokens that the provider had cached."""
-
     cache_write: float | None = None
-    """Prompt tokens that the provider wrote to its cache."""
 
 
-FREE = Price("run here", 0.0, 0.0, 0.0, 0.0)
+@dataclass(frozen=True, slots=True)
+class PromptTokens:
+    """Tokens of one format's prompts over some neurons."""
+
+    mean: float
+    lowest: int
+    highest: int
+
+
+def prompt_tokens(
+    chosen: NeuronSet, format_name: str, pack: Pack, count: TokenCounter, cutoff_quantile: int
+) -> PromptTokens:
+    """Count the whole prompt, few-shot neurons and chat overhead included.
+
+    Args:
+        chosen: At least one neuron.
+        format_name: A registered format that the pack has wording for.
+        pack: The prompt pack.
+        count: What counts.
+        cutoff_quantile: Which quantile boundary a token must exceed to be highlighted.
+    """
+    counts = []
+    for dealt, _ in chosen.neurons:
+        shown = Shown(dealt.shown, cutoff(dealt.neuron, dealt.shown, cutoff_quantile))
+        messages = chat_messages(explainer_prompt(format_name, shown, pack))
+        counts.append(count.count_messages(messages))
+    return PromptTokens(sum(counts) / len(counts), min(counts), max(counts))
 
 
 def read_prices(path: Path) -> dict[str, Price]:
@@ -72,24 +103,22 @@ def read_prices(path: Path) -> dict[str, Price]:
     """
     try:
         loaded = load_yaml(path.read_bytes())
+        if not isinstance(loaded, dict) or not loaded:
+            raise ValueError(f"expected models with prices, as in openai/gpt-4o: {EXAMPLE}")
+        return {str(model): _price(model, fields) for model, fields in loaded.items()}
     except ValueError as error:
         raise PricesError(f"{path}: {error}") from error
-    if not isinstance(loaded, dict) or not loaded:
-        raise PricesError(f"{path}: expected models with prices, as in openai/gpt-4o: {EXAMPLE}")
-    return {_name(path, model): _price(path, model, fields) for model, fields in loaded.items()}
 
 
 def price_of(model: str, prices: Mapping[str, Price] | None = None) -> Price | None:
-    """A model's price; None if it is unknown.
+    """A model's price, by its name in the logs; None if it is unknown.
 
-    Args:
-        model: Its name in the logs.
-        prices: A file's, which come before any other.
+    A file's ``prices`` come before any other.
     """
     if prices and model in prices:
         return prices[model]
     if model.startswith(HERE):
-        return FREE
+        return Price("run here", 0.0, 0.0, 0.0, 0.0)
     return _inspect_price(model)
 
 
@@ -138,25 +167,21 @@ def _inspect_price(model: str) -> Price | None:
     return Price("Inspect", cost.input, cost.output, cost.input_cache_read, cost.input_cache_write)
 
 
-def _name(path: Path, model: object) -> str:
+def _price(model: object, fields: object) -> Price:
     if not isinstance(model, str) or not model:
-        raise PricesError(f"{path}: {model!r} is no model's name; expected one as in the logs")
-    return model
-
-
-def _price(path: Path, model: str, fields: object) -> Price:
+        raise ValueError(f"{model!r} is no model's name; expected one as in the logs")
     if not isinstance(fields, dict) or not fields:
-        raise PricesError(f"{path}: {model}: expected prices, for instance {EXAMPLE}")
-    found: dict[str, float] = {}
+        raise ValueError(f"{model}: expected prices, for instance {EXAMPLE}")
+    rates: dict[str, float] = {}
     for field, value in fields.items():
         if field not in FIELDS:
             known = "input, output, cache_read, cache_write"
-            raise PricesError(f"{path}: {model}: {field!r} is none of {known}")
-        if FIELDS[field] in found:
-            raise PricesError(f"{path}: {model}: {FIELDS[field]} is given twice")
+            raise ValueError(f"{model}: {field!r} is none of {known}")
+        if FIELDS[field] in rates:
+            raise ValueError(f"{model}: {FIELDS[field]} is given twice")
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise PricesError(f"{path}: {model}: {field}={value!r}: expected a number of dollars")
+            raise ValueError(f"{model}: {field}={value!r}: expected a number of dollars")
         if not math.isfinite(value) or value < 0:
-            raise PricesError(f"{path}: {model}: {field}={value!r}: expected 0 or more, in dollars")
-        found[FIELDS[field]] = float(value)
-    return Price("prices file", **found)
+            raise ValueError(f"{model}: {field}={value!r}: expected 0 or more, in dollars")
+        rates[FIELDS[field]] = float(value)
+    return Price("prices file", **rates)
