@@ -5,7 +5,6 @@ from neuron_eval import embedding, metrics
 from neuron_eval.explain import baseline, solvers
 from neuron_eval.given import origin
 from neuron_eval.rating import human, solver
-from neuron_eval.rating import metrics as rating_metrics
 from neuron_eval.scorers import adacs, rating, simulation_correlation
 from neuron_eval.simulation import choose
 from neuron_eval.tasks import explain, formats, given, rate

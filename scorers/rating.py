@@ -1,23 +1,133 @@
-"""`rating`: what a rater, person or model, thinks of a neuron's explanations."""
+"""`rating`: what a rater, person or model, thinks of a neuron's explanations; and its metrics.
+
+Each metric gives several numbers under plain names, or none. A neuron that was shown twice counts
+by its first time. A neuron's epochs are averaged here: what Inspect's reducers leave of a score's
+metadata is the first epoch's.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from inspect_ai.scorer import Score, Scorer, Target, scorer
+from inspect_ai.scorer import Metric, SampleScore, Score, Scorer, Target, Value, metric, scorer
 from inspect_ai.solver import TaskState
 
+from neuron_eval.metrics import NAN
 from neuron_eval.parameters import check_text
 from neuron_eval.rating.answers_file import AnswersError, AnswersFile, read_answers
-from neuron_eval.rating.judging import STORE, Judgement, Turn, answered, from_json, judge
-from neuron_eval.rating.metrics import attention, by_format, by_place
+from neuron_eval.rating.judging import (
+    STORE,
+    About,
+    Judgement,
+    Turn,
+    answered,
+    consistency,
+    from_json,
+    judge,
+    judgement_in,
+    mean_judgement,
+    places,
+)
 from neuron_eval.rating.question import question_in
+from neuron_eval.stats import mean_interval
 from neuron_eval.usage_error import usage_errors
+
+Values = dict[str, str | int | float | bool | None]
+
+
+@metric(scores="unreduced")
+def by_format() -> Metric:
+    """Of each format its mean ``rating`` with ``lower`` and ``upper``, and how often ``chosen``.
+
+    The ends are those of the bootstrap interval over neurons, NaN for fewer than two. ``chosen``
+    is the share of neurons, in [0, 1]; formats that say the same are credited alike, so the
+    shares may add up to more than 1.
+    """
+
+    def compute(scores: list[SampleScore]) -> Value:
+        judgements = _first_times(scores).values()
+        values: Values = {}
+        for column in dict.fromkeys(column for one in judgements for column in one.ratings):
+            rated = [one for one in judgements if column in one.ratings]
+            ratings = [one.ratings[column] for one in rated]
+            lower, upper = mean_interval(ratings) or (NAN, NAN)
+            values[f"{column} rating"] = fmean(ratings)
+            values[f"{column} lower"], values[f"{column} upper"] = lower, upper
+            values[f"{column} chosen"] = fmean(one.best[column] for one in rated)
+        return values
+
+    return compute
+
+
+@metric(scores="unreduced")
+def by_place() -> Metric:
+    """Whether the place in which an explanation is shown counts, where there are several orders.
+
+    Of each place, from 1, by how much the ``rating`` of what stood there is above the question's
+    mean, and by how much it was ``chosen`` more often than by chance. All are near 0 without a
+    bias.
+    """
+
+    def compute(scores: list[SampleScore]) -> Value:
+        values: Values = {}
+        for place in places([about for _, about in _rated(scores)]):
+            values[f"place {place.number} rating"] = place.rating
+            values[f"place {place.number} chosen"] = place.chosen
+        return values
+
+    return compute
+
+
+@metric(scores="unreduced")
+def attention() -> Metric:
+    """How attentive the rater was, where that was checked.
+
+    Of neurons shown twice ``repeated difference``, the mean absolute difference of the two
+    ratings, and ``repeated same best``, the share with the same choice; of planted explanations
+    ``planted rating``, ``planted lowest`` and ``planted chosen``, the latter two as shares.
+    """
+
+    def compute(scores: list[SampleScore]) -> Value:
+        values: Values = {}
+        first = _first_times(scores)
+        again = _by_neuron(scores, lambda about, id_: about["repeat_of"])
+        agreed = consistency((first[id_], two) for id_, two in again.items() if id_ in first)
+        if agreed is not None:
+            values["repeated difference"], values["repeated same best"] = agreed
+        rated = [about for _, about in _rated(scores) if not about["repeat_of"]]
+        planted = [about["planted"] for about in rated if about["planted"]]
+        for name in ("rating", "lowest", "chosen") if planted else ():
+            values[f"planted {name}"] = fmean(one[name] for one in planted)
+        return values
+
+    return compute
+
+
+def _rated(scores: Sequence[SampleScore]) -> list[tuple[str, About]]:
+    """Sample and metadata of every epoch that was rated."""
+    every = [(str(one.sample_id), one.score.metadata or {}) for one in scores]
+    return [(id_, about) for id_, about in every if judgement_in(about)]
+
+
+def _by_neuron(
+    scores: Sequence[SampleScore], neuron: Callable[[About, str], str | None]
+) -> dict[str, Judgement]:
+    """By what `neuron` makes of metadata and sample, the mean of the epochs; None is left out."""
+    epochs: dict[str, list[Judgement]] = {}
+    for id_, about in _rated(scores):
+        key, judgement = neuron(about, id_), judgement_in(about)
+        if key and judgement:
+            epochs.setdefault(key, []).append(judgement)
+    return {key: mean for key, of in epochs.items() if (mean := mean_judgement(of))}
+
+
+def _first_times(scores: Sequence[SampleScore]) -> dict[str, Judgement]:
+    return _by_neuron(scores, lambda about, id_: None if about["repeat_of"] else id_)
 
 
 @scorer(metrics=[by_format(), by_place(), attention()])
@@ -48,21 +158,27 @@ def rating(answers: str | None = None) -> Scorer:
         stored = state.store.get(STORE)
         if not stored:
             return Score.unscored(reason="nobody was asked")
-        turns = [from_json(one) for one in stored["turns"]]
+        turns = [from_json(turn) for turn in stored["turns"]]
         seconds = (state.output.metadata or {}).get("seconds")
         if answers is not None:
             with usage_errors():
                 turns, seconds = _given(file(), state, stored["rater"], turns)
         metadata = _metadata(state, stored["rater"], turns) | {"seconds": seconds}
-        found = judge(turns)
-        if found is None:
+        judgement = judge(turns)
+        if judgement is None:
             reason, why = _not_scored(turns)
             return Score.unscored(reason=reason, explanation=why, metadata=metadata)
+        columns = list(state.metadata["explanations"])  # not in the order they were shown
         return Score(
-            value=fmean(found.ratings.values()),
-            answer=_answer(found),
-            explanation=_in_words(found, metadata["comment"]),
-            metadata=metadata | _judged(found, list(state.metadata["explanations"])),
+            value=fmean(judgement.ratings.values()),
+            answer=_answer(judgement),
+            explanation=_in_words(judgement, metadata["comment"]),
+            metadata={
+                **metadata,
+                "ratings": {column: judgement.ratings[column] for column in columns},
+                "best": {column: judgement.best[column] for column in columns},
+                "planted": judgement.planted and asdict(judgement.planted),
+            },
         )
 
     return score
@@ -74,49 +190,31 @@ def _given(
     """The sample's one turn with the answer from the file, and the seconds that it took.
 
     Raises:
-        ValueError: The log has answers already, or the file's are not those to its question.
+        AnswersError: The log has answers already, or the file's are not those to its question.
     """
-    asked = question_in(state.messages)
-    if asked is None or len(turns) != 1 or not _is_open(turns[0]):
+    question = question_in(state.messages)
+    if question is None or len(turns) != 1 or not turns[0].open:
         raise AnswersError(
             f"answers={file.name}: {rater} was asked already; answers in a file go with a log of "
             "neuron-eval rate-static"
         )
-    found, seconds = file.find(str(state.sample_id), rater, asked)
-    return ([*turns] if found is None else [answered(turns[0].order, asked, found)]), seconds
+    answer, seconds = file.find(str(state.sample_id), rater, question)
+    return ([*turns] if answer is None else [answered(turns[0].order, question, answer)]), seconds
 
 
 def _metadata(state: TaskState, rater: str, turns: Sequence[Turn]) -> dict[str, Any]:
     """What is known whether or not there is an answer."""
+    rated = [turn for turn in turns if turn.ratings]
     return {
         "rater": rater,
         "orders": len(turns),
         "repeat_of": (state.metadata or {}).get("repeat_of"),
         "comment": "\n".join(turn.comment for turn in turns if turn.comment),
-        "failures": [_failure(turn) for turn in turns if not turn.ratings],
-        "places": [
-            {"ratings": list(turn.ratings), "best": turn.best + 1} for turn in turns if turn.ratings
+        "failures": [
+            turn.skipped or turn.problem or "not answered" for turn in turns if not turn.ratings
         ],
+        "places": [{"ratings": list(turn.ratings), "best": turn.best + 1} for turn in rated],
         "shared": [list(one.columns) for one in turns[0].order if len(one.columns) > 1],
-    }
-
-
-def _is_open(turn: Turn) -> bool:
-    """Whether nobody has been asked yet."""
-    return not (turn.ratings or turn.skipped or turn.problem)
-
-
-def _failure(turn: Turn) -> str:
-    return turn.skipped or turn.problem or "not answered"
-
-
-def _judged(found: Judgement, columns: Sequence[str]) -> dict[str, Any]:
-    """The judgement, its columns in the task's order and not in the order they were shown."""
-    planted = None if found.planted is None else asdict(found.planted)
-    return {
-        "ratings": {column: found.ratings[column] for column in columns},
-        "best": {column: found.best[column] for column in columns},
-        "planted": planted,
     }
 
 
@@ -124,18 +222,18 @@ def _not_scored(turns: Sequence[Turn]) -> tuple[str, str]:
     skipped = next((turn.skipped for turn in turns if turn.skipped), "")
     if skipped:
         return "skipped", f"Skipped: {skipped}"
-    if _is_open(turns[-1]):
+    if turns[-1].open:
         return "not answered", "Not answered."
     return "unreadable answer", f"Not scored, the last answer cannot be used: {turns[-1].problem}"
 
 
-def _answer(found: Judgement) -> str:
+def _answer(judgement: Judgement) -> str:
     """The chosen columns."""
-    return ", ".join(column for column, share in found.best.items() if share) or "planted"
+    return ", ".join(column for column, share in judgement.best.items() if share) or "planted"
 
 
-def _in_words(found: Judgement, comment: str) -> str:
-    ratings = ", ".join(f"{column} {value:g}" for column, value in sorted(found.ratings.items()))
-    planted = "" if found.planted is None else f", planted {found.planted.rating:g}"
-    said = f" Comment: {comment}" if comment else ""
-    return f"Rated {ratings}{planted}; best {_answer(found)}.{said}"
+def _in_words(judgement: Judgement, comment: str) -> str:
+    ratings = ", ".join(f"{name} {value:g}" for name, value in sorted(judgement.ratings.items()))
+    planted = f", planted {judgement.planted.rating:g}" if judgement.planted else ""
+    remark = f" Comment: {comment}" if comment else ""
+    return f"Rated {ratings}{planted}; best {_answer(judgement)}.{remark}"

@@ -15,6 +15,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from inspect_ai.model import ResponseSchema
+from inspect_ai.util import JSONSchema
+
 from neuron_eval.messages import replace_surrogates
 from neuron_eval.models.replies import answer_text
 from neuron_eval.rating.question import Question
@@ -187,3 +190,32 @@ def shown(value: object) -> str:
     """A value in a message, short; what a rater sent may be of any length."""
     text = json.dumps(value, ensure_ascii=True, default=str)
     return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def answer_schema(question: Question) -> ResponseSchema:
+    """The form of an answer to a question, in the subset of JSON Schema that providers share.
+
+    It has no comment: small models that have to write one do not come to an end.
+    """
+    scale = question.scale
+    # Not minimum and maximum: Inspect leaves them out of a strict schema, as OpenAI refuses them.
+    rating = JSONSchema(type="integer", enum=list(range(scale.least, scale.most + 1)))
+    return ResponseSchema(
+        name="rating",
+        json_schema=_strict_object(
+            {
+                "ratings": _strict_object(dict.fromkeys(question.letters, rating)),
+                "best": JSONSchema(type="string", enum=list(question.letters)),
+            }
+        ),
+        strict=True,
+    )
+
+
+def _strict_object(properties: dict[str, JSONSchema]) -> JSONSchema:
+    return JSONSchema(
+        type="object",
+        properties=properties,
+        required=list(properties),
+        additionalProperties=False,
+    )

@@ -13,17 +13,19 @@ from inspect_ai.model import (
     Model,
     ModelAPI,
     ModelOutput,
-    ResponseSchema,
 )
-from inspect_ai.util import JSONSchema
 
 from neuron_eval.explain.solvers import PromptTooLongError, reasons, set_by_user
 from neuron_eval.models.replies import refusal
 from neuron_eval.models.requests import came_from_cache
 from neuron_eval.models.server_errors import answered as answered_by
 from neuron_eval.prompts.rating import RatingWording
-from neuron_eval.rating.answer import Answer, AnswerError, Skipped, parse_answer
-from neuron_eval.rating.build import Candidate, asks_again, messages
+from neuron_eval.rating.answer import Answer, AnswerError, Skipped, answer_schema, parse_answer
+from neuron_eval.rating.build import (
+    Candidate,
+    asks_again,
+    messages,
+)
 from neuron_eval.rating.judging import Turn, answered
 from neuron_eval.rating.question import Question
 
@@ -54,15 +56,20 @@ def is_person(rater: str) -> bool:
 
 
 async def ask(
-    model: Model, order: Sequence[Candidate], question: Question, wording: RatingWording
+    model: Model,
+    order: Sequence[Candidate],
+    question: Question,
+    wording: RatingWording,
+    past_cache: bool = False,
 ) -> tuple[Turn, list[ChatMessage], ModelOutput]:
-    """Ask one question.
+    """Ask one question, and again with what was wrong.
 
     Args:
         model: The rater.
         order: The explanations as the question shows them.
         question: The question.
         wording: The pack's.
+        past_cache: Whether Inspect's cache may not answer for a language model.
 
     Returns:
         What came of it, the messages with every answer, and the last output.
@@ -70,27 +77,14 @@ async def ask(
     Raises:
         PromptTooLongError: The question does not fit into the model's context window.
     """
-    turn, asked, output, cached = await _ask(model, order, question, wording, past_cache=False)
-    if turn.problem and cached:
-        # An answer that cannot be used may stay in Inspect's cache for good.
-        turn, asked, output, _ = await _ask(model, order, question, wording, past_cache=True)
-    return turn, asked, output
-
-
-async def _ask(
-    model: Model,
-    order: Sequence[Candidate],
-    question: Question,
-    wording: RatingWording,
-    *,
-    past_cache: bool,
-) -> tuple[Turn, list[ChatMessage], ModelOutput, bool]:
-    """Ask, and again with what was wrong; the last value says whether the cache answered."""
-    asked = messages(question, wording)
+    exchange = messages(question, wording)
     person, cached = is_person(str(model)), False
     attempts, problem = (1 if person else ATTEMPTS), ""
     for attempt in range(attempts):
-        reply = model.generate(asked) if person else _generate(model, asked, question, past_cache)
+        if person:
+            reply = model.generate(exchange)
+        else:
+            reply = _generate(model, exchange, question, past_cache)
         output = await answered_by("rater", model, reply)
         if not output.empty and output.stop_reason == "model_length":
             raise PromptTooLongError(
@@ -98,26 +92,27 @@ async def _ask(
                 f"{len(question.options)} explanations does not fit into the context window of "
                 f"{model}"
             )
-        asked += [output.message] if output.choices else []
+        exchange += [output.message] if output.choices else []
         try:
-            found = _parsed(output, question)
+            return answered(order, question, _parsed(output, question)), exchange, output
         except AnswerError as error:
             problem = str(error)
-        else:
-            return answered(order, question, found), asked, output, cached
         cached = cached or came_from_cache(output)
         if attempt + 1 < attempts:
-            asked.append(ChatMessageUser(content=asks_again(question, wording, problem)))
-    return Turn(tuple(order), problem=problem), asked, output, cached
+            exchange.append(ChatMessageUser(content=asks_again(question, wording, problem)))
+    if problem and cached and not past_cache:
+        # An answer that cannot be used may stay in Inspect's cache for good.
+        return await ask(model, order, question, wording, past_cache=True)
+    return Turn(tuple(order), problem=problem), exchange, output
 
 
 async def _generate(
-    model: Model, asked: list[ChatMessage], question: Question, past_cache: bool
+    model: Model, exchange: list[ChatMessage], question: Question, past_cache: bool
 ) -> ModelOutput:
     """One answer; by schema where the provider can, without where its server then refuses."""
-    generate = partial(model.generate, asked)
+    generate = partial(model.generate, exchange)
     if past_cache:
-        generate = partial(model.generate, asked, cache=False)
+        generate = partial(generate, cache=False)
     config = _settings(model)
     if str(model).partition("/")[0] in BY_SCHEMA and model.api not in _REFUSED:
         try:
@@ -140,40 +135,12 @@ def _settings(model: Model) -> GenerateConfig:
     )
 
 
-def answer_schema(question: Question) -> ResponseSchema:
-    """The form of an answer to a question, in the subset of JSON Schema that providers share.
-
-    It has no comment: small models that have to write one do not come to an end.
-    """
-    scale = question.scale
-    # Not minimum and maximum: Inspect leaves them out of a strict schema, as OpenAI refuses them.
-    rating = JSONSchema(type="integer", enum=list(range(scale.least, scale.most + 1)))
-    return ResponseSchema(
-        name="rating",
-        json_schema=_object(
-            {
-                "ratings": _object(dict.fromkeys(question.letters, rating)),
-                "best": JSONSchema(type="string", enum=list(question.letters)),
-            }
-        ),
-        strict=True,
-    )
-
-
-def _object(properties: dict[str, JSONSchema]) -> JSONSchema:
-    return JSONSchema(
-        type="object",
-        properties=properties,
-        required=list(properties),
-        additionalProperties=False,
-    )
-
-
 def _refuses_schema(error: Exception) -> bool:
     """Whether a server's error is about the schema; Inspect adds the request, which names it."""
-    said = (getattr(error, "provider_message", None) or str(error)).partition("\nRequest:\n")[0]
+    message = getattr(error, "provider_message", None) or str(error)
+    reason = message.partition("\nRequest:\n")[0].lower()
     names = ("response_format", "output_format", "json_schema", "response_schema", "structured")
-    return any(name in said.lower() for name in names)
+    return any(name in reason for name in names)
 
 
 def _parsed(output: ModelOutput, question: Question) -> Answer | Skipped:

@@ -7,6 +7,7 @@ import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from inspect_ai.model import ChatMessage, ChatMessageSystem, ChatMessageUser
 
@@ -16,7 +17,6 @@ from neuron_eval.formats.base import Shown, bracketed, letter
 from neuron_eval.messages import InputError
 from neuron_eval.prompts.rating import RatingWording
 from neuron_eval.prompts.wording import Pack, PackError
-from neuron_eval.rating.explained import ExplainedNeuron
 from neuron_eval.rating.question import KEY, Option, Question, Scale, ShownExcerpt
 from neuron_eval.records.splits import DealtNeuron
 
@@ -25,6 +25,32 @@ LEAST, MOST = 1, 5
 
 AGAIN = "#2"
 """Follows the id of a neuron that is shown for the second time."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedNeuron:
+    """A neuron and its explanations, by column, each with something in it."""
+
+    dealt: DealtNeuron
+    explanations: Mapping[str, str]
+
+    @property
+    def id(self) -> str:
+        return self.dealt.neuron.id
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """What is to be rated."""
+
+    columns: tuple[str, ...]
+    """The formats, or the file's columns."""
+
+    neurons: tuple[ExplainedNeuron, ...]
+    """The neurons that every column explains, at least one."""
+
+    about: Mapping[str, Any]
+    """For the log's header: names without folders, digests, how many neurons were left out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from inspect_ai.model import get_model
 from inspect_ai.solver import Generate, Solver, TaskState, solver
@@ -38,8 +37,8 @@ def ask_rater(
     """Ask the model, or the person, to rate the sample's explanations and to choose the best.
 
     A person is asked once. A language model is asked at temperature 0 unless the user says
-    otherwise, once an order, and again up to twice where its answer cannot be used. What was said
-    is kept in the sample's store; messages and output are those of the first order.
+    otherwise, once an order, and again up to twice where its answer cannot be used. What comes of
+    it is kept in the sample's store; messages and output are those of the first order.
 
     Args:
         excerpts: ``train`` shows the excerpts that the explainer saw, ``valid`` those held out.
@@ -52,20 +51,20 @@ def ask_rater(
     """
     with usage_errors():
         check_number("orders", orders, least=1)
-    asking = _asking(excerpts, seed, pack)
+    questions = _questions(excerpts, seed, pack)
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         model = guarded(get_model())
         rater = str(model)
         turns: list[Turn] = []
         for number in range(1 if is_person(rater) else orders):
-            order, asked = asking.question(state, rater, number)
+            order, asking = questions.about(state, rater, number)
             with about_neuron(state.sample_id):
-                turn, said, output = await ask(model, order, asked, asking.wording)
+                turn, exchange, output = await ask(model, order, asking, questions.wording)
             turns.append(turn)
             if number == 0:
-                state.messages, state.output = said, output
-        state.store.set(STORE, asking.stored(rater, turns))
+                state.messages, state.output = exchange, output
+        questions.store(state, rater, turns)
         return state
 
     return solve
@@ -86,20 +85,20 @@ def put_question(excerpts: str = "train", seed: int = 0, pack: str | None = None
     Raises:
         UsageError: A parameter is not among the allowed values, or the pack is bad.
     """
-    asking = _asking(excerpts, seed, pack)
+    questions = _questions(excerpts, seed, pack)
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         rater = str(get_model())
-        order, asked = asking.question(state, rater)
-        state.messages = messages(asked, asking.wording)
-        state.store.set(STORE, asking.stored(rater, [Turn(tuple(order))]))
+        order, asking = questions.about(state, rater)
+        state.messages = messages(asking, questions.wording)
+        questions.store(state, rater, [Turn(tuple(order))])
         return state
 
     return solve
 
 
 @dataclass(frozen=True, slots=True)
-class _Asking:
+class _Questions:
     """What both solvers do alike."""
 
     excerpts: str
@@ -107,31 +106,31 @@ class _Asking:
     pack: Pack
     wording: RatingWording
 
-    def question(
+    def about(
         self, state: TaskState, rater: str, number: int = 0
     ) -> tuple[list[Candidate], Question]:
         """The sample's explanations in the rater's order, and the question that shows them so."""
         metadata, id_ = state.metadata, str(state.sample_id)
         planted = metadata.get("planted") or {}
-        found = candidates(metadata["explanations"], planted.get("explanation"))
-        order = in_order(found, self.seed, id_, rater, number)
+        every = candidates(metadata["explanations"], planted.get("explanation"))
+        order = in_order(every, self.seed, id_, rater, number)
         dealt = from_metadata(metadata, id_)
         return order, question(id_, dealt, order, self.excerpts, self.wording)
 
-    def stored(self, rater: str, turns: list[Turn]) -> dict[str, Any]:
-        """What the sample's store holds of its rater."""
-        return {
+    def store(self, state: TaskState, rater: str, turns: list[Turn]) -> None:
+        stored = {
             "rater": rater,
             "excerpts": self.excerpts,
             "pack": self.pack.name,
             "pack_sha256": self.pack.sha256,
             "turns": [turn.to_json() for turn in turns],
         }
+        state.store.set(STORE, stored)
 
 
-def _asking(excerpts: str, seed: int, pack: str | None) -> _Asking:
+def _questions(excerpts: str, seed: int, pack: str | None) -> _Questions:
     with usage_errors():
         check_choice("excerpts", excerpts, EXCERPTS)
         check_number("seed", seed, least=0)
         loaded = load_pack(pack)
-        return _Asking(excerpts, seed, loaded, rating_wording(loaded))
+        return _Questions(excerpts, seed, loaded, rating_wording(loaded))

@@ -10,9 +10,10 @@ from inspect_ai.scorer import SampleScore, Score
 
 from neuron_eval.prompts.pack import default_pack, load_pack
 from neuron_eval.prompts.wording import PackError
-from neuron_eval.rating.asking import answer_schema
+from neuron_eval.rating.answer import answer_schema
 from neuron_eval.rating.build import (
     Candidate,
+    ExplainedNeuron,
     asks_again,
     candidates,
     fill,
@@ -24,12 +25,12 @@ from neuron_eval.rating.build import (
     rating_wording,
     shown_twice,
 )
-from neuron_eval.rating.explained import ExplainedNeuron, _names
+from neuron_eval.rating.explanations import _names
 from neuron_eval.rating.judging import Judgement, Turn, consistency, judge
 from neuron_eval.rating.judging import from_json as turn_from_json
-from neuron_eval.rating.metrics import attention, by_format, by_place
 from neuron_eval.rating.question import from_json
 from neuron_eval.records.splits import deal
+from neuron_eval.scorers.rating import attention, by_format, by_place
 from neuron_eval.testing import make_neuron
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "rating.txt"
