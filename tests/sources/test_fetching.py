@@ -16,8 +16,8 @@ from openai_layout import write_layout
 
 from neuron_eval.records import RecordError
 from neuron_eval.sources.base import SourceError
-from neuron_eval.sources.openai.collated import open_container
-from neuron_eval.sources.openai.fetching import HttpStore, ahead
+from neuron_eval.sources.openai.collated import ahead, open_container
+from neuron_eval.sources.openai.fetching import HttpStore
 from neuron_eval.sources.openai.stores import Blob
 
 BLOB = Blob("collated-activations", 0, 1)

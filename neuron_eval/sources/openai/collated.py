@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -18,7 +20,7 @@ from neuron_eval.sources.base import (
     Unreadable,
     no_scores,
 )
-from neuron_eval.sources.openai.fetching import FetchSettings, HttpStore, ahead, cache_folder
+from neuron_eval.sources.openai.fetching import FetchSettings, HttpStore, cache_folder
 from neuron_eval.sources.openai.records import neuron_name, parse_explanations, parse_record
 from neuron_eval.sources.openai.stores import RECORDS, Blob, FileStore, Part, Read, find_store
 from neuron_eval.sources.opening import Place, opener
@@ -214,6 +216,32 @@ def with_explanations(
 
 def _explained(key: NeuronKey) -> Blob:
     return Blob("explanations", key.layer, key.neuron)
+
+
+def ahead(
+    items: Iterable[T], work: Callable[[T], R], in_flight: int, stop: threading.Event
+) -> Iterator[R]:
+    """The result of each item, or the error that ``work`` raises, in the items' order.
+
+    Takes at most ``in_flight`` items more than results were taken, and works on these at once, in
+    other threads unless that is 1. ``stop`` is set when no more results are wanted, so that work
+    that waits can give up.
+    """
+    if in_flight == 1:
+        yield from map(work, items)
+        return
+    under_way: deque[Future[R]] = deque()
+    pool = ThreadPoolExecutor(in_flight, thread_name_prefix="neuron_eval")
+    try:
+        for item in items:
+            under_way.append(pool.submit(work, item))
+            if len(under_way) == in_flight:
+                yield under_way.popleft().result()
+        while under_way:
+            yield under_way.popleft().result()
+    finally:
+        stop.set()
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 @opener("openai:gpt2-xl, openai:gpt2-small", "OpenAI's neuron-explainer data")

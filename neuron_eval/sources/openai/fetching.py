@@ -2,8 +2,8 @@
 
 The folder has the same layout as the place, so it is a source of its own. A file is kept only
 when it is complete, and appears there at once, so that a run that was killed goes on where it
-stopped and two runs do not disturb each other. None of this do fsspec's caches, which name files
-by digests and keep what was cut off; tenacity would ask once more when nobody waits any longer.
+stopped and two runs do not disturb each other. By hand, since fsspec's caches name files by
+digests, and tenacity asks once more after a wait that was broken off.
 """
 
 from __future__ import annotations
@@ -11,29 +11,25 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
+from neuron_eval.files.bounded import FILE
 from neuron_eval.files.locking import unfinished
+from neuron_eval.messages import shown
 from neuron_eval.records import RecordError
 from neuron_eval.sources.base import SourceError
-from neuron_eval.sources.openai.http_file import FailedRequest, fetch
+from neuron_eval.sources.openai.records import parse
 from neuron_eval.sources.openai.stores import IN_FLIGHT, Blob, Part, Read
 
 if TYPE_CHECKING:
     import httpx
 
-T = TypeVar("T")
-R = TypeVar("R")
-
-CACHE_VARIABLE = "NEURON_EVAL_CACHE_DIR"
-"""The environment variable that names another folder for what is fetched."""
+CACHE_VARIABLE = "NEURON_EVAL_CACHE_DIR"  # names another folder for what is fetched
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,27 +177,69 @@ def _cache_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
-def ahead(
-    items: Iterable[T], work: Callable[[T], R], in_flight: int, stop: threading.Event
-) -> Iterator[R]:
-    """The result of each item, or the error that ``work`` raises, in the items' order.
+class FailedRequest(Exception):
+    """One request that did not give a file."""
 
-    Takes at most ``in_flight`` items more than results were taken, and works on these at once, in
-    other threads unless that is 1. ``stop`` is set when no more results are wanted, so that work
-    that waits can give up.
+    def __init__(
+        self, reason: str, again: bool = True, wait: float = 0, unreachable: bool = False
+    ) -> None:
+        """What happened, whether to ask again, after how long at least, and whose fault it is."""
+        super().__init__(reason)
+        self.again, self.wait, self.unreachable = again, wait, unreachable
+
+
+def fetch(
+    client: httpx.Client, address: str, stop: threading.Event, whole_timeout: float
+) -> bytes | None:
+    """Ask once; the content, complete, or None if there is no such file.
+
+    The client's timeouts hold for each part of the answer, ``whole_timeout`` for all of it, in
+    seconds. ``stop`` is set when the answer is no longer wanted.
+
+    Raises:
+        FailedRequest: Anything else.
     """
-    if in_flight == 1:
-        yield from map(work, items)
-        return
-    under_way: deque[Future[R]] = deque()
-    pool = ThreadPoolExecutor(in_flight, thread_name_prefix="neuron_eval")
+    import httpx
+
+    until = time.monotonic() + whole_timeout
+    received = bytearray()
     try:
-        for item in items:
-            under_way.append(pool.submit(work, item))
-            if len(under_way) == in_flight:
-                yield under_way.popleft().result()
-        while under_way:
-            yield under_way.popleft().result()
-    finally:
-        stop.set()
-        pool.shutdown(wait=True, cancel_futures=True)
+        with client.stream("GET", address) as answer:
+            if answer.status_code == 404:
+                return None
+            _check_status(answer)
+            for part in answer.iter_bytes():
+                received += part
+                if len(received) > FILE:
+                    raise FailedRequest(f"the answer is larger than {FILE:,} bytes", again=False)
+                if stop.is_set():
+                    raise FailedRequest("no longer wanted", again=False)
+                if time.monotonic() > until:
+                    raise FailedRequest(f"the answer did not end in {whole_timeout:g} s")
+        content = bytes(received)
+        # A file that was cut where nobody told its length does not parse.
+        lines = filter(bytes.strip, content.split(b"\n"))
+        for value in lines if address.endswith(".jsonl") else [content]:
+            parse(value, "what came")
+    except httpx.RequestError as error:
+        unreachable = isinstance(
+            error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError
+        )
+        reason = f"{type(error).__name__}: {error}".rstrip(": ")
+        raise FailedRequest(reason, unreachable=unreachable) from error
+    except RecordError as error:
+        raise FailedRequest(str(error)) from error
+    return content
+
+
+def _check_status(answer: httpx.Response) -> None:
+    status = answer.status_code
+    if status == 200:
+        return
+    after = answer.headers.get("retry-after", "")
+    where = f" to {shown(answer.headers['location'])}" if answer.has_redirect_location else ""
+    raise FailedRequest(
+        f"the server answered {status} {answer.reason_phrase}{where}",
+        again=status in (408, 429) or status >= 500,
+        wait=float(after) if after.isdecimal() else 0,
+    )
