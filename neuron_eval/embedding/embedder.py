@@ -10,13 +10,12 @@ from weakref import WeakKeyDictionary
 
 import anyio
 import numpy as np
-from anyio.lowlevel import RunVar
 from inspect_ai.model import ChatMessage, ChatMessageUser, Model, ModelAPI, get_model
 from numpy.typing import NDArray
 
 from neuron_eval.embedding.exchange import EmbeddingError, take_vectors
 from neuron_eval.models.edge import guarded
-from neuron_eval.models.requests import cache_policy, first_error
+from neuron_eval.models.requests import cache_policy, each_once, first_error
 
 TEXTS_PER_REQUEST = 256
 
@@ -28,9 +27,7 @@ LOCAL_DEFAULT = "embed-local/minilm"
 
 
 def resolve_embedder() -> Model:
-    """Return the model of the role ``embedder``.
-
-    Unbound, it is `default_embedder`; usage is counted under the role either way.
+    """The model of the role ``embedder``; unbound, `default_embedder`.
 
     Raises:
         PrerequisiteError: The embedder lacks its key or its packages.
@@ -44,11 +41,7 @@ def default_embedder() -> str:
 
 
 def cosine(a: Vector, b: Vector) -> float:
-    """Return the cosine of the angle between two vectors, in [-1, 1].
-
-    Args:
-        a: Shape [dim], of any length but zero.
-        b: Shape [dim], likewise.
+    """The cosine of the angle between two vectors of shape [dim], in [-1, 1].
 
     Raises:
         ValueError: The shapes differ, or a vector is zero or not finite.
@@ -90,25 +83,11 @@ class TextEmbedder:
                 the dimensions of those before.
         """
         # sorted, so that the same set of texts makes the same requests
-        wanted = sorted(set(texts))
-        memo, busy = memo_of(self.model.api), under_way(self.model.api)
-        found: dict[str, Vector] = {}
-        while missing := [text for text in wanted if text not in found]:
-            # anew each time round: what others did while we waited is there, and a request of
-            # theirs that failed or was cancelled left its texts to us
-            if known := memo.get(missing):
-                found |= known
-            elif mine := [text for text in missing if text not in busy]:
-                found |= await self._embed_claimed(mine)
-            else:
-                await busy[missing[0]].wait()
-        return {text: found[text] for text in texts}
+        memo, wanted = memo_of(self.model.api), sorted(set(texts))
+        vectors = await each_once(memo, memo.get, wanted, self._embed_all)
+        return {text: vectors[text] for text in texts}
 
-    async def _embed_claimed(self, texts: Sequence[str]) -> dict[str, Vector]:
-        """Embed texts that nobody else is embedding, telling the others when it is over."""
-        busy = under_way(self.model.api)
-        over = anyio.Event()
-        busy.update(dict.fromkeys(texts, over))
+    async def _embed_all(self, texts: Sequence[str]) -> dict[str, Vector]:
         found: dict[str, Vector] = {}
 
         async def request(chunk: Sequence[str]) -> None:
@@ -124,10 +103,6 @@ class TextEmbedder:
             # Inspect tells errors apart by type, so the first one goes up by itself
             error = first_error(errors)
             raise error from error.__cause__
-        finally:
-            for text in texts:
-                del busy[text]
-            over.set()
         return found
 
     async def _request(self, texts: Sequence[str]) -> dict[str, Vector]:
@@ -168,7 +143,7 @@ class Memo:
         self._lock = threading.Lock()
 
     def get(self, texts: Iterable[str]) -> dict[str, Vector]:
-        """Return the vectors of those texts that are known."""
+        """The vectors of those texts that are known."""
         with self._lock:
             known = {text: self._vectors[text] for text in texts if text in self._vectors}
             for text in known:
@@ -199,23 +174,7 @@ class Memo:
 
 _memos: WeakKeyDictionary[ModelAPI, Memo] = WeakKeyDictionary()
 
-# Events belong to the event loop that waits on them, so what is under way is kept per loop.
-_under_way: RunVar[WeakKeyDictionary[ModelAPI, dict[str, anyio.Event]]] = RunVar(
-    "neuron_eval embeddings under way"
-)
-
 
 def memo_of(api: ModelAPI) -> Memo:
-    """Return the store of one embedder; it lives as long as the embedder."""
+    """The store of one embedder; it lives as long as the embedder."""
     return _memos.setdefault(api, Memo())
-
-
-def under_way(api: ModelAPI) -> dict[str, anyio.Event]:
-    """Return the texts that a request of this event loop is embedding now.
-
-    The event of a text is set when its request ends, whether well or not.
-    """
-    loop = _under_way.get(None)
-    if loop is None:
-        _under_way.set(loop := WeakKeyDictionary())
-    return loop.setdefault(api, {})

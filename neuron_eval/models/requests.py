@@ -1,13 +1,14 @@
-"""Doing several things at once, and failing with the first error as it is."""
+"""What requests share: Inspect's cache, and answers that are under way; and how they fail."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Hashable, MutableMapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping, MutableMapping, Sequence
 from typing import TypeVar
 
 import anyio
+from anyio.lowlevel import RunVar
 from inspect_ai.event import ModelEvent
 from inspect_ai.log import transcript
 from inspect_ai.model import CachePolicy, Model, ModelOutput
@@ -16,17 +17,14 @@ from inspect_ai.util import collect
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
-_UNDER_WAY: dict[tuple[int, int], anyio.Event] = {}
-"""By memo and key: what somebody is finding out, and when it is over."""
+# By memo and key: when it is over. Events belong to the event loop that waits on them.
+_UNDER_WAY: RunVar[dict[tuple[int, Hashable], anyio.Event]] = RunVar("neuron_eval under way")
 
 
 async def together(*awaitables: Awaitable[T]) -> list[T]:
-    """Run awaitables at once, each in a span of the transcript.
+    """Run awaitables at once, each in a span of the transcript; results in order.
 
     Inspect tells errors apart by type, and shows their message; a group of errors has neither.
-
-    Returns:
-        Their results, in order.
 
     Raises:
         Exception: The first error of any of them, by itself.
@@ -38,28 +36,52 @@ async def together(*awaitables: Awaitable[T]) -> list[T]:
 
 
 async def once(memo: MutableMapping[K, T], key: K, find_out: Callable[[], Awaitable[T]]) -> T:
-    """What a memo holds for a key; found out by the first who asks, while the others wait.
+    """What a memo holds for a key; see `each_once`."""
+
+    async def find(_: Sequence[K]) -> Mapping[K, T]:
+        memo[key] = await find_out()
+        return {key: memo[key]}
+
+    found = await each_once(memo, lambda keys: {k: memo[k] for k in keys if k in memo}, [key], find)
+    return found[key]
+
+
+async def each_once(
+    memo: object,
+    known: Callable[[Sequence[K]], Mapping[K, T]],
+    keys: Sequence[K],
+    find_out: Callable[[Sequence[K]], Awaitable[Mapping[K, T]]],
+) -> dict[K, T]:
+    """What belongs to keys; found out by the first who asks, while the others wait.
 
     Args:
-        memo: What is known already.
-        key: What is asked for.
-        find_out: Called if the memo does not hold it. If it fails, the next who waits tries.
-
-    Raises:
-        Exception: What ``find_out`` raises.
+        memo: Where it is kept; keys of two memos are told apart.
+        known: What the memo holds of keys.
+        keys: Distinct ones.
+        find_out: Called with those that nobody is finding out; keeps what it finds in the memo. If
+            it fails or is cancelled, the next who waits tries.
     """
-    mark = (id(memo), hash(key))
-    while key not in memo:
-        if mark in _UNDER_WAY:
-            await _UNDER_WAY[mark].wait()
+    under_way = _UNDER_WAY.get(None)
+    if under_way is None:
+        _UNDER_WAY.set(under_way := {})
+    results: dict[K, T] = {}
+    while missing := [key for key in keys if key not in results]:
+        if found := known(missing):
+            results |= found
             continue
-        over = _UNDER_WAY[mark] = anyio.Event()
+        own = [key for key in missing if (id(memo), key) not in under_way]
+        if not own:
+            await under_way[id(memo), missing[0]].wait()
+            continue
+        over = anyio.Event()
+        under_way |= {(id(memo), key): over for key in own}
         try:
-            memo[key] = await find_out()
+            results |= await find_out(own)
         finally:
-            del _UNDER_WAY[mark]
+            for key in own:
+                del under_way[id(memo), key]
             over.set()
-    return memo[key]
+    return results
 
 
 def first_error(error: BaseException) -> BaseException:
@@ -73,11 +95,8 @@ def cache_policy(model: Model, **scopes: str) -> CachePolicy:
     """The same question to the same model has the same answer, in every epoch, eval and scoring.
 
     Inspect's own key holds a model's name, but neither its arguments (a path to weights, say) nor
-    an address that its client took from the environment; here they are part of it.
-
-    Args:
-        model: The model that is asked.
-        scopes: What else the answer depends on.
+    an address that its client took from the environment; here they are part of it. ``scopes``:
+    what else the answer depends on.
     """
     address = getattr(getattr(model.api, "client", None), "base_url", "")
     # An object's own text may hold where it lies in memory; its type does not.
