@@ -20,7 +20,8 @@ from pathlib import Path
 
 from scipy.stats import spearmanr  # type: ignore[import-untyped]
 
-from neuron_eval.embedding import cosine, minilm
+from neuron_eval.embedding import cosine
+from neuron_eval.embedding import local as minilm
 from neuron_eval.embedding.embedder import Vector
 
 FORMATS = ("Original", "Summary", "Highlight", "HighlightSummary", "AVHS")

@@ -18,7 +18,7 @@ from browsing import WAIT_MS, browser, executable
 from inspect_ai import eval as run_eval
 from inspect_ai.log import resolve_sample_attachments
 
-from neuron_eval.embedding.minilm import missing_packages
+from neuron_eval.embedding.local import missing_packages
 from neuron_eval.sources.loading import load_neurons
 from neuron_eval.tasks.formats import summary
 from neuron_eval.testing import fake_embedder

@@ -382,5 +382,5 @@ def test_the_default_embedder_needs_no_key_and_with_a_key_is_the_published_one(m
     assert str(resolve_embedder()) == "embed-openai/text-embedding-ada-002"
     assert resolve_embedder().role == "embedder"
     monkeypatch.delenv("OPENAI_API_KEY")
-    monkeypatch.setattr("neuron_eval.embedding.minilm.missing_packages", list)
+    monkeypatch.setattr("neuron_eval.embedding.local.missing_packages", list)
     assert str(resolve_embedder()) == "embed-local/minilm"
