@@ -1,0 +1,93 @@
+"""docs/extending.md: the package of the page is installed, and each of its commands is run."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from inspect_ai.log import list_eval_logs, read_eval_log
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+# All commands in one process, since each start of Inspect takes seconds.
+RUN = """
+import glob, json, sys
+from inspect_ai._cli.main import inspect
+from neuron_eval.cli.main import main
+for program, *words in json.loads(sys.argv[1]):
+    words = [found for word in words for found in (glob.glob(word) if "*" in word else [word])]
+    print("$", program, *words, flush=True)
+    {"inspect": inspect, "neuron-eval": main}[program].main(words, standalone_mode=False)
+"""
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """The folder in which the page's commands ran, and what they printed."""
+    import json
+
+    folder = tmp_path_factory.mktemp("extending")
+    for _, text in BLOCKS:
+        named = re.match(r"# ([\w./]+)\n", text)
+        if named:
+            path = folder / "source" / named[1]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text[named.end() :], encoding="utf-8")
+    site = folder / "site-packages"  # by that name Inspect knows what is installed
+    options = ("--no-build-isolation", "--no-deps", "--quiet", "--disable-pip-version-check")
+    install = (sys.executable, "-m", "pip", "install", *options, "--target", str(site), ".")
+    subprocess.run(install, cwd=folder / "source", check=True, capture_output=True)
+    for path in (folder / "source").glob("*.[yt][as][mv]*"):
+        path.rename(folder / path.name)
+    commands = [
+        shlex.split(line) for kind, text in BLOCKS if kind == "sh" for line in text.splitlines()
+    ]
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", RUN, json.dumps(commands)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(site), "INSPECT_DISPLAY": "plain"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return folder, done.stdout
+
+
+def read(folder):
+    (info,) = list_eval_logs(str(folder))
+    log = read_eval_log(info)
+    assert log.status == "success"
+    return log
+
+
+def test_a_format_of_ones_own_is_one_function_and_a_section_of_a_pack(ran):
+    folder, printed = ran
+    log = read(folder / "logs" / "firing")
+    assert log.eval.task_args["format"] == "firing"
+    prompt = log.samples[0].messages[1].text
+    assert re.match(r"Neuron 1\nExcerpt A: (\[[^\]]+\])+\nExcerpt B: ", prompt)
+    assert -1 <= log.samples[0].scores["simulation_correlation"].as_float() <= 1
+    assert re.search(r"firing\W+\d+\.\d", printed)
+    compared = read(folder / "logs" / "compared")
+    assert compared.eval.task.rpartition("/")[2] == "firing"
+
+
+def test_a_source_of_ones_own_is_one_class_and_an_opener(ran):
+    folder, _ = ran
+    log = read(folder / "logs" / "cats")
+    assert [sample.id for sample in log.samples] == ["cats", "stops"]
+    assert '"cat"' in log.samples[0].output.completion
+
+
+def test_a_scorer_of_ones_own_is_found_by_inspect(ran):
+    folder, _ = ran
+    log = read(folder / "logs" / "brief")
+    assert {"simulation_correlation", "adacs", "scored", "brevity"} == set(log.samples[0].scores)
+    assert 0 < log.samples[0].scores["brevity"].as_float() < 1
+    assert "brevity" in read(folder / "logs" / "firing").samples[0].scores
