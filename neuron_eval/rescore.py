@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 
 from inspect_ai import score
-from inspect_ai.log import EvalLog
+from inspect_ai.log import EvalLog, read_eval_log, read_eval_log_sample_summaries
 from inspect_ai.model import Model
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer
 from inspect_ai.solver import TaskState
 from inspect_ai.viewer import TaskSamplesColumn, TaskSamplesView
 
-from neuron_eval.logs.files import wrong
+from neuron_eval.logs.files import short, wrong
 from neuron_eval.messages import InputError
 from neuron_eval.metrics import interval
 from neuron_eval.records.splits import from_metadata
@@ -33,6 +33,27 @@ def score_name(simulator: str | None, simulation: str) -> str:
     """What a second score is called, for instance ``simulation_correlation_gpt-4o_sparse``."""
     model = "" if simulator is None else re.sub(r"[^\w.-]+", "-", simulator.rpartition("/")[2])
     return "_".join(filter(None, ("simulation_correlation", model, simulation)))
+
+
+def read_whole_log(source: str) -> tuple[EvalLog, str]:
+    """A log with its samples, and a sentence on those that it only names, if there are such.
+
+    Raises:
+        CannotScoreError: It cannot be read.
+    """
+    try:
+        log = read_eval_log(source)
+        listed = read_eval_log_sample_summaries(source)
+    except Exception as error:  # of a file that may hold anything
+        raise CannotScoreError(f"{short(source)} cannot be read: {wrong(error)}") from error
+    read = {(str(sample.id), sample.epoch) for sample in log.samples or ()}
+    missing = [str(s.id) for s in listed if (str(s.id), s.epoch) not in read]
+    if not missing:
+        return log, ""
+    return log, (
+        f"{short(source)}: {len(missing)} of {len(listed)} samples cannot be read and are left "
+        f"out; the first: {missing[0]!r}"
+    )
 
 
 def rescore(

@@ -56,6 +56,16 @@ class Parameters(TypedDict, total=False):
     by_layer: bool
 
 
+CHOOSING = ("layers", "index", "select", "per_layer", "threshold", "limit", "seed", "scores")
+"""The parameters that choose neurons of the source."""
+
+READING = ("excerpts", "on_short", "on_dead", "ignore_tokens", "window")
+"""The parameters that say which of a neuron's excerpts are used, and how."""
+
+SIMULATING = ("simulation", "calibration", "pack", "excerpts_per_call")
+"""The parameters that say how explanations are simulated."""
+
+
 def format_task(format: str, parameters: Parameters) -> Task:
     """The task of one prompt format, for task functions that hand on what the user typed.
 

@@ -1,14 +1,40 @@
-"""Explanations that exist, scored with no explainer.
+"""Explanations that exist, scored with no explainer, with or without activations.
 
 inspect eval neuron_eval/given --model none -T explanations=FILE -T column=C -T references=FILE
 """
 
-from typing import Unpack
+from collections.abc import Mapping
+from typing import Any, Unpack
 
 from inspect_ai import Task, task
+from inspect_ai.viewer import TaskSamplesColumn, TaskSamplesView, ViewerConfig
 
-from neuron_eval.task import Parameters
-from neuron_eval.tasks.given_task import given_task
+from neuron_eval.dataset import References, neuron_set
+from neuron_eval.embedding import default_embedder
+from neuron_eval.given.dataset import adacs_dataset, read_references
+from neuron_eval.given.origin import Join, Origin, find_origin
+from neuron_eval.given.origin import given as given_solver
+from neuron_eval.given.table import ExplanationTable, named
+from neuron_eval.messages import InputError
+from neuron_eval.parameters import check_text, check_writable
+from neuron_eval.records import Reference
+from neuron_eval.scorers.adacs import adacs
+from neuron_eval.sources.base import NeuronKey, SourceError
+from neuron_eval.sources.choosing import parse_choice
+from neuron_eval.task import (
+    CHOOSING,
+    READING,
+    SIMULATING,
+    VERSION,
+    Parameters,
+    metrics_of,
+    neuron_task,
+)
+from neuron_eval.usage_error import UsageError, usage_errors
+from neuron_eval.viewer import viewer_config
+
+ALLOWED = ("neurons", *CHOOSING, *READING, *SIMULATING, "by_layer")
+"""Those of a task's parameters that have a part where nothing is explained."""
 
 
 @task
@@ -24,7 +50,167 @@ def given(
         explanations: A CSV, JSON Lines or Parquet file with a row a neuron and a column a way to
             explain; or, with neurons, ``reference``, ``false`` or ``unrelated``.
         column: Which column.
-        references: A file with layer, neuron (or id) and explanation, to compare with.
-        **parameters: neurons, and what else `neuron_eval.tasks.given_task.given_task` takes.
+        references: A file with layer, neuron (or id) and explanation, to compare with, instead
+            of the neurons' own references, where there are such. A file of puzzles that has their
+            answers is its own file of references.
+        **parameters: Those of `neuron_eval.task.explanation_task` in `ALLOWED`. Without
+            ``neurons`` there are no activations: the file's rows are compared with the
+            references, by AdaCS alone.
+
+    Raises:
+        UsageError: A parameter has no part here or is not among the allowed values, or a file
+            cannot be used; the message says which and what would be right.
     """
-    return given_task(explanations, column, references, parameters)
+    chosen: dict[str, Any] = dict(parameters)
+    _check_names(chosen)
+    with usage_errors():
+        check_writable(explanations=explanations, column=column, references=references, **chosen)
+        if references is not None:
+            check_text("references", references)
+        origin = find_origin(explanations, column)
+        if "neurons" in chosen:
+            return _on_neurons(origin, explanations, column, references, chosen)
+        return _on_rows(origin, explanations, column, references, chosen)
+
+
+def _check_names(chosen: Mapping[str, Any]) -> None:
+    unknown = sorted(set(chosen) - set(ALLOWED))
+    if unknown:
+        raise UsageError(
+            f"-T {', '.join(unknown)}: no such parameter where explanations are given; there are "
+            f"explanations, column, references, {', '.join(ALLOWED)}"
+        )
+    idle = sorted(set(chosen) - {"neurons", "by_layer"})
+    if "neurons" not in chosen and idle:
+        raise UsageError(f"-T {', '.join(idle)}: has a part only where neurons are named too")
+
+
+def _about(origin: Origin, references: str | None) -> dict[str, Any]:
+    """What the log's header says of the files: names without folders, and digests."""
+    about = {
+        "task_format": origin.label,
+        "explanations": origin.about["explanations"],
+        "explanations_sha256": origin.about["sha256"],
+        "column": origin.about["column"],
+    }
+    if references is not None:
+        table, _ = read_references(references)
+        about |= {"references": table.name, "references_sha256": table.sha256}
+    return about
+
+
+def _on_neurons(
+    origin: Origin,
+    explanations: str,
+    column: str | None,
+    references: str | None,
+    chosen: Mapping[str, Any],
+) -> Task:
+    """With activations: the neurons of a source that stand in the file."""
+    about = _about(origin, references)
+    choice = parse_choice(
+        chosen["neurons"], **{name: chosen[name] for name in CHOOSING if name in chosen}
+    )
+    only = None if origin.table is None else _HasRow(origin.table)
+    try:
+        neurons = neuron_set(
+            choice,
+            only=only,
+            references=_joined(references),
+            **{name: chosen[name] for name in READING if name in chosen},
+        )
+    except SourceError as error:
+        if only is None or not only.first or only.met:
+            raise
+        raise SourceError(
+            f"neurons={choice.neurons}: {only.table.path} has a row for none of them; its first is "
+            f"{named(only.table.keys[0])}, theirs {only.first}"
+        ) from error
+    return neuron_task(
+        solver=given_solver(explanations, column),
+        chosen=neurons,
+        by_layer=chosen.get("by_layer", False),
+        metadata=about,
+        **{name: chosen[name] for name in SIMULATING if name in chosen},
+    )
+
+
+class _HasRow:
+    """Whether a neuron stands in the file, with an explanation in one column or another."""
+
+    def __init__(self, table: ExplanationTable) -> None:
+        self.table = table
+        self.first = ""  # the neuron that was asked about first
+        self.met = False  # whether any stood in the file
+        self._known = frozenset(table.keys)
+        self._join = Join(table.path)
+
+    def __call__(self, key: NeuronKey) -> bool:
+        row = self.table.key(key.id, key.layer, key.neuron)
+        has = row in self._known
+        if has:
+            self._join.row(row, key.id)
+        self.first, self.met = self.first or key.id, self.met or has
+        return has
+
+
+def _joined(references: str | None) -> References | None:
+    if references is None:
+        return None
+    table, by_row = read_references(references)
+    join = Join(table.path)
+
+    def reference(key: NeuronKey) -> Reference | None:
+        row = table.key(key.id, key.layer, key.neuron)
+        if row in by_row:
+            join.row(row, key.id)
+        return by_row.get(row)
+
+    return reference
+
+
+def _on_rows(
+    origin: Origin,
+    explanations: str,
+    column: str | None,
+    references: str | None,
+    chosen: Mapping[str, Any],
+) -> Task:
+    """Without activations: every row of the file, compared with its reference."""
+    about = _about(origin, references)
+    if origin.table is None:
+        raise InputError(f"explanations={explanations}: is what neurons hold; name neurons too")
+    if references is None and origin.table.answers:
+        references = explanations
+    if references is None:
+        raise InputError(
+            "nothing to score the explanations by: name references (a file with layer, neuron, "
+            "explanation) or neurons (a source with activations), or both"
+        )
+    metrics = metrics_of(chosen.get("by_layer", False))
+    samples = adacs_dataset(origin.table, references)
+    about |= {
+        "default_embedder": default_embedder(),
+        "neurons_used": len(samples),
+        "neurons_without_reference": sum(not sample.target for sample in samples),
+    }
+    return Task(
+        dataset=samples,
+        solver=given_solver(explanations, column),
+        scorer=adacs(),
+        metrics=metrics,  # type: ignore[arg-type]
+        version=VERSION,
+        metadata=about,
+        viewer=_viewer(),
+        headline_metric="adacs",
+    )
+
+
+def _viewer() -> ViewerConfig:
+    """The usual list of samples, without the columns of what does not run."""
+    config = viewer_config()
+    view = config.task_samples_view
+    if isinstance(view, TaskSamplesView):
+        idle = {TaskSamplesColumn.score(n).id for n in ("simulation_correlation", "scored")}
+        view.columns = [column for column in view.columns or [] if column.id not in idle]
+    return config

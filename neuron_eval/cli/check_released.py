@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
-from neuron_eval.messages import InputError
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from neuron_eval.given.released import RecomputedScore, ReleasedTally
+from neuron_eval.cli.common import command, say
 
 
-@click.command("check-released")
+@command("check-released")
 @click.argument("path")
 def check_released(path: str) -> None:
     """Recompute the published scores of explanations, and exit 1 if any disagrees.
@@ -25,23 +18,11 @@ def check_released(path: str) -> None:
     explained) is computed from these again, for each sequence and for all of them.
     """
     from rich.console import Console
-
-    from neuron_eval.given.released import check_files, explanation_files
-
-    try:
-        tally = check_files(explanation_files(path))
-    except InputError as error:
-        raise click.ClickException(str(error)) from error
-    _print(tally, Console())
-    if not tally.sound:
-        raise click.exceptions.Exit(1)
-
-
-def _print(tally: ReleasedTally, console: Console) -> None:
     from rich.table import Table
 
-    from neuron_eval.given.released import TOLERANCE
+    from neuron_eval.given.released import TOLERANCE, check_files, explanation_files
 
+    tally = check_files(explanation_files(path))
     table = Table(title="Published scores, computed again", title_justify="left", show_header=False)
     table.add_column()
     table.add_column(justify="right")
@@ -57,27 +38,13 @@ def _print(tally: ReleasedTally, console: Console) -> None:
         ("files or lines that are bad", len(tally.bad)),
     ):
         table.add_row(what, str(value))
+    console = Console()
     console.print(table)
-    for at, compared in tally.disagree:
-        _say(console, f"{at}: {_described(compared)}")
+    for at, score in tally.disagree:
+        say(console, f"{at}: {score}")
     for message in tally.bad:
-        _say(console, message)
+        say(console, message)
     if not tally.compared and not tally.bad:
-        _say(console, "nothing to compare: no explanation has a score")
-
-
-def _described(compared: RecomputedScore) -> str:
-    released, recomputed = (
-        "undefined" if value is None else f"{value:.9g}"
-        for value in (compared.released, compared.recomputed)
-    )
-    return (
-        f"layer {compared.layer}, neuron {compared.neuron}, explanation "
-        f"{compared.explanation!r}: {compared.score}: released {released}, "
-        f"recomputed {recomputed}"
-    )
-
-
-def _say(console: Console, text: str) -> None:
-    """A line of text that may hold brackets, in one piece however narrow the terminal."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+        say(console, "nothing to compare: no explanation has a score")
+    if not tally.sound:
+        raise click.exceptions.Exit(1)

@@ -1,23 +1,21 @@
-"""`neuron-eval compare`: the whole comparison as one command."""
+"""`neuron-eval compare`: all of a comparison as one command."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from neuron_eval.cli.common import AT_LEAST_1, command, say
 from neuron_eval.compare.configuration import Listed, load_config, shipped
 from neuron_eval.files.locking import alone_in
-from neuron_eval.messages import InputError
 from neuron_eval.simulation.measure import CALIBRATION
 
 if TYPE_CHECKING:
     from neuron_eval.compare.estimate import CostEstimate
-    from neuron_eval.compare.plan import Plan
 
 WIDTH = 132
 """Columns that the tables need at least."""
@@ -26,11 +24,11 @@ INTERRUPTED = 130
 """The exit code of a command that was stopped from the keyboard."""
 
 ON_DEAD = ("skip", "error", "keep")
-AT_LEAST_1 = click.IntRange(min=1)
 FILE = click.Path(exists=True, dir_okay=False)
+PATH = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.command()
+@command()
 @click.option(
     "--config",
     is_eager=True,
@@ -73,8 +71,10 @@ FILE = click.Path(exists=True, dir_okay=False)
               "after the other with a server on this machine]")  # fmt: skip
 @click.option("--log-dir", default="logs/compare", show_default=True,
               help="A folder for the logs of this comparison alone.")  # fmt: skip
-@click.option("--out", type=click.Path(file_okay=False), help="Write the report here, too.")
-@click.option("--prices", type=FILE, help="YAML: dollars a million tokens, by model.")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Write the report here, too."
+)
+@click.option("--prices", type=PATH, help="YAML: dollars a million tokens, by model.")
 @click.option("--confirm-over", type=click.FloatRange(min=0), default=5.0, show_default=True,
               help="Ask before more dollars than that may be spent.")  # fmt: skip
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -86,13 +86,13 @@ def compare(
     max_connections: int | None,
     max_tasks: int | None,
     log_dir: str,
-    out: str | None,
-    prices: str | None,
+    out: Path | None,
+    prices: Path | None,
     confirm_over: float,
     yes: bool,
     dry_run: bool,
     report: bool,
-    **asked: Any,
+    **options: Any,
 ) -> None:
     """Explain the same neurons with several prompt formats and models, and report.
 
@@ -101,59 +101,44 @@ def compare(
     """
     from rich.console import Console
 
+    from neuron_eval.cli.report import print_report
+    from neuron_eval.compare import running
     from neuron_eval.compare.plan import planned
-    from neuron_eval.compare.present import estimated
+    from neuron_eval.compare.present import estimate_table, estimated
 
     places = [log_dir] if out is None else [log_dir, out]
     click.get_current_context().with_resource(nullcontext() if dry_run else alone_in(*places))
-    with _usage(), Console(stderr=True).status("Reading neurons and counting tokens"):
-        plan, pack = planned(asked, epochs)
-        found, notes = estimated(
-            plan, pack, log_dir, Path(prices) if prices else None, may_fetch=not dry_run
-        )
-    _print(found, notes)
+    with Console(stderr=True).status("Reading neurons and counting tokens"):
+        plan, pack = planned(options, epochs)
+        cost, notes = estimated(plan, pack, log_dir, prices, may_fetch=not dry_run)
+    console = Console(width=max(WIDTH, Console().width))
+    console.print(estimate_table(cost))
+    for note in notes:
+        say(console, note)
     if dry_run:
         return
     if not yes:
-        _confirm(found, confirm_over)
-    _run(plan, log_dir, retries=retries, max_connections=max_connections, max_tasks=max_tasks)
-    if report:
-        from neuron_eval.cli.report import print_report
-
-        baseline = "original" if "original" in plan.formats else plan.formats[0]
-        with _usage():
-            print_report(
-                [log_dir],
-                out=None if out is None else Path(out),
-                baseline=baseline,
-                prices=None if prices is None else Path(prices),
-            )
-
-
-@contextmanager
-def _usage() -> Iterator[None]:
-    """What the user can mend as a sentence."""
-    from neuron_eval.usage_error import usage_errors
-
+        _confirm(cost, confirm_over)
+    again = f"What is finished is in {log_dir}; the same command goes on from there."
     try:
-        with usage_errors():
-            yield
-    except InputError as error:
-        raise click.ClickException(str(error)) from error
+        logs = running.run(
+            plan, log_dir, retries=retries, max_connections=max_connections, max_tasks=max_tasks
+        )
+    except KeyboardInterrupt:
+        click.echo(f"\nStopped. {again}", err=True)
+        sys.exit(INTERRUPTED)
+    if left := running.unfinished(logs):
+        click.echo("\n".join(left), err=True)
+        click.echo(f"Not all was done. {again} It asks only for what is missing.", err=True)
+        if any(map(running.is_complete, logs)):
+            click.echo(f"On what is whole: neuron-eval report {log_dir}", err=True)
+        sys.exit(1)
+    if report:
+        baseline = "original" if "original" in plan.formats else plan.formats[0]
+        print_report([log_dir], out=out, baseline=baseline, prices=prices)
 
 
-def _print(found: CostEstimate, notes: Sequence[str]) -> None:
-    from rich.console import Console
-
-    from neuron_eval.compare.present import estimate_table
-
-    console = Console(width=max(WIDTH, Console().width))
-    console.print(estimate_table(found))
-    for note in notes:
-        console.print(note, markup=False, highlight=False, soft_wrap=True)
-
-
-def _confirm(found: CostEstimate, limit: float) -> None:
+def _confirm(cost: CostEstimate, limit: float) -> None:
     """Ask before much is spent, or before nobody knows how much.
 
     Raises:
@@ -162,10 +147,10 @@ def _confirm(found: CostEstimate, limit: float) -> None:
     """
     from neuron_eval.compare.present import money
 
-    if found.unpriced:
-        why = f"What this will cost is not known: no price for {', '.join(found.unpriced)}."
-    elif not found.dollars.high <= limit:  # so that NaN asks too
-        why = f"This may cost {money(found.dollars)}, and --confirm-over is ${limit:,.2f}."
+    if cost.unpriced:
+        why = f"What this will cost is not known: no price for {', '.join(cost.unpriced)}."
+    elif not cost.dollars.high <= limit:  # so that NaN asks too
+        why = f"This may cost {money(cost.dollars)}, and --confirm-over is ${limit:,.2f}."
     else:
         return
     if not _is_terminal():
@@ -175,40 +160,3 @@ def _confirm(found: CostEstimate, limit: float) -> None:
 
 def _is_terminal() -> bool:
     return sys.stdin.isatty()
-
-
-def _run(
-    plan: Plan, log_dir: str, *, retries: int, max_connections: int | None, max_tasks: int | None
-) -> None:
-    """Run, and leave with what to do next where it did not come to its end.
-
-    Raises:
-        click.ClickException: A model or the folder cannot be used.
-    """
-    from rich.text import Text
-
-    from neuron_eval.compare.running import FOREIGN, is_complete, run, unfinished
-    from neuron_eval.inspect_private import PrerequisiteError
-
-    again = f"What is finished is in {log_dir}; the same command goes on from there."
-    try:
-        logs = run(
-            plan, log_dir, retries=retries, max_connections=max_connections, max_tasks=max_tasks
-        )
-    except PrerequisiteError as error:
-        message = Text.from_markup(str(error.message)).plain
-        if FOREIGN in message:
-            message = (
-                f"{log_dir} holds logs of other settings or other tasks; take the settings that "
-                "it was begun with, or another --log-dir"
-            )
-        raise click.ClickException(message) from error
-    except KeyboardInterrupt:
-        click.echo(f"\nStopped. {again}", err=True)
-        sys.exit(INTERRUPTED)
-    if left := unfinished(logs):
-        click.echo("\n".join(left), err=True)
-        click.echo(f"Not all was done. {again} It asks only for what is missing.", err=True)
-        if any(map(is_complete, logs)):
-            click.echo(f"On what is whole: neuron-eval report {log_dir}", err=True)
-        sys.exit(1)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from neuron_eval.cli.common import AT_LEAST_1, command, finished, say, say_where
 from neuron_eval.files.locking import alone_in
 
 MODEL = "neuron-baseline/lexical"
@@ -17,9 +18,9 @@ REPORT = "report"
 """The report's folder, among the logs."""
 
 
-@click.command()
+@command()
 @click.option("--neurons", default="smollm2", show_default=True, help="Which neurons.")
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first so many neurons.")
+@click.option("--limit", type=AT_LEAST_1, help="Only the first so many neurons.")
 @click.option("--log-dir", default="logs/demo", show_default=True, help="Where the logs go.")
 def demo(neurons: str, limit: int | None, log_dir: str) -> None:
     """Explain the bundled neurons with all five prompt formats and write the report.
@@ -35,36 +36,21 @@ def demo(neurons: str, limit: int | None, log_dir: str) -> None:
 
     out = Path(log_dir) / REPORT
     click.get_current_context().with_resource(alone_in(out))
-    tasks = [
-        make(neurons=neurons)
-        for make in (
-            formats.original,
-            formats.summary,
-            formats.highlight,
-            formats.highlight_summary,
-            formats.avhs,
-        )
-    ]
+    names = ("original", "summary", "highlight", "highlight_summary", "avhs")
+    tasks = [getattr(formats, name)(neurons=neurons) for name in names]
     logs = eval(
         tasks, model=MODEL, model_roles={"embedder": EMBEDDER}, limit=limit, log_dir=log_dir
     )
     console = Console()
-    failed = [log for log in logs if log.status != "success"]
-    for log in failed:
-        message = log.error.message if log.error else log.status
-        console.print(f"{log.eval.task} did not finish: {message}", style="red", markup=False)
+    succeeded = finished(console, logs)
     console.print()
-    finished = [log.location for log in logs if log.status == "success"]
-    if finished:
-        print_report(finished, out=out)
-    console.print(
+    if succeeded:
+        print_report([log.location for log in succeeded], out=out)
+    say(
+        console,
         "neuron-baseline/lexical only names marked words and embeddings simulate:\n"
-        "these numbers are the floor that a language model has to beat.\n\n"
-        f"Logs:      {log_dir}\n"
-        f"Open them: {Path(sys.executable).parent / 'inspect'} view --log-dir {log_dir}",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
+        "these numbers are the floor that a language model has to beat.\n",
     )
-    if failed:
+    say_where(console, log_dir)
+    if len(succeeded) < len(logs):
         sys.exit(1)

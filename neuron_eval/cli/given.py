@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import math
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from neuron_eval.cli.common import AT_LEAST_1, command, finished, say_where
+
 if TYPE_CHECKING:
-    from inspect_ai import Task
     from inspect_ai.log import EvalLog
     from rich.console import Console
 
     from neuron_eval.report.summary import LogSummary
 
 
-@click.command()
+@command()
 @click.argument("file")
 @click.option("--column", "columns", multiple=True, help="A column of FILE; may be repeated.")
 @click.option("--all-columns", is_flag=True, help="Every column of FILE that holds explanations.")
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option("--simulation", help="How to simulate; none for AdaCS alone.")
 @click.option("--embedder", help="The model that embeds, such as embed-local/minilm.")
 @click.option("--log-dir", default="logs/given", show_default=True, help="Where the logs go.")
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first so many neurons.")
+@click.option("--limit", type=AT_LEAST_1, help="Only the first so many neurons.")
 def given(
     file: str,
     columns: tuple[str, ...],
@@ -50,41 +50,10 @@ def given(
     """
     from inspect_ai import eval
     from rich.console import Console
-    from rich.text import Text
 
-    from neuron_eval.inspect_private import PrerequisiteError
+    from neuron_eval.task import Parameters
+    from neuron_eval.tasks.given import given as task
 
-    _check(neurons, simulator, simulation)
-    parameters: dict[str, str] = {}
-    if neurons is not None:
-        parameters |= {"neurons": neurons, "simulation": simulation or "auto"}
-    named = {"simulator": simulator, "embedder": embedder}
-    roles = {role: model for role, model in named.items() if model is not None}
-    try:
-        tasks = _tasks(file, columns, all_columns, references, parameters)
-        logs = eval(tasks, model="none", model_roles=dict(roles), limit=limit, log_dir=log_dir)
-    except PrerequisiteError as error:
-        raise click.ClickException(Text.from_markup(str(error.message)).plain) from error
-    console = Console(width=max(112, Console().width))
-    failed = [log for log in logs if log.status != "success"]
-    for log in failed:
-        column = (log.eval.metadata or {}).get("task_format")
-        message = log.error.message if log.error else log.status
-        console.print(f"{column} did not finish: {message}", style="red", markup=False)
-    _report(console, [log for log in logs if log.status == "success"])
-    console.print(
-        f"Logs:      {log_dir}\n"
-        f"Open them: {Path(sys.executable).parent / 'inspect'} view --log-dir {log_dir}",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
-    if failed:
-        sys.exit(1)
-
-
-def _check(neurons: str | None, simulator: str | None, simulation: str | None) -> None:
-    """Refuse options that have no part, and a simulation without a simulator."""
     if neurons is None and (simulator or simulation):
         raise click.UsageError("to simulate takes activations: name --neurons")
     if neurons is not None and simulator is None and simulation not in ("embedding", "none"):
@@ -92,37 +61,44 @@ def _check(neurons: str | None, simulator: str | None, simulation: str | None) -
             "name a --simulator, or use --simulation embedding, or --simulation none for AdaCS "
             "alone"
         )
+    parameters: Parameters = {}
+    if neurons is not None:
+        parameters = {"neurons": neurons, "simulation": simulation or "auto"}
+    logs = eval(
+        [
+            task(file, column, references, **parameters)
+            for column in _wanted(file, columns, all_columns)
+        ],
+        model="none",
+        model_roles={
+            role: model
+            for role, model in (("simulator", simulator), ("embedder", embedder))
+            if model is not None
+        },
+        limit=limit,
+        log_dir=log_dir,
+    )
+    console = Console(width=max(112, Console().width))
+    succeeded = finished(console, logs)
+    if succeeded:
+        _report(console, succeeded)
+    say_where(console, log_dir)
+    if len(succeeded) < len(logs):
+        sys.exit(1)
 
 
-def _tasks(
-    file: str,
-    columns: tuple[str, ...],
-    all_columns: bool,
-    references: str | None,
-    parameters: dict[str, str],
-) -> list[Task]:
-    """A task a column.
-
-    Raises:
-        UsageError: See `neuron_eval.tasks.given_task.given_task`.
-    """
+def _wanted(file: str, columns: tuple[str, ...], all_columns: bool) -> list[str | None]:
+    """The columns to score; None is the only one."""
     from neuron_eval.given.origin import IN_SAMPLES
     from neuron_eval.given.reading import read_table
-    from neuron_eval.tasks.given import given as task
-    from neuron_eval.usage_error import usage_errors
 
-    wanted: list[str | None] = list(dict.fromkeys(columns)) or [None]
-    if all_columns:
-        if columns:
-            raise click.UsageError("give --column or --all-columns, not both")
-        if file in IN_SAMPLES:
-            raise click.UsageError(f"--all-columns takes a file; {file} is what neurons hold")
-        with usage_errors():
-            wanted = list(read_table(file).columns)
-    return [
-        task(explanations=file, column=column, references=references, **parameters)  # type: ignore[arg-type]
-        for column in wanted
-    ]
+    if not all_columns:
+        return list(dict.fromkeys(columns)) or [None]
+    if columns:
+        raise click.UsageError("give --column or --all-columns, not both")
+    if file in IN_SAMPLES:
+        raise click.UsageError(f"--all-columns takes a file; {file} is what neurons hold")
+    return list(read_table(file).columns)
 
 
 def ranked(rows: list[LogSummary]) -> list[LogSummary]:
@@ -136,27 +112,12 @@ def ranked(rows: list[LogSummary]) -> list[LogSummary]:
     return sorted(rows, key=place)
 
 
-def unrelated_levels(logs: list[EvalLog]) -> list[float]:
-    """For each log in which AdaCS was scored, what other neurons' references reach on average."""
-    levels = []
-    for log in logs:
-        scores = [(sample.scores or {}).get("adacs") for sample in log.samples or []]
-        found = [(score.metadata or {}).get("unrelated_mean") for score in scores if score]
-        known = [level for level in found if level is not None]
-        if known:
-            levels.append(sum(known) / len(known))
-    return levels
-
-
 def _report(console: Console, logs: list[EvalLog]) -> None:
     from neuron_eval.report.rendering import terminal_table
     from neuron_eval.report.summary import summaries, summary_table
 
-    if not logs:
-        return
-    table = summary_table(ranked(summaries(logs)), only_measured=True)
     console.print()
-    console.print(terminal_table(table))
+    console.print(terminal_table(summary_table(ranked(summaries(logs)), only_measured=True)))
     lines = ["In brackets behind an interval: how many neurons were scored, where not all were."]
     if levels := unrelated_levels(logs):
         lines.append(
@@ -165,3 +126,15 @@ def _report(console: Console, logs: list[EvalLog]) -> None:
             "that has nothing to do with the neuron."
         )
     console.print("\n".join(lines) + "\n", markup=False, highlight=False)
+
+
+def unrelated_levels(logs: list[EvalLog]) -> list[float]:
+    """For each log in which AdaCS was scored, what other neurons' references reach on average."""
+    levels = []
+    for log in logs:
+        scores = [(sample.scores or {}).get("adacs") for sample in log.samples or []]
+        means = [(score.metadata or {}).get("unrelated_mean") for score in scores if score]
+        known = [mean for mean in means if mean is not None]
+        if known:
+            levels.append(sum(known) / len(known))
+    return levels

@@ -5,20 +5,18 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from neuron_eval.cli.common import command
 from neuron_eval.files.locking import alone_in
 
 if TYPE_CHECKING:
-    from inspect_ai import Task
     from inspect_ai.log import EvalLog
 
-    from neuron_eval.rating.question import Question
 
-
-@click.command("rate-static")
+@command("rate-static")
 @click.argument("logs", nargs=-1, required=True)
 @click.option("--rater", "raters", multiple=True, required=True, help="Who rates; may be repeated.")
 @click.option(
@@ -43,17 +41,7 @@ if TYPE_CHECKING:
 @click.option("--pack", help="A prompt pack (YAML file) to use instead of the bundled one.")
 @click.option("--limit", type=int, help="At most so many neurons.")
 def rate_static(
-    logs: tuple[str, ...],
-    raters: tuple[str, ...],
-    out: Path,
-    neurons: str | None,
-    columns: str | None,
-    excerpts: str,
-    repeat: int,
-    planted: bool,
-    seed: int,
-    pack: str | None,
-    limit: int | None,
+    logs: tuple[str, ...], raters: tuple[str, ...], out: Path, **parameters: Any
 ) -> None:
     """Write a page for each rater that works without a network, from a file.
 
@@ -64,103 +52,72 @@ def rate_static(
     from neuron_eval.files.locking import unfinished
     from neuron_eval.rating.asking import PERSON
     from neuron_eval.rating.human.page import static_page
-    from neuron_eval.usage_error import UsageError
+    from neuron_eval.rating.question import question_in
 
     raters = tuple(rater.removeprefix(PERSON) for rater in raters)
     pages = {rater: out / f"{rater}.html" for rater in raters}
     click.get_current_context().with_resource(alone_in(out))
-    try:
-        _check(raters, pages)
-        task = _task(
-            explanations=list(logs) if len(logs) > 1 else logs[0],
-            neurons=neurons,
-            columns=columns,
-            excerpts=excerpts,
-            repeat=repeat,
-            planted=planted,
-            seed=seed,
-            pack=pack,
-            limit=limit,
-        )
-        for rater, log in zip(raters, _logs(task, raters, out), strict=True):
-            text = static_page(rater, _questions(log))
-            with unfinished(pages[rater]) as beside:
-                beside.write_text(text, encoding="utf-8")
-            click.echo(_told(rater, pages[rater], log))
-    except UsageError as error:
-        raise click.ClickException(str(error)) from error
-    except OSError as error:
-        raise click.ClickException(f"{error.filename or out}: {error.strerror or error}") from error
+    _check(raters, pages)
+    explanations = list(logs) if len(logs) > 1 else logs[0]
+    for rater, log in _logs(raters, out, explanations=explanations, **parameters).items():
+        # as the log holds them, so that the scorer finds the same
+        found = {str(sample.id): question_in(sample.messages) for sample in log.samples or ()}
+        questions = {id_: question for id_, question in found.items() if question is not None}
+        with unfinished(pages[rater]) as beside:
+            beside.write_text(static_page(rater, questions), encoding="utf-8")
+        click.echo(_instructions(rater, pages[rater], log))
 
 
 def _check(raters: Sequence[str], pages: dict[str, Path]) -> None:
     """Refuse, before anything is made, what would be refused or overwritten later.
 
     Raises:
-        UsageError: A name cannot be used or stands there twice, or a page exists.
+        InputError: A name cannot be used or stands there twice, or a page exists.
     """
+    from neuron_eval.messages import InputError
     from neuron_eval.rating.human.provider import check_raters
-    from neuron_eval.usage_error import UsageError, usage_errors
 
-    with usage_errors():
-        check_raters(raters)
+    check_raters(raters)
     folded = [rater.casefold() for rater in raters]
     for rater, page in pages.items():
         if folded.count(rater.casefold()) > 1:
-            raise UsageError(f"--rater {rater}: there is more than one; names must differ")
+            raise InputError(f"--rater {rater}: there is more than one; names must differ")
         if page.exists():
-            raise UsageError(
+            raise InputError(
                 f"{page} is there already, and its answers go with its log; name another --out, "
                 "or remove both"
             )
 
 
-def _task(seed: int, excerpts: str, pack: str | None, **parameters: object) -> Task:
-    """The task `rate`, which only writes its questions down.
-
-    Raises:
-        UsageError: See `neuron_eval.tasks.rate.rate`.
-    """
-    from inspect_ai import task_with
-
-    from neuron_eval.rating.solver import put_question
-    from neuron_eval.tasks.rate import rate
-
-    task = rate(seed=seed, excerpts=excerpts, pack=pack, **parameters)  # type: ignore[arg-type]
-    return task_with(task, solver=put_question(excerpts, seed, pack))
-
-
-def _logs(task: Task, raters: Sequence[str], out: Path) -> list[EvalLog]:
-    """A log a rater, with questions and without scores.
+def _logs(raters: Sequence[str], out: Path, **parameters: Any) -> dict[str, EvalLog]:
+    """By rater a log of the task `rate` with questions and without scores.
 
     Raises:
         ClickException: The questions could not be written down.
     """
-    from inspect_ai import eval
+    from inspect_ai import eval, task_with
     from inspect_ai.log import read_eval_log
 
+    from neuron_eval.rating.solver import put_question
+    from neuron_eval.tasks.rate import rate
+
+    solver = put_question(parameters["excerpts"], parameters["seed"], parameters["pack"])
+    task = task_with(rate(**parameters), solver=solver)
     models = [f"human/{rater}" for rater in raters]
-    found = {
-        log.eval.model: log
-        for log in eval(task, model=models, score=False, log_dir=str(out), display="none")
-    }
+    logs = eval(task, model=models, score=False, log_dir=str(out), display="none")
+    by_model = {log.eval.model: log for log in logs}
     for model in models:
-        log = found[model]
+        log = by_model[model]
         if log.status != "success":
             why = log.error.message if log.error else log.status
             raise click.ClickException(f"{log.location}: the questions were not written: {why}")
-    return [read_eval_log(found[model].location, resolve_attachments=True) for model in models]
+    return {
+        rater: read_eval_log(by_model[model].location, resolve_attachments=True)
+        for rater, model in zip(raters, models, strict=True)
+    }
 
 
-def _questions(log: EvalLog) -> dict[str, Question]:
-    """By sample id, as the log holds them, so that the scorer finds the same."""
-    from neuron_eval.rating.question import question_in
-
-    found = {str(one.id): question_in(one.messages) for one in log.samples or ()}
-    return {id_: question for id_, question in found.items() if question is not None}
-
-
-def _told(rater: str, page: Path, log: EvalLog) -> str:
+def _instructions(rater: str, page: Path, log: EvalLog) -> str:
     from neuron_eval.rating.human.page import answers_name
 
     answers = answers_name(rater)

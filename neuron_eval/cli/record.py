@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
+from neuron_eval.cli.common import AT_LEAST_1, command
 from neuron_eval.files.locking import alone_at
-from neuron_eval.messages import InputError, shown
-from neuron_eval.recording import RecordingError, job
-from neuron_eval.records import RecordError
+from neuron_eval.messages import shown
+from neuron_eval.recording import job
 
 LEVELS = "0.5,0.9,0.99,0.999,0.9999"
 
@@ -19,7 +19,7 @@ LEVELS = "0.5,0.9,0.99,0.999,0.9999"
 def _levels(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[float, ...]:
     try:
         levels = tuple(float(part) for part in value.split(","))
-    except InputError as error:
+    except ValueError as error:
         raise click.BadParameter(f"{shown(value)} is not a comma list of numbers") from error
     if list(levels) != sorted(set(levels)) or not all(0 < level < 1 for level in levels):
         raise click.BadParameter(f"{shown(value)}: levels must ascend and lie between 0 and 1")
@@ -34,10 +34,7 @@ def _out(_ctx: click.Context, _param: click.Parameter, value: Path) -> Path:
     return value
 
 
-POSITIVE = click.IntRange(min=1)
-
-
-@click.command()
+@command()
 @click.argument("model")
 @click.option(
     "--out",
@@ -72,7 +69,7 @@ POSITIVE = click.IntRange(min=1)
     help="A comma list such as L8N902,L20N414, a file with one id and an optional group a line "
     "('#' starts a comment), or 'all'; may be repeated.",
 )
-@click.option("--per-layer", type=POSITIVE, help="Draw this many further neurons of each layer.")
+@click.option("--per-layer", type=AT_LEAST_1, help="Draw this many further neurons of each layer.")
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all drawing."
 )
@@ -80,7 +77,9 @@ POSITIVE = click.IntRange(min=1)
     "--name", help="The model's name in the records; the last part of MODEL unless given."
 )
 @click.option("--group", default="", help="The group of the --neurons that name none.")
-@click.option("--top", type=POSITIVE, default=20, show_default=True, help="Top excerpts a neuron.")
+@click.option(
+    "--top", type=AT_LEAST_1, default=20, show_default=True, help="Top excerpts a neuron."
+)
 @click.option(
     "--random",
     type=click.IntRange(min=0),
@@ -88,10 +87,10 @@ POSITIVE = click.IntRange(min=1)
     show_default=True,
     help="Random excerpts a neuron.",
 )
-@click.option("--length", type=POSITIVE, default=64, show_default=True, help="Tokens an excerpt.")
-@click.option("--max-tokens", type=POSITIVE, help="Stop after this many tokens of text.")
+@click.option("--length", type=AT_LEAST_1, default=64, show_default=True, help="Tokens an excerpt.")
+@click.option("--max-tokens", type=AT_LEAST_1, help="Stop after this many tokens of text.")
 @click.option(
-    "--batch-size", type=POSITIVE, default=16, show_default=True, help="Excerpts a forward pass."
+    "--batch-size", type=AT_LEAST_1, default=16, show_default=True, help="Excerpts a forward pass."
 )
 @click.option(
     "--quantiles",
@@ -108,7 +107,7 @@ POSITIVE = click.IntRange(min=1)
 @click.option("--resume", is_flag=True, help="Go on where an interrupted recording stopped.")
 @click.option(
     "--checkpoint-every",
-    type=POSITIVE,
+    type=AT_LEAST_1,
     default=100,
     show_default=True,
     metavar="BATCHES",
@@ -133,11 +132,7 @@ def record(
         raise click.UsageError("give --neurons (ids, a file, or all) or --per-layer, or both")
     click.get_current_context().with_resource(alone_at(options["out"]))
     settings = job.Settings(texts=texts, neurons=neurons, levels=quantiles, **options)
-    try:
-        summary = job.record(settings, say=lambda line: click.echo(line, err=True), bar=_bar)
-    except (RecordingError, RecordError) as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(summary)
+    click.echo(job.record(settings, say=lambda line: click.echo(line, err=True), bar=_bar))
 
 
 def _bar(total: int | None) -> Any:

@@ -8,15 +8,14 @@ from pathlib import Path
 
 import click
 
+from neuron_eval.cli.common import command, say
 from neuron_eval.files.locking import alone_in
-from neuron_eval.messages import InputError
-from neuron_eval.usage_error import usage_errors
 
 WIDTH = 120
 """Columns that the tables need at least."""
 
 
-@click.command()
+@command()
 @click.argument("logs", nargs=-1, required=True)
 @click.option("--out", type=click.Path(path_type=Path), help="Write tables, figures and page here.")
 @click.option("--baseline", default="original", show_default=True, help="Compare with this format.")
@@ -42,11 +41,7 @@ def report(
         raise click.UsageError("--bundle needs --out DIR")
     if out is not None:
         click.get_current_context().with_resource(alone_in(out))
-    try:
-        with usage_errors():
-            print_report(logs, out=out, baseline=baseline, by=by, prices=prices, bundle=bundle)
-    except InputError as error:
-        raise click.ClickException(str(error)) from error
+    print_report(logs, out=out, baseline=baseline, by=by, prices=prices, bundle=bundle)
 
 
 def print_report(
@@ -67,10 +62,6 @@ def print_report(
         by: ``layer`` and ``group`` add the score table for each of them.
         prices: A file of prices.
         bundle: Whether to put Inspect's viewer beside the page.
-
-    Raises:
-        InputError: Nothing can be reported on; the message says why.
-        OSError: A log or a file cannot be read or written.
     """
     from rich.console import Console
 
@@ -83,19 +74,17 @@ def print_report(
     collected = collect(places, excerpts=out is not None, workers=min(2, os.cpu_count() or 1))
     tables = all_tables(collected, baseline, read_prices(prices) if prices else None, by)
     drawn = [terminal_table(table) for table in tables]
-    console = Console(width=max(WIDTH, Console().width))
-    needed = max(console.measure(table).minimum for table in drawn)
     # A line that the terminal folds is ugly; a number that is cut off is wrong.
-    console.width = max(console.width, needed)
+    console = Console(width=max(WIDTH, Console().width))
+    console.width = max(console.width, *(console.measure(table).minimum for table in drawn))
     for note in collected.notes:
-        console.print(note, markup=False, style="yellow", soft_wrap=True)
+        say(console, note, style="yellow")
     for table, picture in zip(tables, drawn, strict=True):
         console.print(picture)
         for note in table.notes:
-            console.print(note, markup=False, highlight=False, soft_wrap=True)
+            say(console, note)
         console.print()
     if out is not None:
         page, notes = write_report(collected, tables, out, baseline, bundle)
-        for note in notes:
-            console.print(note, markup=False, soft_wrap=True)
-        console.print(f"Report: {page.resolve().as_uri()}", markup=False, soft_wrap=True)
+        for note in (*notes, f"Report: {page.resolve().as_uri()}"):
+            say(console, note)

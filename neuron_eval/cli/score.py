@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from neuron_eval.cli.common import AT_LEAST_1, command
 from neuron_eval.files.locking import alone_at
 from neuron_eval.messages import InputError
 from neuron_eval.simulation.measure import CALIBRATION
@@ -16,12 +17,11 @@ if TYPE_CHECKING:
     from inspect_ai.log import EvalLog
     from inspect_ai.model import Model
 
-AT_LEAST_1 = click.IntRange(min=1)
 SCORED = "-scored"
 """Stands behind a log's name where scores were added to a copy of it."""
 
 
-@click.command()
+@command()
 @click.argument("logs", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--simulator", help="The model that simulates, such as openai/gpt-4o-mini.")
 @click.option("--base-url", help="The simulator's server, if it is not its provider's own.")
@@ -41,11 +41,9 @@ def score(
     base_url: str | None,
     max_connections: int | None,
     simulation: str,
-    calibration: str,
-    excerpts_per_call: int | None,
-    pack: str | None,
     name: str | None,
     overwrite: bool,
+    **settings: Any,
 ) -> None:
     """Add a second simulator's score to LOGS (files or folders), beside the first.
 
@@ -55,7 +53,7 @@ def score(
     """
     from inspect_ai.log import write_eval_log
 
-    from neuron_eval.rescore import CannotScoreError, rescore, score_name
+    from neuron_eval.rescore import CannotScoreError, read_whole_log, rescore, score_name
     from neuron_eval.simulation.choose import check_way
 
     try:
@@ -67,25 +65,17 @@ def score(
     model = None if simulator is None else _model(simulator, base_url, max_connections)
     called = name or score_name(simulator, way)
     added = 0
-    targets = [target for _, target in _pairs(logs, overwrite)]
-    click.get_current_context().with_resource(alone_at(*targets))
+    click.get_current_context().with_resource(alone_at(*_targets(logs, overwrite)))
     # Listed again, as another process may have made a copy before this one was alone.
-    for source, target in _pairs(logs, overwrite):
+    for target, source in _targets(logs, overwrite).items():
         try:
-            scored = rescore(
-                _read(source),
-                model,
-                called,
-                simulation=way,
-                calibration=calibration,
-                excerpts_per_call=excerpts_per_call,
-                pack=pack,
-            )
+            log, note = read_whole_log(source)
+            if note:
+                click.echo(note, err=True)
+            scored = rescore(log, model, called, simulation=way, **settings)
         except CannotScoreError as error:
             click.echo(f"left as it is: {error}", err=True)
             continue
-        except InputError as error:
-            raise click.ClickException(str(error)) from error
         write_eval_log(scored, target)
         added += 1
         click.echo(_line(scored, called, target))
@@ -93,60 +83,26 @@ def score(
         sys.exit(1)
 
 
-def _pairs(logs: tuple[Path, ...], overwrite: bool) -> list[tuple[str, str]]:
-    """Each log to score, and where it goes; listed before anything is written."""
+def _targets(logs: tuple[Path, ...], overwrite: bool) -> dict[str, str]:
+    """Where each log goes, and the log; listed before anything is written."""
     from neuron_eval.logs.files import log_files
 
-    paths = list(log_files([str(path) for path in logs]))
-    if overwrite:
-        return [(path, path) for path in paths]
-    pairs: dict[str, str] = {}
-    for location in paths:
-        target = _copy_of(location)
+    targets: dict[str, str] = {}
+    for location in log_files([str(path) for path in logs]):
+        stem, dot, ending = location.rpartition(".")
+        copy = f"{stem.removesuffix(SCORED)}{SCORED}{dot}{ending}"
+        target = location if overwrite else copy
         # Where a copy exists it is added to, or what was added earlier would be lost.
         exists = Path(target.removeprefix("file://")).exists()
-        pairs[target] = target if exists else location
-    return [(source, target) for target, source in pairs.items()]
-
-
-def _read(source: str) -> EvalLog:
-    """A log with its samples; says which of them it only names.
-
-    Raises:
-        CannotScoreError: It cannot be read.
-    """
-    from inspect_ai.log import read_eval_log, read_eval_log_sample_summaries
-
-    from neuron_eval.logs.files import short, wrong
-    from neuron_eval.rescore import CannotScoreError
-
-    try:
-        log = read_eval_log(source)
-        listed = read_eval_log_sample_summaries(source)
-    except Exception as error:  # of a file that may hold anything
-        raise CannotScoreError(f"{short(source)} cannot be read: {wrong(error)}") from error
-    held = {(str(one.id), one.epoch) for one in log.samples or ()}
-    missing = [str(one.id) for one in listed if (str(one.id), one.epoch) not in held]
-    if missing:
-        click.echo(
-            f"{short(source)}: {len(missing)} of {len(listed)} samples cannot be read and are left "
-            f"out; the first: {missing[0]!r}",
-            err=True,
-        )
-    return log
-
-
-def _copy_of(location: str) -> str:
-    stem, dot, ending = location.rpartition(".")
-    return f"{stem.removesuffix(SCORED)}{SCORED}{dot}{ending}"
+        targets[target] = target if exists else location
+    return targets
 
 
 def _line(log: EvalLog, name: str, target: str) -> str:
-    (found,) = [s for s in (log.results.scores if log.results else []) if s.name == name]
-    mean = found.metrics["mean"].value
+    (added,) = [s for s in (log.results.scores if log.results else []) if s.name == name]
     return (
-        f"{name}: mean {mean:.3f}, {found.scored_samples} scored, "
-        f"{found.unscored_samples} not scored: {target}"
+        f"{name}: mean {added.metrics['mean'].value:.3f}, {added.scored_samples} scored, "
+        f"{added.unscored_samples} not scored: {target}"
     )
 
 

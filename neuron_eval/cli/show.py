@@ -8,15 +8,14 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
-from neuron_eval.messages import InputError
+from neuron_eval.cli.common import AT_LEAST_1, command
 from neuron_eval.records.heatmap import SHADES, shades, token_signs
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     from neuron_eval.records import ActivationRecord, Excerpt, NeuronRecord
     from neuron_eval.sources.base import Source
 
@@ -28,12 +27,12 @@ _FULL = (244, 112, 62)
 """The background of the highest activation; none is the terminal's own."""
 
 
-@click.command()
+@command()
 @click.argument("neurons")
 @click.option("--id", "id_", help="Which neuron, such as gpt2-xl/L5N131.")
 @click.option(
     "--excerpts",
-    type=click.IntRange(min=1),
+    type=AT_LEAST_1,
     default=5,
     show_default=True,
     help="How many excerpts of each kind.",
@@ -44,30 +43,17 @@ def show(neurons: str, id_: str | None, excerpts: int) -> None:
     NEURONS is whatever -T neurons= takes. Tokens are shaded by activation; where there are no
     colours, those that activate highly stand in [brackets].
     """
-    from rich.console import Console
-
     from neuron_eval.sources import open_source
 
     console = Console(markup=False, highlight=False, emoji=False)
-    try:
-        source = open_source(neurons)
-        if id_ is None:
-            _list(source, console)
-        else:
-            _print(_neuron(source, id_), excerpts, console)
-    except OSError as error:
-        where = error.filename or neurons
-        raise click.ClickException(f"{where}: {error.strerror or error}") from error
-    except InputError as error:
-        raise click.ClickException(str(error)) from error
+    source = open_source(neurons)
+    if id_ is None:
+        _list(source, console)
+    else:
+        _print(_neuron(source, id_), excerpts, console)
 
 
 def _neuron(source: Source, id_: str) -> NeuronRecord:
-    """The neuron of that id.
-
-    Raises:
-        InputError: There is none, or it is bad.
-    """
     from neuron_eval.messages import shown
     from neuron_eval.records.checks import named
     from neuron_eval.sources.base import SourceError, strict
@@ -79,19 +65,12 @@ def _neuron(source: Source, id_: str) -> NeuronRecord:
         if len(first) < 4:
             first.append(key.id)
     if not first:
-        raise SourceError(_no_neurons(source))
-    there = ", ".join([*map(named, first[:3]), *["…"] * (len(first) > 3)])
-    raise SourceError(f"neurons={source.name}: no neuron {shown(id_)}; it has {there}")
-
-
-def _no_neurons(source: Source) -> str:
-    return f"neurons={source.name}: no neurons"
+        raise SourceError(f"neurons={source.name}: no neurons")
+    ids = ", ".join([*map(named, first[:3]), *["…"] * (len(first) > 3)])
+    raise SourceError(f"neurons={source.name}: no neuron {shown(id_)}; it has {ids}")
 
 
 def _list(source: Source, console: Console) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
     from neuron_eval.sources.base import SourceError, Unreadable
 
     title = Text(token_signs(f"The first neurons of {source.name}"))
@@ -101,22 +80,22 @@ def _list(source: Source, console: Console) -> None:
         table.add_column(heading, justify="right")
     table.add_column("reference")
     bad: list[str] = []
-    for found in islice(source.read(), LISTED):
-        if isinstance(found, Unreadable):
-            bad.append(str(found.error))
+    for neuron in islice(source.read(), LISTED):
+        if isinstance(neuron, Unreadable):
+            bad.append(str(neuron.error))
             continue
-        records = [record for _, record in _all(found)]
+        records = _records(neuron)
         peak = max((record.peak for record in records), default=0.0)
-        reference = found.reference.explanation if found.reference else ""
+        reference = neuron.reference.explanation if neuron.reference else ""
         table.add_row(
-            Text(token_signs(found.id)),
-            str(found.layer) if found.layer >= 0 else "",
+            Text(token_signs(neuron.id)),
+            str(neuron.layer) if neuron.layer >= 0 else "",
             f"{peak:.3g}",
             str(len(records)),
             Text(token_signs(reference)),
         )
     if not table.row_count and not bad:
-        raise SourceError(_no_neurons(source))
+        raise SourceError(f"neurons={source.name}: no neurons")
     console.print(table)
     for error in bad:
         console.print(token_signs(error), soft_wrap=True)
@@ -124,18 +103,24 @@ def _list(source: Source, console: Console) -> None:
 
 
 def _print(neuron: NeuronRecord, excerpts: int, console: Console) -> None:
-    from rich.text import Text
-
-    for name, value in _facts(neuron):
+    cutoff, why = _cutoff(neuron)
+    for name, value in (*_facts(neuron), ("cutoff", f"{cutoff:.3g} ({why})")):
         console.print(Text.assemble((f"{name}: ", "bold"), token_signs(value)))
-    high = max((record.peak for _, record in _all(neuron)), default=0.0)
-    cutoff, _ = _cutoff(neuron)
+    high = max((record.peak for record in _records(neuron)), default=0.0)
     coloured = console.color_system is not None and not console.no_color
     for kind, group in _groups(neuron):
-        if group:
-            console.print()
-            console.print(Text(f"{kind}: {min(excerpts, len(group))} of {len(group)}", "bold"))
-            console.print(_table(group[:excerpts], high, cutoff, coloured))
+        if not group:
+            continue
+        table = Table.grid(padding=(0, 2))
+        table.add_column(justify="right", no_wrap=True)
+        table.add_column(overflow="fold")
+        for excerpt in group[:excerpts]:
+            record = excerpt.record
+            text = _shaded(record, high) if coloured else Text(_bracketed(record, cutoff))
+            table.add_row(f"{record.peak:.3g}", text)
+        console.print()
+        console.print(Text(f"{kind}: {min(excerpts, len(group))} of {len(group)}", "bold"))
+        console.print(table)
 
 
 def _facts(neuron: NeuronRecord) -> Iterator[tuple[str, str]]:
@@ -156,8 +141,6 @@ def _facts(neuron: NeuronRecord) -> Iterator[tuple[str, str]]:
         levels = [f"{level:g}: " for level in neuron.quantiles] or [""] * 99
         pairs = zip(levels, neuron.quantile_boundaries, strict=False)
         yield "quantile boundaries", ", ".join(f"{level}{value:.3g}" for level, value in pairs)
-    cutoff, why = _cutoff(neuron)
-    yield "cutoff", f"{cutoff:.3g} ({why})"
 
 
 def _cutoff(neuron: NeuronRecord) -> tuple[float, str]:
@@ -165,17 +148,17 @@ def _cutoff(neuron: NeuronRecord) -> tuple[float, str]:
     from neuron_eval.explain.prompting import CUTOFF_QUANTILE, cutoff
     from neuron_eval.records.activations import lowest
 
-    shown = tuple(record for _, record in _all(neuron))
+    records = tuple(_records(neuron))
     if neuron.cutoff is not None:
-        return cutoff(neuron, shown), "given"
+        return cutoff(neuron, records), "given"
     if len(neuron.quantile_boundaries) > CUTOFF_QUANTILE:
-        return cutoff(neuron, shown), f"quantile boundary {CUTOFF_QUANTILE}, counted from 0"
-    why = "half of the peak" if lowest(shown) <= 0 else "half way from the lowest to the peak"
-    return cutoff(replace(neuron, quantile_boundaries=()), shown), why
+        return cutoff(neuron, records), f"quantile boundary {CUTOFF_QUANTILE}, counted from 0"
+    why = "half of the peak" if lowest(records) <= 0 else "half way from the lowest to the peak"
+    return cutoff(replace(neuron, quantile_boundaries=()), records), why
 
 
-def _all(neuron: NeuronRecord) -> list[tuple[str, ActivationRecord]]:
-    return [(kind, excerpt.record) for kind, group in _groups(neuron) for excerpt in group]
+def _records(neuron: NeuronRecord) -> list[ActivationRecord]:
+    return [excerpt.record for _, group in _groups(neuron) for excerpt in group]
 
 
 def _groups(neuron: NeuronRecord) -> list[tuple[str, Sequence[Excerpt]]]:
@@ -190,23 +173,7 @@ def _groups(neuron: NeuronRecord) -> list[tuple[str, Sequence[Excerpt]]]:
     ]
 
 
-def _table(excerpts: Sequence[Excerpt], high: float, cutoff: float, coloured: bool) -> Table:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table.grid(padding=(0, 2))
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(overflow="fold")
-    for excerpt in excerpts:
-        record = excerpt.record
-        text = _shaded(record, high) if coloured else Text(_bracketed(record, cutoff))
-        table.add_row(f"{record.peak:.3g}", text)
-    return table
-
-
 def _shaded(record: ActivationRecord, high: float) -> Text:
-    from rich.text import Text
-
     text = Text()
     for token, shade in zip(record.tokens, shades(record.activations, 0.0, high), strict=True):
         parts = ",".join(str(round(255 + (part - 255) * shade / SHADES)) for part in _FULL)

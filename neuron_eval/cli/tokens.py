@@ -6,12 +6,12 @@ import math
 
 import click
 
-from neuron_eval.messages import InputError
+from neuron_eval.cli.common import AT_LEAST_1, command
 
 
-@click.command()
+@command()
 @click.option("--neurons", default="smollm2", show_default=True, help="Which neurons.")
-@click.option("--excerpts", type=click.IntRange(min=1), default=5, show_default=True)
+@click.option("--excerpts", type=AT_LEAST_1, default=5, show_default=True)
 @click.option("--model", help="Count as this OpenAI model does, for instance gpt-4o.")
 @click.option("--encoding", help="Count with this tiktoken encoding, for instance cl100k_base.")
 @click.option("--cutoff-quantile", type=click.IntRange(min=0), default=2, show_default=True)
@@ -48,34 +48,31 @@ def tokens(
     if encoding and encoding not in list_encoding_names():
         known = ", ".join(list_encoding_names())
         raise click.UsageError(f"--encoding {encoding}: tiktoken has {known}")
-    try:
-        count = counter(encoding or model or "gpt-4o")
-        chosen = neuron_set(
-            neurons,
-            excerpts,
-            on_short,
-            on_dead=on_dead,
-            ignore_tokens=ignore_tokens or None,
-            window=int(window) if window and window.isdecimal() else window,
-        )
-        wording = load_pack(pack)
-        means = {
-            name: prompt_tokens(chosen, name, wording, count, cutoff_quantile)
-            for name in worded_formats(wording)
-        }
-    except InputError as error:
-        raise click.ClickException(str(error)) from error
+    count = counter(encoding or model or "gpt-4o")
+    chosen = neuron_set(
+        neurons,
+        excerpts,
+        on_short,
+        on_dead=on_dead,
+        ignore_tokens=ignore_tokens or None,
+        window=int(window) if window and window.isdecimal() else window,
+    )
+    wording = load_pack(pack)
+    counted = {
+        name: prompt_tokens(chosen, name, wording, count, cutoff_quantile)
+        for name in worded_formats(wording)
+    }
     table = Table(title=f"Prompt tokens a neuron, {count.label}", title_justify="left")
     for heading in ("format", "mean", "lowest", "highest", "fewer than Original"):
         table.add_column(heading, justify="left" if heading == "format" else "right")
-    original = means["original"].mean if "original" in means else math.nan
-    for name, found in means.items():
-        ratio = original / found.mean
+    original = counted["original"].mean if "original" in counted else math.nan
+    for name, prompts in counted.items():
+        ratio = original / prompts.mean
         table.add_row(
             name,
-            f"{found.mean:.1f}",
-            str(found.lowest),
-            str(found.highest),
+            f"{prompts.mean:.1f}",
+            str(prompts.lowest),
+            str(prompts.highest),
             "unknown" if math.isnan(ratio) else f"{ratio:.2f} x",
         )
     console = Console()

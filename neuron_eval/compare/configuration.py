@@ -50,29 +50,23 @@ def shipped() -> list[str]:
     return sorted(f"{SHIPPED}/{stem}" for stem in stems)
 
 
-def load_config(ctx: click.Context, _: click.Parameter, value: str | None) -> str | None:
-    """Click's callback of ``--config``: the file's values become the options' defaults."""
-    if value is not None:
-        ctx.default_map = read_config(value, ctx)
-    return value
-
-
-def read_config(name: str, ctx: click.Context) -> dict[str, Any]:
-    """The values in a configuration, by the name of the parameter that each is for.
+def load_config(ctx: click.Context, _: click.Parameter, name: str | None) -> str | None:
+    """Click's callback of ``--config``: the file's values become the options' defaults.
 
     Args:
-        name: One that ships, or the path of a file.
         ctx: The command that is being run.
+        name: A configuration that ships, or the path of a file.
 
     Raises:
         click.ClickException: There is no such file, a key is not an option, or a value is not
             what its option takes; the message names file, key, value and what is allowed.
     """
+    if name is None:
+        return name
     options = {
-        option.removeprefix("--"): param
+        param.opts[0].removeprefix("--"): param
         for param in ctx.command.params
         if isinstance(param, click.Option)
-        for option in param.opts[:1]
     }
     allowed = {key: param for key, param in options.items() if key not in TYPED_ONLY}
     values: dict[str, Any] = {}
@@ -86,38 +80,32 @@ def read_config(name: str, ctx: click.Context) -> dict[str, Any]:
             continue
         _check(allowed[key], value, f"{name}: {key}", ctx)
         values[str(allowed[key].name)] = value
-    return values
+    ctx.default_map = values
+    return name
 
 
 def _mapping(name: str) -> Mapping[Any, Any]:
+    if name in shipped():
+        content = (resources.files(__package__) / f"{name}.yaml").read_bytes()
+    else:
+        try:
+            content = Path(name).read_bytes()
+        except OSError as error:
+            raise click.ClickException(
+                f"--config {name}: {error.strerror or error}; expected a YAML file, or one of "
+                f"{', '.join(shipped())}"
+            ) from error
     try:
-        found = load_yaml(_content(name))
+        values = load_yaml(content)
     except ValueError as error:
         raise click.ClickException(f"{name}: {error}") from error
-    if not isinstance(found, dict):
+    if not isinstance(values, dict):
         raise click.ClickException(f"{name}: expected options with values, such as 'epochs: 2'")
-    return found
-
-
-def _content(name: str) -> bytes:
-    if name in shipped():
-        file = resources.files(__package__) / f"{name}.yaml"
-        return file.read_bytes()
-    try:
-        return Path(name).read_bytes()
-    except OSError as error:
-        raise click.ClickException(
-            f"--config {name}: {error.strerror or error}; expected a YAML file, or one of "
-            f"{', '.join(shipped())}"
-        ) from error
+    return values
 
 
 def _check(param: click.Option, value: Any, at: str, ctx: click.Context) -> None:
-    """Refuse a value that the option would not take as it stands.
-
-    Raises:
-        click.ClickException: Names the file, the key and the value.
-    """
+    """Refuse a value that the option would not take as it stands."""
     if param.is_flag:
         if not isinstance(value, bool):
             raise click.ClickException(f"{at}={value!r}: allowed are true, false")

@@ -17,13 +17,7 @@ from neuron_eval.prompts.wording import Pack
 from neuron_eval.simulation.choose import BASELINE, ROLE, auto_ways, check_way
 from neuron_eval.simulation.measure import CALIBRATION, check_calibration
 from neuron_eval.sources.choosing import Choice, parse_choice
-from neuron_eval.task import NO_SIMULATION, Parameters, explanation_task
-
-CHOOSING = ("layers", "index", "select", "per_layer", "threshold", "limit", "seed", "scores")
-"""The parameters that choose neurons of the source."""
-
-READING = ("excerpts", "on_short", "on_dead", "ignore_tokens", "window")
-"""The parameters that say which of a neuron's excerpts are used, and how."""
+from neuron_eval.task import CHOOSING, NO_SIMULATION, Parameters, explanation_task
 
 OWN_MACHINE = (
     "embed-local", "hf", "llama-cpp-python", "mockllm", "neuron-baseline", "none", "ollama",

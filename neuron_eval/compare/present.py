@@ -9,7 +9,7 @@ from rich.table import Table
 
 from neuron_eval.compare.counting import EXPLANATION, Counted, count
 from neuron_eval.compare.estimate import EMBEDDER, CostEstimate, Line, Range, estimate
-from neuron_eval.compare.plan import EMBEDDING, READING, Plan
+from neuron_eval.compare.plan import EMBEDDING, Plan
 from neuron_eval.compare.remote import expected, is_remote, stand_in
 from neuron_eval.compare.running import find_finished
 from neuron_eval.dataset import NeuronSet, neuron_set
@@ -19,7 +19,7 @@ from neuron_eval.models.tokencount import counter
 from neuron_eval.prompts.wording import Pack
 from neuron_eval.report.cost import price_of, read_prices
 from neuron_eval.simulation.choose import ROLE
-from neuron_eval.task import NO_SIMULATION
+from neuron_eval.task import NO_SIMULATION, READING
 
 ROLES = (EXPLAINER, ROLE, EMBEDDER)
 """In the order in which they are asked."""

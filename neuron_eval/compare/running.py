@@ -18,7 +18,8 @@ from inspect_ai.model import CachePolicy, get_model
 from inspect_ai.util import registry_info
 
 from neuron_eval.compare.plan import Plan
-from neuron_eval.inspect_private import eval_set_id_for_log_dir, filesystem
+from neuron_eval.inspect_private import PrerequisiteError, eval_set_id_for_log_dir, filesystem
+from neuron_eval.messages import InputError
 from neuron_eval.task import Parameters, format_task
 from neuron_eval.tasks import formats
 
@@ -54,8 +55,8 @@ def run(
         The headers of the logs, one a format and explainer.
 
     Raises:
-        UsageError: A task cannot be made of the parameters.
-        PrerequisiteError: A model cannot be used, or the folder holds other logs.
+        InputError: A task cannot be made of the parameters, or the folder holds other logs.
+        PrerequisiteError: A model cannot be used.
         KeyboardInterrupt: The user stopped it.
     """
     filesystem(log_dir).mkdir(log_dir, exist_ok=True)
@@ -67,21 +68,29 @@ def run(
         max_tasks = 1
     if max_tasks is not None:
         options["max_tasks"] = max_tasks
-    _, logs = inspect_ai.eval_set(
-        # By name: Inspect would tell tasks made here apart by where this code is installed.
-        [_task_of(name) for name in plan.formats],
-        task_args=dict(plan.parameters),
-        log_dir=log_dir,
-        eval_set_id=set_id,
-        model=list(plan.models),
-        model_roles=dict(plan.roles),
-        epochs=plan.epochs,
-        # With no retries Inspect warns that to retry at once has no effect.
-        retry_attempts=retries,
-        retry_immediate=retries > 0,
-        continue_on_fail=True,
-        **options,
-    )
+    try:
+        _, logs = inspect_ai.eval_set(
+            # By name: Inspect would tell tasks made here apart by where this code is installed.
+            [_task_of(name) for name in plan.formats],
+            task_args=dict(plan.parameters),
+            log_dir=log_dir,
+            eval_set_id=set_id,
+            model=list(plan.models),
+            model_roles=dict(plan.roles),
+            epochs=plan.epochs,
+            # With no retries Inspect warns that to retry at once has no effect.
+            retry_attempts=retries,
+            retry_immediate=retries > 0,
+            continue_on_fail=True,
+            **options,
+        )
+    except PrerequisiteError as error:
+        if FOREIGN not in str(error.message):
+            raise
+        raise InputError(
+            f"{log_dir} holds logs of other settings or other tasks; take the settings that "
+            "it was begun with, or another --log-dir"
+        ) from error
     # Inspect takes a run that was stopped for a success, without the logs of what broke off.
     if len(logs) < len(plan.cells) or any(log.status == "cancelled" for log in logs):
         raise KeyboardInterrupt

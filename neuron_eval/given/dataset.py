@@ -37,10 +37,10 @@ def read_references(path: str) -> tuple[ExplanationTable, Mapping[Key, Reference
 
 
 def adacs_dataset(table: ExplanationTable, references_path: str) -> MemoryDataset:
-    """One sample a row of the table, its reference as the target.
+    """One sample a row of the table, its reference as the target; so columns can be compared.
 
     Args:
-        table: The explanations; every row becomes a sample, so that its columns can be compared.
+        table: The explanations.
         references_path: See `read_references`.
 
     Raises:
@@ -49,10 +49,10 @@ def adacs_dataset(table: ExplanationTable, references_path: str) -> MemoryDatase
     """
     other, references = read_references(references_path)
     if table.by_id != other.by_id:
-        told = {True: "id", False: "layer and neuron"}
+        first, second = ("id" if t.by_id else "layer and neuron" for t in (table, other))
         raise TableError(
-            f"{table.path} tells neurons apart by {told[table.by_id]}, but {other.path} by "
-            f"{told[other.by_id]}; the two cannot be joined"
+            f"{table.path} tells neurons apart by {first}, but {other.path} by {second}; the two "
+            "cannot be joined"
         )
     ids = {key: sample_id(key) for key in table.keys if key in references}
     if not ids:

@@ -48,6 +48,17 @@ class RecomputedScore:
     recomputed: float | None  # None where the published activations do not define it
     noise: bool = False  # whether what was published for an undefined score is a rounded zero
 
+    def __str__(self) -> str:
+        """Such as ``layer 3, neuron 5, explanation 'x': SCORE: released 0.5, recomputed 0.4``."""
+        released, recomputed = (
+            "undefined" if value is None else f"{value:.9g}"
+            for value in (self.released, self.recomputed)
+        )
+        return (
+            f"layer {self.layer}, neuron {self.neuron}, explanation {self.explanation!r}: "
+            f"{self.score}: released {released}, recomputed {recomputed}"
+        )
+
     @property
     def difference(self) -> float | None:
         """How far the two are apart; None if either is undefined."""
