@@ -92,13 +92,6 @@ class AllAtOnceSimulation(Simulation):
     def __init__(
         self, model: Model, wording: AllAtOnceWording, few_shot: Sequence[FewShotNeuron]
     ) -> None:
-        """Bind to a model.
-
-        Args:
-            model: The simulator.
-            wording: The prompt's literal strings.
-            few_shot: The neurons shown before the one at hand.
-        """
         self.model = str(model)
         self._reader = PromptReader(model)
         self._wording = wording
@@ -106,7 +99,6 @@ class AllAtOnceSimulation(Simulation):
 
     @classmethod
     def read_wording(cls, section: Mapping[str, Any], at: str) -> AllAtOnceWording:
-        """See `Simulation`."""
         wording = read_strings(AllAtOnceWording, section, at)
         if not "!" <= wording.unknown[:1] <= "~" or wording.unknown[0].isdigit():
             raise PackError(
@@ -117,7 +109,6 @@ class AllAtOnceSimulation(Simulation):
 
     @classmethod
     def bind(cls, simulator: Simulator, pack: Pack, excerpts_per_call: int | None) -> Self:
-        """See `Simulation`."""
         return cls(simulator.model, pack.simulation_wording(cls.name), pack.few_shot)
 
     @classmethod
@@ -153,7 +144,6 @@ class AllAtOnceSimulation(Simulation):
         return await self._reader.decide("".join(segments), read)
 
     async def __call__(self, explanation: str, excerpts: Sequence[Excerpt]) -> list[Outcome]:
-        """See `Simulation`."""
         if not excerpts:
             return []
         dialect = await self.check()
@@ -198,15 +188,7 @@ def all_at_once_prompt(
 def read_prompt(
     segments: Sequence[str], tokens: Sequence[str], found: Sequence[Logprob]
 ) -> tuple[float, ...]:
-    """The expected activations in the log-probabilities of a prompt.
-
-    Args:
-        segments: The prompt, cut before each activation, see `all_at_once_prompt`.
-        tokens: The excerpt's tokens, shape [T].
-        found: The server's tokens of the prompt, with alternatives.
-
-    Returns:
-        Shape [T], each in [0, 10].
+    """The expected activations, shape [T], in the server's tokens of a prompt.
 
     Raises:
         AlignmentError: The server's tokens do not spell the prompt.

@@ -44,13 +44,9 @@ ATTEMPTS = 3
 
 
 class NoReadableReplyError(UnreadableReplyError):
-    """No reply to a question could be read."""
+    """No reply could be read, of ``count``; Inspect's cache did not answer ``made`` of them."""
 
     def __init__(self, count: int, last: UnreadableReplyError, made: int) -> None:
-        """Keep what was wrong with the last of ``count`` replies.
-
-        Inspect's cache did not answer ``made`` of them.
-        """
         self.count = count
         self.made = made
         self.last = last
@@ -65,13 +61,10 @@ class Asker:
     def __init__(self, model: Model, *, named: bool, reasoning: bool) -> None:
         """Bind to a model.
 
-        Args:
-            model: The simulator.
-            named: Whether the user named it as the simulator, so that its own temperature counts
-                and its own token limit is what is asked for; an explainer that simulates does so
-                at temperature 0, and its token limit is the most that is asked for.
-            reasoning: Whether it thinks before it answers; such models take neither a
-                temperature nor log-probabilities, and need room.
+        Where the user ``named`` it as the simulator, its own temperature counts and its own token
+        limit is what is asked for; an explainer that simulates does so at temperature 0, and its
+        token limit is the most that is asked for. Models that think before they answer take
+        neither a temperature nor log-probabilities, and need room.
         """
         self.name = str(model)
         self.model = model
@@ -93,12 +86,7 @@ class Asker:
         return None if self._reasoning else min(limits, default=None)
 
     def settings(self, max_tokens: int | None, stop: Sequence[str] = ()) -> GenerateConfig:
-        """What a request says; what the user set for the simulator stays as it is.
-
-        Args:
-            max_tokens: The longest sensible reply; None if there is none.
-            stop: Where a reply ends that goes on behind what was asked for.
-        """
+        """What a request says; what the user set for the simulator stays as it is."""
         responses = getattr(self.model.api, "responses_api", False)
         limits = (self.most, None if self._own_room else max_tokens)
         room = min((n for n in limits if n is not None), default=None)
@@ -196,10 +184,7 @@ class Asker:
         """A reply, and the settings that it was given by.
 
         Where the user set more output tokens than a reply needs and the server gives, what it
-        gives is asked for.
-
-        Raises:
-            RoomRefusedError: It gives fewer than needed.
+        gives is asked for; `RoomRefusedError` is raised where that is fewer than needed.
         """
         while True:
             try:

@@ -80,7 +80,6 @@ class ChatSimulation(PackedSimulation):
     def question(
         cls, explanation: str, excerpts: Tokens, wording: ChatWording, model: str
     ) -> PackQuestion:
-        """See `PackedSimulation`."""
         counts = [len(tokens) for tokens in excerpts]
         return PackQuestion(
             len(counts),
@@ -92,14 +91,12 @@ class ChatSimulation(PackedSimulation):
 
     @classmethod
     def room(cls, excerpts: Tokens) -> int:
-        """See `PackedSimulation`."""
         return reply_room([len(tokens) for tokens in excerpts])
 
     @classmethod
     def read_prompt(
         cls, user: str, tokens: Callable[[str, str], Sequence[str]]
     ) -> list[Sequence[str]]:
-        """See `Simulation`."""
         excerpts: list[list[str]] = []
         for number, token in _NUMBERED.findall(user):
             excerpts += [[]] if number == "1" else []
@@ -108,7 +105,6 @@ class ChatSimulation(PackedSimulation):
 
     @classmethod
     def reply(cls, excerpts: Tokens, values: Sequence[Sequence[float]]) -> list[list[Piece]]:
-        """See `Simulation`."""
         lines: list[list[Piece]] = []
         for i, given in enumerate(values):
             lines += [[f"{letter(i)}\n"]] if len(excerpts) > 1 else []
@@ -149,11 +145,7 @@ def chat_prompt(
 
 
 def read_reply(output: ModelOutput, counts: Sequence[int]) -> list[Part]:
-    """The expected activations in a reply.
-
-    Args:
-        output: What the simulator gave back.
-        counts: How many tokens each excerpt of the request has, shape [E].
+    """The expected activations in a reply about E excerpts of so many tokens.
 
     Returns:
         E parts. A part is bad unless every token has exactly one value.

@@ -72,13 +72,6 @@ async def choose_simulation(
     ``all_at_once`` if the simulator gives log-probabilities of the prompt, and ``sparse`` if it
     does not; ``chat`` only where the pack does not word that. It asks once an eval.
 
-    Args:
-        way: What the user asked for.
-        pack: The prompt pack.
-        found: The simulator.
-        excerpts_per_call: How many excerpts go into one request, for ways that take several;
-            None is the way's own default.
-
     Returns:
         The way, and for a person reading the log why it is that one.
 
@@ -154,12 +147,7 @@ def _refuse(found: Simulator) -> None:
 
 
 def auto_ways(pack: Pack, *, reasoning: bool) -> tuple[str, ...]:
-    """What ``auto`` may come to, before the model is asked; empty if the pack words none of it.
-
-    Args:
-        pack: The prompt pack.
-        reasoning: Whether the model thinks before it answers.
-    """
+    """What ``auto`` may come to, before the model is asked; empty if the pack words none of it."""
     worded = _worded(pack)
     if "sparse" not in worded:
         return worded

@@ -31,7 +31,6 @@ class EmbeddingSimulation(Simulation):
         return cls(TextEmbedder(resolve_embedder()))
 
     async def __call__(self, explanation: str, excerpts: Sequence[Excerpt]) -> list[Outcome]:
-        """See `Simulation`."""
         if not excerpts:
             return []
         tokens = [token for excerpt in excerpts for token in excerpt.record.tokens]

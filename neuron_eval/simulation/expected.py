@@ -1,7 +1,17 @@
-"""Expected activation: the mean of the distribution over 0..10 at one position.
+r"""Expected activation, the mean of the distribution over 0..10, and where in a prompt it stands.
 
 The one implementation for every way to simulate that has log-probabilities (Bills et al. 2023
 renormalise over the candidates that are exactly "0" … "10" and take the expectation).
+
+Where: the simulator's tokenizer is not the subject's, and no two servers write tokens alike. A
+token may come as its text; as the tokenizer's own spelling (``Ġcat``, ``▁cat``); without its
+space; and a token that holds only some bytes of a character as ``�``, as nothing, as
+``bytes:\xe2`` or as ``<0xE2>``. What all write as it is are the visible ASCII characters, ``!`` to
+``~``. So prompt and tokens are compared by these alone: the n-th of the prompt is the n-th of the
+tokens, whatever stands between them, tabs, newlines and split characters included. That runs from
+the end, so that it does not matter that servers leave out the first token or add a special one,
+nor that some generate a token behind the prompt. All of the prompt but its first characters must
+be there: where one visible character differs, nothing is read.
 """
 
 from __future__ import annotations
@@ -24,13 +34,17 @@ _SURROUNDINGS = " \t\r\n:=▁ĠĊ"
 ROUNDING = 0.01
 """How far above 0 a log-probability may be: servers compute them in half precision."""
 
+FIRST_TOKEN = 64
+"""At most so many visible characters may be missing at the start: the first token has no
+log-probability."""
+
+_HIDDEN = re.compile(r"[^!-~]+")
+_ESCAPED_BYTE = re.compile(r"\\x([0-9a-fA-F]{2})")
+_RAW_BYTE = re.compile(r"<0x([0-9a-fA-F]{2})>")
+
 
 def level_of(candidate: str) -> int | None:
-    """The level that a candidate token writes, 0..10, whatever space or colon it carries.
-
-    Returns:
-        None if the token is anything else.
-    """
+    """The level, 0..10, that a token writes, whatever space or colon it carries; else None."""
     return _LEVEL_TEXTS.get(candidate.strip(_SURROUNDINGS))
 
 
@@ -46,14 +60,10 @@ def probability(logprob: float) -> float:
 
 
 def level_masses(candidates: Iterable[tuple[str, float]]) -> dict[int, float]:
-    """Probability mass by level, not normalised.
+    """Probability mass by level, not normalised, of tokens with their natural-log probability.
 
-    Args:
-        candidates: Token and natural-log probability; a token that occurs twice (a server that
-            lists the chosen token beside its alternatives) counts once.
-
-    Raises:
-        BrokenReplyError: The log-probability of a level is none.
+    A token that occurs twice (a server that lists the chosen token beside its alternatives) counts
+    once.
     """
     masses: dict[int, float] = {}
     for token, logprob in dict(candidates).items():
@@ -80,15 +90,6 @@ def last_place(text: AnyStr, part: AnyStr) -> int | None:
     return None if found < 0 else len(text) - found - len(part)
 
 
-FIRST_TOKEN = 64
-"""At most so many visible characters may be missing at the start: the first token has no
-log-probability."""
-
-_HIDDEN = re.compile(r"[^!-~]+")
-_ESCAPED_BYTE = re.compile(r"\\x([0-9a-fA-F]{2})")
-_RAW_BYTE = re.compile(r"<0x([0-9a-fA-F]{2})>")
-
-
 class AlignmentError(ValueError):
     """The server's tokens do not spell the prompt."""
 
@@ -112,9 +113,6 @@ def align(segments: Sequence[str], pieces: Sequence[str]) -> list[Place]:
             are the prompt. All but the first begin with a visible ASCII character.
         pieces: The prompt's tokens as the server writes them; the first may be missing, and
             others may follow.
-
-    Returns:
-        N places, in order.
 
     Raises:
         AlignmentError: The tokens do not spell the prompt.
@@ -157,7 +155,6 @@ def _visible(text: str) -> str:
 
 
 def _place(index: int, ends: Sequence[int], texts: Sequence[str]) -> Place:
-    """The place of the visible character ``index``, from tokens and where they end."""
     piece = bisect_right(ends, index)
     text = texts[piece]
     rank = index - (ends[piece - 1] if piece else 0)

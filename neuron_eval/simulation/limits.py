@@ -1,4 +1,9 @@
-"""How many output tokens a simulator's server gives, learnt from what it refuses."""
+"""What a simulator and its server give, learnt from what they refuse or leave unread.
+
+That is output tokens, alternatives at each position, and excerpts that a model can keep apart: a
+small model may forget the letters of a pack's excerpts every time, and a pack that it cannot
+answer costs up to four replies and still leaves excerpts unread, where single ones cost one each.
+"""
 
 from __future__ import annotations
 
@@ -29,14 +34,25 @@ _MOST_OUTPUT: WeakKeyDictionary[ModelAPI, int] = WeakKeyDictionary()
 _REFUSED: WeakSet[ModelAPI] = WeakSet()
 """Models whose server refused a number of output tokens without naming a limit of the model."""
 
+ALTERNATIVES = (15, 5, 0)
+"""Alternatives asked for at each position: as published, as the meanest servers give, none."""
+
+_ALTERNATIVES: WeakKeyDictionary[ModelAPI, int] = WeakKeyDictionary()
+"""How many alternatives a model's server has given, where it refused to give as many as wanted."""
+
+ENOUGH = 3
+"""Packs that must have been left unread before it is put down to the model, and not to chance."""
+
+_TRIED: WeakKeyDictionary[ModelAPI, Counter[tuple[str, int, bool]]] = WeakKeyDictionary()
+"""By model: how many packs of a way and a size could be read as a whole, and could not."""
+
 logger = getLogger(__name__)
 
 
 class RoomRefusedError(ModelError):
-    """A server does not give as many output tokens as a request asked for."""
+    """A server gives only ``given`` output tokens, fewer than a request asked for."""
 
     def __init__(self, message: str, given: int) -> None:
-        """Keep what the server said, as a sentence, and how many tokens may be asked for."""
         self.given = given
         super().__init__(message)
 
@@ -47,14 +63,7 @@ def most_output(model: Model) -> int | None:
 
 
 def note_refusal(model: Model, asked: int, limit: int | None, failure: ModelError) -> None:
-    """Remember what a server refused, and say so once.
-
-    Args:
-        model: The simulator.
-        asked: The output tokens that it was asked for.
-        limit: The model's limit, if the refusal names it.
-        failure: The refusal.
-    """
+    """Remember what a server refused, and say so once; ``limit`` is the model's, if it names it."""
     if limit is None:
         if model.api not in _REFUSED:
             _REFUSED.add(model.api)
@@ -69,13 +78,6 @@ def note_refusal(model: Model, asked: int, limit: int | None, failure: ModelErro
             f"{model} gives at most {limit} output tokens a reply; where excerpts may need more "
             "together, fewer of them share a request"
         )
-
-
-ALTERNATIVES = (15, 5, 0)
-"""Alternatives asked for at each position: as published, as the meanest servers give, none."""
-
-_ALTERNATIVES: WeakKeyDictionary[ModelAPI, int] = WeakKeyDictionary()
-"""How many alternatives a model's server has given, where it refused to give as many as wanted."""
 
 
 async def with_logprobs(
@@ -109,8 +111,8 @@ def refuses_logprobs(error: Exception) -> bool:
     """
     if isinstance(error, ValidationError):  # it is the reply that has bad ones
         return False
-    said = getattr(error, "provider_message", None) or str(error)
-    return "logprobs" in said.lower() and "\nRequest:\n" not in said
+    message = getattr(error, "provider_message", None) or str(error)
+    return "logprobs" in message.lower() and "\nRequest:\n" not in message
 
 
 def forget_logprobs(output: ModelOutput) -> None:
@@ -137,21 +139,8 @@ def _forget_raw_reply(output: ModelOutput) -> None:
             return
 
 
-ENOUGH = 3
-"""Packs that must have been left unread before it is put down to the model, and not to chance."""
-
-_TRIED: WeakKeyDictionary[ModelAPI, Counter[tuple[str, int, bool]]] = WeakKeyDictionary()
-"""By model: how many packs of a way and a size could be read as a whole, and could not."""
-
-
 def fitting_size(model: Model, way: str, size: int) -> int:
-    """The most excerpts of a request, at most ``size``, below every number that a model fails on.
-
-    Args:
-        model: The simulator.
-        way: The way to simulate.
-        size: How many excerpts are to share a request, at least 1.
-    """
+    """The most excerpts of a request, up to ``size``, below every number that a model fails on."""
     tried = _TRIED.get(model.api, Counter())
     for count in range(2, size + 1):
         unread = tried[way, count, False]
@@ -164,12 +153,6 @@ def note_pack(model: Model, way: str, size: int, *, complete: bool) -> None:
     """Remember whether every excerpt of a pack could be read from replies about all of them.
 
     Says so, where the model has now failed too often.
-
-    Args:
-        model: The simulator.
-        way: The way to simulate.
-        size: How many excerpts shared the request, at least 2.
-        complete: Whether all could be read.
     """
     before = fitting_size(model, way, size)
     tried = _TRIED.setdefault(model.api, Counter())

@@ -29,32 +29,27 @@ Pairs = Sequence[tuple[Excerpt, Outcome]]
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What the simulation of one neuron gave."""
+    """What the simulation of one neuron gave, over its held-out excerpts.
+
+    Correlations are Pearson's over the concatenation of excerpts, in [-1, 1]; None if undefined.
+    """
 
     scored: tuple[tuple[Excerpt, Simulated], ...]
-    """The held-out excerpts that have values, in order."""
+    """The excerpts that have values, in order."""
 
     failures: tuple[str, ...]
-    """Why each other held-out excerpt has none."""
+    """Why each other excerpt has none."""
 
     correlation: float | None
-    """Pearson over the concatenation of ``scored``, in [-1, 1]; None if undefined."""
-
     unscored_reason: str
     """Why there is no correlation; empty if there is one."""
 
     correlation_top: float | None
-    """Pearson over the top excerpts only."""
-
     correlation_random: float | None
-    """Pearson over the random excerpts only."""
-
     calibration: Calibrator | None
     """What was fitted on the calibration split; None if nothing was asked for or nothing fits."""
 
     calibration_failures: tuple[str, ...]
-    """Why excerpts of the calibration split have no values."""
-
     r_squared: float | None
     """1 - mean((t-p)²)/mean(t²) after calibration, at most 1."""
 
@@ -68,26 +63,15 @@ class Measurement:
 
     @property
     def tokens(self) -> int:
-        """How many tokens were scored."""
         return sum(len(e.record.counted(simulated.values)) for e, simulated in self.scored)
 
 
 def check_calibration(calibration: str) -> Calibration:
-    """The calibration that a user named.
-
-    Raises:
-        ValueError: There is no such calibration; the message lists those there are.
-    """
     return cast(Calibration, check_choice("calibration", calibration, get_args(Calibration)))
 
 
 def measure(held_out: Pairs, calibration: Pairs, fit: Calibration = "linear") -> Measurement:
-    """Score the held-out excerpts, after a fit on the calibration split.
-
-    Args:
-        held_out: What is scored.
-        calibration: What is fitted on; may be empty. Never part of ``held_out``.
-        fit: How predictions are calibrated.
+    """Score the held-out excerpts, after a fit on the calibration split, which may be empty.
 
     Raises:
         ValueError: An excerpt is in both.

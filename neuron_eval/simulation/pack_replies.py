@@ -48,13 +48,7 @@ async def ask_pack(asker: Asker, question: PackQuestion, room: int, attempts: in
     """One request for E excerpts, and again until every excerpt has been read once.
 
     Several are asked for no more after a reply that was cut off behind some that could be read,
-    nor after two of which nothing could be.
-
-    Args:
-        asker: The simulator.
-        question: What is asked.
-        room: The most output tokens of a reply.
-        attempts: How many requests may be made, at least 1.
+    nor after two of which nothing could be. A reply has at most ``room`` output tokens.
     """
     several = question.count > 1
     kept: dict[int, Simulated] = {}

@@ -60,14 +60,6 @@ class PackedSimulation(Simulation):
     excerpts_per_call = 1
 
     def __init__(self, asker: Asker, wording: Any, excerpts_per_call: int | None = None) -> None:
-        """Bind to a model.
-
-        Args:
-            asker: The simulator.
-            wording: The prompt's literal strings.
-            excerpts_per_call: How many excerpts may share a request, at least 1; None is the
-                way's default.
-        """
         self.model = asker.name
         self._asker = asker
         self._wording = wording
@@ -75,7 +67,6 @@ class PackedSimulation(Simulation):
 
     @classmethod
     def bind(cls, simulator: Simulator, pack: Pack, excerpts_per_call: int | None) -> Self:
-        """See `Simulation`."""
         wording = pack.simulation_wording(cls.name)
         return cls(Asker.of(simulator), wording, excerpts_per_call)
 
@@ -150,11 +141,7 @@ class PackedSimulation(Simulation):
     ) -> list[Read]:
         """A part for each excerpt of a request, and of smaller ones about what is left unread.
 
-        Args:
-            explanation: What the neuron is said to do.
-            group: The excerpts.
-            room: The most output tokens of a reply.
-            left: How many replies there may be, at least 1.
+        A reply has at most ``room`` output tokens; there may be ``left`` replies, at least 1.
         """
         question = self.question(explanation, _tokens(group), self._wording, self.model)
         parts = await ask_pack(self._asker, question, room, min(left, ATTEMPTS))

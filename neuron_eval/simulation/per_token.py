@@ -84,24 +84,16 @@ class PerTokenSimulation(Simulation):
     asks_per_token = True
 
     def __init__(self, asker: Asker, wording: PerTokenWording) -> None:
-        """Bind to a model.
-
-        Args:
-            asker: The simulator.
-            wording: The prompt's literal strings.
-        """
         self.model = asker.name
         self._asker = asker
         self._wording = wording
 
     @classmethod
     def read_wording(cls, section: Mapping[str, Any], at: str) -> PerTokenWording:
-        """See `Simulation`."""
         return read_per_token(section, at)
 
     @classmethod
     def bind(cls, simulator: Simulator, pack: Pack, excerpts_per_call: int | None) -> Self:
-        """See `Simulation`."""
         wording = pack.simulation_wording(cls.name)
         return cls(Asker.of(simulator), wording)
 
@@ -114,7 +106,6 @@ class PerTokenSimulation(Simulation):
         model: str,
         excerpts_per_call: int | None,
     ) -> Iterator[tuple[list[ChatMessage], int]]:
-        """See `Simulation`."""
         wording = pack.simulation_wording(cls.name)
         for excerpt in excerpts:
             tokens = excerpt.record.tokens
@@ -135,15 +126,9 @@ class PerTokenSimulation(Simulation):
     def reply(
         cls, excerpts: Sequence[Sequence[str]], values: Sequence[Sequence[float]]
     ) -> list[list[Piece]]:
-        """See `Simulation`."""
         return [[given[-1]] for given in values]
 
     async def check(self) -> None:
-        """Make sure, with a short question, that the model gives log-probabilities of its reply.
-
-        Raises:
-            NoLogprobsError: It gives none.
-        """
         await check_output_logprobs(self._asker.model, self._asker.settings(ROOM))
 
     async def __call__(self, explanation: str, excerpts: Sequence[Excerpt]) -> list[Outcome]:
@@ -181,11 +166,7 @@ class PerTokenSimulation(Simulation):
 
 
 def read_reply(output: ModelOutput, model: str) -> float:
-    """The expected activation of one token, in [0, 10].
-
-    Args:
-        output: What the simulator gave back.
-        model: Its name, for the error.
+    """The expected activation of one token, in [0, 10]; ``model`` is named in errors.
 
     Raises:
         UnreadableReplyError: The reply is empty or nothing but thinking, or it begins with
@@ -219,11 +200,7 @@ def _outcome(excerpt: Excerpt, answers: Sequence[float | str]) -> Outcome:
 
 
 async def check_output_logprobs(model: Model, settings: GenerateConfig) -> None:
-    """Make sure that a model gives log-probabilities of its reply.
-
-    Args:
-        model: The simulator.
-        settings: With what a short question is asked.
+    """Make sure, with a short question, that a model gives log-probabilities of its reply.
 
     Raises:
         NoLogprobsError: It gives none.

@@ -39,8 +39,6 @@ class PerTokenFewShot(LineWording):
     must_hold: ClassVar[Mapping[str, str]] = {"neuron": "{explanation}"}
 
     neurons: tuple[FewShotNeuron, ...]
-    """The neurons, in order."""
-
     neuron: str
     """The user message; holds ``{explanation}``, may hold ``{number}``."""
 
@@ -58,8 +56,6 @@ class PerTokenExample:
     must_hold: ClassVar[Mapping[str, str]] = {"answer": "{activation}"}
 
     excerpt: ActivationRecord
-    """The excerpt of the token."""
-
     token: int
     """The token's index in the excerpt, from 0."""
 
@@ -88,8 +84,6 @@ class PerTokenWording:
     must_hold: ClassVar[Mapping[str, str]] = {"explanation": "{explanation}"}
 
     system: str
-    """The system message."""
-
     explanation: str
     """Opens the user message; holds ``{explanation}``, may hold ``{number}``, the neuron's place
     in the prompt from 1."""
@@ -110,14 +104,10 @@ class PerTokenWording:
     """Whether the messages are sent as such or joined to one, which completion models take."""
 
     few_shot: PerTokenFewShot | None = None
-    """The neurons that are shown first; None if there are none."""
-
     example: PerTokenExample | None = None
-    """The example; None if there is none."""
 
 
 def read_per_token(data: Mapping[str, Any], at: str) -> PerTokenWording:
-    """The section ``simulation.per_token``, with its few-shot neurons and its example."""
     parts: dict[str, Any] = {}
     for key, read in (("few_shot", _per_token_few_shot), ("example", _per_token_example)):
         part = data.get(key) if isinstance(data, Mapping) else None
@@ -149,17 +139,10 @@ def _per_token_example(data: Mapping[str, Any], at: str) -> PerTokenExample:
 def per_token_prompt(
     explanation: str, tokens: Sequence[str], index: int, wording: PerTokenWording, model: str = ""
 ) -> list[ChatMessage]:
-    """The messages for one token; a single one where the pack's layout is text.
+    """The messages for the token ``index`` of an excerpt; a single one where the layout is text.
 
     The few-shot neurons and the example, where the pack has them, stand between the system
     message and the neuron at hand.
-
-    Args:
-        explanation: What the neuron is said to do.
-        tokens: The excerpt's tokens, shape [T].
-        index: The token's place, from 0.
-        wording: The prompt's literal strings.
-        model: The simulator's name, for cache marks.
     """
     before = list(_few_shot(wording.few_shot)) if wording.few_shot else []
     number = len(wording.few_shot.neurons) + 1 if wording.few_shot else 1

@@ -120,17 +120,12 @@ def counted_or(white: float, record: ActivationRecord, values: Sequence[float]) 
 
 
 def background(expected: Sequence[float]) -> float:
-    """What is drawn white: the median, or the lowest value where the median is the highest.
-
-    Args:
-        expected: Simulated activations, at least one.
-    """
+    """What is drawn white: the median, or the lowest value where the median is the highest."""
     middle = median(expected)
     return middle if middle < max(expected) else min(expected)
 
 
 def _numbers(record: ActivationRecord, simulated: Simulated) -> str:
-    """One excerpt in numbers."""
     true, expected = record.counted(record.activations), record.counted(simulated.values)
     if not expected:
         return "not scored: every token is ignored"

@@ -55,14 +55,10 @@ class PromptLogprobsUnsupportedError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One way to ask for the log-probabilities of a prompt."""
+    """One way to ask for the log-probabilities of a prompt: by echo or by ``prompt_logprobs``."""
 
     echo: bool
-    """By echo; otherwise by ``prompt_logprobs``."""
-
     alternatives: int
-    """So many of the most likely tokens at each position."""
-
     max_tokens: int
     """Tokens to generate; they are thrown away, but few servers agree to none."""
 
@@ -71,7 +67,6 @@ class Dialect:
         return f"{name} with {self.alternatives} alternatives, max_tokens={self.max_tokens}"
 
     def config(self) -> GenerateConfig:
-        """What a request says."""
         if self.echo:
             return GenerateConfig(
                 temperature=0.0,
@@ -91,12 +86,12 @@ class Dialect:
             UnreadableReplyError: The reply holds none, or no alternatives to them.
         """
         choice = output.choices[0] if output.choices else None
-        found = choice and (choice.logprobs if self.echo else choice.prompt_logprobs)
-        if not found or not found.content:
+        logprobs = choice and (choice.logprobs if self.echo else choice.prompt_logprobs)
+        if not logprobs or not logprobs.content:
             raise UnreadableReplyError("the reply holds no log-probabilities of the prompt")
-        if not any(token.top_logprobs for token in found.content):
+        if not any(token.top_logprobs for token in logprobs.content):
             raise UnreadableReplyError("the reply holds no alternatives to the prompt's tokens")
-        return list(found.content)
+        return list(logprobs.content)
 
 
 DIALECTS = (
@@ -118,15 +113,10 @@ class PromptReader:
     """Reads the log-probabilities of prompts with one model."""
 
     def __init__(self, model: Model) -> None:
-        """Bind to a model."""
         self._model = model
 
     async def decide(self, probe: str, read: Read) -> Dialect:
-        """Find out how this model's server wants to be asked, once a model and process.
-
-        Args:
-            probe: A short prompt.
-            read: Reads it; a reply that it cannot read is not cached.
+        """Find out by a short prompt how this model's server wants to be asked, once a process.
 
         Raises:
             PromptLogprobsUnsupportedError: In no way; the message says what came of each.
@@ -141,14 +131,10 @@ class PromptReader:
                 the reply was broken.
             AlignmentError: Raised by ``read``.
         """
-
-        def reduce(output: ModelOutput) -> None:
-            output.metadata = {"expected": list(read(dialect.tokens(output)))}
-
         try:
-            output = await self._generate(prompt, dialect, reduce)
+            output = await self._generate(prompt, dialect, read)
         except BrokenReplyError:
-            output = await self._generate(prompt, dialect, reduce)
+            output = await self._generate(prompt, dialect, read)
         count_reply()
         return tuple((output.metadata or {})["expected"])
 
@@ -159,7 +145,7 @@ class PromptReader:
             if dialect.echo in answered:  # other numbers would be passed over as well
                 continue
             try:
-                await self._generate(probe, dialect, _reading(dialect, read))
+                await self._generate(probe, dialect, read)
                 return dialect
             except RefusedPromptError as problem:
                 problems.append(f"- {dialect}: {problem}")
@@ -180,9 +166,12 @@ class PromptReader:
             "tried:\n" + "\n".join(problems)
         )
 
-    async def _generate(
-        self, prompt: str, dialect: Dialect, reduce: Callable[[ModelOutput], Any]
-    ) -> ModelOutput:
+    async def _generate(self, prompt: str, dialect: Dialect, read: Read) -> ModelOutput:
+        """A reply whose metadata hold under ``expected`` what was read."""
+
+        def reduce(output: ModelOutput) -> None:
+            output.metadata = {"expected": list(read(dialect.tokens(output)))}
+
         model, config = copy(self._model), dialect.config()
         model.api = _reducing(model.api, reduce)
         if model.config.temperature is not None:
@@ -201,10 +190,6 @@ class PromptReader:
             raise RefusedPromptError(f"the server refuses: {error}") from error
 
 
-def _reading(dialect: Dialect, read: Read) -> Callable[[ModelOutput], Sequence[float]]:
-    return lambda output: read(dialect.tokens(output))
-
-
 class _ReducingAPI:
     """A provider like another one, whose replies are read before Inspect sees them."""
 
@@ -216,7 +201,6 @@ class _ReducingAPI:
         return getattr(self._api, name)
 
     async def generate(self, *args: Any, **options: Any) -> Any:
-        """What the provider gives, without log-probabilities."""
         result = await self._api.generate(*args, **options)
         output, call = result if isinstance(result, tuple) else (result, None)
         if isinstance(output, ModelOutput):

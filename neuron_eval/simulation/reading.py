@@ -64,19 +64,15 @@ def readable(output: ModelOutput) -> ModelOutput:
 
 
 def cut_off(output: ModelOutput) -> bool:
-    """Whether a reply ends because there was no more room."""
     return output.stop_reason in _CUT_OFF
 
 
 @dataclass(frozen=True, slots=True)
 class StatedValue:
-    """One value that the reply states, and where."""
+    """An activation, in [0, 10], that the reply states from the character ``start`` on."""
 
     value: float
-    """The activation, in [0, 10]."""
-
     start: int
-    """Offset of its first character in the reply."""
 
 
 def stated_value(start: int, text: str) -> StatedValue | None:
@@ -91,12 +87,6 @@ def read_values(
 ) -> list[StatedValue]:
     """The values of ``count`` tokens, numbered from 1; lines without a number are passed over.
 
-    Args:
-        reply: The whole reply.
-        count: How many tokens there are.
-        start: Where to start to read; the beginning or end of a line.
-        end: Where to stop; None is the reply's end.
-
     Raises:
         UnreadableReplyError: An index is missing, extra or out of order, or a value is not a
             number from 0 to 10.
@@ -106,11 +96,10 @@ def read_values(
         index, text = whole_number(line["index"]), line["value"]
         wanted = len(stated) + 1
         if index != wanted or wanted > count:
-            found = (
-                f"an index of {len(line['index'])} digits" if index is None else f"index {index}"
-            )
+            digits = f"an index of {len(line['index'])} digits"
+            written = digits if index is None else f"index {index}"
             expected = f"index {wanted}" if wanted <= count else f"no line after index {count}"
-            raise UnreadableReplyError(f"found {found} where {expected} should be")
+            raise UnreadableReplyError(f"found {written} where {expected} should be")
         value = stated_value(line.start("value"), text)
         if value is None:
             raise UnreadableReplyError(
@@ -126,11 +115,7 @@ def read_values(
 
 
 def take_values(output: ModelOutput, stated: Sequence[StatedValue]) -> tuple[list[float], Basis]:
-    """What counts of stated values: their expectations, or without these the values themselves.
-
-    Args:
-        output: The reply, not empty.
-        stated: Values in it, shape [V].
+    """What counts of V stated values: their expectations, or without these the values themselves.
 
     Returns:
         Shape [V], each in [0, 10]; and which of the two they are.
@@ -154,11 +139,6 @@ def expected_values(
     A tokenizer may write 10 as "1" and "0". So the mass of "1", where "1" was written, is shared
     between 1 and 10 by what the next position gives to "0". What a fraction's first digit has for
     alternatives says nothing of what follows the point.
-
-    Args:
-        reply: The reply's text.
-        stated: Its values, shape [T].
-        logprobs: The reply's tokens with their alternatives.
 
     Returns:
         Shape [T]; None if the tokens do not spell the reply, or a value has no distribution.
@@ -186,9 +166,7 @@ def expected_values(
 def expected_first(logprobs: Sequence[Logprob]) -> float | None:
     """The expectation over 0..10 of a reply that is nothing but a value.
 
-    Args:
-        logprobs: The reply's tokens with their alternatives, at least one. A first token that is
-            only space is passed over.
+    A first token that is only space is passed over.
 
     Returns:
         In [0, 10]; None if the reply begins with something other than a level: what little mass

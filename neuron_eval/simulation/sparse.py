@@ -86,7 +86,6 @@ class SparseSimulation(PackedSimulation):
     def question(
         cls, explanation: str, excerpts: Tokens, wording: SparseWording, model: str
     ) -> PackQuestion:
-        """See `PackedSimulation`."""
         return PackQuestion(
             len(excerpts),
             sparse_prompt(explanation, excerpts, wording, model),
@@ -97,19 +96,16 @@ class SparseSimulation(PackedSimulation):
 
     @classmethod
     def room(cls, excerpts: Tokens) -> int:
-        """See `PackedSimulation`."""
         return reply_room(excerpts)
 
     @classmethod
     def read_prompt(
         cls, user: str, tokens: Callable[[str, str], Sequence[str]]
     ) -> list[Sequence[str]]:
-        """See `Simulation`."""
         return [tokens(shown[2], "") for shown in _LETTERED.finditer(user)]
 
     @classmethod
     def reply(cls, excerpts: Tokens, values: Sequence[Sequence[float]]) -> list[list[Piece]]:
-        """See `Simulation`."""
         lines: list[list[Piece]] = []
         for i, (tokens, given) in enumerate(zip(excerpts, values, strict=True)):
             finder = Finder(tokens)
@@ -128,9 +124,6 @@ def reply_room(excerpts: Tokens) -> int:
     Room for every token of two excerpts of usual length. More excerpts, or longer ones, share it:
     of most tokens a reply says nothing, and one that names all of them is cut off and asked for in
     smaller parts.
-
-    Args:
-        excerpts: The tokens of the request's E excerpts.
     """
     # A byte may be a token.
     named = sum(
@@ -147,14 +140,7 @@ def sparse_prompt(
     wording: SparseWording,
     model: str = "",
 ) -> list[ChatMessage]:
-    """The messages for excerpts that share a request.
-
-    Args:
-        explanation: What the neuron is said to do.
-        excerpts: The tokens of E >= 1 excerpts.
-        wording: The prompt's literal strings.
-        model: The simulator's name, for cache marks.
-    """
+    """The messages for E >= 1 excerpts; ``model`` is the simulator's name, for cache marks."""
     texts = [
         _lettered(wording.start, i) + "".join(tokens) + _lettered(wording.end, i)
         for i, tokens in enumerate(excerpts)
@@ -165,11 +151,7 @@ def sparse_prompt(
 
 
 def read_reply(output: ModelOutput, excerpts: Tokens) -> list[Part]:
-    """The expected activations in a reply.
-
-    Args:
-        output: What the simulator gave back.
-        excerpts: The tokens of the request's E excerpts.
+    """The expected activations in a reply about E excerpts.
 
     Returns:
         E parts. A part is bad without a line of its own, with one that cannot be read, and with

@@ -48,21 +48,15 @@ class Places:
 
 
 class Finder:
-    """Finds names in one excerpt, each of them once."""
+    """Finds names in one excerpt of tokens, none of them empty; each name is looked for once."""
 
     def __init__(self, tokens: Sequence[str]) -> None:
-        """Bind to an excerpt.
-
-        Args:
-            tokens: The excerpt's tokens, shape [T], none of them empty.
-        """
         self._tokens = tokens
         self._exact = _Text(tokens)
         self._shaped = _Text([_shaped(token) for token in tokens])
         self._found: dict[str, Places] = {}
 
     def find(self, name: str) -> Places:
-        """The places of a name in the excerpt; none if it is not there."""
         # What is longer than the text is not in it, and is not kept.
         if len(name.strip()) > len(self._exact.text):
             return Places((), ())
@@ -97,7 +91,6 @@ class _Text:
         self._begins, self._ends = _edges(tokens)
 
     def find(self, core: str) -> Places:
-        """The places of a name that neither begins nor ends with space."""
         whole, pieces = [], []
         for begin in self._starts(core):
             end = begin + len(core)

@@ -60,7 +60,6 @@ class Named:
     """Which of its places, from 1; None if the reply does not say."""
 
     stated: StatedValue
-    """Its value."""
 
 
 @dataclass(slots=True)
@@ -68,8 +67,6 @@ class Answer:
     """What a reply says of one excerpt."""
 
     named: list[Named] = field(default_factory=list)
-    """What it names, in order."""
-
     answered: bool = False
     """Whether it says anything, if only that nothing fires."""
 
@@ -78,15 +75,7 @@ class Answer:
 
 
 def read_answers(reply: str, letters: Sequence[str]) -> tuple[dict[str, Answer], str | None]:
-    """Take a reply apart.
-
-    Args:
-        reply: The whole reply.
-        letters: The excerpts asked for.
-
-    Returns:
-        An answer a letter, and the letter that the last line belongs to.
-    """
+    """An answer for each letter asked for, and the letter that the last line belongs to."""
     answers = {letter: Answer() for letter in letters}
     current = letters[0] if len(letters) == 1 else None
     for line in re.finditer(r"[^\n]+", reply):
@@ -121,10 +110,6 @@ def place(tokens: Sequence[str], named: Sequence[Named]) -> Placement:
     several times without a number counts for the first of them, the second, and so on. Where
     names meet on a token, one with a number beats one without, and among the latter the token
     itself beats what covers several tokens; of equals the last counts.
-
-    Args:
-        tokens: The excerpt's tokens, shape [T].
-        named: What the reply names, shape [V].
     """
     finder = Finder(tokens)
     claims: list[tuple[int, range, int]] = []
