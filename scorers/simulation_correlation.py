@@ -18,7 +18,7 @@ from neuron_eval.parameters import check_excerpts_per_call
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.records.splits import DealtNeuron, from_metadata
 from neuron_eval.simulation import Simulation
-from neuron_eval.simulation.choose import check_way, choose_simulation, simulator
+from neuron_eval.simulation.choose import check_way, choose_simulation, role_simulator
 from neuron_eval.simulation.measure import (
     CALIBRATION,
     Calibration,
@@ -65,7 +65,9 @@ def simulation_correlation(
         if bad is not None:
             return bad
         with about_neuron(state.sample_id):
-            simulate, why = await choose_simulation(way, wording, simulator(), excerpts_per_call)
+            simulate, why = await choose_simulation(
+                way, wording, role_simulator(), excerpts_per_call
+            )
             # As published: the simulator is not told the outer space, AdaCS compares it.
             result = await _simulated(simulate, explanation.strip(), dealt, fit)
         metadata = score_metadata(result, simulate, why, str(state.model))

@@ -28,6 +28,12 @@ if TYPE_CHECKING:  # Inspect takes a second, which who needs no model does not w
 
 Basis = Literal["log-probabilities", "values", "cosine"]
 
+Tokens = Sequence[Sequence[str]]
+"""The tokens of E excerpts."""
+
+Tokenize = Callable[[str, str], Sequence[str]]
+"""From a text, and its last token where that is known, to its tokens."""
+
 Piece = str | float
 """A piece of a reply: text, or a value."""
 
@@ -58,7 +64,6 @@ class Simulated:
     """One a token, shape [T]; in [0, 10] from a language model, in [-1, 1] for cosines."""
 
     basis: Basis
-    """What the values were read from."""
 
     unplaced: int = 0
     """How many names of the reply stand for no token of the excerpt, and so for nothing."""
@@ -154,14 +159,16 @@ class Simulation(ABC):
 
     @classmethod
     def requests(
-        cls,
-        explanation: str,
-        excerpts: Sequence[Excerpt],
-        pack: Pack,
-        model: str,
-        excerpts_per_call: int | None,
+        cls, explanation: str, excerpts: Sequence[Excerpt], pack: Pack, model: str, size: int | None
     ) -> Iterator[tuple[list[ChatMessage] | str, str | int]]:
         """The requests for one explanation, for estimates: no model is asked.
+
+        Args:
+            explanation: What the neuron is said to do.
+            excerpts: What to predict.
+            pack: The prompt pack.
+            model: The simulator's name.
+            size: How many excerpts may share a request; None is the way's default.
 
         Returns:
             For each request its prompt, and a reply to it or how many tokens that has.
@@ -172,27 +179,13 @@ class Simulation(ABC):
         raise NotImplementedError(f"simulation={cls.name} says nothing of what it asks")
 
     @classmethod
-    def read_prompt(
-        cls, user: str, tokens: Callable[[str, str], Sequence[str]]
-    ) -> list[Sequence[str]]:
-        """The excerpts, as tokens, of a user message that this way made; for fake simulators.
-
-        Args:
-            user: The message.
-            tokens: From a text, and its last token where that is known, to its tokens.
-        """
+    def read_prompt(cls, user: str, tokenize: Tokenize) -> Tokens:
+        """The excerpts of a user message that this way made; for fake simulators."""
         raise NotImplementedError(f"no fake simulator reads prompts of simulation={cls.name}")
 
     @classmethod
-    def reply(
-        cls, excerpts: Sequence[Sequence[str]], values: Sequence[Sequence[float]]
-    ) -> list[list[Piece]]:
-        """The lines of a good reply about E excerpts, in pieces; for estimates and fakes.
-
-        Args:
-            excerpts: The tokens of each excerpt.
-            values: For each excerpt one value a token, in [0, 10].
-        """
+    def reply(cls, excerpts: Tokens, values: Sequence[Sequence[float]]) -> list[list[Piece]]:
+        """The lines of a good reply with these values in [0, 10]; for estimates and fakes."""
         raise NotImplementedError(f"there is no sample reply for simulation={cls.name}")
 
 

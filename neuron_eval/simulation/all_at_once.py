@@ -113,12 +113,7 @@ class AllAtOnceSimulation(Simulation):
 
     @classmethod
     def requests(
-        cls,
-        explanation: str,
-        excerpts: Sequence[Excerpt],
-        pack: Pack,
-        model: str,
-        excerpts_per_call: int | None,
+        cls, explanation: str, excerpts: Sequence[Excerpt], pack: Pack, model: str, size: int | None
     ) -> Iterator[tuple[str, int]]:
         """See `Simulation`; nearly every server is asked for a token, which is thrown away."""
         wording = pack.simulation_wording(cls.name)
@@ -137,8 +132,8 @@ class AllAtOnceSimulation(Simulation):
         """
         segments = all_at_once_prompt("animals", (" a", " cat", " sat"), self._wording, ())
 
-        def read(found: Sequence[Logprob]) -> list[float]:
-            align(segments, [token.token for token in found])
+        def read(logprobs: Sequence[Logprob]) -> list[float]:
+            align(segments, [token.token for token in logprobs])
             return []  # so short a prompt need not make any number likely
 
         return await self._reader.decide("".join(segments), read)
@@ -154,7 +149,7 @@ class AllAtOnceSimulation(Simulation):
         segments = all_at_once_prompt(explanation, tokens, self._wording, self._few_shot)
         try:
             values = await self._reader.read(
-                "".join(segments), dialect, lambda found: read_prompt(segments, tokens, found)
+                "".join(segments), dialect, lambda logprobs: read_prompt(segments, tokens, logprobs)
             )
         except (UnreadableReplyError, AlignmentError) as error:
             return Failed(f"excerpt {excerpt.name}: {error}")
@@ -186,7 +181,7 @@ def all_at_once_prompt(
 
 
 def read_prompt(
-    segments: Sequence[str], tokens: Sequence[str], found: Sequence[Logprob]
+    segments: Sequence[str], tokens: Sequence[str], logprobs: Sequence[Logprob]
 ) -> tuple[float, ...]:
     """The expected activations, shape [T], in the server's tokens of a prompt.
 
@@ -195,10 +190,10 @@ def read_prompt(
         BrokenReplyError: A log-probability is none.
         UnreadableReplyError: Nowhere near an activation is a number among the alternatives.
     """
-    places = align(segments, [token.token for token in found])
+    places = align(segments, [token.token for token in logprobs])
     values = []
     for i, (token, place) in enumerate(zip(tokens, places, strict=True)):
-        at = found[place.piece]
+        at = logprobs[place.piece]
         value = expectation(level_masses(_merged(at, place)))
         if value is None or not math.isfinite(value):
             joined = (

@@ -134,12 +134,12 @@ class Asker:
         config = self.settings(max_tokens, stop)
         problem = UnreadableReplyError("nothing was asked")
         for cache in self._caches():
-            asked = list(messages)
+            conversation = list(messages)
             for _ in range(attempts):
                 if made == attempts:
                     raise NoReadableReplyError(count, problem, made)
                 try:
-                    output, config = await self._given_room(asked, config, cache, max_tokens)
+                    output, config = await self._given_room(conversation, config, cache, max_tokens)
                 except RoomRefusedError:
                     if count:  # a complaint makes the question longer than what was answered
                         raise NoReadableReplyError(count, problem, made) from None
@@ -161,8 +161,8 @@ class Asker:
                     break
                 if again is None:
                     raise NoReadableReplyError(count, problem, made)
-                asked += [output.message] if output.choices else []
-                asked.append(ChatMessageUser(content=again(str(problem))))
+                conversation += [output.message] if output.choices else []
+                conversation.append(ChatMessageUser(content=again(str(problem))))
             else:
                 if not past:
                     break
@@ -205,15 +205,15 @@ class Asker:
                 return await self.model.generate(messages, config=config, cache=cache)
             return await with_logprobs(self.model, messages, config, cache)
         except Exception as error:
-            asked = config.max_tokens or self.model.config.max_tokens
-            given = room_given(error, asked) if asked else None
+            wanted = config.max_tokens or self.model.config.max_tokens
+            given = room_given(error, wanted) if wanted else None
             try:
                 raise_failure("simulator", self.model, error)
             except ModelError as failure:
-                if not asked or not given or given < LEAST_OUTPUT or self._reasoning:
+                if not wanted or not given or given < LEAST_OUTPUT or self._reasoning:
                     raise
                 note_refusal(
-                    self.model, asked, given if limits_model(error, asked) else None, failure
+                    self.model, wanted, given if limits_model(error, wanted) else None, failure
                 )
                 raise RoomRefusedError(failure.message, given) from error
 

@@ -12,15 +12,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from inspect_ai.model import ChatMessage, ModelOutput
 
 from neuron_eval.formats.base import letter
-from neuron_eval.simulation import Piece, Simulated, UnreadableReplyError, way
-from neuron_eval.simulation.pack_replies import PackQuestion, Part, Tokens
+from neuron_eval.simulation import (
+    Piece,
+    Simulated,
+    Tokenize,
+    Tokens,
+    UnreadableReplyError,
+    way,
+)
+from neuron_eval.simulation.pack_replies import PackQuestion, Part
 from neuron_eval.simulation.packing import PackedSimulation
 from neuron_eval.simulation.prompting import simulation_request
 from neuron_eval.simulation.reading import cut_off, read_values, readable, take_values
@@ -94,14 +101,12 @@ class ChatSimulation(PackedSimulation):
         return reply_room([len(tokens) for tokens in excerpts])
 
     @classmethod
-    def read_prompt(
-        cls, user: str, tokens: Callable[[str, str], Sequence[str]]
-    ) -> list[Sequence[str]]:
+    def read_prompt(cls, user: str, tokenize: Tokenize) -> Tokens:
         excerpts: list[list[str]] = []
         for number, token in _NUMBERED.findall(user):
             excerpts += [[]] if number == "1" else []
             excerpts[-1].append(json.loads(token))
-        return list(excerpts)
+        return excerpts
 
     @classmethod
     def reply(cls, excerpts: Tokens, values: Sequence[Sequence[float]]) -> list[list[Piece]]:

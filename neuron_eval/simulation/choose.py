@@ -53,7 +53,7 @@ def check_way(simulation: str) -> str:
         raise
 
 
-def simulator() -> Simulator:
+def role_simulator() -> Simulator:
     """The model that simulates in the running eval: the role's, else the explainer.
 
     The explainer's usage counts under the role all the same.
@@ -64,7 +64,7 @@ def simulator() -> Simulator:
 
 
 async def choose_simulation(
-    way: str, pack: Pack, found: Simulator, excerpts_per_call: int | None = None
+    way: str, pack: Pack, simulator: Simulator, excerpts_per_call: int | None = None
 ) -> tuple[Simulation, str]:
     """Bind a way to simulate to its model, inside a running eval.
 
@@ -82,13 +82,13 @@ async def choose_simulation(
         NoLogprobsError: ``per_token``, and the model gives none.
     """
     why = "asked for"
-    if way == "auto" and not found.named and _is_baseline(found):
+    if way == "auto" and not simulator.named and _is_baseline(simulator):
         way, why = "embedding", "no simulator named, and the baseline is none"
     if way == "auto" or ways()[way].needs_model:
-        _refuse(found)
+        _refuse(simulator)
     if way == "auto":
-        way, why = await best_way(found.model, pack)
-    return ways()[way].bind(found, pack, excerpts_per_call), why
+        way, why = await best_way(simulator.model, pack)
+    return ways()[way].bind(simulator, pack, excerpts_per_call), why
 
 
 @solver
@@ -103,45 +103,45 @@ def check_simulation(simulation: str, pack: str | None = None) -> Solver:
     """
     with usage_errors():
         way, wording = check_way(simulation), load_pack(pack)
-        asked = ways().get(way)
-        if asked is not None and asked.wording is not None:
+        chosen = ways().get(way)
+        if chosen is not None and chosen.wording is not None:
             wording.simulation_wording(way)
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
-        found = simulator()
-        if asked is None and _is_baseline(found) and not found.named:
+        simulator = role_simulator()
+        if chosen is None and _is_baseline(simulator) and not simulator.named:
             return state
-        if asked is not None and not asked.needs_model:
+        if chosen is not None and not chosen.needs_model:
             return state
-        _refuse(found)
+        _refuse(simulator)
         with about_neuron(state.sample_id):
-            if asked is not None:
-                await asked.bind(found, wording, None).check()
+            if chosen is not None:
+                await chosen.bind(simulator, wording, None).check()
             elif not wording.simulation.keys() & {"chat", "sparse"}:
-                await best_way(found.model, wording)
+                await best_way(simulator.model, wording)
         return state
 
     return solve
 
 
-def _is_baseline(found: Simulator) -> bool:
-    return str(found.model).startswith(f"{BASELINE}/")
+def _is_baseline(simulator: Simulator) -> bool:
+    return str(simulator.model).startswith(f"{BASELINE}/")
 
 
-def _refuse(found: Simulator) -> None:
+def _refuse(simulator: Simulator) -> None:
     """Refuse a model that can only explain, and the absence of one.
 
     Raises:
         UsageError: Says how to name another.
     """
-    if str(found.model) == NO_MODEL:
+    if str(simulator.model) == NO_MODEL:
         raise UsageError(
             f"no simulator: --model is none; name one with --model-role {ROLE}=PROVIDER/MODEL, or "
             "use -T simulation=embedding, or -T simulation=none for AdaCS alone"
         )
-    if _is_baseline(found):
+    if _is_baseline(simulator):
         raise UsageError(
-            f"{found.model} cannot simulate; name a simulator with --model-role "
+            f"{simulator.model} cannot simulate; name a simulator with --model-role "
             f"{ROLE}=PROVIDER/MODEL or use -T simulation=embedding"
         )
 

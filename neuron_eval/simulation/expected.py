@@ -86,8 +86,8 @@ def last_place(text: AnyStr, part: AnyStr) -> int | None:
 
     From behind, because `find` takes linear time and `rfind` does not.
     """
-    found = text[::-1].find(part[::-1])
-    return None if found < 0 else len(text) - found - len(part)
+    at = text[::-1].find(part[::-1])
+    return None if at < 0 else len(text) - at - len(part)
 
 
 class AlignmentError(ValueError):
@@ -124,10 +124,10 @@ def align(segments: Sequence[str], pieces: Sequence[str]) -> list[Place]:
     for composed in (False, True):
         cut = [_visible(unicodedata.normalize("NFC", s) if composed else s) for s in segments]
         missing = min(FIRST_TOKEN, len(cut[0]))
-        found = last_place(spelled, "".join(cut)[missing:])
-        if found is not None:
+        first = last_place(spelled, "".join(cut)[missing:])
+        if first is not None:
             starts = accumulate(len(segment) for segment in cut[:-1])
-            return [_place(found - missing + start, ends, texts) for start in starts]
+            return [_place(first - missing + start, ends, texts) for start in starts]
     raise AlignmentError(
         f"the tokens that the server gives for the prompt ({len(pieces)}) do not spell it: "
         f"they end in {''.join(texts)[-40:]!r}, the prompt in {''.join(segments)[-40:]!r}"

@@ -44,7 +44,7 @@ ENOUGH = 3
 """Packs that must have been left unread before it is put down to the model, and not to chance."""
 
 _TRIED: WeakKeyDictionary[ModelAPI, Counter[tuple[str, int, bool]]] = WeakKeyDictionary()
-"""By model: how many packs of a way and a size could be read as a whole, and could not."""
+"""By model: how many packs of a way and a size could be read completely, and could not."""
 
 logger = getLogger(__name__)
 
@@ -62,13 +62,13 @@ def most_output(model: Model) -> int | None:
     return _MOST_OUTPUT.get(model.api)
 
 
-def note_refusal(model: Model, asked: int, limit: int | None, failure: ModelError) -> None:
+def note_refusal(model: Model, wanted: int, limit: int | None, failure: ModelError) -> None:
     """Remember what a server refused, and say so once; ``limit`` is the model's, if it names it."""
     if limit is None:
         if model.api not in _REFUSED:
             _REFUSED.add(model.api)
             logger.warning(
-                f"{model} refused {asked} output tokens; where a server refuses so many, fewer "
+                f"{model} refused {wanted} output tokens; where a server refuses so many, fewer "
                 "excerpts share a request. Its server says: "
                 f"{failure.message.partition('gave no usable reply: ')[2]}"
             )
@@ -119,7 +119,7 @@ def forget_logprobs(output: ModelOutput) -> None:
     """Empty the log-probabilities of a reply that was read: they would only swell the log.
 
     The transcript's event holds a copy of the reply that shares these lists, so they are emptied
-    and not taken off. What Inspect's cache holds is whole.
+    and not taken off. What Inspect's cache holds stays as it is.
     """
     _forget_raw_reply(output)
     for choice in output.choices:

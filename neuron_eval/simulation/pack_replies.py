@@ -16,9 +16,6 @@ from neuron_eval.simulation import (
 from neuron_eval.simulation.asking import ATTEMPTS, Asker, NoReadableReplyError
 from neuron_eval.simulation.reading import cut_off
 
-Tokens = Sequence[Sequence[str]]
-"""The tokens of a request's E excerpts."""
-
 Part = Simulated | UnreadableReplyError
 """What a reply holds of one excerpt, or what is wrong with it."""
 

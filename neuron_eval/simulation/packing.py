@@ -30,10 +30,11 @@ from neuron_eval.simulation import (
     Simulated,
     Simulation,
     Simulator,
+    Tokens,
 )
 from neuron_eval.simulation.asking import ATTEMPTS, Asker, NoReadableReplyError
 from neuron_eval.simulation.limits import RoomRefusedError, fitting_size, note_pack
-from neuron_eval.simulation.pack_replies import PackQuestion, Read, Tokens, ask_pack
+from neuron_eval.simulation.pack_replies import PackQuestion, Read, ask_pack
 
 T = TypeVar("T")
 
@@ -82,16 +83,11 @@ class PackedSimulation(Simulation):
 
     @classmethod
     def requests(
-        cls,
-        explanation: str,
-        excerpts: Sequence[Excerpt],
-        pack: Pack,
-        model: str,
-        excerpts_per_call: int | None,
+        cls, explanation: str, excerpts: Sequence[Excerpt], pack: Pack, model: str, size: int | None
     ) -> Iterator[tuple[list[ChatMessage], str]]:
         """See `Simulation`; the replies hold what is true."""
         wording = pack.simulation_wording(cls.name)
-        for group in grouped(excerpts, excerpts_per_call or cls.excerpts_per_call):
+        for group in grouped(excerpts, size or cls.excerpts_per_call):
             records = [excerpt.record for excerpt in group]
             top = highest(records)
             lines = cls.reply(

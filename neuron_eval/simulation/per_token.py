@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 from weakref import WeakKeyDictionary
 
@@ -38,6 +38,8 @@ from neuron_eval.simulation import (
     Simulated,
     Simulation,
     Simulator,
+    Tokenize,
+    Tokens,
     UnreadableReplyError,
     way,
 )
@@ -99,12 +101,7 @@ class PerTokenSimulation(Simulation):
 
     @classmethod
     def requests(
-        cls,
-        explanation: str,
-        excerpts: Sequence[Excerpt],
-        pack: Pack,
-        model: str,
-        excerpts_per_call: int | None,
+        cls, explanation: str, excerpts: Sequence[Excerpt], pack: Pack, model: str, size: int | None
     ) -> Iterator[tuple[list[ChatMessage], int]]:
         wording = pack.simulation_wording(cls.name)
         for excerpt in excerpts:
@@ -113,19 +110,15 @@ class PerTokenSimulation(Simulation):
                 yield per_token_prompt(explanation, tokens, i, wording, model), MAX_TOKENS
 
     @classmethod
-    def read_prompt(
-        cls, user: str, tokens: Callable[[str, str], Sequence[str]]
-    ) -> list[Sequence[str]]:
+    def read_prompt(cls, user: str, tokenize: Tokenize) -> Tokens:
         """See `Simulation`; the only excerpt ends with the token at hand."""
         shown = _UP_TO_TOKEN.search(user)
         if shown is None:
             raise ValueError(f"not a prompt of simulation=per_token: {user!r}")
-        return [tokens(shown[1], json.loads(shown[2]))]
+        return [tokenize(shown[1], json.loads(shown[2]))]
 
     @classmethod
-    def reply(
-        cls, excerpts: Sequence[Sequence[str]], values: Sequence[Sequence[float]]
-    ) -> list[list[Piece]]:
+    def reply(cls, excerpts: Tokens, values: Sequence[Sequence[float]]) -> list[list[Piece]]:
         return [[given[-1]] for given in values]
 
     async def check(self) -> None:
@@ -225,6 +218,6 @@ async def _gives_logprobs(model: Model, settings: GenerateConfig) -> bool:
         if given and given >= ROOM:
             return await _gives_logprobs(model, settings.merge(GenerateConfig(max_tokens=given)))
         raise_failure("simulator", model, error)
-    found = any(choice.logprobs and choice.logprobs.content for choice in output.choices)
+    gives = any(choice.logprobs and choice.logprobs.content for choice in output.choices)
     forget_logprobs(output)
-    return found
+    return gives

@@ -174,9 +174,10 @@ def _example(
     if example.system:
         yield Message("system", example.system)
     excerpt, own = example.excerpt, example.explanation
-    asked = numbered(wording.explanation, number, explanation if own is None else own)
-    asked += _text_and_token(excerpt.tokens, example.token, wording)
-    yield Message("user", asked + (wording.closing if example.closing is None else example.closing))
+    question = numbered(wording.explanation, number, explanation if own is None else own)
+    question += _text_and_token(excerpt.tokens, example.token, wording)
+    question += wording.closing if example.closing is None else example.closing
+    yield Message("user", question)
     level = normalise(excerpt.activations, highest([excerpt]))[example.token]
     yield Message("assistant", example.answer.replace("{activation}", str(level)))
 

@@ -17,15 +17,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from inspect_ai.model import ChatMessage, ModelOutput
 
 from neuron_eval.formats.base import letter
-from neuron_eval.simulation import Piece, Simulated, UnreadableReplyError, way
-from neuron_eval.simulation.pack_replies import PackQuestion, Part, Tokens
+from neuron_eval.simulation import (
+    Piece,
+    Simulated,
+    Tokenize,
+    Tokens,
+    UnreadableReplyError,
+    way,
+)
+from neuron_eval.simulation.pack_replies import PackQuestion, Part
 from neuron_eval.simulation.packing import PackedSimulation
 from neuron_eval.simulation.prompting import simulation_request
 from neuron_eval.simulation.reading import cut_off, readable, take_values
@@ -99,10 +106,8 @@ class SparseSimulation(PackedSimulation):
         return reply_room(excerpts)
 
     @classmethod
-    def read_prompt(
-        cls, user: str, tokens: Callable[[str, str], Sequence[str]]
-    ) -> list[Sequence[str]]:
-        return [tokens(shown[2], "") for shown in _LETTERED.finditer(user)]
+    def read_prompt(cls, user: str, tokenize: Tokenize) -> Tokens:
+        return [tokenize(shown[2], "") for shown in _LETTERED.finditer(user)]
 
     @classmethod
     def reply(cls, excerpts: Tokens, values: Sequence[Sequence[float]]) -> list[list[Piece]]:
@@ -183,11 +188,11 @@ def _read_part(output: ModelOutput, name: str, tokens: Sequence[str], answer: An
         values, basis = take_values(output, [item.stated for item in answer.named])
     except UnreadableReplyError as error:
         return type(error)(f"{where}: {error}")
-    found = place(tokens, answer.named)
-    expected = tuple(0.0 if i is None else values[i] for i in found.owners)
-    if found.problems and len(found.problems) == len(answer.named):
-        return UnreadableReplyError(f"{where}: {found.problems[0]}")
-    return Simulated(expected, basis, len(found.problems))
+    placement = place(tokens, answer.named)
+    expected = tuple(0.0 if i is None else values[i] for i in placement.owners)
+    if placement.problems and len(placement.problems) == len(answer.named):
+        return UnreadableReplyError(f"{where}: {placement.problems[0]}")
+    return Simulated(expected, basis, len(placement.problems))
 
 
 def _name(tokens: Sequence[str], index: int, finder: Finder) -> str:

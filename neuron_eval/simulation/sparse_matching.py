@@ -30,7 +30,7 @@ _SHAPES = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "\xa0":
 class Places:
     """Where a name stands; each place is the range of the tokens that it covers."""
 
-    whole: tuple[range, ...]
+    standing: tuple[range, ...]
     """Where it stands whole, in the order of the text."""
 
     pieces: tuple[range, ...]
@@ -39,12 +39,12 @@ class Places:
     @property
     def numbered(self) -> tuple[range, ...]:
         """All places, in the order in which they are counted from 1."""
-        return self.whole + self.pieces
+        return self.standing + self.pieces
 
     @property
     def meant(self) -> tuple[range, ...]:
         """The places that the name means without a number."""
-        return self.whole or self.pieces
+        return self.standing or self.pieces
 
 
 class Finder:
@@ -72,16 +72,6 @@ class Finder:
         return places if places.numbered else self._shaped.find(_shaped(core))
 
 
-def find_places(tokens: Sequence[str], name: str) -> Places:
-    """The places of a name in an excerpt; none if it is not there.
-
-    Args:
-        tokens: The excerpt's tokens, shape [T], none of them empty.
-        name: What to find.
-    """
-    return Finder(tokens).find(name)
-
-
 class _Text:
     """An excerpt's text, and which tokens own it."""
 
@@ -91,17 +81,17 @@ class _Text:
         self._begins, self._ends = _edges(tokens)
 
     def find(self, core: str) -> Places:
-        whole, pieces = [], []
+        standing, pieces = [], []
         for begin in self._starts(core):
             end = begin + len(core)
             cover = range(self._owners[begin], self._owners[end - 1] + 1)
             before, after = self.text[begin - 1 : begin], self.text[end : end + 1]
             starts, stops = begin in self._begins, end in self._ends
             if _stands(core[0], before, starts) and _stands(core[-1], after, stops):
-                whole.append(cover)
+                standing.append(cover)
             elif starts and stops:
                 pieces.append(cover)
-        return Places(tuple(whole), tuple(pieces))
+        return Places(tuple(standing), tuple(pieces))
 
     def _starts(self, core: str) -> Iterator[int]:
         """Places may overlap: "a a" stands twice in "a a a"."""

@@ -138,8 +138,8 @@ def place(tokens: Sequence[str], named: Sequence[Named]) -> Placement:
 
 
 def _places(finder: Finder, item: Named) -> Places:
-    found = (finder.find(name) for name in item.names)
-    return next((places for places in found if places.numbered), Places((), ()))
+    meanings = (finder.find(name) for name in item.names)
+    return next((places for places in meanings if places.numbered), Places((), ()))
 
 
 def _not_so_often(item: Named, how: str, count: int) -> str:

@@ -18,18 +18,18 @@ from neuron_eval.testing.models import (
     fake_simulator,
     make_neuron,
 )
-from neuron_eval.testing.raters import asked, fake_rater
+from neuron_eval.testing.raters import fake_rater, question_in
 from neuron_eval.testing.replies import read_chat_prompt
 
 __all__ = [
     "Fake",
     "FakeRateLimitError",
-    "asked",
     "fake",
     "fake_embedder",
     "fake_explainer",
     "fake_rater",
     "fake_simulator",
     "make_neuron",
+    "question_in",
     "read_chat_prompt",
 ]

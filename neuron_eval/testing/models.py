@@ -46,11 +46,6 @@ class FakeProvider(ModelAPI):
         api_key: str | None = None,
         config: GenerateConfig = GenerateConfig(),  # noqa: B008
     ) -> None:
-        """Bind to the function that answers for this name, see `fake`.
-
-        Raises:
-            KeyError: No fake of that name was made in this process.
-        """
         super().__init__(model_name, base_url, api_key, [], config)
         self._respond = _RESPOND[model_name]
 
@@ -72,7 +67,6 @@ class FakeProvider(ModelAPI):
         return output, ModelCall.create(request, output.model_dump())
 
     def should_retry(self, ex: BaseException) -> bool:
-        """Whether a fake asked to be asked again."""
         return isinstance(ex, FakeRateLimitError)
 
     def retry_wait(self) -> Callable[[object], float]:
@@ -85,16 +79,13 @@ class Fake:
     """A fake model and what it was asked."""
 
     model: Model
-    """The model, for ``eval(model=…)`` or ``model_roles``."""
+    """For ``eval(model=…)`` or ``model_roles``."""
 
     requests: list[list[ChatMessage]] = field(default_factory=list)
     """Every request that reached it, in order; answers from Inspect's cache do not."""
 
     configs: list[GenerateConfig] = field(default_factory=list)
-    """The configuration of each request."""
-
     replies: list[str] = field(default_factory=list)
-    """The text of each answer that was given."""
 
 
 def fake(name: str, respond: Respond) -> Fake:
@@ -102,18 +93,17 @@ def fake(name: str, respond: Respond) -> Fake:
 
     A later fake of the same name answers in its place where Inspect finds models by name.
     """
-    made: list[Fake] = []
 
     def recorded(messages: list[ChatMessage], config: GenerateConfig) -> ModelOutput:
-        made[0].requests.append(messages)
-        made[0].configs.append(config)
+        made.requests.append(messages)
+        made.configs.append(config)
         output = respond(messages, config)
-        made[0].replies.append(output.completion)
+        made.replies.append(output.completion)
         return output
 
     _RESPOND[name] = recorded
-    made.append(Fake(Model(FakeProvider(name), GenerateConfig())))
-    return made[0]
+    made = Fake(Model(FakeProvider(name), GenerateConfig()))
+    return made
 
 
 def fake_explainer(

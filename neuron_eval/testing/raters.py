@@ -35,8 +35,8 @@ def fake_rater(rate: Rate, *, faults: Iterable[str] = (), name: str = "rater") -
     left = list(faults)
 
     def respond(messages: list[ChatMessage], config: GenerateConfig) -> ModelOutput:
-        question = asked(messages)
-        ratings = {one.letter: rate(question, one.explanation) for one in question.options}
+        question = question_in(messages)
+        ratings = {option.letter: rate(question, option.explanation) for option in question.options}
         best = max(ratings, key=lambda letter: ratings[letter])
         fault = left.pop(0) if left else ""
         if fault == "rate-limit":
@@ -60,7 +60,7 @@ def fake_rater(rate: Rate, *, faults: Iterable[str] = (), name: str = "rater") -
     return fake(name, respond)
 
 
-def asked(messages: Iterable[ChatMessage]) -> Question:
+def question_in(messages: Iterable[ChatMessage]) -> Question:
     """The question that a request holds.
 
     Raises:

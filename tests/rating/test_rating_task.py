@@ -17,7 +17,14 @@ from neuron_eval.sources import schema
 from neuron_eval.tasks import formats
 from neuron_eval.tasks.given import given as given_task
 from neuron_eval.tasks.rate import rate
-from neuron_eval.testing import asked, fake, fake_embedder, fake_explainer, fake_rater, make_neuron
+from neuron_eval.testing import (
+    fake,
+    fake_embedder,
+    fake_explainer,
+    fake_rater,
+    make_neuron,
+    question_in,
+)
 from neuron_eval.usage_error import UsageError
 
 WORDS = (" cat", " dog", " tree")
@@ -127,7 +134,7 @@ def test_logs_are_rated_one_column_a_log_with_the_neurons_that_they_hold(neurons
     assert (found["avhs rating"], found["avhs chosen"]) == (5, 1)
     assert (found["summary rating"], found["summary chosen"]) == (2, 0)
     assert log.eval.metadata["rated_columns"] == ["summary", "avhs"]
-    shown = asked(rater.requests[0])
+    shown = question_in(rater.requests[0])
     assert [one.name for one in shown.excerpts] == ["top 0", "top 4"]
     collected = collect([str(tmp_path / "explained"), str(log.location)])
     assert [run.format for run in collected.runs] == ["summary", "avhs"]
@@ -277,7 +284,7 @@ def test_neurons_shown_twice_measure_the_rater_and_do_not_count_twice(neurons, f
     assert found["repeated difference"] == pytest.approx(14 / 9)
     ids = {sample.id for sample in log.samples}
     assert ids == {f"test/L{i}N{i}{again}" for i in range(3) for again in ("", "#2")}
-    titles = {asked(sample.messages).title for sample in log.samples}
+    titles = {question_in(sample.messages).title for sample in log.samples}
     assert titles == {f"neuron {i} in layer {i} of test" for i in range(3)}
 
 
@@ -288,7 +295,7 @@ def test_a_planted_explanation_is_among_the_options_and_credited_to_nobody(neuro
         planted = sample.metadata["planted"]
         assert planted["neuron"] != sample.id
         assert planted["explanation"] not in sample.metadata["explanations"].values()
-        options = [one.explanation for one in asked(sample.messages).options]
+        options = [one.explanation for one in question_in(sample.messages).options]
         assert planted["explanation"].strip() in options
         assert set(sample.scores["rating"].metadata["ratings"]) == {"a", "b", "c"}
     assert {"planted rating", "planted lowest", "planted chosen"} <= set(metrics(log))
@@ -298,7 +305,7 @@ def test_the_order_is_the_raters_own(neurons, file):
     def orders(name):
         rater = fake_rater(like, name=name)
         run(rate(explanations=file, neurons=neurons), rater, max_samples=1)
-        return [[o.explanation for o in asked(r).options] for r in rater.requests]
+        return [[o.explanation for o in question_in(r).options] for r in rater.requests]
 
     assert orders("alice") == orders("alice")
     assert len({json.dumps(orders(f"rater {i}")) for i in range(5)}) > 1

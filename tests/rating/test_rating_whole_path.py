@@ -25,7 +25,7 @@ from scipy.stats import spearmanr
 
 from neuron_eval.tasks import formats
 from neuron_eval.tasks.rate import rate
-from neuron_eval.testing import asked, fake_embedder, fake_rater
+from neuron_eval.testing import fake_embedder, fake_rater, question_in
 
 pytestmark = pytest.mark.browser
 
@@ -149,7 +149,7 @@ def ask_model(folder):
     assert log.status == "success", log.error
     said = {}
     for request in rater.requests:
-        question = asked(request)
+        question = question_in(request)
         ratings = {one.explanation: likes(question, one.explanation) for one in question.options}
         opinion = Opinion(ratings, max(ratings, key=ratings.get))
         said.setdefault((MODEL, question.id), []).append(opinion)

@@ -19,7 +19,7 @@ from neuron_eval.simulation.sparse import (
     read_reply,
     sparse_prompt,
 )
-from neuron_eval.simulation.sparse_matching import find_places
+from neuron_eval.simulation.sparse_matching import Finder
 from neuron_eval.sources.loading import load_neurons
 from neuron_eval.testing import fake, fake_simulator
 
@@ -45,7 +45,7 @@ def simulate(simulator, excerpts, size=EXCERPTS_PER_CALL):
 
 
 def covers(places):
-    return [[list(p) for p in group] for group in (places.whole, places.pieces)]
+    return [[list(p) for p in group] for group in (places.standing, places.pieces)]
 
 
 # Matching
@@ -54,7 +54,7 @@ def covers(places):
 @given(TOKENS)
 def test_every_token_of_every_excerpt_can_be_named_alone(tokens):
     for i, token in enumerate(tokens):
-        places = find_places(tokens, token.strip() or token)
+        places = Finder(tokens).find(token.strip() or token)
         assert range(i, i + 1) in places.numbered
 
 
@@ -87,25 +87,25 @@ EXCERPT = ["The", " cat", " sat", ".", " the", " c", "at", " ba", "the", "d", ' 
     ],
 )
 def test_names_stand_whole_or_as_pieces(name, whole, pieces):
-    assert covers(find_places(EXCERPT, name)) == [whole, pieces]
+    assert covers(Finder(EXCERPT).find(name)) == [whole, pieces]
 
 
 def test_a_word_inside_a_token_and_space_inside_a_token_are_found():
-    assert covers(find_places([" e.g", ".", " (see", "\n\n"], "see")) == [[[2]], []]
-    assert covers(find_places([" e.g", ".", " (see", "\n\n"], "\n")) == [[[3]], []]
+    assert covers(Finder([" e.g", ".", " (see", "\n\n"]).find("see")) == [[[2]], []]
+    assert covers(Finder([" e.g", ".", " (see", "\n\n"]).find("\n")) == [[[3]], []]
 
 
 def test_one_character_beside_a_name_says_whether_it_stands_whole():
-    assert covers(find_places([" xcat"], "cat")) == [[], []]
-    assert covers(find_places(["x.cat"], "cat")) == [[[0]], []]
+    assert covers(Finder([" xcat"]).find("cat")) == [[], []]
+    assert covers(Finder(["x.cat"]).find("cat")) == [[[0]], []]
 
 
 def test_a_letter_that_is_two_in_lower_case_is_still_one():
-    assert covers(find_places(["lİ. x"], "Lİ")) == [[[0]], []]
+    assert covers(Finder(["lİ. x"]).find("Lİ")) == [[[0]], []]
 
 
 def test_places_may_overlap():
-    assert covers(find_places(["a", " a", " a"], "a a")) == [[[0, 1], [1, 2]], []]
+    assert covers(Finder(["a", " a", " a"]).find("a a")) == [[[0, 1], [1, 2]], []]
 
 
 # Reading
