@@ -91,3 +91,13 @@ def test_a_scorer_of_ones_own_is_found_by_inspect(ran):
     assert {"simulation_correlation", "adacs", "scored", "brevity"} == set(log.samples[0].scores)
     assert 0 < log.samples[0].scores["brevity"].as_float() < 1
     assert "brevity" in read(folder / "logs" / "firing").samples[0].scores
+
+
+def test_a_table_of_ones_own_is_in_every_form_of_the_report(ran):
+    folder, printed = ran
+    assert "Length of explanations" in printed
+    rows = (folder / "report" / "tables" / "lengths.csv").read_text(encoding="utf-8").splitlines()
+    assert rows[0] == "run,words,words lower,words upper,words n"
+    assert len(rows) == 3
+    for name in ("tables/lengths.md", "tables/lengths.tex", "index.html"):
+        assert "Length of explanations" in (folder / "report" / name).read_text(encoding="utf-8")
