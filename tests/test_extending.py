@@ -85,6 +85,14 @@ def test_a_source_of_ones_own_is_one_class_and_an_opener(ran):
     assert '"cat"' in log.samples[0].output.completion
 
 
+def test_a_way_to_simulate_of_ones_own_is_one_class(ran):
+    folder, _ = ran
+    log = read(folder / "logs" / "literal")
+    score = log.samples[0].scores["simulation_correlation"]
+    assert score.metadata["simulation"] == "literal"
+    assert score.as_float() > 0.1
+
+
 def test_a_scorer_of_ones_own_is_found_by_inspect(ran):
     folder, _ = ran
     log = read(folder / "logs" / "brief")
