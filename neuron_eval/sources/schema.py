@@ -72,7 +72,7 @@ class JsonlSource(Source):
 
     def keys(self) -> Iterator[NeuronKey]:
         seen: dict[str, int] = {}
-        for number, line in self._lines():
+        for number, line in numbered_lines(self.name, self.open):
             where = _where(self.name, number)
             neuron = key(_parse(line, where), where)
             _check_new(neuron.id, seen, number, where)
@@ -83,7 +83,7 @@ class JsonlSource(Source):
     ) -> Iterator[NeuronRecord | Unreadable]:
         left = ids_of(wanted)
         seen: dict[str, int] = {}
-        for number, line in self._lines():
+        for number, line in numbered_lines(self.name, self.open):
             if left is not None and not left:
                 return
             where = _where(self.name, number)
@@ -103,22 +103,23 @@ class JsonlSource(Source):
                 left.discard(name)
             yield neuron
 
-    def _lines(self) -> Iterator[tuple[int, bytes]]:
-        """The lines that are not blank, with their numbers from 1."""
-        try:
-            with (
-                self.open() if self.open else Path(self.name).open("rb") as raw,
-                gzip.open(raw) if self.name.endswith(".gz") else raw as file,
-            ):
-                for number, line in lines(cast(IO[bytes], file), self.name):
-                    if line.strip():
-                        yield number, line.removeprefix(_BOM) if number == 1 else line
-        except TooLong as error:
-            raise RecordError(str(error)) from error
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise RecordError(f"{self.name}: cut off or not a gzip file ({error})") from error
-        except OSError as error:
-            raise SourceError(f"{self.name}: cannot be read ({error.strerror or error})") from error
+
+def numbered_lines(name: str, opened: OpenFile | None = None) -> Iterator[tuple[int, bytes]]:
+    """The lines of a file that are not blank, with their numbers from 1."""
+    try:
+        with (
+            opened() if opened else Path(name).open("rb") as raw,
+            gzip.open(raw) if name.endswith(".gz") else raw as file,
+        ):
+            for number, line in lines(cast(IO[bytes], file), name):
+                if line.strip():
+                    yield number, line.removeprefix(_BOM) if number == 1 else line
+    except TooLong as error:
+        raise RecordError(str(error)) from error
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise RecordError(f"{name}: cut off or not a gzip file ({error})") from error
+    except OSError as error:
+        raise SourceError(f"{name}: cannot be read ({error.strerror or error})") from error
 
 
 @opener("FILE.jsonl, FILE.jsonl.gz", "neurons in this project's schema")

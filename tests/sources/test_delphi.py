@@ -30,7 +30,7 @@ from neuron_eval.sources.delphi import files as delphi_files
 from neuron_eval.sources.delphi import tokens as delphi_tokens
 from neuron_eval.sources.delphi.files import Latent
 from neuron_eval.sources.delphi.records import Excerpts, Windows, boundaries
-from neuron_eval.sources.delphi.source import is_delphi, open_delphi
+from neuron_eval.sources.delphi.source import DelphiSource, is_delphi
 
 DOWNLOAD = delphi_tokens.download
 
@@ -66,11 +66,11 @@ def hookpoint(cache):
 
 
 def read(path, wanted=None):
-    return list(open_delphi(str(path)).read(wanted))
+    return list(DelphiSource(str(path)).read(wanted))
 
 
 def keys_of(path):
-    return list(open_delphi(str(path)).keys())
+    return list(DelphiSource(str(path)).keys())
 
 
 def ids(found):
@@ -82,7 +82,7 @@ def texts(records):
 
 
 def test_latents_that_are_active_anywhere_are_neurons_in_natural_order(cache):
-    source = open_delphi(str(cache))
+    source = DelphiSource(str(cache))
     keys = list(source.keys())
     expected = [("layers.6.mlp", 6, n) for n in range(5)] + [
         ("layers.10.mlp", 10, n) for n in range(5)
@@ -93,7 +93,7 @@ def test_latents_that_are_active_anywhere_are_neurons_in_natural_order(cache):
 
 
 def test_a_copy_in_the_schema_knows_the_same_special_tokens(cache, tmp_path):
-    neurons = list(open_delphi(str(cache)).read())
+    neurons = list(DelphiSource(str(cache)).read())
     for name in ("n.jsonl", "n.parquet"):
         out = str(tmp_path / name)
         assert CliRunner().invoke(convert, [str(cache), out]).exit_code == 0
@@ -101,7 +101,7 @@ def test_a_copy_in_the_schema_knows_the_same_special_tokens(cache, tmp_path):
 
 
 def test_excerpts_hold_the_cached_activations_on_the_cached_text(cache):
-    neuron = next(iter(open_delphi(str(cache)).read()))
+    neuron = next(iter(DelphiSource(str(cache)).read()))
     assert isinstance(neuron, NeuronRecord)
     assert neuron.model == "pythia-160m"
     assert neuron.special_tokens == ("<|endoftext|>",)
@@ -121,7 +121,7 @@ def test_excerpts_hold_the_cached_activations_on_the_cached_text(cache):
 
 
 def test_quantiles_are_over_all_tokens_with_those_that_are_zero(cache):
-    neuron = next(iter(open_delphi(str(cache)).read()))
+    neuron = next(iter(DelphiSource(str(cache)).read()))
     levels = neuron.quantiles
     exact = np.quantile(random_latents(6)[:, :, 0], levels, method="inverted_cdf")
     assert levels == (0.5, 0.9, 0.99, 0.999, 0.9999)
@@ -136,7 +136,7 @@ def test_random_excerpts_are_the_same_each_time_and_differ_between_latents(hookp
 
 
 def test_only_the_latents_wanted_are_given(cache):
-    source = open_delphi(str(cache))
+    source = DelphiSource(str(cache))
     keys = list(source.keys())
     chosen = [keys[7], keys[4], NeuronKey("pythia-160m/layers.6.mlp/5", 6, 5)]
     assert ids(source.read([*chosen, NeuronKey("x/../y/1", 6, 1)])) == [keys[4].id, keys[7].id]
@@ -224,7 +224,7 @@ def test_half_a_character_of_a_tokenizer_is_a_sign_in_the_text(tmp_path):
 def test_a_folder_that_makes_no_id_is_refused_with_its_file(tmp_path):
     save(tmp_path / "layers.1\n", random_latents(2), 0, random_tokens())
     save_tokenizer(tmp_path)
-    (found,) = open_delphi(str(tmp_path)).read()
+    (found,) = DelphiSource(str(tmp_path)).read()
     assert "0_1.safetensors: neuron layers.1⏎/0: field 'id' is 'layers.1\\n/0'" in str(found.error)
     assert "holds the control character U+000A" in str(found.error)
 
@@ -386,7 +386,7 @@ def test_tensors_of_another_form_are_refused(tmp_path, changes, message):
     save_tokenizer(tmp_path)
     for use in (lambda s: s.keys(), lambda s: s.read()):
         with pytest.raises(RecordError, match=message):
-            list(use(open_delphi(str(tmp_path))))
+            list(use(DelphiSource(str(tmp_path))))
 
 
 def test_tensors_of_other_types_are_refused(tmp_path):
@@ -396,20 +396,20 @@ def test_tensors_of_other_types_are_refused(tmp_path):
         wrong = {**tensors, name: tensors[name].astype({"locations": "f4"}.get(name, "i4"))}
         numpy_files.save_file(wrong, path)
         with pytest.raises(RecordError, match=r"expected whole numbers and F16, F32 or F64"):
-            list(open_delphi(str(tmp_path)).keys())
+            list(DelphiSource(str(tmp_path)).keys())
 
 
 def test_a_latent_beyond_the_files_name_is_refused(tmp_path):
     path = save(tmp_path / "mlp", random_latents(3), 0, random_tokens())
     path.rename(path.with_name("8_8.safetensors"))
     with pytest.raises(RecordError, match=r"8_8.*is of latent 1 of the file, which by its name"):
-        list(open_delphi(str(tmp_path)).keys())
+        list(DelphiSource(str(tmp_path)).keys())
 
 
 def test_a_cut_file_raises_after_what_came_before(hookpoint):
     path = hookpoint / "3_5.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
-    found = open_delphi(str(hookpoint)).read()
+    found = DelphiSource(str(hookpoint)).read()
     assert len([next(found) for _ in range(3)]) == 3
     with pytest.raises(RecordError, match=r"3_5.safetensors: cut off or not a safetensors file"):
         next(found)
@@ -418,14 +418,14 @@ def test_a_cut_file_raises_after_what_came_before(hookpoint):
 def test_files_that_hold_the_same_latents_are_refused(hookpoint):
     save(hookpoint, random_latents(2), 2, random_tokens())
     with pytest.raises(SourceError, match=r"both hold latent 2; they look like .* two runs"):
-        open_delphi(str(hookpoint))
+        DelphiSource(str(hookpoint))
 
 
 def test_a_bad_config_is_refused(hookpoint):
     for text, message in (("{", "cannot be read as JSON"), ('{"model_name": 5}', "is 5; expected")):
         (hookpoint / "config.json").write_text(text)
         with pytest.raises(SourceError, match=rf"config.json.*{message}"):
-            open_delphi(str(hookpoint))
+            DelphiSource(str(hookpoint))
 
 
 def test_other_folders_are_not_taken_for_caches(tmp_path):
@@ -433,17 +433,17 @@ def test_other_folders_are_not_taken_for_caches(tmp_path):
     (tmp_path / "a_1.safetensors").write_bytes(b"")
     assert not is_delphi(str(tmp_path))
     with pytest.raises(SourceError, match=r"holds no HOOKPOINT/START_END.safetensors"):
-        open_delphi(str(tmp_path))
+        DelphiSource(str(tmp_path))
 
 
 def test_without_the_library_the_error_names_the_extra(cache, monkeypatch):
     monkeypatch.setitem(sys.modules, "safetensors", None)
     with pytest.raises(SourceError, match=r"pip install 'neuron_eval\[delphi\]'"):
-        list(open_delphi(str(cache)).keys())
+        list(DelphiSource(str(cache)).keys())
 
 
 def test_there_are_no_scores(cache):
-    source = open_delphi(str(cache))
+    source = DelphiSource(str(cache))
     with pytest.raises(SourceError, match=r"holds no published scores"):
         source.scores([])
 

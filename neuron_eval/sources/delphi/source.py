@@ -39,10 +39,6 @@ def is_delphi(path: str) -> bool:
     return next(folders(Path(path)), None) is not None
 
 
-def open_delphi(path: str) -> DelphiSource:
-    return DelphiSource(path)
-
-
 class DelphiSource(Source):
     """The latents of a cache folder that are active anywhere, hookpoint by hookpoint."""
 
@@ -198,4 +194,4 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 @opener("FOLDER", "a delphi cache")
 def _open_cache(place: Place) -> DelphiSource | None:
-    return open_delphi(place.name) if place.kind == "folder" and is_delphi(place.name) else None
+    return DelphiSource(place.name) if place.kind == "folder" and is_delphi(place.name) else None

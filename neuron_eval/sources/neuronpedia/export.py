@@ -12,25 +12,23 @@ Explanations are sorted otherwise; those that are wanted are held in memory, abo
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
 import tempfile
-import zlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
-from neuron_eval.files.bounded import TooLong, lines, parse_json
+from neuron_eval.files.bounded import parse_json
 from neuron_eval.records import RecordError
-from neuron_eval.sources.base import SourceError
 from neuron_eval.sources.neuronpedia.feature import (
     Identity,
     PublishedExplanation,
     explained,
     identity,
 )
+from neuron_eval.sources.schema import numbered_lines
 
 LinePlace = tuple[int, int, int]
 """A line's number from 1, and where it begins in the temporary file and how long it is."""
@@ -84,8 +82,8 @@ def records(
             if wanted is None or which.key.id in wanted:
                 places.setdefault(which, []).append((number, kept.tell(), len(line)))
                 kept.write(line)
-        for which, lines_ in places.items():
-            yield which, _rows(kept, lines_, batch)
+        for which, lines in places.items():
+            yield which, _rows(kept, lines, batch)
 
 
 def explanations(
@@ -114,17 +112,8 @@ def _batches(folder: Path) -> tuple[Path, ...]:
 
 def object_lines(file: Path) -> Iterator[tuple[int, bytes, str]]:
     """The lines that are not blank: number from 1, bytes, place for messages."""
-    try:
-        with gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as raw:
-            for number, line in lines(cast(IO[bytes], raw), str(file)):
-                if line.strip():
-                    yield number, line, f"{file}, line {number}"
-    except TooLong as error:
-        raise RecordError(str(error)) from error
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise RecordError(f"{file}: cut off or not a gzip file ({error})") from error
-    except OSError as error:
-        raise SourceError(f"{file}: cannot be read ({error.strerror or error})") from error
+    for number, line in numbered_lines(str(file)):
+        yield number, line, f"{file}, line {number}"
 
 
 def _which(line: bytes, at: str) -> Identity:

@@ -27,26 +27,19 @@ from neuron_eval.sources.base import (
     Unreadable,
     no_scores,
 )
-from neuron_eval.sources.looking import head, names
 from neuron_eval.sources.neuronpedia import export, feature
 from neuron_eval.sources.neuronpedia.export import Export
 from neuron_eval.sources.neuronpedia.feature import Identity, PublishedExplanation, identity
 from neuron_eval.sources.opening import LINES, Place, opener
 
 
-def holds_features(names: Collection[str]) -> bool:
-    """Whether a JSON text whose fields have these names is a feature, some, or a batch of them."""
-    there = set(names)
-    is_batch = "features" in there and not there.isdisjoint({"model_id", "feature_index"})
-    return there.issuperset(feature.FIELDS) or is_batch
-
-
-def is_neuronpedia(path: str) -> bool:
-    """Whether a local path is a features' JSON file or an export folder, by a cheap look."""
-    place = Path(path)
-    if place.is_dir():
-        return bool(export.folders(place))
-    return place.suffix == ".json" and place.is_file() and holds_features(names(head(path)))
+def is_neuronpedia(place: Place) -> bool:
+    """Whether it is an export folder, or holds a feature, some, or a batch, by a cheap look."""
+    if place.kind == "folder":
+        return bool(export.folders(Path(place.name)))
+    fields = place.fields
+    is_batch = "features" in fields and not fields.isdisjoint({"model_id", "feature_index"})
+    return fields.issuperset(feature.FIELDS) or is_batch
 
 
 def open_neuronpedia(path: str) -> Source:
@@ -54,20 +47,6 @@ def open_neuronpedia(path: str) -> Source:
     if Path(path).is_dir():
         return NeuronpediaExport(path, export.folders(Path(path)))
     return NeuronpediaFile(path)
-
-
-def open_feature_lines(path: str, first: Collection[str]) -> Source | None:
-    """The features of a file with an object a line; None if it has none with activations.
-
-    ``first`` are the names of the fields in its first line.
-    """
-    if not holds_features(first):
-        return None
-    if not {"activations", "features"}.isdisjoint(first):
-        return NeuronpediaFile(path)
-    if {"tokens", "values"} <= set(first):
-        return NeuronpediaExport(path, [Export((Path(path),), ())])
-    return None
 
 
 class NeuronpediaExport(Source):
@@ -231,8 +210,11 @@ def _published_scores(
 
 @opener("FOLDER, FILE.json, FILE.jsonl", "a Neuronpedia feature or export, or SAEDashboard's")
 def _open_features(place: Place) -> Source | None:
-    if place.kind == "lines":
-        return open_feature_lines(place.name, place.fields)
-    if place.kind == "folder":
-        return open_neuronpedia(place.name) if is_neuronpedia(place.name) else None
-    return NeuronpediaFile(place.name) if holds_features(place.fields) else None
+    if not is_neuronpedia(place):
+        return None
+    if place.kind == "lines" and place.fields.isdisjoint({"activations", "features"}):
+        # An export's activations, or a file of it that has none.
+        batch = Export((Path(place.name),), ())
+        has_excerpts = place.fields >= {"tokens", "values"}
+        return NeuronpediaExport(place.name, [batch]) if has_excerpts else None
+    return open_neuronpedia(place.name)

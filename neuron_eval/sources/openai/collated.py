@@ -12,14 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from neuron_eval.records import NeuronRecord, RecordError, Reference
-from neuron_eval.sources.base import (
-    NeuronKey,
-    ScoredNeuron,
-    Source,
-    SourceError,
-    Unreadable,
-    no_scores,
-)
+from neuron_eval.sources.base import NeuronKey, ScoredNeuron, Source, SourceError, Unreadable
 from neuron_eval.sources.openai.fetching import FetchSettings, HttpStore, cache_folder
 from neuron_eval.sources.openai.records import neuron_name, parse_explanations, parse_record
 from neuron_eval.sources.openai.stores import RECORDS, Blob, FileStore, Part, Read, find_store
@@ -29,9 +22,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 ADDRESS = "https://openaipublic.blob.core.windows.net/neuron-explainer"  # OpenAI's public container
-
-MIRROR_VARIABLE = "NEURON_EVAL_OPENAI_URL"
-"""The environment variable that names another address to use in place of `ADDRESS`."""
+MIRROR_VARIABLE = "NEURON_EVAL_OPENAI_URL"  # names another address to use in place of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +76,7 @@ class CollatedSource(Source):
                 would depend on what failed.
         """
         if not self.store.layers("explanations"):
-            raise no_scores(self.name)
+            yield from super().scores(wanted)
         inside = (_explained(key) for key in wanted if self._has(key))
         for blob, content in self._ahead(inside, lambda read, blob: (blob, read(blob))):
             layer, neuron = blob.layer, blob.neuron
