@@ -8,7 +8,7 @@ from inspect_ai.solver import TaskState
 from neuron_eval.embedding import TextEmbedder, cosine, resolve_embedder
 from neuron_eval.explain.solvers import bad_explanation
 from neuron_eval.metrics import interval
-from neuron_eval.models.server_errors import about_neuron, asked
+from neuron_eval.models.server_errors import about_neuron, model_errors
 
 
 @scorer(metrics=[mean(), interval()])
@@ -40,7 +40,7 @@ def adacs() -> Scorer:
             return bad
         others: list[str] = (state.metadata or {}).get("unrelated_references", [])
         embedder = TextEmbedder(resolve_embedder())
-        with about_neuron(state.sample_id), asked("embedder", embedder.model):
+        with about_neuron(state.sample_id), model_errors("embedder", embedder.model):
             vectors = {
                 **await embedder.embed([reference, *others]),
                 **await embedder.embed([explanation]),

@@ -34,7 +34,7 @@ from neuron_eval.inspect_private import active_generate_config
 from neuron_eval.messages import InputError
 from neuron_eval.models.edge import guarded
 from neuron_eval.models.replies import answer_text, refusal, starved
-from neuron_eval.models.server_errors import about_neuron, asked
+from neuron_eval.models.server_errors import about_neuron, model_errors
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.records.splits import from_metadata
 from neuron_eval.usage_error import usage_errors
@@ -177,12 +177,12 @@ async def _generate(state: TaskState, generate: Generate) -> TaskState:
     model = guarded(get_model())
     settings = generation_settings(set_by_user(model), reasons(model))
     prompt = list(state.messages)
-    with about_neuron(state.sample_id), asked("explainer", model):
+    with about_neuron(state.sample_id), model_errors("explainer", model):
         state = await generate(state, **settings)
     if starved(state.output) and "max_tokens" in settings:
         state.messages = prompt
         del settings["max_tokens"]
-        with about_neuron(state.sample_id), asked("explainer", model):
+        with about_neuron(state.sample_id), model_errors("explainer", model):
             state = await generate(state, **settings)
     return state
 

@@ -88,13 +88,13 @@ def _leaving_out(model: Model, generate: Generate) -> Generate:
         while True:
             result: Any = None
             left_out: dict[str, None] = dict.fromkeys((*known, *refused))
-            asked = config.model_copy(update=left_out) if left_out else config
+            accepted = config.model_copy(update=left_out) if left_out else config
             try:
-                result = await generate(input, tools, tool_choice, asked, **options)
+                result = await generate(input, tools, tool_choice, accepted, **options)
                 error = _returned_error(result)
             except Exception as raised:
                 error = raised
-            parameter = None if error is None else refused_parameter(error, asked)
+            parameter = None if error is None else refused_parameter(error, accepted)
             if parameter is not None:
                 refused[parameter] = str(error)
                 continue
@@ -113,12 +113,12 @@ def _returned_error(result: Any) -> Exception | None:
     return first if isinstance(first, Exception) else None
 
 
-def _warn(model: Model, setting: str, said: str) -> None:
+def _warn(model: Model, setting: str, message: str) -> None:
     at = f" at {address_of(model)}" if address_of(model) else ""
     logger.warning(
         without_secrets(
             f"{model}{at} refuses {setting}; it is asked without from here on. Its server says: "
-            f"{shortened(said)}",
+            f"{shortened(message)}",
             model,
         )
     )
@@ -140,11 +140,7 @@ def _guarding(generate: Generate) -> Generate:
 
 
 def _check(part: ModelOutput | ModelCall | Exception | None) -> None:
-    """Mend one part of what a provider returns.
-
-    Raises:
-        NoReplyError: It is a reply without choices. Raised here, it gets into no cache.
-    """
+    """Mend one part of what a provider returns; a reply without choices gets into no cache."""
     if isinstance(part, Exception):  # Inspect raises it
         _mend_error(part)
     elif isinstance(part, BaseModel):
@@ -172,11 +168,11 @@ def _mended(value: Any) -> Any:
     if isinstance(value, str):
         return replace_surrogates(value)
     if isinstance(value, list):
-        value[:] = [_mended(one) for one in value]
+        value[:] = [_mended(part) for part in value]
     elif isinstance(value, tuple):
-        return tuple(_mended(one) for one in value)
+        return tuple(_mended(part) for part in value)
     elif isinstance(value, dict):
-        items = [(_mended(key), _mended(one)) for key, one in value.items()]
+        items = [(_mended(key), _mended(part)) for key, part in value.items()]
         value.clear()
         value.update(items)
     elif isinstance(value, BaseModel) or hasattr(value, "__dataclass_fields__"):

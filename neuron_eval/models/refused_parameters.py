@@ -68,54 +68,54 @@ def refused_parameter(error: BaseException, config: GenerateConfig) -> Parameter
         error: The provider's own error.
         config: What the request said; only what it sets can be refused.
     """
-    said = said_of_request(error)
-    if said is None or not _REFUSES.search(said):
+    message = _message_of_server(error)
+    if message is None or not _REFUSES.search(message):
         return None
     field = _field(error)
     named = [
         name
         for name, pattern in _NAMES.items()
-        if _is_set(name, config) and pattern.search(said) and not _is_number(name, said)
+        if _is_set(name, config) and pattern.search(message) and not _is_number(name, message)
     ]
     exact = [name for name in named if _NAMES[name].fullmatch(field)]
     return next(iter(exact or named), None)
 
 
-def room_given(error: BaseException, asked: int) -> int | None:
+def room_given(error: BaseException, wanted: int) -> int | None:
     """How many output tokens a server gives where it refused to give as many as asked for.
 
     Args:
         error: Inspect's error, or the provider's own.
-        asked: How many the request asked for, at least 1.
+        wanted: How many the request asked for, at least 1.
 
     Returns:
         Fewer than asked for; the half, if the error names no such number. None if it is about
         something else.
     """
-    said = said_of_request(error)
-    if said is None or not _TOO_MANY.search(said):
+    message = _message_of_server(error)
+    if message is None or not _TOO_MANY.search(message):
         return None
-    if not _NAMES["max_tokens"].search(said):
+    if not _NAMES["max_tokens"].search(message):
         # what it names is the context, the prompt and what was asked for
-        return asked // 2 if _CONTEXT.search(said) else None
-    return _named_limit(said, asked) or asked // 2
+        return wanted // 2 if _CONTEXT.search(message) else None
+    return _named_limit(message, wanted) or wanted // 2
 
 
-def limits_model(error: BaseException, asked: int) -> bool:
+def limits_model(error: BaseException, wanted: int) -> bool:
     """Whether `room_given` is a limit of the model that the error names.
 
     It may also be what one prompt leaves of the context, or a guess.
     """
-    said = said_of_request(error) or ""
-    return _named_limit(said, asked) is not None and not _OF_THIS_PROMPT.search(said)
+    message = _message_of_server(error) or ""
+    return _named_limit(message, wanted) is not None and not _OF_THIS_PROMPT.search(message)
 
 
-def _named_limit(said: str, asked: int) -> int | None:
-    numbers = (int(digits.replace(",", "")) for digits in _NUMBER.findall(said))
-    return max((n for n in numbers if 1 < n < asked), default=None)
+def _named_limit(message: str, wanted: int) -> int | None:
+    numbers = (int(digits.replace(",", "")) for digits in _NUMBER.findall(message))
+    return max((n for n in numbers if 1 < n < wanted), default=None)
 
 
-def said_of_request(error: BaseException) -> str | None:
+def _message_of_server(error: BaseException) -> str | None:
     """What a server says of a request that it refuses; None if it did not refuse it as such.
 
     Inspect puts the request into an error's text; what that says is not the server's.
@@ -123,20 +123,20 @@ def said_of_request(error: BaseException) -> str | None:
     status = getattr(error, "status_code", None)
     if isinstance(status, int) and status not in _STATUSES:
         return None
-    said = getattr(error, "provider_message", None) or str(error)
-    return re.sub(r"\AError code: \d+", "", str(said).partition("\nRequest:\n")[0])
+    message = getattr(error, "provider_message", None) or str(error)
+    return re.sub(r"\AError code: \d+", "", str(message).partition("\nRequest:\n")[0])
 
 
-def _is_number(name: Parameter, said: str) -> bool:
+def _is_number(name: Parameter, message: str) -> bool:
     """Whether it is the number of tokens that is refused, and not the parameter."""
-    return name == "max_tokens" and _TOO_MANY.search(said) is not None
+    return name == "max_tokens" and _TOO_MANY.search(message) is not None
 
 
 def _field(error: BaseException) -> str:
     """The name in the error's own field for it; empty if there is none."""
     body = getattr(error, "body", None)
-    found = body.get("param") if isinstance(body, dict) else getattr(error, "param", None)
-    return found if isinstance(found, str) else ""
+    name = body.get("param") if isinstance(body, dict) else getattr(error, "param", None)
+    return name if isinstance(name, str) else ""
 
 
 def _is_set(name: Parameter, config: GenerateConfig) -> bool:

@@ -1,9 +1,9 @@
-"""Where the thinking in a model's reply ends, and so where its answer begins.
+"""What a model's reply is: a refusal, or an answer, perhaps behind its thinking.
 
-For servers that do not split reasoning off. Inspect splits off ``<think>…</think>`` alone, for
-some providers alone, and only where both tags are there. Other families of models have other
-marks, chat templates often write the opening one into the prompt, and room may end before the
-thinking does.
+Servers that do not split reasoning off leave it in the reply. Inspect splits off
+``<think>…</think>`` alone, for some providers alone, and only where both tags are there. Other
+families of models have other marks, chat templates often write the opening one into the prompt,
+and room may end before the thinking does.
 """
 
 from __future__ import annotations
@@ -76,9 +76,6 @@ def answer_text(text: str) -> str | None:
     Everything up to the last mark that closes thinking is left out, with or without one that
     opens it, and so are marks around the answer. A mark in quotes, or an opening one within a
     line, is part of what is said: a neuron may be about ``<think>``.
-
-    Args:
-        text: The reply's text.
     """
     start = answer_start(text)
     if start is None:
@@ -114,11 +111,7 @@ def starved(output: ModelOutput) -> bool:
 
 
 def without_thinking(output: ModelOutput) -> ModelOutput | None:
-    """A reply as if its server had split the thinking off; None if it ends within its thinking.
-
-    Args:
-        output: The reply; it is left as it is.
-    """
+    """A copy as if the server had split the thinking off; None if it ends within its thinking."""
     answer = answer_text(output.completion)
     if answer is None:
         return None
@@ -167,8 +160,8 @@ def refusal(output: ModelOutput) -> str | None:
     """
     if output.empty or not _refused(output.choices[0]):
         return None
-    said = " ".join(output.choices[0].message.text.split()) or _detail(output.choices[0])
-    return said if len(said) <= SHOWN else f"{said[: SHOWN - 1]}…"
+    words = " ".join(output.choices[0].message.text.split()) or _detail(output.choices[0])
+    return words if len(words) <= SHOWN else f"{words[: SHOWN - 1]}…"
 
 
 def _refused(choice: ChatCompletionChoice) -> bool:

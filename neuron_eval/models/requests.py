@@ -100,11 +100,11 @@ def cache_policy(model: Model, **scopes: str) -> CachePolicy:
     """
     address = getattr(getattr(model.api, "client", None), "base_url", "")
     # An object's own text may hold where it lies in memory; its type does not.
-    told_apart = json.dumps(
+    identity = json.dumps(
         [model.model_args, str(address)], sort_keys=True, default=lambda o: type(o).__qualname__
     )
     # A digest, since arguments may hold secrets.
-    digest = hashlib.sha256(told_apart.encode()).hexdigest()[:16]
+    digest = hashlib.sha256(identity.encode()).hexdigest()[:16]
     return CachePolicy(expiry=None, per_epoch=False, scopes={"model": digest, **scopes})
 
 

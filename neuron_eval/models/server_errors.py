@@ -33,9 +33,8 @@ class ModelError(RuntimeError):
     """A model's server failed, or its reply is none; a sentence for the log."""
 
     def __init__(self, message: str) -> None:
-        """Keep the message where Inspect looks for what a log is to show."""
         super().__init__(message)
-        self.message = message
+        self.message = message  # where Inspect looks for what a log is to show
 
 
 @contextmanager
@@ -49,15 +48,11 @@ def about_neuron(id_: object) -> Iterator[None]:
 
 
 @contextmanager
-def asked(role: str, model: Model) -> Iterator[None]:
+def model_errors(role: str, model: Model) -> Iterator[None]:
     """Turn what goes wrong inside with a model's server into a `ModelError`.
 
     To be put around all of a request: Inspect has then retried, and whoever goes by an error's
-    status or text has seen it.
-
-    Args:
-        role: What the model is asked as: explainer, simulator, embedder or rater.
-        model: Who is asked.
+    status or text has seen it. Roles are explainer, simulator, embedder and rater.
 
     Raises:
         ModelError: From the error as it was. Errors by which Inspect ends, limits or cancels
@@ -70,17 +65,13 @@ def asked(role: str, model: Model) -> Iterator[None]:
 
 
 async def answered(role: str, model: Model, reply: Awaitable[T]) -> T:
-    """What a request gives; see `asked` for how it fails."""
-    with asked(role, model):
+    """What a request gives; see `model_errors` for how it fails."""
+    with model_errors(role, model):
         return await reply
 
 
 def raise_failure(role: str, model: Model, error: Exception) -> NoReturn:
-    """Raise what `asked` raises for an error.
-
-    Raises:
-        ModelError: See `asked`.
-    """
+    """Raise what `model_errors` raises for an error."""
     root, attempts = _root(error)
     if _is_inspects_own(root):
         raise error
@@ -117,12 +108,12 @@ def _root(error: BaseException) -> tuple[BaseException, int]:
     while True:
         if isinstance(error, RetryError):
             attempts = error.last_attempt.attempt_number
-            found = error.last_attempt.exception()
+            beneath = error.last_attempt.exception()
         else:
-            found = first_error(error)
-        if found is None or found is error:
+            beneath = first_error(error)
+        if beneath is None or beneath is error:
             return error, attempts
-        error = found
+        error = beneath
 
 
 def _is_inspects_own(error: BaseException) -> bool:
@@ -150,16 +141,16 @@ def _what(error: BaseException) -> str:
         return (
             f"its reply is no JSON: {shortened(error.doc)}" if error.doc else "its reply is empty"
         )
-    said = getattr(error, "provider_message", None) or str(error)
+    message = getattr(error, "provider_message", None) or str(error)
     status = getattr(error, "status_code", None)
     if isinstance(status, int):
-        return f"status {status}: {shortened(said)}"
-    if type(error).__module__.startswith("neuron_eval.") and said:
-        return said  # says it in words already, and no more than is needed
+        return f"status {status}: {shortened(message)}"
+    if type(error).__module__.startswith("neuron_eval.") and message:
+        return message  # says it in words already, and no more than is needed
     name = type(error).__name__
-    why = f"{name}: {shortened(said)}" if said else name
+    why = f"{name}: {shortened(message)}" if message else name
     beneath = str(error.__cause__ or "")
-    if beneath and beneath not in said:
+    if beneath and beneath not in message:
         why += f" ({shortened(beneath)})"
     reply = _raw_reply(error)
     return f"{why}; what came: {reply}" if reply else why
@@ -181,8 +172,8 @@ def _raw_reply(error: BaseException) -> str:
 def _filled(value: Any) -> Any:
     """A JSON value without the fields that are null: clients add all those they know."""
     if isinstance(value, dict):
-        return {key: _filled(one) for key, one in value.items() if one is not None}
-    return [_filled(one) for one in value] if isinstance(value, list) else value
+        return {key: _filled(part) for key, part in value.items() if part is not None}
+    return [_filled(part) for part in value] if isinstance(value, list) else value
 
 
 def without_secrets(text: str, model: Model) -> str:

@@ -36,14 +36,14 @@ def stopping_cleanly() -> Iterator[None]:
 
     numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
     main = threading.current_thread() is threading.main_thread()
-    mine = [n for n in numbers if main and signal.getsignal(n) is signal.SIG_DFL]
-    for number in mine:
+    ours = [n for n in numbers if main and signal.getsignal(n) is signal.SIG_DFL]
+    for number in ours:
         signal.signal(number, stop)
     try:
-        with _interruptible() if mine else nullcontext():
+        with _interruptible() if ours else nullcontext():
             yield
     finally:
-        for number in mine:
+        for number in ours:
             signal.signal(number, signal.SIG_DFL)
         if received:
             raise SystemExit(128 + received[0]) from None

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Self
 
 from neuron_eval.embedding import TextEmbedder, resolve_embedder
-from neuron_eval.models.server_errors import asked
+from neuron_eval.models.server_errors import model_errors
 from neuron_eval.prompts.wording import Pack
 from neuron_eval.records import Excerpt
 from neuron_eval.simulation import Outcome, Simulated, Simulation, Simulator, way
@@ -35,7 +35,7 @@ class EmbeddingSimulation(Simulation):
             return []
         tokens = [token for excerpt in excerpts for token in excerpt.record.tokens]
         # Asked for apart, the tokens are the same request for every explanation: a cache hit.
-        with asked("embedder", self._embedder.model):
+        with model_errors("embedder", self._embedder.model):
             target = (await self._embedder.embed([explanation]))[explanation]
             vectors = await self._embedder.embed(tokens)
         return [

@@ -25,7 +25,7 @@ from neuron_eval.models.server_errors import (
     about_neuron,
     address_of,
     answered,
-    asked,
+    model_errors,
     shortened,
 )
 from neuron_eval.sources import schema
@@ -183,7 +183,7 @@ def test_an_address_is_shown_without_what_is_secret(url, shown):
     ],
 )
 def test_what_steers_inspect_stays_as_it_is(error):
-    with pytest.raises(type(error)) as caught, asked("rater", fake_explainer("x").model):
+    with pytest.raises(type(error)) as caught, model_errors("rater", fake_explainer("x").model):
         raise error
     assert caught.value is error
 
@@ -205,7 +205,7 @@ def test_groups_and_what_inspect_wraps_are_taken_apart_and_kept_as_the_cause():
     with (
         pytest.raises(ModelError) as caught,
         about_neuron("a/b"),
-        asked("rater", fake_explainer("x").model),
+        model_errors("rater", fake_explainer("x").model),
     ):
         raise group
     who = "The rater neuron-fake/explainer, asked about neuron a/b, gave no usable reply"
