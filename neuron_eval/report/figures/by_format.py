@@ -10,22 +10,8 @@ import numpy as np
 from neuron_eval.logs.runs import Run
 from neuron_eval.report.collecting import Collected
 from neuron_eval.report.comparing import compare, label, scorer_name, scorers, values
-from neuron_eval.report.figures.drawing import (
-    DASHED,
-    Drawn,
-    Look,
-    axis_label,
-    error,
-    formats,
-    grid,
-    interval_words,
-    legend,
-    legend_lines,
-    mark,
-    offset,
-    run_looks,
-    series,
-)
+from neuron_eval.report.figures import drawing
+from neuron_eval.report.figures.drawing import Drawn, Look
 from neuron_eval.report.pairing import comparisons
 from neuron_eval.report.statistics import estimate
 
@@ -52,8 +38,8 @@ def draw_scores(collected: Collected) -> Drawn | str:
         if score is None:
             return ""
         interval = (score.mean, score.lower, score.upper)
-        mark(panel, score.mean, y, look, xerr=error(*interval))
-        return interval_words(*interval)
+        panel.errorbar(score.mean, y, xerr=drawing.error(*interval), **look.mark)
+        return drawing.interval_words(*interval)
 
     figure, words = _by_format(runs, _by_series(runs), shown, draw)
     return Drawn(figure, f"Mean scores with 95 % intervals. {words}.")
@@ -72,8 +58,8 @@ def draw_differences(collected: Collected, baseline: str) -> Drawn | str:
         if result is None:
             return ""
         interval = (result.difference, result.lower, result.upper)
-        mark(panel, result.difference, y, look, xerr=error(*interval))
-        return interval_words(*interval, "+.2f")
+        panel.errorbar(result.difference, y, xerr=drawing.error(*interval), **look.mark)
+        return drawing.interval_words(*interval, "+.2f")
 
     shown = [name for name, of in every.items() if of]
     compared = {one.run.format for of in every.values() for one in of}
@@ -89,7 +75,7 @@ def draw_distribution(collected: Collected) -> Drawn | str:
     if not shown:
         return "No figure of the distribution of scores: nothing was scored."
     compared = {scorer: compare(runs, scorer) for scorer in shown}
-    width = 0.6 / len(series(runs))
+    width = 0.6 / len(drawing.series(runs))
 
     def draw(panel: Axes, scorer: str, run: Run, y: float, look: Look) -> str:
         scores = values(run, compared[scorer].ids(run), scorer)
@@ -97,14 +83,14 @@ def draw_distribution(collected: Collected) -> Drawn | str:
             return ""
         _strip(panel, scores, y, width, look)
         low, middle, high = np.quantile(scores, [0.25, 0.5, 0.75])
-        return interval_words(middle, low, high)
+        return drawing.interval_words(middle, low, high)
 
     figure, words = _by_format(runs, _by_series(runs), shown, draw, spread=1.6)
     return Drawn(figure, f"Medians and quartiles of scores. {words}.")
 
 
 def _by_series(runs: Sequence[Run]) -> list[Run]:
-    return [run for group in series(runs) for run in group.runs]
+    return [run for group in drawing.series(runs) for run in group.runs]
 
 
 def _by_format(
@@ -125,23 +111,25 @@ def _by_format(
         spread: How much room one mark takes.
         differences: Whether what is drawn are differences.
     """
-    groups, looks = series(runs), run_looks(runs)
-    place = {run.log: offset(i, len(groups)) for i, g in enumerate(groups) for run in g.runs}
-    rows = [name for name in formats(runs) if name in formats(drawn)]
+    groups, looks = drawing.series(runs), drawing.run_looks(runs)
+    place = {
+        run.log: drawing.offset(i, len(groups)) for i, g in enumerate(groups) for run in g.runs
+    }
+    rows = [name for name in drawing.formats(runs) if name in drawing.formats(drawn)]
     marks = round(spread * len(groups))
-    figure, panels = grid(shown, rows, marks, legend=legend_lines(runs, "series"))
+    figure, panels = drawing.grid(shown, rows, marks, legend=drawing.legend_lines(runs, "series"))
     sentences: list[str] = []
     for panel, scorer in zip(panels, shown, strict=True):
         if differences:
-            panel.axvline(0, **DASHED)
-            panel.set_xlabel(f"difference in\n{axis_label(scorer)}")
+            panel.axvline(0, **drawing.DASHED)
+            panel.set_xlabel(f"difference in\n{drawing.axis_label(scorer)}")
         words = []
         for run in drawn:
             y = rows.index(run.format) + place[run.log]
             if text := draw(panel, scorer, run, y, looks[run.log]):
                 words.append(f"{label(run, runs)} {text}")
         sentences.append(f"{scorer_name(scorer)}: {', '.join(words)}")
-    legend(figure, runs, "series")
+    drawing.legend(figure, runs, "series")
     return figure, ". ".join(sentences)
 
 

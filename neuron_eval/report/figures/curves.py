@@ -25,23 +25,8 @@ from neuron_eval.report.comparing import (
     scorers,
     values,
 )
-from neuron_eval.report.figures.drawing import (
-    DASHED,
-    Drawn,
-    axis_label,
-    error,
-    formats,
-    interval_words,
-    legend,
-    legend_lines,
-    line,
-    looks,
-    mark,
-    pretty,
-    run_looks,
-    series,
-    stack,
-)
+from neuron_eval.report.figures import drawing
+from neuron_eval.report.figures.drawing import Drawn
 from neuron_eval.report.statistics import Estimate, estimate
 
 TICKS = 16
@@ -68,33 +53,31 @@ def draw_tokens(collected: Collected) -> Drawn | str:
     every = {scorer: points for scorer in scorers(runs) if (points := _points(runs, scorer))}
     if not every:
         return "No figure of score against tokens: no run has both scores and prompt tokens."
-    lines = legend_lines(runs, "both")
-    figure, panels = stack(0.5 + 1.5 * len(every) + 0.15 * lines, len(every))
-    by_log = run_looks(runs)
+    figure, panels = drawing.stack(runs, "both", len(every), each=1.5, more=0.5)
+    by_log = drawing.run_looks(runs)
     sentences: list[str] = []
     for panel, (scorer, points) in zip(panels, every.items(), strict=True):
         best = frontier(points)
         steps = panel.step(
             [*(p.tokens for p in best), max(p.tokens for p in points)],
             [*(p.score.mean for p in best), best[-1].score.mean],
-            where="post", zorder=1, label="frontier", **DASHED,
+            where="post", zorder=1, label="frontier", **drawing.DASHED,
         )  # fmt: skip
         words = []
         for point in points:
             interval = (point.score.mean, point.score.lower, point.score.upper)
-            look = by_log[point.run.log]
-            mark(panel, point.tokens, point.score.mean, look, yerr=error(*interval))
-            words.append(
-                f"{label(point.run, runs)} {point.tokens:,.0f} tokens, {interval_words(*interval)}"
-                + (" on the frontier" if point in best else "")
-            )
-        panel.set_ylabel(axis_label(scorer))
+            look, bars = by_log[point.run.log], drawing.error(*interval)
+            panel.errorbar(point.tokens, point.score.mean, yerr=bars, **look.mark)
+            text = f"{point.tokens:,.0f} tokens, {drawing.interval_words(*interval)}"
+            frontier_text = " on the frontier" if point in best else ""
+            words.append(f"{label(point.run, runs)} {text}{frontier_text}")
+        panel.set_ylabel(drawing.axis_label(scorer))
         panel.locator_params(axis="y", nbins=5)
         sentences.append(f"{scorer_name(scorer)}: {', '.join(words)}")
     panels[-1].set_xlabel("explainer’s prompt (tokens a neuron)")
     panels[-1].set_xlim(left=0)
     panels[-1].xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    legend(figure, runs, "both", more=steps[:1])
+    drawing.legend(figure, runs, "both", more=steps[:1])
     text = "Mean scores with 95 % intervals by prompt tokens."
     return Drawn(figure, f"{text} {'. '.join(sentences)}.")
 
@@ -127,11 +110,10 @@ def draw_layers(collected: Collected) -> Drawn | str:
     layers = sorted({n.layer for run in runs for n in run.results.values() if n.scores} - {-1})
     if len(layers) < 2:
         return "No figure by layer: the scored neurons do not come from two layers or more."
-    groups, names = series(runs), formats(runs)
+    groups, names = drawing.series(runs), drawing.formats(runs)
     parts = [(scorer, group) for scorer in scorers(runs) for group in groups]
-    lines = legend_lines(runs, "formats")
-    figure, panels = stack(0.35 + 1.45 * len(parts) + 0.15 * lines, len(parts))
-    by_format = looks(names)
+    figure, panels = drawing.stack(runs, "formats", len(parts), each=1.45, more=0.35)
+    by_format = drawing.looks(names)
     spread = LAYER_SPREAD * min(b - a for a, b in pairwise(layers))
     sentences = []
     for panel, (scorer, group) in zip(panels, parts, strict=True):
@@ -139,18 +121,16 @@ def draw_layers(collected: Collected) -> Drawn | str:
         for run in group.runs:
             means = by_layer(run, compared)
             shift = _shift(run, names, spread)
-            line(
-                panel, {layer + shift: mean for layer, mean in means.items()}, by_format[run.format]
-            )
+            drawing.line(panel, means, shift, by_format[run.format])
             if means:
                 # Lowest and highest: all numbers would be too many to listen to.
                 low, high = (pick(means, key=lambda at: means[at].mean) for pick in (min, max))
                 sentences.append(
-                    f"{scorer_name(scorer)}, {pretty(label(run, runs))}: "
+                    f"{scorer_name(scorer)}, {drawing.pretty(label(run, runs))}: "
                     f"lowest in layer {low} ({means[low].mean:.2f}), "
                     f"highest in layer {high} ({means[high].mean:.2f})"
                 )
-        panel.set_ylabel(axis_label(scorer))
+        panel.set_ylabel(drawing.axis_label(scorer))
         panel.set_title(group.name, loc="left")
         panel.locator_params(axis="y", nbins=5)
     for i, panel in enumerate(panels):
@@ -160,7 +140,7 @@ def draw_layers(collected: Collected) -> Drawn | str:
             first.autoscale(axis="y")
     panels[-1].set_xlabel("layer")
     panels[-1].set_xticks(layers[:: -(-len(layers) // TICKS)])
-    legend(figure, runs, "formats")
+    drawing.legend(figure, runs, "formats")
     return Drawn(figure, f"Mean scores by layer with 95 % intervals. {'. '.join(sentences)}.")
 
 
@@ -184,31 +164,32 @@ def draw_calibration(collected: Collected) -> Drawn | str:
     found = {run.log: points for run in runs if (points := calibration(run))}
     if not found:
         return "No calibration figure: no run simulated held-out excerpts of two neurons or more."
-    groups = [group for group in series(runs) if any(run.log in found for run in group.runs)]
-    names = formats(runs)
-    by_format = looks(names)
-    lines = legend_lines(runs, "formats")
-    figure, panels = stack(0.35 + 1.95 * len(groups) + 0.15 * lines, len(groups))
+    groups = [
+        group for group in drawing.series(runs) if any(run.log in found for run in group.runs)
+    ]
+    names = drawing.formats(runs)
+    by_format = drawing.looks(names)
+    figure, panels = drawing.stack(runs, "formats", len(groups), each=1.95, more=0.35)
     words = []
     for panel, group in zip(panels, groups, strict=True):
         panel.set(xlim=(0, 1), ylim=(0, 1))
         panel.set_ylabel("true activation\n(share of the neuron’s highest)")
         panel.set_title(group.name, loc="left")
         # where a simulator that is always right would be
-        diagonal = panel.plot([0, 1], [0, 1], label="same share", **DASHED)
+        diagonal = panel.plot([0, 1], [0, 1], label="same share", **drawing.DASHED)
         for run in group.runs:
             if run.log not in found:
                 continue
             points = found[run.log]
             shift = _shift(run, names, BIN_SPREAD)
-            line(panel, {x + shift: mean for x, mean in points.items()}, by_format[run.format])
+            drawing.line(panel, points, shift, by_format[run.format])
             first, last = min(points), max(points)
             words.append(
-                f"{pretty(label(run, runs))} from {points[first].mean:.2f} at {first:.2f} "
+                f"{drawing.pretty(label(run, runs))} from {points[first].mean:.2f} at {first:.2f} "
                 f"to {points[last].mean:.2f} at {last:.2f}"
             )
     panels[-1].set_xlabel("simulated activation (0 the neuron’s lowest, 1 its highest)")
-    legend(figure, runs, "formats", more=diagonal)
+    drawing.legend(figure, runs, "formats", more=diagonal)
     return Drawn(figure, f"Mean true by simulated activation: {', '.join(words)}.")
 
 

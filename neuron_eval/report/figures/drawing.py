@@ -67,6 +67,11 @@ class Look:
     color: str
     marker: str
 
+    @property
+    def mark(self) -> dict[str, Any]:
+        """A mark with an error bar, for matplotlib."""
+        return {"fmt": self.marker, "color": self.color, "capsize": 2}
+
 
 _FIXED = (
     Look("#000000", "o"),
@@ -122,7 +127,6 @@ def run_looks(runs: Sequence[Run]) -> dict[str, Look]:
 
 
 def pretty(name: str) -> str:
-    """A name as a figure shows it."""
     return visible(name).replace("_", " ")
 
 
@@ -146,33 +150,31 @@ def error(mean: float, lower: float | None, upper: float | None) -> list[list[fl
     return [[max(0.0, mean - lower)], [max(0.0, upper - mean)]]
 
 
-def blank(height: float, width: float = COLUMN) -> Figure:
-    """An empty figure, sizes in inches."""
+def _blank(height: float) -> Figure:
+    """An empty figure, its height in inches."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), layout="constrained")
+    return Figure(figsize=(COLUMN, height), layout="constrained")
 
 
-def stack(height: float, panels: int) -> tuple[Figure, list[Axes]]:
-    """Panels below each other over one x axis."""
-    figure = blank(height)
+def stack(
+    runs: Sequence[Run], key: Key, panels: int, each: float, more: float
+) -> tuple[Figure, list[Axes]]:
+    """Panels below each other over one x axis, ``each`` so many inches, with room for a legend."""
+    figure = _blank(more + each * panels + 0.15 * legend_lines(runs, key))
     return figure, list(figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0])
 
 
 def grid(
-    scorers: Sequence[str], rows: Sequence[str], marks: int, legend: int = 0
+    scorers: Sequence[str], rows: Sequence[str], marks: int, legend: int
 ) -> tuple[Figure, list[Axes]]:
     """A panel a scorer, with the names of the rows on the left of each line of panels.
 
-    Args:
-        scorers: One panel each.
-        rows: Names of the rows, top first.
-        marks: How many marks stand within a row, one below the other.
-        legend: Lines that a legend below takes.
+    Within a row stand so many marks, one below the other; below all a legend of so many lines.
     """
     lines = -(-len(scorers) // ACROSS)
     height = max(0.9, len(rows) * max(0.2, 0.08 + 0.17 * 0.6 * marks))
-    figure = blank(lines * (height + 0.45) + 0.14 * legend)
+    figure = _blank(lines * (height + 0.45) + 0.14 * legend)
     axes = figure.subplots(lines, min(ACROSS, len(scorers)), sharey=True, squeeze=False)
     for i, panel in enumerate(axes.flat):
         if i >= len(scorers):
@@ -192,16 +194,11 @@ def offset(i: int, of: int) -> float:
     return 0.0 if of == 1 else 0.6 * (i / (of - 1)) - 0.3
 
 
-def mark(panel: Axes, x: float, y: float, look: Look, **bars: Any) -> None:
-    """One mark with its interval, ``xerr`` or ``yerr``."""
-    panel.errorbar(x, y, fmt=look.marker, color=look.color, capsize=2, **bars)
-
-
-def line(panel: Axes, points: Mapping[float, Estimate], look: Look) -> None:
-    """Means with their intervals, joined, by where they stand on the x axis."""
-    means = [point.mean for point in points.values()]
-    panel.plot(list(points), means, look.marker + "-", color=look.color, markersize=3)
-    for x, point in points.items():
+def line(panel: Axes, points: Mapping[Any, Estimate], shift: float, look: Look) -> None:
+    """Means with their intervals, joined, by where they stand on the x axis, moved a little."""
+    places, means = [x + shift for x in points], [point.mean for point in points.values()]
+    panel.plot(places, means, look.marker + "-", color=look.color, markersize=3)
+    for x, point in zip(places, points.values(), strict=True):
         bars = error(point.mean, point.lower, point.upper)
         panel.errorbar(x, point.mean, yerr=bars, color=look.color, linewidth=0.6, alpha=0.6)
 
