@@ -44,12 +44,8 @@ class PricesError(InputError):
 class Price:
     """Dollars a million tokens; None where it is not known, which Inspect's ModelCost forbids.
 
-    Attributes:
-        source: Where it is from: ``prices file``, ``Inspect`` or ``run here``.
-        input: Prompt tokens at the full rate.
-        output: Tokens generated.
-        cache_read: Prompt tokens that the provider had cached.
-        cache_write: Prompt tokens that the provider wrote to its cache.
+    The source is ``prices file``, ``Inspect`` or ``run here``; the input is what the provider
+    neither had in its cache nor wrote there.
     """
 
     source: str
@@ -71,14 +67,10 @@ class PromptTokens:
 def prompt_tokens(
     chosen: NeuronSet, format_name: str, pack: Pack, count: TokenCounter, cutoff_quantile: int
 ) -> PromptTokens:
-    """Count the whole prompt, few-shot neurons and chat overhead included.
+    """Count the whole prompts of at least one neuron, few-shot neurons and chat overhead included.
 
-    Args:
-        chosen: At least one neuron.
-        format_name: A registered format that the pack has wording for.
-        pack: The prompt pack.
-        count: What counts.
-        cutoff_quantile: Which quantile boundary a token must exceed to be highlighted.
+    The pack must have wording for the format; a token is highlighted if it exceeds the quantile
+    boundary of that number.
     """
     counts = []
     for dealt, _ in chosen.neurons:
@@ -99,7 +91,6 @@ def read_prices(path: Path) -> dict[str, Price]:
 
     Raises:
         PricesError: A model or price is not as it should be.
-        OSError: The file cannot be read.
     """
     try:
         loaded = load_yaml(path.read_bytes())
@@ -140,13 +131,9 @@ def dollars(spent: Spent, price: Price | None) -> float | None:
 
 
 def charged(parts: Iterable[tuple[float, float | None]]) -> float | None:
-    """Dollars for tokens.
+    """Dollars for tokens, each part with what a million of them take, None where that is unknown.
 
-    Args:
-        parts: Tokens, and the dollars that a million of them take; None where that is unknown.
-
-    Returns:
-        Their sum; None if a price that it takes is unknown. No tokens cost nothing at any price.
+    None if a price that it takes is unknown; no tokens cost nothing at any price.
     """
     total = 0.0
     for tokens, rate in parts:

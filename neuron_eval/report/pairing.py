@@ -19,22 +19,15 @@ from neuron_eval.report.statistics import Paired, holm, paired
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One run against one baseline by one scorer.
+    """One run against one baseline by one scorer, on the neurons that both have scores of.
 
-    Attributes:
-        run: What is compared.
-        baseline: What it is compared with.
-        scorer: Whose scores.
-        ids: The neurons that both have scores of, at least one.
-        paired: The differences, run minus baseline.
-        p: The test's p after Holm's correction over the scorer's comparisons with this baseline
-            run; None without a test.
+    The p is the test's after Holm's correction over the scorer's comparisons with this baseline
+    run; None without a test.
     """
 
     run: Run
     baseline: Run
     scorer: str
-    ids: tuple[str, ...]
     paired: Paired
     p: float | None
 
@@ -90,7 +83,7 @@ def comparisons(
         notes.extend(_left_out(run, other, len(scored), ids, runs, scorer))
         result = paired(values(run, ids, scorer), values(other, ids, scorer))
         if result is not None:
-            compared.append(Comparison(run, other, scorer, ids, result, None))
+            compared.append(Comparison(run, other, scorer, result, None))
     corrected: dict[str, float | None] = {}
     for baseline_log in dict.fromkeys(one.baseline.log for one in compared):
         family = [one for one in compared if one.baseline.log == baseline_log]

@@ -56,7 +56,7 @@ class Rater:
         columns: The formats, or columns of a file, that were rated.
         excerpts: Which excerpts the rater saw: ``train`` or ``valid``.
         pack: The digest of the pack that worded the questions.
-        identity: All settings that a rating depends on, see `neuron_eval.logs.identity`.
+        identity: All settings that a rating depends on.
         neurons: Each once; more than once where explanations differ, if several logs are put
             together.
         places: Where there were several orders, what each place got.
@@ -199,14 +199,10 @@ def _people(raters: Sequence[Rater], name: str) -> People:
 
 def _name(group: Sequence[Rater], groups: Sequence[Sequence[Rater]]) -> str:
     """All people, with what tells this group from the others."""
-    parts = [f"all people ({len(group)})"]
-    if len({of[0].excerpts for of in groups}) > 1:
-        parts.append(group[0].excerpts)
-    if len({of[0].columns for of in groups}) > 1:
-        parts.append(" ".join(group[0].columns))
-    if len({of[0].pack for of in groups}) > 1:
-        parts.append(f"pack {group[0].pack[:8]}")
-    return ", ".join(parts)
+    about = [(of[0].excerpts, " ".join(of[0].columns), f"pack {of[0].pack[:8]}") for of in groups]
+    parts = about[groups.index(group)]
+    telling = [part for i, part in enumerate(parts) if len({other[i] for other in about}) > 1]
+    return ", ".join([f"all people ({len(group)})", *telling])
 
 
 def _together(raters: Sequence[Rater], name: str) -> Rater:

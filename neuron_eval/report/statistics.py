@@ -25,9 +25,6 @@ FEW = 20
 POWER = 0.8
 SIGNIFICANCE = 0.05
 
-NO_DIFFERENCE = 1e-12
-"""Mean differences up to here are none."""
-
 MOST_NEURONS = 10**7
 """Where the search for the number of neurons needed ends."""
 
@@ -87,11 +84,7 @@ def estimate(values: ArrayLike) -> Estimate | None:
 def paired(values: ArrayLike, baseline: ArrayLike) -> Paired | None:
     """Compare two arrays of shape [N], finite, of the same neurons in the same order.
 
-    Returns:
-        None if N is 0.
-
-    Raises:
-        ValueError: The shapes differ, or a value is not finite.
+    None if N is 0.
     """
     own, other = _finite(values), _finite(baseline)
     if own.shape != other.shape:
@@ -114,14 +107,9 @@ def paired(values: ArrayLike, baseline: ArrayLike) -> Paired | None:
 
 
 def told_apart(values: ArrayLike, baseline: ArrayLike) -> bool:
-    """Whether the 95 % interval of the mean difference leaves out 0.
+    """Whether the 95 % interval of the mean difference leaves out 0; False for one neuron.
 
-    Args:
-        values: Shape [N], finite, one a neuron.
-        baseline: The same neurons in the same order.
-
-    Returns:
-        False if there are fewer than two neurons, and so no interval.
+    Both of shape [N], finite, of the same neurons in the same order.
     """
     interval = mean_interval(_finite(values) - _finite(baseline))
     return interval is not None and (interval[0] > TIE or interval[1] < -TIE)
@@ -162,8 +150,7 @@ def holm(ps: Sequence[float | None]) -> list[float | None]:
 def spearman(a: ArrayLike, b: ArrayLike) -> float | None:
     """Rank correlation of two arrays of shape [N], in [-1, 1].
 
-    Returns:
-        None if a side is constant or N is below 3: there is nothing to rank.
+    None if a side is constant or N is below 3: there is nothing to rank.
     """
     from scipy.stats import spearmanr
 
@@ -186,7 +173,7 @@ def neurons_needed(differences: ArrayLike) -> int | None:
         fewer than two neurons.
     """
     array = np.asarray(differences, dtype=np.float64)
-    if array.size < 2 or abs(array.mean()) <= NO_DIFFERENCE:
+    if array.size < 2 or abs(array.mean()) <= TIE:
         return None
     spread = float(array.std(ddof=1))
     effect = abs(float(array.mean())) / spread if spread > 0 else math.inf

@@ -42,10 +42,6 @@ def write_report(
 
     Returns:
         The page, and a sentence for each figure that could not be drawn.
-
-    Raises:
-        ValueError: Two logs to put beside the page have one name.
-        OSError: Something cannot be read or written.
     """
     runs = collected.runs
     if bundle:

@@ -50,46 +50,29 @@ _RC: Any = {
     "svg.hashsalt": "neuron_eval",
 }
 
-Draw = Callable[[Collected, str], Drawn | str]
-"""From the runs and the baseline's format to a figure, or a sentence on why there is none."""
-
-FIGURES: dict[str, tuple[str, Draw]] = {
-    "scores": (
-        "Score by format: mean over neurons with 95 % interval",
-        lambda collected, _: draw_scores(collected),
-    ),
-    "differences": ("Paired difference to the baseline: mean with 95 % interval", draw_differences),
+FIGURES: dict[str, tuple[Callable[..., Drawn | str], str]] = {
+    "scores": (draw_scores, "Score by format: mean over neurons with 95 % interval"),
+    "differences": (draw_differences, "Paired difference to the baseline: mean with 95 % interval"),
     "tokens": (
+        draw_tokens,
         "Score against prompt tokens, and the frontier of what nothing cheaper beats",
-        lambda collected, _: draw_tokens(collected),
     ),
-    "layers": (
-        "Score by layer: mean over neurons with 95 % interval",
-        lambda collected, _: draw_layers(collected),
-    ),
+    "layers": (draw_layers, "Score by layer: mean over neurons with 95 % interval"),
     "distribution": (
+        draw_distribution,
         "Distribution of scores: a dot a neuron, boxes from quartile to quartile",
-        lambda collected, _: draw_distribution(collected),
     ),
     "calibration": (
+        draw_calibration,
         "Calibration: mean true activation of tokens by simulated activation, with 95 % interval",
-        lambda collected, _: draw_calibration(collected),
     ),
 }
-"""Every figure that there may be, in the order of the report: its caption, and what draws it."""
+"""Every figure that there may be, in the order of the report: what draws it, and its caption."""
 
 
 @dataclass(frozen=True, slots=True)
 class FigureFile:
-    """A figure on disk.
-
-    Attributes:
-        name: Its file name without an ending.
-        title: A caption: what is shown, and what the intervals are.
-        png: 300 dots an inch.
-        svg: With its text as text.
-        alt: What one would read from it, with its numbers.
-    """
+    """A figure on disk, with its caption and, for who cannot see it, its numbers in words."""
 
     name: str
     title: str
@@ -114,10 +97,10 @@ def write_figures(
     folder.mkdir(parents=True, exist_ok=True)
     files: list[FigureFile] = []
     notes: list[str] = []
-    for name, (title, draw) in FIGURES.items():
+    for name, (draw, title) in FIGURES.items():
         png, svg = folder / f"{name}.png", folder / f"{name}.svg"
         with paper_style():
-            drawn = draw(collected, baseline)
+            drawn = draw(collected, baseline) if draw is draw_differences else draw(collected)
             if isinstance(drawn, str):
                 notes.append(drawn)
                 continue

@@ -33,12 +33,8 @@ def write_page(
 ) -> Path:
     """Write ``folder/index.html``, the folder being made if missing.
 
-    Args:
-        collected: The runs, with their excerpts.
-        tables: What to show, in this order.
-        figures: What to show, in this order; their files are put into the page.
-        folder: Where the page goes.
-        viewer: Where Inspect's bundled viewer lies, relative to the page; None leaves out links.
+    The runs come with their excerpts; the figures' files are put into the page. ``viewer`` is
+    where Inspect's bundled viewer lies, relative to the page; None leaves out links.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "index.html"

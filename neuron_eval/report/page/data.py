@@ -31,10 +31,6 @@ LEVELS = "0123456789a"
 def page_data(collected: Collected, viewer: str | None = None) -> dict[str, Any]:
     """Runs and neurons, for the page's script; every text is safe to show as it is.
 
-    Args:
-        collected: The runs, with their excerpts.
-        viewer: Where Inspect's bundled viewer lies, relative to the page; None leaves out links.
-
     Returns:
         ``scorers`` (names; ratings are among them), ``runs``, ``neurons`` and ``viewer``. A
         neuron's ``runs`` has one entry a run, in the order of ``runs``: None where the run has
@@ -87,10 +83,8 @@ def heat(results: Sequence[NeuronResult | None]) -> tuple[list[dict[str, Any]], 
 
     Truth runs from 0 to its highest activation in the neuron's excerpts. Simulation runs, per
     run, from its median, which is what it says of tokens that it has nothing to say of, to its
-    highest value. Ignored tokens, which are not scored, are at nothing.
-
-    Args:
-        results: What each run says of the neuron; None where it has not got it.
+    highest value. Ignored tokens, which are not scored, are at nothing. A result is None where
+    a run has not got the neuron.
 
     Returns:
         The excerpts, each with ``name``, ``tokens``, ``peak`` and ``true`` (a level a token); and

@@ -31,10 +31,8 @@ BEST = (
 class Column:
     """A column of a table; no two of one table have the same heading.
 
-    Attributes:
-        heading: What stands on top.
-        numeric: Whether it holds numbers, which are set flush right and sorted by value.
-        extra: What the values are called that only a CSV file shows, behind the heading.
+    Numbers are set flush right and sorted by value. ``extra`` names the values that only a CSV
+    file shows, behind the heading.
     """
 
     heading: str
@@ -83,11 +81,6 @@ class Table:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Hold the table to its shape.
-
-        Raises:
-            ValueError: A row has not one cell a column, or a heading stands there twice.
-        """
         headings = [column.heading for column in self.columns]
         if len(set(headings)) < len(headings):
             raise ValueError(f"table {self.name}: a heading stands there twice: {headings}")
@@ -115,9 +108,6 @@ def report_table(*names: str) -> Callable[[M], M]:
 
     It takes whichever it needs of ``runs``, ``raters``, ``baseline``, ``prices`` and ``by``, and
     is called where there are raters, if it takes them; else where there are runs.
-
-    Raises:
-        ValueError: A name is taken, or a parameter is none of these.
     """
 
     def register(maker: M) -> M:
@@ -136,11 +126,7 @@ def report_table(*names: str) -> Callable[[M], M]:
 
 
 def made_tables(names: Sequence[str], maker: Maker, material: Mapping[str, Any]) -> list[Table]:
-    """What a maker makes of the material; nothing where there is none for it.
-
-    Raises:
-        ValueError: A table has a name that the maker is not registered by.
-    """
+    """What a maker makes of the material; nothing where there is none for it."""
     taken = inspect.signature(maker).parameters
     if not material["raters" if "raters" in taken else "runs"]:
         return []
