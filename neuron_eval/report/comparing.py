@@ -122,12 +122,14 @@ def label(run: Run, runs: Sequence[Run]) -> str:
     The format; where there are several, also the explainer, the simulator, the embedder and the
     neurons; then the settings that differ, and at last the log's name.
     """
-    parts = [run.format]
+    parts, same = [run.format], [other for other in runs if other.format == run.format]
     for name in ("explainer", "simulator", "embedder", "neurons"):
         own, every = getattr(run, name), {getattr(other, name) for other in runs} - {""}
+        same = [other for other in same if getattr(other, name) == own]
         if own and len(every) > 1:
-            parts.append(_short(own, every))
-    same = [other for other in runs if _key(other) == _key(run)]
+            # Without its provider or folder, unless those are what tells it from the others.
+            short = {other.rpartition("/")[2] for other in every}
+            parts.append(own.rpartition("/")[2] if len(short) == len(every) else own)
     if len(same) > 1:
         parts.extend(_differing(run, same) or [run.log.rpartition("/")[2]])
     return ", ".join(parts)
@@ -151,16 +153,6 @@ def settings(run: Run) -> dict[str, str]:
         return {}
 
 
-def _short(name: str, names: Collection[str]) -> str:
-    """A name without its provider or folder, unless those are what tells it from the others."""
-    last = {other.rpartition("/")[2] for other in names}
-    return name.rpartition("/")[2] if len(last) == len(names) else name
-
-
-def _key(run: Run) -> tuple[str, ...]:
-    return (run.format, run.explainer, run.simulator, run.embedder, run.neurons)
-
-
 def _differing(run: Run, same: Sequence[Run]) -> list[str]:
     """The settings in which a run differs from others of the same name."""
     own, every = settings(run), [settings(other) for other in same]
@@ -179,39 +171,31 @@ def _flat(place: str, value: Any) -> list[tuple[str, str]]:
 
 
 def _left_out(compared: CommonNeurons, all_runs: Sequence[Run]) -> list[str]:
-    name = scorer_name(compared.scorer)
-    without = [label(run, all_runs) for run in all_runs if run not in compared.runs]
+    name, left_out = scorer_name(compared.scorer), compared.left_out
+    labels = {run.log: label(run, all_runs) for run in all_runs}
+    without = [labels[run.log] for run in all_runs if run not in compared.runs]
     notes = []
     if without and compared.runs:
         notes.append(f"{name}: nothing was scored in {'; '.join(without)}.")
     if len(compared.together) > 1:
-        groups = [", ".join(label(run, all_runs) for run in group) for group in compared.together]
+        groups = [", ".join(labels[run.log] for run in group) for group in compared.together]
         notes.append(f"{name}: on different neurons, and compared apart: {' | '.join(groups)}.")
     for group in compared.together:
-        notes.extend(_left_out_of(group, compared, name, all_runs))
+        common = len(compared.common[group[0].log])
+        counts = "; ".join(
+            f"{left_out[run.log]} of {left_out[run.log] + common} in {labels[run.log]}"
+            for run in group
+            if left_out[run.log]
+        )
+        if counts and not common:
+            notes.append(
+                f"{name}: no neuron was scored in every run, so each mean is over its run's own "
+                f"neurons and nothing is compared ({counts} are not in all of the others)."
+            )
+        elif counts:
+            neurons = "neuron that was" if common == 1 else "neurons that were"
+            notes.append(
+                f"{name}: compared on the {common:,} {neurons} scored in every run. "
+                f"Left out of the scored ones: {counts}."
+            )
     return notes
-
-
-def _left_out_of(
-    group: Sequence[Run], compared: CommonNeurons, name: str, all_runs: Sequence[Run]
-) -> list[str]:
-    """A sentence on the neurons that runs on the same neurons have and others of them have not."""
-    left_out = compared.left_out
-    if not any(left_out[run.log] for run in group):
-        return []
-    common = len(compared.common[group[0].log])
-    counts = "; ".join(
-        f"{left_out[run.log]} of {left_out[run.log] + common} in {label(run, all_runs)}"
-        for run in group
-        if left_out[run.log]
-    )
-    if not common:
-        return [
-            f"{name}: no neuron was scored in every run, so each mean is over its run's own "
-            f"neurons and nothing is compared ({counts} are not in all of the others)."
-        ]
-    neurons = "neuron that was" if common == 1 else "neurons that were"
-    return [
-        f"{name}: compared on the {common:,} {neurons} scored in every run. "
-        f"Left out of the scored ones: {counts}."
-    ]

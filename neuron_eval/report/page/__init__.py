@@ -50,7 +50,8 @@ def page_text(
 ) -> str:
     """The page as text; see `write_page`."""
     data = page_data(collected, viewer)
-    style, library, script = _read(STYLE), _read(LIBRARY), _script()
+    style, library = _read(STYLE), _read(LIBRARY)
+    script = "\n".join(['"use strict";', *(_read(f"scripts/{name}") for name in SCRIPTS)])
     text: str = _template().render(
         policy=_policy(style, (library, script)),
         style=_markup(style),
@@ -73,29 +74,28 @@ def page_text(
 
 def _policy(style: str, scripts: Sequence[str]) -> str:
     """Nothing from anywhere but this page's own style and scripts, and no markup from strings."""
-    hashes = " ".join(f"'sha256-{_hash(text)}'" for text in scripts)
+
+    def source(text: str) -> str:
+        return f"'sha256-{_base64(hashlib.sha256(text.encode()).digest())}'"
+
     return (
-        f"default-src 'none'; script-src {hashes}; style-src 'sha256-{_hash(style)}'; "
+        f"default-src 'none'; script-src {' '.join(map(source, scripts))}; "
+        f"style-src {source(style)}; "
         "img-src data:; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'"
     )
 
 
-def _hash(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
 
 
 def _figure(figure: FigureFile) -> dict[str, str]:
-    picture = base64.b64encode(figure.png.read_bytes()).decode()
     return {
         "name": figure.name,
         "title": visible(figure.title),
         "alt": visible(figure.alt),
-        "address": f"data:image/png;base64,{picture}",
+        "address": f"data:image/png;base64,{_base64(figure.png.read_bytes())}",
     }
-
-
-def _script() -> str:
-    return '"use strict";\n' + "\n".join(_read(f"scripts/{name}") for name in SCRIPTS)
 
 
 @cache

@@ -52,7 +52,10 @@ def page_data(collected: Collected, viewer: str | None = None) -> dict[str, Any]
         "viewer": viewer,
         "scorers": [visible(scorer_name(name)) for name in scorers],
         "runs": [
-            {"label": visible(label(run, runs)), "log": quote(_log_file(run), errors="replace")}
+            {
+                "label": visible(label(run, runs)),
+                "log": quote(run.log.rpartition("/")[2], errors="replace"),
+            }
             for run in runs
         ],
         "neurons": neurons,
@@ -72,7 +75,7 @@ def about_runs(runs: Sequence[Run]) -> list[dict[str, str]]:
             "count": str(len(run.results)),
             "skipped": str(run.neurons_skipped),
             "version": visible(run.version),
-            "log": visible(_log_file(run)),
+            "log": visible(run.log.rpartition("/")[2]),
         }
         for run in runs
     ]
@@ -108,10 +111,6 @@ def heat(results: Sequence[NeuronResult | None]) -> tuple[list[dict[str, Any]], 
         for excerpt in excerpts
     ]
     return drawn, [_simulated(result, excerpts) for result in results]
-
-
-def _log_file(run: Run) -> str:
-    return run.log.rpartition("/")[2]
 
 
 def _neuron(id: str, runs: Sequence[Run], scorers: Sequence[str], linked: bool) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from neuron_eval.logs.runs import NeuronResult, Run
+from neuron_eval.logs.runs import Run
 from neuron_eval.messages import visible
 from neuron_eval.report.comparing import label, scorer_name, scorer_names
 from neuron_eval.report.tables.base import (
@@ -28,9 +28,13 @@ COLUMNS = (
     Column("share", numeric=True),
     Column("where"),
 )
-NOTES = (
+COUNTED = (
     "Counted by epoch. What is not scored is in no mean. … stands for what differs between reasons "
-    "that are counted together.",
+    "that are counted together."
+)
+SKIPPED = (
+    "Neurons of the source that were not run, for having too few excerpts or nothing to explain, "
+    "or being missing there"
 )
 SILENT = "no score and no reason in the log"
 CUT_OFF = "the explainer's reply stopped at max_tokens"
@@ -72,17 +76,23 @@ def failures_table(runs: Sequence[Run]) -> Table:
     for name in scorer_names(runs):
         reasons = [given for run in runs for given in _unscored(run, name)]
         rows.extend(_rows(f"not scored: {scorer_name(name)}", reasons, samples, labels))
-    failed = [(log, why) for log, result in results for why in result.excerpt_failures]
-    excerpts = len(failed) + sum(result.excerpts_scored for _, result in results)
+    failed = [(log, why) for log, n in results for why in n.excerpt_failures]
+    excerpts = len(failed) + sum(n.excerpts_scored for _, n in results)
     rows.extend(_rows("excerpt without values", failed, excerpts, labels))
-    errors = [(log, why) for log, result in results for why in result.errors]
-    rows.extend(_rows("error", errors, samples, labels))
-    cut = [(log, CUT_OFF) for log, result in results for _ in range(result.cut_off)]
-    rows.extend(_rows("explanation cut off", cut, samples, labels))
-    again = [(log, "an error") for log, result in results for _ in range(result.retries)]
-    rows.extend(_rows("sample run again", again, samples, labels))
+    for what, reasons in (
+        ("error", [(log, why) for log, n in results for why in n.errors]),
+        ("explanation cut off", [(log, CUT_OFF) for log, n in results for _ in range(n.cut_off)]),
+        ("sample run again", [(log, "an error") for log, n in results for _ in range(n.retries)]),
+    ):
+        rows.extend(_rows(what, reasons, samples, labels))
     rows.extend(_request_retries(runs, labels))
-    notes = [*(NOTES if rows else [_nothing(runs, samples)]), *_skipped(runs, labels)]
+    notes = [COUNTED]
+    if not rows:
+        several = "run" if len(runs) == 1 else "runs"
+        notes = [f"Nothing failed: {len(runs)} {several}, {samples:,} samples, every one scored."]
+    skipped = [(labels[run.log], run.neurons_skipped) for run in runs if run.neurons_skipped]
+    if skipped:
+        notes.append(f"{SKIPPED}: {_where(skipped, len(runs))}.")
     return Table("failures", "Failures and retries", COLUMNS, tuple(rows), tuple(notes))
 
 
@@ -124,12 +134,8 @@ def _unscored(run: Run, scorer: str) -> Iterator[Given]:
         return
     for result in results:
         yield from ((run.log, why) for why in result.unscored.get(scorer, ()))
-        if _silent(result, scorer):
+        if not (scorer in result.scores or scorer in result.unscored or result.errors):
             yield from ((run.log, SILENT) for _ in range(result.epochs))
-
-
-def _silent(result: NeuronResult, scorer: str) -> bool:
-    return scorer not in result.scores and scorer not in result.unscored and not result.errors
 
 
 def _rows(what: str, reasons: Iterable[Given], of: int, labels: dict[str, str]) -> Iterator[Row]:
@@ -162,18 +168,3 @@ def _request_retries(runs: Sequence[Run], labels: dict[str, str]) -> Iterator[Ro
             times, requests = sum(n for _, n in where), sum(spent.requests for _, spent in used)
             why = f"the provider refused: {model}"
             yield _row(f"request sent again: {role}", why, times, requests, where, len(labels))
-
-
-def _nothing(runs: Sequence[Run], samples: int) -> str:
-    several = "run" if len(runs) == 1 else "runs"
-    return f"Nothing failed: {len(runs)} {several}, {samples:,} samples, every one scored."
-
-
-def _skipped(runs: Sequence[Run], labels: dict[str, str]) -> list[str]:
-    skipped = [(labels[run.log], run.neurons_skipped) for run in runs if run.neurons_skipped]
-    if not skipped:
-        return []
-    return [
-        "Neurons of the source that were not run, for having too few excerpts or nothing to "
-        f"explain, or being missing there: {_where(skipped, len(runs))}."
-    ]
