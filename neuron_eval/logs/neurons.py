@@ -36,7 +36,7 @@ def neuron_result(samples: Sequence[EvalSample], excerpts: bool = False) -> Neur
     first = samples[0]
     about = first.metadata or {}
     simulated = _scores(samples, SIMULATION)
-    prompts = [_prompt(s.output.usage) for s in samples if s.output and s.output.usage]
+    prompts = [prompt_size(s.output.usage) for s in samples if s.output and s.output.usage]
     levels = [(score.metadata or {}).get("unrelated_mean") for score in _scores(samples, ADACS)]
     unrelated = [level for level in levels if level is not None]
     names = [name for name in _names(samples) if name not in NOT_SCORES]
@@ -87,7 +87,7 @@ def _cut_off(sample: EvalSample) -> bool:
     return bool(output) and not output.empty and output.stop_reason == "max_tokens"
 
 
-def _prompt(usage: ModelUsage) -> int:
+def prompt_size(usage: ModelUsage) -> int:
     """Tokens of the whole prompt; Inspect counts those that the provider had cached apart."""
     cached = (usage.input_tokens_cache_read or 0) + (usage.input_tokens_cache_write or 0)
     return usage.input_tokens + cached

@@ -115,13 +115,13 @@ def _read_rater(header: EvalLog) -> tuple[Rater | None, str]:
     again: dict[str, Judgement | None] = {}
     ratings: list[About] = []
     samples = Samples(header.location)
-    columns = _columns(about)
+    columns = about[RATED]
+    if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
+        raise ValueError(f"{RATED} is {columns!r:.60}; expected a list of names")
     for epochs in samples.by_neuron():
         try:
-            rated = [one for one in map(_about, epochs) if judgement_in(one)]
-            for judgement in map(judgement_in, rated):
-                _check(judgement, columns)
-            mean, neuron = _mean(rated), _neuron(epochs, rated)
+            rated = [one for one in map(_about, epochs) if one.get("ratings")]
+            neuron = _neuron(epochs, rated, columns)
             places(rated)
         except Exception as error:
             samples.leave_out(epochs, error)
@@ -129,7 +129,7 @@ def _read_rater(header: EvalLog) -> tuple[Rater | None, str]:
         ratings += rated
         repeat_of = (epochs[0].metadata or {}).get("repeat_of")
         if repeat_of:
-            again[str(repeat_of)] = mean
+            again[str(repeat_of)] = neuron.judgement
         else:
             neurons[neuron.id] = neuron
     if not neurons:
@@ -137,7 +137,7 @@ def _read_rater(header: EvalLog) -> tuple[Rater | None, str]:
     rater = Rater(
         log=header.location,
         name=header.eval.model,
-        columns=columns,
+        columns=tuple(columns),
         excerpts=str(about.get("excerpts", "")),
         pack=str(about.get("rating_pack_sha256", "")),
         identity=rater_identity(header),
@@ -147,36 +147,27 @@ def _read_rater(header: EvalLog) -> tuple[Rater | None, str]:
     return rater, samples.note
 
 
-def _columns(about: About) -> tuple[str, ...]:
-    columns = about[RATED]
-    if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
-        raise ValueError(f"{RATED} is {columns!r:.60}; expected a list of names")
-    return tuple(columns)
-
-
-def _check(judgement: Judgement | None, columns: Sequence[str]) -> None:
-    if judgement and not set(judgement.ratings) == set(judgement.best) == set(columns):
-        raise ValueError(f"it rates {', '.join(judgement.ratings)}, and not {', '.join(columns)}")
-
-
-def _neuron(samples: Sequence[EvalSample], rated: Sequence[About]) -> RatedNeuron:
+def _neuron(
+    samples: Sequence[EvalSample], rated: Sequence[About], columns: Sequence[str]
+) -> RatedNeuron:
     """Average the epochs of one neuron."""
+    judgements = [judgement for about in rated if (judgement := judgement_in(about))]
+    for judgement in judgements:
+        if not set(judgement.ratings) == set(judgement.best) == set(columns):
+            rates = ", ".join(judgement.ratings)
+            raise ValueError(f"it rates {rates}, and not {', '.join(columns)}")
     texts: Mapping[str, str] = (samples[0].metadata or {}).get("explanations", {})
     seconds = [about.get("seconds") for about in map(_about, samples)]
     times = [float(taken) for taken in seconds if taken is not None]
     return RatedNeuron(
         id=str(samples[0].id),
         explanations={column: text.strip() for column, text in texts.items()},
-        judgement=_mean(rated),
+        judgement=mean_judgement(judgements),
         planted=tuple(Planted(**about["planted"]) for about in rated if about.get("planted")),
         reason="" if rated else _reason(samples[0]),
         comment="\n".join(about["comment"] for about in rated if about.get("comment")),
         seconds=fmean(times) if times else None,
     )
-
-
-def _mean(rated: Sequence[About]) -> Judgement | None:
-    return mean_judgement([judgement for about in rated if (judgement := judgement_in(about))])
 
 
 def _about(sample: EvalSample) -> About:

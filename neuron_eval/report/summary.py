@@ -14,9 +14,9 @@ from pathlib import Path
 from statistics import fmean
 
 from inspect_ai.log import EvalLog, list_eval_logs, read_eval_log, write_eval_log
-from inspect_ai.model import ModelUsage
 
 from neuron_eval.logs.identity import format_of, paper_order
+from neuron_eval.logs.neurons import ADACS, SIMULATION, prompt_size
 from neuron_eval.report.rendering import markdown_rows
 from neuron_eval.report.statistics import Estimate
 from neuron_eval.report.tables.base import (
@@ -134,8 +134,8 @@ def _summary(log: EvalLog) -> LogSummary:
     return LogSummary(
         format=format_of(log),
         neurons=neurons,
-        simulation=_estimate(log, "simulation_correlation"),
-        adacs=_estimate(log, "adacs"),
+        simulation=_estimate(log, SIMULATION),
+        adacs=_estimate(log, ADACS),
         prompt_tokens=_prompt_tokens(log, neurons),
     )
 
@@ -143,7 +143,7 @@ def _summary(log: EvalLog) -> LogSummary:
 def _prompt_tokens(log: EvalLog, neurons: int) -> float | None:
     """From the samples; without them from the totals, if the explainer played no other part."""
     if log.samples:
-        used = [_prompt(s.output.usage) for s in log.samples if s.output and s.output.usage]
+        used = [prompt_size(s.output.usage) for s in log.samples if s.output and s.output.usage]
         return fmean(used) if used else None
     total = log.stats.model_usage.get(log.eval.model)
     played_roles = any(
@@ -152,13 +152,7 @@ def _prompt_tokens(log: EvalLog, neurons: int) -> float | None:
         for metadata in (bound if isinstance(bound, list) else [bound])
     )
     only_explained = not played_roles and not log.stats.role_usage.get("simulator")
-    return _prompt(total) / neurons if total and neurons and only_explained else None
-
-
-def _prompt(usage: ModelUsage) -> int:
-    """The whole prompt: providers state apart what they had cached."""
-    cached = (usage.input_tokens_cache_read or 0) + (usage.input_tokens_cache_write or 0)
-    return usage.input_tokens + cached
+    return prompt_size(total) / neurons if total and neurons and only_explained else None
 
 
 def _estimate(log: EvalLog, scorer: str) -> Estimate | None:
