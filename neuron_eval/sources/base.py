@@ -5,9 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from neuron_eval.messages import InputError
 from neuron_eval.records import NeuronRecord, RecordError
+
+P = TypeVar("P")
 
 
 class SourceError(InputError):
@@ -100,6 +103,43 @@ class Source(ABC):
             SourceError: The source has no published scores; the message says what to do.
         """
         raise no_scores(self.name)
+
+
+class PlacedSource(Source, Generic[P]):
+    """One whose neurons have places, each of which an id may stand in alone: lines, or files."""
+
+    @abstractmethod
+    def placed_keys(self) -> Iterator[tuple[P, NeuronKey]]:
+        """See `keys`."""
+
+    @abstractmethod
+    def placed(
+        self, wanted: Collection[NeuronKey] | None
+    ) -> Iterator[tuple[P, NeuronRecord | Unreadable]]:
+        """See `read`."""
+
+    @abstractmethod
+    def repeated(self, id_: str, place: P, first: P) -> str:
+        """What is wrong where an id stands in two places."""
+
+    def keys(self) -> Iterator[NeuronKey]:
+        seen: dict[str, P] = {}
+        for place, key in self.placed_keys():
+            first = seen.setdefault(key.id, place)
+            if first != place:
+                raise RecordError(self.repeated(key.id, place, first))
+            yield key
+
+    def read(
+        self, wanted: Collection[NeuronKey] | None = None
+    ) -> Iterator[NeuronRecord | Unreadable]:
+        seen: dict[str, P] = {}
+        for place, neuron in self.placed(wanted):
+            id_ = neuron.name if isinstance(neuron, Unreadable) else neuron.id
+            first = seen.setdefault(id_, place)
+            if first != place:
+                neuron = Unreadable(id_, RecordError(self.repeated(id_, place, first)))
+            yield neuron
 
 
 def no_scores(name: str) -> SourceError:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from neuron_eval.records import NeuronRecord, RecordError
 from neuron_eval.records.checks import named
-from neuron_eval.sources.base import NeuronKey, Source, SourceError, Unreadable
+from neuron_eval.sources.base import NeuronKey, PlacedSource, Source, SourceError, Unreadable
 from neuron_eval.sources.looking import folder_description
 from neuron_eval.sources.opening import Place, open_file, opener
 from neuron_eval.sources.parquet import ParquetSource
@@ -21,7 +21,7 @@ ENDINGS = (".jsonl", ".jsonl.gz", ".parquet")
 folder, and hidden ones, are left alone."""
 
 
-class FilesSource(Source):
+class FilesSource(PlacedSource[str]):
     """The neurons of several files, one after the other; an id may stand in one of them only."""
 
     @abstractmethod
@@ -32,41 +32,31 @@ class FilesSource(Source):
             SourceError: There is none, or one cannot be read.
         """
 
-    def keys(self) -> Iterator[NeuronKey]:
-        seen: dict[str, str] = {}
+    def placed_keys(self) -> Iterator[tuple[str, NeuronKey]]:
         for file in self.files():
             for key in file.keys():  # noqa: SIM118
-                if error := _repeated(key.id, seen, file.name):
-                    raise error
-                yield key
+                yield file.name, key
 
-    def read(
-        self, wanted: Collection[NeuronKey] | None = None
-    ) -> Iterator[NeuronRecord | Unreadable]:
-        """See `Source.read`; the rest of a file that breaks off is `Unreadable` too."""
-        seen: dict[str, str] = {}
+    def placed(
+        self, wanted: Collection[NeuronKey] | None
+    ) -> Iterator[tuple[str, NeuronRecord | Unreadable]]:
+        """The rest of a file that breaks off is `Unreadable` too."""
         left = None if wanted is None else {key.id: key for key in wanted}
         for file in self.files():
             if left is not None and not left:
                 return
             try:
                 for neuron in file.read(None if left is None else list(left.values())):
-                    id_ = neuron.name if isinstance(neuron, Unreadable) else neuron.id
                     if left is not None:
-                        left.pop(id_, None)
-                    error = _repeated(id_, seen, file.name)
-                    yield neuron if error is None else Unreadable(id_, error)
+                        left.pop(neuron.name if isinstance(neuron, Unreadable) else neuron.id, None)
+                    yield file.name, neuron
             except RecordError as error:
-                yield Unreadable(file.name, error)
+                yield file.name, Unreadable(file.name, error)
 
-
-def _repeated(id_: str, seen: dict[str, str], file: str) -> RecordError | None:
-    first = seen.setdefault(id_, file)
-    if first == file:
-        return None
-    return RecordError(
-        f"{file}: neuron {named(id_)}: stands in {first} too; an id may stand in one file only"
-    )
+    def repeated(self, id_: str, place: str, first: str) -> str:
+        return (
+            f"{place}: neuron {named(id_)}: stands in {first} too; an id may stand in one file only"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,18 +6,15 @@ References and scores may come from a CSV file: layer, neuron, score, explanatio
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import math
 import re
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import IO, cast
 
-from neuron_eval.files.bounded import TooLong, lines
+from neuron_eval.files.bounded import lines
 from neuron_eval.messages import listed, shown
 from neuron_eval.records import NeuronRecord, RecordError, Reference
 from neuron_eval.sources.base import (
@@ -29,7 +26,7 @@ from neuron_eval.sources.base import (
 )
 from neuron_eval.sources.choosing import SCORED, Choice, draw
 from neuron_eval.sources.looking import not_text, wrong_header
-from neuron_eval.sources.opening import open_source
+from neuron_eval.sources.opening import open_source, unpacked
 
 Only = Callable[[NeuronKey], bool]
 """Whether a neuron may be chosen, besides what the `Choice` says."""
@@ -132,30 +129,17 @@ def read_scores(path: str) -> Iterator[ScoredNeuron]:
     """
     rows = None
     try:
-        with _open(path) as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text:
+        with unpacked(path) as raw, io.TextIOWrapper(raw, "utf-8-sig", newline="") as text:
             rows = csv.reader((line for _, line in lines(text, path)), strict=True)
             columns = _columns(next(rows, []), path)
-            for row in rows:
-                if row:
-                    scored = _scored(row, columns, f"{path}, line {rows.line_num}")
-                    if scored is not None:
-                        yield scored
+            scored = (_scored(row, columns, f"{path}, line {rows.line_num}") for row in rows if row)
+            yield from (score for score in scored if score is not None)
     except csv.Error as error:
         line = rows.line_num if rows else 1
         raise RecordError(f"{path}, line {line}: cut off or not a CSV file ({error})") from error
     except UnicodeDecodeError as error:
-        with _open(path) as raw:
+        with unpacked(path) as raw:
             raise RecordError(not_text(raw, path)) from error
-    except TooLong as error:
-        raise RecordError(str(error)) from error
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise RecordError(f"{path}: cut off or not a gzip file ({error})") from error
-
-
-def _open(path: str) -> IO[bytes]:
-    if path.endswith(".gz"):
-        return cast(IO[bytes], gzip.open(path, "rb"))
-    return Path(path).open("rb")
 
 
 class ScoreFile:

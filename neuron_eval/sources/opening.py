@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gzip
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal, cast
 
+from neuron_eval.files.bounded import TooLong
 from neuron_eval.plugins import load_plugins, with_failures
+from neuron_eval.records import RecordError
 from neuron_eval.sources.base import Source, SourceError
 from neuron_eval.sources.looking import description, head, is_json, is_table, names, nature
 from neuron_eval.sources.resembling import nearest
@@ -65,6 +70,36 @@ class Place:
         """What stands after ``scheme:``; empty if the name does not begin so."""
         start, _, rest = self.name.partition(":")
         return rest if start == scheme and self.kind != "address" else ""
+
+
+OpenFile = Callable[[], IO[bytes]]
+"""Opens a file for reading from its beginning."""
+
+
+@contextmanager
+def unpacked(path: str, open_file: OpenFile | None = None) -> Iterator[IO[bytes]]:
+    """A file, unpacked if it ends in ``.gz``; what fails while it is read is an error of ours.
+
+    Args:
+        path: What it is called.
+        open_file: Opens it, where it is not a local one.
+
+    Raises:
+        SourceError: It cannot be read.
+        RecordError: It is cut off, or a line is too long; what came before is sound.
+    """
+    try:
+        with (
+            open_file() if open_file else Path(path).open("rb") as raw,
+            gzip.open(raw) if path.endswith(".gz") else nullcontext(raw) as file,
+        ):
+            yield cast(IO[bytes], file)
+    except TooLong as error:
+        raise RecordError(str(error)) from error
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise RecordError(f"{path}: cut off or not a gzip file ({error})") from error
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
 Open = Callable[[Place], Source | None]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate, chain
@@ -19,11 +19,10 @@ from neuron_eval.files.locking import unfinished
 from neuron_eval.messages import message_of, shown
 from neuron_eval.records import NeuronRecord, RecordError
 from neuron_eval.sources import arrow
-from neuron_eval.sources.base import NeuronKey, Source, SourceError, Unreadable, ids_of
+from neuron_eval.sources.base import NeuronKey, PlacedSource, SourceError, Unreadable, ids_of
 from neuron_eval.sources.looking import is_json, nature
 from neuron_eval.sources.objects import KEY
-from neuron_eval.sources.opening import Place, opener
-from neuron_eval.sources.schema import OpenFile
+from neuron_eval.sources.opening import OpenFile, Place, opener
 
 if TYPE_CHECKING:
     import pyarrow
@@ -43,7 +42,7 @@ Rows = Iterator[tuple[int, "pyarrow.RecordBatch"]]
 
 
 @dataclass(frozen=True, slots=True)
-class ParquetSource(Source):
+class ParquetSource(PlacedSource[int]):
     """The neurons of one file, read row group by row group; of `keys` small columns alone."""
 
     name: str
@@ -59,40 +58,62 @@ class ParquetSource(Source):
         with self._opened():
             pass
 
-    def keys(self) -> Iterator[NeuronKey]:
-        seen: dict[str, int] = {}
+    def placed_keys(self) -> Iterator[tuple[int, NeuronKey]]:
         with self._opened() as file:
-            for first, batch in _across(file, self.name, KEY):
+            for first, batch in self._small(file, KEY):
                 rows = range(first, first + len(batch))
-                wheres = [_where(self.name, row) for row in rows]
-                for row, key in zip(rows, arrow.keys(batch, wheres), strict=True):
-                    if error := _repeated(key.id, seen, row, wheres[row - first]):
-                        raise error
-                    yield key
+                yield from zip(rows, arrow.keys(batch, self._wheres(rows)), strict=True)
 
-    def read(
-        self, wanted: Collection[NeuronKey] | None = None
-    ) -> Iterator[NeuronRecord | Unreadable]:
-        seen: dict[str, int] = {}
+    def placed(
+        self, wanted: Collection[NeuronKey] | None
+    ) -> Iterator[tuple[int, NeuronRecord | Unreadable]]:
         with self._opened() as file:
             known = set(arrow.arrow_schema().names)
             columns = [name for name in file.schema_arrow.names if name in known]
-            starts, ids = _starts(file), ids_of(wanted)
-            groups = range(len(starts)) if ids is None else _holding(file, self.name, ids)
+            sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+            starts = [0, *accumulate(sizes)]
+            ids = ids_of(wanted)
+            groups = range(len(sizes)) if ids is None else self._holding(file, starts, ids)
             for first, batch in chain.from_iterable(
-                _rows(file, self.name, group, starts[group], columns) for group in groups
+                self._group(file, group, starts, columns) for group in groups
             ):
                 rows: Sequence[int] = range(first, first + len(batch))
                 if ids is not None:
                     at = [i for i, id_ in enumerate(batch.column("id").to_pylist()) if id_ in ids]
                     batch, rows = _picked(batch, at), [first + i for i in at]
-                wheres = [_where(self.name, row) for row in rows]
-                for row, where, neuron in zip(
-                    rows, wheres, arrow.records(batch, wheres), strict=True
-                ):
-                    id_ = neuron.name if isinstance(neuron, Unreadable) else neuron.id
-                    error = _repeated(id_, seen, row, where)
-                    yield neuron if error is None else Unreadable(id_, error)
+                yield from zip(rows, arrow.records(batch, self._wheres(rows)), strict=True)
+
+    def repeated(self, id_: str, place: int, first: int) -> str:
+        (where,) = self._wheres([place])
+        return f"{where}: column 'id': {shown(id_)} stands in row {first} too; ids must be unique"
+
+    def _wheres(self, rows: Iterable[int]) -> list[str]:
+        return [f"{self.name}, row {row}" for row in rows]
+
+    def _group(
+        self, file: ParquetFile, group: int, starts: Sequence[int], columns: Sequence[str]
+    ) -> Rows:
+        """The rows of one row group."""
+        first, end = starts[group], starts[group + 1]
+        batches = file.iter_batches(_BATCH, row_groups=[group], columns=columns, use_threads=False)
+        rows = f"rows {first} to {end - 1} (row group {group}) cannot be read"
+        return _numbered(batches, first, lambda _: f"{self.name}: {rows}")
+
+    def _small(self, file: ParquetFile, columns: Sequence[str]) -> Rows:
+        """Every row of columns without activations, whatever row groups there are."""
+        batches = file.iter_batches(_NARROW, columns=columns, use_threads=False)
+        at = f"{self.name}: columns {', '.join(columns)} cannot be read from row"
+        return _numbered(batches, 0, lambda row: f"{at} {row} on")
+
+    def _holding(self, file: ParquetFile, starts: Sequence[int], ids: Set[str]) -> list[int]:
+        """The row groups with one of these ids; reads the column id only."""
+        rows = (
+            first + i
+            for first, batch in self._small(file, ["id"])
+            for i, id_ in enumerate(batch.column("id").to_pylist())
+            if id_ in ids
+        )
+        return sorted({bisect_right(starts, row) - 1 for row in rows})
 
     @contextmanager
     def _opened(self) -> Iterator[ParquetFile]:
@@ -166,70 +187,18 @@ def write_parquet(path: Path, neurons: Iterable[NeuronRecord]) -> int:
     return count
 
 
-def _where(path: str, row: int) -> str:
-    return f"{path}, row {row}"
-
-
-def _repeated(id_: str, seen: dict[str, int], row: int, where: str) -> RecordError | None:
-    first = seen.setdefault(id_, row)
-    if first == row:
-        return None
-    return RecordError(
-        f"{where}: column 'id': {shown(id_)} stands in row {first} too; ids must be unique"
-    )
-
-
-def _rows(file: ParquetFile, path: str, group: int, first: int, columns: Sequence[str]) -> Rows:
-    """The rows of one row group, the number of whose first row is given."""
+def _numbered(
+    batches: Iterator[pyarrow.RecordBatch], row: int, fault: Callable[[int], str]
+) -> Rows:
+    """Each batch with the number of its first row; ``fault`` says from which on there are none."""
     import pyarrow as pa
 
-    row = first
     try:
-        for batch in file.iter_batches(
-            _BATCH, row_groups=[group], columns=columns, use_threads=False
-        ):
+        for batch in batches:
             yield row, batch
             row += len(batch)
     except (pa.ArrowException, OSError) as error:
-        last = first + file.metadata.row_group(group).num_rows - 1
-        raise RecordError(
-            f"{path}: rows {first} to {last} (row group {group}) cannot be read "
-            f"({message_of(error)})"
-        ) from error
-
-
-def _across(file: ParquetFile, path: str, columns: Sequence[str]) -> Rows:
-    """Every row of columns that are small, whatever row groups there are."""
-    import pyarrow as pa
-
-    row = 0
-    try:
-        for batch in file.iter_batches(_NARROW, columns=columns, use_threads=False):
-            yield row, batch
-            row += len(batch)
-    except (pa.ArrowException, OSError) as error:
-        raise RecordError(
-            f"{path}: columns {', '.join(columns)} cannot be read from row {row} on "
-            f"({message_of(error)})"
-        ) from error
-
-
-def _starts(file: ParquetFile) -> list[int]:
-    """The first row of each row group."""
-    sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
-    return [0, *accumulate(sizes)][:-1]
-
-
-def _holding(file: ParquetFile, path: str, ids: Set[str]) -> list[int]:
-    """The row groups with one of these ids; reads the column id only."""
-    starts = _starts(file)
-    rows = (
-        first + i
-        for first, batch in _across(file, path, ["id"])
-        for i, id_ in enumerate(batch.column("id").to_pylist())
-        if id_ in ids
-    )
-    return sorted({bisect_right(starts, row) - 1 for row in rows})
+        raise RecordError(f"{fault(row)} ({message_of(error)})") from error
 
 
 def _picked(batch: pyarrow.RecordBatch, rows: Sequence[int]) -> pyarrow.RecordBatch:

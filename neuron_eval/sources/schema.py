@@ -29,21 +29,20 @@ from __future__ import annotations
 
 import gzip
 import json
-import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from neuron_eval.files.bounded import TooLong, lines, parse_json
+from neuron_eval.files.bounded import lines, parse_json
 from neuron_eval.files.locking import unfinished
 from neuron_eval.messages import shown
 from neuron_eval.records import NeuronRecord, RecordError
 from neuron_eval.records.checks import named
 from neuron_eval.sources.base import (
     NeuronKey,
-    Source,
+    PlacedSource,
     SourceError,
     Unreadable,
     ids_of,
@@ -53,41 +52,33 @@ from neuron_eval.sources.looking import is_table, nature
 from neuron_eval.sources.objects import from_json as from_json
 from neuron_eval.sources.objects import key
 from neuron_eval.sources.objects import to_json as to_json
-from neuron_eval.sources.opening import Place, opener
+from neuron_eval.sources.opening import OpenFile, Place, opener, unpacked
 from neuron_eval.sources.resembling import OWN, nearest, resemblance
-
-OpenFile = Callable[[], IO[bytes]]
-"""Opens a file for reading from its beginning."""
 
 _BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
-class JsonlSource(Source):
+class JsonlSource(PlacedSource[int]):
     """The neurons of one file, read line by line; a line has to be parsed even for its key."""
 
     name: str
     open: OpenFile | None = None
     """Opens the file, where it is not a local one."""
 
-    def keys(self) -> Iterator[NeuronKey]:
-        seen: dict[str, int] = {}
+    def placed_keys(self) -> Iterator[tuple[int, NeuronKey]]:
         for number, line in numbered_lines(self.name, self.open):
-            where = _where(self.name, number)
-            neuron = key(_parse(line, where), where)
-            _check_new(neuron.id, seen, number, where)
-            yield neuron
+            where = self._where(number)
+            yield number, key(_parse(line, where), where)
 
-    def read(
-        self, wanted: Collection[NeuronKey] | None = None
-    ) -> Iterator[NeuronRecord | Unreadable]:
+    def placed(
+        self, wanted: Collection[NeuronKey] | None
+    ) -> Iterator[tuple[int, NeuronRecord | Unreadable]]:
         left = ids_of(wanted)
-        seen: dict[str, int] = {}
         for number, line in numbered_lines(self.name, self.open):
             if left is not None and not left:
                 return
-            where = _where(self.name, number)
-            name = where
+            name = where = self._where(number)
             try:
                 data = _parse(line, where)
                 id_ = data.get("id") if isinstance(data, Mapping) else None
@@ -95,31 +86,29 @@ class JsonlSource(Source):
                     name = id_
                     if left is not None and id_ not in left:
                         continue
-                    _check_new(id_, seen, number, where)
                 neuron: NeuronRecord | Unreadable = from_json(data, where)
             except RecordError as error:
                 neuron = Unreadable(name, error)
             if left is not None:
                 left.discard(name)
-            yield neuron
+            yield number, neuron
+
+    def repeated(self, id_: str, place: int, first: int) -> str:
+        return (
+            f"{self._where(place)}: field 'id': {shown(id_)} stands on line {first} too; ids must "
+            "be unique"
+        )
+
+    def _where(self, number: int) -> str:
+        return f"{self.name}, line {number}"
 
 
 def numbered_lines(name: str, opened: OpenFile | None = None) -> Iterator[tuple[int, bytes]]:
     """The lines of a file that are not blank, with their numbers from 1."""
-    try:
-        with (
-            opened() if opened else Path(name).open("rb") as raw,
-            gzip.open(raw) if name.endswith(".gz") else raw as file,
-        ):
-            for number, line in lines(cast(IO[bytes], file), name):
-                if line.strip():
-                    yield number, line.removeprefix(_BOM) if number == 1 else line
-    except TooLong as error:
-        raise RecordError(str(error)) from error
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise RecordError(f"{name}: cut off or not a gzip file ({error})") from error
-    except OSError as error:
-        raise SourceError(f"{name}: cannot be read ({error.strerror or error})") from error
+    with unpacked(name, opened) as file:
+        for number, line in lines(file, name):
+            if line.strip():
+                yield number, line.removeprefix(_BOM) if number == 1 else line
 
 
 @opener("FILE.jsonl, FILE.jsonl.gz", "neurons in this project's schema")
@@ -159,10 +148,6 @@ def write(path: Path, neurons: Iterable[NeuronRecord]) -> int:
     return count
 
 
-def _where(path: str, number: int) -> str:
-    return f"{path}, line {number}"
-
-
 def _parse(line: bytes, where: str) -> Any:
     try:
         return parse_json(line)
@@ -171,14 +156,6 @@ def _parse(line: bytes, where: str) -> Any:
     except ValueError as error:
         cut = "" if line.endswith(b"\n") else "; the last line, so the file may be cut off"
         raise RecordError(f"{where}: not valid JSON ({error}){cut}") from error
-
-
-def _check_new(id_: str, seen: dict[str, int], number: int, where: str) -> None:
-    first = seen.setdefault(id_, number)
-    if first != number:
-        raise RecordError(
-            f"{where}: field 'id': {shown(id_)} stands on line {first} too; ids must be unique"
-        )
 
 
 def _line(neuron: NeuronRecord) -> bytes:

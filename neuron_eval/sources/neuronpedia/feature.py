@@ -95,7 +95,9 @@ def identity(row: object, at: str) -> Identity:
     ``model_id``, ``layer`` and ``sae_set``.
     """
     if isinstance(row, RecordError):
-        raise row
+        # Not the same error: its traceback would hold this frame, which holds it, and with both
+        # the open file until the garbage is collected.
+        raise RecordError(str(row)) from row
     if not isinstance(row, Mapping):
         raise RecordError(f"{at}: expected a JSON object, got {type(row).__name__}")
     if "model_id" not in row:
