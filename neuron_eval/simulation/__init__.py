@@ -219,6 +219,6 @@ def _rank(way: type[Simulation]) -> tuple[bool, bool, str]:
 
 @cache
 def _load() -> None:
-    for module in sorted(pkgutil.iter_modules(__path__)):
+    for module in pkgutil.iter_modules(__path__):
         import_module(f"{__name__}.{module.name}")
     load_plugins("ways")
