@@ -15,11 +15,11 @@ from neuron_eval.testing.models import (
     fake,
     fake_embedder,
     fake_explainer,
-    fake_simulator,
+    fake_rater,
     make_neuron,
+    question_in,
 )
-from neuron_eval.testing.raters import fake_rater, question_in
-from neuron_eval.testing.replies import read_chat_prompt
+from neuron_eval.testing.replies import fake_simulator, read_chat_prompt
 
 __all__ = [
     "Fake",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from inspect_ai.model import (
     ChatMessage,
     GenerateConfig,
-    Logprobs,
     Model,
     ModelAPI,
     ModelCall,
@@ -19,13 +19,12 @@ from inspect_ai.model import (
 )
 from inspect_ai.tool import ToolChoice, ToolInfo
 
-from neuron_eval.prompts.wording import Pack
+from neuron_eval.rating.question import KEY, Question, from_json
 from neuron_eval.records import ActivationRecord, NeuronRecord, Reference
 from neuron_eval.records.checks import check_record
-from neuron_eval.testing.replies import PromptReader, answer_lines, logprob_of
 
+Rate = Callable[[Question, str], int]
 Respond = Callable[[list[ChatMessage], GenerateConfig], ModelOutput]
-Predict = Callable[[str, Sequence[str]], Sequence[float]]
 
 _RESPOND: dict[str, Respond] = {}
 """By model name, so that Inspect finds a fake again when it scores a log."""
@@ -37,7 +36,10 @@ class FakeRateLimitError(Exception):
 
 @modelapi(name="neuron-fake")
 class FakeProvider(ModelAPI):
-    """A provider whose answers are computed by a function."""
+    """A provider whose answers are computed by a function.
+
+    Inspect's mockllm is not found again by name, gives no call to log, and is never rate-limited.
+    """
 
     def __init__(
         self,
@@ -118,69 +120,6 @@ def fake_explainer(
     return fake(name, respond)
 
 
-def fake_simulator(
-    predict: Predict,
-    *,
-    logprobs: bool = True,
-    faults: Iterable[str] = (),
-    excerpts: Iterable[Sequence[str]] = (),
-    pack: Pack | None = None,
-    name: str = "simulator",
-) -> Fake:
-    """A simulator that answers every well-asked question with what ``predict`` says.
-
-    It knows the prompts of all ways to simulate whose replies are text, with one or several
-    excerpts.
-
-    Args:
-        predict: From the explanation and the excerpt's tokens (``per_token``: those up to the
-            one asked for) to one value in [0, 10] a token.
-        logprobs: Whether the answers come with log-probabilities whose expectation is exactly
-            the value; without them values are rounded, as a chat model would.
-        faults: What goes wrong with the first requests, one each: ``garbage``, ``truncated``,
-            ``missing`` (a token left out; for ``sparse`` an excerpt), ``empty``,
-            ``rate-limit``; then all goes well.
-        excerpts: Tokens of the excerpts that plain text is taken apart as; other text is taken
-            apart into words with the space before them, and single other characters.
-        pack: What the prompts are made with; None is the bundled pack.
-        name: The model's name.
-    """
-    left = list(faults)
-    reader = PromptReader(excerpts, pack)
-
-    def respond(messages: list[ChatMessage], config: GenerateConfig) -> ModelOutput:
-        if messages[0].role == "user":
-            return _short_answer(f"neuron-fake/{name}", logprobs and bool(config.logprobs))
-        user = next(m.text for m in messages if m.role == "user")
-        question = reader.read(messages[0].text, user)
-        values = [list(predict(question.explanation, tokens)) for tokens in question.excerpts]
-        fault = left.pop(0) if left else ""
-        if fault == "rate-limit":
-            raise FakeRateLimitError("429: slow down")
-        lines = answer_lines(question, values)
-        if fault in ("truncated", "missing"):
-            middle = len(lines) // 2
-            del lines[middle : len(lines) if fault == "truncated" else middle + 1]
-        words = {"garbage": ["I would rather not."], "empty": []}.get(fault)
-        pieces = [p for line in lines for p in line] if words is None else words
-        text = "".join(p if isinstance(p, str) else str(round(p)) for p in pieces).strip("\n")
-        stop: StopReason = "max_tokens" if fault == "truncated" else "stop"
-        output = ModelOutput.from_content(f"neuron-fake/{name}", text, stop_reason=stop)
-        if logprobs and config.logprobs and text:
-            output.choices[0].logprobs = Logprobs(content=[logprob_of(piece) for piece in pieces])
-        return output
-
-    return fake(name, respond)
-
-
-def _short_answer(model: str, logprobs: bool) -> ModelOutput:
-    """The answer to a question that asks for no simulation, such as what the model can do."""
-    output = ModelOutput.from_content(model, "4")
-    if logprobs:
-        output.choices[0].logprobs = Logprobs(content=[logprob_of(4.0)])
-    return output
-
-
 def fake_embedder(
     embed: Callable[[str], Sequence[float]], *, failures: int = 0, name: str = "embedder"
 ) -> Fake:
@@ -197,6 +136,61 @@ def fake_embedder(
         return output
 
     return fake(name, respond)
+
+
+def fake_rater(rate: Rate, *, faults: Iterable[str] = (), name: str = "rater") -> Fake:
+    """A rater that answers every question, and chooses what it rates highest.
+
+    It reads the question where a person's page does, from the message's metadata.
+
+    Of explanations that it rates alike it chooses the one that is shown first, so that its place
+    counts.
+
+    Args:
+        rate: From the question and one of its explanations to a rating from 1 to 5.
+        faults: What goes wrong with the first requests, one each: ``garbage``, ``truncated``,
+            ``missing`` (a rating left out), ``off-scale``, ``empty``, ``skip`` (as people may),
+            ``rate-limit``; an empty text is no fault.
+        name: The model's name.
+    """
+    left = list(faults)
+
+    def respond(messages: list[ChatMessage], config: GenerateConfig) -> ModelOutput:
+        question = question_in(messages)
+        ratings = {option.letter: rate(question, option.explanation) for option in question.options}
+        best = max(ratings, key=lambda letter: ratings[letter])
+        fault = left.pop(0) if left else ""
+        if fault == "rate-limit":
+            raise FakeRateLimitError("429: slow down")
+        if fault == "missing":
+            del ratings[question.letters[-1]]
+        if fault == "off-scale":
+            ratings[question.letters[0]] = question.scale.most + 1
+        text = json.dumps({"ratings": ratings, "best": best, "comment": ""})
+        spoilt = {
+            "garbage": "I would rather not.",
+            "truncated": text[: len(text) // 2],
+            "empty": "",
+            "skip": json.dumps({"skipped": "I cannot tell"}),
+        }
+        stop: StopReason = "max_tokens" if fault == "truncated" else "stop"
+        return ModelOutput.from_content(
+            f"neuron-fake/{name}", spoilt.get(fault, text), stop_reason=stop
+        )
+
+    return fake(name, respond)
+
+
+def question_in(messages: Iterable[ChatMessage]) -> Question:
+    """The question that a request holds.
+
+    Raises:
+        LookupError: It holds none.
+    """
+    for message in messages:
+        if message.role == "user" and KEY in (message.metadata or {}):
+            return from_json((message.metadata or {})[KEY])
+    raise LookupError("no message holds a question")
 
 
 def make_neuron(

@@ -1,21 +1,29 @@
-"""What fake simulators read and write: a pack's prompts, and replies to them.
-
-For `neuron_eval.testing.fake_simulator`; a real simulator sees no more than the prompt either.
-"""
+"""A fake simulator: it reads a pack's prompts, and sees no more than a real one does."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from inspect_ai.model import Logprob, TopLogprob
+from inspect_ai.model import (
+    ChatMessage,
+    GenerateConfig,
+    Logprob,
+    Logprobs,
+    ModelOutput,
+    StopReason,
+    TopLogprob,
+)
 
 from neuron_eval.prompts.pack import default_pack
 from neuron_eval.prompts.wording import Pack
 from neuron_eval.records.activations import LEVELS
 from neuron_eval.simulation import Piece, Simulation, ways
+from neuron_eval.testing.models import Fake, FakeRateLimitError, fake
+
+Predict = Callable[[str, Sequence[str]], Sequence[float]]
 
 _WORD = re.compile(r" ?\w+|.", re.DOTALL)
 
@@ -107,3 +115,66 @@ def logprob_of(piece: Piece) -> Logprob:
 
 def _explanation(text: str) -> str:
     return text.partition("it responds to ")[2].partition("\n")[0]
+
+
+def fake_simulator(
+    predict: Predict,
+    *,
+    logprobs: bool = True,
+    faults: Iterable[str] = (),
+    excerpts: Iterable[Sequence[str]] = (),
+    pack: Pack | None = None,
+    name: str = "simulator",
+) -> Fake:
+    """A simulator that answers every well-asked question with what ``predict`` says.
+
+    It knows the prompts of all ways to simulate whose replies are text, with one or several
+    excerpts.
+
+    Args:
+        predict: From the explanation and the excerpt's tokens (``per_token``: those up to the
+            one asked for) to one value in [0, 10] a token.
+        logprobs: Whether the answers come with log-probabilities whose expectation is exactly
+            the value; without them values are rounded, as a chat model would.
+        faults: What goes wrong with the first requests, one each: ``garbage``, ``truncated``,
+            ``missing`` (a token left out; for ``sparse`` an excerpt), ``empty``,
+            ``rate-limit``; then all goes well.
+        excerpts: Tokens of the excerpts that plain text is taken apart as; other text is taken
+            apart into words with the space before them, and single other characters.
+        pack: What the prompts are made with; None is the bundled pack.
+        name: The model's name.
+    """
+    left = list(faults)
+    reader = PromptReader(excerpts, pack)
+
+    def respond(messages: list[ChatMessage], config: GenerateConfig) -> ModelOutput:
+        if messages[0].role == "user":
+            return _short_answer(f"neuron-fake/{name}", logprobs and bool(config.logprobs))
+        user = next(m.text for m in messages if m.role == "user")
+        question = reader.read(messages[0].text, user)
+        values = [list(predict(question.explanation, tokens)) for tokens in question.excerpts]
+        fault = left.pop(0) if left else ""
+        if fault == "rate-limit":
+            raise FakeRateLimitError("429: slow down")
+        lines = answer_lines(question, values)
+        if fault in ("truncated", "missing"):
+            middle = len(lines) // 2
+            del lines[middle : len(lines) if fault == "truncated" else middle + 1]
+        words = {"garbage": ["I would rather not."], "empty": []}.get(fault)
+        pieces = [p for line in lines for p in line] if words is None else words
+        text = "".join(p if isinstance(p, str) else str(round(p)) for p in pieces).strip("\n")
+        stop: StopReason = "max_tokens" if fault == "truncated" else "stop"
+        output = ModelOutput.from_content(f"neuron-fake/{name}", text, stop_reason=stop)
+        if logprobs and config.logprobs and text:
+            output.choices[0].logprobs = Logprobs(content=[logprob_of(piece) for piece in pieces])
+        return output
+
+    return fake(name, respond)
+
+
+def _short_answer(model: str, logprobs: bool) -> ModelOutput:
+    """The answer to a question that asks for no simulation, such as what the model can do."""
+    output = ModelOutput.from_content(model, "4")
+    if logprobs:
+        output.choices[0].logprobs = Logprobs(content=[logprob_of(4.0)])
+    return output
