@@ -14,45 +14,67 @@ packs unread as a rule gets smaller ones (`neuron_eval.simulation.limits.fitting
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Self, TypeVar
 
-from inspect_ai.model import ChatMessage
+from inspect_ai.model import ChatMessage, ModelOutput
 
 from neuron_eval.models.requests import together
 from neuron_eval.prompts.wording import Pack
 from neuron_eval.records import Excerpt
 from neuron_eval.records.activations import highest, normalise
 from neuron_eval.simulation import (
+    BrokenReplyError,
     Failed,
+    HopelessReplyError,
     Outcome,
     Simulated,
     Simulation,
     Simulator,
     Tokens,
+    UnreadableReplyError,
 )
 from neuron_eval.simulation.asking import ATTEMPTS, Asker, NoReadableReplyError
 from neuron_eval.simulation.limits import RoomRefusedError, fitting_size, note_pack
-from neuron_eval.simulation.pack_replies import PackQuestion, Read, ask_pack
+from neuron_eval.simulation.reading import cut_off
 
 T = TypeVar("T")
+
+Part = Simulated | UnreadableReplyError
+"""What a reply holds of one excerpt, or what is wrong with it."""
+
+Read = Simulated | NoReadableReplyError
+"""What was read of one excerpt, or that no reply could be."""
 
 MOST_REPLIES = 4
 """So many replies about a pack, at most, where one is enough if all goes well."""
 
 
 def grouped(items: Sequence[T], size: int) -> list[list[T]]:
-    """Cut into as few groups of at most ``size`` as there can be, as even as they can be.
-
-    Raises:
-        ValueError: The size is below 1.
-    """
+    """Cut into as few groups of at most ``size`` as there can be, as even as they can be."""
     if size < 1:
         raise ValueError(f"excerpts_per_call={size}: expected a whole number of at least 1")
     count = -(-len(items) // size)
     bounds = [len(items) * i // count for i in range(count + 1)] if count else []
     return [list(items[a:b]) for a, b in pairwise(bounds)]
+
+
+@dataclass(frozen=True, slots=True)
+class PackQuestion:
+    """What a request asks about its E = ``count`` >= 1 excerpts."""
+
+    count: int
+    messages: list[ChatMessage]
+    read: Callable[[ModelOutput], list[Part]]
+    """From a reply to its E parts. Raises `UnreadableReplyError` if there is nothing to read."""
+
+    again: Callable[[str], str]
+    """From what was wrong to the message that asks again."""
+
+    stop: list[str]
+    """What a reply holds only behind what was asked for."""
 
 
 class PackedSimulation(Simulation):
@@ -64,7 +86,7 @@ class PackedSimulation(Simulation):
         self.model = asker.name
         self._asker = asker
         self._wording = wording
-        self._size = excerpts_per_call or self.excerpts_per_call
+        self._size = self.excerpts_per_call if excerpts_per_call is None else excerpts_per_call
 
     @classmethod
     def bind(cls, simulator: Simulator, pack: Pack, excerpts_per_call: int | None) -> Self:
@@ -85,7 +107,6 @@ class PackedSimulation(Simulation):
     def requests(
         cls, explanation: str, excerpts: Sequence[Excerpt], pack: Pack, model: str, size: int | None
     ) -> Iterator[tuple[list[ChatMessage], str]]:
-        """See `Simulation`; the replies hold what is true."""
         wording = pack.simulation_wording(cls.name)
         for group in grouped(excerpts, size or cls.excerpts_per_call):
             records = [excerpt.record for excerpt in group]
@@ -98,11 +119,7 @@ class PackedSimulation(Simulation):
             yield question.messages, text.strip("\n")
 
     async def __call__(self, explanation: str, excerpts: Sequence[Excerpt]) -> list[Outcome]:
-        """See `Simulation`.
-
-        Raises:
-            RoomRefusedError: The server gives no room even for one excerpt alone.
-        """
+        """See `Simulation`; raises `RoomRefusedError` where no excerpt fits, even alone."""
         size = fitting_size(self._asker.model, self.name, self._size)
         parts = await self._packs(explanation, grouped(excerpts, size))
         return [
@@ -185,3 +202,49 @@ def _later(before: NoReadableReplyError, after: Read) -> Read:
             before.count + after.count, after.last, before.made + after.made
         )
     return after
+
+
+async def ask_pack(asker: Asker, question: PackQuestion, room: int, attempts: int) -> list[Read]:
+    """One request for E excerpts, and again until every excerpt has been read once.
+
+    Several are asked for no more after a reply that was cut off behind some that could be read,
+    nor after two of which nothing could be. A reply has at most ``room`` output tokens.
+    """
+    several = question.count > 1
+    kept: dict[int, Simulated] = {}
+    replies = 0
+
+    def read_rest(output: ModelOutput) -> None:
+        nonlocal replies
+        replies += 1
+        try:
+            _keep(question.read(output), kept)
+        except UnreadableReplyError as error:
+            if several and (cut_off(output) if kept else replies > 1):
+                raise HopelessReplyError(str(error)) from error
+            raise
+
+    # after as many replies as may be an earlier run asked for smaller parts; after fewer, for none
+    past = not several or attempts < ATTEMPTS
+    try:
+        await asker.ask(
+            question.messages, read_rest, question.again, room, attempts, question.stop, past
+        )
+    except NoReadableReplyError as error:
+        return [kept.get(i, error) for i in range(question.count)]
+    return [kept[i] for i in range(question.count)]
+
+
+def _keep(parts: Sequence[Part], kept: dict[int, Simulated]) -> None:
+    """Keep of a reply what was read for the first time; raise what is wrong with all else."""
+    problems: list[UnreadableReplyError] = []
+    for i, part in enumerate(parts):
+        if isinstance(part, Simulated):
+            kept.setdefault(i, part)
+        elif i not in kept:
+            problems.append(part)
+    # The model is told what it is to blame for; of the rest only if there is nothing else.
+    blamed = [p for p in problems if not isinstance(p, BrokenReplyError)]
+    if problems:
+        error = UnreadableReplyError if blamed else BrokenReplyError
+        raise error("; ".join(map(str, blamed or problems)))

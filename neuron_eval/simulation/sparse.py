@@ -32,8 +32,7 @@ from neuron_eval.simulation import (
     UnreadableReplyError,
     way,
 )
-from neuron_eval.simulation.pack_replies import PackQuestion, Part
-from neuron_eval.simulation.packing import PackedSimulation
+from neuron_eval.simulation.packing import PackedSimulation, PackQuestion, Part
 from neuron_eval.simulation.prompting import simulation_request
 from neuron_eval.simulation.reading import cut_off, readable, take_values
 from neuron_eval.simulation.sparse_matching import Finder
