@@ -18,6 +18,7 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
+from neuron_eval.messages import InputError
 from neuron_eval.plugins import load_plugins
 from neuron_eval.prompts.reading import read_strings
 from neuron_eval.prompts.wording import Pack
@@ -176,7 +177,7 @@ class Simulation(ABC):
         Raises:
             PackError: The pack has no words for the way.
         """
-        raise NotImplementedError(f"simulation={cls.name} says nothing of what it asks")
+        raise InputError(f"simulation={cls.name} says nothing of what it asks: no estimate")
 
     @classmethod
     def read_prompt(cls, user: str, tokenize: Tokenize) -> Tokens:
