@@ -13,9 +13,8 @@ import pytest
 from human_eval import question
 
 from neuron_eval.files import locking
-from neuron_eval.rating.human import queue as queue_module
-from neuron_eval.rating.human.desk import Desk
-from neuron_eval.rating.human.queue import QueueError
+from neuron_eval.rating.human import desk as desk_module
+from neuron_eval.rating.human.desk import Desk, DeskError
 from neuron_eval.rating.human.store import AnswerFile
 from neuron_eval.rating.question import from_json
 
@@ -81,7 +80,7 @@ def test_what_was_handed_over_in_another_process_is_final_here(two):
     mine, other, key = two
     mine.answer(key, FIVE, None)
     mine.hand_over(listed(mine))
-    with pytest.raises(QueueError, match="final"):
+    with pytest.raises(DeskError, match="final"):
         other.answer(key, ONE, None)
     assert other.handed_over(key).answer.to_json() == FIVE
     assert other.overview()[2] == {}
@@ -108,7 +107,7 @@ def test_an_answer_waits_for_another_process_and_heeds_what_that_wrote(two):
     def change():
         try:
             other.answer(key, ONE, at)
-        except QueueError as error:
+        except DeskError as error:
             refused.append(str(error))
         done.set()
 
@@ -124,11 +123,11 @@ def test_an_answer_waits_for_another_process_and_heeds_what_that_wrote(two):
 def test_an_answer_that_was_given_without_knowing_of_another_is_refused(two):
     mine, other, key = two
     at = mine.answer(key, FIVE, None)
-    with pytest.raises(QueueError, match="another answer was saved meanwhile"):
+    with pytest.raises(DeskError, match="another answer was saved meanwhile"):
         other.answer(key, ONE, None)
     assert answers(other) == {key: FIVE}
     changed = other.answer(key, ONE, at)
-    with pytest.raises(QueueError, match="another answer was saved meanwhile"):
+    with pytest.raises(DeskError, match="another answer was saved meanwhile"):
         mine.answer(key, FIVE, at)
     assert answers(mine) == {key: ONE}
     assert changed != at
@@ -149,7 +148,7 @@ def test_only_what_the_rater_has_seen_is_handed_over(two):
     seen = listed(mine)
     mine.answer(second, FIVE, None)
     other.answer(key, ONE, seen[key])
-    with pytest.raises(QueueError, match="changed meanwhile"):
+    with pytest.raises(DeskError, match="changed meanwhile"):
         mine.hand_over(seen)
     assert mine.handed_over(key) is None
     seen = {key: listed(mine)[key]}
@@ -317,9 +316,7 @@ def test_no_answer_is_lost_when_nobody_waits_for_it(tmp_path):
 
 def test_a_look_at_the_overview_orders_the_questions_once(two, monkeypatch):
     mine, _, key = two
-    orders, order = [], queue_module.own_order
-    monkeypatch.setattr(
-        queue_module, "own_order", lambda *all_: orders.append(all_) or order(*all_)
-    )
+    orders, order = [], desk_module.own_order
+    monkeypatch.setattr(desk_module, "own_order", lambda *all_: orders.append(all_) or order(*all_))
     assert mine.overview()[1] == [key]
     assert len(orders) == 1

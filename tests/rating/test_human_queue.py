@@ -10,10 +10,10 @@ from human_eval import PLANTED, question, questions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neuron_eval.rating.answer import Answer, AnswerError
-from neuron_eval.rating.human.desk import Desk
-from neuron_eval.rating.human.page import shown_question
-from neuron_eval.rating.human.queue import Queue, QueueError, Reply, own_order
+from neuron_eval.rating.answer import AnswerError
+from neuron_eval.rating.human import desk as desk_module
+from neuron_eval.rating.human.desk import Desk, DeskError
+from neuron_eval.rating.human.page import own_order, shown_question
 from neuron_eval.rating.human.store import AnswerFile
 from neuron_eval.rating.question import from_json, question_key
 
@@ -25,10 +25,6 @@ EVENT = {"question": "k", "answer": RATED, "seconds": 1.5, "at": NOW}
 
 def asked(i=0):
     return from_json(question(i))
-
-
-def reply(seconds=None):
-    return Reply(Answer({"A": 1}, "A"), seconds, "now")
 
 
 def saved(desk, key):
@@ -46,40 +42,48 @@ def append(file, *events):
         appending.append(events)
 
 
-def test_a_question_goes_from_open_to_answered_to_handed_over():
-    queue = Queue("alice")
-    queue.ask("k", asked())
-    assert (queue.open_keys(), queue.answered_keys()) == (["k"], [])
-    queue.answer("k", reply())
-    assert (queue.open_keys(), queue.answered_keys()) == ([], ["k"])
-    assert queue.handed_over("k") is None
-    queue.hand_over("k")
-    assert queue.answered_keys() == []
-    assert queue.handed_over("k") == reply()
+def test_a_question_goes_from_open_to_answered_to_handed_over(tmp_path):
+    desk = Desk("alice", tmp_path)
+    key = desk.ask(asked())
+    progress, open_, answered = desk.overview()
+    assert (open_, list(answered)) == ([key], [])
+    assert (progress.open, progress.answered, progress.handed_over) == (1, 0, 0)
+    desk.answer(key, RATED, None)
+    progress, open_, answered = desk.overview()
+    assert (open_, list(answered)) == ([], [key])
+    assert (progress.open, progress.answered, progress.handed_over) == (0, 1, 0)
+    assert desk.handed_over(key) is None
+    hand_over(desk)
+    progress, _, answered = desk.overview()
+    assert answered == {}
+    assert (progress.open, progress.answered, progress.handed_over) == (0, 0, 1)
+    assert desk.handed_over(key).answer.to_json() == RATED
 
 
-def test_what_was_handed_over_is_final():
-    queue = Queue("alice")
-    queue.ask("k", asked())
-    queue.answer("k", reply())
-    queue.hand_over("k")
-    with pytest.raises(QueueError, match="final"):
-        queue.answer("k", reply())
+def test_what_was_handed_over_is_final(tmp_path):
+    desk = Desk("alice", tmp_path)
+    key = desk.ask(asked())
+    at = desk.answer(key, RATED, None)
+    hand_over(desk)
+    with pytest.raises(DeskError, match="final"):
+        desk.answer(key, OTHER, at)
 
 
-def test_an_open_question_cannot_be_handed_over():
-    queue = Queue("alice")
-    queue.ask("k", asked())
-    with pytest.raises(QueueError, match="no answer"):
-        queue.hand_over("k")
+def test_an_open_question_cannot_be_handed_over(tmp_path):
+    desk = Desk("alice", tmp_path)
+    key = desk.ask(asked())
+    with pytest.raises(DeskError, match="an answer was changed meanwhile"):
+        desk.hand_over({key: NOW})
+    assert desk.handed_over(key) is None
+    assert desk.overview()[1] == [key]
 
 
-def test_each_rater_has_an_order_of_their_own_that_stays():
+def test_each_rater_has_an_order_of_their_own_that_stays(tmp_path):
     def order(rater):
-        queue = Queue(rater)
+        desk = Desk(rater, tmp_path)
         for i in range(8):
-            queue.ask(f"k{i}", asked(i))
-        return queue.open_keys()
+            desk.ask(asked(i))
+        return desk.overview()[1]
 
     assert order("alice") == order("alice") != order("bob")
     assert sorted(order("alice")) == sorted(order("bob"))
@@ -107,24 +111,29 @@ def test_an_order_takes_a_second_time_without_its_first_and_ids_that_end_alike()
     assert sorted(own_order("alice", all_of_them)) == sorted(all_of_them)
 
 
-def test_time_left_is_the_median_answer_s_time_for_each_open_question():
-    queue = Queue("alice")
-    for i in range(6):
-        queue.ask(f"k{i}", asked(i))
-    assert queue.progress().seconds_left is None
-    for i, seconds in enumerate((10.0, 600.0, 20.0)):
-        queue.answer(f"k{i}", reply(seconds))
-    assert queue.progress().seconds_left == 60.0
+def test_time_left_is_the_median_answer_s_time_for_each_open_question(tmp_path):
+    desk = Desk("alice", tmp_path)
+    keys = [desk.ask(asked(i)) for i in range(6)]
+    assert desk.overview()[0].seconds_left is None
+    for key, seconds in zip(keys, (10.0, 600.0, 20.0), strict=False):
+        append(AnswerFile(tmp_path, "alice"), EVENT | {"question": key, "seconds": seconds})
+    assert desk.overview()[0].seconds_left == 60.0
 
 
-def test_a_change_of_mind_keeps_the_time_of_the_first_answer():
-    queue = Queue("alice")
-    queue.ask("k", asked())
-    queue.show("k", 100.0)
-    assert queue.seconds("k", 112.0) == 12.0
-    queue.answer("k", reply(12.0))
-    queue.show("k", 500.0)
-    assert queue.seconds("k", 900.0) == 12.0
+def test_a_change_of_mind_keeps_the_time_of_the_first_answer(tmp_path, monkeypatch):
+    now = 100.0
+    monkeypatch.setattr(desk_module, "monotonic", lambda: now)
+    desk = Desk("alice", tmp_path)
+    key = desk.ask(asked())
+    desk.show(key)
+    now = 112.0
+    at = desk.answer(key, RATED, None)
+    assert desk.show(key)[1].seconds == 12.0
+    now = 500.0
+    desk.show(key)
+    now = 900.0
+    desk.answer(key, OTHER, at)
+    assert desk.show(key)[1].seconds == 12.0
 
 
 def test_another_order_of_options_is_another_question():
@@ -173,7 +182,7 @@ def test_another_rater_s_answer_is_not_mine(tmp_path):
     alice, bob = Desk("alice", tmp_path), Desk("bob", tmp_path)
     key = alice.ask(asked())
     alice.answer(key, RATED, None)
-    with pytest.raises(QueueError, match="not asked of you"):
+    with pytest.raises(DeskError, match="not asked of you"):
         bob.answer(key, RATED, None)
     bob.ask(asked())
     assert bob.show(key)[1] is None
@@ -236,7 +245,7 @@ def test_an_answer_is_synced_before_it_counts(tmp_path, monkeypatch):
 
     def sync(descriptor):
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
-            synced.append(desk._queue.replies.get(key))
+            synced.append(desk._replies.get(key))
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", sync)

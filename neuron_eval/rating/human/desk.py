@@ -1,4 +1,7 @@
-"""Where one rater's questions and answers meet: the queue, the file, and several threads.
+"""Where one rater's questions and answers meet: what is in memory, the file, and several threads.
+
+A question is *open*, then *answered* (saved, and still changeable), then *handed over* (what the
+eval has got, and final).
 
 The eval asks in its own thread, the page's server answers in others. What is in memory has a lock
 that nobody keeps for long; the file has another, which is kept while the disk works.
@@ -6,21 +9,39 @@ that nobody keeps for long; the file has another, which is kept while the disk w
 
 from __future__ import annotations
 
-import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from threading import Lock, RLock
+from time import monotonic
 from typing import Any
 
 from neuron_eval.rating.answer import from_json
-from neuron_eval.rating.human.queue import Progress, Queue, Reply
-from neuron_eval.rating.human.store import AnswerFile, replay
+from neuron_eval.rating.human.page import own_order
+from neuron_eval.rating.human.store import AnswerFile, Reply, replay
 from neuron_eval.rating.question import Question, question_key
 
 LOOK_SECONDS = 1.0
 """How often the file is looked at for what another process has written."""
+
+
+class DeskError(ValueError):
+    """What a page asked for does not go with what the rater was asked; says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a rater has come with the questions that are known so far."""
+
+    open: int
+    answered: int
+    handed_over: int
+    seconds_left: float | None
+    """Median seconds an answer, times the open questions; None before the first answer."""
 
 
 class Desk:
@@ -29,33 +50,34 @@ class Desk:
     def __init__(self, rater: str, folder: Path) -> None:
         """Prepare the desk, with answers kept in a folder; nothing is read or written yet."""
         self.rater = rater
-        self._queue = Queue(rater)
+        self._questions: dict[str, Question] = {}
+        self._shown: dict[str, float] = {}
+        self._replies: dict[str, Reply] = {}
+        self._final: set[str] = set()
+        self._waiting: Counter[str] = Counter()
         self._memory = RLock()
         self._file = AnswerFile(folder, rater)
+        self.path = self._file.path
         self._disk = Lock()  # never asked for by who has the other
         self._looked = 0.0
 
-    @property
-    def path(self) -> Path:
-        """The file of answers."""
-        return self._file.path
-
     @contextmanager
     def waiting(self, key: str) -> Iterator[None]:
-        """Wait for the answer to a question: it is shown only while somebody does."""
+        """Wait for the answer to a question, even before it is asked.
+
+        After the last one who waits the question is not shown again, unless it was answered: that
+        answer can still be changed and handed over, and counts when the question is asked again.
+        """
         with self._memory:
-            self._queue.wait(key)
+            self._waiting[key] += 1
         try:
             yield
         finally:
             with self._memory:
-                self._queue.leave(key)
+                self._waiting[key] -= 1
 
     def ask(self, question: Question) -> str:
-        """Put a question, unless this rater has answered it; reads the disk.
-
-        Returns:
-            The question's key.
+        """Put a question, unless this rater has answered it; returns its key.
 
         Raises:
             OSError: The file of answers cannot be read.
@@ -64,18 +86,18 @@ class Desk:
         with self._disk:
             news = self._file.read_on()
             with self._memory:
-                self._queue.ask(key, question)
+                self._questions.setdefault(key, question)
                 self._take_over({key, *news})
         return key
 
     def handed_over(self, key: str) -> Reply | None:
         """The final answer as far as it is known; None until there is one."""
         with self._memory:
-            return self._queue.handed_over(key)
+            return self._replies[key] if key in self._final else None
 
     def is_due(self) -> bool:
         """Whether it is time to `look` again; then it is not for whoever else asks."""
-        now = time.monotonic()
+        now = monotonic()
         with self._memory:
             due = now - self._looked >= LOOK_SECONDS
             if due:
@@ -88,7 +110,7 @@ class Desk:
             return
         try:
             self._take_over(self._file.read_on(wait=False))
-            self._looked = time.monotonic()
+            self._looked = monotonic()
         except OSError:
             pass  # who asks or answers is told
         finally:
@@ -98,45 +120,48 @@ class Desk:
         """A question for the page, with the answer it has; reads the disk.
 
         Raises:
-            QueueError: It is no question of this rater, or its answer is final.
+            DeskError: It is no question of this rater, or its answer is final.
         """
         self.look()
         with self._memory:
-            question = self._queue.changeable(key)
-            self._queue.show(key, time.monotonic())
-            return question, self._queue.replies.get(key)
+            question, reply = self._changeable(key), self._replies.get(key)
+            if reply is None:
+                self._shown[key] = monotonic()
+            return question, reply
 
     def answer(self, key: str, data: object, replaces: str | None) -> str:
-        """Save an answer, new or changed; when this returns it is on the disk.
+        """Save an answer, new or changed; when this returns its time, it is on the disk.
 
         Args:
             key: The question.
             data: The answer as JSON.
             replaces: The time of the answer that the rater changes; None for a new one.
 
-        Returns:
-            The answer's time.
-
         Raises:
-            QueueError: It is no question of this rater, its answer is final, or there is another
+            DeskError: It is no question of this rater, its answer is final, or there is another
                 answer than the one that was to be changed.
             AnswerError: The answer does not fit the question.
             OSError: It could not be saved.
         """
         with self._memory:
-            question = self._queue.changeable(key)
+            question = self._changeable(key)
         answer = from_json(data, question)
         at = _now()
 
         def decide() -> list[dict[str, Any]]:
             nonlocal at
-            self._queue.changeable(key)
-            before = self._queue.replies.get(key)
+            self._changeable(key)
+            before = self._replies.get(key)
             if before and before.at != replaces and before.answer == answer:
                 at = before.at  # a page that asks once more, since it got no reply
                 return []
-            self._queue.check_replaces(key, replaces)
-            seconds = self._queue.seconds(key, time.monotonic())
+            if replaces != (before.at if before else None):
+                raise DeskError(
+                    "another answer was saved meanwhile, in another tab or run; it is shown now"
+                )
+            seconds = before.seconds if before else None
+            if not before and key in self._shown:
+                seconds = round(monotonic() - self._shown[key], 1)
             what = {"question": key, "id": question.id, "answer": answer.to_json()}
             return [{**what, "seconds": seconds, "at": at}]
 
@@ -150,35 +175,58 @@ class Desk:
             listed: The time of each answer by its question's key, as the rater has seen it.
 
         Raises:
-            QueueError: One of them was changed meanwhile, or is none of this rater's; nothing is
-                handed over.
-            OSError: It could not be saved; nothing is handed over.
+            DeskError: One of them was changed meanwhile, or is none of this rater's.
+            OSError: It could not be saved. In either case nothing is handed over.
         """
         keys: list[str] = []
 
         def decide() -> list[dict[str, Any]]:
-            keys.extend(self._queue.to_hand_over(listed))
-            at = _now()
-            return [{"question": key, "handed_over": True, "at": at} for key in keys]
+            for key, at in listed.items():
+                if key not in self._replies or self._replies[key].at != at:
+                    raise DeskError("an answer was changed meanwhile; see what is saved now")
+            keys.extend(key for key in listed if key not in self._final)
+            now = _now()
+            return [{"question": key, "handed_over": True, "at": now} for key in keys]
 
         with self._memory:
             for key in listed:
-                self._queue.question(key)
+                self._question(key)
         if listed:
             self._write(decide)
         return len(keys)
 
     def overview(self) -> tuple[Progress, Sequence[str], Mapping[str, tuple[Question, Reply]]]:
-        """Progress, the open questions' keys in their order, and what can be changed.
+        """Progress, open questions in the rater's order, and changeable answers in their own.
 
-        Reads the disk.
+        A question that everybody who waited for it has left is not open. Reads the disk.
         """
         self.look()
         with self._memory:
-            queue = self._queue
-            keys = queue.answered_keys()
-            answered = {key: (queue.question(key), queue.replies[key]) for key in keys}
-            return queue.progress(), queue.open_keys(), answered
+            replies, final = self._replies, self._final
+            known = {
+                key: question
+                for key, question in self._questions.items()
+                if key in replies or self._waiting.get(key, 1) > 0  # or has not begun to wait
+            }
+            open_ = [key for key in own_order(self.rater, known) if key not in replies]
+            keys = [key for key in replies if key not in final]
+            keys.sort(key=lambda key: replies[key].place)
+            times = [r.seconds for r in replies.values() if r.seconds is not None]
+            left = median(times) * len(open_) if times else None
+            progress = Progress(len(open_), len(keys), len(final), left)
+            return progress, open_, {key: (self._questions[key], replies[key]) for key in keys}
+
+    def _question(self, key: str) -> Question:
+        if key not in self._questions:
+            raise DeskError("this question was not asked of you")
+        return self._questions[key]
+
+    def _changeable(self, key: str) -> Question:
+        """The question, if its answer may still be given or changed."""
+        question = self._question(key)
+        if key in self._final:
+            raise DeskError("this answer was handed over already and is final")
+        return question
 
     def _write(self, decide: Callable[[], list[dict[str, Any]]]) -> None:
         """Append what is decided by all that the file says, and take it over from there."""
@@ -191,14 +239,14 @@ class Desk:
                 self._take_over(file.read_on())
 
     def _take_over(self, keys: Iterable[str]) -> None:
-        """Have the queue say what the file says of some questions; the disk's lock is kept."""
+        """Have the memory say what the file says of some questions; the disk's lock is kept."""
         with self._memory:
-            for key in filter(self._queue.may_change, keys):
-                reply, final = replay(self._file.events(key), self._queue.question(key))
+            for key in (self._questions.keys() & set(keys)) - self._final:
+                reply, final = replay(self._file.events(key), self._questions[key])
                 if reply is not None:
-                    self._queue.answer(key, reply)
+                    self._replies[key] = reply
                 if final:
-                    self._queue.hand_over(key)
+                    self._final.add(key)
 
 
 def _now() -> str:

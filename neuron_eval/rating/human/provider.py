@@ -16,8 +16,8 @@ from inspect_ai.tool import ToolChoice, ToolInfo
 from neuron_eval.messages import InputError
 from neuron_eval.parameters import check_flag, check_number, check_text
 from neuron_eval.rating.human.desk import Desk
-from neuron_eval.rating.human.queue import Reply
 from neuron_eval.rating.human.serving import RaterPage, open_once, shared_page
+from neuron_eval.rating.human.store import Reply
 from neuron_eval.rating.question import Question, QuestionError, question_in, question_key
 from neuron_eval.usage_error import UsageError, usage_errors
 

@@ -23,9 +23,8 @@ from starlette.types import Receive, Scope, Send
 
 from neuron_eval.messages import visible
 from neuron_eval.rating.answer import AnswerError
-from neuron_eval.rating.human.desk import Desk
+from neuron_eval.rating.human.desk import Desk, DeskError
 from neuron_eval.rating.human.page import page_text, policy, shown_question
-from neuron_eval.rating.human.queue import QueueError
 
 MAX_BODY = 1_000_000
 """Bytes that a request's body may have; handing over a thousand answers takes a tenth."""
@@ -53,7 +52,7 @@ def make_app(desks: Mapping[str, Desk], names: Names) -> Starlette:
                 return _response(await handle(request, desk))
             except AnswerError as error:
                 raise HTTPException(422, f"This is no answer: {error}.") from error
-            except QueueError as error:
+            except DeskError as error:
                 raise HTTPException(409, f"Not possible: {error}.") from error
             except OSError as error:
                 text = f"Not saved: {desk.path}: {error.strerror or error}."

@@ -25,8 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from neuron_eval.files.locking import locked
-from neuron_eval.rating.answer import AnswerError, from_json, is_duration
-from neuron_eval.rating.human.queue import Reply
+from neuron_eval.rating.answer import Answer, AnswerError, Skipped, from_json, is_duration
 from neuron_eval.rating.question import Question
 
 logger = getLogger(__name__)
@@ -43,6 +42,21 @@ class Event:
     at: str
     line: int
     """Where it stands in the file, from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A rater's answer to one question."""
+
+    answer: Answer | Skipped
+    seconds: float | None
+    """From when the question was shown to when it was first answered; None where not known."""
+
+    at: str
+    """When it was answered, ISO 8601; another answer has another time."""
+
+    place: int
+    """Sorts answers by when each question was first answered."""
 
 
 def replay(events: Iterable[Event], question: Question) -> tuple[Reply | None, bool]:
