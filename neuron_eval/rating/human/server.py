@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -25,12 +25,16 @@ from neuron_eval.messages import visible
 from neuron_eval.rating.answer import AnswerError
 from neuron_eval.rating.human.desk import Desk, DeskError
 from neuron_eval.rating.human.page import page_text, policy, shown_question
+from neuron_eval.rating.human.store import Reply
 
 MAX_BODY = 1_000_000
 """Bytes that a request's body may have; handing over a thousand answers takes a tenth."""
 
 Names = Callable[[str], bool]
 """Whether the server may be called by this host name."""
+
+_HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([\w.-]+))(?::\d{1,5})?")
+"""A Host header: an IPv6 address in brackets, or a name or another address; and a port."""
 
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -83,20 +87,13 @@ def make_app(desks: Mapping[str, Desk], names: Names) -> Starlette:
 def own_names(host: str, wildcard_names: frozenset[str] = frozenset()) -> Names:
     """Which names a server may be called by that listens on a host.
 
-    Args:
-        host: Where it listens. On all interfaces it may be called by any address, which no
-            foreign page can pass for its own, but only by the names given.
-        wildcard_names: This machine's names, for a server on all interfaces.
+    On all interfaces it may be called by any address, which no foreign page can pass for its own,
+    but only by the names given, which are this machine's.
     """
     fixed = {"127.0.0.1", "localhost", "::1", host.lower()}
-    everywhere = is_wildcard(host)
-
-    def names(name: str) -> bool:
-        if name in fixed:
-            return True
-        return everywhere and (name in wildcard_names or _is_address(name))
-
-    return names
+    if not is_wildcard(host):
+        return fixed.__contains__
+    return lambda name: name in fixed | wildcard_names or _is_address(name)
 
 
 def is_wildcard(host: str) -> bool:
@@ -114,12 +111,7 @@ async def _state(request: Request, desk: Desk) -> dict[str, Any]:
         "rater": desk.rater,
         "open": list(open_keys),
         "answered": [
-            {
-                "key": key,
-                "title": visible(question.title),
-                "answer": reply.answer.to_json(),
-                "at": reply.at,
-            }
+            {"key": key, "title": visible(question.title), **_given(reply)}
             for key, (question, reply) in answered.items()
         ],
         "handed_over": progress.handed_over,
@@ -129,11 +121,14 @@ async def _state(request: Request, desk: Desk) -> dict[str, Any]:
 
 async def _question(request: Request, desk: Desk) -> dict[str, Any]:
     question, reply = await run_in_threadpool(desk.show, request.path_params["key"])
-    return {
-        "question": shown_question(question),
-        "answer": reply.answer.to_json() if reply else None,
-        "at": reply.at if reply else None,
-    }
+    return {"question": shown_question(question), **_given(reply)}
+
+
+def _given(reply: Reply | None) -> dict[str, Any]:
+    """The answer as the rater gave it, who may change it."""
+    if reply is None:
+        return {"answer": None, "at": None}
+    return {"answer": reply.answer.to_json(), "at": reply.at}
 
 
 async def _answer(request: Request, desk: Desk) -> dict[str, Any]:
@@ -174,25 +169,13 @@ def _desk(token: str, desks: Mapping[str, Desk]) -> Desk:
 def _check_origin(request: Request, names: Names) -> None:
     """Refuse what was sent under a foreign name or by a foreign page."""
     hosts = request.headers.getlist("host")
-    if len(hosts) != 1 or not names(_host_name(hosts[0])):
+    name = _HOST.fullmatch(hosts[0].lower()) if len(hosts) == 1 else None
+    if name is None or not names(name[1] or name[2]):
         raise HTTPException(403, "This server is not called that.")
     origins = request.headers.getlist("origin")
     expected = [f"http://{hosts[0]}"]
     if origins != expected and (origins or request.method not in ("GET", "HEAD")):
         raise HTTPException(403, "This request comes from another page.")
-
-
-def _host_name(host: str) -> str:
-    """The name in a Host header, without the port; nothing if it is none."""
-    try:
-        parts = urlsplit(f"//{host}")
-        port = parts.port
-    except ValueError:
-        return ""
-    name = parts.hostname or ""
-    shown = f"[{name}]" if ":" in name else name
-    exact = (shown, f"{shown}:{port}")
-    return name if host.lower() in exact else ""
 
 
 def _is_address(name: str) -> bool:
