@@ -5,7 +5,6 @@ inspect eval neuron_eval/rate -T explanations=FILE -T neurons=mine.parquet --mod
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from inspect_ai import Task, task
 from inspect_ai.dataset import MemoryDataset, Sample
@@ -16,7 +15,7 @@ from neuron_eval.inspect_private import PrerequisiteError
 from neuron_eval.parameters import check_choice, check_flag, check_number, check_writable
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.rating.asking import is_person
-from neuron_eval.rating.build import AGAIN, Explained, ExplainedNeuron, from_another, shown_twice
+from neuron_eval.rating.build import AGAIN, ExplainedNeuron, from_another, shown_twice
 from neuron_eval.rating.explanations import load_explained
 from neuron_eval.rating.solver import EXCERPTS, ask_rater
 from neuron_eval.records.splits import to_text
@@ -71,8 +70,8 @@ def rate(
             check_number("limit", limit, least=1)
         solver = ask_rater(excerpts, orders, seed, pack)
         wording = load_pack(pack)
-        found = load_explained(explanations, neurons, limit, seed, columns)
-        samples = _samples(found.neurons, repeat, planted, seed)
+        explained = load_explained(explanations, neurons, limit, seed, columns)
+        samples = _samples(explained.neurons, repeat, planted, seed)
     return Task(
         dataset=MemoryDataset(samples, name="explanations"),
         solver=solver,
@@ -80,18 +79,15 @@ def rate(
         config=_at_once(samples),
         version=VERSION,
         metadata={
-            "rated_columns": list(found.columns),
-            **_named(found),
+            "rated_columns": list(explained.columns),
+            **explained.about,
+            "neurons_used": len(explained.neurons),
             "excerpts": excerpts,
             "rating_pack": wording.name,
             "rating_pack_sha256": wording.sha256,
         },
         viewer=ratings_config(),
     )
-
-
-def _named(found: Explained) -> dict[str, Any]:
-    return {**found.about, "neurons_used": len(found.neurons)}
 
 
 def _at_once(samples: Sequence[Sample]) -> GenerateConfig:
@@ -107,30 +103,29 @@ def _samples(
     neurons: Sequence[ExplainedNeuron], repeat: int, planted: bool, seed: int
 ) -> list[Sample]:
     """One sample a neuron, then those that are shown again."""
-    once = [_sample(one, _donated(one, neurons, seed) if planted else None) for one in neurons]
+    donated: dict[str, str] | None = None
+    samples = []
+    for neuron in neurons:
+        if planted:
+            explanation, donor = from_another(neuron, neurons, seed)
+            donated = {"explanation": explanation, "neuron": donor}
+        samples.append(_sample(neuron, donated))
     twice = set(shown_twice(neurons, repeat, seed))
     again = [
-        one.model_copy(
+        sample.model_copy(
             update={
-                "id": f"{one.id}{AGAIN}",
-                "metadata": {**(one.metadata or {}), "repeat_of": one.id},
+                "id": f"{sample.id}{AGAIN}",
+                "metadata": {**(sample.metadata or {}), "repeat_of": sample.id},
             }
         )
-        for one in once
-        if one.id in twice
+        for sample in samples
+        if sample.id in twice
     ]
-    return once + again
+    return samples + again
 
 
-def _donated(
-    neuron: ExplainedNeuron, neurons: Sequence[ExplainedNeuron], seed: int
-) -> dict[str, str]:
-    explanation, donor = from_another(neuron, neurons, seed)
-    return {"explanation": explanation, "neuron": donor}
-
-
-def _sample(one: ExplainedNeuron, donated: dict[str, str] | None) -> Sample:
-    neuron = one.dealt.neuron
+def _sample(explained: ExplainedNeuron, donated: dict[str, str] | None) -> Sample:
+    neuron = explained.dealt.neuron
     return Sample(
         id=neuron.id,
         input=f"Rate the explanations of {describe(neuron)}.",
@@ -139,10 +134,10 @@ def _sample(one: ExplainedNeuron, donated: dict[str, str] | None) -> Sample:
             "layer": neuron.layer,
             "neuron": neuron.neuron,
             "group": neuron.group,
-            "explanations": dict(one.explanations),
+            "explanations": dict(explained.explanations),
             "planted": donated,
             "repeat_of": None,
-            "splits": one.dealt.places(),
-            "record": to_text(one.dealt),
+            "splits": explained.dealt.places(),
+            "record": to_text(explained.dealt),
         },
     )

@@ -182,8 +182,9 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def is_duration(seconds: object) -> bool:
     """Whether it is a finite number of seconds from 0."""
-    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-    return number and 0 <= seconds < float("inf")  # type: ignore[operator]
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        return False
+    return 0 <= seconds < float("inf")
 
 
 def shown(value: object) -> str:

@@ -50,13 +50,10 @@ class AnswerRecord:
 
 @dataclass(frozen=True, slots=True)
 class AnswersFile:
-    """One rater's answers."""
+    """One rater's answers, by sample id; the name is for messages."""
 
     name: str
-    """The file's, for messages."""
-
     records: Mapping[str, AnswerRecord]
-    """By sample id."""
 
     def find(
         self, id_: str, rater: str, question: Question
