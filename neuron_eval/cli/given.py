@@ -51,12 +51,13 @@ def given(
     from inspect_ai import eval
     from rich.console import Console
 
+    from neuron_eval.simulation.choose import asks_model
     from neuron_eval.task import Parameters
     from neuron_eval.tasks.given import given as task
 
     if neurons is None and (simulator or simulation):
         raise click.UsageError("to simulate takes activations: name --neurons")
-    if neurons is not None and simulator is None and simulation not in ("embedding", "none"):
+    if neurons is not None and simulator is None and asks_model(simulation or "auto"):
         raise click.UsageError(
             "name a --simulator, or use --simulation embedding, or --simulation none for AdaCS "
             "alone"

@@ -54,13 +54,13 @@ def score(
     from inspect_ai.log import write_eval_log
 
     from neuron_eval.rescore import CannotScoreError, read_whole_log, rescore, score_name
-    from neuron_eval.simulation.choose import check_way
+    from neuron_eval.simulation.choose import asks_model, check_way
 
     try:
         way = check_way(simulation)
     except InputError as error:
         raise click.UsageError(str(error)) from error
-    if simulator is None and way != "embedding":
+    if simulator is None and asks_model(way):
         raise click.UsageError("name a --simulator, or use --simulation embedding")
     model = None if simulator is None else _model(simulator, base_url, max_connections)
     called = name or score_name(simulator, way)

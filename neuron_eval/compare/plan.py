@@ -14,7 +14,7 @@ from neuron_eval.messages import InputError
 from neuron_eval.parameters import check_choice, check_excerpts_per_call, check_number
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.wording import Pack
-from neuron_eval.simulation.choose import BASELINE, ROLE, auto_ways, check_way
+from neuron_eval.simulation.choose import BASELINE, ROLE, asks_model, auto_ways, check_way
 from neuron_eval.simulation.measure import CALIBRATION, check_calibration
 from neuron_eval.sources.choosing import Choice, parse_choice
 from neuron_eval.task import CHOOSING, NO_SIMULATION, Parameters, explanation_task
@@ -184,7 +184,7 @@ def named(parameters: Mapping[str, Any]) -> Parameters:
 def _check_simulation(simulation: str, models: Sequence[str], simulator: str | None) -> None:
     if simulation != NO_SIMULATION:
         check_way(simulation)
-    if simulation in (NO_SIMULATION, EMBEDDING):
+    if not asks_model(simulation):
         if simulator is not None:
             raise InputError(f"simulator={simulator}: has no part in simulation={simulation}")
         return

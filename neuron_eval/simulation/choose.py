@@ -53,6 +53,12 @@ def check_way(simulation: str) -> str:
         raise
 
 
+def asks_model(simulation: str) -> bool:
+    """Whether a model may have to simulate: for ``auto``, and for a way that needs one."""
+    way = ways().get(simulation)
+    return simulation == "auto" or (way is not None and way.needs_model)
+
+
 def role_simulator() -> Simulator:
     """The model that simulates in the running eval: the role's, else the explainer.
 
