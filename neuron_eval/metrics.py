@@ -30,11 +30,11 @@ def interval(level: float = 0.95) -> Metric:
 
     def compute(scores: list[SampleScore]) -> Value:
         values = _values(scores)
-        found = mean_interval(values, level=level)
-        if found is None:
+        ends = mean_interval(values, level=level)
+        if ends is None:
             return {"stderr": NAN, "lower": NAN, "upper": NAN}
         stderr = float(np.std(values, ddof=1)) / math.sqrt(len(values))
-        return {"stderr": stderr, "lower": found[0], "upper": found[1]}
+        return {"stderr": stderr, "lower": ends[0], "upper": ends[1]}
 
     return compute
 

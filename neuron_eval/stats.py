@@ -1,4 +1,4 @@
-"""The numbers of a score: arrays in, numbers out, ``None`` where there is no measurement.
+"""The numbers of a score, and how sure their mean is; ``None`` where there is no measurement.
 
 Definitions follow Bills et al. 2023: correlation and explained variance over the concatenation of
 all scored excerpts, not the mean over excerpts.
@@ -15,16 +15,12 @@ from numpy.typing import ArrayLike, NDArray
 
 @dataclass(frozen=True, slots=True)
 class LinearCalibration:
-    """true = slope * predicted + intercept."""
+    """true = slope * predicted + intercept, in raw activation; same shape."""
 
     slope: float
-    """Raw activation per unit of expected activation."""
-
     intercept: float
-    """Raw activation."""
 
     def __call__(self, predicted: ArrayLike) -> NDArray[np.float64]:
-        """Calibrated predictions, in raw activation; same shape."""
         return self.slope * np.asarray(predicted, dtype=np.float64) + self.intercept
 
 
@@ -39,7 +35,6 @@ class PercentileCalibration:
     """The raw activation at each one's percentile, ascending, shape [K]."""
 
     def __call__(self, predicted: ArrayLike) -> NDArray[np.float64]:
-        """Calibrated predictions, in raw activation; same shape."""
         return np.interp(np.asarray(predicted, dtype=np.float64), self.predicted, self.true)
 
 
@@ -194,7 +189,7 @@ def mean_interval(
         return None
     if np.ptp(array) == 0:
         return float(array[0]), float(array[0])
-    found = bootstrap(
+    interval = bootstrap(
         (np.sort(array),),
         np.mean,
         confidence_level=widened_level(array.size, level) if method == "widened" else level,
@@ -203,7 +198,7 @@ def mean_interval(
         method="percentile" if method == "widened" else method,
         rng=np.random.default_rng(SEED),
     ).confidence_interval
-    return float(found.low), float(found.high)
+    return float(interval.low), float(interval.high)
 
 
 def widened_level(n: int, level: float = LEVEL) -> float:

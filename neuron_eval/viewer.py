@@ -23,43 +23,33 @@ _HIDDEN = ("input", "tokens", "duration")
 
 def viewer_config() -> ViewerConfig:
     """Neuron, explanation, reference and both scores, coloured from 0 to 1."""
-    return ViewerConfig(
-        task_samples_view=TaskSamplesView(
-            name="Neurons",
-            columns=[
-                TaskSamplesColumn(id="sampleStatus"),
-                TaskSamplesColumn(id="sampleId"),
-                TaskSamplesColumn(id="answer"),
-                TaskSamplesColumn(id="target"),
-                *(TaskSamplesColumn.score(name) for name in _SCORES),
-                TaskSamplesColumn.score("scored", visible=False),
-                *(TaskSamplesColumn(id=id, visible=False) for id in _HIDDEN),
-            ],
-            multiline=True,
-            compact_scores=False,
-            score_labels=_SCORES,
-            score_color_scales={name: score_scale() for name in _SCORES},
-            color_scales_enabled=True,
-        )
-    )
+    shown = [TaskSamplesColumn(id="target"), *(TaskSamplesColumn.score(name) for name in _SCORES)]
+    hidden = [TaskSamplesColumn.score("scored", visible=False), *_hidden(*_HIDDEN)]
+    return _config([*shown, *hidden], _SCORES, score_scale())
 
 
 def ratings_config() -> ViewerConfig:
     """Of a rater's log: neuron, what was chosen as the best, and the mean rating."""
+    columns = [TaskSamplesColumn.score("rating"), *_hidden(*_HIDDEN, "target")]
+    return _config(columns, {"rating": "Mean rating"}, score_scale(1, 5))
+
+
+def _hidden(*ids: str) -> list[TaskSamplesColumn]:
+    return [TaskSamplesColumn(id=id, visible=False) for id in ids]
+
+
+def _config(
+    columns: list[TaskSamplesColumn], labels: dict[str, str], scale: ScoreColorScale
+) -> ViewerConfig:
+    first = [TaskSamplesColumn(id=id) for id in ("sampleStatus", "sampleId", "answer")]
     return ViewerConfig(
         task_samples_view=TaskSamplesView(
             name="Neurons",
-            columns=[
-                TaskSamplesColumn(id="sampleStatus"),
-                TaskSamplesColumn(id="sampleId"),
-                TaskSamplesColumn(id="answer"),
-                TaskSamplesColumn.score("rating"),
-                *(TaskSamplesColumn(id=id, visible=False) for id in (*_HIDDEN, "target")),
-            ],
+            columns=[*first, *columns],
             multiline=True,
             compact_scores=False,
-            score_labels={"rating": "Mean rating"},
-            score_color_scales={"rating": score_scale(1, 5)},
+            score_labels=labels,
+            score_color_scales=dict.fromkeys(labels, scale),
             color_scales_enabled=True,
         )
     )

@@ -42,13 +42,7 @@ class _Piece(NamedTuple):
 
 
 def shades(values: Sequence[float], low: float, high: float) -> list[int]:
-    """Values as steps of colour, 0 (white) to `SHADES`, shape [T].
-
-    Args:
-        values: Shape [T].
-        low: What becomes white, with everything below.
-        high: What gets the full colour; at or below ``low`` everything is white.
-    """
+    """Steps of colour, shape [T], from 0 (white, up to ``low``) to `SHADES` (from ``high``)."""
     if high <= low:
         return [0 for _ in values]
     return [round(SHADES * min(1.0, max(0.0, (v - low) / (high - low)))) for v in values]
@@ -65,9 +59,6 @@ def heat_map(tokens: Sequence[str], true: Sequence[int], simulated: Sequence[int
     Returns:
         Lines of ANSI text; ``T`` opens a row of truth, ``S`` one of simulation. The two rows of
         a pair hold the same text; a token that is wider than a row goes on in the next pair.
-
-    Raises:
-        ValueError: The lengths differ.
     """
     lines = []
     for row in _rows(tokens, true, simulated):
@@ -77,14 +68,7 @@ def heat_map(tokens: Sequence[str], true: Sequence[int], simulated: Sequence[int
 
 
 def scale(label: Label, name: str, low: float, high: float) -> str:
-    """A line of a legend: whose rows, from which value in white to which in full colour.
-
-    Args:
-        label: Whose rows.
-        name: What they show.
-        low: What is white, with everything below.
-        high: What has the full colour.
-    """
+    """A line of a legend: what a label's rows show, from ``low`` in white to ``high`` in colour."""
     if high <= low:
         return f"{_opening(label)} {name}  white throughout, at most {_short(high)}{_RESET}"
     steps = "".join(f"\x1b[{_background(label, shade)}m " for shade in range(1, SHADES + 1))

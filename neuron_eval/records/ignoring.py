@@ -28,11 +28,7 @@ white space around a token does not count."""
 
 
 def parse_ignored(value: object) -> frozenset[str]:
-    """The names after ``-T ignore_tokens=``, one or a list; none where it is None.
-
-    Raises:
-        ValueError: It is no text or list of texts, or one is empty.
-    """
+    """The names after ``-T ignore_tokens=``, one or a list; none where it is None."""
     if value is None:
         return frozenset()
     names = value if isinstance(value, list | tuple) else [value]

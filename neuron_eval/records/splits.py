@@ -35,7 +35,6 @@ class DealtNeuron:
 
     @property
     def shown(self) -> tuple[ActivationRecord, ...]:
-        """The activation records that the explainer sees."""
         return tuple(excerpt.record for excerpt in self.train)
 
     def places(self) -> dict[str, str]:
@@ -44,7 +43,7 @@ class DealtNeuron:
 
 
 def deal(neuron: NeuronRecord, n: int) -> DealtNeuron:
-    """Deal a record's excerpts to train, calibration and valid.
+    """Deal a checked record's excerpts to train, calibration and valid.
 
     Args:
         neuron: A checked record.
@@ -94,11 +93,7 @@ def to_text(dealt: DealtNeuron) -> str:
 
 
 def from_metadata(metadata: Mapping[str, Any] | None, sample: object) -> DealtNeuron:
-    """Read a sample's metadata back.
-
-    Args:
-        metadata: The metadata of a sample that `neuron_eval.dataset` made.
-        sample: The sample's id, for the message.
+    """Read a sample's metadata back; ``sample`` is its id.
 
     Raises:
         RecordError: The sample holds no neuron.

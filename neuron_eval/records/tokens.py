@@ -17,10 +17,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+from neuron_eval.messages import REPLACEMENT
 from neuron_eval.records import ActivationRecord
-
-REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-"""Stands for a byte that is no character: an excerpt's edge may cut one in two."""
 
 SPECIAL = re.compile(r"<[|｜][^<>]*[|｜]>")
 """Tokens that a tokenizer adds, such as ``<|endoftext|>``; they are never encoded."""
@@ -94,11 +92,11 @@ def join_pieces(pieces: Sequence[bytes]) -> tuple[tuple[str, ...], tuple[int, ..
         with, ascending from 0. Both are empty if no piece holds anything.
     """
     try:
-        whole = tuple(piece.decode() for piece in pieces)
+        texts = tuple(piece.decode() for piece in pieces)
     except UnicodeDecodeError:
-        whole = ()
-    if whole and all(whole):
-        return whole, tuple(range(len(whole)))
+        texts = ()
+    if texts and all(texts):
+        return texts, tuple(range(len(texts)))
     text = b"".join(pieces).decode("utf-8", "surrogateescape")
     # The character that each byte is of, and one past the last.
     owners = [i for i, c in enumerate(text) for _ in range(1 if _escaped(c) else len(c.encode()))]
@@ -154,10 +152,10 @@ def _pieces(tokens: Sequence[str]) -> list[bytes]:
     plain = "".join(token for token in tokens if not SPECIAL.fullmatch(token))
     if "▁" in plain and " " not in plain:
         return [sentencepiece(token) for token in tokens]
-    found, lost, _ = _sequences(plain)
-    if _LETTERS.issuperset(plain) and ("Ġ" in plain or "Ċ" in plain or (found and not lost)):
+    sound, lost, _ = _sequences(plain)
+    if _LETTERS.issuperset(plain) and ("Ġ" in plain or "Ċ" in plain or (sound and not lost)):
         return [byte_level(token) for token in tokens]
-    if found > lost or not lost:
+    if sound > lost or not lost:
         return _repaired(tokens, plain)
     return [_byte_token(token) or _utf8(token) for token in tokens]
 
@@ -180,15 +178,15 @@ def _repaired(tokens: Sequence[str], plain: str) -> list[bytes]:
 
 def _sequences(text: str) -> tuple[int, int, set[int]]:
     """Sequences such as Ã©: how many, how many of their letters are in none, where they stand."""
-    found, places = 0, set[int]()
+    count, places = 0, set[int]()
     for match in _SEQUENCE.finditer(text):
         try:
             bytes(_BYTE_OF[c] for c in match[0]).decode()
         except UnicodeDecodeError:
             continue
-        found += 1
+        count += 1
         places.update(range(*match.span()))
-    return found, len(_HIGH.findall(text)) - len(places), places
+    return count, len(_HIGH.findall(text)) - len(places), places
 
 
 def _byte_token(token: str) -> bytes:

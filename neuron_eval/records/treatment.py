@@ -1,4 +1,7 @@
-"""What is done to neurons between their source and their splits, and what the log says of it."""
+"""What is done to neurons between their source and their splits, and what the log says of it.
+
+Tokens are ignored, and long excerpts cut: a top excerpt around its peak, a random one anywhere.
+"""
 
 from __future__ import annotations
 
@@ -68,15 +71,12 @@ def parse_treatment(ignore_tokens: object, window: object) -> Treatment:
     Args:
         ignore_tokens: A token, a list of them, ``special``, or None.
         window: A whole number, 0 or ``none`` for whole excerpts, or None.
-
-    Raises:
-        ValueError: Names the parameter, its value and what is allowed.
     """
     length = 0 if window == WHOLE else window
     if length is not None:
         try:
             check_number("window", length, least=0)
-        except ValueError:
+        except InputError:
             raise InputError(
                 f"window={shown(window)}: expected the tokens of an excerpt, a whole number such "
                 f"as {LENGTH}; 0 or {WHOLE} for whole excerpts"
@@ -89,16 +89,12 @@ class Treated:
     """What became of a set of neurons, counted up one by one with `add`."""
 
     treatment: Treatment = field(default_factory=Treatment)
-    """What was done."""
-
     neurons: int = 0
-    """How many there are."""
-
     window: int = 0
     """The length that excerpts were cut to; 0 where none was cut."""
 
     cut: int = 0
-    """How many neurons had an excerpt cut."""
+    """Neurons that had an excerpt cut."""
 
     ignored: Counter[str] = field(default_factory=Counter)
     """How often each token that was ignored stood in an excerpt."""
@@ -110,7 +106,6 @@ class Treated:
     """The neurons whose tokens are as a tokenizer stores them."""
 
     def add(self, before: NeuronRecord, after: NeuronRecord) -> None:
-        """Count one neuron, as it came and as it was treated."""
         self.neurons += 1
         if length := window_length(before, self.treatment.window):
             self.window, self.cut = length, self.cut + 1
@@ -159,18 +154,18 @@ LONG = 128
 """Unless the user says otherwise, only neurons with an excerpt of more tokens are cut."""
 
 
-def window_length(neuron: NeuronRecord, asked: int | None) -> int:
+def window_length(neuron: NeuronRecord, wanted: int | None) -> int:
     """How many tokens of each excerpt to keep at most; 0 where no excerpt has more.
 
     Args:
         neuron: A checked record.
-        asked: What the user asked for, 0 for whole excerpts; None for `LENGTH` where an excerpt
-            has more than `LONG` tokens.
+        wanted: 0 for whole excerpts; None for `LENGTH` where an excerpt has more than `LONG`
+            tokens.
     """
     longest = max((len(excerpt.record.tokens) for excerpt in neuron.excerpts), default=0)
-    if asked is None:
+    if wanted is None:
         return LENGTH if longest > LONG else 0
-    return asked if longest > asked else 0
+    return wanted if longest > wanted else 0
 
 
 def windowed(neuron: NeuronRecord, length: int) -> NeuronRecord:
@@ -189,7 +184,7 @@ def windowed(neuron: NeuronRecord, length: int) -> NeuronRecord:
         return neuron
     if neuron.given_splits:
         return _with_given_splits_cut(neuron, length)
-    cut = [(one.kind, _cut(one, length, neuron.id)) for one in neuron.excerpts]
+    cut = [(excerpt.kind, _cut(excerpt, length, neuron.id)) for excerpt in neuron.excerpts]
     return with_excerpts(
         neuron,
         (record for kind, record in cut if kind == "top"),
@@ -202,11 +197,11 @@ def _with_given_splits_cut(neuron: NeuronRecord, length: int) -> NeuronRecord:
     splits = []
     for name, given in neuron.given_splits:
         kept = []
-        for one in given:
-            record = _cut(one, length, neuron.id)
+        for excerpt in given:
+            record = _cut(excerpt, length, neuron.id)
             if record.text not in texts:
                 texts.add(record.text)
-                kept.append(replace(one, record=record))
+                kept.append(replace(excerpt, record=record))
         splits.append((name, tuple(kept)))
     return replace(neuron, given_splits=tuple(splits))
 
