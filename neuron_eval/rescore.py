@@ -96,8 +96,8 @@ def rescore(
             raise CannotScoreError(f"{where}: sample {sample.id}: {wrong(error)}") from error
     inner = simulation_correlation(simulation, calibration, pack, excerpts_per_call)
     recorded = log.eval.model_roles
-    kept = {role: model for role, model in (recorded or {}).items() if role != ROLE}
-    log = log.model_copy(update={"eval": log.eval.model_copy(update={"model_roles": kept or None})})
+    others = {role: model for role, model in (recorded or {}).items() if role != ROLE} or None
+    log = log.model_copy(update={"eval": log.eval.model_copy(update={"model_roles": others})})
     scored = score(
         log,
         _named(inner, name),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from neuron_eval.cli.common import command, say
+from neuron_eval.cli.main import command, say
 
 
 @command("check-released")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from neuron_eval.cli.common import AT_LEAST_1, command, say
+from neuron_eval.cli.main import AT_LEAST_1, command, say
 from neuron_eval.compare.configuration import Listed, load_config, shipped
 from neuron_eval.files.locking import alone_in
 from neuron_eval.simulation.measure import CALIBRATION
@@ -63,23 +63,23 @@ PATH = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--simulation", help="How to simulate; none for AdaCS alone.  [default: auto]")
 @click.option("--calibration", help=f"linear, percentiles or none.  [default: {CALIBRATION}]")
 @click.option("--excerpts-per-call", type=AT_LEAST_1, help="In a simulator's request.")
-@click.option("--epochs", type=AT_LEAST_1, default=1, show_default=True, help="Times explained.")
-@click.option("--retries", type=click.IntRange(min=0), default=2, show_default=True,
+@click.option("--epochs", type=AT_LEAST_1, default=1, help="Times explained.")
+@click.option("--retries", type=click.IntRange(min=0), default=2,
               help="How often failed samples are tried again.")  # fmt: skip
 @click.option("--max-connections", type=AT_LEAST_1, help="Requests at once to a provider.")
 @click.option("--max-tasks", type=AT_LEAST_1, help="Formats at once.  [default: all, but one "
               "after the other with a server on this machine]")  # fmt: skip
-@click.option("--log-dir", default="logs/compare", show_default=True,
+@click.option("--log-dir", default="logs/compare",
               help="A folder for the logs of this comparison alone.")  # fmt: skip
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Write the report here, too."
 )
 @click.option("--prices", type=PATH, help="YAML: dollars a million tokens, by model.")
-@click.option("--confirm-over", type=click.FloatRange(min=0), default=5.0, show_default=True,
+@click.option("--confirm-over", type=click.FloatRange(min=0), default=5.0,
               help="Ask before more dollars than that may be spent.")  # fmt: skip
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Print the estimate, and call no model.")
-@click.option("--report/--no-report", default=True, show_default=True, help="Print the tables.")
+@click.option("--report/--no-report", default=True, help="Print the tables.")
 def compare(
     epochs: int,
     retries: int,

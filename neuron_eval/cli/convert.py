@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from neuron_eval.cli.common import command
+from neuron_eval.cli.main import command
 from neuron_eval.files.locking import alone_at
 from neuron_eval.messages import InputError
 
@@ -24,11 +24,11 @@ NAMED = 20
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--layers", help="Only these layers, such as 0-3,10.")
 @click.option("--index", help="Only these neurons of each layer, such as 5,7-9.")
-@click.option("--select", default="all", show_default=True, help="Which set, such as random.")
+@click.option("--select", default="all", help="Which set, such as random.")
 @click.option("--per-layer", type=int, help="How many of each layer a set takes.")
 @click.option("--threshold", type=float, help="The lowest score of select=interpretable.")
 @click.option("--limit", type=int, help="At most so many neurons.")
-@click.option("--seed", type=int, default=0, show_default=True, help="What a set draws.")
+@click.option("--seed", type=int, default=0, help="What a set draws.")
 @click.option("--scores", help="A CSV file with the columns layer, neuron, score, explanation.")
 @click.option("--force", is_flag=True, help="Replace OUT if it is there.")
 def convert(source: str, out: Path, force: bool, **choosing: Any) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from neuron_eval.cli.common import AT_LEAST_1, command, finished, say, say_where
+from neuron_eval.cli.main import AT_LEAST_1, command, finished, say, say_where
 from neuron_eval.files.locking import alone_in
 
 MODEL = "neuron-baseline/lexical"
@@ -19,9 +19,9 @@ REPORT = "report"
 
 
 @command()
-@click.option("--neurons", default="smollm2", show_default=True, help="Which neurons.")
+@click.option("--neurons", default="smollm2", help="Which neurons.")
 @click.option("--limit", type=AT_LEAST_1, help="Only the first so many neurons.")
-@click.option("--log-dir", default="logs/demo", show_default=True, help="Where the logs go.")
+@click.option("--log-dir", default="logs/demo", help="Where the logs go.")
 def demo(neurons: str, limit: int | None, log_dir: str) -> None:
     """Explain the bundled neurons with all five prompt formats and write the report.
 

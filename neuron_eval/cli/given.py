@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from neuron_eval.cli.common import AT_LEAST_1, command, finished, say_where
+from neuron_eval.cli.main import AT_LEAST_1, command, finished, say_where
 
 if TYPE_CHECKING:
     from inspect_ai.log import EvalLog
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.option("--simulator", help="The model that simulates, such as openai/gpt-4o-mini.")
 @click.option("--simulation", help="How to simulate; none for AdaCS alone.")
 @click.option("--embedder", help="The model that embeds, such as embed-local/minilm.")
-@click.option("--log-dir", default="logs/given", show_default=True, help="Where the logs go.")
+@click.option("--log-dir", default="logs/given", help="Where the logs go.")
 @click.option("--limit", type=AT_LEAST_1, help="Only the first so many neurons.")
 def given(
     file: str,
@@ -118,7 +118,8 @@ def _report(console: Console, logs: list[EvalLog]) -> None:
     from neuron_eval.report.summary import summaries, summary_table
 
     console.print()
-    console.print(terminal_table(summary_table(ranked(summaries(logs)), only_measured=True)))
+    table = summary_table(ranked(summaries(logs)), only_measured=True)
+    console.print(terminal_table(table, narrow=False))
     lines = ["In brackets behind an interval: how many neurons were scored, where not all were."]
     if levels := unrelated_levels(logs):
         lines.append(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from neuron_eval.cli.common import command
+from neuron_eval.cli.main import command
 from neuron_eval.files.locking import alone_in
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     default="questions",
-    show_default=True,
     help="The folder of the pages and their logs.",
 )
 @click.option("--neurons", help="The source of the neurons, where LOGS is a file.")
@@ -32,12 +31,13 @@ if TYPE_CHECKING:
     "--excerpts",
     type=click.Choice(["train", "valid"]),
     default="train",
-    show_default=True,
     help="The excerpts that the explainer saw, or those held out.",
 )
-@click.option("--repeat", type=int, default=0, help="How many neurons are shown twice.")
+@click.option(
+    "--repeat", type=int, default=0, show_default=False, help="How many neurons are shown twice."
+)
 @click.option("--planted", is_flag=True, help="Put another neuron's explanation among each.")
-@click.option("--seed", type=int, default=0, show_default=True, help="What is drawn.")
+@click.option("--seed", type=int, default=0, help="What is drawn.")
 @click.option("--pack", help="A prompt pack (YAML file) to use instead of the bundled one.")
 @click.option("--limit", type=int, help="At most so many neurons.")
 def rate_static(

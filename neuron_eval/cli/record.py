@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from neuron_eval.cli.common import AT_LEAST_1, command
+from neuron_eval.cli.main import AT_LEAST_1, command
 from neuron_eval.files.locking import alone_at
 from neuron_eval.messages import shown
 from neuron_eval.recording import job
@@ -70,46 +70,32 @@ def _out(_ctx: click.Context, _param: click.Parameter, value: Path) -> Path:
     "('#' starts a comment), or 'all'; may be repeated.",
 )
 @click.option("--per-layer", type=AT_LEAST_1, help="Draw this many further neurons of each layer.")
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all drawing."
-)
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of all drawing.")
 @click.option(
     "--name", help="The model's name in the records; the last part of MODEL unless given."
 )
-@click.option("--group", default="", help="The group of the --neurons that name none.")
 @click.option(
-    "--top", type=AT_LEAST_1, default=20, show_default=True, help="Top excerpts a neuron."
+    "--group", default="", show_default=False, help="The group of the --neurons that name none."
 )
-@click.option(
-    "--random",
-    type=click.IntRange(min=0),
-    default=20,
-    show_default=True,
-    help="Random excerpts a neuron.",
-)
-@click.option("--length", type=AT_LEAST_1, default=64, show_default=True, help="Tokens an excerpt.")
+@click.option("--top", type=AT_LEAST_1, default=20, help="Top excerpts a neuron.")
+@click.option("--random", type=click.IntRange(min=0), default=20, help="Random excerpts a neuron.")
+@click.option("--length", type=AT_LEAST_1, default=64, help="Tokens an excerpt.")
 @click.option("--max-tokens", type=AT_LEAST_1, help="Stop after this many tokens of text.")
-@click.option(
-    "--batch-size", type=AT_LEAST_1, default=16, show_default=True, help="Excerpts a forward pass."
-)
+@click.option("--batch-size", type=AT_LEAST_1, default=16, help="Excerpts a forward pass.")
 @click.option(
     "--quantiles",
     default=LEVELS,
-    show_default=True,
     callback=_levels,
     metavar="LIST",
     help="Levels of the quantile boundaries.",
 )
-@click.option(
-    "--dtype", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True
-)
-@click.option("--device", default="cpu", show_default=True, help="A torch device.")
+@click.option("--dtype", type=click.Choice(["float32", "bfloat16"]), default="float32")
+@click.option("--device", default="cpu", help="A torch device.")
 @click.option("--resume", is_flag=True, help="Go on where an interrupted recording stopped.")
 @click.option(
     "--checkpoint-every",
     type=AT_LEAST_1,
     default=100,
-    show_default=True,
     metavar="BATCHES",
     help="How often the state is saved beside --out.",
 )

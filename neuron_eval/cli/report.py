@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
-from neuron_eval.cli.common import command, say
+from neuron_eval.cli.main import command, say
 from neuron_eval.files.locking import alone_in
 
 WIDTH = 120
@@ -18,7 +19,7 @@ WIDTH = 120
 @command()
 @click.argument("logs", nargs=-1, required=True)
 @click.option("--out", type=click.Path(path_type=Path), help="Write tables, figures and page here.")
-@click.option("--baseline", default="original", show_default=True, help="Compare with this format.")
+@click.option("--baseline", default="original", help="Compare with this format.")
 @click.option(
     "--by", multiple=True, type=click.Choice(["layer", "group"]), help="Also by layer or group."
 )
@@ -28,20 +29,13 @@ WIDTH = 120
     help="YAML: dollars a million tokens, by model.",
 )
 @click.option("--bundle", is_flag=True, help="Put Inspect's viewer with the logs beside the page.")
-def report(
-    logs: tuple[str, ...],
-    out: Path | None,
-    baseline: str,
-    by: tuple[str, ...],
-    prices: Path | None,
-    bundle: bool,
-) -> None:
+def report(logs: tuple[str, ...], out: Path | None, bundle: bool, **options: Any) -> None:
     """Compare what LOGS (files and folders) say: scores, differences, cost, agreement, failures."""
     if bundle and out is None:
         raise click.UsageError("--bundle needs --out DIR")
     if out is not None:
         click.get_current_context().with_resource(alone_in(out))
-    print_report(logs, out=out, baseline=baseline, by=by, prices=prices, bundle=bundle)
+    print_report(logs, out=out, bundle=bundle, **options)
 
 
 def print_report(
@@ -53,16 +47,7 @@ def print_report(
     prices: Path | None = None,
     bundle: bool = False,
 ) -> None:
-    """Print the tables of some logs and, with ``out``, write everything there.
-
-    Args:
-        places: Log files and folders.
-        out: A folder for tables, figures and page; None prints only.
-        baseline: The format that the others are compared with.
-        by: ``layer`` and ``group`` add the score table for each of them.
-        prices: A file of prices.
-        bundle: Whether to put Inspect's viewer beside the page.
-    """
+    """Print the tables of some logs and, with ``out``, write everything there."""
     from rich.console import Console
 
     from neuron_eval.report.collecting import collect

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from neuron_eval.cli.common import AT_LEAST_1, command
+from neuron_eval.cli.main import AT_LEAST_1, command
 from neuron_eval.files.locking import alone_at
 from neuron_eval.messages import InputError
 from neuron_eval.simulation.measure import CALIBRATION
@@ -26,12 +26,11 @@ SCORED = "-scored"
 @click.option("--simulator", help="The model that simulates, such as openai/gpt-4o-mini.")
 @click.option("--base-url", help="The simulator's server, if it is not its provider's own.")
 @click.option("--max-connections", type=AT_LEAST_1, help="Requests at once to the simulator.")
-@click.option("--simulation", default="auto", show_default=True, help="How to simulate.")
-@click.option("--calibration", default=CALIBRATION, show_default=True)
+@click.option("--simulation", default="auto", help="How to simulate.")
+@click.option("--calibration", default=CALIBRATION)
 @click.option("--excerpts-per-call", type=AT_LEAST_1, help="For chat and sparse.")
 @click.option(
-    "--pack",
-    help="The prompt pack to simulate with; name the log's own again if it had one.",
+    "--pack", help="The prompt pack to simulate with; name the log's own again if it had one."
 )
 @click.option("--name", help="What the score is called; made of simulator and way otherwise.")
 @click.option("--overwrite", is_flag=True, help="Add to the log itself instead of to a copy.")

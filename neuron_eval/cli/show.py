@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from neuron_eval.cli.common import AT_LEAST_1, command
+from neuron_eval.cli.main import AT_LEAST_1, command
 from neuron_eval.records.heatmap import SHADES, shades, token_signs
 
 if TYPE_CHECKING:
@@ -30,13 +30,7 @@ _FULL = (244, 112, 62)
 @command()
 @click.argument("neurons")
 @click.option("--id", "id_", help="Which neuron, such as gpt2-xl/L5N131.")
-@click.option(
-    "--excerpts",
-    type=AT_LEAST_1,
-    default=5,
-    show_default=True,
-    help="How many excerpts of each kind.",
-)
+@click.option("--excerpts", type=AT_LEAST_1, default=5, help="How many excerpts of each kind.")
 def show(neurons: str, id_: str | None, excerpts: int) -> None:
     """Print a neuron of NEURONS, or without --id a list of the first ones.
 

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import click
 
-from neuron_eval.cli.common import AT_LEAST_1, command
+from neuron_eval.cli.main import AT_LEAST_1, command
 
 
 @command()
-@click.option("--neurons", default="smollm2", show_default=True, help="Which neurons.")
-@click.option("--excerpts", type=AT_LEAST_1, default=5, show_default=True)
+@click.option("--neurons", default="smollm2", help="Which neurons.")
+@click.option("--excerpts", type=AT_LEAST_1, default=5)
 @click.option("--model", help="Count as this OpenAI model does, for instance gpt-4o.")
 @click.option("--encoding", help="Count with this tiktoken encoding, for instance cl100k_base.")
-@click.option("--cutoff-quantile", type=click.IntRange(min=0), default=2, show_default=True)
+@click.option("--cutoff-quantile", type=click.IntRange(min=0), default=2)
 @click.option("--pack", help="A prompt pack.")
-@click.option("--on-short", type=click.Choice(["error", "skip"]), default="error")
-@click.option("--on-dead", type=click.Choice(["skip", "error", "keep"]), default="skip")
+@click.option(
+    "--on-short", type=click.Choice(["error", "skip"]), default="error", show_default=False
+)
+@click.option(
+    "--on-dead", type=click.Choice(["skip", "error", "keep"]), default="skip", show_default=False
+)
 @click.option("--ignore-tokens", multiple=True, help="A token, or special; again for another.")
 @click.option("--window", help="Tokens of an excerpt at most, or none.")
 def tokens(
@@ -27,10 +32,9 @@ def tokens(
     encoding: str | None,
     cutoff_quantile: int,
     pack: str | None,
-    on_short: str,
-    on_dead: str,
     ignore_tokens: tuple[str, ...],
     window: str | None,
+    **reading: Any,
 ) -> None:
     """Count the prompt tokens of every format over a set of neurons; no model is called."""
     from rich.console import Console
@@ -49,13 +53,9 @@ def tokens(
         known = ", ".join(list_encoding_names())
         raise click.UsageError(f"--encoding {encoding}: tiktoken has {known}")
     count = counter(encoding or model or "gpt-4o")
+    size = int(window) if window and window.isdecimal() else window
     chosen = neuron_set(
-        neurons,
-        excerpts,
-        on_short,
-        on_dead=on_dead,
-        ignore_tokens=ignore_tokens or None,
-        window=int(window) if window and window.isdecimal() else window,
+        neurons, excerpts, ignore_tokens=ignore_tokens or None, window=size, **reading
     )
     wording = load_pack(pack)
     counted = {

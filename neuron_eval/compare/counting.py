@@ -15,6 +15,10 @@ from neuron_eval.records.splits import DealtNeuron
 from neuron_eval.report.cost import prompt_tokens
 from neuron_eval.simulation import ways
 
+EXPLANATION = "words and phrases that have to do with times of the year."
+"""Stands for an explanation that is still to be written; those of Lee et al. 2023 have 8 to 12
+words on average, this one 12."""
+
 SAMPLED = 20
 """The simulator's prompts are counted over so many neurons, spread evenly, and averaged."""
 
@@ -26,62 +30,52 @@ Counters = Callable[[str], TokenCounter]
 
 
 @dataclass(frozen=True, slots=True)
+class Size:
+    """Requests, tokens of their prompts, and tokens of their replies."""
+
+    requests: float = 0.0
+    input: float = 0.0
+    output: float = 0.0
+
+    def __add__(self, other: Size) -> Size:
+        return Size(
+            self.requests + other.requests, self.input + other.input, self.output + other.output
+        )
+
+    def times(self, factor: float) -> Size:
+        return Size(self.requests * factor, self.input * factor, self.output * factor)
+
+
+@dataclass(frozen=True, slots=True)
 class Embedded:
     """Texts that go to the embedder besides explanations, a neuron on average."""
 
-    referenced: float
-    """The share of neurons that have a reference, which AdaCS compares with, in [0, 1]."""
-
+    referenced: float  # share of neurons with a reference, which AdaCS compares with, in [0, 1]
     reference_tokens: float
-    """Tokens of references."""
-
-    word_tokens: float
-    """Tokens of the words that the way ``embedding`` embeds, each distinct one once."""
-
-    word_requests: float
-    """The most requests that these words take."""
+    word_tokens: float  # of the words that the way ``embedding`` embeds, each distinct one once
+    word_requests: float  # the most that these words take
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
     """What the neurons of a comparison take."""
 
-    neurons: int | None
-    """How many there are; None if that cannot be known before their source is read."""
-
+    neurons: int | None  # None if their number is not known before their source is read
     prompts: Mapping[tuple[str, str], Mapping[str, float]]
     """By format and explainer: by neuron the tokens of its prompt."""
 
     simulated: Mapping[tuple[str, str], Size]
     """By way and simulator: what simulating one explanation takes on average."""
 
-    explanations: Mapping[str, int]
-    """By model: the tokens of an explanation."""
-
+    explanations: Mapping[str, int]  # by model: the tokens of an explanation
     embedded: Embedded
-    """What is embedded."""
-
-    label: str
-    """How the explainers' tokens were counted."""
-
+    label: str  # how the explainers' tokens were counted
     stand_in: str = ""
     """Where other neurons were counted in place of the chosen ones: a sentence that says so."""
-
-    @property
-    def known(self) -> bool:
-        """Whether the neurons' own prompts were counted."""
-        return not self.stand_in
 
 
 def count(chosen: NeuronSet, plan: Plan, pack: Pack, counters: Counters, embedder: str) -> Counted:
     """Count what a comparison takes, from the very prompts that it would send.
-
-    Args:
-        chosen: The neurons.
-        plan: The comparison.
-        pack: Its prompt pack.
-        counters: What counts the tokens of each model.
-        embedder: The model that embeds.
 
     Raises:
         PackError: The pack has no words for a format or way.
@@ -90,7 +84,9 @@ def count(chosen: NeuronSet, plan: Plan, pack: Pack, counters: Counters, embedde
     texts = [p.reference.explanation for _, p in chosen.neurons if p.reference]
     simulated = {(way, plan.simulates(m)) for m in plan.models for way in plan.ways(m, pack)}
     models = dict.fromkeys((*plan.models, *(plan.simulates(m) for m in plan.models), embedder))
-    words = {t for dealt in neurons for e in _simulated(dealt, plan) for t in e.record.tokens}
+    words = {
+        t for dealt in neurons for s in _asked(dealt, plan) for e in s for t in e.record.tokens
+    }
     embeds = any(way == EMBEDDING for way, _ in simulated)
     text = counters(embedder).count_text
     return Counted(
@@ -115,20 +111,21 @@ def count(chosen: NeuronSet, plan: Plan, pack: Pack, counters: Counters, embedde
     )
 
 
+def _asked(dealt: DealtNeuron, plan: Plan) -> tuple[tuple[Excerpt, ...], ...]:
+    """The splits that are simulated, each asked for apart."""
+    return (dealt.valid, dealt.calibration)[: 1 + plan.calibrated]
+
+
 def _prompts(
     chosen: NeuronSet, format: str, plan: Plan, pack: Pack, counter: TokenCounter
 ) -> dict[str, float]:
     quantile = int(plan.parameters.get("cutoff_quantile", CUTOFF_QUANTILE))
     return {
-        one[0].neuron.id: prompt_tokens(
-            replace(chosen, neurons=(one,)), format, pack, counter, quantile
+        pair[0].neuron.id: prompt_tokens(
+            replace(chosen, neurons=(pair,)), format, pack, counter, quantile
         ).mean
-        for one in chosen.neurons
+        for pair in chosen.neurons
     }
-
-
-def _simulated(dealt: DealtNeuron, plan: Plan) -> tuple[Excerpt, ...]:
-    return dealt.valid + (dealt.calibration if plan.calibrated else ())
 
 
 def _mean_size(
@@ -141,42 +138,9 @@ def _mean_size(
 ) -> Size:
     size = SAMPLED_PER_TOKEN if ways()[way].asks_per_token else SAMPLED
     few = neurons[:: -(-len(neurons) // size)]
-    total = Size()
-    for dealt in few:
-        # Held out and calibration are asked for apart.
-        for split in (dealt.valid, dealt.calibration)[: 1 + plan.calibrated]:
-            for one in requests(way, model, split, plan, pack, counter):
-                total += one
-    return total.times(1 / len(few))
-
-
-EXPLANATION = "words and phrases that have to do with times of the year."
-"""Stands for an explanation that is still to be written; those of Lee et al. 2023 have 8 to 12
-words on average, this one 12."""
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """Requests and tokens."""
-
-    requests: float = 0.0
-    """Requests."""
-
-    input: float = 0.0
-    """Tokens of their prompts."""
-
-    output: float = 0.0
-    """Tokens of their replies."""
-
-    def __add__(self, other: Size) -> Size:
-        """Both together."""
-        return Size(
-            self.requests + other.requests, self.input + other.input, self.output + other.output
-        )
-
-    def times(self, factor: float) -> Size:
-        """So many of it."""
-        return Size(self.requests * factor, self.input * factor, self.output * factor)
+    splits = (split for dealt in few for split in _asked(dealt, plan))
+    sizes = (size for split in splits for size in requests(way, model, split, plan, pack, counter))
+    return sum(sizes, Size()).times(1 / len(few))
 
 
 def requests(
@@ -194,9 +158,8 @@ def requests(
     """
     per_call = plan.parameters.get("excerpts_per_call")
     for prompt, reply in ways()[way].requests(EXPLANATION, excerpts, pack, model, per_call):
-        asked = (
-            counter.count_text(prompt)
-            if isinstance(prompt, str)
-            else counter.count_messages(prompt)
-        )
-        yield Size(1, asked, reply if isinstance(reply, int) else counter.count_text(reply))
+        if isinstance(prompt, str):
+            tokens = counter.count_text(prompt)
+        else:
+            tokens = counter.count_messages(prompt)
+        yield Size(1, tokens, reply if isinstance(reply, int) else counter.count_text(reply))

@@ -82,13 +82,7 @@ def estimate(
 ) -> CostEstimate:
     """Multiply what neurons take by how many are left, and by what models charge.
 
-    Args:
-        plan: The comparison.
-        pack: Its prompt pack.
-        counted: What its neurons take; where their number is unknown, one is estimated.
-        finished: What an earlier run has finished.
-        rates: What models charge.
-        embedder: The model that embeds.
+    Where the number of neurons is unknown, one is estimated.
     """
     explained: list[Line] = []
     simulated: list[Line] = []

@@ -132,7 +132,7 @@ def make_plan(
         models: Explainers, likewise.
         simulator: The model that simulates, if not the explainer.
         embedder: The model that embeds.
-        epochs: How often each neuron is explained, at least 1.
+        epochs: At least 1.
         parameters: What every task is given, only what differs from its default.
 
     Raises:
@@ -167,10 +167,8 @@ def make_plan(
 def named(parameters: Mapping[str, Any]) -> Parameters:
     """The parameters that were given and that differ from what a task takes without them.
 
-    So the same comparison has the same logs, whether or not a default was written out.
-
-    Args:
-        parameters: By name; None where one was left out.
+    So the same comparison has the same logs, whether or not a default was written out. None
+    stands for one that was left out.
     """
     known = signature(explanation_task).parameters
     given = {

@@ -35,15 +35,9 @@ class Expected:
 
 
 def is_remote(choice: Choice) -> bool:
-    """Whether counting these neurons' prompts would have to fetch them first.
-
-    Raises:
-        InputError: There is no such source, or the file of scores is bad.
-    """
-    if not (choice.neurons.startswith((CONTAINER, "hub:")) or "://" in choice.neurons):
-        return False
+    """Whether counting these neurons' prompts would have to fetch them first."""
     if not choice.neurons.startswith(CONTAINER):
-        return True
+        return choice.neurons.startswith("hub:") or "://" in choice.neurons
     source = open_source(choice.neurons)
     if not isinstance(source, CollatedSource) or not isinstance(source.store, HttpStore):
         return True
@@ -104,13 +98,7 @@ def _admitted(size: int, only: Ranges | None) -> int:
 
 
 def stand_in(plan: Plan, how_many: Expected, count: Callable[[NeuronSet], Counted]) -> Counted:
-    """What bundled neurons take, in place of as many chosen ones.
-
-    Args:
-        plan: The comparison.
-        how_many: The number of the chosen neurons.
-        count: Counts neurons.
-    """
+    """What bundled neurons take, in place of as many chosen ones."""
     excerpts = min(plan.excerpts, EXCERPTS)
     counted = count(neuron_set(STAND_IN, excerpts))
     if plan.excerpts > excerpts:
@@ -129,14 +117,7 @@ def stand_in(plan: Plan, how_many: Expected, count: Callable[[NeuronSet], Counte
 
 
 def scaled(counted: Counted, fewer: Counted, excerpts: int, wanted: int) -> Counted:
-    """What more excerpts would take than the bundled neurons have.
-
-    Args:
-        counted: Counted with ``excerpts`` of each kind.
-        fewer: Counted with one less.
-        excerpts: At least 2.
-        wanted: How many are wanted.
-    """
+    """What ``wanted`` excerpts would take, counted with so many of each kind and with one less."""
     more, factor = wanted - excerpts, wanted / excerpts
     prompts: dict[tuple[str, str], Mapping[str, float]] = {
         cell: {id_: n + more * (n - fewer.prompts[cell][id_]) for id_, n in by_id.items()}

@@ -52,7 +52,7 @@ def run(
             served by this machine.
 
     Returns:
-        The headers of the logs, one a format and explainer.
+        The logs without their samples, one a format and explainer.
 
     Raises:
         InputError: A task cannot be made of the parameters, or the folder holds other logs.
@@ -182,10 +182,6 @@ def find_finished(log_dir: str, plan: Plan) -> Finished:
 
     What a killed run had not written into its log yet is not found, so it is counted as left
     although Inspect may still recover it.
-
-    Args:
-        log_dir: A folder, or any address that Inspect reads.
-        plan: What will be run.
     """
     if "://" not in log_dir and not Path(log_dir).is_dir():
         return Finished()

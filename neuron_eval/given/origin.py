@@ -38,9 +38,7 @@ Explain = Callable[[TaskState], str | NotGiven]
 class Origin:
     """Where explanations come from."""
 
-    label: str
-    """What they are called in tables: the column, or what they are."""
-
+    label: str  # in tables: the column, or what they are
     about: Mapping[str, str | None]
     """For the log: ``explanations`` (a file's name without its folders), the file's ``sha256``,
     ``column``."""

@@ -22,11 +22,7 @@ ENDINGS = ".csv, .csv.gz, .jsonl, .jsonl.gz or .parquet"
 
 
 def read_table(path: str) -> ExplanationTable:
-    """Read a file of explanations.
-
-    Args:
-        path: A CSV or JSON Lines file in UTF-8, with or without a byte order mark, perhaps
-            gzipped; or a Parquet file.
+    """Read a CSV or JSON Lines file in UTF-8, perhaps gzipped, or a Parquet file.
 
     Raises:
         TableError: The file is no such table, or is cut off; see `make_table`.

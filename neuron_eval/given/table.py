@@ -67,19 +67,11 @@ class ExplanationTable:
     """Explanations of neurons, from one file; see `make_table`."""
 
     path: str  # as the user wrote it
-    sha256: str  # 64 hexadecimal digits
-
-    columns: tuple[str, ...]
-    """The columns that hold explanations, in the file's order and spelling."""
-
-    keys: tuple[Key, ...]
-    """The rows' neurons, in the file's order, each once."""
-
-    texts: Mapping[str, Mapping[Key, str]]
-    """By column, the explanations that were given."""
-
-    answers: Mapping[Key, str] = field(default_factory=dict)
-    """The puzzles' own explanations, if it is a file of puzzles that has them."""
+    sha256: str
+    columns: tuple[str, ...]  # those that hold explanations, in the file's order and spelling
+    keys: tuple[Key, ...]  # the rows' neurons, in the file's order, each once
+    texts: Mapping[str, Mapping[Key, str]]  # by column, the explanations that were given
+    answers: Mapping[Key, str] = field(default_factory=dict)  # puzzles' own explanations
 
     @property
     def name(self) -> str:
@@ -102,7 +94,7 @@ class ExplanationTable:
             wanted: A column's name in any case; None if there is only one.
 
         Raises:
-            TableError: There is no such column, or several; the message lists those there are.
+            TableError: There is no such column, or several.
         """
         known = listed(self.columns, quoted=False)
         if wanted is None:

@@ -55,9 +55,6 @@ def headers(places: Sequence[str]) -> tuple[list[EvalLog], list[str]]:
 
     Returns:
         The logs without their samples, and a sentence for each other log.
-
-    Raises:
-        OSError: A place does not exist.
     """
     logs: list[EvalLog] = []
     notes: list[str] = []

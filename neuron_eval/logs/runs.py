@@ -57,29 +57,14 @@ class NeuronResult:
     unscored: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By scorer: the reason of each epoch that was not scored."""
 
-    prompt_tokens: float | None = None
-    """The explainer's prompt, mean over epochs; None if its provider reports none."""
-
-    excerpts_scored: int = 0
-    """Held-out excerpts with values, over all epochs."""
-
-    excerpt_failures: tuple[str, ...] = ()
-    """Why each held-out excerpt without values has none, over all epochs."""
-
-    errors: tuple[str, ...] = ()
-    """What broke, of each epoch that ended in an error."""
-
-    retries: int = 0
-    """How often the whole sample was run again after an error."""
-
-    cut_off: int = 0
-    """Epochs in which the explainer's reply stopped at ``max_tokens``."""
-
-    unrelated: float | None = None
-    """AdaCS with other neurons' references, mean; None if there are none."""
-
-    predicted: tuple[Predicted, ...] = ()
-    """The held-out excerpts of the first epoch, if they were asked for."""
+    prompt_tokens: float | None = None  # of the explainer, mean; None if its provider tells none
+    excerpts_scored: int = 0  # held-out excerpts with values, over all epochs
+    excerpt_failures: tuple[str, ...] = ()  # why each held-out excerpt without values has none
+    errors: tuple[str, ...] = ()  # what broke, of each epoch that ended in an error
+    retries: int = 0  # how often the sample was run again after an error
+    cut_off: int = 0  # epochs in which the explainer's reply stopped at ``max_tokens``
+    unrelated: float | None = None  # AdaCS with other neurons' references, mean
+    predicted: tuple[Predicted, ...] = ()  # of the first epoch, if they were asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +83,4 @@ class Run:
     results: Mapping[str, NeuronResult]  # by sample id
     spent: tuple[Spent, ...] = ()
     given: bool = False  # whether the explanations existed, and nothing was explained
-
-    neurons_skipped: int = 0
-    """Neurons left out for having too few excerpts or nothing to explain, or missing."""
+    neurons_skipped: int = 0  # too few excerpts, nothing to explain, or missing

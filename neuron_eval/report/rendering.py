@@ -62,8 +62,13 @@ def write_tables(tables: Sequence[Table], folder: Path) -> list[Path]:
     return written
 
 
-def terminal_table(table: Table) -> rich.table.Table:
-    """The table without its notes; without rows only its title."""
+def terminal_table(table: Table, narrow: bool = True) -> rich.table.Table:
+    """The table without its notes; without rows only its title.
+
+    Args:
+        table: What to print.
+        narrow: Whether a heading that is wider than its column goes over several lines.
+    """
     made = rich.table.Table(
         title=Text(table.title, style="bold"),
         title_justify="left",
@@ -80,7 +85,7 @@ def terminal_table(table: Table) -> rich.table.Table:
     for column, cells in zip(table.columns, columns, strict=True):
         widest = max(len(cell.text) + len(_mark(cell, cells)) for cell in cells)
         made.add_column(
-            _heading(column.heading, widest),
+            _heading(column.heading, widest) if narrow else Text(column.heading),
             justify="right" if column.numeric else "left",
             overflow="fold",
             # Words may be broken over lines, numbers may not.
