@@ -25,6 +25,7 @@ from neuron_eval.sources.base import (
     Source,
     SourceError,
     Unreadable,
+    ids_of,
     no_scores,
 )
 from neuron_eval.sources.neuronpedia import export, feature
@@ -76,7 +77,7 @@ class NeuronpediaExport(Source):
         self, wanted: Collection[NeuronKey] | None = None
     ) -> Iterator[NeuronRecord | Unreadable]:
         """The features wanted; batches that `keys` has shown to hold none are not opened again."""
-        ids = None if wanted is None else frozenset(key.id for key in wanted)
+        ids = ids_of(wanted)
         published = export.explanations(self._exports, ids)
         seen: dict[str, Path] = {}
         for batch in self._batches:
@@ -110,7 +111,7 @@ class NeuronpediaFile(Source):
     def read(
         self, wanted: Collection[NeuronKey] | None = None
     ) -> Iterator[NeuronRecord | Unreadable]:
-        ids = None if wanted is None else {key.id for key in wanted}
+        ids = ids_of(wanted)
         seen: dict[str, str] = {}
         for row, at in self._rows():
             name = at

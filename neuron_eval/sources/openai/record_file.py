@@ -10,13 +10,7 @@ from neuron_eval.files.bounded import TooLong, read_whole
 from neuron_eval.records import NeuronRecord, RecordError
 from neuron_eval.sources.base import NeuronKey, Source, SourceError, Unreadable
 from neuron_eval.sources.openai.collated import author_of, model_named, with_explanations
-from neuron_eval.sources.openai.records import (
-    neuron_id,
-    neuron_name,
-    parse,
-    parse_record,
-    typed_object,
-)
+from neuron_eval.sources.openai.records import neuron_name, parse_record, record_place
 from neuron_eval.sources.openai.stores import INTEGER, RECORDS, Blob, holds_record
 from neuron_eval.sources.opening import Place, opener
 
@@ -58,8 +52,7 @@ class RecordFile(Source):
             raise SourceError(f"{self.name}: cannot be read ({error.strerror or error})") from error
 
     def _key(self, content: bytes) -> NeuronKey:
-        data = typed_object(parse(content, self.name), "NeuronRecord", self.name)
-        layer, neuron = neuron_id(data, self.name)
+        layer, neuron = record_place(content, self.name)
         return NeuronKey(neuron_name(self._model(), layer, neuron), layer, neuron)
 
     def _neuron(self, key: NeuronKey, content: bytes) -> NeuronRecord:

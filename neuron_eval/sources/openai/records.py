@@ -1,6 +1,7 @@
 """The JSON of OpenAI's neuron-explainer: neurons' records, and scored explanations.
 
-Objects carry a ``dataclass_name``, NaN is null; nothing here reads a file.
+Objects carry a ``dataclass_name``, NaN is null; nothing here reads a file. Checked by hand, since
+pydantic's errors would need other words for every field.
 """
 
 from __future__ import annotations
@@ -64,8 +65,8 @@ def parse_record(
 
     Layer and neuron are those that the file should be of; ``where`` names it in messages.
     """
-    data = typed_object(parse(content, where), "NeuronRecord", where)
-    _check_neuron(neuron_id(data, where), (layer, neuron), where)
+    data = _object(parse(content, where), "NeuronRecord", where)
+    _check_neuron(_neuron_id(data, where), (layer, neuron), where)
     boundaries = () if data.get(BOUNDARIES) is None else numbers(data, BOUNDARIES, where)
     identity = NeuronRecord(
         id=neuron_name(model, layer, neuron),
@@ -80,6 +81,11 @@ def parse_record(
     return foreign_record(identity, top, random, where)
 
 
+def record_place(content: bytes, where: str) -> tuple[int, int]:
+    """The layer and the index of the neuron that a record file is of."""
+    return _neuron_id(_object(parse(content, where), "NeuronRecord", where), where)
+
+
 def neuron_name(model: str, layer: int, neuron: int) -> str:
     """The neuron's id, such as ``gpt2-xl/L5N131``."""
     return f"{model}/L{layer}N{neuron}"
@@ -88,7 +94,7 @@ def neuron_name(model: str, layer: int, neuron: int) -> str:
 def _excerpts(data: Mapping[str, Any], field: str, where: str) -> Iterator[ActivationRecord]:
     for i, item in enumerate(_list(data, field, where)):
         at = f"{where}: field {field!r}, excerpt {i}"
-        item = typed_object(item, "ActivationRecord", at)
+        item = _object(item, "ActivationRecord", at)
         yield excerpt(item.get("tokens"), item.get("activations"), at)
 
 
@@ -97,8 +103,8 @@ def parse_results(line: bytes | str, at: str, simulations: bool = False) -> Simu
 
     The sequences are read only with ``simulations``; ``at`` is file and line, for messages.
     """
-    data = typed_object(parse(line, at), "NeuronSimulationResults", at)
-    layer, neuron = neuron_id(data, at)
+    data = _object(parse(line, at), "NeuronSimulationResults", at)
+    layer, neuron = _neuron_id(data, at)
     explanations = tuple(
         _explanation(item, f"{at}: explanation {i}", simulations)
         for i, item in enumerate(_list(data, "scored_explanations", at))
@@ -129,12 +135,12 @@ def parse_explanations(
 
 
 def _explanation(data: object, at: str, simulations: bool) -> ScoredExplanation:
-    data = typed_object(data, "ScoredExplanation", at)
+    data = _object(data, "ScoredExplanation", at)
     text = data.get("explanation")
     if not isinstance(text, str):
         raise RecordError(f"{at}: field 'explanation' is {shown(text)}; expected a string")
     here = f"{at}: field 'scored_simulation'"
-    scored = typed_object(data.get("scored_simulation"), "ScoredSimulation", here)
+    scored = _object(data.get("scored_simulation"), "ScoredSimulation", here)
     sequences: tuple[SimulatedSequence, ...] = ()
     if simulations:
         items = enumerate(_list(scored, "scored_sequence_simulations", at))
@@ -143,8 +149,8 @@ def _explanation(data: object, at: str, simulations: bool) -> ScoredExplanation:
 
 
 def _sequence(data: object, at: str) -> SimulatedSequence:
-    data = typed_object(data, "ScoredSequenceSimulation", at)
-    simulation = typed_object(data.get("simulation"), "SequenceSimulation", f"{at}: simulation")
+    data = _object(data, "ScoredSequenceSimulation", at)
+    simulation = _object(data.get("simulation"), "SequenceSimulation", f"{at}: simulation")
     expected = _values(simulation, "expected_activations", at)
     true = _values(data, "true_activations", at)
     if len(expected) != len(true):
@@ -180,7 +186,7 @@ def parse(content: bytes | str, at: str) -> Any:
         raise RecordError(f"{at}: not valid JSON, perhaps cut off ({error})") from error
 
 
-def typed_object(data: object, kind: str, at: str) -> Mapping[str, Any]:
+def _object(data: object, kind: str, at: str) -> Mapping[str, Any]:
     """A JSON object of this kind, as far as it says."""
     if not isinstance(data, Mapping):
         raise RecordError(f"{at}: is {shown(data)}; expected an object ({kind})")
@@ -190,9 +196,9 @@ def typed_object(data: object, kind: str, at: str) -> Mapping[str, Any]:
     return data
 
 
-def neuron_id(data: Mapping[str, Any], at: str) -> tuple[int, int]:
+def _neuron_id(data: Mapping[str, Any], at: str) -> tuple[int, int]:
     """Layer and index of the field ``neuron_id``, whole numbers from 0."""
-    place = typed_object(data.get("neuron_id"), "NeuronId", f"{at}: field 'neuron_id'")
+    place = _object(data.get("neuron_id"), "NeuronId", f"{at}: field 'neuron_id'")
     for field in ("layer_index", "neuron_index"):
         value = place.get(field)
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
