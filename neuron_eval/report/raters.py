@@ -5,7 +5,7 @@ An explanation is the same if neuron and text are, whatever it is called in whic
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -158,23 +158,24 @@ def with_ratings(runs: Sequence[Run], rater: Rater, name: str) -> list[Run]:
     """The runs, each explanation that the rater saw word for word with a further score ``name``."""
     ratings = by_explanation(rater)
 
-    def rated(result: NeuronResult) -> NeuronResult:
+    def rated(result: NeuronResult) -> Mapping[str, float]:
         rating = ratings.get((result.id, result.explanation.strip()))
-        if rating is None:
-            return result
-        return replace(result, scores={**result.scores, name: rating})
+        return result.scores if rating is None else {**result.scores, name: rating}
 
-    return [replace(run, results={id: rated(n) for id, n in run.results.items()}) for run in runs]
+    return [_with_scores(run, rated) for run in runs]
 
 
 def scores_of_texts(runs: Sequence[Run]) -> list[Run]:
     """The runs with the scores of the explanations that they show, without other epochs'."""
 
-    def of_text(result: NeuronResult) -> NeuronResult:
-        scores = result.scores_of_text
-        return result if scores is None else replace(result, scores=scores)
+    def of_text(result: NeuronResult) -> Mapping[str, float]:
+        return result.scores if result.scores_of_text is None else result.scores_of_text
 
-    return [replace(run, results={id: of_text(n) for id, n in run.results.items()}) for run in runs]
+    return [_with_scores(run, of_text) for run in runs]
+
+
+def _with_scores(run: Run, scores: Callable[[NeuronResult], Mapping[str, float]]) -> Run:
+    return replace(run, results={i: replace(n, scores=scores(n)) for i, n in run.results.items()})
 
 
 def _choice(judgement: Judgement) -> str:

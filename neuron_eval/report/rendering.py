@@ -22,15 +22,9 @@ from neuron_eval.report.tables.base import MARK, Cell, Table, Value
 # What a renderer could take for markup; an interval in brackets, and _ within a word, are none
 _MARKUP = re.compile(r"[\\`*|<~$]|(?<!\w)_|_(?!\w)|&(?=#?\w+;)|\](?=[(\[:])|^[#>+-](?= )")
 
-_ESCAPES = {
+_ESCAPES = str.maketrans({
+    **{sign: f"\\{sign}" for sign in "{}&%$#_"},
     "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "<": r"\textless{}",
@@ -45,8 +39,7 @@ _ESCAPES = {
     "–": "--",
     "—": "---",
     "×": r"$\times$",
-}
-_SPECIAL = re.compile("|".join(map(re.escape, _ESCAPES)))
+})  # fmt: skip
 _SIGN = re.compile(r"(?<![\w.)}-])([-+])(?=\d)")
 
 
@@ -218,5 +211,4 @@ def _latex_cell(cell: Cell) -> str:
 
 def _in_latex(text: str) -> str:
     """Text on one line, with nothing in it that LaTeX takes for a command."""
-    line = _SPECIAL.sub(lambda found: _ESCAPES[found[0]], visible(" ".join(text.split())))
-    return _SIGN.sub(r"$\1$", line)
+    return _SIGN.sub(r"$\1$", visible(" ".join(text.split())).translate(_ESCAPES))

@@ -44,17 +44,10 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """Differences on the same neurons: this minus the baseline.
+    """Differences on the same neurons, this minus the baseline: the mean and how many are positive.
 
-    Attributes:
-        difference: The mean difference.
-        lower: Lower end of its 95 % cluster bootstrap interval; None for a single neuron.
-        upper: Upper end.
-        wins: Neurons on which the difference is positive.
-        ties: Neurons on which it is none, up to `TIE`.
-        losses: Neurons on which it is negative.
-        p: Wilcoxon signed-rank test, two-sided, uncorrected; None if every neuron is a tie.
-        needed: Neurons that show such a difference with 80 % power, see `neurons_needed`.
+    The interval is a 95 % cluster bootstrap; None for a single neuron. The p is the uncorrected
+    one of `signed_rank`; ``needed`` is from `neurons_needed`.
     """
 
     difference: float

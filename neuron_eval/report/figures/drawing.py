@@ -84,7 +84,6 @@ _FIXED = (
 
 
 def formats(runs: Iterable[Run]) -> list[str]:
-    """The formats in the order of the runs."""
     return list(dict.fromkeys(run.format for run in runs))
 
 
@@ -115,7 +114,6 @@ def looks(names: Iterable[str]) -> dict[str, Look]:
 
 
 def run_looks(runs: Sequence[Run]) -> dict[str, Look]:
-    """A look for each run, by log."""
     by_format, groups = looks(formats(runs)), series(runs)
     if len(groups) == 1:
         return {run.log: by_format[run.format] for run in runs}
@@ -232,17 +230,14 @@ def _entries(runs: Sequence[Run], key: Key) -> list[tuple[str, str, str]]:
     """Name, colour and marker of what the legend explains."""
     groups, by_format = series(runs), looks(formats(runs))
     several = len(groups) > 1 and key != "formats"
-    entries = [
-        ("\n".join(textwrap.wrap(pretty(name), 50)), look.color, "s" if several else look.marker)
-        for name, look in by_format.items()
-        if key != "series"
-    ]
+    entries: list[tuple[str, str, str]] = []
+    if key != "series":
+        for name, look in by_format.items():
+            entries.append((pretty(name), look.color, "s" if several else look.marker))
     if several:
-        entries += [
-            ("\n".join(textwrap.wrap(group.name, 50)), GREY, _SERIES[i % len(_SERIES)])
-            for i, group in enumerate(groups)
-        ]
-    return entries
+        for i, group in enumerate(groups):
+            entries.append((group.name, GREY, _SERIES[i % len(_SERIES)]))
+    return [("\n".join(textwrap.wrap(name, 50)), color, at) for name, color, at in entries]
 
 
 def _columns(names: Sequence[str]) -> int:
