@@ -28,9 +28,8 @@ class RatedNeuron:
         id: The neuron's id, the same as in logs of explanations.
         explanations: By column, without white space around them.
         judgement: The means over orders and epochs; None if it was not rated.
-        again: What was said when it was shown for the second time, if it was.
-        planted: Of each epoch, what became of the planted explanation of another neuron, if there
-            was one and the neuron was rated.
+        again: The same of the second time that it was shown, if it was.
+        planted: Of each rated epoch, what became of another neuron's explanation, if there was one.
         reason: Why it was not rated; empty if it was.
         comment: What else the rater said.
         seconds: How long a person took; None where nobody measured.

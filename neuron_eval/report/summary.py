@@ -32,15 +32,10 @@ from neuron_eval.report.tables.base import (
 
 @dataclass(frozen=True, slots=True)
 class LogSummary:
-    """What one log says about its prompt format.
+    """What one log says about its prompt format, or about a column of given explanations.
 
-    Attributes:
-        format: The prompt format; where explanations were given, the column that they stand in.
-        neurons: How many were explained.
-        simulation: Simulation correlation, in [-1, 1]; None if no neuron was scored.
-        adacs: AdaCS, in [-1, 1]; None if no neuron was scored.
-        prompt_tokens: Mean tokens of the explainer's prompt a neuron; None if the provider
-            reports none.
+    Scores are None if no neuron was scored; the mean tokens of the explainer's prompt a neuron
+    are None if the provider reports none.
     """
 
     format: str
@@ -68,10 +63,8 @@ def summary_table(
 ) -> Table:
     """The rows, at least one, in their order.
 
-    Args:
-        rows: What to show.
-        only_measured: Whether to leave out columns in which no row has a number.
-        counts: Whether to say behind an interval how many neurons were scored, if not all were.
+    ``only_measured`` leaves out columns in which no row has a number; with ``counts`` an interval
+    is followed by how many neurons were scored, if not all were.
     """
     ratios = ratios_to_original(rows)
     columns = {
@@ -103,12 +96,7 @@ def of_folder(folder: str) -> str:
 
 
 def copy_results(source: str, target: str) -> list[Path]:
-    """Copy each log of a folder without its samples, named by its task: a few kilobytes each.
-
-    Args:
-        source: A folder of logs.
-        target: Where the copies go; made if missing.
-    """
+    """Copy each log of a folder to another, without its samples and named by its task."""
     Path(target).mkdir(parents=True, exist_ok=True)
     copies = []
     for info in list_eval_logs(source):

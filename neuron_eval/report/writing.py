@@ -11,20 +11,11 @@ from pathlib import Path
 from neuron_eval.logs.runs import Run
 from neuron_eval.messages import InputError
 from neuron_eval.report.collecting import Collected
-from neuron_eval.report.figures import FIGURES as KNOWN_FIGURES
-from neuron_eval.report.figures import write_figures
+from neuron_eval.report.figures import FIGURES, write_figures
 from neuron_eval.report.page import write_page
 from neuron_eval.report.rendering import WAYS, write_tables
 from neuron_eval.report.tables import table_names
 from neuron_eval.report.tables.base import Table
-
-TABLES = "tables"
-FIGURES = "figures"
-VIEWER = "viewer"
-"""Inspect's bundled viewer, beside the page."""
-
-PICTURES = ("png", "svg")
-"""The endings of a figure's files."""
 
 
 def write_report(
@@ -47,11 +38,11 @@ def write_report(
     if bundle:
         _check_names(runs)
     _clear(out)
-    write_tables(tables, out / TABLES)
-    figures, notes = write_figures(collected, out / FIGURES, baseline) if runs else ([], [])
+    write_tables(tables, out / "tables")
+    figures, notes = write_figures(collected, out / "figures", baseline) if runs else ([], [])
     if bundle:
-        _bundle(runs, out / VIEWER)
-    page = write_page(collected, tables, figures, out, VIEWER if bundle else None)
+        _bundle(runs, out / "viewer")
+    page = write_page(collected, tables, figures, out, "viewer" if bundle else None)
     return page, notes
 
 
@@ -65,10 +56,10 @@ def _check_names(runs: Sequence[Run]) -> None:
 
 def _clear(out: Path) -> None:
     """Remove what an earlier report left in a folder that may hold other people's files, too."""
-    stale = [out / TABLES / f"{name}.{ending}" for name in table_names() for ending in WAYS]
-    stale += [out / FIGURES / f"{name}.{ending}" for name in KNOWN_FIGURES for ending in PICTURES]
-    for path in stale:
-        path.unlink(missing_ok=True)
+    stale = [f"tables/{name}.{ending}" for name in table_names() for ending in WAYS]
+    stale += [f"figures/{name}.{ending}" for name in FIGURES for ending in ("png", "svg")]
+    for name in stale:
+        (out / name).unlink(missing_ok=True)
 
 
 def _bundle(runs: Sequence[Run], folder: Path) -> None:

@@ -83,12 +83,7 @@ def agreement_table(runs: Sequence[Run]) -> Table:
 
 @report_table("rating_agreement")
 def rating_agreement_table(runs: Sequence[Run], raters: Sequence[Rater]) -> Table:
-    """A row a score and rater, then the people together.
-
-    Args:
-        runs: The runs whose explanations were rated; may be none.
-        raters: At least one.
-    """
+    """A row a score and rater, then the people together; there may be no runs."""
     named = [(rater_label(rater, raters), rater) for rater in raters]
     named += [(people.rater.name, people.rater) for people in all_people(raters)]
     rows: list[Row] = []

@@ -48,12 +48,7 @@ UNPRICED = "Unknown prices can be given in a prices file; until then the total l
 
 @report_table("tokens")
 def tokens_table(runs: Sequence[Run], baseline: str = "original") -> Table:
-    """A row a run: the explainer's prompt tokens a neuron, and how many times fewer.
-
-    Args:
-        runs: At least one.
-        baseline: The format that the others' prompts are measured by.
-    """
+    """A row a run: the explainer's prompt tokens a neuron, and how many times fewer."""
     columns = (
         Column("run"),
         Column("neurons", True, (" counted",)),
@@ -101,12 +96,7 @@ def _counts(run: Run) -> dict[str, float]:
 
 @report_table("usage")
 def usage_table(runs: Sequence[Run], prices: Mapping[str, Price] | None = None) -> Table:
-    """A row a role and model, over all runs, and the total.
-
-    Args:
-        runs: At least one.
-        prices: A file's prices.
-    """
+    """A row a role and model, over all runs, and the total; a file's prices come first."""
     title = "Usage and cost by role"
     by_model = _add_up(spent for run in runs for spent in run.spent)
     if not by_model:

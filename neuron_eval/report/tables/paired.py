@@ -45,12 +45,7 @@ NOTES = (
 
 @report_table("paired")
 def paired_table(runs: Sequence[Run], baseline: str) -> Table:
-    """A row for each measure and run that is not the baseline's.
-
-    Args:
-        runs: At least one.
-        baseline: The format to compare with.
-    """
+    """A row for each measure and run that is not of the baseline's format."""
     compared: list[Comparison] = []
     left_out: list[str] = []
     if any(is_baseline(run, baseline) for run in runs):

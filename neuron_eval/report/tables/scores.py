@@ -63,8 +63,10 @@ def scores_table(runs: Sequence[Run], by: str | None = None) -> Table:
     for part in _parts(runs, by):
         cells = {name: _means(compared[name], by, part) for name in names}
         for run in runs:
-            front = () if by is None else (_part_cell(by, part),)
-            rows.append((*front, *_row(run, runs, cells, compared, by, part)))
+            row = _row(run, runs, cells, compared, by, part)
+            unknown = part in (None, "", -1)
+            front = Cell(f"no {by}") if unknown else Cell(str(part), part)
+            rows.append(row if by is None else (front, *row))
     columns = [Column("run"), Column("neurons", numeric=True)]
     for name in names:
         columns.append(Column(scorer_name(name), True, INTERVAL))
@@ -90,10 +92,6 @@ def _parts(runs: Sequence[Run], by: str | None) -> list[int | str | None]:
         return [None]
     parts = dict.fromkeys(getattr(n, by) for run in runs for n in run.results.values())
     return sorted(parts) if by == "layer" else list(parts)
-
-
-def _part_cell(by: str, part: int | str | None) -> Cell:
-    return Cell(f"no {by}") if part in (None, "", -1) else Cell(str(part), part)
 
 
 def _in(result: NeuronResult, by: str | None, part: object) -> bool:
