@@ -62,7 +62,8 @@ class OpenSplit:
         self._locations = tensors.get_slice("locations")
         self._activations = tensors.get_slice("activations")
         self.tokens: Any = tensors.get_slice("tokens") if "tokens" in names else None
-        self._size = self._check()
+        self._check()
+        self._size = self._locations.get_shape()[0]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -123,8 +124,7 @@ class OpenSplit:
         for begin in range(0, self._size, STRETCH):
             yield begin, self._locations[begin : min(begin + STRETCH, self._size)]
 
-    def _check(self) -> int:
-        """The number of activations."""
+    def _check(self) -> None:
         shape, values = list(self._locations.get_shape()), list(self._activations.get_shape())
         kinds = self._locations.get_dtype(), self._activations.get_dtype()
         tokens = None if self.tokens is None else list(self.tokens.get_shape())
@@ -139,7 +139,6 @@ class OpenSplit:
                 f"{self._split.path}: tensors of types locations {kinds[0]}, activations "
                 f"{kinds[1]}; expected whole numbers and F16, F32 or F64"
             )
-        return int(shape[0])
 
 
 @contextmanager

@@ -78,10 +78,11 @@ class Texts:
 
     def _excerpt(self, excerpts: Excerpts, window: int, at: str) -> ActivationRecord:
         row, begin, end = self._windows.place(window)
+        at = f"{at}: row {row}"
         ids = self._tokens[row : row + 1, begin:end][0].tolist()
-        tokens, starts = join_pieces(self._vocabulary.pieces(ids, f"{at}: row {row}"))
+        tokens, starts = join_pieces([self._vocabulary.piece(id_, at) for id_ in ids])
         if not tokens:
-            raise RecordError(f"{at}: row {row}: its tokens hold no text")
+            raise RecordError(f"{at}: its tokens hold no text")
         values = np.maximum.reduceat(excerpts.activations(window), starts)
         return ActivationRecord(tokens, tuple(values.tolist()))
 

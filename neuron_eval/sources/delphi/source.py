@@ -132,11 +132,11 @@ class Hookpoint:
 
 def hookpoints(root: Path) -> list[Hookpoint]:
     """Every hookpoint in a folder; numbers in their names are compared as such."""
-    unsorted = [
+    every = (
         Hookpoint(_name(folder, root), folder, _splits(folder), _model(folder / "config.json"))
         for folder in folders(root)
-    ]
-    return sorted(unsorted, key=lambda hookpoint: _natural(hookpoint.name))
+    )
+    return sorted(every, key=lambda hookpoint: _natural(hookpoint.name))
 
 
 def folders(root: Path, depth: int = DEPTH) -> Iterator[Path]:

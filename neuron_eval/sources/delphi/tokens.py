@@ -55,11 +55,8 @@ class TokenizerVocabulary:
                 f"{message_of(error)})"
             ) from error
 
-    def pieces(self, ids: Iterable[int], at: str) -> list[bytes]:
-        """The bytes that each token stands for."""
-        return [self._piece(id_, at) for id_ in ids]
-
-    def _piece(self, id_: int, at: str) -> bytes:
+    def piece(self, id_: int, at: str) -> bytes:
+        """The bytes that a token stands for."""
         if id_ in self._added:
             return self._added[id_].encode("utf-8", "surrogatepass")
         if id_ not in self._tokens:
