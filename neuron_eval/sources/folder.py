@@ -79,7 +79,8 @@ class FolderSource(FilesSource):
         visible = [path for path in inside if not path.name.startswith(".")]
         paths = sorted(path for path in visible if path.name.endswith(ENDINGS))
         tables = {path: _checked(path) for path in paths if path.suffix == ".parquet"}
-        paths += sorted((path for path in visible if path.suffix == ".json"), key=_numbered)
+        json = (path for path in visible if path.suffix == ".json")
+        paths += sorted(json, key=lambda path: by_number(path.name))
         sources = (
             tables.get(path) or open_file(str(path), beside=path.suffix == ".json")
             for path in paths
@@ -111,7 +112,7 @@ def _checked(path: Path) -> Source | None:
     return source
 
 
-def _numbered(path: Path) -> list[tuple[int, str]]:
-    """``batch-2.json`` before ``batch-10.json``."""
-    parts = re.split(r"([0-9]{1,15})", path.name)
+def by_number(name: str) -> list[tuple[int, str]]:
+    """Sorts ``batch-2.json`` before ``batch-10.json``."""
+    parts = re.split(r"([0-9]{1,15})", name)
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]

@@ -25,6 +25,7 @@ from neuron_eval.sources.base import NeuronKey, Source, SourceError, Unreadable
 from neuron_eval.sources.delphi.files import OpenSplit, Split, opened
 from neuron_eval.sources.delphi.records import Texts
 from neuron_eval.sources.delphi.tokens import TokenizerVocabulary, find_tokenizer
+from neuron_eval.sources.folder import by_number
 from neuron_eval.sources.opening import Place, opener
 
 CONFIG = 2**20  # the most bytes of a ``config.json``
@@ -136,7 +137,7 @@ def hookpoints(root: Path) -> list[Hookpoint]:
         Hookpoint(_name(folder, root), folder, _splits(folder), _model(folder / "config.json"))
         for folder in folders(root)
     )
-    return sorted(every, key=lambda hookpoint: _natural(hookpoint.name))
+    return sorted(every, key=lambda hookpoint: by_number(hookpoint.name))
 
 
 def folders(root: Path, depth: int = DEPTH) -> Iterator[Path]:
@@ -183,13 +184,6 @@ def _model(config: Path) -> str | None:
     if model is not None and not isinstance(model, str):
         raise SourceError(f"{config}: field 'model_name' is {shown(model)}; expected a string")
     return model
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """``layers.2`` before ``layers.10``."""
-    return [
-        (int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)
-    ]
 
 
 @opener("FOLDER", "a delphi cache")
