@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -245,7 +246,7 @@ def packed(path, rating):
 
 
 def test_the_rating_section_of_a_pack_is_optional_and_checked(tmp_path):
-    section = {name: getattr(WORDING, name) for name in type(WORDING).__dataclass_fields__}
+    section = {field.name: getattr(WORDING, field.name) for field in fields(WORDING)}
     assert rating_wording(packed(tmp_path / "a.yaml", section)) == WORDING
     with pytest.raises(PackError, match="'x' has no section rating"):
         rating_wording(packed(tmp_path / "b.yaml", None))
