@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from inspect_ai.model import get_model
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
@@ -11,8 +9,6 @@ from neuron_eval.models.edge import guarded
 from neuron_eval.models.server_errors import about_neuron
 from neuron_eval.parameters import check_choice, check_number
 from neuron_eval.prompts.pack import load_pack
-from neuron_eval.prompts.rating import RatingWording
-from neuron_eval.prompts.wording import Pack
 from neuron_eval.rating.asking import ask, is_person
 from neuron_eval.rating.build import (
     Candidate,
@@ -49,25 +45,7 @@ def ask_rater(
     Raises:
         UsageError: A parameter is not among the allowed values, or the pack is bad.
     """
-    with usage_errors():
-        check_number("orders", orders, least=1)
-    questions = _questions(excerpts, seed, pack)
-
-    async def solve(state: TaskState, generate: Generate) -> TaskState:
-        model = guarded(get_model())
-        rater = str(model)
-        turns: list[Turn] = []
-        for number in range(1 if is_person(rater) else orders):
-            order, asking = questions.about(state, rater, number)
-            with about_neuron(state.sample_id):
-                turn, exchange, output = await ask(model, order, asking, questions.wording)
-            turns.append(turn)
-            if number == 0:
-                state.messages, state.output = exchange, output
-        questions.store(state, rater, turns)
-        return state
-
-    return solve
+    return _solver(excerpts, orders, seed, pack, asks=True)
 
 
 @solver
@@ -85,52 +63,47 @@ def put_question(excerpts: str = "train", seed: int = 0, pack: str | None = None
     Raises:
         UsageError: A parameter is not among the allowed values, or the pack is bad.
     """
-    questions = _questions(excerpts, seed, pack)
-
-    async def solve(state: TaskState, generate: Generate) -> TaskState:
-        rater = str(get_model())
-        order, asking = questions.about(state, rater)
-        state.messages = messages(asking, questions.wording)
-        questions.store(state, rater, [Turn(tuple(order))])
-        return state
-
-    return solve
+    return _solver(excerpts, 1, seed, pack, asks=False)
 
 
-@dataclass(frozen=True, slots=True)
-class _Questions:
-    """What both solvers do alike."""
+def _solver(excerpts: str, orders: int, seed: int, pack: str | None, *, asks: bool) -> Solver:
+    with usage_errors():
+        check_number("orders", orders, least=1)
+        check_choice("excerpts", excerpts, EXCERPTS)
+        check_number("seed", seed, least=0)
+        loaded = load_pack(pack)
+        wording = rating_wording(loaded)
 
-    excerpts: str
-    seed: int
-    pack: Pack
-    wording: RatingWording
-
-    def about(
-        self, state: TaskState, rater: str, number: int = 0
-    ) -> tuple[list[Candidate], Question]:
+    def shown(state: TaskState, rater: str, number: int) -> tuple[list[Candidate], Question]:
         """The sample's explanations in the rater's order, and the question that shows them so."""
         metadata, id_ = state.metadata, str(state.sample_id)
         planted = metadata.get("planted") or {}
         every = candidates(metadata["explanations"], planted.get("explanation"))
-        order = in_order(every, self.seed, id_, rater, number)
-        dealt = from_metadata(metadata, id_)
-        return order, question(id_, dealt, order, self.excerpts, self.wording)
+        order = in_order(every, seed, id_, rater, number)
+        return order, question(id_, from_metadata(metadata, id_), order, excerpts, wording)
 
-    def store(self, state: TaskState, rater: str, turns: list[Turn]) -> None:
+    async def solve(state: TaskState, generate: Generate) -> TaskState:
+        model = guarded(get_model())
+        rater = str(model)
+        turns: list[Turn] = []
+        for number in range(1 if is_person(rater) else orders):
+            order, asking = shown(state, rater, number)
+            if asks:
+                with about_neuron(state.sample_id):
+                    turn, exchange, output = await ask(model, order, asking, wording)
+            else:
+                turn, exchange, output = Turn(tuple(order)), messages(asking, wording), state.output
+            turns.append(turn)
+            if number == 0:
+                state.messages, state.output = exchange, output
         stored = {
             "rater": rater,
-            "excerpts": self.excerpts,
-            "pack": self.pack.name,
-            "pack_sha256": self.pack.sha256,
+            "excerpts": excerpts,
+            "pack": loaded.name,
+            "pack_sha256": loaded.sha256,
             "turns": [turn.to_json() for turn in turns],
         }
         state.store.set(STORE, stored)
+        return state
 
-
-def _questions(excerpts: str, seed: int, pack: str | None) -> _Questions:
-    with usage_errors():
-        check_choice("excerpts", excerpts, EXCERPTS)
-        check_number("seed", seed, least=0)
-        loaded = load_pack(pack)
-        return _Questions(excerpts, seed, loaded, rating_wording(loaded))
+    return solve

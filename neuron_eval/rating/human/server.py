@@ -167,7 +167,10 @@ def _desk(token: str, desks: Mapping[str, Desk]) -> Desk:
 
 
 def _check_origin(request: Request, names: Names) -> None:
-    """Refuse what was sent under a foreign name or by a foreign page."""
+    """Refuse what was sent under a foreign name or by a foreign page.
+
+    Starlette's TrustedHostMiddleware knows neither origins nor all addresses of a machine.
+    """
     hosts = request.headers.getlist("host")
     name = _HOST.fullmatch(hosts[0].lower()) if len(hosts) == 1 else None
     if name is None or not names(name[1] or name[2]):

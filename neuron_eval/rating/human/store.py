@@ -80,12 +80,7 @@ class AnswerFile:
     """The file of one rater; to be used by one thread at a time."""
 
     def __init__(self, folder: Path, rater: str) -> None:
-        """Name the file; it is made with the first answer.
-
-        Args:
-            folder: Where the files are.
-            rater: Whose answers; a name that may be part of a file's name.
-        """
+        """Name the file in a folder; it is made with the first answer."""
         self.path = folder / f"rater-{rater}.jsonl"
         self._rater = rater
         self._events: dict[str, list[Event]] = {}
@@ -97,13 +92,10 @@ class AnswerFile:
         return self._events.get(key, ())
 
     def read_on(self, *, wait: bool = True) -> set[str]:
-        """Read what was appended since the last time.
+        """Read what was appended since the last time; returns the keys of its questions.
 
         Args:
             wait: Whether to wait while another process appends; else nothing is read then.
-
-        Returns:
-            The keys of the questions that something was read of.
 
         Raises:
             OSError: The file exists and cannot be read.
@@ -119,11 +111,7 @@ class AnswerFile:
 
     @contextmanager
     def appending(self) -> Iterator[Appending]:
-        """Have the file for oneself, read on and append.
-
-        Raises:
-            OSError: The file can be neither made nor opened.
-        """
+        """Have the file for oneself, read on and append; made if need be, for its owner alone."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with (
             open(self.path, "a+b", buffering=0, opener=_for_its_owner) as file,
@@ -177,7 +165,10 @@ class Appending:
         """
         size = os.fstat(self._file.fileno()).st_size
         lines = [json.dumps({"rater": self._answers._rater, **event}) + "\n" for event in events]
-        data = (self._mending(size) + "".join(lines)).encode()
+        self._file.seek(max(size - 1, 0))
+        if self._file.read(1) not in (b"", b"\n"):  # cut off when a process was killed
+            lines.insert(0, "\n")
+        data = "".join(lines).encode()
         try:
             while data:
                 data = data[self._file.write(data) :]
@@ -188,13 +179,6 @@ class Appending:
                     self._file.truncate(size)
             raise
         _sync_folder(self._answers.path.parent)
-
-    def _mending(self, size: int) -> str:
-        """A newline, if the last line was cut off when a process was killed."""
-        if size == 0:
-            return ""
-        self._file.seek(size - 1)
-        return "" if self._file.read(1) == b"\n" else "\n"
 
 
 def _for_its_owner(path: str, flags: int) -> int:
@@ -212,11 +196,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _event(data: Mapping[str, Any], line: int) -> Event:
-    """What a line says.
-
-    Raises:
-        ValueError: It is no event.
-    """
+    """What a line says; a ValueError if it is no event."""
     at: str = _field(data, "at", str)
     at.encode()  # half a character goes into no reply to the page
     if "handed_over" in data:
