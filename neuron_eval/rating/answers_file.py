@@ -90,12 +90,7 @@ class AnswersFile:
 
 
 def read_answers(path: Path) -> AnswersFile:
-    """Read a file that a page saved.
-
-    Raises:
-        AnswersError: It is none; the message says what is wrong and where.
-        OSError: It cannot be opened.
-    """
+    """Read a file that a page saved; an `AnswersError` says what is wrong with it, and where."""
     try:
         data = json.loads(path.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError as error:

@@ -64,13 +64,6 @@ async def ask(
 ) -> tuple[Turn, list[ChatMessage], ModelOutput]:
     """Ask one question, and again with what was wrong.
 
-    Args:
-        model: The rater.
-        order: The explanations as the question shows them.
-        question: The question.
-        wording: The pack's.
-        past_cache: Whether Inspect's cache may not answer for a language model.
-
     Returns:
         What came of it, the messages with every answer, and the last output.
 
@@ -100,7 +93,7 @@ async def ask(
         cached = cached or came_from_cache(output)
         if attempt + 1 < attempts:
             exchange.append(ChatMessageUser(content=asks_again(question, wording, problem)))
-    if problem and cached and not past_cache:
+    if cached and not past_cache:
         # An answer that cannot be used may stay in Inspect's cache for good.
         return await ask(model, order, question, wording, past_cache=True)
     return Turn(tuple(order), problem=problem), exchange, output

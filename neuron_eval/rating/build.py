@@ -80,14 +80,8 @@ def in_order(
     """The order in which a rater sees the explanations of a neuron.
 
     The first order is drawn by seed, neuron and rater. The following ones turn it round, so that
-    N of them show each of N explanations once at each place; then another is drawn.
-
-    Args:
-        candidates: The explanations.
-        seed: What is drawn.
-        id_: The sample's id.
-        rater: The rater's name.
-        turn: How often the rater was asked before.
+    N of them show each of N explanations once at each place; then another is drawn. ``turn`` says
+    how often the rater was asked before.
     """
     round_, shift = divmod(turn, len(candidates))
     order = list(candidates)

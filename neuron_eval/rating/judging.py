@@ -162,8 +162,7 @@ def consistency(pairs: Iterable[tuple[Judgement, Judgement]]) -> tuple[float, fl
 class PlaceBias:
     """What it brings to be shown in a place; without a bias both numbers are near 0.
 
-    Both are relative to the question, because questions with many different explanations have
-    places that others have not.
+    Both are relative to the question: those with many explanations have places others have not.
     """
 
     number: int

@@ -39,12 +39,7 @@ def policy() -> str:
 
 
 def static_page(name: str, questions: Mapping[str, Question]) -> str:
-    """A rater's page as one file.
-
-    Args:
-        name: The rater's name, without ``human/``.
-        questions: By sample id.
-    """
+    """A rater's page as one file; the name is without ``human/``, the questions by sample id."""
     by_key = {question_key(question): (id_, question) for id_, question in questions.items()}
     keys = own_order(name, {key: question for key, (_, question) in by_key.items()})
     shown = {key: shown_question(question) for key, (_, question) in by_key.items()}
@@ -128,14 +123,10 @@ def _written_out(data: object) -> str:
 
 
 def own_order(rater: str, questions: Mapping[str, Question]) -> list[str]:
-    """The questions' keys in an order of the rater's own, drawn by rater and sample id.
+    """The keys of all known questions in an order of the rater's own, by rater and sample id.
 
     A neuron that is shown twice comes the second time half of these questions (rounded down)
     after the first: a rater who remembers an answer of a moment ago would agree with it.
-
-    Args:
-        rater: The rater's name.
-        questions: By key, all that are known.
     """
     drawn = sorted(questions, key=lambda key: (digest(f"{rater}/{questions[key].id}"), key))
     again = _pairs(drawn, questions)

@@ -185,11 +185,7 @@ async def _final(key: str, desk: Desk) -> Reply:
 
 
 def check_raters(names: Sequence[str]) -> None:
-    """Refuse a name that no rater can have, since files are called by it.
-
-    Raises:
-        InputError: Names the rater.
-    """
+    """Refuse, by an InputError, a name that no rater can have, since files are called by it."""
     for name in names:
         if not _NAME.fullmatch(name):
             raise InputError(
@@ -199,11 +195,7 @@ def check_raters(names: Sequence[str]) -> None:
 
 
 def _raters(name: str, given: str | Sequence[object] | None) -> tuple[str, ...]:
-    """All raters of the run.
-
-    Raises:
-        InputError: A name cannot be used, or the model's own is not among those given.
-    """
+    """All raters of the run, the model's own among them."""
     listed = given.split(",") if isinstance(given, str) else (given or [name])
     names = tuple(dict.fromkeys(str(rater).strip() for rater in listed))
     check_raters((name, *names))
