@@ -115,17 +115,13 @@ class AllAtOnceSimulation(Simulation):
     def requests(
         cls, explanation: str, excerpts: Sequence[Excerpt], pack: Pack, model: str, size: int | None
     ) -> Iterator[tuple[str, int]]:
-        """See `Simulation`; nearly every server is asked for a token, which is thrown away."""
         wording = pack.simulation_wording(cls.name)
         for excerpt in excerpts:
             parts = all_at_once_prompt(explanation, excerpt.record.tokens, wording, pack.few_shot)
-            yield "".join(parts), 1
+            yield "".join(parts), 1  # few servers agree to generate nothing
 
     async def check(self) -> Dialect:
-        """Find out, with a short request, whether and how the model can do it.
-
-        Returns:
-            How its server is asked; printed, a phrase for the log.
+        """How its server is asked, found out with a short request.
 
         Raises:
             PromptLogprobsUnsupportedError: It cannot; the message says what was tried.

@@ -41,11 +41,7 @@ _DECIDED: WeakKeyDictionary[ModelAPI, dict[tuple[str, ...], tuple[str, str]]] = 
 
 
 def check_way(simulation: str) -> str:
-    """The way that a user named.
-
-    Raises:
-        ValueError: There is no such way; the message lists those there are.
-    """
+    """The way that a user named; if there is none, the error lists those there are."""
     try:
         return check_choice("simulation", simulation, ("auto", *ways()))
     except ValueError as error:
@@ -135,11 +131,7 @@ def _is_baseline(simulator: Simulator) -> bool:
 
 
 def _refuse(simulator: Simulator) -> None:
-    """Refuse a model that can only explain, and the absence of one.
-
-    Raises:
-        UsageError: Says how to name another.
-    """
+    """Refuse a model that can only explain, and the absence of one."""
     if str(simulator.model) == NO_MODEL:
         raise UsageError(
             f"no simulator: --model is none; name one with --model-role {ROLE}=PROVIDER/MODEL, or "

@@ -27,7 +27,6 @@ class EmbeddingSimulation(Simulation):
 
     @classmethod
     def bind(cls, simulator: Simulator, pack: Pack, excerpts_per_call: int | None) -> Self:
-        """See `Simulation`; the embedder is the role's, or the default."""
         return cls(TextEmbedder(resolve_embedder()))
 
     async def __call__(self, explanation: str, excerpts: Sequence[Excerpt]) -> list[Outcome]:

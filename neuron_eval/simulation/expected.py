@@ -49,11 +49,7 @@ def level_of(candidate: str) -> int | None:
 
 
 def probability(logprob: float) -> float:
-    """The probability, in [0, 1], of a natural-log probability.
-
-    Raises:
-        BrokenReplyError: It is not a number, or above 0 by more than rounding.
-    """
+    """The probability, in [0, 1], of a natural-log probability, which must be one."""
     if math.isnan(logprob) or logprob > ROUNDING:
         raise BrokenReplyError(f"a log-probability is {logprob:g}, not a number up to 0")
     return math.exp(min(logprob, 0.0))
@@ -96,13 +92,11 @@ class AlignmentError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an activation begins in the server's tokens."""
+    """Where an activation begins: in which of the server's tokens, and behind what of that."""
 
     piece: int
-    """The index of the token that holds its first character."""
-
     before: str
-    """What of that token stands before it: usually nothing, or the tab."""
+    """Usually nothing, or the tab."""
 
 
 def align(segments: Sequence[str], pieces: Sequence[str]) -> list[Place]:

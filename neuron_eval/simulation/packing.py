@@ -90,8 +90,7 @@ class PackedSimulation(Simulation):
 
     @classmethod
     def bind(cls, simulator: Simulator, pack: Pack, excerpts_per_call: int | None) -> Self:
-        wording = pack.simulation_wording(cls.name)
-        return cls(Asker.of(simulator), wording, excerpts_per_call)
+        return cls(Asker.of(simulator), pack.simulation_wording(cls.name), excerpts_per_call)
 
     @classmethod
     @abstractmethod

@@ -58,7 +58,6 @@ MAX_TOKENS = 2
 SHOWN = 20
 """So many characters of a reply stand in the reason why there is no value."""
 
-
 QUESTION = "Answer with one digit: how many legs does a cat have?"
 
 ROOM = 16
@@ -96,8 +95,7 @@ class PerTokenSimulation(Simulation):
 
     @classmethod
     def bind(cls, simulator: Simulator, pack: Pack, excerpts_per_call: int | None) -> Self:
-        wording = pack.simulation_wording(cls.name)
-        return cls(Asker.of(simulator), wording)
+        return cls(Asker.of(simulator), pack.simulation_wording(cls.name))
 
     @classmethod
     def requests(
@@ -111,7 +109,6 @@ class PerTokenSimulation(Simulation):
 
     @classmethod
     def read_prompt(cls, user: str, tokenize: Tokenize) -> Tokens:
-        """See `Simulation`; the only excerpt ends with the token at hand."""
         shown = _UP_TO_TOKEN.search(user)
         if shown is None:
             raise ValueError(f"not a prompt of simulation=per_token: {user!r}")
@@ -125,11 +122,7 @@ class PerTokenSimulation(Simulation):
         await check_output_logprobs(self._asker.model, self._asker.settings(ROOM))
 
     async def __call__(self, explanation: str, excerpts: Sequence[Excerpt]) -> list[Outcome]:
-        """See `Simulation`.
-
-        Raises:
-            NoLogprobsError: The simulator gives no log-probabilities of what it writes.
-        """
+        """See `Simulation`; raises `NoLogprobsError` where the replies have none."""
         if not excerpts:
             return []
         questions = [(e.record.tokens, i) for e in excerpts for i in range(len(e.record.tokens))]
@@ -162,9 +155,7 @@ def read_reply(output: ModelOutput, model: str) -> float:
     """The expected activation of one token, in [0, 10]; ``model`` is named in errors.
 
     Raises:
-        UnreadableReplyError: The reply is empty or nothing but thinking, or it begins with
-            something else than a value.
-        BrokenReplyError: A log-probability is none.
+        UnreadableReplyError: The reply does not begin with a value that has a distribution.
     """
     readable(output)
     logprobs = output.choices[0].logprobs

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
@@ -129,7 +128,6 @@ class PromptReader:
         Raises:
             UnreadableReplyError: The server refuses the prompt, or ``read`` its reply; twice, if
                 the reply was broken.
-            AlignmentError: Raised by ``read``.
         """
         try:
             output = await self._generate(prompt, dialect, read)
@@ -190,35 +188,23 @@ class PromptReader:
             raise RefusedPromptError(f"the server refuses: {error}") from error
 
 
-class _ReducingAPI:
+def _reducing(api: ModelAPI, reduce: Callable[[ModelOutput], None]) -> ModelAPI:
     """A provider like another one, whose replies are read before Inspect sees them."""
 
-    def __init__(self, api: ModelAPI, reduce: Callable[[ModelOutput], Any]) -> None:
-        self._api = api
-        self._reduce = reduce
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._api, name)
-
-    async def generate(self, *args: Any, **options: Any) -> Any:
-        result = await self._api.generate(*args, **options)
+    async def generate(*args: Any, **options: Any) -> Any:
+        result = await api.generate(*args, **options)
         output, call = result if isinstance(result, tuple) else (result, None)
         if isinstance(output, ModelOutput):
             try:
-                self._reduce(output)
+                reduce(output)
             finally:
                 _drop_logprobs(output, call)
         return result
 
-
-@lru_cache
-def _named(name: str) -> type[_ReducingAPI]:
-    return type(name, (_ReducingAPI,), {})
-
-
-def _reducing(api: ModelAPI, reduce: Callable[[ModelOutput], Any]) -> ModelAPI:
-    # Inspect tells by the name of the class which models share a limit of connections.
-    return cast(ModelAPI, _named(type(api).__name__)(api, reduce))
+    # of the same class: by its name Inspect tells which models share a limit of connections
+    reduced = copy(api)
+    reduced.generate = generate  # type: ignore[method-assign]
+    return reduced
 
 
 def _drop_logprobs(output: ModelOutput, call: ModelCall | None) -> None:

@@ -67,11 +67,6 @@ def excerpt_lines(tokens: Sequence[str], activations: Sequence[str], wording: Li
 
 
 def numbered(text: str, number: int, explanation: str) -> str:
-    """A string of a pack about one neuron, filled in.
-
-    Args:
-        text: May hold ``{number}`` and ``{explanation}``.
-        number: The neuron's place in the prompt, from 1.
-        explanation: What the neuron is said to do; nothing is replaced within it.
-    """
+    """A text of a pack with its ``{number}``, the neuron's place from 1, and ``{explanation}``."""
+    # the explanation last, since nothing is replaced within it
     return text.replace("{number}", str(number)).replace("{explanation}", explanation)

@@ -46,7 +46,7 @@ def whole_number(digits: str) -> int | None:
 
 
 def readable(output: ModelOutput) -> ModelOutput:
-    """A reply with text to read, which is its answer without any thinking before it.
+    """A reply with text to read: its answer, without any thinking before it.
 
     Raises:
         UnreadableReplyError: It is empty, a refusal, or ends within its thinking.
@@ -115,13 +115,10 @@ def read_values(
 
 
 def take_values(output: ModelOutput, stated: Sequence[StatedValue]) -> tuple[list[float], Basis]:
-    """What counts of V stated values: their expectations, or without these the values themselves.
+    """What counts of stated values: their expectations, or without these the values themselves.
 
     Returns:
-        Shape [V], each in [0, 10]; and which of the two they are.
-
-    Raises:
-        BrokenReplyError: A log-probability is none.
+        One for each, in [0, 10]; and which of the two they are.
     """
     logprobs = output.choices[0].logprobs
     if logprobs is not None:
@@ -141,10 +138,7 @@ def expected_values(
     alternatives says nothing of what follows the point.
 
     Returns:
-        Shape [T]; None if the tokens do not spell the reply, or a value has no distribution.
-
-    Raises:
-        BrokenReplyError: A log-probability is none.
+        One for each; None if the tokens do not spell the reply, or a value has no distribution.
     """
     pieces = [_bytes(token) for token in logprobs]
     # A model that thinks aloud may have drafted the same reply before.
@@ -169,11 +163,8 @@ def expected_first(logprobs: Sequence[Logprob]) -> float | None:
     A first token that is only space is passed over.
 
     Returns:
-        In [0, 10]; None if the reply begins with something other than a level: what little mass
-        levels have then says nothing.
-
-    Raises:
-        BrokenReplyError: A log-probability is none.
+        None if the reply begins with something other than a level: what little mass levels have
+        then says nothing.
     """
     at = 1 if len(logprobs) > 1 and not logprobs[0].token.strip(" \t\r\n▁ĠĊ") else 0
     written = level_of(logprobs[at].token)

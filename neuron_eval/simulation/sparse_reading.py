@@ -88,7 +88,8 @@ def read_answers(reply: str, letters: Sequence[str]) -> tuple[dict[str, Answer],
             if not reply.startswith('"', start) and not _is_nothing(reply[start : line.end()]):
                 continue
         if current is not None:
-            _read_line(reply, start, line.end(), answers[current])
+            answer = answers[current]
+            answer.problem = answer.problem or _read_line(reply, start, line.end(), answer)
     return answers, current
 
 
@@ -152,31 +153,27 @@ def _quoted(item: Named) -> str:
     return json.dumps(name if len(name) <= SHOWN else f"{name[: SHOWN - 1]}…", ensure_ascii=False)
 
 
-def _read_line(reply: str, at: int, end: int, answer: Answer) -> None:
+def _read_line(reply: str, at: int, end: int, answer: Answer) -> str:
+    """Take what a line names, up to what cannot be read: what is wrong with that, or nothing."""
     if _is_nothing(reply[at:end]):
         answer.answered = True
-        return
+        return ""
     while at < end:
         entry = next((m for p in _ENTRIES if (m := p.match(reply, at, end))), None)
         if entry is None:
-            answer.problem = answer.problem or f"cannot read {quoted(reply[at:end].strip())}"
-            return
+            return f"cannot read {quoted(reply[at:end].strip())}"
+        name, digits = quoted(entry["name"]), entry["number"]
         value = stated_value(entry.start("value"), entry["value"])
         if value is None:
-            answer.problem = answer.problem or (
-                f"the value of {quoted(entry['name'])} is {quoted(entry['value'])}, "
-                f"not a number from 0 to {LEVELS}"
-            )
-            return
-        number = None if entry["number"] is None else whole_number(entry["number"])
-        if number is None and entry["number"] is not None:
-            answer.problem = answer.problem or (
-                f"the number behind {quoted(entry['name'])} has {len(entry['number'])} digits"
-            )
-            return
+            written = quoted(entry["value"])
+            return f"the value of {name} is {written}, not a number from 0 to {LEVELS}"
+        number = None if digits is None else whole_number(digits)
+        if number is None and digits is not None:
+            return f"the number behind {name} has {len(digits)} digits"
         answer.named.append(Named(_meanings(entry["name"]), number, value))
         answer.answered = True
         at = _BETWEEN.match(reply, entry.end(), end).end()  # type: ignore[union-attr]
+    return ""
 
 
 def _is_nothing(text: str) -> bool:
