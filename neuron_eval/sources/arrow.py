@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from neuron_eval.messages import message_of, shortened, shown
 from neuron_eval.records import TOP_SPLITS, ActivationRecord, NeuronRecord, RecordError
-from neuron_eval.records.checks import check_record, named
 from neuron_eval.sources.base import NeuronKey, Unreadable
-from neuron_eval.sources.objects import OPTIONAL, from_json, key, optional, to_json, wrong_names
+from neuron_eval.sources.objects import from_json, key, to_json, wrong_names
 
 if TYPE_CHECKING:
     import pyarrow
@@ -127,41 +126,25 @@ def records(
     """Each row as a checked record; a bad one is `Unreadable`.
 
     Excerpts are cut from whole columns: Arrow's own `to_pylist` of nested values takes six times
-    as long. Rows with a null inside, or of a type that the cutting does not know, go that way,
-    and `from_json` says what is wrong with them.
+    as long. Where there is a null inside, or a type that the cutting does not know, they go that
+    way, and `from_json` says what is wrong with them.
 
     Args:
         batch: Columns of the schema, of types that `wrong_columns` lets pass.
         wheres: File and row of each, shape [N], for messages.
     """
-    columns = {name: batch.column(name) for name in batch.schema.names}
+    kinds = ("top", "random")
     try:
-        top, random = _excerpts(columns["top"]), _excerpts(columns["random"])
-        plain = [_without_nulls(columns[name]) for name in ("id", "model", "layer", "neuron")]
-        identity = list(zip(*(column.to_pylist() for column in plain), strict=True))
-        others = {n: columns[n] for n in OPTIONAL if n in columns}
-        values = {n: c.to_pylist() for n, c in others.items() if c.null_count < len(c)}
+        cut = [_excerpts(batch.column(kind)) for kind in kinds]
+        batch = batch.drop_columns(list(kinds))
     except (_Uncut, UnicodeDecodeError):
-        yield from _by_arrow(batch, wheres)
-        return
-    for i, (id_, model, layer, neuron) in enumerate(identity):
-        where = wheres[i]
-        try:
-            given = optional({n: v[i] for n, v in values.items()}, f"{where}: neuron {named(id_)}")
-            record = NeuronRecord(id_, model, layer, neuron, top[i], random[i], **given)
-            yield check_record(record, where)
-        except RecordError as error:
-            yield Unreadable(id_, error)
-
-
-def _by_arrow(
-    batch: pyarrow.RecordBatch, wheres: Sequence[str]
-) -> Iterator[NeuronRecord | Unreadable]:
+        cut = []
     for i, where in enumerate(wheres):
         name = where
         try:
             (data,) = batch.slice(i, 1).to_pylist()
-            name = data["id"] if isinstance(data.get("id"), str) else where
+            name = data["id"] if isinstance(data["id"], str) else where
+            data.update((kind, rows[i]) for kind, rows in zip(kinds, cut, strict=False))
             yield from_json(data, where)
         except UnicodeDecodeError as error:
             yield Unreadable(name, RecordError(f"{where}: a text is not UTF-8 ({error})"))

@@ -24,11 +24,8 @@ class NeuronKey:
     id: str
     """The sample's id, see `neuron_eval.records.NeuronRecord.id`."""
 
-    layer: int
-    """From 0; -1 where the neuron is not part of a network."""
-
-    neuron: int
-    """The index within the layer, from 0; -1 where the neuron is not part of a network."""
+    layer: int  # from 0; -1 where the neuron is not part of a network
+    neuron: int  # within the layer, from 0; -1 where it is not part of a network
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +34,8 @@ class ScoredNeuron:
 
     layer: int
     neuron: int
-
-    score: float
-    """Finite, higher is better; usually a correlation in [-1, 1]."""
-
-    explanation: str
-    """As written; may be empty."""
-
+    score: float  # finite, higher is better; usually a correlation in [-1, 1]
+    explanation: str  # as written; may be empty
     id: str = ""
     """The neuron's id, since two dictionaries of features may number the same layer; empty where
     it was not asked for by id."""

@@ -53,26 +53,15 @@ Scores = Callable[[Iterable[NeuronKey]], Iterator[ScoredNeuron]]
 class Choice:
     """Which neurons the user asked for; made by `parse_choice`."""
 
-    neurons: str
-    """The source, see `neuron_eval.sources.open_source`."""
-
+    neurons: str  # the source, see `neuron_eval.sources.open_source`
     layers: Ranges | None = None
-    index: Ranges | None = None
-    """Only these neurons of each layer."""
-
-    select: str = "all"
-    """The set, one of `Select`."""
-
+    index: Ranges | None = None  # only these neurons of each layer
+    select: str = "all"  # one of `Select`
     per_layer: int = PER_LAYER
-    threshold: float = THRESHOLD
-    """The lowest score that counts as interpretable."""
-
-    limit: int | None = None
-    """At most so many in all."""
-
+    threshold: float = THRESHOLD  # the lowest score that counts as interpretable
+    limit: int | None = None  # at most so many in all
     seed: int = 0
-    scores: str | None = None
-    """A CSV file of published scores and explanations."""
+    scores: str | None = None  # a CSV file of published scores and explanations
 
     @property
     def restricted(self) -> bool:
@@ -141,16 +130,13 @@ def draw(keys: Iterable[NeuronKey], choice: Choice, scores: Scores) -> list[Neur
     if choice.select == "all":
         return list(islice(admitted, choice.limit))
     candidates = list(admitted)
-    if choice.select == "random":
-        chosen = [key for layer in _by_layer(candidates) for key in _drawn(layer, choice)]
-    elif choice.select == "interpretable":
-        chosen = [
-            key for layer in _by_layer(candidates) for key in _interpretable(layer, choice, scores)
-        ]
+    if choice.select in ("random", "interpretable"):
+        layers = _by_layer(candidates)
+        chosen = [key for layer in layers for key in _drawn(layer, choice, scores)]
+        if choice.limit is not None:
+            chosen = heapq.nsmallest(choice.limit, chosen, key=lambda key: place(choice.seed, key))
     else:
         chosen = _highest(candidates, choice, scores)
-    if choice.limit is not None and choice.select in ("random", "interpretable"):
-        chosen = heapq.nsmallest(choice.limit, chosen, key=lambda key: place(choice.seed, key))
     kept = {key.id for key in chosen}
     return [key for key in candidates if key.id in kept]
 
@@ -162,19 +148,14 @@ def place(seed: int, key: NeuronKey) -> tuple[int, int, int]:
     return int.from_bytes(digest, "big"), key.layer, key.neuron
 
 
-def _drawn(layer: Sequence[NeuronKey], choice: Choice) -> list[NeuronKey]:
-    return heapq.nsmallest(choice.per_layer, layer, key=lambda key: place(choice.seed, key))
-
-
-def _interpretable(
-    layer: Sequence[NeuronKey], choice: Choice, scores: Scores
-) -> Iterator[NeuronKey]:
-    """The first of the seeded order whose score is high enough; no further score is looked up."""
-    by_id = {key.id: key for key in layer}
+def _drawn(layer: Sequence[NeuronKey], choice: Choice, scores: Scores) -> Iterable[NeuronKey]:
+    """The first of the seeded order; no score is looked up after enough are high enough."""
     ordered = sorted(layer, key=lambda key: place(choice.seed, key))
-    good = (scored for scored in scores(ordered) if scored.score >= choice.threshold)
-    for scored in islice(good, choice.per_layer):
-        yield by_id[scored.id]
+    if choice.select == "random":
+        return ordered[: choice.per_layer]
+    by_id = {key.id: key for key in layer}
+    good = (by_id[item.id] for item in scores(ordered) if item.score >= choice.threshold)
+    return islice(good, choice.per_layer)
 
 
 def _highest(candidates: Sequence[NeuronKey], choice: Choice, scores: Scores) -> list[NeuronKey]:

@@ -8,7 +8,7 @@ the token or the split, and that takes as many lines.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar, cast, get_args
 
 from neuron_eval.messages import listed, shown
@@ -17,13 +17,10 @@ from neuron_eval.records import (
     ActivationRecord,
     Excerpt,
     Kind,
-    NeuronRecord,
     RecordError,
     Reference,
     SplitName,
-    with_excerpts,
 )
-from neuron_eval.records.checks import check_record
 
 T = TypeVar("T")
 
@@ -83,6 +80,8 @@ def _excerpt(data: Mapping[str, Any], at: str) -> ActivationRecord:
 
 
 def excerpts(data: Mapping[str, Any], kind: str, at: str) -> tuple[ActivationRecord, ...]:
+    if isinstance(data[kind], tuple):  # as they are cut from Arrow's columns
+        return cast(tuple[ActivationRecord, ...], data[kind])
     records = []
     for i, item in enumerate(typed(data, kind, list, at)):
         here = f"{at}: excerpt {kind} {i}"
@@ -147,11 +146,10 @@ def excerpt(tokens: object, activations: object, at: str) -> ActivationRecord:
         activations: A list of numbers, shape [T]; other projects write NaN as null.
         at: File, record and excerpt, for the message.
     """
-    for field, values in (("tokens", tokens), ("activations", activations)):
-        if not isinstance(values, Sequence) or isinstance(values, str):
-            raise RecordError(f"{at}: field {field!r} is {shown(values)}; expected a list")
-    assert isinstance(tokens, Sequence)
-    assert isinstance(activations, Sequence)
+    if not isinstance(tokens, Sequence) or isinstance(tokens, str):
+        raise RecordError(f"{at}: field 'tokens' is {shown(tokens)}; expected a list")
+    if not isinstance(activations, Sequence) or isinstance(activations, str):
+        raise RecordError(f"{at}: field 'activations' is {shown(activations)}; expected a list")
     if len(tokens) != len(activations):
         raise RecordError(
             f"{at}: {len(tokens)} tokens but {len(activations)} activations; "
@@ -170,20 +168,3 @@ def excerpt(tokens: object, activations: object, at: str) -> ActivationRecord:
     if not kept:
         raise RecordError(f"{at}: holds no tokens")
     return ActivationRecord(tuple(t for t, _ in kept), tuple(a for _, a in kept))
-
-
-def foreign_record(
-    neuron: NeuronRecord,
-    top: Iterable[ActivationRecord],
-    random: Iterable[ActivationRecord],
-    where: str,
-) -> NeuronRecord:
-    """A record of another project's with these excerpts, sorted and without repeats, checked.
-
-    Args:
-        neuron: Everything but the excerpts.
-        top: Excerpts on which the neuron fires most, in any order.
-        random: Excerpts drawn at random; one whose text is among ``top`` is left out.
-        where: File and record, for the message.
-    """
-    return check_record(with_excerpts(neuron, top, random), where)

@@ -124,7 +124,10 @@ def _check_cards(name: str, repository: str) -> None:
             raise
         except EntryNotFoundError:
             continue
-        text = _text(Path(path), f"neurons={name}: {card}")
+        try:
+            text = read_whole(Path(path), YAML_FILE).decode()
+        except ValueError as error:
+            raise SourceError(f"neurons={name}: {card} cannot be read ({error})") from error
         if card.endswith(".md"):
             text = text.split("---", 2)[1] if text.lstrip().startswith("---") else ""
         try:
@@ -139,35 +142,23 @@ def _check_cards(name: str, repository: str) -> None:
                 )
 
 
-def _text(path: Path, at: str) -> str:
-    try:
-        return read_whole(path, YAML_FILE).decode()
-    except ValueError as error:
-        raise SourceError(f"{at} cannot be read ({error})") from error
-
-
 def _strings(data: object) -> Iterator[str]:
     if isinstance(data, str):
         yield data
-    elif isinstance(data, dict):
-        for value in data.values():
-            yield from _strings(value)
-    elif isinstance(data, list):
-        for value in data:
+    elif isinstance(data, dict | list):
+        for value in data.values() if isinstance(data, dict) else data:
             yield from _strings(value)
 
 
 def _file(system: HfFileSystem, path: str) -> Source:
-    if path.endswith(".parquet"):
-        # Ranges are asked for as Arrow needs them; whatever else were read would be thrown away.
-        return ParquetSource(path, lambda: _binary(HubFile(system, path, cache_type="none")))
-    return JsonlSource(
-        path, lambda: _binary(io.BufferedReader(HubFile(system, path, block_size=0), _CHUNK))
-    )
+    def ranges() -> IO[bytes]:
+        # As Arrow needs them; whatever else were read would be thrown away.
+        return cast("IO[bytes]", HubFile(system, path, cache_type="none"))
 
+    def stream() -> IO[bytes]:
+        return io.BufferedReader(HubFile(system, path, block_size=0), _CHUNK)
 
-def _binary(file: io.IOBase) -> IO[bytes]:
-    return cast("IO[bytes]", file)
+    return ParquetSource(path, ranges) if path.endswith(".parquet") else JsonlSource(path, stream)
 
 
 class HubFile(io.RawIOBase):

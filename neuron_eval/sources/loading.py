@@ -129,7 +129,11 @@ def read_scores(path: str) -> Iterator[ScoredNeuron]:
     """
     rows = None
     try:
-        with unpacked(path) as raw, io.TextIOWrapper(raw, "utf-8-sig", newline="") as text:
+        with (
+            Path(path).open("rb") as file,  # where there is none, that is an OSError
+            unpacked(path, lambda: file) as raw,
+            io.TextIOWrapper(raw, "utf-8-sig", newline="") as text,
+        ):
             rows = csv.reader((line for _, line in lines(text, path)), strict=True)
             columns = _columns(next(rows, []), path)
             scored = (_scored(row, columns, f"{path}, line {rows.line_num}") for row in rows if row)
@@ -193,24 +197,19 @@ def _columns(header: list[str], path: str) -> Mapping[str, int]:
 def _scored(row: list[str], columns: Mapping[str, int], at: str) -> ScoredNeuron | None:
     if len(row) <= max(columns.values()):
         raise RecordError(f"{at}: {len(row)} values, fewer than the first line has columns")
-    values = {name: row[place] for name, place in columns.items()}
+    layer, neuron, text, explanation = (row[columns[name]] for name in COLUMNS)
     try:
-        score = float(values["score"]) if values["score"].strip() else math.nan
+        score = float(text) if text.strip() else math.nan
     except ValueError as error:
-        raise RecordError(
-            f"{at}: column 'score' is {shown(values['score'])}; expected a number"
-        ) from error
+        raise RecordError(f"{at}: column 'score' is {shown(text)}; expected a number") from error
     if not math.isfinite(score):
         return None
     return ScoredNeuron(
-        _whole(values, "layer", at), _whole(values, "neuron", at), score, values["explanation"]
+        _whole("layer", layer, at), _whole("neuron", neuron, at), score, explanation
     )
 
 
-def _whole(values: Mapping[str, str], name: str, at: str) -> int:
-    text = values[name].strip()
-    if not _WHOLE.fullmatch(text):
-        raise RecordError(
-            f"{at}: column {name!r} is {shown(values[name])}; expected a whole number"
-        )
+def _whole(name: str, text: str, at: str) -> int:
+    if not _WHOLE.fullmatch(text.strip()):
+        raise RecordError(f"{at}: column {name!r} is {shown(text)}; expected a whole number")
     return int(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import re
 import zlib
@@ -14,8 +15,7 @@ from neuron_eval.messages import listed, shortened
 from neuron_eval.sources.base import SourceError
 from neuron_eval.sources.resembling import resemblance
 
-HEAD = 2**20
-"""So many bytes of a file are looked at."""
+HEAD = 2**20  # so many bytes of a file are looked at
 
 _NAME = re.compile(rb'"([A-Za-z_]\w{0,63})"\s*:', re.ASCII)
 """A key of JSON: a quote within a string is escaped, so that no text looks like one."""
@@ -52,14 +52,7 @@ _PICKLE = (
 
 
 def head(path: str) -> bytes:
-    """The first bytes of a file, unpacked if it ends in ``.jsonl.gz``; empty if they cannot be.
-
-    Args:
-        path: A local file.
-
-    Raises:
-        SourceError: It cannot be read.
-    """
+    """The first bytes of a file, unpacked if it ends in ``.jsonl.gz``; empty if they cannot be."""
     try:
         with Path(path).open("rb") as raw:
             if path.endswith(".jsonl.gz"):
@@ -92,13 +85,10 @@ def is_table(content: bytes) -> bool:
 
 
 def nature(content: bytes) -> str:
-    """What a file is that is no text, or a text for others' programs; empty for any other.
-
-    Args:
-        content: Its first bytes.
+    """What a file is that is no text, or a text for others' programs, and what to do with it.
 
     Returns:
-        Words to stand after ``is``, with what to do.
+        Words to stand after ``is``; empty for any other file.
     """
     for magic, words in _MAGIC:
         if content.startswith(magic):
@@ -123,11 +113,7 @@ def nature(content: bytes) -> str:
 
 
 def description(content: bytes) -> str:
-    """What a file is, as well as its first bytes tell.
-
-    Returns:
-        Words to stand after ``it``.
-    """
+    """What a file is, as well as its first bytes tell; words to stand after ``it``."""
     if words := nature(content):
         return f"is {words}"
     if not content.strip():
@@ -144,11 +130,7 @@ def description(content: bytes) -> str:
 
 
 def folder_description(folder: Path) -> str:
-    """What a folder is that holds no file of neurons, as well as names and first bytes tell.
-
-    Returns:
-        Words to stand after ``it``, with what to do.
-    """
+    """What a folder without neurons is, and what to do; words to stand after ``it``."""
     inside = sorted(place for place in folder.iterdir() if not place.name.startswith("."))
     names = {place.name for place in inside}
     files = [place for place in inside if place.is_file()]
@@ -176,21 +158,16 @@ def folder_description(folder: Path) -> str:
 
 
 def not_text(file: IO[bytes], path: str) -> str:
-    """Where a file is no UTF-8, and what it is instead, if that is known.
-
-    Args:
-        file: Opened for reading, at its beginning.
-        path: The local file.
-    """
+    """Where a local file, opened at its beginning, is no UTF-8, and what it may be instead."""
     known = nature(head(path))
     return not_utf8(file, path) + (f"; it is {known}" if known else "")
 
 
 def wrong_header(cells: Sequence[str]) -> str:
-    """What is wrong with a table whose first line, split at commas, has these cells.
+    """What is wrong with a table whose first line, split at commas, has these cells, or nothing.
 
     Returns:
-        Words to stand after ``it``; empty if nothing is.
+        Words to stand after ``it``.
     """
     if any("\0" in cell for cell in cells):
         return "is a text in UTF-16; save it in the encoding UTF-8"
@@ -228,16 +205,14 @@ def _columns(content: bytes) -> list[str]:
 
 
 def _wide_encoding(content: bytes) -> str:
-    """UTF-16 or UTF-32, where a text's first bytes are those of one; else empty.
-
-    Spreadsheets write it as "Unicode text", and some shells to every file.
-    """
-    for mark, name in (
-        (b"\xff\xfe\0\0", "UTF-32"),
-        (b"\0\0\xfe\xff", "UTF-32"),
-        (b"\xff\xfe", "UTF-16"),
-        (b"\xfe\xff", "UTF-16"),
-    ):
+    """UTF-16 or UTF-32, as spreadsheets and some shells write texts; empty if it is neither."""
+    marks = {
+        codecs.BOM_UTF32_LE: "UTF-32",
+        codecs.BOM_UTF32_BE: "UTF-32",
+        codecs.BOM_UTF16_LE: "UTF-16",
+        codecs.BOM_UTF16_BE: "UTF-16",
+    }
+    for mark, name in marks.items():
         if content.startswith(mark):
             return name
     start = content[:16]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from neuron_eval.messages import listed
-from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError, Reference
+from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError
 from neuron_eval.records.checks import check_record, named
 from neuron_eval.sources.base import NeuronKey
 from neuron_eval.sources.fields import (
@@ -47,19 +48,16 @@ OPTIONAL = tuple(_OPTIONAL)
 def to_json(neuron: NeuronRecord) -> dict[str, Any]:
     """One neuron as a JSON object of the schema; fields without a value are left out."""
     data: dict[str, Any] = {name: getattr(neuron, name) for name in ("id", "model", *KEY[1:])}
-    if neuron.group:
-        data["group"] = neuron.group
-    for field in ("quantiles", "quantile_boundaries", "false_explanations", "special_tokens"):
-        if values := getattr(neuron, field):
-            data[field] = list(values)
-    if neuron.repeated:
-        data["repeated"] = neuron.repeated
+    lists = ("quantiles", "quantile_boundaries", "false_explanations", "special_tokens")
+    for field in ("group", *lists, "repeated"):
+        if value := getattr(neuron, field):
+            data[field] = list(value) if field in lists else value
     if neuron.cutoff is not None:
         data["cutoff"] = neuron.cutoff
     if neuron.reference:
-        data["reference"] = _from_reference(neuron.reference)
+        data["reference"] = asdict(neuron.reference)
     if neuron.other_explanations:
-        data["other_explanations"] = [_from_reference(r) for r in neuron.other_explanations]
+        data["other_explanations"] = [asdict(r) for r in neuron.other_explanations]
     for kind, records in (("top", neuron.top), ("random", neuron.random)):
         data[kind] = [_from_excerpt(record) for record in records]
     if neuron.given_splits:
@@ -74,15 +72,11 @@ def _from_excerpt(record: ActivationRecord) -> dict[str, Any]:
     return {"tokens": list(record.tokens), "activations": list(record.activations)}
 
 
-def _from_reference(reference: Reference) -> dict[str, str]:
-    return {"explanation": reference.explanation, "source": reference.source}
-
-
 def from_json(value: object, where: str) -> NeuronRecord:
     """One neuron from a JSON object of the schema, checked.
 
     Args:
-        value: The parsed JSON.
+        value: The parsed JSON; its excerpts may be a tuple of records.
         where: File and line, for the message.
 
     Raises:
@@ -99,18 +93,13 @@ def from_json(value: object, where: str) -> NeuronRecord:
         neuron=typed(data, "neuron", int, at),
         top=excerpts(data, "top", at),
         random=excerpts(data, "random", at),
-        **optional(data, at),
+        **{
+            name: read(data, field, at)
+            for field, (name, read) in _OPTIONAL.items()
+            if data.get(field) is not None
+        },
     )
     return check_record(neuron, where)
-
-
-def optional(data: Mapping[str, Any], at: str) -> dict[str, Any]:
-    """The optional fields of an object that have a value, as `NeuronRecord` takes them."""
-    return {
-        name: read(data, field, at)
-        for field, (name, read) in _OPTIONAL.items()
-        if data.get(field) is not None
-    }
 
 
 def key(value: object, where: str) -> NeuronKey:

@@ -6,10 +6,9 @@ import gzip
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Literal, cast
+from typing import IO, Literal, NamedTuple, cast
 
 from neuron_eval.files.bounded import TooLong
 from neuron_eval.plugins import load_plugins, with_failures
@@ -36,10 +35,9 @@ class Place:
 
     @cached_property
     def kind(self) -> Literal["address", "folder", "lines", "parquet", "json", "file", ""]:
-        """What it is by its name, and by its first bytes where that tells nothing.
+        """What it is by its name, or else by its first bytes; empty if there is no such thing.
 
-        An address has ``//`` after a scheme, and a file none of whose bytes are JSON is a "file".
-        It is empty where there is nothing of that name.
+        An address has ``//`` after a scheme, and a file that does not begin as JSON is a "file".
         """
         if self.name.partition(":")[2].startswith("//"):
             return "address"
@@ -106,8 +104,7 @@ Open = Callable[[Place], Source | None]
 """The source at a place; None if the place is not of its kind."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Opener:
+class _Opener(NamedTuple):
     written: str
     meaning: str
     open: Open
@@ -166,10 +163,8 @@ def open_file(path: str, *, beside: bool = False) -> Source | None:
 
     Args:
         path: The file.
-        beside: Whether it may be one without neurons, such as settings that stand beside them.
-
-    Returns:
-        None if there are no neurons in it, and it may be such.
+        beside: Whether it may be one without neurons, such as settings that stand beside them;
+            for these it is None.
 
     Raises:
         SourceError: It cannot be read, is empty, or has neurons in a way that is not read.

@@ -37,15 +37,7 @@ def bundled_puzzles() -> Iterator[NeuronRecord]:
 
 
 def read_puzzles(text: str, where: str) -> Iterator[NeuronRecord]:
-    """The puzzles of a JSON text, each checked.
-
-    Args:
-        text: The JSON.
-        where: The file's name, for messages.
-
-    Raises:
-        RecordError: Names the file, the puzzle, the sentence and what is wrong.
-    """
+    """The puzzles of a JSON text, each checked; ``where`` is the file's name, for messages."""
     return strict(_records(_puzzles(text, where), where))
 
 
@@ -110,12 +102,11 @@ def _records(puzzles: Iterable[tuple[str, Any]], where: str) -> Iterator[NeuronR
     seen: set[str] = set()
     for name, puzzle in puzzles:
         try:
+            at = f"{where}: puzzle {named(name)}"
             if name in seen:
-                raise RecordError(
-                    f"{where}: puzzle {named(name)} stands twice; names must be unique"
-                )
+                raise RecordError(f"{at} stands twice; names must be unique")
             seen.add(name)
-            yield check_record(_neuron(name, puzzle, f"{where}: puzzle {named(name)}"), where)
+            yield check_record(_neuron(name, puzzle, at), where)
         except RecordError as error:
             yield Unreadable(puzzle_id(name), error)
 

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from neuron_eval.messages import listed
 
-ENOUGH = 2
-"""So many names must be a format's for a file to resemble it."""
+ENOUGH = 2  # so many names must be a format's for a file to resemble it
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(NamedTuple):
     """A format, by the names of its fields."""
 
-    name: str
-    """What it is called, to stand after ``resembles``."""
-
-    fields: tuple[str, ...]
-    """Names that a file of this format has, those that tell it from others first."""
-
-    advice: str
-    """What to do with it, or how to make a file of it that is read."""
+    name: str  # to stand after ``resembles``
+    fields: tuple[str, ...]  # those that tell it from others first
+    advice: str  # what to do with it, or how to make a file of it that is read
 
 
 OWN = Form(
@@ -106,10 +99,7 @@ def nearest(names: Collection[str]) -> Form | None:
 
 
 def resemblance(names: Iterable[str]) -> str:
-    """Which format names of fields resemble, what is missing, and what to do.
-
-    Args:
-        names: The names of fields, at any depth.
+    """Which format the names of fields, at any depth, resemble, what is missing, and what to do.
 
     Returns:
         Words to stand after ``it``.

@@ -9,15 +9,14 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError
+from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError, with_excerpts
 from neuron_eval.records.activations import round_significant
-from neuron_eval.records.checks import check_id
+from neuron_eval.records.checks import check_id, check_record
 from neuron_eval.records.tokens import join_pieces
 from neuron_eval.records.treatment import LENGTH, seeded
 from neuron_eval.sources.base import NeuronKey
 from neuron_eval.sources.delphi.files import Latent, OpenSplit
 from neuron_eval.sources.delphi.tokens import TokenizerVocabulary
-from neuron_eval.sources.fields import foreign_record
 
 TOP = 32  # at most so many excerpts with the highest peaks
 RANDOM = 24  # at most so many excerpts drawn from all windows, active or not
@@ -60,7 +59,7 @@ class Texts:
             special_tokens=self._vocabulary.special,
             quantile_boundaries=boundaries(latent.values, self._rows * self._context),
         )
-        return foreign_record(neuron, top, random, at)
+        return check_record(with_excerpts(neuron, top, random), at)
 
     def _distinct(
         self, excerpts: Excerpts, windows: Iterable[int], count: int, seen: set[str], at: str

@@ -20,11 +20,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from neuron_eval.messages import shortened, shown
-from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError, Reference
-from neuron_eval.records.checks import check_id, named
+from neuron_eval.records import (
+    ActivationRecord,
+    NeuronRecord,
+    RecordError,
+    Reference,
+    with_excerpts,
+)
+from neuron_eval.records.checks import check_id, check_record, named
 from neuron_eval.records.tokens import clean_record
 from neuron_eval.sources.base import NeuronKey
-from neuron_eval.sources.fields import excerpt, foreign_record
+from neuron_eval.sources.fields import excerpt
 
 PER_SPLIT = 5
 """Excerpts of each kind in each split for which a feature with enough of them is laid out."""
@@ -146,7 +152,7 @@ def feature_record(
         other_explanations=tuple(texts[1:]),
         repeated=len(excerpts) - len({record.text for record, _ in excerpts}),
     )
-    return foreign_record(neuron, top, others, where)
+    return check_record(with_excerpts(neuron, top, others), where)
 
 
 def split(

@@ -13,8 +13,9 @@ from typing import Any
 
 from neuron_eval.files.bounded import parse_json
 from neuron_eval.messages import listed, replace_surrogates, shown
-from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError
-from neuron_eval.sources.fields import excerpt, foreign_record, number, numbers
+from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError, with_excerpts
+from neuron_eval.records.checks import check_record
+from neuron_eval.sources.fields import excerpt, number, numbers
 
 TOP = "most_positive_activation_records"
 RANDOM = "random_sample"
@@ -78,7 +79,7 @@ def parse_record(
         quantile_boundaries=boundaries,
     )
     top, random = _excerpts(data, TOP, where), _excerpts(data, RANDOM, where)
-    return foreign_record(identity, top, random, where)
+    return check_record(with_excerpts(identity, top, random), where)
 
 
 def record_place(content: bytes, where: str) -> tuple[int, int]:
