@@ -69,9 +69,9 @@ def collect(locations: Sequence[str], *, excerpts: bool = False, workers: int = 
     rated = sorted(choose(logs, RATED, rater_identity, notes), key=_people_first)
     read = read_runs(explained, excerpts, workers)
     read_raters = [_read_log(log) for log in rated]
-    runs = [one.run for one in read if one.run is not None]
+    runs = [reading.run for reading in read if reading.run is not None]
     raters = tuple(rater for rater, _ in read_raters if rater is not None)
-    notes += filter(None, [*(one.note for one in read), *(note for _, note in read_raters)])
+    notes += filter(None, [*(reading.note for reading in read), *(note for _, note in read_raters)])
     if not runs and not raters:
         what = "; ".join(notes) or "no log files"
         raise NoRunsError(f"{', '.join(locations)}: no log to report on: {what}")
@@ -120,7 +120,7 @@ def _read_rater(header: EvalLog) -> tuple[Rater | None, str]:
         raise ValueError(f"{RATED} is {columns!r:.60}; expected a list of names")
     for epochs in samples.by_neuron():
         try:
-            rated = [one for one in map(_about, epochs) if one.get("ratings")]
+            rated = [score for score in map(_about, epochs) if score.get("ratings")]
             neuron = _neuron(epochs, rated, columns)
             places(rated)
         except Exception as error:
@@ -141,7 +141,7 @@ def _read_rater(header: EvalLog) -> tuple[Rater | None, str]:
         excerpts=str(about.get("excerpts", "")),
         pack=str(about.get("rating_pack_sha256", "")),
         identity=rater_identity(header),
-        neurons=tuple(replace(one, again=again.get(id)) for id, one in neurons.items()),
+        neurons=tuple(replace(neuron, again=again.get(id)) for id, neuron in neurons.items()),
         places=tuple(places(ratings)),
     )
     return rater, samples.note

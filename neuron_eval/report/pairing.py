@@ -85,11 +85,11 @@ def comparisons(
         if result is not None:
             compared.append(Comparison(run, other, scorer, result, None))
     corrected: dict[str, float | None] = {}
-    for baseline_log in dict.fromkeys(one.baseline.log for one in compared):
-        family = [one for one in compared if one.baseline.log == baseline_log]
-        ps = holm([one.paired.p for one in family])
-        corrected.update({one.run.log: p for one, p in zip(family, ps, strict=True)})
-    return [replace(one, p=corrected[one.run.log]) for one in compared], notes
+    for baseline_log in dict.fromkeys(c.baseline.log for c in compared):
+        family = [c for c in compared if c.baseline.log == baseline_log]
+        ps = holm([c.paired.p for c in family])
+        corrected.update({c.run.log: p for c, p in zip(family, ps, strict=True)})
+    return [replace(c, p=corrected[c.run.log]) for c in compared], notes
 
 
 def _left_out(

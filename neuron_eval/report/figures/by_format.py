@@ -48,9 +48,9 @@ def draw_scores(collected: Collected) -> Drawn | str:
 def draw_differences(collected: Collected, baseline: str) -> Drawn | str:
     """Mean paired difference to the baseline's format, or a sentence on why there is no figure."""
     runs = collected.runs
-    every = {name: comparisons(runs, baseline, name)[0] for name in scorers(runs)}
-    paired = {(name, one.run.log): one.paired for name, of in every.items() for one in of}
-    if not paired:
+    every = [c for scorer in scorers(runs) for c in comparisons(runs, baseline, scorer)[0]]
+    paired = {(c.scorer, c.run.log): c.paired for c in every}
+    if not every:
         return f"No figure of differences: no run to compare with the baseline, {baseline}."
 
     def draw(panel: Axes, scorer: str, run: Run, y: float, look: Look) -> str:
@@ -61,8 +61,8 @@ def draw_differences(collected: Collected, baseline: str) -> Drawn | str:
         panel.errorbar(result.difference, y, xerr=drawing.error(*interval), **look.mark)
         return drawing.interval_words(*interval, "+.2f")
 
-    shown = [name for name, of in every.items() if of]
-    compared = {one.run.format for of in every.values() for one in of}
+    shown = list(dict.fromkeys(c.scorer for c in every))
+    compared = {c.run.format for c in every}
     drawn = [run for run in runs if run.format in compared]
     figure, words = _by_format(runs, drawn, shown, draw, differences=True)
     text = f"Mean differences to {baseline} on the same neurons, with 95 % intervals."

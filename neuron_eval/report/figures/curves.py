@@ -161,11 +161,11 @@ def _shift(run: Run, names: Sequence[str], spread: float) -> float:
 def draw_calibration(collected: Collected) -> Drawn | str:
     """True against simulated activation; needs the runs' excerpts."""
     runs = collected.runs
-    found = {run.log: points for run in runs if (points := calibration(run))}
-    if not found:
+    calibrated = {run.log: points for run in runs if (points := calibration(run))}
+    if not calibrated:
         return "No calibration figure: no run simulated held-out excerpts of two neurons or more."
     groups = [
-        group for group in drawing.series(runs) if any(run.log in found for run in group.runs)
+        group for group in drawing.series(runs) if any(run.log in calibrated for run in group.runs)
     ]
     names = drawing.formats(runs)
     by_format = drawing.looks(names)
@@ -178,9 +178,9 @@ def draw_calibration(collected: Collected) -> Drawn | str:
         # where a simulator that is always right would be
         diagonal = panel.plot([0, 1], [0, 1], label="same share", **drawing.DASHED)
         for run in group.runs:
-            if run.log not in found:
+            if run.log not in calibrated:
                 continue
-            points = found[run.log]
+            points = calibrated[run.log]
             shift = _shift(run, names, BIN_SPREAD)
             drawing.line(panel, points, shift, by_format[run.format])
             first, last = min(points), max(points)
@@ -200,14 +200,14 @@ def calibration(run: Run) -> dict[float, Estimate]:
     neurons. Bins with tokens of fewer than two neurons are left out.
     """
     rows = [means for n in run.results.values() if (means := _bin_means(n)) is not None]
-    found: dict[float, Estimate] = {}
+    curve: dict[float, Estimate] = {}
     for i in range(BINS if rows else 0):
         column = np.stack(rows)[:, i]
         known = column[np.isfinite(column)]
         mean = estimate(known) if known.size > 1 else None
         if mean is not None:
-            found[(i + 0.5) / BINS] = mean
-    return found
+            curve[(i + 0.5) / BINS] = mean
+    return curve
 
 
 def _bin_means(result: NeuronResult) -> NDArray[np.float64] | None:

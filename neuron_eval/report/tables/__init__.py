@@ -61,7 +61,5 @@ def all_tables(
 
 def _makers() -> list[tuple[tuple[str, ...], Maker]]:
     load_plugins("tables")
-    last = len(FIRST)
-    return sorted(
-        MAKERS.items(), key=lambda one: FIRST.index(one[0][0]) if one[0][0] in FIRST else last
-    )
+    place = {name: i for i, name in enumerate(FIRST)}
+    return sorted(MAKERS.items(), key=lambda item: place.get(item[0][0], len(place)))

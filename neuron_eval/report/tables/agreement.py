@@ -105,13 +105,13 @@ def rho_cell(rho: float | None) -> Cell:
     return Cell("undefined") if rho is None else Cell(f"{rho:+z.2f}", rho)
 
 
-def agreement_cell(found: Agreement | None, spec: str, more: tuple[int, ...] = ()) -> Cell:
+def agreement_cell(agreement: Agreement | None, spec: str, more: tuple[int, ...] = ()) -> Cell:
     """A statistic with its interval, if it has one, for a column with its ends and ``more``."""
-    if found is None:
+    if agreement is None:
         return Cell("undefined", extra=(None, None, *more))
-    ends = (found.lower, found.upper)
-    interval = "" if found.lower is None else f" {interval_text(*ends, spec)}"
-    return Cell(f"{found.value:{spec}}{interval}", found.value, extra=(*ends, *more))
+    ends = (agreement.lower, agreement.upper)
+    interval = "" if agreement.lower is None else f" {interval_text(*ends, spec)}"
+    return Cell(f"{agreement.value:{spec}}{interval}", agreement.value, extra=(*ends, *more))
 
 
 def _over_neurons_and_runs(runs: Sequence[Run], a: str, b: str) -> Row:
@@ -174,20 +174,20 @@ def _scores(runs: Sequence[Run]) -> Iterator[tuple[str, str, list[Run]]]:
 def _over_explanations(neurons: Sequence[Sequence[ScoreAndRating]]) -> Cell:
     scores = np.array([score for points in neurons for score, _ in points])
     ratings = np.array([rating for points in neurons for _, rating in points])
-    found = clustered([len(p) for p in neurons], lambda at: spearman(scores[at], ratings[at]))
-    return agreement_cell(found, "+z.2f", (scores.size,))
+    agreement = clustered([len(p) for p in neurons], lambda at: spearman(scores[at], ratings[at]))
+    return agreement_cell(agreement, "+z.2f", (scores.size,))
 
 
 def _points(runs: Sequence[Run], scorer: str) -> list[list[ScoreAndRating]]:
     """By neuron, a point for each different explanation; its score is the mean of its runs'."""
-    found: dict[str, dict[str, list[ScoreAndRating]]] = {}
+    neurons: dict[str, dict[str, list[ScoreAndRating]]] = {}
     for run in runs:
         for id, result in run.results.items():
             if scorer in result.scores and RATING in result.scores:
                 point = (result.scores[scorer], result.scores[RATING])
-                texts = found.setdefault(id, {})
+                texts = neurons.setdefault(id, {})
                 texts.setdefault(result.explanation.strip(), []).append(point)
     return [
         [(fmean(score for score, _ in points), points[0][1]) for points in texts.values()]
-        for texts in found.values()
+        for texts in neurons.values()
     ]

@@ -127,15 +127,17 @@ def money(value: float) -> str:
 def _add_up(spent: Iterable[Spent]) -> list[Spent]:
     """What was spent, by role and model; the explainer first."""
     groups: dict[tuple[str, str], list[Spent]] = {}
-    for one in spent:
-        groups.setdefault((one.role, one.model), []).append(one)
+    for part in spent:
+        groups.setdefault((part.role, part.model), []).append(part)
     order = sorted(groups, key=lambda at: (at[0] != EXPLAINER, at))
     return [_sum(groups[at]) for at in order]
 
 
 def _sum(spent: Sequence[Spent]) -> Spent:
     counts = [f.name for f in fields(Spent) if f.name not in ("model", "role")]
-    return replace(spent[0], **{name: sum(getattr(one, name) for one in spent) for name in counts})
+    return replace(
+        spent[0], **{name: sum(getattr(part, name) for part in spent) for name in counts}
+    )
 
 
 def _usage(spent: Spent, cost: Cell, source: Cell) -> Row:

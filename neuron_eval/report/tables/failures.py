@@ -112,11 +112,11 @@ def grouped(reasons: Iterable[Given]) -> list[Reason]:
         key = skeleton(reason)
         texts.setdefault(key, set()).add(_short(_line(reason)))
         counts.setdefault(key, Counter())[log] += 1
-    found = [
+    different = [
         Reason(next(iter(texts[key])) if len(texts[key]) == 1 else key, by.total(), by)
         for key, by in counts.items()
     ]
-    return sorted(found, key=lambda reason: -reason.count)
+    return sorted(different, key=lambda reason: -reason.count)
 
 
 def _line(reason: str) -> str:

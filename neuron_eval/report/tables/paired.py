@@ -55,46 +55,46 @@ def paired_table(runs: Sequence[Run], baseline: str) -> Table:
             left_out.extend(notes)
     notes = [
         *(NOTES if compared else [_why_none(runs, baseline)]),
-        *few_neurons(one.paired.n for one in compared),
+        *few_neurons(c.paired.n for c in compared),
         *left_out,
     ]
-    named = len({one.baseline.log for one in compared}) > 1 or any(
-        one.baseline.explainer != one.run.explainer for one in compared
+    named = len({c.baseline.log for c in compared}) > 1 or any(
+        c.baseline.explainer != c.run.explainer for c in compared
     )
-    rows = tuple(_row(one, runs, named) for one in compared)
+    rows = tuple(_row(c, runs, named) for c in compared)
     columns = (*COLUMNS[:2], Column("against"), *COLUMNS[2:]) if named else COLUMNS
     return Table("paired", f"Difference from {baseline}", columns, rows, tuple(notes))
 
 
-def _row(one: Comparison, runs: Sequence[Run], named: bool) -> Row:
-    found = one.paired
-    ends, outcomes = (found.lower, found.upper), (found.wins, found.ties, found.losses)
+def _row(comparison: Comparison, runs: Sequence[Run], named: bool) -> Row:
+    paired = comparison.paired
+    ends, outcomes = (paired.lower, paired.upper), (paired.wins, paired.ties, paired.losses)
     return (
-        words(scorer_name(one.scorer)),
-        words(label(one.run, runs)),
-        *((words(label(one.baseline, runs)),) if named else ()),
-        count(found.n),
-        number(found.difference, "+.3f"),
-        Cell(interval_text(*ends, "+.3f"), found.lower, extra=ends),
-        Cell("/".join(map(str, outcomes)), found.wins, extra=outcomes),
-        _p(one),
-        _needed(found),
+        words(scorer_name(comparison.scorer)),
+        words(label(comparison.run, runs)),
+        *((words(label(comparison.baseline, runs)),) if named else ()),
+        count(paired.n),
+        number(paired.difference, "+.3f"),
+        Cell(interval_text(*ends, "+.3f"), paired.lower, extra=ends),
+        Cell("/".join(map(str, outcomes)), paired.wins, extra=outcomes),
+        _p(comparison),
+        _needed(paired),
     )
 
 
-def _p(one: Comparison) -> Cell:
-    if one.p is None:
+def _p(comparison: Comparison) -> Cell:
+    if comparison.p is None:
         return Cell("all tied", extra=(None,))
-    text = "<0.0001" if one.p < 1e-4 else f"{one.p:.4f}"
-    return Cell(text, one.p, extra=(one.paired.p,))
+    text = "<0.0001" if comparison.p < 1e-4 else f"{comparison.p:.4f}"
+    return Cell(text, comparison.p, extra=(comparison.paired.p,))
 
 
-def _needed(found: Paired) -> Cell:
-    if found.needed is None:
-        return Cell("unknown" if found.n < 2 else "none")
-    if found.needed >= MOST_NEURONS:
-        return Cell(f"over {MOST_NEURONS:,}", found.needed)
-    return count(found.needed)
+def _needed(paired: Paired) -> Cell:
+    if paired.needed is None:
+        return Cell("unknown" if paired.n < 2 else "none")
+    if paired.needed >= MOST_NEURONS:
+        return Cell(f"over {MOST_NEURONS:,}", paired.needed)
+    return count(paired.needed)
 
 
 def _why_none(runs: Sequence[Run], baseline: str) -> str:

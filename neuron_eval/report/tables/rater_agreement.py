@@ -90,5 +90,5 @@ def _row(name: str, raters: Sequence[Rater], interval: bool) -> Row:
 
 def _rank(first: Rater, second: Rater) -> Cell:
     a, b = by_explanation(first), by_explanation(second)
-    both = [one for one in a if one in b]
-    return rho_cell(spearman([a[one] for one in both], [b[one] for one in both]))
+    both = [key for key in a if key in b]
+    return rho_cell(spearman([a[key] for key in both], [b[key] for key in both]))
