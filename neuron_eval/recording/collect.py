@@ -173,7 +173,7 @@ ELEMENTS = 2**19  # activations counted at once, so that the working copies stay
 def bin_of(values: NDArray[np.float32]) -> NDArray[np.int64]:
     """The bin of each activation, 0 to ``BINS - 1``, ascending with the activation."""
     size = np.abs(values)
-    # Computed, since np.digitize takes several times as long.
+    # By a logarithm, since np.searchsorted in the bins' bounds takes more than twice as long.
     step = np.log(np.maximum(size, SMALLEST) / SMALLEST) * (1 / np.log(GROWTH))
     place = np.where(size < SMALLEST, 0, np.minimum(step.astype(np.int64) + 1, SIDE))
     return np.where(values < 0, SIDE - place, SIDE + place)

@@ -2,8 +2,8 @@
 
 The folder has the same layout as the place, so it is a source of its own. A file is kept only
 when it is complete, and appears there at once, so that a run that was killed goes on where it
-stopped and two runs do not disturb each other. By hand, since fsspec's caches name files by
-digests, and tenacity asks once more after a wait that was broken off.
+stopped and two runs do not disturb each other. By hand, since fsspec's caches do not keep a
+layout, and tenacity asks once more after a wait that was broken off.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class HttpStore:
         self._shape = shape
         self._lock = threading.Lock()
         self._missing: set[Blob] = set()
-        self._found_any = False
+        self._any_exists = False
         self._failed_in_a_row = 0
 
     @contextmanager
@@ -144,13 +144,13 @@ class HttpStore:
         kept = f"What was fetched is kept in {self.cache}; a new run asks only for the rest."
         return SourceError(f"{what}{why}. {kept} {self.advice}".rstrip())
 
-    def _note(self, blob: Blob, found: bool) -> None:
+    def _note(self, blob: Blob, exists: bool) -> None:
         with self._lock:
             self._failed_in_a_row = 0
-            self._found_any |= found
-            if not found:
+            self._any_exists |= exists
+            if not exists:
                 self._missing.add(blob)
-            nothing = not self._found_any and len(self._missing) >= self.settings.nothing
+            nothing = not self._any_exists and len(self._missing) >= self.settings.nothing
         if nothing:
             raise SourceError(
                 f"{self.address}: none of the first {len(self._missing)} files asked for is there, "
