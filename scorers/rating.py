@@ -102,7 +102,7 @@ def attention() -> Metric:
         rated = [about for _, about in _rated(scores) if not about["repeat_of"]]
         planted = [about["planted"] for about in rated if about["planted"]]
         for name in ("rating", "lowest", "chosen") if planted else ():
-            values[f"planted {name}"] = fmean(one[name] for one in planted)
+            values[f"planted {name}"] = fmean(plant[name] for plant in planted)
         return values
 
     return compute
@@ -110,7 +110,7 @@ def attention() -> Metric:
 
 def _rated(scores: Sequence[SampleScore]) -> list[tuple[str, About]]:
     """Sample and metadata of every epoch that was rated."""
-    every = [(str(one.sample_id), one.score.metadata or {}) for one in scores]
+    every = [(str(score.sample_id), score.score.metadata or {}) for score in scores]
     return [(id_, about) for id_, about in every if judgement_in(about)]
 
 
@@ -214,7 +214,7 @@ def _metadata(state: TaskState, rater: str, turns: Sequence[Turn]) -> dict[str, 
             turn.skipped or turn.problem or "not answered" for turn in turns if not turn.ratings
         ],
         "places": [{"ratings": list(turn.ratings), "best": turn.best + 1} for turn in rated],
-        "shared": [list(one.columns) for one in turns[0].order if len(one.columns) > 1],
+        "shared": [list(c.columns) for c in turns[0].order if len(c.columns) > 1],
     }
 
 

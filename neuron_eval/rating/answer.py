@@ -79,7 +79,7 @@ def parse_answer(text: str, question: Question) -> Answer | Skipped:
     answer = answer_text(text)
     if answer is None:
         raise AnswerError("it ends within the rater's thinking")
-    answers = [one for one in _objects(answer) if one.keys() & {"ratings", "best", "skipped"}]
+    answers = [data for data in _objects(answer) if data.keys() & {"ratings", "best", "skipped"}]
     if not answers:
         raise AnswerError("it holds no JSON object with the fields ratings and best")
     for part in (answers[-1], answers[-1].get("ratings")):

@@ -106,14 +106,16 @@ def question(
         title=describe(dealt.neuron),
         excerpts=tuple(
             ShownExcerpt(
-                name=one.name,
-                tokens=one.record.tokens,
-                levels=tuple(shown.normalised(one.record)),
-                highlighted=tuple(shown.high(one.record)),
+                name=excerpt.name,
+                tokens=excerpt.record.tokens,
+                levels=tuple(shown.normalised(excerpt.record)),
+                highlighted=tuple(shown.high(excerpt.record)),
             )
-            for one in chosen
+            for excerpt in chosen
         ),
-        options=tuple(Option(letter(i), one.explanation) for i, one in enumerate(order)),
+        options=tuple(
+            Option(letter(i), candidate.explanation) for i, candidate in enumerate(order)
+        ),
         scale=Scale(LEAST, MOST, wording.least_means, wording.most_means),
         instructions=wording.instructions,
     )
@@ -127,7 +129,7 @@ def shown_twice(neurons: Sequence[ExplainedNeuron], number: int, seed: int) -> l
     """
     if number > len(neurons):
         raise InputError(f"repeat={number}: there are only {len(neurons)} neurons")
-    ids = sorted(one.id for one in neurons)
+    ids = sorted(neuron.id for neuron in neurons)
     return sorted(random.Random(f"{seed}\nrepeat").sample(ids, number))
 
 
@@ -169,10 +171,12 @@ def messages(question: Question, wording: RatingWording) -> list[ChatMessage]:
 
 def in_words(question: Question, wording: RatingWording) -> str:
     """The question as a text, see `neuron_eval.prompts.rating`."""
-    excerpts = [_excerpt(i, one, wording) for i, one in enumerate(question.excerpts, start=1)]
+    excerpts = [
+        _excerpt(i, excerpt, wording) for i, excerpt in enumerate(question.excerpts, start=1)
+    ]
     options = [
-        fill(wording.option, letter=one.letter, explanation=_quoted(one.explanation))
-        for one in question.options
+        fill(wording.option, letter=option.letter, explanation=_quoted(option.explanation))
+        for option in question.options
     ]
     parts = (
         f"{question.instructions}\n",

@@ -51,7 +51,7 @@ class Turn:
 
 def from_json(data: Mapping[str, Any]) -> Turn:
     """What `Turn.to_json` wrote."""
-    order = (Candidate(one["explanation"], tuple(one["columns"])) for one in data["order"])
+    order = (Candidate(c["explanation"], tuple(c["columns"])) for c in data["order"])
     return Turn(**{**data, "order": tuple(order), "ratings": tuple(data["ratings"])})
 
 

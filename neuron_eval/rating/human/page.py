@@ -69,10 +69,13 @@ def answers_name(name: str) -> str:
 def shown_question(question: Question) -> dict[str, Any]:
     """The question's JSON, its texts with visible signs for what has no shape."""
     excerpts = (
-        replace(one, name=visible(one.name), tokens=tuple(map(visible, one.tokens)))
-        for one in question.excerpts
+        replace(excerpt, name=visible(excerpt.name), tokens=tuple(map(visible, excerpt.tokens)))
+        for excerpt in question.excerpts
     )
-    options = (replace(one, explanation=visible_lines(one.explanation)) for one in question.options)
+    options = (
+        replace(option, explanation=visible_lines(option.explanation))
+        for option in question.options
+    )
     scale = question.scale
     return replace(
         question,

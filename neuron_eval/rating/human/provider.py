@@ -12,6 +12,7 @@ import anyio
 import anyio.to_thread
 from inspect_ai.model import ChatMessage, GenerateConfig, ModelAPI, ModelOutput
 from inspect_ai.tool import ToolChoice, ToolInfo
+from platformdirs import user_data_path
 
 from neuron_eval.messages import InputError
 from neuron_eval.parameters import check_flag, check_number, check_text
@@ -82,7 +83,8 @@ class HumanRater(ModelAPI):
             check_flag("open", open)
             if answers is not None:
                 check_text("answers", answers)
-        self._folder = Path(answers).expanduser().absolute() if answers else _default_folder()
+        own = user_data_path("neuron_eval") / "answers"
+        self._folder = Path(answers).expanduser().absolute() if answers else own
         self._address = (host, port)
         self._open = open
         self._keys: set[str] = set()  # of the questions that were put in this run
@@ -205,12 +207,6 @@ def _raters(name: str, given: str | Sequence[object] | None) -> tuple[str, ...]:
             f"of their own: --model {','.join(f'human/{rater}' for rater in names)}"
         )
     return names
-
-
-def _default_folder() -> Path:
-    from platformdirs import user_data_path
-
-    return user_data_path("neuron_eval") / "answers"
 
 
 def _tell(text: str) -> None:
