@@ -34,9 +34,7 @@ class InputError(ValueError):
 def shown(value: object, limit: int = LIMIT) -> str:
     """The value as `repr` writes it, cut.
 
-    Args:
-        value: Anything that came from a file, a user or a model.
-        limit: At most so many characters, besides the sign of omission.
+    By hand and not by `reprlib`, which sorts, cuts texts in their midst and shows fewer items.
     """
     return shortened(_written(value, limit, _DEPTH), limit)
 
@@ -47,12 +45,7 @@ def shortened(text: str, limit: int = LIMIT) -> str:
 
 
 def listed(names: Iterable[object], quoted: bool = True) -> str:
-    """Names with commas between them; of many the first, and how many more there are.
-
-    Args:
-        names: The names.
-        quoted: Whether they are written as `repr` writes them.
-    """
+    """Names, ``quoted`` as by `repr`, with commas; of many the first, and how many more there are."""
     every = list(names)
     parts = [shown(n) if quoted else shortened(str(n)) for n in every[:ITEMS]]
     more = [f"and {len(every) - ITEMS} more"] if len(every) > ITEMS else []

@@ -16,22 +16,16 @@ class UsageError(PrerequisiteError, InputError):
     """What the user typed, or a file that it names, cannot be used."""
 
     def __init__(self, message: str) -> None:
-        """Keep the message for Inspect, which reads markup in it, and for everybody else."""
-        super().__init__(_marked_up(message))
+        super().__init__(_marked_up(message))  # Inspect reads markup in it
         self.args = (message,)
 
     def __str__(self) -> str:
-        """The message as it was given."""
         return str(self.args[0])
 
 
 @contextmanager
 def usage_errors() -> Iterator[None]:
-    """Turn what goes wrong with parameters and files into a `UsageError`.
-
-    Raises:
-        UsageError: In place of an InputError or an OSError, with its message.
-    """
+    """Turn an InputError and an OSError into a `UsageError` with the same message."""
     try:
         yield
     except OSError as error:

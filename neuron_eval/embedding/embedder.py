@@ -69,16 +69,10 @@ class TextEmbedder:
         self.model = model
 
     async def embed(self, texts: Sequence[str]) -> dict[str, Vector]:
-        """Embed texts, as they are.
-
-        Args:
-            texts: Texts in any order, repeats allowed, none of them empty.
-
-        Returns:
-            The distinct texts in their first order, each with its unit vector, shape [dim].
+        """The distinct texts in their first order, each with its unit vector, shape [dim].
 
         Raises:
-            ValueError: A text is empty or cannot be written as UTF-8.
+            InputError: A text is empty or cannot be written as UTF-8.
             EmbeddingError: The model's reply is not one finite, non-zero vector a text, or not of
                 the dimensions of those before.
         """
@@ -88,12 +82,12 @@ class TextEmbedder:
         return {text: vectors[text] for text in texts}
 
     async def _embed_all(self, texts: Sequence[str]) -> dict[str, Vector]:
-        found: dict[str, Vector] = {}
+        embedded: dict[str, Vector] = {}
 
         async def request(chunk: Sequence[str]) -> None:
             vectors = await self._request(chunk)
             memo_of(self.model.api).add(vectors)
-            found.update(vectors)
+            embedded.update(vectors)
 
         try:
             async with anyio.create_task_group() as group:
@@ -103,7 +97,7 @@ class TextEmbedder:
             # Inspect tells errors apart by type, so the first one goes up by itself
             error = first_error(errors)
             raise error from error.__cause__
-        return found
+        return embedded
 
     async def _request(self, texts: Sequence[str]) -> dict[str, Vector]:
         messages: list[ChatMessage] = [ChatMessageUser(content=text) for text in texts]

@@ -28,13 +28,10 @@ class EmbeddingError(RuntimeError):
 
 
 def texts_of(messages: Sequence[ChatMessage]) -> list[str]:
-    """Return the texts of an embedding request, as they are.
-
-    Args:
-        messages: User messages, each holding one plain text.
+    """The texts of an embedding request, as they are.
 
     Raises:
-        ValueError: There is no message, or one is not a user message, holds anything but a
+        InputError: There is no message, or one is not a user message, holds anything but a
             plain string, is empty, or cannot be written as UTF-8.
     """
     if not messages:
@@ -66,13 +63,7 @@ def _text_of(index: int, message: ChatMessage) -> str:
 def embedding_output(
     model: str, vectors: Vectors | NDArray[np.float64], input_tokens: int | None
 ) -> ModelOutput:
-    """Build the reply to an embedding request.
-
-    Args:
-        model: The model's name.
-        vectors: Shape [n_texts, dim], in the order of the texts.
-        input_tokens: Tokens read, or None where the provider does not say.
-    """
+    """The reply to an embedding request; vectors have the shape [n_texts, dim], in order."""
     count, dimensions = vectors.shape
     noun = "text" if count == 1 else "texts"
     output = ModelOutput.from_content(model, f"{count} {noun} embedded, {dimensions} dimensions")
@@ -89,10 +80,6 @@ def take_vectors(output: ModelOutput, count: int) -> Vectors:
 
     The reply's metadata is shared with the transcript's event, so the vectors are removed from
     it: a log must not hold a thousand numbers a text.
-
-    Args:
-        output: The reply; its metadata lose the vectors.
-        count: How many texts were sent.
 
     Returns:
         Shape [count, dim], each row of length 1.
@@ -115,21 +102,12 @@ def take_vectors(output: ModelOutput, count: int) -> Vectors:
 
 
 def checked_vectors(values: object, count: int, model: str) -> NDArray[np.float64]:
-    """Return ``values`` as vectors, one a text, all finite, with a direction, of one dimension.
-
-    Args:
-        values: ``[n_texts][dim]`` numbers.
-        count: How many texts were sent.
-        model: The model's name, for the error.
-
-    Raises:
-        EmbeddingError: The shape or a value is wrong.
-    """
+    """Vectors, one a text, all finite, with a direction, of one dimension; or an EmbeddingError."""
     try:
-        found = np.asarray(values)
-        if found.dtype.kind in "USb":  # NumPy would read numbers out of texts
+        array = np.asarray(values)
+        if array.dtype.kind in "USb":  # NumPy would read numbers out of texts
             raise TypeError("expected numbers")
-        vectors = found.astype(np.float64)
+        vectors = array.astype(np.float64)
     except (TypeError, ValueError, OverflowError) as error:
         raise EmbeddingError(
             f"The model {model!r} returned vectors that are not numbers of one dimension: {error}"

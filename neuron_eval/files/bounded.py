@@ -45,11 +45,6 @@ def lines(file: IO[AnyStr], name: str, limit: int = LINE) -> Iterator[tuple[int,
 
 
 def read_whole(path: Path, limit: int = FILE) -> bytes:
-    """A file's content.
-
-    Raises:
-        TooLong: It is larger than the limit.
-    """
     with path.open("rb") as file:
         content = file.read(limit + 1)
     if len(content) > limit:
@@ -77,11 +72,7 @@ def not_utf8(file: IO[bytes], name: str, limit: int = LINE) -> str:
 
 
 def once(pairs: Pairs) -> dict[str, Any]:
-    """A JSON object whose keys stand there once.
-
-    Raises:
-        ValueError: One stands there twice.
-    """
+    """A JSON object; a key that stands there twice is a ValueError."""
     unique = dict(pairs)
     if len(unique) != len(pairs):
         key = Counter(key for key, _ in pairs).most_common(1)[0][0]
@@ -91,10 +82,6 @@ def once(pairs: Pairs) -> dict[str, Any]:
 
 def parse_json(content: bytes | str, made: Callable[[Pairs], Any] = once) -> Any:
     """A JSON value. NaN and infinities come as Python's, to be refused where they have no place.
-
-    Args:
-        content: UTF-8, with or without a byte order mark, or text.
-        made: Makes an object of its keys and values.
 
     Raises:
         UnicodeDecodeError: It is not UTF-8.
@@ -112,26 +99,18 @@ def parse_json(content: bytes | str, made: Callable[[Pairs], Any] = once) -> Any
         raise ValueError("a whole number has more than 4,300 digits") from None
 
 
+# Of YAML: the most bytes of a file, how deep it may be nested, how much aliases may stand for (in
+# characters and values), and the longest text that can be a number or a date.
 YAML_FILE = 2**21
-"""The most bytes of a file."""
-
 DEPTH = 50
-"""How deep lists and mappings may be nested."""
-
 BORROWED = 2**20
-"""How much aliases may stand for, in characters and values."""
-
 _NUMBER = 200
-"""The longest text that can be a number or a date."""
 
 _TEXT = "tag:yaml.org,2002:str"
 
 
 def load_yaml(content: bytes | str) -> Any:
     """The value of a YAML document; half characters in texts become U+FFFD.
-
-    Args:
-        content: UTF-8 (or UTF-16 with a byte order mark), or text.
 
     Raises:
         InputError: It is not YAML, larger or deeper than the bounds, its aliases grow, a key

@@ -63,10 +63,6 @@ def refused_parameter(error: BaseException, config: GenerateConfig) -> Parameter
     """The parameter of a request that its server refuses; None if the error is about none.
 
     Of several that cannot stand together it is the one that changes least, left out.
-
-    Args:
-        error: The provider's own error.
-        config: What the request said; only what it sets can be refused.
     """
     message = _message_of_server(error)
     if message is None or not _REFUSES.search(message):
@@ -82,14 +78,10 @@ def refused_parameter(error: BaseException, config: GenerateConfig) -> Parameter
 
 
 def room_given(error: BaseException, wanted: int) -> int | None:
-    """How many output tokens a server gives where it refused to give as many as asked for.
-
-    Args:
-        error: Inspect's error, or the provider's own.
-        wanted: How many the request asked for, at least 1.
+    """How many output tokens a server gives where it refused to give as many as wanted.
 
     Returns:
-        Fewer than asked for; the half, if the error names no such number. None if it is about
+        Fewer than wanted; the half, if the error names no such number. None if it is about
         something else.
     """
     message = _message_of_server(error)

@@ -42,8 +42,10 @@ async def once(memo: MutableMapping[K, T], key: K, find_out: Callable[[], Awaita
         memo[key] = await find_out()
         return {key: memo[key]}
 
-    found = await each_once(memo, lambda keys: {k: memo[k] for k in keys if k in memo}, [key], find)
-    return found[key]
+    def known(keys: Sequence[K]) -> Mapping[K, T]:
+        return {k: memo[k] for k in keys if k in memo}
+
+    return (await each_once(memo, known, [key], find))[key]
 
 
 async def each_once(
@@ -66,8 +68,8 @@ async def each_once(
         _UNDER_WAY.set(under_way := {})
     results: dict[K, T] = {}
     while missing := [key for key in keys if key not in results]:
-        if found := known(missing):
-            results |= found
+        if kept := known(missing):
+            results |= kept
             continue
         own = [key for key in missing if (id(memo), key) not in under_way]
         if not own:

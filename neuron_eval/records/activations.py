@@ -32,9 +32,7 @@ def lowest(excerpts: Sequence[ActivationRecord]) -> float:
 def normalise(activations: Iterable[float], maximum: float) -> list[int]:
     """Raw activations as whole numbers 0..10: min(10, floor(10 max(x, 0) / maximum)).
 
-    Args:
-        activations: Raw activations, shape [T].
-        maximum: The raw activation that becomes 10; at 0 or below, everything is 0.
+    With a maximum of 0 or below everything is 0.
     """
     if maximum <= 0:
         return [0 for _ in activations]
@@ -50,16 +48,10 @@ _POWERS = np.array([float(f"1e{k}") for k in range(64)])
 
 
 def round_significant(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Round to `DIGITS` significant digits.
+    """Finite numbers of single precision with `DIGITS` significant digits; no negative zero.
 
     The rounding never turns an order round (a <= b stays a <= b), so the peak of rounded
     activations is the rounded peak.
-
-    Args:
-        values: Finite numbers of single precision, any shape.
-
-    Returns:
-        The same shape; never a negative zero.
     """
     exact = np.asarray(values, dtype=np.float64)
     size = np.abs(exact)
@@ -81,9 +73,6 @@ def why_unfit(neuron: NeuronRecord) -> str | None:
     - ``fires everywhere``: each token of all its excerpts, random ones too, has an activation of
       at least a tenth of the highest, so that none is 0 on the scale of 0 to 10.
     - ``one text``: its top excerpts (without ignored tokens, up to white space) are all the same.
-
-    Args:
-        neuron: A record as it would be dealt, at least one excerpt; without any it is not unfit.
     """
     records = [excerpt.record for excerpt in neuron.excerpts]
     values = [value for record in records for value in record.counted(record.activations)]

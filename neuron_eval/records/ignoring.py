@@ -47,12 +47,8 @@ def parse_ignored(value: object) -> frozenset[str]:
 def ignoring(neuron: NeuronRecord, names: frozenset[str]) -> NeuronRecord:
     """The neuron with these tokens ignored, see `neuron_eval.records.ActivationRecord.ignored`.
 
-    Top excerpts are sorted by what is left; an excerpt of ignored tokens alone is left out, but
-    for those of given splits.
-
-    Args:
-        neuron: A checked record.
-        names: Tokens as they stand in the excerpts, and `SPECIAL`.
+    Names are tokens as they stand in the excerpts, and `SPECIAL`. Top excerpts are sorted by what
+    is left; an excerpt of ignored tokens alone is left out, but for those of given splits.
     """
     if not names:
         return neuron

@@ -79,13 +79,10 @@ def sentencepiece(token: str) -> bytes:
 
 
 def join_pieces(pieces: Sequence[bytes]) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Text tokens from pieces of UTF-8.
+    """Text tokens from pieces of UTF-8, shape [P].
 
     Pieces that share a character form one text token, so that the text tokens joined are the
     text. A byte that belongs to no character is `REPLACEMENT`.
-
-    Args:
-        pieces: Shape [P].
 
     Returns:
         The text tokens, shape [L], none of them empty, L <= P; and the piece that each starts
@@ -122,9 +119,6 @@ def clean(tokens: Sequence[str]) -> tuple[tuple[str, ...], tuple[int, ...]]:
       sequences, these are replaced; so are Ġ, Ċ, ĉ and č in tokens without other letters or
       digits, if the excerpt does not hold the same white space as it is. Nothing else changes
       but tokens such as ``<0x0A>``.
-
-    Args:
-        tokens: Shape [P].
 
     Returns:
         As `join_pieces`: text tokens, and the token that each starts with.
@@ -214,10 +208,6 @@ def text_tokens(size: int, offsets: Offsets) -> tuple[list[int], list[int]]:
     Byte-level tokenizers may split one character over several model tokens, which then share
     its offset; such pieces form one text token. Characters that no model token stands for (some
     tokenizers drop white space) go to the text token after them, at the end to the last one.
-
-    Args:
-        size: Length of the text in characters.
-        offsets: One pair a model token, in order.
 
     Returns:
         For each text token its first model token, and the character after its last one.

@@ -157,10 +157,7 @@ LONG = 128
 def window_length(neuron: NeuronRecord, wanted: int | None) -> int:
     """How many tokens of each excerpt to keep at most; 0 where no excerpt has more.
 
-    Args:
-        neuron: A checked record.
-        wanted: 0 for whole excerpts; None for `LENGTH` where an excerpt has more than `LONG`
-            tokens.
+    ``wanted`` is 0 for whole excerpts, and None for `LENGTH` where one has more than `LONG` tokens.
     """
     longest = max((len(excerpt.record.tokens) for excerpt in neuron.excerpts), default=0)
     if wanted is None:
@@ -169,16 +166,12 @@ def window_length(neuron: NeuronRecord, wanted: int | None) -> int:
 
 
 def windowed(neuron: NeuronRecord, length: int) -> NeuronRecord:
-    """The neuron with each longer excerpt cut to ``length`` tokens.
+    """The neuron with each longer excerpt cut to ``length`` tokens; 0 changes nothing.
 
     A top excerpt, and a puzzle's sentence, is cut with its peak in the middle, or as near to it
     as the text's ends allow. A random excerpt is cut around a token that is drawn, by the neuron's
     id and the excerpt's place alone, from those that are not ignored. Windows whose text is the
     same become one.
-
-    Args:
-        neuron: A checked record.
-        length: Tokens, at least 1; 0 changes nothing.
     """
     if not length:
         return neuron
