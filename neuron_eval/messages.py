@@ -45,7 +45,7 @@ def shortened(text: str, limit: int = LIMIT) -> str:
 
 
 def listed(names: Iterable[object], quoted: bool = True) -> str:
-    """Names, ``quoted`` as by `repr`, with commas; of many the first, and how many more there are."""
+    """Names with commas, ``quoted`` as by `repr`; of many the first, and how many more."""
     every = list(names)
     parts = [shown(n) if quoted else shortened(str(n)) for n in every[:ITEMS]]
     more = [f"and {len(every) - ITEMS} more"] if len(every) > ITEMS else []
