@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from neuron_eval.compare.counting import Counted, Size
 from neuron_eval.compare.plan import EMBEDDING, OWN_MACHINE, Plan, provider, thinks
@@ -85,20 +85,30 @@ def estimate(
     Where the number of neurons is unknown, one is estimated.
     """
     explained: list[Line] = []
-    simulated: list[Line] = []
+    to_simulate: dict[tuple[str, str], float] = {}
+    ways: dict[str, list[str]] = {}
     for cell in plan.cells:
         format, model = cell
         left, prompt = _left(plan, counted, finished, cell)
         size = Size(left, prompt, left * counted.explanations[model])
         explained.append(_line((EXPLAINER, model, format), left, [size], rates))
         simulator = plan.simulates(model)
-        ways = [way for way in plan.ways(model, pack) if way != EMBEDDING]
-        if ways:
-            sizes = [counted.simulated[way, simulator].times(left) for way in ways]
-            simulated.append(_line((ROLE, simulator, format), left, sizes, rates))
+        ways[simulator] = [way for way in plan.ways(model, pack) if way != EMBEDDING]
+        if ways[simulator]:
+            at = (simulator, format)
+            to_simulate[at] = to_simulate.get(at, 0) + left
+    simulated = [
+        _line(
+            (ROLE, simulator, format),
+            left,
+            [counted.simulated[way, simulator].times(left) for way in ways[simulator]],
+            rates,
+        )
+        for (simulator, format), left in to_simulate.items()
+    ]
     total = sum(line.explanations for line in explained)
     embedded = _embedded(plan, pack, counted, total, rates, embedder)
-    return CostEstimate((*explained, *_merged(simulated), *embedded), total, finished.total)
+    return CostEstimate((*explained, *simulated, *embedded), total, finished.total)
 
 
 def _left(
@@ -145,28 +155,6 @@ def cost(size: Size, price: Price | None) -> float | None:
 def _range(values: Iterable[float]) -> Range:
     numbers = list(values)
     return Range(min(numbers), max(numbers))
-
-
-def _merged(lines: Iterable[Line]) -> list[Line]:
-    """Lines of the same role, model and format added up."""
-    sums: dict[tuple[str, str], Line] = {}
-    for line in lines:
-        at = (line.model, line.format)
-        if (before := sums.get(at)) is None:
-            sums[at] = line
-            continue
-        dollars = None
-        if before.dollars is not None and line.dollars is not None:
-            dollars = before.dollars + line.dollars
-        sums[at] = replace(
-            line,
-            explanations=before.explanations + line.explanations,
-            requests=before.requests + line.requests,
-            input=before.input + line.input,
-            output=before.output + line.output,
-            dollars=dollars,
-        )
-    return list(sums.values())
 
 
 def _embedded(

@@ -121,15 +121,6 @@ def _shared(read: Read, known: Known) -> Read:
     return replace(read, run=replace(read.run, results=results))
 
 
-@dataclass(frozen=True, slots=True)
-class Unread:
-    """A sample that the log names and that is of no use."""
-
-    id: str
-    epoch: int
-    why: str
-
-
 class Samples:
     """Reads the samples of a log, few in memory at a time, and keeps account of unreadable ones."""
 
@@ -145,7 +136,7 @@ class Samples:
         """
         self._location, self._unused = location, set(unused)
         self._listed = read_eval_log_sample_summaries(location)
-        self._unread: list[Unread] = []
+        self._unread: list[tuple[str, int, str]] = []  # id, epoch, and what is wrong with it
 
     def by_neuron(self, epoch: int | None = None) -> Iterator[list[EvalSample]]:
         """The epochs of one neuron after the other, those that can be read; at least one of each.
@@ -167,7 +158,7 @@ class Samples:
 
     def leave_out(self, samples: Sequence[EvalSample], error: Exception) -> None:
         """Count samples of a neuron as unreadable, for what they hold."""
-        self._unread += [Unread(str(s.id), s.epoch, wrong(error)) for s in samples]
+        self._unread += [(str(s.id), s.epoch, wrong(error)) for s in samples]
 
     @property
     def note(self) -> str:
@@ -176,8 +167,8 @@ class Samples:
             return ""
         several = any(summary.epoch > 1 for summary in self._listed)
         named = [
-            f"{line(unread.id)}{f' epoch {unread.epoch}' if several else ''} ({unread.why})"
-            for unread in self._unread[:NAMED]
+            f"{line(id_)}{f' epoch {epoch}' if several else ''} ({why})"
+            for id_, epoch, why in self._unread[:NAMED]
         ]
         more = len(self._unread) - len(named)
         return (
@@ -197,7 +188,7 @@ class Samples:
         try:
             return read_eval_log_sample(self._location, id_, epoch, exclude_fields=self._unused)
         except IndexError:
-            self._unread.append(Unread(str(id_), epoch, "the log names it and does not hold it"))
+            self._unread.append((str(id_), epoch, "the log names it and does not hold it"))
         except Exception as error:  # of a file that may hold anything
-            self._unread.append(Unread(str(id_), epoch, wrong(error)))
+            self._unread.append((str(id_), epoch, wrong(error)))
         return None
