@@ -11,9 +11,9 @@ from inspect_ai.viewer import TaskSamplesColumn, TaskSamplesView, ViewerConfig
 
 from neuron_eval.dataset import References, neuron_set
 from neuron_eval.embedding import default_embedder
-from neuron_eval.given.dataset import adacs_dataset, read_references
 from neuron_eval.given.origin import Join, Origin, find_origin
 from neuron_eval.given.origin import given as given_solver
+from neuron_eval.given.reading import adacs_dataset, read_references
 from neuron_eval.given.table import ExplanationTable, named
 from neuron_eval.messages import InputError
 from neuron_eval.parameters import check_text, check_writable

@@ -10,8 +10,7 @@ import tempfile
 from pathlib import Path
 
 from neuron_eval.files.bounded import load_yaml
-from neuron_eval.given.dataset import adacs_dataset
-from neuron_eval.given.reading import read_table
+from neuron_eval.given.reading import adacs_dataset, read_table
 from neuron_eval.given.released import check_files
 from neuron_eval.given.table import TableError
 from neuron_eval.prompts.pack import load_pack

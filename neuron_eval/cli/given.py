@@ -65,20 +65,11 @@ def given(
     parameters: Parameters = {}
     if neurons is not None:
         parameters = {"neurons": neurons, "simulation": simulation or "auto"}
-    logs = eval(
-        [
-            task(file, column, references, **parameters)
-            for column in _wanted(file, columns, all_columns)
-        ],
-        model="none",
-        model_roles={
-            role: model
-            for role, model in (("simulator", simulator), ("embedder", embedder))
-            if model is not None
-        },
-        limit=limit,
-        log_dir=log_dir,
-    )
+    wanted = _wanted(file, columns, all_columns)
+    tasks = [task(file, column, references, **parameters) for column in wanted]
+    named = {"simulator": simulator, "embedder": embedder}
+    roles = {role: model for role, model in named.items() if model is not None}
+    logs = eval(tasks, model="none", model_roles=dict(roles), limit=limit, log_dir=log_dir)
     console = Console(width=max(112, Console().width))
     succeeded = finished(console, logs)
     if succeeded:

@@ -20,8 +20,7 @@ import click
 from neuron_eval.files.bounded import load_yaml
 
 SHIPPED = "paper"
-"""The folder beside this file that holds the configurations that ship, and what their names
-begin with."""
+"""The folder of the configurations that ship, and what their names begin with."""
 
 TYPED_ONLY = ("config", "dry-run", "help", "yes")
 """Options that no file can set: what they decide is the person's who runs it."""

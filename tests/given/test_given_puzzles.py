@@ -7,9 +7,8 @@ from click.testing import CliRunner
 from inspect_ai import eval
 
 from neuron_eval.cli.given import given as command
-from neuron_eval.given.dataset import read_references
 from neuron_eval.given.origin import given
-from neuron_eval.given.reading import read_table
+from neuron_eval.given.reading import read_references, read_table
 from neuron_eval.given.table import TableError
 from neuron_eval.tasks.formats import summary
 from neuron_eval.tasks.given import given as given_task
