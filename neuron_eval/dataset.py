@@ -1,15 +1,18 @@
-"""Neuron records as an Inspect dataset: one sample a neuron."""
+"""Neurons as an Inspect dataset, one sample a neuron; what the log's header says of them."""
 
 from __future__ import annotations
 
+import logging
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
+from typing import Any
 
 from inspect_ai.dataset import MemoryDataset, Sample
 
+from neuron_eval.embedding import default_embedder
 from neuron_eval.messages import InputError
 from neuron_eval.parameters import check_choice, check_number
 from neuron_eval.records import NeuronRecord, Reference, TooFewExcerptsError
@@ -19,6 +22,8 @@ from neuron_eval.records.treatment import Treated, loss, parse_treatment
 from neuron_eval.sources.base import NeuronKey, Unreadable
 from neuron_eval.sources.choosing import Choice
 from neuron_eval.sources.loading import Only, load
+
+logger = logging.getLogger(__name__)
 
 EXCERPTS = 5
 """Excerpts of each kind in each split, as published."""
@@ -207,3 +212,38 @@ def _published(record: NeuronRecord, references: References | None) -> Published
     if references is not None:
         own = references(NeuronKey(record.id, record.layer, record.neuron)) or own
     return Published(own, record.other_explanations, record.false_explanations)
+
+
+def about(chosen: NeuronSet, warnings: Sequence[str] = ()) -> dict[str, Any]:
+    """The header's part on neurons; what a person should know of them is logged, too.
+
+    Format and pack are the task's; where another solver ran, each sample's store has its own.
+    """
+    choice = chosen.choice
+    header: dict[str, Any] = {
+        "default_embedder": default_embedder(),
+        "neurons": choice.neurons,
+        "neurons_used": len(chosen.neurons),
+        "neurons_skipped": len(chosen.skipped),
+        "neurons_missing": len(chosen.missing),
+        **chosen.treated.header(),
+        "neurons_choice": {
+            "select": choice.select,
+            "layers": str(choice.layers or "all"),
+            "index": str(choice.index or "all"),
+            "per_layer": choice.per_layer,
+            "threshold": choice.threshold,
+            "limit": choice.limit,
+            "seed": choice.seed,
+            "scores": choice.scores,
+        },
+    }
+    if chosen.skipped:
+        header["skipped"] = list(chosen.skipped)
+    if chosen.missing:
+        header["missing"] = list(chosen.missing)
+    if sentences := [*chosen.treated.warnings(), *warnings]:
+        header["warnings"] = sentences
+        for warning in sentences:
+            logger.warning(warning)
+    return header

@@ -9,10 +9,10 @@ from inspect_ai import Task
 from inspect_ai.scorer import Metric, Scorer, grouped, mean
 from inspect_ai.solver import Solver
 
-from neuron_eval.dataset import EXCERPTS, NeuronSet, dataset, neuron_set
-from neuron_eval.explain.prompting import CUTOFF_QUANTILE
+from neuron_eval.dataset import EXCERPTS, NeuronSet, about, dataset, neuron_set
+from neuron_eval.explain.prompting import CUTOFF_QUANTILE, cutoff
 from neuron_eval.explain.solvers import explain
-from neuron_eval.header import about, unmarked
+from neuron_eval.formats.base import Shown
 from neuron_eval.metrics import interval
 from neuron_eval.parameters import check_flag, check_number, check_writable
 from neuron_eval.prompts.pack import load_pack
@@ -164,7 +164,7 @@ def explanation_task(
             ignore_tokens=ignore_tokens,
             window=window,
         )
-        warnings = unmarked(chosen, cutoff_quantile)
+        warnings = _unmarked(chosen, cutoff_quantile)
         solver = explain(format, cutoff_quantile, pack)
     return neuron_task(
         solver=solver,
@@ -229,3 +229,18 @@ def metrics_of(by_layer: bool) -> list[Metric] | None:
     """A task's metrics in place of its scorers' own; None where those are all that is wanted."""
     check_flag("by_layer", by_layer)
     return [mean(), interval(), grouped(mean(), "layer", all=False)] if by_layer else None
+
+
+def _unmarked(chosen: NeuronSet, cutoff_quantile: int) -> list[str]:
+    """A warning, if there are neurons of which nothing that is shown activates highly."""
+    ids = [
+        dealt.neuron.id
+        for dealt, _ in chosen.neurons
+        if not Shown(dealt.shown, cutoff(dealt.neuron, dealt.shown, cutoff_quantile)).highlighted
+    ]
+    if not ids:
+        return []
+    return [
+        f"of {len(ids)} neurons, the first {ids[0]}, nothing that the explainer sees activates "
+        "highly: no activation is above the cutoff and above 0"
+    ]

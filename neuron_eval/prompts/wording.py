@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from neuron_eval.messages import InputError
-from neuron_eval.prompts.few_shot import FewShotNeuron
-from neuron_eval.prompts.rating import RatingWording
+from neuron_eval.records import ActivationRecord
 
 
 class PackError(InputError):
@@ -17,40 +16,67 @@ class PackError(InputError):
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """The literal strings of one format's prompt; the module's docstring says where each stands."""
+    """The literal strings of one format's prompt, which `neuron_eval.prompts.pack` puts in order.
+
+    ``header`` and ``opening`` may hold ``{number}``, ``heading`` may hold ``{letter}``.
+    """
 
     system: str
-    """The system message."""
-
-    header: str
-    """Opens a user message; may hold ``{number}``."""
-
-    opening: str
-    """Closes a user message: the beginning of the answer; may hold ``{number}``."""
-
-    heading: str
-    """Stands before each excerpt; may hold ``{letter}``."""
-
-    start: str
-    """Stands right before an excerpt's body."""
-
-    end: str
-    """Stands right after an excerpt's body."""
-
-    list_heading: str
-    """Stands before the list of highly activating tokens, in formats that have one."""
-
+    header: str  # opens a user message
+    opening: str  # closes a user message: the beginning of the answer
+    heading: str  # before each excerpt
+    start: str  # right before an excerpt's body
+    end: str  # right after an excerpt's body
+    list_heading: str  # before the list of highly activating tokens, in formats that have one
     list_separator: str
-    """Stands between the items of that list."""
+    list_end: str  # after that list, empty or not
+    repeat_heading: str  # before the repetition without zeros, in formats that repeat
+    answer: str = " {explanation}."  # an assistant message of a few-shot neuron
 
+
+@dataclass(frozen=True, slots=True)
+class RatingWording:
+    """The literal strings of what raters are asked.
+
+    People see ``instructions`` and the scale's ends on a page. A language model reads ``system``,
+    and a message that is
+
+        instructions, a line break, title, then each excerpt, options_heading, then each option,
+        closing
+
+    where an excerpt is ``heading start BODY end list_heading ITEM list_separator ITEM … list_end``.
+    """
+
+    must_hold: ClassVar[Mapping[str, str]] = {"title": "{title}", "option": "{explanation}"}
+
+    instructions: str  # what a rater shall do
+    least_means: str  # the worst rating in words
+    most_means: str  # the best rating in words
+    system: str  # with the form of the answer
+    title: str  # names the neuron; holds {title}
+    heading: str  # before each excerpt; may hold {number}, from 1
+    start: str  # right before an excerpt's text, in which highlighted tokens are in brackets
+    end: str  # right after an excerpt's text
+    list_heading: str  # before the list of highlighted tokens, each with its level
+    list_separator: str
     list_end: str
-    """Stands after that list, empty or not."""
+    list_empty: str  # in place of the items of an empty list
+    options_heading: str  # before the explanations
+    option: str  # an explanation as a JSON string; holds {explanation}, may hold {letter}
+    closing: str  # may hold {letters}, {least}, {most}, {least_means} and {most_means}
+    retry: str  # asks again; may hold {reason} and what ``closing`` may hold
 
-    repeat_heading: str
-    """Stands before the repetition without zeros, in formats that repeat."""
 
-    answer: str = " {explanation}."
-    """An assistant message of a few-shot neuron; holds ``{explanation}``."""
+@dataclass(frozen=True, slots=True)
+class FewShotNeuron:
+    """A neuron that is shown with its explanation before the one at hand."""
+
+    explanation: str  # without a full stop
+    excerpts: tuple[ActivationRecord, ...]
+
+    revealed_from: tuple[int | None, ...]
+    """For each excerpt, the index of the first token whose activation ``simulation=all_at_once``
+    shows; None leaves the excerpt out of its prompt. Explainers always see all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,25 +84,12 @@ class Pack:
     """A checked prompt pack."""
 
     name: str
-    """The pack's own name."""
-
     version: str
-    """The pack's own version."""
-
-    sha256: str
-    """SHA-256 of the file's bytes, hexadecimal."""
-
+    sha256: str  # of the file's bytes, hexadecimal
     formats: Mapping[str, Wording]
-    """Wording by format name."""
-
-    few_shot: tuple[FewShotNeuron, ...]
-    """The few-shot neurons, in the order in which they are shown."""
-
-    simulation: Mapping[str, Any]
-    """By way to simulate what it says; each way has a type of its own."""
-
+    few_shot: tuple[FewShotNeuron, ...]  # in the order in which they are shown
+    simulation: Mapping[str, Any]  # by way to simulate, each of which has a type of its own
     rating: RatingWording | None = None
-    """The raters' wording; None if the pack has none."""
 
     def wording(self, format_name: str) -> Wording:
         """The wording of one format.

@@ -19,7 +19,7 @@ from neuron_eval.explain.solvers import PromptTooLongError, reasons, set_by_user
 from neuron_eval.models.replies import refusal
 from neuron_eval.models.requests import came_from_cache
 from neuron_eval.models.server_errors import answered as answered_by
-from neuron_eval.prompts.rating import RatingWording
+from neuron_eval.prompts.wording import RatingWording
 from neuron_eval.rating.answer import Answer, AnswerError, Skipped, answer_schema, parse_answer
 from neuron_eval.rating.build import (
     Candidate,

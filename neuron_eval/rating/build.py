@@ -15,8 +15,7 @@ from neuron_eval.dataset import describe
 from neuron_eval.explain.prompting import cutoff
 from neuron_eval.formats.base import Shown, bracketed, letter
 from neuron_eval.messages import InputError
-from neuron_eval.prompts.rating import RatingWording
-from neuron_eval.prompts.wording import Pack, PackError
+from neuron_eval.prompts.wording import Pack, PackError, RatingWording
 from neuron_eval.rating.question import KEY, Option, Question, Scale, ShownExcerpt
 from neuron_eval.records.splits import DealtNeuron
 

@@ -12,9 +12,8 @@ from inspect_ai.model import ChatMessage, ChatMessageUser
 from neuron_eval.explain.prompting import Message
 from neuron_eval.explain.solvers import chat_messages
 from neuron_eval.messages import shown
-from neuron_eval.prompts.few_shot import FewShotNeuron
-from neuron_eval.prompts.reading import check_keys, read_excerpt, read_neurons, read_strings
-from neuron_eval.prompts.wording import PackError
+from neuron_eval.prompts.pack import check_keys, read_excerpt, read_neurons, read_strings
+from neuron_eval.prompts.wording import FewShotNeuron, PackError
 from neuron_eval.records import ActivationRecord
 from neuron_eval.records.activations import highest, normalise
 from neuron_eval.simulation.prompting import (

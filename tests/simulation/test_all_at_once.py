@@ -29,9 +29,8 @@ from inspect_ai.scorer import Score, mean, scorer
 from test_alignment import odd_text
 
 from neuron_eval.models.server_errors import ModelError
-from neuron_eval.prompts.few_shot import FewShotNeuron
 from neuron_eval.prompts.pack import default_pack, load_pack
-from neuron_eval.prompts.wording import PackError, Wording
+from neuron_eval.prompts.wording import FewShotNeuron, PackError, Wording
 from neuron_eval.records import ActivationRecord, Excerpt
 from neuron_eval.simulation import Failed, Simulated
 from neuron_eval.simulation.all_at_once import (
