@@ -36,12 +36,12 @@ def two(tmp_path):
 
 def answers(desk):
     """The answers that can be changed, by question."""
-    return {key: reply.answer.to_json() for key, (_, reply) in desk.overview()[2].items()}
+    return {key: reply.answer.to_json() for key, (_, reply) in desk.overview().answered.items()}
 
 
 def listed(desk):
     """What a review of all answers hands over."""
-    return {key: reply.at for key, (_, reply) in desk.overview()[2].items()}
+    return {key: reply.at for key, (_, reply) in desk.overview().answered.items()}
 
 
 LONG = 600
@@ -71,7 +71,7 @@ def stuck_disk(monkeypatch):
 def test_what_another_process_was_told_is_not_asked_again(two):
     mine, other, key = two
     at = mine.answer(key, FIVE, None)
-    assert other.overview()[1] == []
+    assert other.overview().open == []
     assert answers(other) == {key: FIVE}
     assert other.show(key)[1].at == at
 
@@ -83,7 +83,7 @@ def test_what_was_handed_over_in_another_process_is_final_here(two):
     with pytest.raises(DeskError, match="final"):
         other.answer(key, ONE, None)
     assert other.handed_over(key).answer.to_json() == FIVE
-    assert other.overview()[2] == {}
+    assert other.overview().answered == {}
     assert AnswerFile(mine.path.parent, "alice").path.read_text().count('"answer"') == 1
 
 
@@ -198,7 +198,7 @@ def test_nobody_waits_for_a_disk_that_is_at_work(two, monkeypatch):
         assert begun.wait(LONG)
         started = time.monotonic()
         assert mine.handed_over(key) is None
-        assert mine.overview()[1] == [key]
+        assert mine.overview().open == [key]
         assert mine.show(key)[1] is None
         with mine.waiting(key):
             mine.look()
@@ -213,9 +213,9 @@ def test_another_process_does_not_count_what_is_not_yet_on_the_disk(two, monkeyp
         thread = threading.Thread(target=mine.answer, args=(key, FIVE, None))
         thread.start()
         assert begun.wait(LONG)
-        assert other.overview()[1] == [key]
+        assert other.overview().open == [key]
     thread.join(LONG)
-    assert other.overview()[1] == []
+    assert other.overview().open == []
 
 
 def test_what_could_not_be_saved_is_taken_back(two, monkeypatch):
@@ -256,8 +256,8 @@ def test_a_line_with_a_field_of_another_type_is_left_out(two, caplog, change):
     mine, other, key = two
     mine.answer(key, FIVE, None)
     mine.path.write_text(json.dumps(json.loads(mine.path.read_text()) | change) + "\n")
-    progress, open_, _ = other.overview()
-    assert (progress.open, progress.answered, open_) == (1, 0, [key])
+    overview = other.overview()
+    assert (overview.open, overview.answered) == ([key], {})
     assert "line 1: no answer can be read" in caplog.text
 
 
@@ -269,7 +269,7 @@ def test_an_answer_in_place_of_a_final_one_that_was_changed_by_hand_is_kept(two)
     for expected in ([key], []):
         again = Desk("alice", mine.path.parent)
         again.ask(asked())
-        assert again.overview()[1] == expected
+        assert again.overview().open == expected
         if expected:
             again.answer(key, ONE, None)
     assert answers(again) == {key: ONE}
@@ -295,12 +295,11 @@ def test_a_question_that_nobody_waits_for_any_more_is_not_shown(tmp_path):
     keys = [desk.ask(asked(i)) for i in range(3)]
     with desk.waiting(keys[0]), desk.waiting(keys[2]):
         with desk.waiting(keys[0]), desk.waiting(keys[1]):
-            assert sorted(desk.overview()[1]) == sorted(keys)
-        assert sorted(desk.overview()[1]) == sorted([keys[0], keys[2]])
-    progress, open_, _ = desk.overview()
-    assert (progress.open, open_) == (0, [])
+            assert sorted(desk.overview().open) == sorted(keys)
+        assert sorted(desk.overview().open) == sorted([keys[0], keys[2]])
+    assert desk.overview().open == []
     with desk.waiting(keys[1]):
-        assert desk.overview()[1] == [keys[1]]
+        assert desk.overview().open == [keys[1]]
 
 
 def test_no_answer_is_lost_when_nobody_waits_for_it(tmp_path):
@@ -318,5 +317,5 @@ def test_a_look_at_the_overview_orders_the_questions_once(two, monkeypatch):
     mine, _, key = two
     orders, order = [], desk_module.own_order
     monkeypatch.setattr(desk_module, "own_order", lambda *all_: orders.append(all_) or order(*all_))
-    assert mine.overview()[1] == [key]
+    assert mine.overview().open == [key]
     assert len(orders) == 1

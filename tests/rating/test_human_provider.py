@@ -262,19 +262,19 @@ def test_a_cancelled_eval_leaves_no_question_open_and_loses_no_answer(tmp_path):
             for i in numbers:
                 group.start_soon(rater.generate, messages(i), [], "auto", GenerateConfig())
             desk = rater._page().desk
-            while len(desk.overview()[1]) < len(numbers):
+            while len(desk.overview().open) < len(numbers):
                 await anyio.sleep(0.02)
-            answered = desk.overview()[1][0]
+            answered = desk.overview().open[0]
             desk.answer(answered, RATED, None)
             group.cancel_scope.cancel()
         return desk, answered
 
     desk, answered = asyncio.run(cancelled(0, 1, 2))
-    progress, open_, kept = desk.overview()
-    assert (progress.open, open_, list(kept)) == (0, [], [answered])
+    overview = desk.overview()
+    assert (overview.open, list(overview.answered)) == ([], [answered])
     again, _ = asyncio.run(cancelled(3))
     assert again is desk
-    assert len(desk.overview()[2]) == 2
+    assert len(desk.overview().answered) == 2
 
 
 def test_the_eval_s_loop_does_not_wait_for_the_disk(tmp_path, monkeypatch):
@@ -302,7 +302,7 @@ def test_the_eval_s_loop_does_not_wait_for_the_disk(tmp_path, monkeypatch):
 
 def test_an_answer_that_is_handed_over_in_another_process_is_taken(tmp_path):
     def elsewhere():
-        while not all(seat.desk.overview()[1] for seat in seats()) or not seats():
+        while not all(seat.desk.overview().open for seat in seats()) or not seats():
             time.sleep(0.02)  # until it is asked here
         desk = Desk("alice", tmp_path / "answers")
         key = desk.ask(from_json(question()))

@@ -29,12 +29,12 @@ def asked(i=0):
 
 def saved(desk, key):
     """The time of the answer that a desk has."""
-    return desk.overview()[2][key][1].at
+    return desk.overview().answered[key][1].at
 
 
 def hand_over(desk):
     """Hand over all that a desk's review lists."""
-    return desk.hand_over({key: saved(desk, key) for key in desk.overview()[2]})
+    return desk.hand_over({key: saved(desk, key) for key in desk.overview().answered})
 
 
 def append(file, *events):
@@ -45,18 +45,15 @@ def append(file, *events):
 def test_a_question_goes_from_open_to_answered_to_handed_over(tmp_path):
     desk = Desk("alice", tmp_path)
     key = desk.ask(asked())
-    progress, open_, answered = desk.overview()
-    assert (open_, list(answered)) == ([key], [])
-    assert (progress.open, progress.answered, progress.handed_over) == (1, 0, 0)
+    overview = desk.overview()
+    assert (overview.open, list(overview.answered), overview.handed_over) == ([key], [], 0)
     desk.answer(key, RATED, None)
-    progress, open_, answered = desk.overview()
-    assert (open_, list(answered)) == ([], [key])
-    assert (progress.open, progress.answered, progress.handed_over) == (0, 1, 0)
+    overview = desk.overview()
+    assert (overview.open, list(overview.answered), overview.handed_over) == ([], [key], 0)
     assert desk.handed_over(key) is None
     hand_over(desk)
-    progress, _, answered = desk.overview()
-    assert answered == {}
-    assert (progress.open, progress.answered, progress.handed_over) == (0, 0, 1)
+    overview = desk.overview()
+    assert (overview.open, list(overview.answered), overview.handed_over) == ([], [], 1)
     assert desk.handed_over(key).answer.to_json() == RATED
 
 
@@ -75,7 +72,7 @@ def test_an_open_question_cannot_be_handed_over(tmp_path):
     with pytest.raises(DeskError, match="an answer was changed meanwhile"):
         desk.hand_over({key: NOW})
     assert desk.handed_over(key) is None
-    assert desk.overview()[1] == [key]
+    assert desk.overview().open == [key]
 
 
 def test_each_rater_has_an_order_of_their_own_that_stays(tmp_path):
@@ -83,7 +80,7 @@ def test_each_rater_has_an_order_of_their_own_that_stays(tmp_path):
         desk = Desk(rater, tmp_path)
         for i in range(8):
             desk.ask(asked(i))
-        return desk.overview()[1]
+        return desk.overview().open
 
     assert order("alice") == order("alice") != order("bob")
     assert sorted(order("alice")) == sorted(order("bob"))
@@ -114,10 +111,10 @@ def test_an_order_takes_a_second_time_without_its_first_and_ids_that_end_alike()
 def test_time_left_is_the_median_answer_s_time_for_each_open_question(tmp_path):
     desk = Desk("alice", tmp_path)
     keys = [desk.ask(asked(i)) for i in range(6)]
-    assert desk.overview()[0].seconds_left is None
+    assert desk.overview().seconds_left is None
     for key, seconds in zip(keys, (10.0, 600.0, 20.0), strict=False):
         append(AnswerFile(tmp_path, "alice"), EVENT | {"question": key, "seconds": seconds})
-    assert desk.overview()[0].seconds_left == 60.0
+    assert desk.overview().seconds_left == 60.0
 
 
 def test_a_change_of_mind_keeps_the_time_of_the_first_answer(tmp_path, monkeypatch):
@@ -155,7 +152,7 @@ def test_an_answer_is_found_by_a_new_process_and_not_asked_for_again(tmp_path):
     again = Desk("alice", tmp_path)
     assert again.ask(asked()) == key
     assert again.handed_over(key).answer.to_json() == RATED
-    assert again.overview()[1] == []
+    assert again.overview().open == []
 
 
 def test_an_answer_that_was_not_handed_over_is_kept_and_can_be_changed(tmp_path):
@@ -175,7 +172,7 @@ def test_an_answer_that_was_not_handed_over_is_kept_and_can_be_changed(tmp_path)
 def test_the_same_question_put_twice_at_once_is_one(tmp_path):
     desk = Desk("alice", tmp_path)
     assert desk.ask(asked()) == desk.ask(asked())
-    assert len(desk.overview()[1]) == 1
+    assert len(desk.overview().open) == 1
 
 
 def test_another_rater_s_answer_is_not_mine(tmp_path):
@@ -235,7 +232,7 @@ def test_an_answer_changed_by_hand_into_nonsense_is_asked_for_again(tmp_path):
     desk.path.write_text(desk.path.read_text().replace('"A": 4', '"A": 44'))
     again = Desk("alice", tmp_path)
     again.ask(asked())
-    assert list(again.overview()[1]) == [key]
+    assert list(again.overview().open) == [key]
 
 
 def test_an_answer_is_synced_before_it_counts(tmp_path, monkeypatch):
@@ -252,7 +249,7 @@ def test_an_answer_is_synced_before_it_counts(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         desk.answer(key, RATED, None)
     assert synced == [None]
-    assert list(desk.overview()[1]) == [key]
+    assert list(desk.overview().open) == [key]
 
 
 def test_the_file_is_for_its_owner_and_says_what_was_answered(tmp_path):

@@ -268,7 +268,7 @@ def test_what_cannot_be_saved_is_said_and_stays_open(client, alice, monkeypatch)
     assert reply.status_code == 500
     assert "Not saved" in reply.json()["error"]
     alice.desk.path.rmdir()
-    assert list(alice.desk.overview()[1]) == [key]
+    assert list(alice.desk.overview().open) == [key]
 
 
 def test_every_reply_is_kept_out_of_caches_frames_and_referrers(client, alice):

@@ -80,7 +80,7 @@ def checked(page):
 
 def ratings(seat):
     """The ratings of A that are saved, in order."""
-    return [reply.answer.ratings["A"] for _, reply in seat.desk.overview()[2].values()]
+    return [reply.answer.ratings["A"] for _, reply in seat.desk.overview().answered.values()]
 
 
 def test_the_page_says_when_the_eval_answers_again_and_goes_on(visit, seat):
@@ -138,13 +138,13 @@ def test_only_what_the_review_lists_is_handed_over(visit, seat):
     save(page)
     review(page)
     page.evaluate(NO_POLL)
-    ((key, (_, reply)),) = seat.desk.overview()[2].items()
+    ((key, (_, reply)),) = seat.desk.overview().answered.items()
     seat.desk.answer(key, ONE | {"best": "C"}, reply.at)
     page.get_by_role("button", name="Hand over 1").click()
     page.get_by_text("an answer was changed meanwhile").wait_for()
     assert "best C" in page.locator("#answers").inner_text()
     assert seat.desk.handed_over(key) is None
-    (other,) = seat.desk.overview()[1]
+    (other,) = seat.desk.overview().open
     seat.desk.answer(other, ONE, None)  # in another tab
     page.get_by_role("button", name="Hand over 1").click()
     page.wait_for_function("() => overview.handed_over === 1")
@@ -156,7 +156,7 @@ def test_the_review_shows_what_another_tab_changes(visit, seat):
     page = visit()
     save(page)
     review(page)
-    ((key, (_, reply)),) = seat.desk.overview()[2].items()
+    ((key, (_, reply)),) = seat.desk.overview().answered.items()
     seat.desk.answer(key, ONE | {"best": "B"}, reply.at)
     page.locator("#answers").get_by_text("best B").wait_for()
 
@@ -184,7 +184,7 @@ def test_what_is_begun_is_there_again_after_back_review_and_change(visit, seat):
     save(page, "")
     assert (title(page), checked(page)) == (begun, "4 2 C")
     save(page, "B 3")
-    saved = [reply.answer for _, reply in seat.desk.overview()[2].values()]
+    saved = [reply.answer for _, reply in seat.desk.overview().answered.values()]
     assert [one.ratings for one in saved] == [{"A": 1, "B": 5, "C": 1}, {"A": 4, "B": 3, "C": 2}]
     assert saved[1].comment == "begun"
     page.get_by_role("button", name="Change").first.click()
@@ -206,7 +206,7 @@ def test_a_reason_that_is_begun_is_there_again_and_not_after_another_answer(visi
     assert page.locator("#reason").input_value() == "too ha"
     assert page.locator("#skipping").is_visible()
     review(page)
-    ((key, (_, reply)),) = seat.desk.overview()[2].items()
+    ((key, (_, reply)),) = seat.desk.overview().answered.items()
     seat.desk.answer(key, ONE | {"best": "B"}, reply.at)
     page.get_by_role("button", name="Change").click()
     page.get_by_text("Another answer was saved meanwhile").wait_for()

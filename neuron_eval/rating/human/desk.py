@@ -10,7 +10,7 @@ that nobody keeps for long; the file has another, which is kept while the disk w
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,11 +34,15 @@ class DeskError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class Overview:
     """How far a rater has come with the questions that are known so far."""
 
-    open: int
-    answered: int
+    open: list[str]
+    """Keys in the rater's order; of no question that everybody who waited for it has left."""
+
+    answered: dict[str, tuple[Question, Reply]]
+    """What can be changed, by key, in the order of the first answers."""
+
     handed_over: int
     seconds_left: float | None
     """Median seconds an answer, times the open questions; None before the first answer."""
@@ -195,11 +199,8 @@ class Desk:
             self._write(decide)
         return len(keys)
 
-    def overview(self) -> tuple[Progress, Sequence[str], Mapping[str, tuple[Question, Reply]]]:
-        """Progress, open questions in the rater's order, and changeable answers in their own.
-
-        A question that everybody who waited for it has left is not open. Reads the disk.
-        """
+    def overview(self) -> Overview:
+        """How far the rater is; reads the disk."""
         self.look()
         with self._memory:
             replies, final = self._replies, self._final
@@ -213,8 +214,8 @@ class Desk:
             keys.sort(key=lambda key: replies[key].place)
             times = [r.seconds for r in replies.values() if r.seconds is not None]
             left = median(times) * len(open_) if times else None
-            progress = Progress(len(open_), len(keys), len(final), left)
-            return progress, open_, {key: (self._questions[key], replies[key]) for key in keys}
+            answered = {key: (self._questions[key], replies[key]) for key in keys}
+            return Overview(open_, answered, len(final), left)
 
     def _question(self, key: str) -> Question:
         if key not in self._questions:

@@ -106,16 +106,16 @@ async def _page(request: Request, desk: Desk) -> Response:
 
 
 async def _state(request: Request, desk: Desk) -> dict[str, Any]:
-    progress, open_keys, answered = await run_in_threadpool(desk.overview)
+    overview = await run_in_threadpool(desk.overview)
     return {
         "rater": desk.rater,
-        "open": list(open_keys),
+        "open": overview.open,
         "answered": [
             {"key": key, "title": visible(question.title), **_given(reply)}
-            for key, (question, reply) in answered.items()
+            for key, (question, reply) in overview.answered.items()
         ],
-        "handed_over": progress.handed_over,
-        "seconds_left": progress.seconds_left,
+        "handed_over": overview.handed_over,
+        "seconds_left": overview.seconds_left,
     }
 
 
