@@ -10,7 +10,7 @@ from neuron_eval.files.bounded import load_yaml
 from neuron_eval.records import NeuronRecord, RecordError, Reference
 from neuron_eval.sources import schema
 from neuron_eval.sources.base import NeuronKey, Source, ids_of
-from neuron_eval.sources.opening import Place, opener
+from neuron_eval.sources.opening import Location, opener
 from neuron_eval.sources.puzzles import bundled_puzzles
 
 NEURONS = "smollm2.jsonl.gz"
@@ -47,7 +47,7 @@ class BundledSource(Source):
 
 
 @opener("smollm2, puzzles", "bundled")
-def _open_bundled(place: Place) -> BundledSource | None:
+def _open_bundled(place: Location) -> BundledSource | None:
     return BundledSource(place.name) if place.name in BUNDLED else None
 
 

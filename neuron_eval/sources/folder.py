@@ -13,12 +13,8 @@ from neuron_eval.records import NeuronRecord, RecordError
 from neuron_eval.records.checks import named
 from neuron_eval.sources.base import NeuronKey, PlacedSource, Source, SourceError, Unreadable
 from neuron_eval.sources.looking import folder_description
-from neuron_eval.sources.opening import Place, open_file, opener
+from neuron_eval.sources.opening import ENDINGS, Location, open_file, opener
 from neuron_eval.sources.parquet import ParquetSource
-
-ENDINGS = (".jsonl", ".jsonl.gz", ".parquet")
-"""The files that are read, and those that end in .json where they hold neurons; others in the
-folder, and hidden ones, are left alone."""
 
 
 class FilesSource(PlacedSource[str]):
@@ -66,9 +62,10 @@ class FolderSource(FilesSource):
     name: str
 
     def files(self) -> Iterable[Source]:
-        """Every file; those that say what columns they have are looked at before any is read.
+        """Every file of our endings, and those that end in .json where they hold neurons.
 
-        The others are opened in their turn: of thousands, most may not be wanted.
+        Hidden ones are left alone. Those that say what columns they have are looked at before any
+        is read; the others are opened in their turn: of thousands, most may not be wanted.
         """
         try:
             inside = [
@@ -96,7 +93,7 @@ class FolderSource(FilesSource):
 
 
 @opener("FOLDER", "files of this project's schema, or of the others")
-def _open_folder(place: Place) -> FolderSource | None:
+def _open_folder(place: Location) -> FolderSource | None:
     return FolderSource(place.name) if place.kind == "folder" else None
 
 

@@ -20,8 +20,8 @@ from typing import IO, TYPE_CHECKING, Any, cast
 from neuron_eval.files.bounded import YAML_FILE, load_yaml, read_whole
 from neuron_eval.messages import TOLD, listed, shortened, shown
 from neuron_eval.sources.base import Source, SourceError
-from neuron_eval.sources.folder import ENDINGS, FilesSource
-from neuron_eval.sources.opening import Place, opener
+from neuron_eval.sources.folder import FilesSource
+from neuron_eval.sources.opening import ENDINGS, Location, opener
 from neuron_eval.sources.parquet import ParquetSource
 from neuron_eval.sources.schema import JsonlSource
 
@@ -66,7 +66,7 @@ class HubSource(FilesSource):
 
 
 @opener("hub:ORG/NAME[:SPLIT]", "a Hugging Face dataset in this project's schema")
-def _open_dataset(place: Place) -> HubSource | None:
+def _open_dataset(place: Location) -> HubSource | None:
     return HubSource(place.name) if place.after("hub") else None
 
 

@@ -7,6 +7,7 @@ import gzip
 import re
 import zlib
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import IO
 
@@ -54,17 +55,16 @@ _PICKLE = (
 def head(path: str) -> bytes:
     """The first bytes of a file, unpacked if it ends in ``.jsonl.gz``; empty if they cannot be."""
     try:
-        with Path(path).open("rb") as raw:
-            if path.endswith(".jsonl.gz"):
-                with gzip.open(raw) as file:
-                    found = file.read(HEAD)
-            else:
-                found = raw.read(HEAD)
+        with (
+            Path(path).open("rb") as raw,
+            gzip.open(raw) if path.endswith(".jsonl.gz") else nullcontext(raw) as file,
+        ):
+            content = file.read(HEAD)
     except (gzip.BadGzipFile, EOFError, zlib.error):
         return b""
     except OSError as error:
         raise SourceError(f"{path}: cannot be read ({error.strerror or error})") from error
-    return found.removeprefix(b"\xef\xbb\xbf")
+    return content.removeprefix(codecs.BOM_UTF8)
 
 
 def names(content: bytes) -> frozenset[str]:

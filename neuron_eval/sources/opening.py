@@ -20,14 +20,14 @@ from neuron_eval.sources.resembling import nearest
 LINES = (".jsonl", ".jsonl.gz")
 """How files with an object a line end."""
 
-ENDINGS = (*LINES, ".parquet", ".json")
-"""How a file of neurons ends."""
+ENDINGS = (*LINES, ".parquet")
+"""How files of this project's schema end."""
 
 _OWN = ("id", "top", "tokens", "activations")
 """Names in this project's schema, enough of them to tell neurons from settings."""
 
 
-class Place:
+class Location:
     """What a user named, and a cheap look at it."""
 
     def __init__(self, name: str) -> None:
@@ -100,7 +100,7 @@ def unpacked(path: str, open_file: OpenFile | None = None) -> Iterator[IO[bytes]
         raise SourceError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
-Open = Callable[[Place], Source | None]
+Open = Callable[[Location], Source | None]
 """The source at a place; None if the place is not of its kind."""
 
 
@@ -140,7 +140,7 @@ def open_source(neurons: str) -> Source:
             format that is read; then it says which it resembles most, what is missing, and what
             to do.
     """
-    place = Place(neurons)
+    place = Location(neurons)
     if source := _opened(place):
         return source
     if place.kind:
@@ -148,7 +148,7 @@ def open_source(neurons: str) -> Source:
     # Not before, since other programs write a folder of files under the name of a file too.
     if Path(neurons).is_symlink():
         raise SourceError(f"neurons={neurons}: is a link that leads nowhere, or to itself")
-    if neurons.endswith(ENDINGS):
+    if neurons.endswith((*ENDINGS, ".json")):
         raise SourceError(f"neurons={neurons}: there is no such file")
     raise SourceError(
         with_failures(
@@ -169,7 +169,7 @@ def open_file(path: str, *, beside: bool = False) -> Source | None:
     Raises:
         SourceError: It cannot be read, is empty, or has neurons in a way that is not read.
     """
-    place = Place(path)
+    place = Location(path)
     content = place.head
     source = _opened(place)
     without = beside and content.strip() and not names(content).issuperset(_OWN)
@@ -178,7 +178,7 @@ def open_file(path: str, *, beside: bool = False) -> Source | None:
     return source
 
 
-def _opened(place: Place) -> Source | None:
+def _opened(place: Location) -> Source | None:
     load_plugins("sources")
     try:
         sources = (opener.open(place) for opener in reversed(_OPENERS))
@@ -188,7 +188,7 @@ def _opened(place: Place) -> Source | None:
         raise SourceError(f"{where}: cannot be read ({error.strerror or error})") from error
 
 
-def _refusal(place: Place) -> SourceError:
+def _refusal(place: Location) -> SourceError:
     content = place.head
     known = nature(content) or nearest(names(content)) or not content.strip() or is_table(content)
     return SourceError(

@@ -22,7 +22,7 @@ from neuron_eval.sources import arrow
 from neuron_eval.sources.base import NeuronKey, PlacedSource, SourceError, Unreadable, ids_of
 from neuron_eval.sources.looking import is_json, nature
 from neuron_eval.sources.objects import KEY
-from neuron_eval.sources.opening import OpenFile, Place, opener
+from neuron_eval.sources.opening import Location, OpenFile, opener
 
 if TYPE_CHECKING:
     import pyarrow
@@ -146,7 +146,7 @@ class ParquetSource(PlacedSource[int]):
 
 
 @opener("FILE.parquet", "neurons in this project's schema")
-def _open_table(place: Place) -> ParquetSource | None:
+def _open_table(place: Location) -> ParquetSource | None:
     if place.kind != "parquet":
         return None
     content = place.head

@@ -21,7 +21,7 @@ from neuron_eval.messages import shown
 from neuron_eval.records import ActivationRecord, Excerpt, NeuronRecord, RecordError, Reference
 from neuron_eval.records.checks import check_record, named
 from neuron_eval.sources.base import NeuronKey, Source, SourceError, Unreadable, ids_of, strict
-from neuron_eval.sources.opening import Place, opener
+from neuron_eval.sources.opening import Location, opener
 
 CUTOFF = 1.0
 """Tokens of a puzzle activate highly above this."""
@@ -74,7 +74,7 @@ class PuzzleSource(Source):
 
 
 @opener("puzzles:FILE", "puzzles in the field's schema")
-def _open_puzzles(place: Place) -> PuzzleSource | None:
+def _open_puzzles(place: Location) -> PuzzleSource | None:
     path = place.after("puzzles")
     return PuzzleSource(path) if path else None
 

@@ -27,6 +27,7 @@ Files end in ``.jsonl`` or ``.jsonl.gz`` (an object a line) or in ``.parquet``
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -52,10 +53,8 @@ from neuron_eval.sources.looking import is_table, nature
 from neuron_eval.sources.objects import from_json as from_json
 from neuron_eval.sources.objects import key
 from neuron_eval.sources.objects import to_json as to_json
-from neuron_eval.sources.opening import OpenFile, Place, opener, unpacked
+from neuron_eval.sources.opening import Location, OpenFile, opener, unpacked
 from neuron_eval.sources.resembling import OWN, nearest, resemblance
-
-_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +107,11 @@ def numbered_lines(name: str, opened: OpenFile | None = None) -> Iterator[tuple[
     with unpacked(name, opened) as file:
         for number, line in lines(file, name):
             if line.strip():
-                yield number, line.removeprefix(_BOM) if number == 1 else line
+                yield number, line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
 
 
 @opener("FILE.jsonl, FILE.jsonl.gz", "neurons in this project's schema")
-def _open_lines(place: Place) -> JsonlSource | None:
+def _open_lines(place: Location) -> JsonlSource | None:
     if place.kind != "lines" or nature(place.head) or is_table(place.head):
         return None
     fields = place.fields

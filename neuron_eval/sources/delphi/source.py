@@ -26,7 +26,7 @@ from neuron_eval.sources.delphi.files import OpenSplit, Split, opened
 from neuron_eval.sources.delphi.records import Texts
 from neuron_eval.sources.delphi.tokens import TokenizerVocabulary, find_tokenizer
 from neuron_eval.sources.folder import by_number
-from neuron_eval.sources.opening import Place, opener
+from neuron_eval.sources.opening import Location, opener
 
 CONFIG = 2**20  # the most bytes of a ``config.json``
 DEPTH = 4  # a hookpoint's folder is at most so deep in the one named
@@ -187,5 +187,5 @@ def _model(config: Path) -> str | None:
 
 
 @opener("FOLDER", "a delphi cache")
-def _open_cache(place: Place) -> DelphiSource | None:
+def _open_cache(place: Location) -> DelphiSource | None:
     return DelphiSource(place.name) if place.kind == "folder" and is_delphi(place.name) else None

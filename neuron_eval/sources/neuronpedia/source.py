@@ -31,10 +31,10 @@ from neuron_eval.sources.base import (
 from neuron_eval.sources.neuronpedia import export, feature
 from neuron_eval.sources.neuronpedia.export import Export
 from neuron_eval.sources.neuronpedia.feature import Identity, PublishedExplanation, identity
-from neuron_eval.sources.opening import LINES, Place, opener
+from neuron_eval.sources.opening import LINES, Location, opener
 
 
-def is_neuronpedia(place: Place) -> bool:
+def is_neuronpedia(place: Location) -> bool:
     """Whether it is an export folder, or holds a feature, some, or a batch, by a cheap look."""
     if place.kind == "folder":
         return bool(export.folders(Path(place.name)))
@@ -210,7 +210,7 @@ def _published_scores(
 
 
 @opener("FOLDER, FILE.json, FILE.jsonl", "a Neuronpedia feature or export, or SAEDashboard's")
-def _open_features(place: Place) -> Source | None:
+def _open_features(place: Location) -> Source | None:
     if not is_neuronpedia(place):
         return None
     if place.kind == "lines" and place.fields.isdisjoint({"activations", "features"}):

@@ -16,7 +16,7 @@ from neuron_eval.sources.base import NeuronKey, ScoredNeuron, Source, SourceErro
 from neuron_eval.sources.openai.fetching import FetchSettings, HttpStore, cache_folder
 from neuron_eval.sources.openai.records import neuron_name, parse_explanations, parse_record
 from neuron_eval.sources.openai.stores import RECORDS, Blob, FileStore, Part, Read, find_store
-from neuron_eval.sources.opening import Place, opener
+from neuron_eval.sources.opening import Location, opener
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -236,12 +236,12 @@ def ahead(
 
 
 @opener("openai:gpt2-xl, openai:gpt2-small", "OpenAI's neuron-explainer data")
-def _open_published(place: Place) -> CollatedSource | None:
+def _open_published(place: Location) -> CollatedSource | None:
     name = place.after("openai")
     return open_container(name) if name else None
 
 
 @opener("FOLDER, s3://…", "collated-activations/ as OpenAI's")
-def _open_layout(place: Place) -> CollatedSource | None:
+def _open_layout(place: Location) -> CollatedSource | None:
     layout = place.kind == "address" or (place.kind == "folder" and is_collated(place.name))
     return open_collated(place.name) if layout else None

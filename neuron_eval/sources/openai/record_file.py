@@ -12,7 +12,7 @@ from neuron_eval.sources.base import NeuronKey, Source, SourceError, Unreadable
 from neuron_eval.sources.openai.collated import author_of, model_named, with_explanations
 from neuron_eval.sources.openai.records import neuron_name, parse_record, record_place
 from neuron_eval.sources.openai.stores import INTEGER, RECORDS, Blob, holds_record
-from neuron_eval.sources.opening import Place, opener
+from neuron_eval.sources.opening import Location, opener
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,6 @@ class RecordFile(Source):
 
 
 @opener("FILE.json", "OpenAI's record of a neuron")
-def _open_record(place: Place) -> RecordFile | None:
+def _open_record(place: Location) -> RecordFile | None:
     is_record = place.kind == "json" and holds_record(place.fields)
     return RecordFile(place.name) if is_record else None
