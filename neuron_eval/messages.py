@@ -11,7 +11,9 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass, replace
 from itertools import islice
+from typing import Any
 
 LIMIT = 120
 """At most so many characters of a value go into a message."""
@@ -19,7 +21,7 @@ LIMIT = 120
 ITEMS = 12
 """At most so many items of a list, or of the names in a message."""
 
-TOLD = 400
+ERROR = 400
 """At most so many characters of another error's message."""
 
 _DEPTH = 3
@@ -54,7 +56,7 @@ def listed(names: Iterable[object], quoted: bool = True) -> str:
 
 def message_of(error: BaseException) -> str:
     """What an error says, cut."""
-    return shortened(str(error), TOLD)
+    return shortened(str(error), ERROR)
 
 
 def _written(value: object, limit: int, depth: int) -> str:
@@ -102,6 +104,20 @@ def replace_surrogates(text: str) -> str:
     One of them anywhere in a log stops Inspect's writer, and with it the whole eval.
     """
     return text if text.isascii() else _SURROGATE.sub(REPLACEMENT, text)
+
+
+def without_surrogates(value: Any) -> Any:
+    """A copy of nested containers and dataclasses with `replace_surrogates` in every text."""
+    if isinstance(value, str):
+        return replace_surrogates(value)
+    if isinstance(value, list | tuple):
+        return type(value)(map(without_surrogates, value))
+    if isinstance(value, dict):
+        return {without_surrogates(k): without_surrogates(v) for k, v in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        parts = {field.name: getattr(value, field.name) for field in fields(value)}
+        return replace(value, **without_surrogates(parts))
+    return value
 
 
 _KEPT = {" ", "\xa0", "\u3000", "\u200c", "\u200d"}

@@ -34,7 +34,7 @@ from neuron_eval.embedding.exchange import (
     texts_of,
 )
 from neuron_eval.inspect_private import PrerequisiteError
-from neuron_eval.models.server_errors import shortened
+from neuron_eval.models.server_errors import one_line
 
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI
@@ -214,7 +214,7 @@ class OpenAIEmbedder(ModelAPI):
 def _shown(reply: object) -> str:
     """A reply for a message; what is no JSON comes as text."""
     as_json = reply.model_dump_json(exclude_none=True) if isinstance(reply, BaseModel) else reply
-    return shortened(str(as_json))
+    return one_line(str(as_json))
 
 
 def _retry_after(error: APIStatusError) -> float | None:
@@ -246,11 +246,11 @@ def split_address(text: str | None, known: str | None) -> Address:
     parts = urlsplit(text)
     user, at, host = parts.netloc.rpartition("@")
     shown = b64encode(unquote(user).encode()).decode()
-    found = Address(
+    address = Address(
         url=parts._replace(netloc=host, query="", fragment="").geturl(),
         headers={"Authorization": f"Basic {shown}"} if at else {},
         query=dict(parse_qsl(parts.query)),
     )
-    other = split_address(known, None) if known else found
-    has_secrets = found.headers or found.query
-    return other if not has_secrets and other.url == found.url else found
+    other = split_address(known, None) if known else address
+    has_secrets = address.headers or address.query
+    return other if not has_secrets and other.url == address.url else address

@@ -11,7 +11,7 @@ from typing import IO, Any, AnyStr
 
 import yaml
 
-from neuron_eval.messages import TOLD, InputError, replace_surrogates, shortened, shown
+from neuron_eval.messages import ERROR, InputError, shortened, shown, without_surrogates
 
 LINE = 2**26
 """The longest line of a file, in bytes or, of a decoded one, in characters."""
@@ -120,10 +120,10 @@ def load_yaml(content: bytes | str) -> Any:
     if len(content) > YAML_FILE:
         raise InputError(f"is larger than {YAML_FILE:,} bytes, the most that is read of YAML")
     try:
-        return _mended(yaml.load(content, _Loader))  # a SafeLoader
+        return without_surrogates(yaml.load(content, _Loader))  # a SafeLoader
     except (yaml.YAMLError, ValueError, ArithmeticError, LookupError, TypeError) as error:
         message = " ".join(_with_place(error, content).split())
-        raise InputError(f"not valid YAML: {shortened(message, TOLD)}") from error
+        raise InputError(f"not valid YAML: {shortened(message, ERROR)}") from error
 
 
 class _Loader(yaml.SafeLoader):
@@ -205,7 +205,7 @@ def _with_place(error: Exception, content: bytes | str) -> str:
 
 
 def _placed(text: str, mark: yaml.Mark | None) -> str:
-    text = shortened(text, TOLD // 2)
+    text = shortened(text, ERROR // 2)
     return text if mark is None else f"{text} (line {mark.line + 1}, column {mark.column + 1})"
 
 
@@ -217,14 +217,3 @@ def _before(error: yaml.reader.ReaderError, content: bytes | str) -> str:
         return content[: error.position].decode(error.encoding, "replace")
     wide = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
     return content.decode(wide.get(content[:2], "utf-8"), "replace")[: error.position]
-
-
-def _mended(data: Any) -> Any:
-    """The data with half characters replaced in every text."""
-    if isinstance(data, str):
-        return replace_surrogates(data)
-    if isinstance(data, list):
-        return [_mended(item) for item in data]
-    if isinstance(data, dict):
-        return {_mended(key): _mended(value) for key, value in data.items()}
-    return data

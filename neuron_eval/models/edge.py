@@ -33,7 +33,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from neuron_eval.messages import REPLACEMENT, replace_surrogates
 from neuron_eval.models.refused_parameters import Parameter, refused_parameter
-from neuron_eval.models.server_errors import address_of, shortened, without_secrets
+from neuron_eval.models.server_errors import address_of, one_line, without_secrets
 
 Generate = Callable[..., Awaitable[Any]]
 
@@ -118,7 +118,7 @@ def _warn(model: Model, setting: str, message: str) -> None:
     logger.warning(
         without_secrets(
             f"{model}{at} refuses {setting}; it is asked without from here on. Its server says: "
-            f"{shortened(message)}",
+            f"{one_line(message)}",
             model,
         )
     )

