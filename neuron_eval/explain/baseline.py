@@ -99,22 +99,22 @@ def marked_tokens(prompt: str, pack: Pack) -> Counter[str]:
         prompt: The user message of the neuron at hand.
         pack: The pack that it was made with.
     """
-    found: Counter[str] = Counter()
+    weights: Counter[str] = Counter()
     for wording in pack.formats.values():
         for items in _lists(prompt, wording.list_heading, wording.list_end):
             for item in items.split(wording.list_separator):
                 token, tab, level = item.rpartition("\t")
                 if tab and _LEVEL.fullmatch(level):
-                    found[token] += int(level)
+                    weights[token] += int(level)
                 elif item:
-                    found[item] += 1
-        if found:
-            return found
+                    weights[item] += 1
+        if weights:
+            return weights
     for line in _LEVEL_LINE.finditer(prompt):
-        found[line["token"]] += int(line["level"])
-    if not found:
-        found.update(_BRACKETS.findall(prompt))
-    return found
+        weights[line["token"]] += int(line["level"])
+    if not weights:
+        weights.update(_BRACKETS.findall(prompt))
+    return weights
 
 
 def name_words(marked: Counter[str]) -> str:

@@ -85,7 +85,7 @@ def clean_explanation(text: str, openings: Sequence[str]) -> str:
         in it; without labels such as ``Explanation:``, sentences such as ``Here is the
         explanation:``, quotes around the whole, and surrounding space. May be empty.
     """
-    patterns = (*_MARKS, *(made for one in openings for made in _opening_patterns(one)))
+    patterns = (*_MARKS, *(p for opening in openings for p in _opening_patterns(opening)))
     for _ in range(PASSES):
         before = text
         label = _BOLD_LABEL.match(text)
@@ -201,12 +201,12 @@ def _opening_patterns(opening: str) -> Iterator[re.Pattern[str]]:
         yield re.compile(rf"[*_]*+{_phrase(label)}[*_]*+[ \t]*+[:\n][*_]*+", re.IGNORECASE)
     if not opening.strip():
         return
-    whole = rf"[*_]*+{_phrase(opening)}(?!\w)(?:\s*+[:,]|…|\.\.\.)?+[*_]*+"
+    phrase = rf"[*_]*+{_phrase(opening)}(?!\w)(?:\s*+[:,]|…|\.\.\.)?+[*_]*+"
     before = r"(?:\.\.\.|…)?+\s*+"
     if len(opening.split()) >= MANY:
         before += r"(?:[^\W\d_][^.!?:\n\"“”`{}<>#]{0,120}?(?:,|:|\bthat)\s++)?"
         before += r"(?:(?:so\s++)?I\s++(?:think|believe)\s++)?+"
-    yield re.compile(rf"{before}(?:{whole}|[\"“`']{whole}[\"”`'])", re.IGNORECASE)
+    yield re.compile(rf"{before}(?:{phrase}|[\"“`']{phrase}[\"”`'])", re.IGNORECASE)
 
 
 def _phrase(text: str) -> str:
