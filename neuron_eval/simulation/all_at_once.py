@@ -37,7 +37,7 @@ from neuron_eval.simulation import (
 )
 from neuron_eval.simulation.expected import (
     AlignmentError,
-    Place,
+    PiecePlace,
     align,
     expectation,
     level_masses,
@@ -45,7 +45,7 @@ from neuron_eval.simulation.expected import (
     probability,
     unescaped,
 )
-from neuron_eval.simulation.prompt_logprobs import Dialect, PromptReader
+from neuron_eval.simulation.prompt_logprobs import Dialect, LogprobReader
 from neuron_eval.simulation.prompting import LineWording, excerpt_lines, numbered
 from neuron_eval.simulation.reading import quoted
 
@@ -92,7 +92,7 @@ class AllAtOnceSimulation(Simulation):
         self, model: Model, wording: AllAtOnceWording, few_shot: Sequence[FewShotNeuron]
     ) -> None:
         self.model = str(model)
-        self._reader = PromptReader(model)
+        self._reader = LogprobReader(model)
         self._wording = wording
         self._few_shot = few_shot
 
@@ -202,7 +202,7 @@ def read_prompt(
     return tuple(values)
 
 
-def _merged(at: Logprob, place: Place) -> Iterable[tuple[str, float]]:
+def _merged(at: Logprob, place: PiecePlace) -> Iterable[tuple[str, float]]:
     """What the simulator holds likely where an activation begins, each text once.
 
     The prompt's own token counts too, which not all servers list among the alternatives. Some

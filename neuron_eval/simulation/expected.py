@@ -91,7 +91,7 @@ class AlignmentError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PiecePlace:
     """Where an activation begins: in which of the server's tokens, and behind what of that."""
 
     piece: int
@@ -99,7 +99,7 @@ class Place:
     """Usually nothing, or the tab."""
 
 
-def align(segments: Sequence[str], pieces: Sequence[str]) -> list[Place]:
+def align(segments: Sequence[str], pieces: Sequence[str]) -> list[PiecePlace]:
     """Find where in the tokens each activation begins.
 
     Args:
@@ -148,9 +148,9 @@ def _visible(text: str) -> str:
     return _HIDDEN.sub("", text)
 
 
-def _place(index: int, ends: Sequence[int], texts: Sequence[str]) -> Place:
+def _place(index: int, ends: Sequence[int], texts: Sequence[str]) -> PiecePlace:
     piece = bisect_right(ends, index)
     text = texts[piece]
     rank = index - (ends[piece - 1] if piece else 0)
     visible = (i for i, character in enumerate(text) if "!" <= character <= "~")
-    return Place(piece, text[: next(islice(visible, rank, None))])
+    return PiecePlace(piece, text[: next(islice(visible, rank, None))])

@@ -108,7 +108,7 @@ one that refuses to generate nothing may generate a token."""
 _DIALECTS: WeakKeyDictionary[ModelAPI, Dialect] = WeakKeyDictionary()
 
 
-class PromptReader:
+class LogprobReader:
     """Reads the log-probabilities of prompts with one model."""
 
     def __init__(self, model: Model) -> None:

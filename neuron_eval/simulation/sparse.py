@@ -36,7 +36,7 @@ from neuron_eval.simulation.packing import PackedSimulation, PackQuestion, Part
 from neuron_eval.simulation.prompting import simulation_request
 from neuron_eval.simulation.reading import cut_off, readable, take_values
 from neuron_eval.simulation.sparse_matching import Finder
-from neuron_eval.simulation.sparse_reading import Answer, place, read_answers
+from neuron_eval.simulation.sparse_reading import SparseAnswer, place, read_answers
 
 EXCERPTS_PER_CALL = 5
 """What a user gets who does not say: 2 requests for the 10 excerpts of an explanation."""
@@ -177,7 +177,7 @@ def read_reply(output: ModelOutput, excerpts: Tokens) -> list[Part]:
     ]
 
 
-def _read_part(output: ModelOutput, name: str, tokens: Sequence[str], answer: Answer) -> Part:
+def _read_part(output: ModelOutput, name: str, tokens: Sequence[str], answer: SparseAnswer) -> Part:
     if answer.problem:
         return UnreadableReplyError(f"in the line of {name}: {answer.problem}")
     if not answer.answered:

@@ -63,7 +63,7 @@ class Named:
 
 
 @dataclass(slots=True)
-class Answer:
+class SparseAnswer:
     """What a reply says of one excerpt."""
 
     named: list[Named] = field(default_factory=list)
@@ -74,9 +74,9 @@ class Answer:
     """What cannot be read; empty if all can."""
 
 
-def read_answers(reply: str, letters: Sequence[str]) -> tuple[dict[str, Answer], str | None]:
+def read_answers(reply: str, letters: Sequence[str]) -> tuple[dict[str, SparseAnswer], str | None]:
     """An answer for each letter asked for, and the letter that the last line belongs to."""
-    answers = {letter: Answer() for letter in letters}
+    answers = {letter: SparseAnswer() for letter in letters}
     current = letters[0] if len(letters) == 1 else None
     for line in re.finditer(r"[^\n]+", reply):
         head = _LETTER.match(reply, line.start(), line.end())
@@ -153,7 +153,7 @@ def _quoted(item: Named) -> str:
     return json.dumps(name if len(name) <= SHOWN else f"{name[: SHOWN - 1]}…", ensure_ascii=False)
 
 
-def _read_line(reply: str, at: int, end: int, answer: Answer) -> str:
+def _read_line(reply: str, at: int, end: int, answer: SparseAnswer) -> str:
     """Take what a line names, up to what cannot be read: what is wrong with that, or nothing."""
     if _is_nothing(reply[at:end]):
         answer.answered = True

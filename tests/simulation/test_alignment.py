@@ -5,7 +5,7 @@ from completions_server import SPELLINGS, TOKENIZERS, cut
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neuron_eval.simulation.expected import AlignmentError, Place, align, unescaped
+from neuron_eval.simulation.expected import AlignmentError, PiecePlace, align, unescaped
 
 SEGMENTS = ["Say it: a\t", "unknown\né 🙏\t", "unknown\n\t\t", "unknown\nend\n"]
 PROMPT = "".join(SEGMENTS)
@@ -26,20 +26,20 @@ tokenizer = st.sampled_from(sorted(TOKENIZERS))
 def test_a_value_begins_where_its_first_character_stands():
     pieces = ["Say it: a", "\t", "un", "known\n", "é", " 🙏\tunk", "nown", "\n\t", "\tunknown"]
     places = align(SEGMENTS, [*pieces, "\n", "end", "\n"])
-    assert places == [Place(2, ""), Place(5, " 🙏\t"), Place(8, "\t")]
+    assert places == [PiecePlace(2, ""), PiecePlace(5, " 🙏\t"), PiecePlace(8, "\t")]
 
 
 def test_one_token_may_hold_all():
     assert align(["a\t", "unknown\nb\t", "unknown"], ["a\tunknown\nb\tunknown"]) == [
-        Place(0, "a\t"),
-        Place(0, "a\tunknown\nb\t"),
+        PiecePlace(0, "a\t"),
+        PiecePlace(0, "a\tunknown\nb\t"),
     ]
 
 
 def test_the_first_and_the_last_visible_character_are_counted():
     for edge in "!~":
         assert align([f"a{edge}\t", "unknown"], ["a", f"{edge}\tun", "known"]) == [
-            Place(1, f"{edge}\t")
+            PiecePlace(1, f"{edge}\t")
         ]
 
 
@@ -80,7 +80,7 @@ def test_tokens_that_do_not_spell_the_prompt_are_refused(pieces):
 
 def test_a_prompt_that_the_server_cut_at_its_start_is_refused():
     segments = ["x" * 100 + "\t", "unknown\n"]
-    assert align(segments, ["x" * 36, "\t", "unknown"]) == [Place(2, "")]
+    assert align(segments, ["x" * 36, "\t", "unknown"]) == [PiecePlace(2, "")]
     with pytest.raises(AlignmentError):
         align(segments, ["x" * 35, "\t", "unknown"])
 
