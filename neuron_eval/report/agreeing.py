@@ -24,10 +24,7 @@ Places = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """A statistic in [-1, 1] with its 95 % interval.
-
-    That is None where it was not asked for or cannot be had.
-    """
+    """A statistic in [-1, 1] with its 95 % interval: None if not asked for, or not to be had."""
 
     value: float
     lower: float | None

@@ -96,7 +96,6 @@ def rater_identity(log: EvalLog) -> str:
 
 
 def _people_first(log: EvalLog) -> tuple[bool, str, str, str]:
-    """Then by name, by excerpts and by time."""
     model, excerpts = log.eval.model, str((log.eval.metadata or {}).get("excerpts"))
     return not is_person(model), model, excerpts, log.eval.created
 
@@ -150,7 +149,6 @@ def _read_rater(header: EvalLog) -> tuple[Rater | None, str]:
 def _neuron(
     samples: Sequence[EvalSample], rated: Sequence[About], columns: Sequence[str]
 ) -> RatedNeuron:
-    """Average the epochs of one neuron."""
     judgements = [judgement for about in rated if (judgement := judgement_in(about))]
     for judgement in judgements:
         if not set(judgement.ratings) == set(judgement.best) == set(columns):

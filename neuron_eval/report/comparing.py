@@ -23,7 +23,6 @@ class CommonNeurons:
     """Runs, and the neurons that one scorer scored in all that have any neuron in common.
 
     Attributes:
-        scorer: Its name.
         runs: Those with a score by the scorer, in the order given.
         together: The same runs, apart where they share no neuron, not even through others.
         common: By log: the ids that all runs together with it share, in the first one's order.

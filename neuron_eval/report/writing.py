@@ -23,13 +23,8 @@ def write_report(
 ) -> tuple[Path, list[str]]:
     """Write ``tables/``, ``figures/``, ``index.html`` and, if asked for, ``viewer/``.
 
-    Args:
-        collected: The runs, with their excerpts.
-        tables: The tables.
-        out: The folder; made if missing. Tables and figures of an earlier report are written
-            anew; files of other names stay.
-        baseline: The format that the others are compared with.
-        bundle: Whether to put Inspect's viewer with the logs beside the page.
+    The folder is made if missing. Tables and figures of an earlier report are written anew; files
+    of other names stay. To bundle is to put Inspect's viewer with the logs beside the page.
 
     Returns:
         The page, and a sentence for each figure that could not be drawn.

@@ -84,12 +84,9 @@ class FigureFile:
 def write_figures(
     collected: Collected, folder: Path, baseline: str = "original"
 ) -> tuple[list[FigureFile], list[str]]:
-    """Draw every figure that there are numbers for; the same numbers give the same bytes.
+    """Draw every figure that there are numbers for into a folder, made if missing.
 
-    Args:
-        collected: The runs; without their excerpts there is no calibration figure.
-        folder: Where the files go; made if missing.
-        baseline: The format that the others are compared with.
+    Without the runs' excerpts there is no calibration figure; the same numbers give the same bytes.
 
     Returns:
         The figures, and a sentence for each that could not be drawn.

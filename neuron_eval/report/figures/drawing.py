@@ -149,7 +149,6 @@ def error(mean: float, lower: float | None, upper: float | None) -> list[list[fl
 
 
 def _blank(height: float) -> Figure:
-    """An empty figure, its height in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(COLUMN, height), layout="constrained")
@@ -211,11 +210,7 @@ def legend_lines(runs: Sequence[Run], key: Key) -> int:
 def legend(figure: Figure, runs: Sequence[Run], key: Key, more: Sequence[Any] = ()) -> None:
     """Put a legend under everything, where it hides no data; none if it would say nothing.
 
-    Args:
-        figure: Where.
-        runs: What was drawn.
-        key: What the look of a mark says.
-        more: Further labelled artists, before the others.
+    ``more`` are further labelled artists, before the others.
     """
     from matplotlib.lines import Line2D
 

@@ -45,9 +45,6 @@ def all_tables(
         baseline: The format that the others are compared with.
         prices: By model, see `neuron_eval.report.cost.read_prices`.
         by: ``layer`` and ``group`` add the score table for each of them.
-
-    Raises:
-        ValueError: ``by`` names something else.
     """
     material = {
         "runs": collected.runs,

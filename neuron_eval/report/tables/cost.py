@@ -108,8 +108,11 @@ def usage_table(runs: Sequence[Run], prices: Mapping[str, Price] | None = None) 
         price = price_of(spent.model, prices)
         cost = dollars(spent, price)
         known += [] if cost is None else [cost]
+        source = price.source if price else "unknown"
+        if price and cost is None:
+            source = f"{source}, in part"
         dollars_cell = Cell("unknown") if cost is None else Cell(money(cost), cost)
-        rows.append(_usage(spent, dollars_cell, _source(price, cost)))
+        rows.append(_usage(spent, dollars_cell, words(source)))
     unknown = len(known) < len(by_model)
     total = replace(_sum(by_model), role="total", model="")
     rows.append(_usage(total, *_total(sum(known), unknown)))
@@ -153,12 +156,6 @@ def _usage(spent: Spent, cost: Cell, source: Cell) -> Row:
         cost,
         source,
     )
-
-
-def _source(price: Price | None, cost: float | None) -> Cell:
-    if price is None:
-        return words("unknown")
-    return words(price.source if cost is not None else f"{price.source}, in part")
 
 
 def _total(known: float, unknown: bool) -> tuple[Cell, Cell]:
