@@ -24,7 +24,8 @@ def check_number(name: str, value: object, least: int) -> None:
 
 
 def check_text(name: str, value: object) -> None:
-    if not isinstance(value, str):
+    """Refuse what is no name of a thing or a file; none holds a NUL."""
+    if not isinstance(value, str) or "\0" in value:
         raise InputError(f"{name}={shown(value)}: expected one name or file")
     if replace_surrogates(value) != value:
         # It goes into the log, which could not be written.

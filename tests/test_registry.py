@@ -62,6 +62,13 @@ def test_the_pure_middle_imports_no_inspect():
         assert "inspect_ai" not in path.read_text(encoding="utf-8"), path
 
 
+def test_one_adapter_alone_imports_private_modules_of_inspect():
+    private = re.compile(r"(?:from|import) inspect_ai(?:\.\w+)*\._")
+    paths = [p for d in ("neuron_eval", "scorers", "tasks") for p in (ROOT / d).rglob("*.py")]
+    using = [p.name for p in paths if private.search(p.read_text(encoding="utf-8"))]
+    assert using == ["inspect_private.py"]
+
+
 def test_starting_inspect_imports_nothing_heavy():
     """Every start of Inspect imports the registry of every plugin."""
     heavy = ("torch", "transformers", "onnxruntime", "datasets", "sklearn", "scipy", "tiktoken")

@@ -88,7 +88,7 @@ def load_pack(path: str | None) -> Pack:
     if path is None or path in EARLIER:
         shipped = resources.files("neuron_eval.prompts").joinpath(f"{path or 'default'}.yaml")
         return _parse(shipped.read_bytes(), "")
-    if not isinstance(path, str):
+    if not isinstance(path, str) or "\0" in path:
         raise PackError(f"pack={shown(path)}: expected a file")
     if replace_surrogates(path) != path:
         raise PackError(f"pack={shown(path)}: holds bytes that are not UTF-8; rename the file")

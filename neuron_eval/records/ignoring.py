@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from neuron_eval.messages import InputError, shown
-from neuron_eval.parameters import check_text
+from neuron_eval.parameters import check_writable
 from neuron_eval.records import ActivationRecord, NeuronRecord, with_excerpts
 from neuron_eval.records.tokens import SPECIAL as MARKED
 
@@ -38,7 +38,7 @@ def parse_ignored(value: object) -> frozenset[str]:
                 f"ignore_tokens={shown(value)}: expected {SPECIAL}, or tokens such as <bos>; one "
                 "that reads as a number or the like wants quotes of its own"
             )
-        check_text("ignore_tokens", name)
+        check_writable(ignore_tokens=name)
     if not names:
         raise InputError(f"ignore_tokens={shown(value)}: name at least one token")
     return frozenset(names)
