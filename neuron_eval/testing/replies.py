@@ -81,8 +81,8 @@ def read_chat_prompt(text: str) -> tuple[str, list[str]]:
 
 def read_chat_prompts(text: str) -> tuple[str, list[list[str]]]:
     """Explanation and each excerpt's tokens of a prompt of ``simulation=chat``."""
-    found = ways()["chat"].read_prompt(text, lambda text, last: [text])
-    return _explanation(text), [list(tokens) for tokens in found]
+    excerpts = ways()["chat"].read_prompt(text, lambda text, last: [text])
+    return _explanation(text), [list(tokens) for tokens in excerpts]
 
 
 def answer_lines(
