@@ -25,17 +25,10 @@ from neuron_eval.sources.loading import Only, load
 
 logger = logging.getLogger(__name__)
 
-EXCERPTS = 5
-"""Excerpts of each kind in each split, as published."""
-
-MAX_UNRELATED = 100
-"""At most so many references of other neurons go into a sample, drawn by the neuron's id."""
-
-ON_SHORT = ("error", "skip")
-"""What can be done with a neuron that has too few excerpts."""
-
-ON_DEAD = ("skip", "error", "keep")
-"""What can be done with a neuron that there is nothing to explain of."""
+EXCERPTS = 5  # of each kind in each split, as published
+MAX_UNRELATED = 100  # so many references of other neurons at most go into a sample
+ON_SHORT = ("error", "skip")  # what can be done with a neuron that has too few excerpts
+ON_DEAD = ("skip", "error", "keep")  # and with one that there is nothing to explain of
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +61,6 @@ class NeuronSet:
 
     @property
     def name(self) -> str:
-        """The source, without the folders above it."""
         return PurePath(self.choice.neurons).name or self.choice.neurons
 
 

@@ -46,19 +46,7 @@ class LexicalBaseline(ModelAPI):
         config: GenerateConfig = GenerateConfig(),  # noqa: B008
         pack: str | None = None,
     ) -> None:
-        """Prepare the baseline.
-
-        Args:
-            model_name: ``lexical``.
-            base_url: Not used.
-            api_key: Not used.
-            config: Not used; the answer does not depend on it.
-            pack: The prompt pack that the prompts are made with (``-M pack=FILE``), so that the
-                baseline finds the lists in them; the bundled one otherwise.
-
-        Raises:
-            ValueError: Another model name.
-        """
+        """``pack`` (``-M pack=FILE``) is what the prompts are made with, to find lists in them."""
         super().__init__(model_name, base_url, api_key, [], config)
         if model_name != "lexical":
             raise InputError(f"neuron-baseline/{model_name}: the only model is 'lexical'")
@@ -93,11 +81,7 @@ def marked_tokens(prompt: str, pack: Pack) -> Counter[str]:
     """The tokens that a prompt of any format marks, with how strongly: levels, else counts.
 
     Lists are read first, then lines of token TAB level, and brackets last, since they may also
-    belong to the text.
-
-    Args:
-        prompt: The user message of the neuron at hand.
-        pack: The pack that it was made with.
+    belong to the text. ``pack`` is what the prompt was made with.
     """
     weights: Counter[str] = Counter()
     for wording in pack.formats.values():

@@ -23,25 +23,17 @@ class Message:
     """One message of a prompt."""
 
     role: Literal["system", "user", "assistant"]
-    """Whose message it is."""
-
-    content: str
-    """Its text, to the byte."""
+    content: str  # to the byte
 
 
 def explainer_prompt(format_name: str, shown: Shown, pack: Pack) -> list[Message]:
     """The whole prompt: system message, few-shot neurons with answers, the neuron at hand.
 
-    Args:
-        format_name: A registered format.
-        shown: The excerpts of the neuron at hand and its cutoff.
-        pack: Wording and few-shot neurons.
-
     Returns:
         1 + 2 F + 1 messages for F few-shot neurons.
 
     Raises:
-        ValueError: No such format.
+        InputError: No such format.
         PackError: The pack has no wording for it.
     """
     render, wording = get_format(format_name), pack.wording(format_name)
@@ -75,11 +67,6 @@ def cutoff(
     Whatever the range of activations, it is at least the lowest one shown, so that not every token
     activates highly. Where nothing shown exceeds it, nothing does: so in constant excerpts, in
     those without an activation above 0, and below a boundary that lies above the peak.
-
-    Args:
-        neuron: The record.
-        excerpts: What is shown of it.
-        quantile_index: An index into ``neuron.quantile_boundaries``, from 0.
 
     Raises:
         RecordError: The record has boundaries, but none at that index.

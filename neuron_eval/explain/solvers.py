@@ -118,11 +118,9 @@ def explain(
 
 
 def explained(raw: ModelOutput, openings: Sequence[str]) -> ModelOutput:
-    """An explainer's reply with the explanation in it as its completion; empty if it has none.
+    """A copy of an explainer's reply with the explanation as its completion; empty if it has none.
 
-    Args:
-        raw: The reply as it came, with at least one choice; it is left as it is.
-        openings: What the prompt says right before the answer.
+    ``raw`` has at least one choice; ``openings`` are what the prompt says right before the answer.
     """
     output = deepcopy(raw)
     if refusal(raw) is not None:
@@ -194,10 +192,7 @@ def set_by_user(model: Model) -> GenerateConfig:
 def generation_settings(config: GenerateConfig, reasoning: bool) -> GenerateConfigArgs:
     """The published settings, where the user has not set others.
 
-    Args:
-        config: What the user set.
-        reasoning: Whether the model thinks before it answers; such a model gets the room that
-            its provider gives it, and its provider's own sampling.
+    A model that reasons gets the room that its provider gives it, and its provider's sampling.
     """
     settings: GenerateConfigArgs = {}
     if reasoning:
@@ -212,7 +207,7 @@ def generation_settings(config: GenerateConfig, reasoning: bool) -> GenerateConf
 
 
 def reasons(model: Model) -> bool:
-    """Whether a model is known, or told by its configuration, to reason before it answers."""
+    """Whether a model is known, or set by its configuration, to reason before it answers."""
     return reasons_as(str(model), model.config)
 
 

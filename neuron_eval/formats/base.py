@@ -18,11 +18,8 @@ from neuron_eval.records.activations import highest, normalise
 class Shown:
     """The excerpts of one neuron in a prompt, and from where on a token counts as highlighted."""
 
-    excerpts: tuple[ActivationRecord, ...]
-    """What is shown, in order; at least one excerpt."""
-
-    cutoff: float
-    """A token activates highly if its raw activation is above this, strictly."""
+    excerpts: tuple[ActivationRecord, ...]  # in order; at least one
+    cutoff: float  # a token activates highly if its raw activation is above this, strictly
 
     @property
     def maximum(self) -> float:
@@ -51,11 +48,7 @@ FORMATS: dict[str, Renderer] = {}
 
 
 def prompt_format(name: str) -> Callable[[Renderer], Renderer]:
-    """Register a renderer as the format ``name``.
-
-    Raises:
-        ValueError: The name is taken.
-    """
+    """Register a renderer as the format ``name``, which must not be taken."""
 
     def register(renderer: Renderer) -> Renderer:
         if name in FORMATS:

@@ -71,16 +71,11 @@ _TOP_LEVEL = {"name", "version", "shared", "formats", "few_shot", "simulation", 
 
 
 def default_pack() -> Pack:
-    """The pack that ships with the package."""
     return load_pack(None)
 
 
 def load_pack(path: str | None) -> Pack:
-    """Read and check a pack.
-
-    Args:
-        path: The file; a name in `EARLIER` for one that shipped before, None for the one that
-            ships.
+    """Read and check a pack: a file, a name in `EARLIER`, or None for the one that ships.
 
     Raises:
         PackError: The file cannot be read or breaks the schema.
