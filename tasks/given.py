@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Unpack
 
 from inspect_ai import Task, task
+from inspect_ai.solver import Solver
 from inspect_ai.viewer import TaskSamplesColumn, TaskSamplesView, ViewerConfig
 
 from neuron_eval.dataset import References, neuron_set
@@ -68,9 +69,13 @@ def given(
         if references is not None:
             check_text("references", references)
         origin = find_origin(explanations, column)
+        solver = given_solver(explanations, column)
+        about = _about(origin, references)
         if "neurons" in chosen:
-            return _on_neurons(origin, explanations, column, references, chosen)
-        return _on_rows(origin, explanations, column, references, chosen)
+            return _on_neurons(origin, references, chosen, solver, about)
+        if references is None and origin.table is not None and origin.table.answers:
+            references = explanations
+        return _on_rows(origin, references, chosen, solver, about)
 
 
 def _check_names(chosen: Mapping[str, Any]) -> None:
@@ -101,13 +106,12 @@ def _about(origin: Origin, references: str | None) -> dict[str, Any]:
 
 def _on_neurons(
     origin: Origin,
-    explanations: str,
-    column: str | None,
     references: str | None,
     chosen: Mapping[str, Any],
+    solver: Solver,
+    about: Mapping[str, Any],
 ) -> Task:
     """With activations: the neurons of a source that stand in the file."""
-    about = _about(origin, references)
     choice = parse_choice(
         chosen["neurons"], **{name: chosen[name] for name in CHOOSING if name in chosen}
     )
@@ -127,7 +131,7 @@ def _on_neurons(
             f"{named(only.table.keys[0])}, theirs {only.first}"
         ) from error
     return neuron_task(
-        solver=given_solver(explanations, column),
+        solver=solver,
         chosen=neurons,
         by_layer=chosen.get("by_layer", False),
         metadata=about,
@@ -171,17 +175,15 @@ def _joined(references: str | None) -> References | None:
 
 def _on_rows(
     origin: Origin,
-    explanations: str,
-    column: str | None,
     references: str | None,
     chosen: Mapping[str, Any],
+    solver: Solver,
+    about: Mapping[str, Any],
 ) -> Task:
     """Without activations: every row of the file, compared with its reference."""
-    about = _about(origin, references)
     if origin.table is None:
-        raise InputError(f"explanations={explanations}: is what neurons hold; name neurons too")
-    if references is None and origin.table.answers:
-        references = explanations
+        name = origin.about["explanations"]
+        raise InputError(f"explanations={name}: is what neurons hold; name neurons too")
     if references is None:
         raise InputError(
             "nothing to score the explanations by: name references (a file with layer, neuron, "
@@ -189,18 +191,18 @@ def _on_rows(
         )
     metrics = metrics_of(chosen.get("by_layer", False))
     samples = adacs_dataset(origin.table, references)
-    about |= {
-        "default_embedder": default_embedder(),
-        "neurons_used": len(samples),
-        "neurons_without_reference": sum(not sample.target for sample in samples),
-    }
     return Task(
         dataset=samples,
-        solver=given_solver(explanations, column),
+        solver=solver,
         scorer=adacs(),
         metrics=metrics,  # type: ignore[arg-type]
         version=VERSION,
-        metadata=about,
+        metadata={
+            **about,
+            "default_embedder": default_embedder(),
+            "neurons_used": len(samples),
+            "neurons_without_reference": sum(not sample.target for sample in samples),
+        },
         viewer=_viewer(),
         headline_metric="adacs",
     )

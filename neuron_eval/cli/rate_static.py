@@ -61,8 +61,8 @@ def rate_static(
     explanations = list(logs) if len(logs) > 1 else logs[0]
     for rater, log in _logs(raters, out, explanations=explanations, **parameters).items():
         # as the log holds them, so that the scorer finds the same
-        found = {str(sample.id): question_in(sample.messages) for sample in log.samples or ()}
-        questions = {id_: question for id_, question in found.items() if question is not None}
+        by_id = {str(sample.id): question_in(sample.messages) for sample in log.samples or ()}
+        questions = {id_: question for id_, question in by_id.items() if question is not None}
         with unfinished(pages[rater]) as beside:
             beside.write_text(static_page(rater, questions), encoding="utf-8")
         click.echo(_instructions(rater, pages[rater], log))

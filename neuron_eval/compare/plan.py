@@ -165,10 +165,9 @@ def make_plan(
 
 
 def named(parameters: Mapping[str, Any]) -> Parameters:
-    """The parameters that were given and that differ from what a task takes without them.
+    """The parameters that are not None and differ from what a task takes without them.
 
-    So the same comparison has the same logs, whether or not a default was written out. None
-    stands for one that was left out.
+    So the same comparison has the same logs, whether or not a default was written out.
     """
     known = signature(explanation_task).parameters
     given = {
