@@ -6,7 +6,7 @@ it with the same decorator as the ones in this package do, see docs/extending.md
     [project.entry-points."neuron_eval.formats"]
     mine = "my_package.my_format"
 
-Inspect's own group ``inspect_ai``, which it loads itself, is the place for solvers, model
+Inspect's own group ``inspect_ai``, which it loads itself, is the place for scorers, solvers, model
 providers and tasks, and for whatever is named as ``my_package/name``.
 """
 
@@ -21,7 +21,7 @@ from neuron_eval.messages import message_of
 
 logger = logging.getLogger(__name__)
 
-Group = Literal["formats", "ways", "sources", "scorers", "tables"]
+Group = Literal["formats", "ways", "sources", "tables"]
 """What there may be more of; the group of entry points is ``neuron_eval.`` and this."""
 
 
