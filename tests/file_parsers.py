@@ -26,7 +26,7 @@ from neuron_eval.sources.delphi.tokens import TokenizerVocabulary
 from neuron_eval.sources.loading import ScoreFile
 from neuron_eval.sources.neuronpedia.source import is_neuronpedia, open_neuronpedia
 from neuron_eval.sources.openai.records import parse_explanations, parse_record
-from neuron_eval.sources.opening import Place
+from neuron_eval.sources.opening import Location
 from neuron_eval.sources.puzzles import PuzzleSource
 
 OWN = (RecordError, SourceError, TableError, PackError, RecordingError)
@@ -64,7 +64,7 @@ def _source(open_, scores=False):
 
 
 def _neuronpedia(path):
-    if not is_neuronpedia(Place(str(path))):
+    if not is_neuronpedia(Location(str(path))):
         raise SourceError("not looked at further")
     return _source(open_neuronpedia)(path)
 

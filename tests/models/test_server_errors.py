@@ -26,7 +26,7 @@ from neuron_eval.models.server_errors import (
     address_of,
     answered,
     model_errors,
-    shortened,
+    one_line,
 )
 from neuron_eval.sources import schema
 from neuron_eval.task import format_task
@@ -214,8 +214,8 @@ def test_groups_and_what_inspect_wraps_are_taken_apart_and_kept_as_the_cause():
 
 
 def test_what_came_is_short_and_visible():
-    assert shortened("a\n\x1b[0m\u202e\ufffd日") == "a\\n\\x1b[0m\\u202e\ufffd日"
-    assert len(shortened("\n" * 10**7)) == SHOWN
+    assert one_line("a\n\x1b[0m\u202e\ufffd日") == "a\\n\\x1b[0m\\u202e\ufffd日"
+    assert len(one_line("\n" * 10**7)) == SHOWN
 
 
 def test_a_parameter_that_no_log_can_hold_is_refused():

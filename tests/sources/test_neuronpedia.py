@@ -20,7 +20,7 @@ from neuron_eval.records.splits import deal
 from neuron_eval.sources.base import NeuronKey, SourceError, Unreadable
 from neuron_eval.sources.neuronpedia.feature import split
 from neuron_eval.sources.neuronpedia.source import is_neuronpedia, open_neuronpedia
-from neuron_eval.sources.opening import Place
+from neuron_eval.sources.opening import Location
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_a_feature_becomes_a_neuron_that_the_usual_splits_can_be_dealt_from(tmp_
     assert sorted(r.peak for r in neuron.random) == list(range(1, 16))
     assert neuron.quantile_boundaries == ()
     assert len(deal(neuron, 5).valid) == 10
-    assert is_neuronpedia(Place(path))
+    assert is_neuronpedia(Location(path))
 
 
 def test_the_first_explanation_is_the_reference_and_says_who_wrote_it(tmp_path):
@@ -237,13 +237,15 @@ def test_other_files_and_folders_are_not_taken_for_neuronpedias(tmp_path):
     other = tmp_path / "other"
     write_lines(other / "batch-0.jsonl", [{}])
     write_lines(other / "activations" / "notes.txt", [{}])
-    assert not is_neuronpedia(Place(str(other)))
+    assert not is_neuronpedia(Location(str(other)))
     assert not is_neuronpedia(
-        Place(write_json(tmp_path, {"dataclass_name": "NeuronRecord"}, "o.json"))
+        Location(write_json(tmp_path, {"dataclass_name": "NeuronRecord"}, "o.json"))
     )
-    assert not is_neuronpedia(Place(write_json(tmp_path, ["modelId", "layer", "index"], "p.json")))
-    assert not is_neuronpedia(Place(str(tmp_path / "nothing.json")))
-    assert is_neuronpedia(Place(write_json(tmp_path, [feature()], "q.json")))
+    assert not is_neuronpedia(
+        Location(write_json(tmp_path, ["modelId", "layer", "index"], "p.json"))
+    )
+    assert not is_neuronpedia(Location(str(tmp_path / "nothing.json")))
+    assert is_neuronpedia(Location(write_json(tmp_path, [feature()], "q.json")))
 
 
 def test_an_export_is_read_feature_by_feature_however_its_lines_are_mixed(export):
@@ -260,14 +262,14 @@ def test_an_export_is_read_feature_by_feature_however_its_lines_are_mixed(export
         "late",
     ]
     assert [o.explanation for o in neurons[1].other_explanations] == ["uno"]
-    assert is_neuronpedia(Place(str(export)))
+    assert is_neuronpedia(Location(str(export)))
 
 
 def test_an_export_may_stand_one_level_down_and_be_unzipped(tmp_path):
     for layer in ("2-res-jb", "10-res-jb"):
         rows = [activation(7, peak, layer=layer) for peak in range(1, 36)]
         write_lines(tmp_path / layer / "activations" / "batch-0.jsonl", rows)
-    assert is_neuronpedia(Place(str(tmp_path)))
+    assert is_neuronpedia(Location(str(tmp_path)))
     assert ids(read(tmp_path)) == ["gpt2-small/10-res-jb/7", "gpt2-small/2-res-jb/7"]
 
 
@@ -344,7 +346,7 @@ def test_a_feature_of_two_batches_is_given_once_and_named(tmp_path):
 
 def test_an_export_without_activations_says_what_is_missing(tmp_path):
     write_lines(tmp_path / "explanations" / "batch-0.jsonl.gz", [explanation(1, "x")])
-    assert is_neuronpedia(Place(str(tmp_path)))
+    assert is_neuronpedia(Location(str(tmp_path)))
     with pytest.raises(SourceError, match=r"holds no activations/batch-N.jsonl.gz"):
         open_neuronpedia(str(tmp_path))
 
