@@ -18,24 +18,37 @@ import click
 from rich.text import Text
 
 from neuron_eval.messages import InputError
-from neuron_eval.models.stopping import stopping_cleanly
 
 if TYPE_CHECKING:
     from inspect_ai.log import EvalLog
     from rich.console import Console
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from types import FrameType
 
-COMMANDS = (
-    "check-released", "compare", "convert", "demo", "given", "rate-static", "record", "report",
-    "score", "show", "tokens", "validate",
-)  # fmt: skip
-"""Each lies in the module of its name, as a function of its name."""
+COMMANDS = {
+    "check-released": "given",
+    "compare": "compare",
+    "convert": "neurons",
+    "demo": "report",
+    "given": "given",
+    "rate-static": "rate_static",
+    "record": "record",
+    "report": "report",
+    "score": "score",
+    "show": "show",
+    "tokens": "neurons",
+    "validate": "neurons",
+}
+"""Each subcommand's module; there it is the function of its name."""
 
 
 class LazyGroup(click.Group):
     """A group whose subcommands are imported on use, so that `--help` stays fast."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run a subcommand; see `neuron_eval.models.stopping.stopping_cleanly`."""
         with stopping_cleanly():
             return super().main(*args, **kwargs)
 
@@ -45,8 +58,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        name = cmd_name.replace("-", "_")
-        command: click.Command = getattr(importlib.import_module(f"neuron_eval.cli.{name}"), name)
+        module = importlib.import_module(f"neuron_eval.cli.{COMMANDS[cmd_name]}")
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
 
@@ -110,3 +123,62 @@ def say_where(console: Console, log_dir: str) -> None:
     """Where the logs are, and how to look at them."""
     inspect = Path(sys.executable).parent / "inspect"
     say(console, f"Logs:      {log_dir}\nOpen them: {inspect} view --log-dir {log_dir}")
+
+
+SIGNALS = ("SIGTERM", "SIGHUP")
+"""What tells a command to end, besides the keyboard; Windows has only the first."""
+
+
+@contextmanager
+def stopping_cleanly() -> Iterator[None]:
+    """Take the signals that end a process for an interrupt from the keyboard.
+
+    So what runs is broken off in the same way: files that are not finished are removed, Inspect
+    writes its logs. A signal that is ignored (``nohup``) stays so.
+
+    Raises:
+        SystemExit: A signal came; the status is 128 and its number, 143 for SIGTERM.
+    """
+    received: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        # Event loops have a handler of their own, which ends what they run.
+        interrupt = signal.getsignal(signal.SIGINT)
+        if callable(interrupt):
+            interrupt(signal.SIGINT, frame)
+        else:
+            raise KeyboardInterrupt
+
+    numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
+    main = threading.current_thread() is threading.main_thread()
+    ours = [n for n in numbers if main and signal.getsignal(n) is signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, stop)
+    try:
+        with _interruptible() if ours else nullcontext():
+            yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
+        if received:
+            raise SystemExit(128 + received[0]) from None
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Have event loops put up their handler where the keyboard's interrupt is ignored.
+
+    Shells start so what runs in the background. A loop then leaves the interrupt alone, and one
+    that is raised in its midst leaves logs unfinished. The keyboard's own stays out: it is blocked.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN or sys.platform == "win32":
+        yield
+        return
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

@@ -13,8 +13,7 @@ from inspect_ai.log import list_eval_logs, read_eval_log
 from killing import compare
 from listening import listen
 
-from neuron_eval.cli.main import main
-from neuron_eval.models.stopping import stopping_cleanly
+from neuron_eval.cli.main import main, stopping_cleanly
 from neuron_eval.sources import schema
 from neuron_eval.sources.loading import load_neurons
 from neuron_eval.testing import make_neuron
