@@ -14,10 +14,9 @@ from neuron_eval.dataset import describe
 from neuron_eval.inspect_private import PrerequisiteError
 from neuron_eval.parameters import check_choice, check_flag, check_number, check_writable
 from neuron_eval.prompts.pack import load_pack
-from neuron_eval.rating.asking import is_person
+from neuron_eval.rating.asking import EXCERPTS, ask_rater, is_person
 from neuron_eval.rating.build import AGAIN, ExplainedNeuron, from_another, shown_twice
 from neuron_eval.rating.explanations import load_explained
-from neuron_eval.rating.solver import EXCERPTS, ask_rater
 from neuron_eval.records.splits import to_text
 from neuron_eval.scorers.rating import rating
 from neuron_eval.usage_error import usage_errors

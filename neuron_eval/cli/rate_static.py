@@ -98,7 +98,7 @@ def _logs(raters: Sequence[str], out: Path, **parameters: Any) -> dict[str, Eval
     from inspect_ai import eval, task_with
     from inspect_ai.log import read_eval_log
 
-    from neuron_eval.rating.solver import put_question
+    from neuron_eval.rating.asking import put_question
     from neuron_eval.tasks.rate import rate
 
     solver = put_question(parameters["excerpts"], parameters["seed"], parameters["pack"])

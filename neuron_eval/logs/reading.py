@@ -19,8 +19,7 @@ from inspect_ai.log import (
 
 from neuron_eval.logs.files import line, short, wrong
 from neuron_eval.logs.identity import explainer_of, format_of, identity
-from neuron_eval.logs.neurons import Spending, models, neuron_result
-from neuron_eval.logs.runs import NeuronResult, Run
+from neuron_eval.logs.runs import NeuronResult, Run, Spending, models, neuron_result
 from neuron_eval.records import ActivationRecord
 
 MANY = 1000

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from statistics import fmean
+from typing import Any
 
-from neuron_eval.records import ActivationRecord
+from inspect_ai.event import ModelEvent
+from inspect_ai.log import EvalSample
+from inspect_ai.model import ModelUsage
+from inspect_ai.scorer import Score
+
+from neuron_eval.messages import InputError
+from neuron_eval.records import ActivationRecord, Excerpt
+from neuron_eval.records.splits import from_metadata
 
 EXPLAINER = "explainer"
 """The role of the model that explains; others have the name of their Inspect model role."""
@@ -84,3 +95,158 @@ class Run:
     spent: tuple[Spent, ...] = ()
     given: bool = False  # whether the explanations existed, and nothing was explained
     neurons_skipped: int = 0  # too few excerpts, nothing to explain, or missing
+
+
+SIMULATION = "simulation_correlation"
+ADACS = "adacs"
+
+NOT_SCORES = ("scored",)
+"""Scorers whose value is no judgement of the explanation."""
+
+
+def neuron_result(samples: Sequence[EvalSample], excerpts: bool = False) -> NeuronResult:
+    """Average the epochs of one neuron; what was not scored is left out and its reason kept.
+
+    Args:
+        samples: Every epoch's sample, at least one.
+        excerpts: Whether to keep what was simulated for each held-out excerpt.
+    """
+    first = samples[0]
+    about = first.metadata or {}
+    simulated = _scores(samples, SIMULATION)
+    prompts = [prompt_size(s.output.usage) for s in samples if s.output and s.output.usage]
+    levels = [(score.metadata or {}).get("unrelated_mean") for score in _scores(samples, ADACS)]
+    unrelated = [level for level in levels if level is not None]
+    names = [name for name in _names(samples) if name not in NOT_SCORES]
+    alike = [s for s in samples if _explanation(s) == _explanation(first)]
+    return NeuronResult(
+        id=str(first.id),
+        layer=int(about.get("layer", -1)),
+        group=str(about.get("group", "")),
+        explanation=_explanation(first),
+        reference=first.target if isinstance(first.target, str) else "".join(first.target),
+        epochs=len(samples),
+        scores=_means(samples, names),
+        scores_of_text=None if len(alike) == len(samples) else _means(alike, names),
+        unscored={name: reasons for name in names if (reasons := _reasons(samples, name))},
+        prompt_tokens=fmean(prompts) if prompts else None,
+        excerpts_scored=sum(
+            (score.metadata or {}).get("excerpts_scored", 0) for score in simulated
+        ),
+        excerpt_failures=tuple(
+            str(why) for score in simulated for why in (score.metadata or {}).get("failures", [])
+        ),
+        errors=tuple(s.error.message for s in samples if s.error),
+        retries=sum(len(s.error_retries or []) for s in samples),
+        cut_off=sum(_cut_off(s) for s in samples),
+        unrelated=fmean(unrelated) if unrelated else None,
+        predicted=_predicted(first) if excerpts else (),
+    )
+
+
+def models(samples: Sequence[EvalSample]) -> tuple[str, str]:
+    """Who simulated, with the way, and who embedded; empty where nobody did."""
+    simulator = embedder = ""
+    for score in _scores(samples, SIMULATION):
+        if (about := score.metadata or {}).get("simulator"):
+            simulator = f"{about['simulator']} ({about.get('simulation')})"
+    for score in _scores(samples, ADACS):
+        if (about := score.metadata or {}).get("embedder"):
+            embedder = str(about["embedder"])
+    return simulator, embedder
+
+
+def _explanation(sample: EvalSample) -> str:
+    return sample.output.completion if sample.output else ""
+
+
+def _cut_off(sample: EvalSample) -> bool:
+    output = sample.output
+    return bool(output) and not output.empty and output.stop_reason == "max_tokens"
+
+
+def prompt_size(usage: ModelUsage) -> int:
+    """Tokens of the whole prompt; Inspect counts those that the provider had cached apart."""
+    cached = (usage.input_tokens_cache_read or 0) + (usage.input_tokens_cache_write or 0)
+    return usage.input_tokens + cached
+
+
+def _names(samples: Sequence[EvalSample]) -> list[str]:
+    return list(dict.fromkeys(name for s in samples for name in (s.scores or {})))
+
+
+def _scores(samples: Sequence[EvalSample], name: str) -> list[Score]:
+    """One scorer's, of the epochs that have it."""
+    return [s.scores[name] for s in samples if s.scores and name in s.scores]
+
+
+def _means(samples: Sequence[EvalSample], names: Sequence[str]) -> dict[str, float]:
+    """By scorer the mean of the finite numbers among the epochs' scores."""
+    values = {
+        name: [
+            float(score.value)
+            for score in _scores(samples, name)
+            if isinstance(score.value, int | float) and math.isfinite(score.value)
+        ]
+        for name in names
+    }
+    return {name: fmean(numbers) for name, numbers in values.items() if numbers}
+
+
+def _reasons(samples: Sequence[EvalSample], name: str) -> tuple[str, ...]:
+    """Why each epoch whose score is no number has none."""
+    return tuple(
+        score.reason or score.explanation or "no reason given"
+        for score in _scores(samples, name)
+        if isinstance(score.value, float) and math.isnan(score.value)
+    )
+
+
+def _predicted(sample: EvalSample) -> tuple[Predicted, ...]:
+    """Held-out excerpts with their simulated activations; none where there is no simulation."""
+    score = (sample.scores or {}).get(SIMULATION)
+    stored: list[Mapping[str, Any]] = (score.metadata or {}).get("excerpts", []) if score else []
+    if not stored:
+        return ()
+    held_out = {e.name: e for e in from_metadata(sample.metadata, sample.id).valid}
+    return tuple(_excerpt(held_out[entry["excerpt"]], entry) for entry in stored)
+
+
+def _excerpt(excerpt: Excerpt, entry: Mapping[str, Any]) -> Predicted:
+    tokens, true, expected = excerpt.record.tokens, tuple(entry["true"]), tuple(entry["expected"])
+    if not len(tokens) == len(true) == len(expected):
+        raise InputError(
+            f"{excerpt.name} has {len(tokens)} tokens, {len(true)} true and {len(expected)} "
+            "simulated activations"
+        )
+    return Predicted(excerpt.name, replace(excerpt.record, activations=true), expected)
+
+
+class Spending:
+    """Requests and tokens by role and model, added up from the events of samples."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, str], Counter[str]] = {}
+
+    def add(self, samples: Sequence[EvalSample]) -> None:
+        for sample in samples:
+            for event in sample.events:
+                if isinstance(event, ModelEvent):
+                    self._count(event)
+
+    def spent(self) -> tuple[Spent, ...]:
+        """The sums: the explainer first, then by role and model."""
+        order = sorted(self._counts, key=lambda at: (at[0] != EXPLAINER, at))
+        return tuple(Spent(model, role, **self._counts[role, model]) for role, model in order)
+
+    def _count(self, event: ModelEvent) -> None:
+        counts = self._counts.setdefault((event.role or EXPLAINER, event.model), Counter())
+        counts["requests"] += 1
+        counts["retries"] += event.retries or 0
+        if event.cache == "read":
+            counts["cached"] += 1
+        elif usage := event.output.usage:
+            counts["input_tokens"] += usage.input_tokens
+            counts["output_tokens"] += usage.output_tokens
+            counts["cache_read_tokens"] += usage.input_tokens_cache_read or 0
+            counts["cache_write_tokens"] += usage.input_tokens_cache_write or 0

@@ -7,8 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from neuron_eval.logs.neurons import ADACS, SIMULATION
-from neuron_eval.logs.runs import Run
+from neuron_eval.logs.runs import ADACS, SIMULATION, Run
 from neuron_eval.report.raters import Rater
 
 NAMES = {SIMULATION: "simulation correlation", ADACS: "AdaCS"}

@@ -16,7 +16,7 @@ from statistics import fmean
 from inspect_ai.log import EvalLog, list_eval_logs, read_eval_log, write_eval_log
 
 from neuron_eval.logs.identity import format_of, paper_order
-from neuron_eval.logs.neurons import ADACS, SIMULATION, prompt_size
+from neuron_eval.logs.runs import ADACS, SIMULATION, prompt_size
 from neuron_eval.report.rendering import markdown_rows
 from neuron_eval.report.statistics import Estimate
 from neuron_eval.report.tables.base import (

@@ -11,7 +11,7 @@ from inspect_ai.model import Logprob, Logprobs, ModelOutput
 from inspect_ai.scorer import SampleScore, Score
 
 from neuron_eval.explain.solvers import bad_explanation, explained
-from neuron_eval.logs.neurons import neuron_result
+from neuron_eval.logs.runs import neuron_result
 from neuron_eval.metrics import cut_off
 from neuron_eval.models.replies import answer_text, starved
 from neuron_eval.rating.answer import AnswerError, parse_answer

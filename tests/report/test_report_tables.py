@@ -18,8 +18,7 @@ from inspect_ai.model import ModelOutput, ModelUsage
 from rich.console import Console
 from scipy import stats as scipy_stats
 
-from neuron_eval.logs.neurons import neuron_result
-from neuron_eval.logs.runs import NeuronResult, Run, Spent
+from neuron_eval.logs.runs import NeuronResult, Run, Spent, neuron_result
 from neuron_eval.report import tables
 from neuron_eval.report.collecting import Collected, collect
 from neuron_eval.report.comparing import compare, label, rater_label, scorers

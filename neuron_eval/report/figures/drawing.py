@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from neuron_eval.formats import format_names
-from neuron_eval.logs.neurons import ADACS, SIMULATION
-from neuron_eval.logs.runs import Run
+from neuron_eval.logs.runs import ADACS, SIMULATION, Run
 from neuron_eval.messages import visible
 from neuron_eval.report.comparing import scorer_name
 from neuron_eval.report.statistics import Estimate

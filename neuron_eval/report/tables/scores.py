@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
-from neuron_eval.logs.neurons import ADACS
-from neuron_eval.logs.runs import NeuronResult, Run
+from neuron_eval.logs.runs import ADACS, NeuronResult, Run
 from neuron_eval.report.comparing import (
     CommonNeurons,
     compare,
