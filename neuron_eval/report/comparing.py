@@ -197,3 +197,8 @@ def _left_out(compared: CommonNeurons, all_runs: Sequence[Run]) -> list[str]:
                 f"Left out of the scored ones: {counts}."
             )
     return notes
+
+
+def is_baseline(run: Run, baseline: str) -> bool:
+    """Whether a run is of the baseline's format; upper and lower case are one."""
+    return run.format.casefold() == baseline.casefold()

@@ -32,11 +32,6 @@ class Comparison:
     p: float | None
 
 
-def is_baseline(run: Run, baseline: str) -> bool:
-    """Whether a run is of the baseline's format; upper and lower case are one."""
-    return run.format.casefold() == baseline.casefold()
-
-
 def baseline_of(run: Run, runs: Sequence[Run], baseline: str, scorer: str) -> Run | None:
     """The baseline's run to compare a run with.
 

@@ -7,9 +7,8 @@ from dataclasses import fields, replace
 from statistics import fmean
 
 from neuron_eval.logs.runs import EXPLAINER, Run, Spent
-from neuron_eval.report.comparing import label
+from neuron_eval.report.comparing import is_baseline, label
 from neuron_eval.report.cost import Price, dollars, price_of
-from neuron_eval.report.pairing import is_baseline
 from neuron_eval.report.tables.base import (
     Cell,
     Column,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from neuron_eval.logs.runs import Run
-from neuron_eval.report.comparing import label, scorer_name, scorers
-from neuron_eval.report.pairing import Comparison, comparisons, is_baseline
+from neuron_eval.report.comparing import is_baseline, label, scorer_name, scorers
+from neuron_eval.report.pairing import Comparison, comparisons
 from neuron_eval.report.statistics import MOST_NEURONS, Paired
 from neuron_eval.report.tables.base import (
     Cell,
