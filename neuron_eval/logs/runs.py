@@ -1,4 +1,4 @@
-"""What a report is made of: runs, and what each says of each neuron."""
+"""Runs and what each says of each neuron, from the epochs of its samples; and what it took."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asking a rater: a person once, a language model again up to twice with what was wrong."""
+"""Asking a rater of a neuron, or only writing the question down; the solvers of the task `rate`."""
 
 from __future__ import annotations
 

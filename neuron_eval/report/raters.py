@@ -12,9 +12,9 @@ from typing import TypeVar
 from neuron_eval.logs.runs import NeuronResult, Run
 from neuron_eval.rating.asking import is_person
 from neuron_eval.rating.judging import Judgement, PlaceBias, Planted, mean_judgement
-from neuron_eval.report.agreeing import Value
 
 T = TypeVar("T")
+Value = float | str
 
 Explanation = tuple[str, str]
 """A neuron's id and the text."""

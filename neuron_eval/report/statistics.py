@@ -8,19 +8,25 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from neuron_eval.stats import mean_interval
+from neuron_eval.stats import LEVEL, SEED, mean_interval
 
 TIE = 1e-12
 """Differences up to here are none."""
 
 FEW = 20
 """With fewer neurons an interval holds the truth less often than it says."""
+
+RESAMPLES = 1_000
+"""Of neurons, for an interval of a statistic that is no mean."""
+
+Places = NDArray[np.intp]
+"""Which points, in what order and how often."""
 
 POWER = 0.8
 SIGNIFICANCE = 0.05
@@ -198,3 +204,49 @@ def _finite(values: ArrayLike) -> NDArray[np.float64]:
     if array.ndim != 1 or not np.isfinite(array).all():
         raise ValueError("expected finite values of shape [N]")
     return array
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """A statistic in [-1, 1] with its 95 % interval: None if not asked for, or not to be had."""
+
+    value: float
+    lower: float | None
+    upper: float | None
+
+
+def clustered(
+    counts: Sequence[int],
+    statistic: Callable[[Places], float | None],
+    resamples: int = RESAMPLES,
+) -> Agreement | None:
+    """A statistic with its percentile bootstrap interval over neurons.
+
+    By hand: scipy's bootstrap resamples points and not clusters of them, and knows no None.
+
+    Args:
+        counts: How many points each neuron has, shape [N]; the points of a neuron follow each
+            other, those of the first neuron first.
+        statistic: From the places of points, drawn with their neurons, to a number; None where
+            it has none.
+        resamples: How often to draw; 0 for no interval.
+
+    Returns:
+        None if the statistic has no value. There is no interval for fewer than three neurons, nor
+        where it has no value in a tenth of the resamples.
+    """
+    starts = np.concatenate(([0], np.cumsum(counts)))
+    value = statistic(np.arange(starts[-1]))
+    if value is None:
+        return None
+    if not resamples or len(counts) < 3:
+        return Agreement(value, None, None)
+    points = [np.arange(starts[i], starts[i + 1]) for i in range(len(counts))]
+    drawn = np.random.default_rng(SEED).integers(len(counts), size=(resamples, len(counts)))
+    resampled = [statistic(np.concatenate([points[i] for i in neurons])) for neurons in drawn]
+    values = [value for value in resampled if value is not None]
+    if len(values) < 0.9 * resamples:
+        return Agreement(value, None, None)
+    rest = 100 * (1 - LEVEL) / 2
+    lower, upper = np.percentile(values, (rest, 100 - rest))
+    return Agreement(value, float(lower), float(upper))

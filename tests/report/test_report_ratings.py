@@ -12,17 +12,16 @@ from hypothesis import strategies as st
 from made_up_runs import FORMATS, five_formats, neuron, run, simulation
 
 from neuron_eval.rating.judging import Judgement, Planted, places
-from neuron_eval.report.agreeing import clustered, krippendorff
 from neuron_eval.report.collecting import Collected
+from neuron_eval.report.page import write_report
 from neuron_eval.report.page.data import page_data
 from neuron_eval.report.raters import RatedNeuron, Rater, all_people, choice_units, rating_units
 from neuron_eval.report.rendering import csv_text
-from neuron_eval.report.statistics import spearman
+from neuron_eval.report.statistics import clustered, spearman
 from neuron_eval.report.tables import all_tables
 from neuron_eval.report.tables.agreement import rating_agreement_table
-from neuron_eval.report.tables.rater_agreement import rater_agreement_table
+from neuron_eval.report.tables.rater_agreement import krippendorff, rater_agreement_table
 from neuron_eval.report.tables.ratings import attention_table, raters_table, ratings_table
-from neuron_eval.report.writing import write_report
 
 COLUMNS = ("original", "summary")
 

@@ -23,7 +23,6 @@ from neuron_eval.report import tables
 from neuron_eval.report.collecting import Collected, collect
 from neuron_eval.report.comparing import compare, label, rater_label, scorers
 from neuron_eval.report.cost import Price, PricesError, dollars, price_of, read_prices
-from neuron_eval.report.pairing import baseline_of, comparisons
 from neuron_eval.report.raters import Rater
 from neuron_eval.report.rendering import (
     WAYS,
@@ -38,7 +37,7 @@ from neuron_eval.report.tables.agreement import agreement_table
 from neuron_eval.report.tables.base import Cell, Column, Table
 from neuron_eval.report.tables.cost import tokens_table, usage_table
 from neuron_eval.report.tables.failures import failures_table, grouped, skeleton
-from neuron_eval.report.tables.paired import paired_table
+from neuron_eval.report.tables.paired import baseline_of, comparisons, paired_table
 from neuron_eval.report.tables.scores import scores_table
 from neuron_eval.sources import schema
 from neuron_eval.stats import widened_level

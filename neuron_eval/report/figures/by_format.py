@@ -12,8 +12,8 @@ from neuron_eval.report.collecting import Collected
 from neuron_eval.report.comparing import compare, label, scorer_name, scorers, values
 from neuron_eval.report.figures import drawing
 from neuron_eval.report.figures.drawing import Drawn, Look
-from neuron_eval.report.pairing import comparisons
 from neuron_eval.report.statistics import estimate
+from neuron_eval.report.tables.paired import comparisons
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,6 @@ from statistics import fmean
 import numpy as np
 
 from neuron_eval.logs.runs import Run
-from neuron_eval.report.agreeing import Agreement, clustered
 from neuron_eval.report.comparing import (
     measured_by,
     rater_label,
@@ -19,7 +18,7 @@ from neuron_eval.report.comparing import (
     values,
 )
 from neuron_eval.report.raters import Rater, all_people, scores_of_texts, with_ratings
-from neuron_eval.report.statistics import spearman
+from neuron_eval.report.statistics import Agreement, clustered, spearman
 from neuron_eval.report.tables.base import (
     INTERVAL,
     Cell,
