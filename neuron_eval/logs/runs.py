@@ -58,16 +58,11 @@ class NeuronResult:
     reference: str = ""
     epochs: int = 1
 
+    # By scorer: the mean over the epochs that were scored, if any was; the same over those that
+    # explained the neuron as `explanation` says, None if all did; each other epoch's reason.
     scores: Mapping[str, float] = field(default_factory=dict)
-    """By scorer: the mean over the epochs that were scored; a scorer that measured nothing is
-    not among them."""
-
     scores_of_text: Mapping[str, float] | None = None
-    """The same over the epochs that explained the neuron as `explanation` says; None if all did."""
-
     unscored: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """By scorer: the reason of each epoch that was not scored."""
-
     prompt_tokens: float | None = None  # of the explainer, mean; None if its provider tells none
     excerpts_scored: int = 0  # held-out excerpts with values, over all epochs
     excerpt_failures: tuple[str, ...] = ()  # why each held-out excerpt without values has none

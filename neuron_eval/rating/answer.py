@@ -42,12 +42,8 @@ class AnswerError(ValueError):
 class Answer:
     """What a rater thinks of a question's options."""
 
-    ratings: Mapping[str, int]
-    """By letter, one for every option, on the question's scale."""
-
-    best: str
-    """The letter of the option that describes the neuron best."""
-
+    ratings: Mapping[str, int]  # by letter, one for every option, on the question's scale
+    best: str  # the letter of the option that describes the neuron best
     comment: str = ""
 
     def to_json(self) -> dict[str, Any]:
@@ -58,8 +54,7 @@ class Answer:
 class Skipped:
     """The rater did not want to, or could not, judge the neuron."""
 
-    reason: str
-    """Why, in the rater's words."""
+    reason: str  # why, in the rater's words
 
     def to_json(self) -> dict[str, Any]:
         return {"skipped": self.reason}

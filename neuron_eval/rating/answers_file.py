@@ -32,20 +32,11 @@ class AnswersError(InputError):
 class AnswerRecord:
     """What the file says of one question."""
 
-    number: int
-    """Which record it is, from 1."""
-
-    rater: str
-    """Whose answer it is, as the log names the rater."""
-
-    question: str
-    """The question's key."""
-
-    answer: Mapping[str, Any] | None
-    """The answer's JSON, not checked against the question; None if there is none."""
-
-    seconds: float | None
-    """How long the question stood before the rater."""
+    number: int  # which record it is, from 1
+    rater: str  # whose answer it is, as the log names the rater
+    question: str  # the question's key
+    answer: Mapping[str, Any] | None  # JSON, not checked against the question, if there is one
+    seconds: float | None  # how long the question stood before the rater
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,25 +42,19 @@ class ExplainedNeuron:
 class Explained:
     """What is to be rated."""
 
-    columns: tuple[str, ...]
-    """The formats, or the file's columns."""
-
-    neurons: tuple[ExplainedNeuron, ...]
-    """The neurons that every column explains, at least one."""
-
+    columns: tuple[str, ...]  # the formats, or the file's columns
+    neurons: tuple[ExplainedNeuron, ...]  # the neurons that every column explains, at least one
+    # For the log's header: names without folders, digests, how many neurons were left out.
     about: Mapping[str, Any]
-    """For the log's header: names without folders, digests, how many neurons were left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """An explanation to rate, and whose it is."""
 
-    explanation: str
-    """The text, without white space around it."""
-
+    explanation: str  # the text, without white space around it
+    # The formats, or columns of a file, that say exactly this; none for a planted one.
     columns: tuple[str, ...]
-    """The formats, or columns of a file, that say exactly this; none for a planted one."""
 
 
 def candidates(explanations: Mapping[str, str], planted: str | None = None) -> list[Candidate]:

@@ -23,22 +23,13 @@ About = Mapping[str, Any]
 class Turn:
     """One question and what came of it."""
 
-    order: tuple[Candidate, ...]
-    """The explanations as they were shown, N of them."""
-
-    ratings: tuple[int, ...] = ()
-    """By place, shape [N]; empty if there is no answer."""
-
-    best: int = -1
-    """The place of the best, from 0; -1 if there is no answer."""
-
+    order: tuple[Candidate, ...]  # the explanations as they were shown, N of them
+    ratings: tuple[int, ...] = ()  # by place, shape [N]; empty if there is no answer
+    best: int = -1  # the place of the best, from 0; -1 if there is no answer
     comment: str = ""
 
-    skipped: str = ""
-    """Why the rater skipped the question; empty if it did not."""
-
-    problem: str = ""
-    """Why the answer could not be used; empty if it could."""
+    skipped: str = ""  # why the rater skipped the question; empty if it did not
+    problem: str = ""  # why the answer could not be used; empty if it could
 
     @property
     def open(self) -> bool:
@@ -72,29 +63,20 @@ def answered(order: Sequence[Candidate], question: Question, answer: Answer | Sk
 class Planted:
     """What became of the explanation of another neuron."""
 
-    rating: float
-    """The mean over the orders."""
-
-    lowest: bool
-    """Whether nothing was rated lower, and something higher."""
-
-    chosen: float
-    """Its share of the choice, in [0, 1]."""
+    rating: float  # the mean over the orders
+    lowest: bool  # whether nothing was rated lower, and something higher
+    chosen: float  # its share of the choice, in [0, 1]
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """What a rater thinks of a neuron's explanations, over its orders, or epochs, logs, people."""
 
-    ratings: Mapping[str, float]
-    """By column, the mean rating, on the scale from 1 to 5."""
-
+    ratings: Mapping[str, float]  # by column, the mean rating, on the scale from 1 to 5
+    # By column, 1 for the one chosen most often and 0 for the others; where K explanations were
+    # chosen equally often, 1/K each. Columns that say the same are credited alike.
     best: Mapping[str, float]
-    """By column, 1 for the one chosen most often and 0 for the others; where K explanations were
-    chosen equally often, 1/K each. Columns that say the same are credited alike."""
-
-    planted: Planted | None = None
-    """The planted explanation, if there was one."""
+    planted: Planted | None = None  # the planted explanation, if there was one
 
 
 def judge(turns: Sequence[Turn]) -> Judgement | None:
@@ -165,17 +147,12 @@ class PlaceBias:
     Both are relative to the question: those with many explanations have places others have not.
     """
 
-    number: int
-    """Which place, from 1."""
-
+    number: int  # which place, from 1
+    # Means over questions: the rating of what stood there, minus the question's mean rating;
+    # and whether it was chosen (0 or 1), minus the share that chance gives it.
     rating: float
-    """Mean over questions: the rating of what stood there, minus the question's mean rating."""
-
     chosen: float
-    """Mean over questions: whether it was chosen (0 or 1), minus the share that chance gives it."""
-
-    questions: int
-    """How many questions had that place."""
+    questions: int  # how many questions had that place
 
 
 def places(scores: Sequence[About]) -> list[PlaceBias]:

@@ -41,26 +41,19 @@ class QuestionError(InputError):
 class ShownExcerpt:
     """An excerpt as a rater sees it."""
 
-    name: StrictStr
-    """Where it stands in the neuron's record, such as ``top 0``."""
-
+    name: StrictStr  # where it stands in the neuron's record, such as ``top 0``
+    # The tokens as they are (markup and control characters are theirs), how much the neuron
+    # activates on each, 0 to 10, and which activate highly: each of shape [T], T >= 1.
     tokens: Annotated[tuple[StrictStr, ...], NotEmpty]
-    """The tokens as they are, shape [T], T >= 1; markup and control characters are theirs."""
-
     levels: Annotated[tuple[Level, ...], NotEmpty]
-    """How much the neuron activates on each token, 0 to 10, shape [T]."""
-
     highlighted: Annotated[tuple[StrictBool, ...], NotEmpty]
-    """Which tokens activate highly, shape [T]."""
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
     """An explanation to rate, unlabelled."""
 
-    letter: StrictStr
-    """A, B, C, … in the order in which they are shown."""
-
+    letter: StrictStr  # A, B, C, … in the order in which they are shown
     explanation: StrictStr
 
 
@@ -78,18 +71,11 @@ class Scale:
 class Question:
     """What a rater is asked of one neuron."""
 
-    id: StrictStr
-    """The sample's id."""
-
-    title: StrictStr
-    """The neuron in words."""
-
-    excerpts: Annotated[tuple[ShownExcerpt, ...], NotEmpty]
-    """What is shown of it, at least one."""
-
+    id: StrictStr  # the sample's id
+    title: StrictStr  # the neuron in words
+    excerpts: Annotated[tuple[ShownExcerpt, ...], NotEmpty]  # what is shown of it, at least one
+    # The explanations, shuffled, no two alike, at least one; lettered from A on.
     options: Annotated[tuple[Option, ...], NotEmpty]
-    """The explanations, shuffled, no two alike, at least one; lettered from A on."""
-
     scale: Scale
     instructions: StrictStr
 

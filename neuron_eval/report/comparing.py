@@ -19,22 +19,16 @@ RATING_BY = "rating by "
 
 @dataclass(frozen=True, slots=True)
 class CommonNeurons:
-    """Runs, and the neurons that one scorer scored in all that have any neuron in common.
-
-    Attributes:
-        runs: Those with a score by the scorer, in the order given.
-        together: The same runs, apart where they share no neuron, not even through others.
-        common: By log: the ids that all runs together with it share, in the first one's order.
-        left_out: By log: how many neurons were scored there that are not common; 0 if none.
-        notes: Sentences on what was left out.
-    """
+    """Runs, and the neurons that one scorer scored in all that have any neuron in common."""
 
     scorer: str
-    runs: tuple[Run, ...]
+    runs: tuple[Run, ...]  # those with a score by the scorer, in the order given
+    # The same runs, apart where they share no neuron, not even through others.
     together: tuple[tuple[Run, ...], ...]
+    # By log: the ids that all runs together with it share, in the first one's order.
     common: Mapping[str, tuple[str, ...]]
-    left_out: Mapping[str, int]
-    notes: tuple[str, ...]
+    left_out: Mapping[str, int]  # by log: how many neurons were scored there that are not common
+    notes: tuple[str, ...]  # on what was left out
 
     def ids(self, run: Run) -> tuple[str, ...]:
         """The neurons to take of a run: the common ones; without any, its own."""

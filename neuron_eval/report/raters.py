@@ -22,53 +22,31 @@ Explanation = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class RatedNeuron:
-    """A neuron, and what the rater said of it.
+    """A neuron, and what the rater said of it."""
 
-    Attributes:
-        id: The neuron's id, the same as in logs of explanations.
-        explanations: By column, without white space around them.
-        judgement: The means over orders and epochs; None if it was not rated.
-        again: The same of the second time that it was shown, if it was.
-        planted: Of each rated epoch, what became of another neuron's explanation, if there was one.
-        reason: Why it was not rated; empty if it was.
-        comment: What else the rater said.
-        seconds: How long a person took; None where nobody measured.
-    """
-
-    id: str
-    explanations: Mapping[str, str]
-    judgement: Judgement | None
-    again: Judgement | None = None
-    planted: tuple[Planted, ...] = ()
-    reason: str = ""
+    id: str  # the same as in logs of explanations
+    explanations: Mapping[str, str]  # by column, without white space around them
+    judgement: Judgement | None  # the means over orders and epochs; None if it was not rated
+    again: Judgement | None = None  # of the second time that it was shown, if it was
+    planted: tuple[Planted, ...] = ()  # another neuron's explanation, of each rated epoch with one
+    reason: str = ""  # why it was not rated; empty if it was
     comment: str = ""
-    seconds: float | None = None
+    seconds: float | None = None  # how long a person took; None where nobody measured
 
 
 @dataclass(frozen=True, slots=True)
 class Rater:
-    """One log of ratings.
+    """One log of ratings."""
 
-    Attributes:
-        log: Where the log is.
-        name: The model that rated; people are ``human/NAME``.
-        columns: The formats, or columns of a file, that were rated.
-        excerpts: Which excerpts the rater saw: ``train`` or ``valid``.
-        pack: The digest of the pack that worded the questions.
-        identity: All settings that a rating depends on.
-        neurons: Each once; more than once where explanations differ, if several logs are put
-            together.
-        places: Where there were several orders, what each place got.
-    """
-
-    log: str
-    name: str
-    columns: tuple[str, ...]
-    excerpts: str
-    pack: str
-    identity: str
+    log: str  # where it is
+    name: str  # the model that rated; people are ``human/NAME``
+    columns: tuple[str, ...]  # the formats, or columns of a file, that were rated
+    excerpts: str  # which excerpts the rater saw: ``train`` or ``valid``
+    pack: str  # the digest of the pack that worded the questions
+    identity: str  # all settings that a rating depends on
+    # Each once; more than once where explanations differ, if several logs are put together.
     neurons: tuple[RatedNeuron, ...]
-    places: tuple[PlaceBias, ...] = ()
+    places: tuple[PlaceBias, ...] = ()  # where there were several orders, what each place got
 
     @property
     def person(self) -> bool:

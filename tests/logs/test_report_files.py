@@ -7,9 +7,9 @@ from inspect_ai import eval
 from inspect_ai.log import read_eval_log, write_eval_log
 from made_up_runs import five_formats
 
-from neuron_eval.report import writing
 from neuron_eval.report.collecting import Collected, collect
 from neuron_eval.report.figures import FIGURES, write_figures
+from neuron_eval.report.page import write_report
 from neuron_eval.report.raters import Rater
 from neuron_eval.report.tables import all_tables, table_names
 from neuron_eval.sources import schema
@@ -76,7 +76,7 @@ def test_a_report_removes_its_own_old_files_and_nobody_elses(tmp_path):
         path.parent.mkdir()
         path.write_text("kept?")
     one = Collected(five_formats(2).runs[:1])
-    writing.write_report(one, all_tables(one), tmp_path, "original", bundle=False)
+    write_report(one, all_tables(one), tmp_path, "original", bundle=False)
     assert mine.read_text() == "kept?"
     assert not old.exists()
 
@@ -93,5 +93,5 @@ def test_logs_of_one_name_are_not_put_over_each_other_in_the_viewer(tmp_path):
     first, second = five_formats(2).runs[:2]
     runs = replace(first, log="/a/x.eval"), replace(second, log="/b/x.eval")
     with pytest.raises(ValueError, match=r"two logs are named x\.eval"):
-        writing.write_report(Collected(runs), [], tmp_path, "original", bundle=True)
+        write_report(Collected(runs), [], tmp_path, "original", bundle=True)
     assert list(tmp_path.iterdir()) == []

@@ -37,15 +37,13 @@ class DeskError(ValueError):
 class Overview:
     """How far a rater has come with the questions that are known so far."""
 
+    # Keys in the rater's order; of no question that everybody who waited for it has left.
     open: list[str]
-    """Keys in the rater's order; of no question that everybody who waited for it has left."""
-
+    # What can be changed, by key, in the order of the first answers.
     answered: dict[str, tuple[Question, Reply]]
-    """What can be changed, by key, in the order of the first answers."""
-
     handed_over: int
+    # Median seconds an answer, times the open questions; None before the first answer.
     seconds_left: float | None
-    """Median seconds an answer, times the open questions; None before the first answer."""
 
 
 class Desk:

@@ -35,13 +35,11 @@ logger = getLogger(__name__)
 class Event:
     """A question was answered, or its answer changed or made final."""
 
+    # The answer's JSON; whether it fits the question is unchecked. None: it was handed over.
     answer: Mapping[str, Any] | None
-    """The answer's JSON; whether it fits the question is unchecked. None: it was handed over."""
-
     seconds: float | None
     at: str
-    line: int
-    """Where it stands in the file, from 1."""
+    line: int  # where it stands in the file, from 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +47,10 @@ class Reply:
     """A rater's answer to one question."""
 
     answer: Answer | Skipped
+    # From when the question was shown to when it was first answered; None where not known.
     seconds: float | None
-    """From when the question was shown to when it was first answered; None where not known."""
-
-    at: str
-    """When it was answered, ISO 8601; another answer has another time."""
-
-    place: int
-    """Sorts answers by when each question was first answered."""
+    at: str  # when it was answered, ISO 8601; another answer has another time
+    place: int  # sorts answers by when each question was first answered
 
 
 def replay(events: Iterable[Event], question: Question) -> tuple[Reply | None, bool]:
