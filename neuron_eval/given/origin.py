@@ -87,13 +87,7 @@ def given(explanations: str = "", column: str | None = None) -> Solver:
 
 
 def find_origin(explanations: object, column: object = None) -> Origin:
-    """Where the explanations come from that the user means.
-
-    Args:
-        explanations: A file, see `neuron_eval.given.reading.read_table`; or one of `IN_SAMPLES`.
-        column: The file's column, in any case; for ``reference`` the source of another published
-            explanation; for ``false`` a number from 0; None if there is no choice, or for the
-            first.
+    """Where the explanations come from that the user means; parameters as those of `given`.
 
     Raises:
         InputError: There is no such file, column or number.
@@ -144,9 +138,9 @@ class Join:
         owner = self._owners.setdefault(key, id_)
         if owner != id_:
             raise SourceError(
-                f"{self._path}: the row of {shortened(str(key))} could be that of {owner} or "
-                f"of {id_}; give the "
-                "file a column 'id' with the neurons' ids in place of layer and neuron"
+                f"{self._path}: the row of {shortened(str(key))} could be that of {owner} or of "
+                f"{id_}; give the file a column 'id' with the neurons' ids in place of layer and "
+                "neuron"
             )
 
 

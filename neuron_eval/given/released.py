@@ -171,10 +171,7 @@ def compare(results: SimulationResults) -> Iterator[RecomputedScore]:
     """Every published score of a neuron's explanations, computed again.
 
     Correlation is compared always. The other scores are compared where they were published: older
-    files lack them.
-
-    Args:
-        results: Read with its simulations.
+    files lack them. The results were read with their simulations.
     """
     for explanation in results.explanations:
         places = {f"sequence {i}": s for i, s in enumerate(explanation.sequences)}

@@ -48,14 +48,7 @@ def log_files(places: Sequence[str]) -> Iterator[str]:
 
 
 def headers(places: Sequence[str]) -> tuple[list[EvalLog], list[str]]:
-    """The finished logs of this project's tasks, and why others are not among them.
-
-    Args:
-        places: See `log_files`.
-
-    Returns:
-        The logs without their samples, and a sentence for each other log.
-    """
+    """The finished logs of this project's tasks without samples, a sentence for each other log."""
     logs: list[EvalLog] = []
     notes: list[str] = []
     for name in log_files(places):
@@ -154,7 +147,7 @@ def choose(
     That is the one with the most samples; of equals the newest.
 
     Args:
-        logs: Finished logs of this project's tasks without their samples, see `headers`.
+        logs: See `headers`.
         kind: `EXPLAINED` or `RATED`.
         same: Equal for logs of equal settings.
         notes: Where a sentence on each log that is left out is added.

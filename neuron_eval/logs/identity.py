@@ -195,12 +195,9 @@ def _roles(spec: EvalSpec) -> tuple[str, ...]:
 
 
 def models(spec: EvalSpec, explains: bool, roles: Collection[str]) -> dict[str, Any]:
-    """The models of an eval with all settings that what they say depends on.
+    """The models of an eval, and of the roles that have a part, with all settings that count.
 
-    Args:
-        spec: The eval.
-        explains: Whether the model is asked for explanations as `neuron_eval.explain.solvers` does.
-        roles: The roles that have a part.
+    ``explains``: whether the model is asked for explanations as `neuron_eval.explain.solvers` does.
     """
     config = spec.model_generate_config
     settings = config.model_dump(exclude_none=True, exclude=RUNTIME)

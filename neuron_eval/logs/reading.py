@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from multiprocessing import get_context
+from typing import TypeVar
 
 from inspect_ai.log import (
     EvalLog,
@@ -34,43 +35,38 @@ AT_ONCE = 25
 NAMED = 3
 """So many of the samples that cannot be read are named; the others are counted."""
 
+T = TypeVar("T")
 Known = dict[ActivationRecord, ActivationRecord]
+RunAndNote = tuple[Run | None, str]
+"""What a log was read to, if anything of it can be used, and what could not be read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
-    """What a log was read to: a run, if anything of it can be used, and what could not be read."""
-
-    run: Run | None
-    note: str = ""
-
-
-def read_runs(headers: Sequence[EvalLog], excerpts: bool, workers: int = 1) -> list[Read]:
-    """One run a log; excerpts that several runs hold are kept once.
-
-    Args:
-        headers: The logs without their samples.
-        excerpts: Whether to keep what was simulated for each held-out excerpt.
-        workers: How many processes may read.
-    """
+def read_runs(headers: Sequence[EvalLog], excerpts: bool, workers: int = 1) -> list[RunAndNote]:
+    """One run a log; excerpts, if they are wanted, are kept once where several runs hold them."""
     samples = sum(log.results.completed_samples for log in headers if log.results)
     known: Known = {}
     if workers < 2 or len(headers) < 2 or samples < MANY:
-        return [_shared(read_run(header, excerpts), known) for header in headers]
+        return [_shared(_read(header, excerpts), known) for header in headers]
     with ProcessPoolExecutor(min(workers, len(headers)), get_context("spawn")) as pool:
-        reads = pool.map(partial(read_run, excerpts=excerpts), headers)
+        reads = pool.map(partial(_read, excerpts=excerpts), headers)
         return [_shared(read, known) for read in reads]
 
 
-def read_run(header: EvalLog, excerpts: bool) -> Read:
-    """One log, see `read_runs`."""
+def read_or_note(
+    read: Callable[[EvalLog], tuple[T | None, str]], header: EvalLog
+) -> tuple[T | None, str]:
+    """What is read from a log, if anything can be used, and a sentence on what could not be."""
     try:
-        return _read_run(header, excerpts)
+        return read(header)
     except Exception as error:  # of a file that may hold anything
-        return Read(None, f"{short(header.location)} cannot be read: {wrong(error)}")
+        return None, f"{short(header.location)} cannot be read: {wrong(error)}"
 
 
-def _read_run(header: EvalLog, excerpts: bool) -> Read:
+def _read(header: EvalLog, excerpts: bool) -> RunAndNote:
+    return read_or_note(partial(_read_run, excerpts=excerpts), header)
+
+
+def _read_run(header: EvalLog, excerpts: bool) -> RunAndNote:
     about = header.eval.metadata or {}
     spending = Spending()
     results: dict[str, NeuronResult] = {}
@@ -86,7 +82,7 @@ def _read_run(header: EvalLog, excerpts: bool) -> Read:
         results[result.id] = result
         simulator, embedder = named[0] or simulator, named[1] or embedder
     if not results:
-        return Read(None, samples.note)
+        return None, samples.note
     run = Run(
         log=header.location,
         created=header.eval.created,
@@ -102,12 +98,13 @@ def _read_run(header: EvalLog, excerpts: bool) -> Read:
         given="explanations" in about,
         neurons_skipped=int(about.get("neurons_skipped", 0)) + int(about.get("neurons_missing", 0)),
     )
-    return Read(run, samples.note)
+    return run, samples.note
 
 
-def _shared(read: Read, known: Known) -> Read:
+def _shared(read: RunAndNote, known: Known) -> RunAndNote:
     """The same run, its excerpts' tokens and truth being those of the other runs."""
-    if read.run is None:
+    run, note = read
+    if run is None:
         return read
 
     def shared(result: NeuronResult) -> NeuronResult:
@@ -116,33 +113,21 @@ def _shared(read: Read, known: Known) -> Read:
         )
         return replace(result, predicted=tuple(predicted))
 
-    results = {id_: shared(result) for id_, result in read.run.results.items()}
-    return replace(read, run=replace(read.run, results=results))
+    results = {id_: shared(result) for id_, result in run.results.items()}
+    return replace(run, results=results), note
 
 
 class Samples:
     """Reads the samples of a log, few in memory at a time, and keeps account of unreadable ones."""
 
     def __init__(self, location: str, unused: frozenset[str] = UNUSED) -> None:
-        """Read no sample yet.
-
-        Args:
-            location: Where the log is.
-            unused: The fields of a sample that are not wanted.
-
-        Raises:
-            Exception: The list of its samples cannot be read; anything that Inspect raises.
-        """
+        """Read the list of samples, without the fields named; raises anything that Inspect does."""
         self._location, self._unused = location, set(unused)
         self._listed = read_eval_log_sample_summaries(location)
         self._unread: list[tuple[str, int, str]] = []  # id, epoch, and what is wrong with it
 
     def by_neuron(self, epoch: int | None = None) -> Iterator[list[EvalSample]]:
-        """The epochs of one neuron after the other, those that can be read; at least one of each.
-
-        Args:
-            epoch: Only this one; None for all.
-        """
+        """The epochs, or only one, of one neuron after the other, where any can be read."""
         epochs: dict[str, list[tuple[str | int, int]]] = {}
         for summary in self._listed:
             if epoch in (None, summary.epoch):

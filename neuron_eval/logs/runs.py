@@ -100,11 +100,9 @@ NOT_SCORES = ("scored",)
 
 
 def neuron_result(samples: Sequence[EvalSample], excerpts: bool = False) -> NeuronResult:
-    """Average the epochs of one neuron; what was not scored is left out and its reason kept.
+    """Average one neuron's epochs, at least one; of what was not scored the reason is kept.
 
-    Args:
-        samples: Every epoch's sample, at least one.
-        excerpts: Whether to keep what was simulated for each held-out excerpt.
+    ``excerpts``: whether to keep what was simulated for each held-out excerpt.
     """
     first = samples[0]
     about = first.metadata or {}

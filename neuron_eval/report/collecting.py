@@ -9,9 +9,9 @@ from statistics import fmean
 
 from inspect_ai.log import EvalLog, EvalSample
 
-from neuron_eval.logs.files import EXPLAINED, RATED, RATING, choose, headers, short, wrong
+from neuron_eval.logs.files import EXPLAINED, RATED, RATING, choose, headers
 from neuron_eval.logs.identity import defaults, identity, models, paper_order, place
-from neuron_eval.logs.reading import Samples, read_runs
+from neuron_eval.logs.reading import Samples, read_or_note, read_runs
 from neuron_eval.logs.runs import Run
 from neuron_eval.messages import InputError
 from neuron_eval.rating.asking import is_person
@@ -68,10 +68,10 @@ def collect(locations: Sequence[str], *, excerpts: bool = False, workers: int = 
     explained = choose(logs, EXPLAINED, identity, notes)
     rated = sorted(choose(logs, RATED, rater_identity, notes), key=_people_first)
     read = read_runs(explained, excerpts, workers)
-    read_raters = [_read_log(log) for log in rated]
-    runs = [reading.run for reading in read if reading.run is not None]
+    read_raters = [read_or_note(_read_rater, log) for log in rated]
+    runs = [run for run, _ in read if run is not None]
     raters = tuple(rater for rater, _ in read_raters if rater is not None)
-    notes += filter(None, [*(reading.note for reading in read), *(note for _, note in read_raters)])
+    notes += filter(None, [note for _, note in (*read, *read_raters)])
     if not runs and not raters:
         what = "; ".join(notes) or "no log files"
         raise NoRunsError(f"{', '.join(locations)}: no log to report on: {what}")
@@ -98,14 +98,6 @@ def rater_identity(log: EvalLog) -> str:
 def _people_first(log: EvalLog) -> tuple[bool, str, str, str]:
     model, excerpts = log.eval.model, str((log.eval.metadata or {}).get("excerpts"))
     return not is_person(model), model, excerpts, log.eval.created
-
-
-def _read_log(header: EvalLog) -> tuple[Rater | None, str]:
-    """The rater, if anything can be used, and a sentence on what could not be read."""
-    try:
-        return _read_rater(header)
-    except Exception as error:  # of a file that may hold anything
-        return None, f"{short(header.location)} cannot be read: {wrong(error)}"
 
 
 def _read_rater(header: EvalLog) -> tuple[Rater | None, str]:

@@ -58,9 +58,7 @@ def write_tables(tables: Sequence[Table], folder: Path) -> list[Path]:
 def terminal_table(table: Table, narrow: bool = True) -> rich.table.Table:
     """The table without its notes; without rows only its title.
 
-    Args:
-        table: What to print.
-        narrow: Whether a heading that is wider than its column goes over several lines.
+    ``narrow``: whether a heading that is wider than its column goes over several lines.
     """
     made = rich.table.Table(
         title=Text(table.title, style="bold"),

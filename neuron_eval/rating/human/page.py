@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -13,7 +11,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from neuron_eval.messages import script_json, visible, visible_lines
+from neuron_eval.messages import page_policy, script_json, visible, visible_lines
 from neuron_eval.rating.asking import PERSON
 from neuron_eval.rating.build import AGAIN
 from neuron_eval.rating.question import Question, digest, question_key
@@ -34,7 +32,7 @@ def page_text() -> str:
 
 @cache
 def policy() -> str:
-    """Content-Security-Policy: this page's own style and script, and its own server."""
+    """What the server's page may load: its own style and script, and from its own server."""
     return f"{_own_policy(SCRIPTS)}; connect-src 'self'; frame-ancestors 'none'"
 
 
@@ -97,16 +95,7 @@ def _filled(**parts: str) -> str:
 
 
 def _own_policy(scripts: Sequence[str]) -> str:
-    """Nothing from anywhere but the page's own style and script, and no markup from strings."""
-    return (
-        f"default-src 'none'; script-src 'sha256-{_hash(_joined(scripts))}'; "
-        f"style-src 'sha256-{_hash(_read('page.css'))}'; img-src data:; base-uri 'none'; "
-        "form-action 'none'; require-trusted-types-for 'script'"
-    )
-
-
-def _hash(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return page_policy(_read("page.css"), [_joined(scripts)])
 
 
 def _joined(scripts: Sequence[str]) -> str:

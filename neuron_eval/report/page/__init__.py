@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import shutil
 import tempfile
 from collections import Counter
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from neuron_eval.logs.runs import Run
-from neuron_eval.messages import InputError, script_json, visible, visible_lines
+from neuron_eval.messages import InputError, page_policy, script_json, visible, visible_lines
 from neuron_eval.report.collecting import Collected
 from neuron_eval.report.figures import FIGURES, FigureFile, write_figures
 from neuron_eval.report.page.data import about_runs, page_data
@@ -59,7 +58,7 @@ def page_text(
     style, library = _read(STYLE), _read(LIBRARY)
     script = "\n".join(['"use strict";', *(_read(f"scripts/{name}") for name in SCRIPTS)])
     text: str = _template().render(
-        policy=_policy(style, (library, script)),
+        policy=page_policy(style, (library, script)),
         style=_markup(style),
         library=_markup(library),
         licence=_read(LICENCE).splitlines()[0],
@@ -78,29 +77,13 @@ def page_text(
     return text
 
 
-def _policy(style: str, scripts: Sequence[str]) -> str:
-    """Nothing from anywhere but this page's own style and scripts, and no markup from strings."""
-
-    def source(text: str) -> str:
-        return f"'sha256-{_base64(hashlib.sha256(text.encode()).digest())}'"
-
-    return (
-        f"default-src 'none'; script-src {' '.join(map(source, scripts))}; "
-        f"style-src {source(style)}; "
-        "img-src data:; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'"
-    )
-
-
-def _base64(content: bytes) -> str:
-    return base64.b64encode(content).decode()
-
-
 def _figure(figure: FigureFile) -> dict[str, str]:
+    png = base64.b64encode(figure.png.read_bytes()).decode()
     return {
         "name": figure.name,
         "title": visible(figure.title),
         "alt": visible(figure.alt),
-        "address": f"data:image/png;base64,{_base64(figure.png.read_bytes())}",
+        "address": f"data:image/png;base64,{png}",
     }
 
 
