@@ -36,7 +36,7 @@ WIDTH = 5_000
 
 def made(count: int) -> Iterator[Any]:
     """So many neurons, all bundled ones in turn under ids of their own."""
-    from neuron_eval.sources.bundled import smollm2
+    from neuron_eval.sources import smollm2
 
     neurons = list(smollm2())
     started = time.monotonic()

@@ -21,10 +21,10 @@ from neuron_eval.records import RecordError
 from neuron_eval.sources import open_source
 from neuron_eval.sources.base import SourceError, Unreadable
 from neuron_eval.sources.choosing import parse_ranges
-from neuron_eval.sources.delphi.source import hookpoints
-from neuron_eval.sources.delphi.tokens import TokenizerVocabulary
+from neuron_eval.sources.delphi import hookpoints
+from neuron_eval.sources.delphi.files import TokenizerVocabulary
 from neuron_eval.sources.loading import ScoreFile
-from neuron_eval.sources.neuronpedia.source import is_neuronpedia, open_neuronpedia
+from neuron_eval.sources.neuronpedia import is_neuronpedia, open_neuronpedia
 from neuron_eval.sources.openai.records import parse_explanations, parse_record
 from neuron_eval.sources.opening import Location
 from neuron_eval.sources.puzzles import PuzzleSource

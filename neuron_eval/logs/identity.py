@@ -17,7 +17,7 @@ from neuron_eval.explain.prompting import CUTOFF_QUANTILE
 from neuron_eval.explain.solvers import generation_settings, reasons_as
 from neuron_eval.formats import format_names
 from neuron_eval.given.origin import IN_SAMPLES, label
-from neuron_eval.records.ignoring import parse_ignored
+from neuron_eval.records.activations import parse_ignored
 from neuron_eval.simulation import ways
 from neuron_eval.simulation.choose import ROLE
 from neuron_eval.simulation.measure import CALIBRATION

@@ -1,12 +1,251 @@
-"""What is recorded of a neuron, the checks that records pass, and what one sample uses of them."""
+"""Neuron records: excerpts of text with one neuron's activation on every token.
 
-from neuron_eval.records.types import TOP_SPLITS as TOP_SPLITS
-from neuron_eval.records.types import ActivationRecord as ActivationRecord
-from neuron_eval.records.types import Excerpt as Excerpt
-from neuron_eval.records.types import Kind as Kind
-from neuron_eval.records.types import NeuronRecord as NeuronRecord
-from neuron_eval.records.types import RecordError as RecordError
-from neuron_eval.records.types import Reference as Reference
-from neuron_eval.records.types import SplitName as SplitName
-from neuron_eval.records.types import TooFewExcerptsError as TooFewExcerptsError
-from neuron_eval.records.types import with_excerpts as with_excerpts
+The types follow the records of Bills et al. 2023 ("Language models can explain neurons in
+language models"): the excerpts on which the neuron fires most, sorted by their peak, and a
+random sample. They are frozen; everything downstream reads them and none of it writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeVar
+
+from neuron_eval.messages import InputError
+
+T = TypeVar("T")
+
+SplitName = Literal["train", "calibration", "valid", "test"]
+
+Kind = Literal["top", "random", "sentence", "further"]
+"""A recorded neuron's top and random excerpts; a puzzle's sentences and further sentences."""
+
+TOP_SPLITS: tuple[SplitName, ...] = ("train", "calibration", "valid", "test")
+"""The splits that top excerpts are dealt to in turn."""
+
+RANDOM_SPLITS: tuple[SplitName, ...] = ("calibration", "valid", "test")
+"""The splits that random excerpts are dealt to in turn; the explainer sees none of them."""
+
+
+class RecordError(InputError):
+    """A record that breaks the contract; the message names file, neuron, excerpt and field."""
+
+
+class TooFewExcerptsError(RecordError):
+    """A sound record that holds too few excerpts for the splits asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActivationRecord:
+    """One excerpt of text and what the neuron did on it."""
+
+    tokens: tuple[str, ...]
+    """The tokens, shape [T], T >= 1; joined they are the excerpt's text. None is empty."""
+
+    activations: tuple[float, ...]
+    """The neuron's raw activation on each token, shape [T]; any finite number, in the units of
+    the subject model (post-activation, so signed for GELU-like and gated MLPs)."""
+
+    ignored: tuple[int, ...] = ()
+    """Positions of tokens that are part of the text alone, ascending: they are neither marked nor
+    scored. Their activations are at most 0 and at most the lowest of the others, so that no peak
+    is there."""
+
+    @property
+    def text(self) -> str:
+        """The excerpt as running text."""
+        return "".join(self.tokens)
+
+    @property
+    def peak(self) -> float:
+        """The highest raw activation in the excerpt."""
+        return max(self.activations)
+
+    def counted(self, values: Sequence[T]) -> Sequence[T]:
+        """Those of the values, one a token, whose tokens are not ignored."""
+        if not self.ignored:
+            return values
+        left_out = frozenset(self.ignored)
+        return [value for i, value in enumerate(values) if i not in left_out]
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """An activation record together with where it stands in its neuron's record."""
+
+    kind: Kind
+    """Which of the neuron's lists the excerpt comes from."""
+
+    index: int
+    """Its place in that list, from 0."""
+
+    record: ActivationRecord
+    """Tokens and activations."""
+
+    @property
+    def name(self) -> str:
+        """A label such as ``top 2``, for errors, logs and heat maps."""
+        return f"{self.kind} {self.index}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An explanation of the neuron to compare others with."""
+
+    explanation: str
+    """The text, as written; compared untrimmed."""
+
+    source: str
+    """Who or what wrote it, for instance ``written by reading the excerpts`` or ``gpt-4``."""
+
+
+@dataclass(frozen=True, slots=True)
+class NeuronRecord:
+    """One neuron: its identity and the excerpts recorded for it."""
+
+    id: str
+    """Stable and readable, ``MODEL/L{layer}N{neuron}`` or ``puzzles/NAME``; unique in a set, and
+    such as `neuron_eval.records.checks` allows."""
+
+    model: str
+    """The subject model's name; for a puzzle ``puzzles``."""
+
+    layer: int
+    """The layer, from 0; -1 where the neuron is not part of a network."""
+
+    neuron: int
+    """The index within the layer, from 0; -1 where the neuron is not part of a network."""
+
+    top: tuple[ActivationRecord, ...]
+    """The excerpts with the highest peaks, sorted by peak, highest first."""
+
+    random: tuple[ActivationRecord, ...]
+    """Excerpts drawn at random from the same corpus, none of them among ``top``."""
+
+    quantiles: tuple[float, ...] = ()
+    """The levels of ``quantile_boundaries``, each in (0, 1), ascending; empty if not known."""
+
+    quantile_boundaries: tuple[float, ...] = ()
+    """Raw activation at each level over every token of the recorded corpus, ascending; may be
+    present without ``quantiles`` in files that do not state the levels."""
+
+    reference: Reference | None = None
+    """The explanation that AdaCS compares with, if there is one."""
+
+    group: str = ""
+    """The set the neuron was picked for, for instance ``clear`` or ``random``; may be empty."""
+
+    other_explanations: tuple[Reference, ...] = ()
+    """Further published explanations of the neuron, each with its source; may be empty."""
+
+    false_explanations: tuple[str, ...] = ()
+    """Explanations known to be wrong (puzzles have them); may be empty."""
+
+    cutoff: float | None = None
+    """A fixed activation above which a token activates highly (puzzles: 1); None otherwise."""
+
+    given_splits: tuple[tuple[SplitName, tuple[Excerpt, ...]], ...] = ()
+    """Splits fixed by the source instead of dealt (puzzles), with something in ``train``; empty for
+    recorded neurons."""
+
+    special_tokens: tuple[str, ...] = ()
+    """The tokens that the subject model's tokenizer calls special; empty if the source does not
+    say."""
+
+    repeated: int = 0
+    """Excerpts that the source held and that are left out because their text is here already, at
+    least 0."""
+
+    @property
+    def excerpts(self) -> tuple[Excerpt, ...]:
+        """Every excerpt: top before random, or those of the given splits."""
+        if self.given_splits:
+            return tuple(excerpt for _, given in self.given_splits for excerpt in given)
+        top = tuple(Excerpt("top", i, record) for i, record in enumerate(self.top))
+        return top + tuple(Excerpt("random", i, record) for i, record in enumerate(self.random))
+
+    def train(self, n: int) -> tuple[Excerpt, ...]:
+        """What the explainer sees: ``n`` top excerpts (0, 4, 8, …)."""
+        return self.split("train", n)
+
+    def calibration(self, n: int) -> tuple[Excerpt, ...]:
+        """What calibration is fitted on: ``n`` top (1, 5, …), then ``n`` random (0, 3, …)."""
+        return self.split("calibration", n)
+
+    def valid(self, n: int) -> tuple[Excerpt, ...]:
+        """What is scored: ``n`` top (2, 6, …), then ``n`` random (1, 4, …)."""
+        return self.split("valid", n)
+
+    def test(self, n: int) -> tuple[Excerpt, ...]:
+        """What is kept for later: ``n`` top (3, 7, …), then ``n`` random (2, 5, …)."""
+        return self.split("test", n)
+
+    def split(self, name: SplitName, n: int) -> tuple[Excerpt, ...]:
+        """The excerpts of one split, top before random, dealt as Bills et al. (2023) deal them.
+
+        Args:
+            name: Which split.
+            n: Excerpts of each kind, at least 1. Splits fixed by the source ignore it.
+
+        Returns:
+            ``n`` excerpts for train, ``2 n`` for the others.
+
+        Raises:
+            TooFewExcerptsError: The record holds fewer excerpts than that.
+        """
+        if n < 1:
+            raise ValueError(f"excerpts per split must be at least 1, got {n}")
+        if self.given_splits:
+            return dict(self.given_splits).get(name, ())
+        top = _deal(self, "top", TOP_SPLITS, name, n)
+        return (
+            top
+            if name not in RANDOM_SPLITS
+            else top + _deal(self, "random", RANDOM_SPLITS, name, n)
+        )
+
+
+def with_excerpts(
+    neuron: NeuronRecord, top: Iterable[ActivationRecord], random: Iterable[ActivationRecord]
+) -> NeuronRecord:
+    """The neuron with these excerpts, the top ones sorted by peak, each text once and counted.
+
+    Args:
+        neuron: Everything else.
+        top: Excerpts on which the neuron fires most, in any order; equal peaks keep theirs.
+        random: Excerpts drawn at random; one whose text is among ``top`` is left out.
+    """
+    first: dict[str, tuple[Kind, ActivationRecord]] = {}
+    repeated = neuron.repeated
+    lists: tuple[tuple[Kind, Iterable[ActivationRecord]], ...] = (("top", top), ("random", random))
+    for kind, records in lists:
+        for record in records:
+            text = record.text
+            repeated += text in first
+            first.setdefault(text, (kind, record))
+    kept = [record for kind, record in first.values() if kind == "top"]
+    return replace(
+        neuron,
+        top=tuple(sorted(kept, key=lambda record: -record.peak)),
+        random=tuple(record for kind, record in first.values() if kind == "random"),
+        repeated=repeated,
+    )
+
+
+def _deal(
+    neuron: NeuronRecord,
+    kind: Literal["top", "random"],
+    order: Sequence[SplitName],
+    name: SplitName,
+    n: int,
+) -> tuple[Excerpt, ...]:
+    """Every ``len(order)``-th excerpt of one list, starting at the split's place in the order."""
+    records = neuron.top if kind == "top" else neuron.random
+    needed = n * len(order)
+    if len(records) < needed:
+        raise TooFewExcerptsError(
+            f"neuron {neuron.id}: field {kind!r} holds {len(records)} excerpts, but {n} per "
+            f"split need {needed} ({n} x {len(order)} splits); ask for fewer, or record more"
+        )
+    start = order.index(name)
+    return tuple(Excerpt(kind, i, records[i]) for i in range(start, needed, len(order)))

@@ -16,7 +16,7 @@ import numpy as np
 from neuron_eval.messages import InputError, listed, shown
 from neuron_eval.parameters import check_number
 from neuron_eval.records import ActivationRecord, Excerpt, NeuronRecord, with_excerpts
-from neuron_eval.records.ignoring import (
+from neuron_eval.records.activations import (
     SPECIAL,
     ignored_tokens,
     ignoring,
@@ -40,7 +40,7 @@ class Treatment:
     """What the user wants done to every neuron; made by `parse_treatment`."""
 
     ignore: frozenset[str] = frozenset()
-    """Tokens that are left out of peaks, marks and scores, see `neuron_eval.records.ignoring`."""
+    """Tokens that are left out of peaks, marks and scores, see `ActivationRecord.ignored`."""
 
     window: int | None = None
     """Tokens of an excerpt at most, 0 for whole ones; None is the rule of `window_length`."""

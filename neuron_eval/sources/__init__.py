@@ -1,4 +1,16 @@
-"""Where neurons come from: one file a source, which registers how it is recognised."""
+"""Where neurons come from: one file a source, which registers how it is recognised.
+
+The sets that ship are here: the puzzles, and SmolLM2's as `neuron-eval record` wrote them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from importlib import resources
+
+from neuron_eval.files.bounded import load_yaml
+from neuron_eval.records import NeuronRecord, RecordError, Reference
 
 # Each import registers an opener. Those registered last are asked first: what only this project
 # writes under a file's ending comes after what others' files are recognised by.
@@ -6,12 +18,70 @@
 from neuron_eval.sources import folder as folder
 from neuron_eval.sources import parquet as parquet
 from neuron_eval.sources import schema as schema
-from neuron_eval.sources.delphi import source as _delphi  # noqa: F401
-from neuron_eval.sources.neuronpedia import source as _neuronpedia  # noqa: F401
-from neuron_eval.sources.openai import record_file as _openai  # noqa: F401
+from neuron_eval.sources import delphi as delphi
+from neuron_eval.sources import neuronpedia as neuronpedia
+from neuron_eval.sources import openai as openai
 from neuron_eval.sources import puzzles as puzzles
 from neuron_eval.sources import hub as hub
-from neuron_eval.sources.bundled import BUNDLED as BUNDLED
 
 # isort: on
+from neuron_eval.sources.base import NeuronKey, Source, ids_of
+from neuron_eval.sources.opening import Location, opener
 from neuron_eval.sources.opening import open_source as open_source
+
+NEURONS = "smollm2.jsonl.gz"
+REFERENCES = "smollm2-references.yaml"
+
+
+def smollm2() -> Iterator[NeuronRecord]:
+    """The bundled neurons, each clear one with its reference explanation."""
+    folder = resources.files("neuron_eval.data")
+    references = folder.joinpath(REFERENCES).read_text("utf-8")
+    with resources.as_file(folder.joinpath(NEURONS)) as path:
+        yield from with_references(schema.read(path), references)
+
+
+BUNDLED: Mapping[str, Callable[[], Iterator[NeuronRecord]]] = {
+    "smollm2": smollm2,
+    "puzzles": puzzles.bundled_puzzles,
+}
+"""The sets of neurons that ship, by the name that users type."""
+
+
+@dataclass(frozen=True, slots=True)
+class BundledSource(Source):
+    """Neurons that are few and sound, so that they are read through for whatever is asked."""
+
+    name: str
+
+    def keys(self) -> Iterator[NeuronKey]:
+        return (NeuronKey(n.id, n.layer, n.neuron) for n in BUNDLED[self.name]())
+
+    def read(self, wanted: Collection[NeuronKey] | None = None) -> Iterator[NeuronRecord]:
+        ids = ids_of(wanted)
+        return (n for n in BUNDLED[self.name]() if ids is None or n.id in ids)
+
+
+@opener("smollm2, puzzles", "bundled")
+def _open_bundled(place: Location) -> BundledSource | None:
+    return BundledSource(place.name) if place.name in BUNDLED else None
+
+
+def with_references(neurons: Iterator[NeuronRecord], text: str) -> Iterator[NeuronRecord]:
+    """Join neurons with the references of a YAML text: ``source`` and ``explanations`` by id.
+
+    Raises:
+        RecordError: A reference belongs to no neuron.
+    """
+    data: Mapping[str, object] = load_yaml(text)
+    source, explanations = str(data["source"]), data["explanations"]
+    if not isinstance(explanations, dict):
+        raise RecordError(f"{REFERENCES}: field 'explanations': expected a mapping from ids")
+    left = dict(explanations)
+    for neuron in neurons:
+        explanation = left.pop(neuron.id, None)
+        if explanation is not None:
+            neuron = replace(neuron, reference=Reference(str(explanation), source))
+        yield neuron
+    if left:
+        raise RecordError(f"{REFERENCES}: no neuron for {', '.join(sorted(left))}")

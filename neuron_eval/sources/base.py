@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from neuron_eval.messages import InputError
-from neuron_eval.records import NeuronRecord, RecordError
+from neuron_eval.messages import InputError, shown
+from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError
 
 P = TypeVar("P")
+T = TypeVar("T")
 
 
 class SourceError(InputError):
@@ -152,3 +154,62 @@ def strict(neurons: Iterable[NeuronRecord | Unreadable]) -> Iterator[NeuronRecor
         if isinstance(neuron, Unreadable):
             raise neuron.error
         yield neuron
+
+
+# Reading values from JSON; ``at`` is file, line and neuron for the message of a `RecordError`.
+
+
+def typed(data: Mapping[str, Any], field: str, kind: type[T], at: str) -> T:
+    """A value of this type; True is no whole number."""
+    value = data[field]
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise RecordError(f"{at}: field {field!r} is {shown(value)}; expected {kind.__name__}")
+    return value
+
+
+def number(data: Mapping[str, Any], field: str, at: str) -> float:
+    return _number(data[field], f"{at}: field {field!r}")
+
+
+def numbers(data: Mapping[str, Any], field: str, at: str) -> tuple[float, ...]:
+    values = typed(data, field, list, at)
+    if set(map(type, values)) <= {float}:
+        return tuple(values)
+    return tuple(_number(v, f"{at}: field {field!r}: value {i}") for i, v in enumerate(values))
+
+
+def _number(value: object, at: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        hint = " (NaN?)" if value is None else ""
+        raise RecordError(f"{at} is {shown(value)}{hint}; expected a number")
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise RecordError(f"{at} has {len(str(value))} digits; expected a number") from error
+
+
+def excerpt(tokens: object, activations: object, at: str) -> ActivationRecord:
+    """An excerpt of another project's file from two JSON lists, without its empty tokens.
+
+    An empty token can neither be shown nor predicted; anything else that is wrong is an error.
+    """
+    if not isinstance(tokens, Sequence) or isinstance(tokens, str):
+        raise RecordError(f"{at}: field 'tokens' is {shown(tokens)}; expected a list")
+    if not isinstance(activations, Sequence) or isinstance(activations, str):
+        raise RecordError(f"{at}: field 'activations' is {shown(activations)}; expected a list")
+    if len(tokens) != len(activations):
+        raise RecordError(
+            f"{at}: {len(tokens)} tokens but {len(activations)} activations; "
+            "there must be one activation for each token"
+        )
+    for i, token in enumerate(tokens):
+        if not isinstance(token, str):
+            raise RecordError(f"{at}: token {i} is {shown(token)}; expected a string")
+    for i, value in enumerate(activations):
+        if isinstance(value, int | float) and abs(value) > sys.float_info.max:
+            raise RecordError(f"{at}: activation {i} is too large for a floating-point number")
+        _number(value, f"{at}: activation {i}")
+    kept = [(t, float(a)) for t, a in zip(tokens, activations, strict=True) if t]
+    if not kept:
+        raise RecordError(f"{at}: holds no tokens")
+    return ActivationRecord(tuple(t for t, _ in kept), tuple(a for _, a in kept))

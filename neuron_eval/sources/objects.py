@@ -1,26 +1,108 @@
-"""From a neuron record to an object of the schema (`neuron_eval.sources.schema`) and back."""
+"""From a neuron record to an object of the schema (`neuron_eval.sources.schema`) and back.
+
+Not by pydantic: each of its errors would have to be put into our words, which name the excerpt, the
+token or the split; that takes as many lines.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast, get_args
 
-from neuron_eval.messages import listed
-from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError
-from neuron_eval.records.checks import check_record, named
-from neuron_eval.sources.base import NeuronKey
-from neuron_eval.sources.fields import (
-    excerpts,
-    number,
-    numbers,
-    reference,
-    references,
-    splits,
-    texts,
-    typed,
+from neuron_eval.messages import listed, shown
+from neuron_eval.records import (
+    TOP_SPLITS,
+    ActivationRecord,
+    Excerpt,
+    Kind,
+    NeuronRecord,
+    RecordError,
+    Reference,
+    SplitName,
 )
+from neuron_eval.records.checks import check_record, named
+from neuron_eval.sources.base import NeuronKey, number, numbers, typed
 from neuron_eval.sources.resembling import OWN, nearest, resemblance
+
+_EXCERPT = ("tokens", "activations")
+
+
+def texts(data: Mapping[str, Any], field: str, at: str, item: str = "value") -> tuple[str, ...]:
+    values = typed(data, field, list, at)
+    if not set(map(type, values)) <= {str}:
+        for i, value in enumerate(values):
+            if not isinstance(value, str):
+                raise RecordError(
+                    f"{at}: field {field!r}: {item} {i} is {shown(value)}, not a string"
+                )
+    return tuple(values)
+
+
+def _object(data: object, fields: tuple[str, ...], at: str) -> Mapping[str, Any]:
+    if not isinstance(data, Mapping) or set(data) != set(fields):
+        raise RecordError(
+            f"{at} is {shown(data)}; expected an object with {', '.join(map(repr, fields))}"
+        )
+    return data
+
+
+def _excerpt(data: Mapping[str, Any], at: str) -> ActivationRecord:
+    return ActivationRecord(texts(data, "tokens", at, "token"), numbers(data, "activations", at))
+
+
+def excerpts(data: Mapping[str, Any], kind: str, at: str) -> tuple[ActivationRecord, ...]:
+    if isinstance(data[kind], tuple):  # as they are cut from Arrow's columns
+        return cast(tuple[ActivationRecord, ...], data[kind])
+    records = []
+    for i, item in enumerate(typed(data, kind, list, at)):
+        here = f"{at}: excerpt {kind} {i}"
+        if not isinstance(item, Mapping) or set(item) != set(_EXCERPT):
+            raise RecordError(f"{here}: expected an object with 'tokens' and 'activations'")
+        records.append(_excerpt(item, here))
+    return tuple(records)
+
+
+def _reference(value: object, at: str) -> Reference:
+    data = _object(value, ("explanation", "source"), at)
+    return Reference(typed(data, "explanation", str, at), typed(data, "source", str, at))
+
+
+def references(data: Mapping[str, Any], field: str, at: str) -> tuple[Reference, ...]:
+    values = enumerate(typed(data, field, list, at))
+    return tuple(_reference(v, f"{at}: field {field!r}: value {i}") for i, v in values)
+
+
+def _placed(value: object, at: str) -> Excerpt:
+    data = _object(value, ("kind", "index", *_EXCERPT), at)
+    kind, index = typed(data, "kind", str, at), typed(data, "index", int, at)
+    if kind not in get_args(Kind) or index < 0:
+        raise RecordError(
+            f"{at}: kind is {shown(kind)} and index is {shown(index)}; expected a kind among "
+            f"{', '.join(get_args(Kind))} and an index from 0"
+        )
+    return Excerpt(cast(Kind, kind), index, _excerpt(data, at))
+
+
+def splits(
+    data: Mapping[str, Any], field: str, at: str
+) -> tuple[tuple[SplitName, tuple[Excerpt, ...]], ...]:
+    """In the order train, calibration, valid, test; null is left out."""
+    given = typed(data, field, dict, at)
+    unknown = sorted(set(given) - set(TOP_SPLITS))
+    if unknown:
+        raise RecordError(
+            f"{at}: field {field!r}: unknown split(s) {listed(unknown)}; "
+            f"allowed are {', '.join(TOP_SPLITS)}"
+        )
+    dealt = []
+    for name in TOP_SPLITS:
+        if given.get(name) is not None:
+            items = typed(given, name, list, f"{at}: field {field!r}")
+            placed = (_placed(e, f"{at}: split {name} {i}") for i, e in enumerate(items))
+            dealt.append((name, tuple(placed)))
+    return tuple(dealt)
+
 
 KEY = ("id", "layer", "neuron")
 """What tells which neuron it is."""
@@ -32,7 +114,10 @@ _OPTIONAL: Mapping[str, tuple[str, Callable[[Mapping[str, Any], str, str], Any]]
     "quantiles": ("quantiles", numbers),
     "quantile_boundaries": ("quantile_boundaries", numbers),
     "cutoff": ("cutoff", number),
-    "reference": ("reference", reference),
+    "reference": (
+        "reference",
+        lambda data, field, at: _reference(data[field], f"{at}: field {field!r}"),
+    ),
     "other_explanations": ("other_explanations", references),
     "false_explanations": ("false_explanations", texts),
     "splits": ("given_splits", splits),
@@ -73,16 +158,7 @@ def _from_excerpt(record: ActivationRecord) -> dict[str, Any]:
 
 
 def from_json(value: object, where: str) -> NeuronRecord:
-    """One neuron from a JSON object of the schema, checked.
-
-    Args:
-        value: The parsed JSON; its excerpts may be a tuple of records.
-        where: File and line, for the message.
-
-    Raises:
-        RecordError: A field is missing, unknown or of the wrong type, or the record breaks the
-            contract of `neuron_eval.records`.
-    """
+    """One neuron from a JSON object of the schema, checked; its excerpts may be records already."""
     data, at = _neuron_object(value, where)
     for wrong in wrong_names(data, "field"):
         raise RecordError(f"{at}: {wrong}")
@@ -121,12 +197,7 @@ def _neuron_object(value: object, where: str) -> tuple[Mapping[str, Any], str]:
 
 
 def wrong_names(names: Iterable[str], word: str) -> list[str]:
-    """What is wrong with the names of fields: those missing, those unknown.
-
-    Args:
-        names: The names that there are.
-        word: What a field is called here, ``field`` or ``column``.
-    """
+    """What is wrong with the names of fields, or whatever word they go by: missing and unknown."""
     there = set(names)
     faults = []
     missing = [name for name in REQUIRED if name not in there]

@@ -8,8 +8,7 @@ from itertools import chain
 from pathlib import Path
 
 from neuron_eval.records import TOP_SPLITS, NeuronRecord, RecordError, TooFewExcerptsError
-from neuron_eval.records.activations import why_unfit
-from neuron_eval.records.ignoring import special_peak
+from neuron_eval.records.activations import special_peak, why_unfit
 from neuron_eval.records.treatment import LENGTH, LONG, STORED, Treatment, has_stored_tokens
 from neuron_eval.sources import open_source
 from neuron_eval.sources.base import SourceError, Unreadable

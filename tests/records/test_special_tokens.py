@@ -17,7 +17,7 @@ from neuron_eval.formats.base import Shown
 from neuron_eval.logs.identity import identity
 from neuron_eval.prompts.pack import default_pack
 from neuron_eval.records import ActivationRecord, Excerpt
-from neuron_eval.records.ignoring import WELL_KNOWN, ignoring, parse_ignored, special_peak
+from neuron_eval.records.activations import WELL_KNOWN, ignoring, parse_ignored, special_peak
 from neuron_eval.records.splits import deal, from_metadata, to_text
 from neuron_eval.records.treatment import parse_treatment
 from neuron_eval.simulation import Simulated

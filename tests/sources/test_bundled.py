@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from neuron_eval.dataset import dataset, neuron_set
-from neuron_eval.sources.bundled import with_references
+from neuron_eval.sources import with_references
 from neuron_eval.sources.loading import load_neurons
 from neuron_eval.testing import make_neuron
 

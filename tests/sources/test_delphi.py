@@ -26,11 +26,11 @@ from neuron_eval.records import NeuronRecord, RecordError
 from neuron_eval.records.splits import deal
 from neuron_eval.sources import open_source
 from neuron_eval.sources.base import NeuronKey, SourceError, Unreadable
+from neuron_eval.sources.delphi import DelphiSource, is_delphi
 from neuron_eval.sources.delphi import files as delphi_files
-from neuron_eval.sources.delphi import tokens as delphi_tokens
+from neuron_eval.sources.delphi import files as delphi_tokens
 from neuron_eval.sources.delphi.files import Latent
 from neuron_eval.sources.delphi.records import Excerpts, Windows, boundaries
-from neuron_eval.sources.delphi.source import DelphiSource, is_delphi
 
 DOWNLOAD = delphi_tokens.download
 

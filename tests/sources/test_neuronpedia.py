@@ -18,8 +18,8 @@ from neuronpedia_files import (
 from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError, Reference
 from neuron_eval.records.splits import deal
 from neuron_eval.sources.base import NeuronKey, SourceError, Unreadable
+from neuron_eval.sources.neuronpedia import is_neuronpedia, open_neuronpedia
 from neuron_eval.sources.neuronpedia.feature import split
-from neuron_eval.sources.neuronpedia.source import is_neuronpedia, open_neuronpedia
 from neuron_eval.sources.opening import Location
 
 

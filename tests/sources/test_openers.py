@@ -2,7 +2,7 @@
 
 import pytest
 
-from neuron_eval.sources import bundled, open_source, opening, schema
+from neuron_eval.sources import BundledSource, open_source, opening, schema
 from neuron_eval.sources.base import SourceError
 from neuron_eval.sources.opening import opener
 from neuron_eval.testing import make_neuron
@@ -16,7 +16,7 @@ def registered(monkeypatch):
 def test_what_is_registered_later_is_asked_before_what_ships(tmp_path):
     path = tmp_path / "n.jsonl"
     schema.write(path, [make_neuron("m/L0N0")])
-    mine = bundled.BundledSource("puzzles")
+    mine = BundledSource("puzzles")
     places = []
     opener("FILE.jsonl", "mine")(lambda place: places.append(place) or mine)
     assert open_source(str(path)) is mine

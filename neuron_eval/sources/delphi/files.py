@@ -1,4 +1,4 @@
-"""The files of a delphi cache, `START_END.safetensors`, and the tensors in them.
+"""The files of a delphi cache: tensors in `START_END.safetensors`, and the model's tokenizer.
 
     locations    [N, 3]: row, position, latent - START; uint16, uint32 or wider
     activations  [N]: not zero, usually float16
@@ -6,13 +6,16 @@
 
 A cache of ten million tokens has hundreds of millions of activations a file, sorted by row. They
 are read in stretches from the mapped file, as often as it takes to gather the latents wanted with
-no more than `GATHERED` activations in memory, and one latent's.
+no more than `GATHERED` activations in memory, and one latent's. Tokens are ids only: the
+``tokenizer.json`` of the model that ``config.json`` names is looked for next to the activations,
+then in the local Hugging Face cache, then on the hub.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+import os
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +23,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neuron_eval.messages import listed, message_of
+from neuron_eval.files.bounded import parse_json, read_whole
+from neuron_eval.messages import InputError, listed, message_of, shown
 from neuron_eval.records import RecordError
+from neuron_eval.records.tokens import byte_level, sentencepiece
 from neuron_eval.sources.base import SourceError
 
 STRETCH = 2**20  # activations read at once
@@ -64,12 +69,6 @@ class OpenSplit:
         self.tokens: Any = tensors.get_slice("tokens") if "tokens" in names else None
         self._check()
         self._size = self._locations.get_shape()[0]
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns of the tokens."""
-        rows, columns = self.tokens.get_shape()
-        return rows, columns
 
     def counts(self) -> NDArray[np.int64]:
         """How many activations each latent of the file has, shape [end - start + 1]."""
@@ -114,10 +113,8 @@ class OpenSplit:
         parts = zip(group, np.split(locations, ends), np.split(activations, ends), strict=True)
         for latent, places, strengths in parts:
             rows, positions = places[:, 0].astype(np.int64), places[:, 1].astype(np.int64)
-            yield (
-                self._split.start + int(latent),
-                Latent(rows, positions, strengths.astype(np.float32)),
-            )
+            gathered = Latent(rows, positions, strengths.astype(np.float32))
+            yield self._split.start + int(latent), gathered
 
     def _stretches(self) -> Iterator[tuple[int, NDArray[np.integer[Any]]]]:
         """Where each begins, and its locations."""
@@ -141,22 +138,108 @@ class OpenSplit:
             )
 
 
-@contextmanager
-def opened(split: Split) -> Iterator[OpenSplit]:
-    """Map a file to memory."""
-    try:
-        from safetensors import SafetensorError, safe_open
-    except ImportError as error:
-        raise SourceError(
-            f"{split.path}: reading it needs safetensors: pip install 'neuron_eval[delphi]'"
-        ) from error
-    try:
-        tensors = safe_open(split.path, framework="numpy")
-    except SafetensorError as error:
-        raise RecordError(
-            f"{split.path}: cut off or not a safetensors file ({message_of(error)})"
-        ) from error
-    except OSError as error:
-        raise SourceError(f"{split.path}: cannot be read ({error.strerror or error})") from error
-    with tensors as mapped:
-        yield OpenSplit(split, mapped)
+# An environment variable: a ``tokenizer.json``, or a folder with one, that is used instead.
+OVERRIDE = "NEURON_EVAL_TOKENIZER"
+
+FILE = "tokenizer.json"
+
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
+"""What a model on the hub is called; a path, as a cache may also name, is not followed."""
+
+_ENCODINGS: Mapping[str, Callable[[str], bytes]] = {
+    "ByteLevel": byte_level,
+    "ByteFallback": sentencepiece,
+    "Metaspace": sentencepiece,
+}
+"""By the decoder's type, the more telling first."""
+
+
+class TokenizerVocabulary:
+    """What each token id stands for."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            data = parse_json(read_whole(path))
+            self._tokens = _vocabulary(data["model"]["vocab"])
+            self._encode = _encoding(data.get("decoder"))
+            # These stand for themselves, in whichever way the others are encoded.
+            added = data.get("added_tokens") or ()
+            self._added = {int(t["id"]): str(t["content"]) for t in added}
+            self.special = tuple(str(t["content"]) for t in added if t.get("special") is True)
+        except OSError as error:
+            raise SourceError(f"{path}: cannot be read ({error.strerror or error})") from error
+        except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as error:
+            raise SourceError(
+                f"{path}: not a tokenizer.json that can be used ({type(error).__name__}: "
+                f"{message_of(error)})"
+            ) from error
+
+    def piece(self, id_: int, at: str) -> bytes:
+        """The bytes that a token stands for."""
+        if id_ in self._added:
+            return self._added[id_].encode("utf-8", "surrogatepass")
+        if id_ not in self._tokens:
+            raise RecordError(
+                f"{at}: token {id_} is not in {self._path}, which holds {len(self._tokens)} "
+                f"tokens; is it the tokenizer of another model? {OVERRIDE} can name the right one"
+            )
+        return self._encode(self._tokens[id_])
+
+
+def find_tokenizer(folders: Iterable[Path], model: str | None) -> Path:
+    """The ``tokenizer.json`` to use: of the folders, or of the model that the cache names."""
+    override = os.environ.get(OVERRIDE)
+    if override:
+        path = Path(override)
+        path = path / FILE if path.is_dir() else path
+        if not path.is_file():
+            raise SourceError(f"{OVERRIDE}={override}: there is no such file")
+        return path
+    tried = list(dict.fromkeys(folder / FILE for folder in folders))
+    for path in tried:
+        if path.is_file():
+            return path
+    if model is None:
+        why = "no config.json names a model"
+    elif not _REPOSITORY.fullmatch(model) or ".." in model:
+        why = (
+            f"config.json's model_name {shown(model)} is not a model's name on the Hugging Face "
+            "hub (NAME or ORG/NAME)"
+        )
+    else:
+        try:
+            return download(model)
+        except Exception as error:
+            # Offline, unknown, gated and missing each have exceptions of their own.
+            reason = str(error).strip().partition("\n")[0] or type(error).__name__
+            why = f"the Hugging Face cache and hub gave none for {model} ({reason})"
+    raise SourceError(
+        f"no tokenizer: looked for {', '.join(map(str, tried))}; {why}; put a tokenizer.json "
+        f"there, or let {OVERRIDE} name one"
+    )
+
+
+def download(model: str) -> Path:
+    """A model's ``tokenizer.json`` from the local Hugging Face cache, else from the hub."""
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+
+    cached = try_to_load_from_cache(model, FILE)
+    return Path(cached if isinstance(cached, str) else hf_hub_download(model, FILE))
+
+
+def _vocabulary(vocab: Any) -> dict[int, str]:
+    """Tokens by id, from a mapping (BPE) or from a list of pairs with a score (Unigram)."""
+    if isinstance(vocab, Mapping):
+        return {int(id_): str(token) for token, id_ in vocab.items()}
+    return {id_: str(entry[0]) for id_, entry in enumerate(vocab)}
+
+
+def _encoding(decoder: Any) -> Callable[[str], bytes]:
+    """How a decoder's tokens stand for bytes."""
+    steps = (decoder or {}).get("decoders") or [decoder or {}]
+    types = [str(step.get("type")) for step in steps]
+    for name, encoding in _ENCODINGS.items():
+        if name in types:
+            return encoding
+    raise InputError(f"its decoder is {types}; known are {', '.join(_ENCODINGS)}")

@@ -15,8 +15,7 @@ from neuron_eval.records.checks import check_id, check_record
 from neuron_eval.records.tokens import join_pieces
 from neuron_eval.records.treatment import LENGTH, seeded
 from neuron_eval.sources.base import NeuronKey
-from neuron_eval.sources.delphi.files import Latent, OpenSplit
-from neuron_eval.sources.delphi.tokens import TokenizerVocabulary
+from neuron_eval.sources.delphi.files import Latent, OpenSplit, TokenizerVocabulary
 
 TOP = 32  # at most so many excerpts with the highest peaks
 RANDOM = 24  # at most so many excerpts drawn from all windows, active or not
@@ -33,7 +32,7 @@ class Texts:
 
     def __init__(self, file: OpenSplit, vocabulary: TokenizerVocabulary) -> None:
         self._tokens = file.tokens
-        self._rows, self._context = file.shape
+        self._rows, self._context = file.tokens.get_shape()
         self._windows = Windows(self._rows, self._context)
         self._vocabulary = vocabulary
 

@@ -29,8 +29,7 @@ from neuron_eval.records import (
 )
 from neuron_eval.records.checks import check_id, check_record, named
 from neuron_eval.records.tokens import clean_record
-from neuron_eval.sources.base import NeuronKey
-from neuron_eval.sources.fields import excerpt
+from neuron_eval.sources.base import NeuronKey, excerpt
 
 PER_SPLIT = 5
 """Excerpts of each kind in each split for which a feature with enough of them is laid out."""

@@ -15,7 +15,7 @@ from neuron_eval.files.bounded import parse_json
 from neuron_eval.messages import listed, replace_surrogates, shown
 from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError, with_excerpts
 from neuron_eval.records.checks import check_record
-from neuron_eval.sources.fields import excerpt, number, numbers
+from neuron_eval.sources.base import excerpt, number, numbers
 
 TOP = "most_positive_activation_records"
 RANDOM = "random_sample"
