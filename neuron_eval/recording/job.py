@@ -145,7 +145,9 @@ def choose(
     given = select.check_given(given, widths)
     if ALL in settings.neurons:
         named = {neuron.id for neuron in given}
-        every = select.every_neuron(layers, widths, settings.group)
+        every = (
+            PickedNeuron(layer, n, settings.group) for layer in layers for n in range(widths[layer])
+        )
         given += [neuron for neuron in every if neuron.id not in named]
     if settings.per_layer is None:
         return given

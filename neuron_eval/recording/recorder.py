@@ -44,11 +44,7 @@ class Checkpoint:
             np.savez(out, allow_pickle=False, _fingerprint=stamp, **state)
 
     def load(self) -> dict[str, NDArray[Any]] | None:
-        """Read the state back; None if there is no checkpoint.
-
-        Raises:
-            RecordingError: It is damaged, or belongs to another recording.
-        """
+        """Read the state back; None if there is no checkpoint."""
         if not self.path.exists():
             return None
         try:
@@ -103,9 +99,6 @@ def run(
     """Record all windows, in order and from index 0, into an empty collector.
 
     ``progress`` is called with the number of windows after each batch, ``batch_size`` at most.
-
-    Raises:
-        RecordingError: The checkpoint does not fit, or an activation is not finite.
     """
     started, forward = time.perf_counter(), 0.0
     stream = iter(windows)

@@ -17,7 +17,6 @@ RANDOM_GROUP = "random"  # the group of neurons drawn by lot
 IDS = 2**26  # the most bytes of a file of ids
 
 _RANGE = re.compile(r"([0-9]{1,4})(?:-([0-9]{1,4}))?")
-
 ID = re.compile(r"L([0-9]{1,9})N([0-9]{1,9})")
 
 
@@ -113,12 +112,6 @@ def check_layers(layers: Iterable[int], widths: Mapping[int, int], where: str) -
             raise RecordingError(
                 f"{where}: the model has no layer {layer}, only {min(widths)} to {max(widths)}"
             )
-
-
-def every_neuron(
-    layers: Iterable[int], widths: Mapping[int, int], group: str
-) -> list[PickedNeuron]:
-    return [PickedNeuron(layer, n, group) for layer in layers for n in range(widths[layer])]
 
 
 def draw(

@@ -13,11 +13,11 @@ from neuron_eval.messages import listed, message_of, shown
 from neuron_eval.recording import RecordingError
 from neuron_eval.records.tokens import Offsets, text_tokens
 
+# File endings that `datasets` reads, and its name for them.
 LOADERS = {".jsonl": "json", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
-"""File endings that `datasets` reads, and its name for them."""
 
+# A text to its model tokens, special ones left out, and their offsets.
 Tokenise = Callable[[str], tuple[Sequence[int], Offsets]]
-"""A text to its model tokens, special ones left out, and their offsets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +112,7 @@ def _open(dataset: DatasetName, config: str | None, where: str) -> Any:
 def cut(
     text: str, ids: Sequence[int], offsets: Offsets, length: int
 ) -> Iterator[tuple[tuple[str, ...], tuple[int, ...], tuple[int, ...]]]:
-    """Cut one tokenised text into windows of ``length`` text tokens, and a shorter rest.
-
-    Yields:
-        Tokens, ids and starts as in `Window`.
-    """
+    """Tokens, ids and starts of `Window`: of ``length`` text tokens each, and of a shorter rest."""
     starts, ends = text_tokens(len(text), offsets)
     lefts, stops = [0, *ends[:-1]], [*starts[1:], len(ids)]
     for first in range(0, len(starts), length):

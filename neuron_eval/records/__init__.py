@@ -164,31 +164,17 @@ class NeuronRecord:
         top = tuple(Excerpt("top", i, record) for i, record in enumerate(self.top))
         return top + tuple(Excerpt("random", i, record) for i, record in enumerate(self.random))
 
-    def train(self, n: int) -> tuple[Excerpt, ...]:
-        """What the explainer sees: ``n`` top excerpts (0, 4, 8, …)."""
-        return self.split("train", n)
-
-    def calibration(self, n: int) -> tuple[Excerpt, ...]:
-        """What calibration is fitted on: ``n`` top (1, 5, …), then ``n`` random (0, 3, …)."""
-        return self.split("calibration", n)
-
-    def valid(self, n: int) -> tuple[Excerpt, ...]:
-        """What is scored: ``n`` top (2, 6, …), then ``n`` random (1, 4, …)."""
-        return self.split("valid", n)
-
-    def test(self, n: int) -> tuple[Excerpt, ...]:
-        """What is kept for later: ``n`` top (3, 7, …), then ``n`` random (2, 5, …)."""
-        return self.split("test", n)
-
     def split(self, name: SplitName, n: int) -> tuple[Excerpt, ...]:
         """The excerpts of one split, top before random, dealt as Bills et al. (2023) deal them.
+
+        - train, what the explainer sees: ``n`` top ones (0, 4, 8, …);
+        - calibration, what is fitted on: ``n`` top (1, 5, …), then ``n`` random (0, 3, …);
+        - valid, what is scored: ``n`` top (2, 6, …), then ``n`` random (1, 4, …);
+        - test, what is kept for later: ``n`` top (3, 7, …), then ``n`` random (2, 5, …).
 
         Args:
             name: Which split.
             n: Excerpts of each kind, at least 1. Splits fixed by the source ignore it.
-
-        Returns:
-            ``n`` excerpts for train, ``2 n`` for the others.
 
         Raises:
             TooFewExcerptsError: The record holds fewer excerpts than that.
@@ -198,11 +184,9 @@ class NeuronRecord:
         if self.given_splits:
             return dict(self.given_splits).get(name, ())
         top = _deal(self, "top", TOP_SPLITS, name, n)
-        return (
-            top
-            if name not in RANDOM_SPLITS
-            else top + _deal(self, "random", RANDOM_SPLITS, name, n)
-        )
+        if name not in RANDOM_SPLITS:
+            return top
+        return top + _deal(self, "random", RANDOM_SPLITS, name, n)
 
 
 def with_excerpts(

@@ -13,20 +13,13 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from neuron_eval.messages import listed, shortened, shown, without_surrogates
-from neuron_eval.records import (
-    TOP_SPLITS,
-    ActivationRecord,
-    NeuronRecord,
-    RecordError,
-)
+from neuron_eval.records import TOP_SPLITS, ActivationRecord, NeuronRecord, RecordError
 from neuron_eval.records.heatmap import token_signs
 
+# The largest whole number that a browser, which shows the logs, can tell from the next.
 LARGEST = 2**53 - 1
-"""The largest whole number that a browser, which shows the logs, can tell from the next."""
 
-
-HIGHEST = sys.float_info.max / 10
-"""The largest activation: on the scale from 0 to 10 a larger one overflows."""
+HIGHEST = sys.float_info.max / 10  # of activations: on the scale of 0 to 10 a larger one overflows
 
 
 def check_record(neuron: NeuronRecord, where: str) -> NeuronRecord:
@@ -38,9 +31,6 @@ def check_record(neuron: NeuronRecord, where: str) -> NeuronRecord:
 
     Returns:
         The record itself; where a text held half a character, a copy that has U+FFFD there.
-
-    Raises:
-        RecordError: Names ``where``, neuron, excerpt, field, value and what would be right.
     """
     at = f"{where}: neuron {named(neuron.id)}"
     check_id(neuron.id, at)
@@ -56,9 +46,7 @@ def check_record(neuron: NeuronRecord, where: str) -> NeuronRecord:
     texts = [(name, record.text) for name, record in _named(neuron)]
     if not _encodable("".join([text for _, text in texts] + list(_texts(neuron)))):
         return check_record(without_surrogates(neuron), where)
-    peaks = [record.peak for record in neuron.top]
-    if peaks != sorted(peaks, reverse=True):
-        raise RecordError(f"{at}: field 'top': {_unsorted(peaks)}")
+    _check_sorted([record.peak for record in neuron.top], at)
     _check_numbers(neuron, at)
     _check_distinct(texts, at)
     return neuron
@@ -129,14 +117,13 @@ def _check_excerpt(record: ActivationRecord, at: str) -> None:
                 )
 
 
-def _unsorted(peaks: list[float]) -> str:
-    i, before, after = next(
-        (i, before, after) for i, (before, after) in enumerate(pairwise(peaks)) if after > before
-    )
-    return (
-        f"excerpt {i + 1} has peak {after:g}, above excerpt {i} with {before:g}; top excerpts "
-        "must be sorted by peak, highest first"
-    )
+def _check_sorted(peaks: list[float], at: str) -> None:
+    for i, (before, after) in enumerate(pairwise(peaks)):
+        if after > before:
+            raise RecordError(
+                f"{at}: field 'top': excerpt {i + 1} has peak {after:g}, above excerpt {i} with "
+                f"{before:g}; top excerpts must be sorted by peak, highest first"
+            )
 
 
 def _check_numbers(neuron: NeuronRecord, at: str) -> None:
@@ -227,6 +214,6 @@ def fault_of(id_: str) -> str:
 
 def named(id_: object) -> str:
     """An id for a message: cut, and with signs for what has no shape."""
-    return (
-        shortened(token_signs(id_[: LONGEST + 1]), LONGEST) if isinstance(id_, str) else shown(id_)
-    )
+    if not isinstance(id_, str):
+        return shown(id_)
+    return shortened(token_signs(id_[: LONGEST + 1]), LONGEST)

@@ -13,14 +13,11 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
-SHADES = 10
-"""Steps of colour above white."""
+SHADES = 10  # steps of colour above white
+WIDTH = 100  # columns a row before the excerpt goes on in the next pair: fits a half-screen window
 
-WIDTH = 100
-"""Columns a row before the excerpt goes on in the next pair of rows: fits a half-screen window."""
-
+# What `token_signs` writes for characters that cannot be seen, for a legend.
 SIGNS = "⏎ newline  ⇥ tab  · another character without a shape"
-"""What `token_signs` writes for characters that cannot be seen, for a legend."""
 
 Label = Literal["T", "S"]
 
@@ -51,14 +48,9 @@ def shades(values: Sequence[float], low: float, high: float) -> list[int]:
 def heat_map(tokens: Sequence[str], true: Sequence[int], simulated: Sequence[int]) -> str:
     """Rows of tokens, each coloured by true activation, and again by simulated activation below.
 
-    Args:
-        tokens: The excerpt's tokens, shape [T].
-        true: Shades of the true activations, shape [T].
-        simulated: Shades of the simulated activations, shape [T].
-
-    Returns:
-        Lines of ANSI text; ``T`` opens a row of truth, ``S`` one of simulation. The two rows of
-        a pair hold the same text; a token that is wider than a row goes on in the next pair.
+    From the excerpt's tokens, and the shades of the true and of the simulated activations, each of
+    shape [T], to lines of ANSI text; ``T`` opens a row of truth, ``S`` one of simulation. The two
+    rows of a pair hold the same text; a token wider than a row goes on in the next pair.
     """
     lines = []
     for row in _rows(tokens, true, simulated):

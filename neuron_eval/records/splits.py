@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from neuron_eval.records import ActivationRecord, Excerpt, NeuronRecord, RecordError
+from neuron_eval.records import ActivationRecord, Excerpt, NeuronRecord, RecordError, SplitName
 
-USES = ("train", "calibration", "valid")
+USES: tuple[SplitName, ...] = ("train", "calibration", "valid")
 """The splits that a sample holds: shown to the explainer, fitted on, scored."""
 
 
@@ -21,17 +21,10 @@ USES = ("train", "calibration", "valid")
 class DealtNeuron:
     """The excerpts of one neuron that one sample uses."""
 
-    neuron: NeuronRecord
-    """Identity, quantile boundaries and reference; its own excerpt lists are empty."""
-
-    train: tuple[Excerpt, ...]
-    """What the explainer sees."""
-
-    calibration: tuple[Excerpt, ...]
-    """What calibration is fitted on."""
-
-    valid: tuple[Excerpt, ...]
-    """What is held out and scored."""
+    neuron: NeuronRecord  # identity and quantile boundaries; its own excerpt lists are empty
+    train: tuple[Excerpt, ...]  # what the explainer sees
+    calibration: tuple[Excerpt, ...]  # what calibration is fitted on
+    valid: tuple[Excerpt, ...]  # what is held out and scored
 
     @property
     def shown(self) -> tuple[ActivationRecord, ...]:
@@ -43,23 +36,25 @@ class DealtNeuron:
 
 
 def deal(neuron: NeuronRecord, n: int) -> DealtNeuron:
-    """Deal a checked record's excerpts to train, calibration and valid.
-
-    Args:
-        neuron: A checked record.
-        n: Excerpts of each kind in each split, at least 1.
+    """Deal a checked record's excerpts to train, calibration and valid, ``n`` of a kind to each.
 
     Raises:
         TooFewExcerptsError: The record holds too few.
         RecordError: An excerpt that the explainer sees has the text of one that is fitted on or
             scored.
     """
-    dealt = DealtNeuron(
-        neuron=_identity(neuron),
-        train=neuron.train(n),
-        calibration=neuron.calibration(n),
-        valid=neuron.valid(n),
+    identity = replace(
+        neuron,
+        top=(),
+        random=(),
+        quantiles=(),
+        reference=None,
+        other_explanations=(),
+        false_explanations=(),
+        given_splits=(),
+        special_tokens=(),
     )
+    dealt = DealtNeuron(identity, **{use: neuron.split(use, n) for use in USES})
     shown = {excerpt.record.text: excerpt for excerpt in dealt.train}
     for excerpt in dealt.calibration + dealt.valid:
         if excerpt.record.text in shown:
@@ -117,21 +112,6 @@ def from_metadata(metadata: Mapping[str, Any] | None, sample: object) -> DealtNe
             random=(),
         ),
         **{use: tuple(_excerpt(*item) for item in data[use]) for use in USES},
-    )
-
-
-def _identity(neuron: NeuronRecord) -> NeuronRecord:
-    """The record without what its sample does not use."""
-    return replace(
-        neuron,
-        top=(),
-        random=(),
-        quantiles=(),
-        reference=None,
-        other_explanations=(),
-        false_explanations=(),
-        given_splits=(),
-        special_tokens=(),
     )
 
 

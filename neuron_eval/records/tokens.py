@@ -25,11 +25,8 @@ SPECIAL = re.compile(r"<[|｜][^<>]*[|｜]>")
 
 _BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 
-_MARKS = {"Ġ": " ", "Ċ": "\n", "ĉ": "\t", "č": "\r"}
-"""White space in byte-level tokens."""
-
-_MARKS_ONLY = re.compile(r"(?:[ĠĊĉč]|[^\w])+")
-"""A token with no letter or digit besides marks."""
+_MARKS = {"Ġ": " ", "Ċ": "\n", "ĉ": "\t", "č": "\r"}  # white space in byte-level tokens
+_MARKS_ONLY = re.compile(r"(?:[ĠĊĉč]|[^\w])+")  # a token with no letter or digit besides marks
 
 
 def _letters() -> dict[str, int]:

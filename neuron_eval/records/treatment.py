@@ -31,19 +31,17 @@ STORED = (
 )
 """What is said of neurons of `has_stored_tokens`, after ``have``."""
 
-WHOLE = "none"
-"""In place of a window's length: whole excerpts."""
+WHOLE = "none"  # in place of a window's length: whole excerpts
 
 
 @dataclass(frozen=True, slots=True)
 class Treatment:
     """What the user wants done to every neuron; made by `parse_treatment`."""
 
+    # Tokens that are left out of peaks, marks and scores, see `ActivationRecord.ignored`.
     ignore: frozenset[str] = frozenset()
-    """Tokens that are left out of peaks, marks and scores, see `ActivationRecord.ignored`."""
-
+    # Tokens of an excerpt at most, 0 for whole ones; None is the rule of `window_length`.
     window: int | None = None
-    """Tokens of an excerpt at most, 0 for whole ones; None is the rule of `window_length`."""
 
     def __call__(self, neuron: NeuronRecord) -> NeuronRecord:
         """The neuron as it is explained and scored; itself where nothing is to be done."""
@@ -66,12 +64,7 @@ def has_stored_tokens(neuron: NeuronRecord) -> bool:
 
 
 def parse_treatment(ignore_tokens: object, window: object) -> Treatment:
-    """What users write after ``-T``, checked.
-
-    Args:
-        ignore_tokens: A token, a list of them, ``special``, or None.
-        window: A whole number, 0 or ``none`` for whole excerpts, or None.
-    """
+    """What users write after ``-T``, checked."""
     length = 0 if window == WHOLE else window
     if length is not None:
         try:
@@ -90,20 +83,12 @@ class Treated:
 
     treatment: Treatment = field(default_factory=Treatment)
     neurons: int = 0
-    window: int = 0
-    """The length that excerpts were cut to; 0 where none was cut."""
-
-    cut: int = 0
-    """Neurons that had an excerpt cut."""
-
-    ignored: Counter[str] = field(default_factory=Counter)
-    """How often each token that was ignored stood in an excerpt."""
-
+    window: int = 0  # the length that excerpts were cut to; 0 where none was cut
+    cut: int = 0  # neurons that had an excerpt cut
+    ignored: Counter[str] = field(default_factory=Counter)  # how often each ignored token stood
+    # By special token, the neurons most of whose top excerpts have their peak on it.
     on_special: dict[str, list[str]] = field(default_factory=dict)
-    """By special token, the neurons most of whose top excerpts have their peak on it."""
-
-    stored: list[str] = field(default_factory=list)
-    """The neurons whose tokens are as a tokenizer stores them."""
+    stored: list[str] = field(default_factory=list)  # those with tokens as a tokenizer stores them
 
     def add(self, before: NeuronRecord, after: NeuronRecord) -> None:
         self.neurons += 1

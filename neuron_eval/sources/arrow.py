@@ -19,14 +19,9 @@ if TYPE_CHECKING:
     import pyarrow
     from numpy.typing import NDArray
 
-ROWS = 64
-"""At most so many neurons in a row group, so that choosing a few reads few others."""
-
-TOKENS = 1_000_000
-"""No neuron is added to a row group that holds so many tokens: it has to fit into memory."""
-
-_INDEX = "__index_level_"
-"""How pandas names the columns that it keeps its index in; they are ignored."""
+ROWS = 64  # neurons in a row group at most, so that choosing a few reads few others
+TOKENS = 1_000_000  # no neuron is added to a row group of so many: it has to fit into memory
+_INDEX = "__index_level_"  # how pandas names the columns of its index, which are ignored
 
 
 def arrow_schema() -> pyarrow.Schema:
@@ -127,11 +122,8 @@ def records(
 
     Excerpts are cut from whole columns: Arrow's own `to_pylist` of nested values takes six times
     as long. Where there is a null inside, or a type that the cutting does not know, they go that
-    way, and `from_json` says what is wrong with them.
-
-    Args:
-        batch: Columns of the schema, of types that `wrong_columns` lets pass.
-        wheres: File and row of each, shape [N], for messages.
+    way, and `from_json` says what is wrong with them. The columns are of types that `wrong_columns`
+    lets pass; ``wheres`` is file and row of each, shape [N], for messages.
     """
     kinds = ("top", "random")
     try:
@@ -212,11 +204,7 @@ def _numbers(array: pyarrow.Array) -> NDArray[Any]:
 
 
 def batches(neurons: Iterable[NeuronRecord]) -> Iterator[pyarrow.RecordBatch]:
-    """Neurons as batches, each meant to be one row group; at most one is in memory.
-
-    Raises:
-        RecordError: A text cannot be written as UTF-8, or a whole number has over 64 bits.
-    """
+    """Neurons as batches, each meant to be one row group; at most one is in memory."""
     group: list[NeuronRecord] = []
     tokens = 0
     for neuron in neurons:

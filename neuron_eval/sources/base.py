@@ -6,8 +6,10 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from neuron_eval.files.bounded import TooLong, read_whole
 from neuron_eval.messages import InputError, shown
 from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError
 
@@ -142,6 +144,16 @@ def no_scores(name: str) -> SourceError:
         f"neurons={name}: holds no published scores; name a CSV with the columns layer, neuron, "
         "score, explanation (-T scores=FILE), or select=random"
     )
+
+
+def read_file(path: str) -> bytes:
+    """The whole of a file."""
+    try:
+        return read_whole(Path(path))
+    except TooLong as error:
+        raise SourceError(str(error)) from error
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
 def ids_of(wanted: Collection[NeuronKey] | None) -> set[str] | None:

@@ -32,16 +32,14 @@ from neuron_eval.sources.base import NeuronKey, ScoredNeuron
 
 Select = Literal["all", "random", "interpretable", "top_per_layer", "top"]
 
+# The sets that need published scores, and those that take so many from each layer.
 SCORED: tuple[Select, ...] = ("interpretable", "top_per_layer", "top")
-"""The sets that need published scores."""
-
 LAYERED: tuple[Select, ...] = ("random", "interpretable", "top_per_layer")
-"""The sets that take so many from each layer."""
 
+# The published sizes.
 PER_LAYER = 20
 THRESHOLD = 0.35
 TOP = 1000
-"""The published sizes."""
 
 K = TypeVar("K", NeuronKey, ScoredNeuron)
 
@@ -88,9 +86,7 @@ def parse_choice(
 ) -> Choice:
     """What users write after ``-T`` or as options, checked.
 
-    Raises:
-        InputError: Names the parameter, its value and what is allowed; also where a parameter
-            has no part in the set that is selected.
+    A parameter that has no part in the set that is selected is an `InputError` too.
     """
     check_text("neurons", neurons)
     wanted = check_choice("select", select, get_args(Select))
@@ -119,13 +115,7 @@ def parse_choice(
 
 
 def draw(keys: Iterable[NeuronKey], choice: Choice, scores: Scores) -> list[NeuronKey]:
-    """The chosen neurons, in the source's order.
-
-    Args:
-        keys: The source's neurons, in its order.
-        choice: What to choose.
-        scores: Looks up published scores; called for the sets that need them only.
-    """
+    """The chosen neurons, in the source's order, which is that of the keys."""
     admitted = (key for key in keys if choice.admits(key))
     if choice.select == "all":
         return list(islice(admitted, choice.limit))
@@ -204,14 +194,9 @@ class Ranges:
 
 
 def parse_ranges(name: str, value: object) -> Ranges:
-    """What a user wrote after ``-T layers=``; Inspect splits at commas and reads numbers.
+    """What a user wrote after ``-T layers=``: a number, a text such as ``0-3,10``, a list of these.
 
-    Args:
-        name: The parameter, for the message.
-        value: A number, a text such as ``0-3,10``, or a list of these.
-
-    Raises:
-        InputError: Anything else, or a range that runs backwards.
+    Inspect splits at commas and reads numbers. ``name`` is the parameter, for the message.
     """
     items = value if isinstance(value, list | tuple) else str(value).split(",")
     written = shown(",".join(map(str, items)))

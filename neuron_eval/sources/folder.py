@@ -22,11 +22,7 @@ class FilesSource(PlacedSource[str]):
 
     @abstractmethod
     def files(self) -> Iterable[Source]:
-        """A source a file, each opened when its turn comes.
-
-        Raises:
-            SourceError: There is none, or one cannot be read.
-        """
+        """A source a file, each opened when its turn comes."""
 
     def placed_keys(self) -> Iterator[tuple[str, NeuronKey]]:
         for file in self.files():

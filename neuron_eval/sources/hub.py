@@ -30,22 +30,15 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"hub:([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?::([\w.-]+))?", re.ASCII)
 
-_CARDS = ("README.md", ".huggingface.yaml")
-"""Where a dataset says which files it consists of."""
-
-_CHUNK = 1 << 18
-"""Bytes that are read at once at least, from a file of lines."""
+_CARDS = ("README.md", ".huggingface.yaml")  # where a dataset says which files it consists of
+_CHUNK = 1 << 18  # bytes that are read at once at least, from a file of lines
 
 
 class HubSource(FilesSource):
-    """The neurons of one split of a dataset."""
+    """The neurons of one split of a dataset; without one in the name it is ``train``."""
 
     def __init__(self, name: str) -> None:
-        """Take the name apart; nothing is asked of the network before neurons are.
-
-        Args:
-            name: ``hub:ORG/NAME`` or ``hub:ORG/NAME:SPLIT``; without a split it is ``train``.
-        """
+        """Take the name apart; nothing is asked of the network before neurons are."""
         match = _NAME.fullmatch(name)
         if match is None or ".." in name:
             raise SourceError(f"neurons={name}: expected hub:ORG/NAME or hub:ORG/NAME:SPLIT")

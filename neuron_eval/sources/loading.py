@@ -17,29 +17,21 @@ from pathlib import Path
 from neuron_eval.files.bounded import lines
 from neuron_eval.messages import listed, shown
 from neuron_eval.records import NeuronRecord, RecordError, Reference
-from neuron_eval.sources.base import (
-    NeuronKey,
-    ScoredNeuron,
-    SourceError,
-    Unreadable,
-    strict,
-)
+from neuron_eval.sources.base import NeuronKey, ScoredNeuron, SourceError, Unreadable, strict
 from neuron_eval.sources.choosing import SCORED, Choice, draw
 from neuron_eval.sources.looking import not_text, wrong_header
 from neuron_eval.sources.opening import open_source, unpacked
 
+
+# Whether a neuron may be chosen, besides what the `Choice` says.
 Only = Callable[[NeuronKey], bool]
-"""Whether a neuron may be chosen, besides what the `Choice` says."""
 
 
 def load(choice: Choice, only: Only | None = None) -> Iterator[NeuronRecord | Unreadable]:
     """The chosen neurons, one at a time, in the source's order.
 
     A neuron without a reference gets the explanation of ``choice.scores``, if that file has one.
-
-    Args:
-        choice: What to choose.
-        only: Leaves out further neurons before any are drawn.
+    ``only`` leaves out further neurons before any are drawn.
 
     Raises:
         SourceError: There is no such source; it, or the file of scores, cannot be read; or
@@ -150,7 +142,6 @@ class ScoreFile:
     """The scores of a file, for choosing; explanations are read for the chosen only."""
 
     def __init__(self, path: str) -> None:
-        """Read every score; a neuron may not have two different ones."""
         self.path = path
         self._scores: dict[tuple[int, int], float] = {}
         for scored in read_scores(path):

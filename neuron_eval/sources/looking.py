@@ -18,11 +18,11 @@ from neuron_eval.sources.resembling import resemblance
 
 HEAD = 2**20  # so many bytes of a file are looked at
 
+# A key of JSON: a quote within a string is escaped, so that no text looks like one.
 _NAME = re.compile(rb'"([A-Za-z_]\w{0,63})"\s*:', re.ASCII)
-"""A key of JSON: a quote within a string is escaped, so that no text looks like one."""
 
+# What delphi calls the file of a latent's explanation, or of its scores.
 _RESULT = re.compile(r".+_(?:latent|feature)_?\d{1,15}\.(?:txt|json)", re.ASCII)
-"""What delphi calls the file of a latent's explanation, or of its scores."""
 
 _FEW = "name the folder that holds it, if that is a cache of delphi's"
 
@@ -85,10 +85,9 @@ def is_table(content: bytes) -> bool:
 
 
 def nature(content: bytes) -> str:
-    """What a file is that is no text, or a text for others' programs, and what to do with it.
+    """What a file is that is no text, or a text for others' programs, to stand after ``is``.
 
-    Returns:
-        Words to stand after ``is``; empty for any other file.
+    And what to do with it; empty for any other file.
     """
     for magic, words in _MAGIC:
         if content.startswith(magic):
@@ -164,10 +163,9 @@ def not_text(file: IO[bytes], path: str) -> str:
 
 
 def wrong_header(cells: Sequence[str]) -> str:
-    """What is wrong with a table whose first line, split at commas, has these cells, or nothing.
+    """What is wrong with a table whose first line, split at commas, has these cells.
 
-    Returns:
-        Words to stand after ``it``.
+    Words to stand after ``it``, or none.
     """
     if any("\0" in cell for cell in cells):
         return "is a text in UTF-16; save it in the encoding UTF-8"
@@ -206,15 +204,10 @@ def _columns(content: bytes) -> list[str]:
 
 def _wide_encoding(content: bytes) -> str:
     """UTF-16 or UTF-32, as spreadsheets and some shells write texts; empty if it is neither."""
-    marks = {
-        codecs.BOM_UTF32_LE: "UTF-32",
-        codecs.BOM_UTF32_BE: "UTF-32",
-        codecs.BOM_UTF16_LE: "UTF-16",
-        codecs.BOM_UTF16_BE: "UTF-16",
-    }
-    for mark, name in marks.items():
-        if content.startswith(mark):
-            return name
+    if content.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "UTF-32"
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "UTF-16"
     start = content[:16]
     for first, name in ((0, "UTF-16LE"), (1, "UTF-16BE")):
         texts, blanks = start[first::2], start[1 - first :: 2]

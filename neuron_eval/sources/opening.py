@@ -17,14 +17,11 @@ from neuron_eval.sources.base import Source, SourceError
 from neuron_eval.sources.looking import description, head, is_json, is_table, names, nature
 from neuron_eval.sources.resembling import nearest
 
-LINES = (".jsonl", ".jsonl.gz")
-"""How files with an object a line end."""
+LINES = (".jsonl", ".jsonl.gz")  # how files with an object a line end
+ENDINGS = (*LINES, ".parquet")  # how files of this project's schema end
 
-ENDINGS = (*LINES, ".parquet")
-"""How files of this project's schema end."""
-
+# Names in this project's schema, enough of them to tell neurons from settings.
 _OWN = ("id", "top", "tokens", "activations")
-"""Names in this project's schema, enough of them to tell neurons from settings."""
 
 
 class Location:
@@ -70,17 +67,12 @@ class Location:
         return rest if start == scheme and self.kind != "address" else ""
 
 
-OpenFile = Callable[[], IO[bytes]]
-"""Opens a file for reading from its beginning."""
+OpenFile = Callable[[], IO[bytes]]  # for reading from its beginning
 
 
 @contextmanager
 def unpacked(path: str, open_file: OpenFile | None = None) -> Iterator[IO[bytes]]:
     """A file, unpacked if it ends in ``.gz``; what fails while it is read is an error of ours.
-
-    Args:
-        path: What it is called.
-        open_file: Opens it, where it is not a local one.
 
     Raises:
         SourceError: It cannot be read.
@@ -100,8 +92,7 @@ def unpacked(path: str, open_file: OpenFile | None = None) -> Iterator[IO[bytes]
         raise SourceError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
-Open = Callable[[Location], Source | None]
-"""The source at a place; None if the place is not of its kind."""
+Open = Callable[[Location], Source | None]  # None if the place is not of its kind
 
 
 class _Opener(NamedTuple):
@@ -161,13 +152,8 @@ def open_source(neurons: str) -> Source:
 def open_file(path: str, *, beside: bool = False) -> Source | None:
     """The neurons of a file in a folder.
 
-    Args:
-        path: The file.
-        beside: Whether it may be one without neurons, such as settings that stand beside them;
-            for these it is None.
-
-    Raises:
-        SourceError: It cannot be read, is empty, or has neurons in a way that is not read.
+    ``beside`` says that it may be one without neurons, such as settings that stand beside them; for
+    these it is None.
     """
     place = Location(path)
     content = place.head

@@ -28,17 +28,12 @@ if TYPE_CHECKING:
     import pyarrow
     from pyarrow.parquet import ParquetFile
 
-_BUFFER = 1 << 20
-"""Bytes of a column that are in memory at once, where a row group is larger."""
+_BUFFER = 1 << 20  # bytes of a column that are in memory at once, where a row group is larger
+_BATCH = 64  # rows that are made records of at once
+_NARROW = 4096  # rows that are read at once of columns without activations
 
-_BATCH = 64
-"""Rows that are made records of at once."""
-
-_NARROW = 4096
-"""Rows that are read at once of columns without activations."""
-
+# Batches of rows, each with the number of its first row in the file.
 Rows = Iterator[tuple[int, "pyarrow.RecordBatch"]]
-"""Batches of rows, each with the number of its first row in the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +41,10 @@ class ParquetSource(PlacedSource[int]):
     """The neurons of one file, read row group by row group; of `keys` small columns alone."""
 
     name: str
-    open: OpenFile | None = None
-    """Opens the file, where it is not a local one; a row group is then fetched at once."""
+    open: OpenFile | None = None  # of a file that is not local; a row group is fetched at once
 
     def check(self) -> None:
-        """Open the file and look at its columns; reads no rows.
-
-        Raises:
-            SourceError: It is no whole Parquet file, or lacks columns of the schema.
-        """
+        """Open the file and look at its columns; reads no rows."""
         with self._opened():
             pass
 
@@ -155,18 +145,7 @@ def _open_table(place: Location) -> ParquetSource | None:
 
 
 def write_parquet(path: Path, neurons: Iterable[NeuronRecord]) -> int:
-    """Write neurons to a file; nothing appears before all is written.
-
-    Args:
-        path: The file.
-        neurons: Taken one at a time; a row group's worth is in memory.
-
-    Returns:
-        How many were written.
-
-    Raises:
-        RecordError: A neuron holds what Parquet cannot.
-    """
+    """As `neuron_eval.sources.schema.write`; a row group's worth of neurons is in memory."""
     from pyarrow.parquet import ParquetWriter
 
     count = 0

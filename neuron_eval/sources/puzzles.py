@@ -23,8 +23,7 @@ from neuron_eval.records.checks import check_record, named
 from neuron_eval.sources.base import NeuronKey, Source, SourceError, Unreadable, ids_of, strict
 from neuron_eval.sources.opening import Location, opener
 
-CUTOFF = 1.0
-"""Tokens of a puzzle activate highly above this."""
+CUTOFF = 1.0  # tokens of a puzzle activate highly above this
 
 REQUIRED = ("name", "explanation", "sentences", "false_explanations")
 

@@ -62,8 +62,7 @@ class JsonlSource(PlacedSource[int]):
     """The neurons of one file, read line by line; a line has to be parsed even for its key."""
 
     name: str
-    open: OpenFile | None = None
-    """Opens the file, where it is not a local one."""
+    open: OpenFile | None = None  # of a file that is not local
 
     def placed_keys(self) -> Iterator[tuple[int, NeuronKey]]:
         for number, line in numbered_lines(self.name, self.open):
@@ -131,13 +130,10 @@ def read(path: Path) -> Iterator[NeuronRecord]:
 
 
 def write(path: Path, neurons: Iterable[NeuronRecord]) -> int:
-    """Write neurons to a file of lines; nothing appears before all is written.
-
-    Returns:
-        How many were written.
+    """Write neurons, and count them; nothing appears before all is written.
 
     Raises:
-        RecordError: A text of a neuron cannot be written as UTF-8.
+        RecordError: A neuron holds what the file cannot.
     """
     count = 0
     with unfinished(path) as beside, _writer(beside) as file:

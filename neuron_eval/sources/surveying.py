@@ -17,23 +17,14 @@ from neuron_eval.sources.loading import load, refuse_too_many
 from neuron_eval.sources.parquet import write_parquet
 from neuron_eval.sources.schema import write
 
-EXCERPTS = 5
-"""How many excerpts of each kind a split is asked for, as published."""
+EXCERPTS = 5  # of each kind that a split is asked for, as published
 
 
 def write_chosen(out: Path, choice: Choice, missing: list[str]) -> int:
-    """Write what was chosen, one neuron at a time.
+    """Write what was chosen, one neuron at a time, and count it.
 
-    Args:
-        out: A file that ends in ``.parquet``, ``.jsonl`` or ``.jsonl.gz``.
-        choice: Which neurons.
-        missing: Where a sentence on each neuron that the source does not have is added.
-
-    Returns:
-        How many were written.
-
-    Raises:
-        InputError: A neuron is bad, or there is none; then the file does not appear.
+    The file does not appear where a neuron is bad, or none is there. To ``missing`` a sentence is
+    added on each neuron that the source does not have.
     """
     neurons = _sound(choice, missing)
     first = next(neurons, None)
@@ -74,15 +65,7 @@ class Survey:
     on_special: dict[str, list[str]] = field(default_factory=dict)
 
     def problems(self, path: str) -> Iterator[str]:
-        """Everything that is wrong with the neurons of a source, as it is found.
-
-        Args:
-            path: A source, see `neuron_eval.sources.open_source`.
-
-        Raises:
-            InputError: There is no such source.
-            OSError: A file cannot be read.
-        """
+        """Everything that is wrong with the neurons of a source, as it is found."""
         ids: set[str] = set()
         try:
             refuse_too_many(Choice(path))

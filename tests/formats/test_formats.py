@@ -224,7 +224,7 @@ def test_building_prompts_in_any_order_gives_the_same_bytes(name):
 
 def test_the_cutoff_is_the_neurons_quantile_boundary():
     neuron = make_neuron()
-    shown = tuple(e.record for e in neuron.train(5))
+    shown = tuple(e.record for e in neuron.split("train", 5))
     assert [cutoff(neuron, shown, i) for i in (0, 1, 2)] == [0.0, 0.02, 0.5]
     with pytest.raises(RecordError, match=r"holds 3 values, so cutoff_quantile=3 .* 0 and 2"):
         cutoff(neuron, shown, 3)
@@ -234,7 +234,7 @@ def test_without_boundaries_the_cutoff_is_half_the_peak_shown():
     from dataclasses import replace
 
     neuron = replace(make_neuron(), quantiles=(), quantile_boundaries=())
-    shown = tuple(e.record for e in neuron.train(5))
+    shown = tuple(e.record for e in neuron.split("train", 5))
     assert cutoff(neuron, shown) == 5.0
     assert cutoff(replace(neuron, cutoff=1.0), shown) == 1.0
 

@@ -29,14 +29,14 @@ def indices(excerpts):
 
 def test_splits_are_dealt_as_published():
     neuron = make_neuron(excerpts=20)
-    assert indices(neuron.train(5)) == [("top", i) for i in (0, 4, 8, 12, 16)]
-    assert indices(neuron.calibration(5)) == (
+    assert indices(neuron.split("train", 5)) == [("top", i) for i in (0, 4, 8, 12, 16)]
+    assert indices(neuron.split("calibration", 5)) == (
         [("top", i) for i in (1, 5, 9, 13, 17)] + [("random", i) for i in (0, 3, 6, 9, 12)]
     )
-    assert indices(neuron.valid(5)) == (
+    assert indices(neuron.split("valid", 5)) == (
         [("top", i) for i in (2, 6, 10, 14, 18)] + [("random", i) for i in (1, 4, 7, 10, 13)]
     )
-    assert indices(neuron.test(5)) == (
+    assert indices(neuron.split("test", 5)) == (
         [("top", i) for i in (3, 7, 11, 15, 19)] + [("random", i) for i in (2, 5, 8, 11, 14)]
     )
 
@@ -53,18 +53,18 @@ def test_no_excerpt_is_in_two_splits():
 
 def test_a_neuron_with_exactly_enough_excerpts_is_dealt_and_with_one_less_refused():
     neuron = make_neuron(excerpts=20)
-    assert len(replace(neuron, random=neuron.random[:15]).valid(5)) == 10
+    assert len(replace(neuron, random=neuron.random[:15]).split("valid", 5)) == 10
     with pytest.raises(TooFewExcerptsError, match=r"'random' holds 14 .* need 15"):
-        replace(neuron, random=neuron.random[:14]).valid(5)
+        replace(neuron, random=neuron.random[:14]).split("valid", 5)
     with pytest.raises(TooFewExcerptsError, match=r"test/L0N0: field 'top' holds 19"):
-        replace(neuron, top=neuron.top[:19]).train(5)
+        replace(neuron, top=neuron.top[:19]).split("train", 5)
 
 
 def test_no_split_holds_fewer_than_one_excerpt_of_a_kind():
     neuron = make_neuron(excerpts=20)
-    assert indices(neuron.valid(1)) == [("top", 2), ("random", 1)]
+    assert indices(neuron.split("valid", 1)) == [("top", 2), ("random", 1)]
     with pytest.raises(ValueError, match="at least 1, got 0"):
-        neuron.valid(0)
+        neuron.split("valid", 0)
 
 
 def test_the_peak_is_the_highest_activation_and_the_text_all_tokens():
@@ -345,12 +345,12 @@ PUZZLE = {
 
 def test_a_puzzle_shows_all_sentences_and_holds_out_every_other_further_one():
     (neuron,) = read_puzzles(json.dumps({"cats": PUZZLE}), "p.json")
-    assert [e.record.text for e in neuron.train(5)] == ["A cat", "No dog"]
-    assert [e.record.tokens[0] for e in neuron.calibration(5)] == ["s0", "s2", "s4"]
-    assert [e.record.tokens[0] for e in neuron.valid(5)] == ["s1", "s3"]
+    assert [e.record.text for e in neuron.split("train", 5)] == ["A cat", "No dog"]
+    assert [e.record.tokens[0] for e in neuron.split("calibration", 5)] == ["s0", "s2", "s4"]
+    assert [e.record.tokens[0] for e in neuron.split("valid", 5)] == ["s1", "s3"]
     assert neuron.cutoff == 1
     assert neuron.top == ()
-    assert neuron.train(5)[0].record.activations == (0.0, 9.0)
+    assert neuron.split("train", 5)[0].record.activations == (0.0, 9.0)
     assert neuron.false_explanations == ("dogs",)
 
 

@@ -163,7 +163,7 @@ def test_percentile_calibration_is_monotone_and_stays_in_range(pairs):
 
 def test_what_is_fitted_is_never_what_is_scored():
     neuron = make_neuron()
-    (excerpt, *_) = neuron.valid(5)
+    (excerpt, *_) = neuron.split("valid", 5)
     with pytest.raises(ValueError, match="top 2 would be fitted on and scored"):
         measure([(excerpt, None)], [(excerpt, None)])
 

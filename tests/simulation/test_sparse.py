@@ -283,11 +283,11 @@ def test_the_prompt_shows_plain_text_behind_what_is_the_same_for_all_excerpts():
 def test_an_explanation_costs_at_most_1500_prompt_and_150_reply_tokens_in_2_requests():
     count = counter("cl100k_base")
     neuron = next(n for n in load_neurons("smollm2") if n.reference)
-    excerpts = [(i, e.record.tokens) for i, e in enumerate(neuron.valid(5))]
-    peak = max(e.record.peak for e in neuron.valid(5))
+    excerpts = [(i, e.record.tokens) for i, e in enumerate(neuron.split("valid", 5))]
+    peak = max(e.record.peak for e in neuron.split("valid", 5))
     levels = {
         e.record.tokens: [max(0, int(10 * v / peak)) for v in e.record.activations]
-        for e in neuron.valid(5)
+        for e in neuron.split("valid", 5)
     }
     simulator = fake_simulator(lambda _, tokens: levels[tuple(tokens)], excerpts=levels)
     replies = []

@@ -37,9 +37,9 @@ def read(path, wanted=None):
 def test_a_file_without_further_sentences_shows_all_and_holds_nothing_out(tmp_path):
     (cats, dogs) = read(write(tmp_path, {"cats": puzzle("cats"), "dogs": puzzle("dogs")}))
     assert (cats.id, dogs.id) == ("puzzles/cats", "puzzles/dogs")
-    assert [e.record.text for e in cats.train(5)] == ["A cats.", "No other one"]
-    assert cats.train(5)[1].record.activations == (0, 0, 0.5)
-    assert cats.valid(5) == cats.calibration(5) == ()
+    assert [e.record.text for e in cats.split("train", 5)] == ["A cats.", "No other one"]
+    assert cats.split("train", 5)[1].record.activations == (0, 0, 0.5)
+    assert cats.split("valid", 5) == cats.split("calibration", 5) == ()
     assert cats.reference.explanation == "words about cats"
     assert cats.false_explanations == ("words", "names")
 

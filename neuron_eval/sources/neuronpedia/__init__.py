@@ -15,7 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from neuron_eval.files.bounded import TooLong, parse_json, read_whole
+from neuron_eval.files.bounded import parse_json
 from neuron_eval.messages import shown
 from neuron_eval.records import NeuronRecord, RecordError
 from neuron_eval.records.checks import named
@@ -27,6 +27,7 @@ from neuron_eval.sources.base import (
     Unreadable,
     ids_of,
     no_scores,
+    read_file,
 )
 from neuron_eval.sources.neuronpedia import export, feature
 from neuron_eval.sources.neuronpedia.export import Export
@@ -142,12 +143,9 @@ class NeuronpediaFile(Source):
         )
 
     def _content(self) -> Any:
+        content = read_file(self.name)
         try:
-            return parse_json(read_whole(Path(self.name)))
-        except OSError as error:
-            raise SourceError(f"{self.name}: cannot be read ({error.strerror or error})") from error
-        except TooLong as error:
-            raise SourceError(str(error)) from error
+            return parse_json(content)
         except ValueError as error:
             lines = "; a file with an object a line ends in .jsonl" * ("Extra data" in str(error))
             raise SourceError(

@@ -30,8 +30,8 @@ from neuron_eval.sources.neuronpedia.feature import (
 )
 from neuron_eval.sources.schema import numbered_lines
 
+# A line's number from 1, and where it begins in the temporary file and how long it is.
 LinePlace = tuple[int, int, int]
-"""A line's number from 1, and where it begins in the temporary file and how long it is."""
 
 _BATCH = re.compile(r"batch-(\d+)\.jsonl(\.gz)?", re.ASCII)
 
@@ -65,15 +65,11 @@ def identities(batch: Path) -> list[Identity]:
 def records(
     batch: Path, wanted: Collection[str] | None
 ) -> Iterator[tuple[Identity, Iterator[tuple[Any, str]]]]:
-    """The features of a batch of activations, in the order of their first lines.
+    """The features wanted of a batch of activations, in the order of their first lines.
 
-    Yields:
-        The feature, if its id is wanted, and its activations, each with its place for messages; to
-        be read before the next feature.
-
-    Raises:
-        RecordError: The file is cut off, or a line does not say which feature it is of; nothing of
-            the batch is given, since which of its features are complete cannot be known.
+    Each with its activations and their places, to be read before the next feature. Of a file that
+    is cut off, or has a line that does not say which feature it is of, nothing is given, since
+    which of its features are complete cannot be known.
     """
     places: dict[Identity, list[LinePlace]] = {}
     with tempfile.TemporaryFile() as kept:

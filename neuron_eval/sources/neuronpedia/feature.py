@@ -31,20 +31,14 @@ from neuron_eval.records.checks import check_id, check_record, named
 from neuron_eval.records.tokens import clean_record
 from neuron_eval.sources.base import NeuronKey, excerpt
 
-PER_SPLIT = 5
-"""Excerpts of each kind in each split for which a feature with enough of them is laid out."""
-
-TOP, OTHERS = 4, 3
-"""Excerpts of each kind that one excerpt a split takes: the splits they are dealt to."""
-
+PER_SPLIT = 5  # excerpts of each kind a split that a feature with enough of them is laid out for
+TOP, OTHERS = 4, 3  # excerpts of each kind that one excerpt a split takes: the splits there are
 IN_TOP = -1  # the ``binContains`` of the highest activations
-
 SITE = "Neuronpedia"
 
 FIELDS = ("modelId", "layer", "index")  # what tells which feature it is, in Neuronpedia's objects
-
+# What tells whose features they are, in a batch by SAEDashboard.
 BATCH = ("model_id", "layer", "sae_set", "sae_id_suffix")
-"""What tells whose features they are, in a batch by SAEDashboard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +159,8 @@ def split(
     gets those of the other side whose peaks are nearest. So a feature without bins, of which the
     highest activations alone are known, gets its 15 lowest peaks as the latter.
 
-    Args:
-        excerpts: Each with whether it was sampled from a bin; of those with the same text the
-            first counts that was not.
-        seed: Fixes the order of the latter; the former come by peak.
+    Each comes with whether it was sampled from a bin; of those with the same text the first counts
+    that was not. The seed fixes the order of the latter; the former come by peak.
     """
     distinct: dict[str, tuple[ActivationRecord, bool]] = {}
     for record, sampled in sorted(excerpts, key=lambda pair: pair[1]):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from neuron_eval.files.bounded import TooLong, read_whole
 from neuron_eval.records import NeuronRecord, RecordError
-from neuron_eval.sources.base import NeuronKey, Source, SourceError, Unreadable
+from neuron_eval.sources.base import NeuronKey, Source, Unreadable, read_file
 from neuron_eval.sources.openai.collated import author_of, model_named, with_explanations
 from neuron_eval.sources.openai.records import neuron_name, parse_record, record_place
 from neuron_eval.sources.openai.stores import INTEGER, RECORDS, Blob, holds_record
@@ -26,13 +26,13 @@ class RecordFile(Source):
     name: str  # the file's path, as the user wrote it
 
     def keys(self) -> Iterator[NeuronKey]:
-        yield self._key(self._content())
+        yield self._key(read_file(self.name))
 
     def read(
         self, wanted: Collection[NeuronKey] | None = None
     ) -> Iterator[NeuronRecord | Unreadable]:
         """The neuron, if it is wanted, with the explanations that stand beside it in the layout."""
-        content = self._content()
+        content = read_file(self.name)
         name = self.name
         try:
             key = self._key(content)
@@ -42,14 +42,6 @@ class RecordFile(Source):
             yield self._neuron(key, content)
         except RecordError as error:
             yield Unreadable(name, error)
-
-    def _content(self) -> bytes:
-        try:
-            return read_whole(Path(self.name))
-        except TooLong as error:
-            raise SourceError(str(error)) from error
-        except OSError as error:
-            raise SourceError(f"{self.name}: cannot be read ({error.strerror or error})") from error
 
     def _key(self, content: bytes) -> NeuronKey:
         layer, neuron = record_place(content, self.name)

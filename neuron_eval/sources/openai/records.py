@@ -22,9 +22,8 @@ RANDOM = "random_sample"
 BOUNDARIES = "quantile_boundaries"
 
 CORRELATION = "ev_correlation_score"
-
+# The scores of a simulation, for each sequence and for all of them.
 SCORES = (CORRELATION, "rsquared_score", "absolute_dev_explained_score")
-"""The scores of a simulation, for each sequence and for all of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,11 +24,7 @@ Part = Literal["collated-activations", "explanations"]  # the two folders of the
 RECORDS: Part = "collated-activations"  # the folder of the neurons' records
 
 ENDINGS: dict[Part, str] = {"collated-activations": ".json", "explanations": ".jsonl"}
-"""How the files of each folder end."""
-
-INTEGER = re.compile(r"0|[1-9][0-9]{0,8}")
-"""How a layer or a neuron is written as the name of a folder or file."""
-
+INTEGER = re.compile(r"0|[1-9][0-9]{0,8}")  # a layer or a neuron, as a folder's or file's name
 IN_FLIGHT = 16  # files that are read at once from anywhere but a local folder
 
 
@@ -68,11 +64,9 @@ class FileStore:
     """A local folder, or an address that fsspec knows, such as ``s3://bucket/folder``."""
 
     def __init__(self, address: str, records: str = RECORDS) -> None:
-        """Find the file system.
+        """Find the file system of the address that the layout's folders are in.
 
-        Args:
-            address: What the layout's folders are in.
-            records: What the records' folder is called; empty if that is the address itself.
+        The records' folder is called ``records``; empty if that is the address itself.
         """
         # A local folder is read without fsspec, whose import is slow.
         self.is_local = "://" not in address
