@@ -51,7 +51,6 @@ class Settings:
 
     @property
     def model_name(self) -> str:
-        """The model's name in the records."""
         path = Path(self.model)
         return self.name or (path.stem if path.suffix == ".gguf" else path.resolve().name)
 
@@ -145,9 +144,7 @@ def choose(
     given = select.check_given(given, widths)
     if ALL in settings.neurons:
         named = {neuron.id for neuron in given}
-        every = (
-            PickedNeuron(layer, n, settings.group) for layer in layers for n in range(widths[layer])
-        )
+        every = select.every_neuron(layers, widths, settings.group)
         given += [neuron for neuron in every if neuron.id not in named]
     if settings.per_layer is None:
         return given

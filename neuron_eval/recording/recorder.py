@@ -160,7 +160,6 @@ def _pruned(tokens: dict[int, tuple[str, ...]], collector: Collector) -> dict[in
 
 
 def check_enough(windows: int, top: int, random: int) -> None:
-    """Check that the text holds enough windows for every neuron."""
     if windows < top + random:
         raise RecordingError(
             f"the text gives {windows} distinct windows, but --top {top} and --random {random} "

@@ -114,6 +114,12 @@ def check_layers(layers: Iterable[int], widths: Mapping[int, int], where: str) -
             )
 
 
+def every_neuron(
+    layers: Iterable[int], widths: Mapping[int, int], group: str
+) -> list[PickedNeuron]:
+    return [PickedNeuron(layer, n, group) for layer in layers for n in range(widths[layer])]
+
+
 def draw(
     layers: Iterable[int],
     widths: Mapping[int, int],

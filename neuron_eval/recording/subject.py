@@ -56,7 +56,6 @@ class HuggingFaceSubject:
 
     @property
     def widths(self) -> dict[int, int]:
-        """Layer to its number of neurons."""
         return {layer: width(projection) for layer, projection in self._projections.items()}
 
     @property

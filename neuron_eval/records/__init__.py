@@ -116,10 +116,10 @@ class NeuronRecord:
     neuron: int
     """The index within the layer, from 0; -1 where the neuron is not part of a network."""
 
-    top: tuple[ActivationRecord, ...]
+    top: tuple[ActivationRecord, ...] = ()
     """The excerpts with the highest peaks, sorted by peak, highest first."""
 
-    random: tuple[ActivationRecord, ...]
+    random: tuple[ActivationRecord, ...] = ()
     """Excerpts drawn at random from the same corpus, none of them among ``top``."""
 
     quantiles: tuple[float, ...] = ()

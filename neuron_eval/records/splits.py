@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from neuron_eval.records import ActivationRecord, Excerpt, NeuronRecord, RecordError, SplitName
 
 USES: tuple[SplitName, ...] = ("train", "calibration", "valid")
 """The splits that a sample holds: shown to the explainer, fitted on, scored."""
+
+IDENTITY = ("id", "model", "layer", "neuron", "group", "quantile_boundaries", "cutoff")
+"""What a sample holds of its neuron besides excerpts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +46,7 @@ def deal(neuron: NeuronRecord, n: int) -> DealtNeuron:
         RecordError: An excerpt that the explainer sees has the text of one that is fitted on or
             scored.
     """
-    identity = replace(
-        neuron,
-        top=(),
-        random=(),
-        quantiles=(),
-        reference=None,
-        other_explanations=(),
-        false_explanations=(),
-        given_splits=(),
-        special_tokens=(),
-    )
+    identity = NeuronRecord(**{name: getattr(neuron, name) for name in IDENTITY})
     dealt = DealtNeuron(identity, **{use: neuron.split(use, n) for use in USES})
     shown = {excerpt.record.text: excerpt for excerpt in dealt.train}
     for excerpt in dealt.calibration + dealt.valid:
@@ -67,16 +60,7 @@ def deal(neuron: NeuronRecord, n: int) -> DealtNeuron:
 
 def to_text(dealt: DealtNeuron) -> str:
     """The JSON string that a sample's metadata holds."""
-    neuron = dealt.neuron
-    data: dict[str, Any] = {
-        "id": neuron.id,
-        "model": neuron.model,
-        "layer": neuron.layer,
-        "neuron": neuron.neuron,
-        "group": neuron.group,
-        "quantile_boundaries": neuron.quantile_boundaries,
-        "cutoff": neuron.cutoff,
-    }
+    data = {name: getattr(dealt.neuron, name) for name in IDENTITY}
     for use in USES:
         data[use] = [
             [e.kind, e.index, e.record.tokens, e.record.activations]
@@ -98,19 +82,10 @@ def from_metadata(metadata: Mapping[str, Any] | None, sample: object) -> DealtNe
             f"sample {sample}: metadata holds no 'record'; neuron_eval's solvers and scorers work "
             "on its own datasets, for instance those of the task neuron_eval/explain"
         )
-    data = json.loads(metadata["record"])
+    data: dict[str, Any] = json.loads(metadata["record"])
+    data["quantile_boundaries"] = tuple(data["quantile_boundaries"])
     return DealtNeuron(
-        neuron=NeuronRecord(
-            id=data["id"],
-            model=data["model"],
-            layer=data["layer"],
-            neuron=data["neuron"],
-            group=data["group"],
-            quantile_boundaries=tuple(data["quantile_boundaries"]),
-            cutoff=data["cutoff"],
-            top=(),
-            random=(),
-        ),
+        NeuronRecord(**{name: data[name] for name in IDENTITY}),
         **{use: tuple(_excerpt(*item) for item in data[use]) for use in USES},
     )
 

@@ -149,7 +149,6 @@ class _Uncut(Exception):
 
 
 def _excerpts(column: pyarrow.Array) -> list[tuple[ActivationRecord, ...]]:
-    """Every row's excerpts."""
     structs, of_row = _parts(column)
     tokens, of_tokens = _parts(_field(structs, "tokens"))
     activations, of_activations = _parts(_field(structs, "activations"))

@@ -147,7 +147,6 @@ def no_scores(name: str) -> SourceError:
 
 
 def read_file(path: str) -> bytes:
-    """The whole of a file."""
     try:
         return read_whole(Path(path))
     except TooLong as error:

@@ -22,7 +22,6 @@ from neuron_eval.sources.choosing import SCORED, Choice, draw
 from neuron_eval.sources.looking import not_text, wrong_header
 from neuron_eval.sources.opening import open_source, unpacked
 
-
 # Whether a neuron may be chosen, besides what the `Choice` says.
 Only = Callable[[NeuronKey], bool]
 

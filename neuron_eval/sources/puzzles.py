@@ -139,8 +139,6 @@ def _neuron(name: str, puzzle: object, at: str) -> NeuronRecord:
         model="puzzles",
         layer=-1,
         neuron=-1,
-        top=(),
-        random=(),
         reference=Reference(explanation, "the puzzle's ground truth"),
         false_explanations=false,
         group="puzzle",

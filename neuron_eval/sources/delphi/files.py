@@ -52,10 +52,9 @@ class Latent:
 
 
 class OpenSplit:
-    """A file opened for reading."""
+    """A file opened for reading, whose tensors are there and of the right shapes and types."""
 
     def __init__(self, split: Split, tensors: Any) -> None:
-        """Check that the tensors are there, and their shapes and types."""
         self._split = split
         names = set(tensors.keys())
         for name in ("locations", "activations"):

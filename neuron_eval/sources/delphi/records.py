@@ -52,8 +52,6 @@ class Texts:
             model=model,
             layer=key.layer,
             neuron=key.neuron,
-            top=(),
-            random=(),
             quantiles=LEVELS,
             special_tokens=self._vocabulary.special,
             quantile_boundaries=boundaries(latent.values, self._rows * self._context),

@@ -139,8 +139,6 @@ def feature_record(
         model=which.model,
         layer=key.layer,
         neuron=key.neuron,
-        top=(),
-        random=(),
         reference=texts[0] if texts else None,
         other_explanations=tuple(texts[1:]),
         repeated=len(excerpts) - len({record.text for record, _ in excerpts}),

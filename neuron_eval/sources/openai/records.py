@@ -73,8 +73,6 @@ def parse_record(
         model=model,
         layer=layer,
         neuron=neuron,
-        top=(),
-        random=(),
         quantile_boundaries=boundaries,
     )
     top, random = _excerpts(data, TOP, where), _excerpts(data, RANDOM, where)
@@ -179,7 +177,6 @@ def _values(data: Mapping[str, Any], field: str, at: str) -> tuple[float, ...]:
 
 
 def parse(content: bytes | str, at: str) -> Any:
-    """The JSON value."""
     try:
         return parse_json(content)
     except ValueError as error:
