@@ -86,12 +86,6 @@ def neuron_set(
         window: How many tokens of an excerpt to keep at most.
         only: Leaves out further neurons before any are drawn.
         references: Explanations to compare with instead of the source's own, where it has one.
-
-    Raises:
-        TooFewExcerptsError: A neuron has too few excerpts and ``on_short`` is ``error``.
-        UnfitNeuronError: There is nothing to explain of a neuron and ``on_dead`` is ``error``.
-        RecordError: A neuron's record is bad.
-        ValueError: A parameter is not among the allowed values, or no neuron is left.
     """
     check_number("excerpts", excerpts, least=1)
     check_choice("on_short", on_short, ON_SHORT)

@@ -36,11 +36,7 @@ def score_name(simulator: str | None, simulation: str) -> str:
 
 
 def read_whole_log(source: str) -> tuple[EvalLog, str]:
-    """A log with its samples, and a sentence on those that it only names, if there are such.
-
-    Raises:
-        CannotScoreError: It cannot be read.
-    """
+    """A log with its samples, and a sentence on those that it only names, if there are such."""
     try:
         log = read_eval_log(source)
         listed = read_eval_log_sample_summaries(source)
@@ -66,21 +62,14 @@ def rescore(
     excerpts_per_call: int | None = None,
     pack: str | None = None,
 ) -> EvalLog:
-    """A copy of a log with one more score in each sample.
+    """A copy of a finished log of this project's tasks with one more score in each sample.
 
-    Args:
-        log: A finished log of this project's tasks, with its samples.
-        simulator: The model that simulates; None for ``simulation=embedding``.
-        name: What the score is called; not yet in the log.
-        simulation: See `simulation_correlation`.
-        calibration: Likewise.
-        excerpts_per_call: Likewise.
-        pack: Likewise.
+    ``simulator`` may be None for ``simulation=embedding``, ``name`` is what the score is called;
+    the other parameters are `simulation_correlation`'s. A ValueError is about one of them.
 
     Raises:
         CannotScoreError: The log is unfinished, or holds no samples, a sample of another
             project, or a score of that name.
-        ValueError: A parameter is not among the allowed values.
     """
     where = log.location or log.eval.task
     if log.status != "success":

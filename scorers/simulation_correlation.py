@@ -24,9 +24,10 @@ from neuron_eval.simulation.measure import (
     Calibration,
     Measurement,
     check_calibration,
+    explanation_line,
     measure,
+    score_metadata,
 )
-from neuron_eval.simulation.present import explanation_line, score_metadata
 
 
 @scorer(metrics=[mean(), interval()])

@@ -69,11 +69,7 @@ def rate_static(
 
 
 def _check(raters: Sequence[str], pages: dict[str, Path]) -> None:
-    """Refuse, before anything is made, what would be refused or overwritten later.
-
-    Raises:
-        InputError: A name cannot be used or stands there twice, or a page exists.
-    """
+    """Refuse, before anything is made, what would be refused or overwritten later."""
     from neuron_eval.messages import InputError
     from neuron_eval.rating.human.provider import check_raters
 
@@ -90,11 +86,7 @@ def _check(raters: Sequence[str], pages: dict[str, Path]) -> None:
 
 
 def _logs(raters: Sequence[str], out: Path, **parameters: Any) -> dict[str, EvalLog]:
-    """By rater a log of the task `rate` with questions and without scores.
-
-    Raises:
-        ClickException: The questions could not be written down.
-    """
+    """By rater a log of the task `rate` with questions and without scores."""
     from inspect_ai import eval, task_with
     from inspect_ai.log import read_eval_log
 

@@ -75,11 +75,7 @@ class Counted:
 
 
 def count(chosen: NeuronSet, plan: Plan, pack: Pack, counters: Counters, embedder: str) -> Counted:
-    """Count what a comparison takes, from the very prompts that it would send.
-
-    Raises:
-        PackError: The pack has no words for a format or way.
-    """
+    """Count what a comparison takes, from the very prompts that it would send."""
     neurons = [dealt for dealt, _ in chosen.neurons]
     texts = [p.reference.explanation for _, p in chosen.neurons if p.reference]
     simulated = {(way, plan.simulates(m)) for m in plan.models for way in plan.ways(m, pack)}
@@ -151,11 +147,7 @@ def requests(
     pack: Pack,
     counter: TokenCounter,
 ) -> Iterator[Size]:
-    """The requests of one way for one explanation, with the reply that each would get.
-
-    Raises:
-        PackError: The pack has no words for the way.
-    """
+    """The requests of one way for one explanation, with the reply that each would get."""
     per_call = plan.parameters.get("excerpts_per_call")
     for prompt, reply in ways()[way].requests(EXPLANATION, excerpts, pack, model, per_call):
         if isinstance(prompt, str):

@@ -62,7 +62,6 @@ class CostEstimate:
 
     @property
     def requests(self) -> Range:
-        """The sum over all models."""
         return sum((line.requests for line in self.lines), Range())
 
     @property

@@ -86,11 +86,7 @@ class Plan:
 
 
 def planned(options: Mapping[str, Any], epochs: int) -> tuple[Plan, Pack]:
-    """The plan and its prompt pack, from the command's options; None where one was left out.
-
-    Raises:
-        InputError: See `make_plan`; or Inspect knows no such provider.
-    """
+    """The plan and its prompt pack, from the command's options; None where one was left out."""
     roles = ("formats", "models", "simulator", "embedder")
     parameters = {name: value for name, value in options.items() if name not in roles}
     for name in ("layers", "index"):
@@ -125,18 +121,10 @@ def make_plan(
     epochs: int,
     parameters: Parameters,
 ) -> Plan:
-    """Check what the user asked for.
+    """Check what the user asked for; an InputError names option, value and what is allowed.
 
-    Args:
-        formats: Prompt formats; a repeated one counts once.
-        models: Explainers, likewise.
-        simulator: The model that simulates, if not the explainer.
-        embedder: The model that embeds.
-        epochs: At least 1.
-        parameters: What every task is given, only what differs from its default.
-
-    Raises:
-        InputError: Names the option, its value and what is allowed.
+    A format or model that is repeated counts once. ``parameters`` are what every task is given,
+    only what differs from its default.
     """
     for format in formats:
         check_choice("format", format, format_names())
@@ -197,12 +185,10 @@ def _check_simulation(simulation: str, models: Sequence[str], simulator: str | N
 
 
 def provider(model: str) -> str:
-    """What stands before the first slash of a model's name."""
     return model.partition("/")[0]
 
 
 def is_baseline(model: str) -> bool:
-    """Whether a model is the baseline, which can only explain."""
     return provider(model) == BASELINE
 
 

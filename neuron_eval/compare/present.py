@@ -32,17 +32,8 @@ def estimated(
 ) -> tuple[CostEstimate, list[str]]:
     """What the comparison will take, and the sentences that belong to it.
 
-    Args:
-        plan: The comparison.
-        pack: Its prompt pack.
-        log_dir: Where an earlier run may have left logs.
-        prices: A file of prices.
-        may_fetch: Whether neurons that are not on this machine may be fetched to count them;
-            if not, others stand in.
-
-    Raises:
-        InputError: The neurons, the pack or the prices cannot be used.
-        OSError: A file cannot be read.
+    An earlier run may have left logs in ``log_dir``. Unless it ``may_fetch`` neurons that are not
+    on this machine, others stand in for them.
     """
     known = read_prices(prices) if prices else None
     embedder = plan.embedder or default_embedder()
@@ -121,7 +112,6 @@ def _numbers(line: Line) -> tuple[str, ...]:
 
 
 def total(cost: CostEstimate) -> str:
-    """The dollars of all models."""
     if cost.unpriced and cost.dollars == Range():
         return "unknown"
     return ("at least " if cost.at_least else "") + money(cost.dollars)
@@ -141,7 +131,6 @@ def between(value: Range) -> str:
 
 
 def _compact(value: float) -> tuple[str, str]:
-    """Digits and unit."""
     if value < 10_000:
         return f"{value:,.0f}", ""
     unit, name = (1e3, "k") if value < 999_500 else (1e6, "M") if value < 999.5e6 else (1e9, "G")
@@ -151,7 +140,6 @@ def _compact(value: float) -> tuple[str, str]:
 
 
 def money(value: Range) -> str:
-    """Dollars, or their bounds."""
     low, high = (
         "below $0.01" if 0 < dollars < 0.01 else f"${dollars:,.2f}"
         for dollars in (value.low, value.high)
@@ -193,7 +181,6 @@ def _many(count: int, what: str) -> str:
 
 
 def _ways(plan: Plan, pack: Pack) -> str:
-    """How it is simulated."""
     if plan.simulation == NO_SIMULATION:
         return "Nothing is simulated: AdaCS alone."
     ways = {way for model in plan.models for way in plan.ways(model, pack)}

@@ -52,11 +52,7 @@ def is_remote(choice: Choice) -> bool:
 
 
 def expected(choice: Choice) -> Expected:
-    """How many neurons a choice gives, without asking its source.
-
-    Raises:
-        InputError: There is no such source, or the file of scores is bad.
-    """
+    """How many neurons a choice gives, without asking its source."""
     if not choice.neurons.startswith(CONTAINER):
         if choice.limit is not None:
             return Expected(choice.limit, f"at most {choice.limit:,} neurons, by limit")

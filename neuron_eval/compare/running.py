@@ -37,26 +37,14 @@ FOREIGN = "not associated with a task"
 def run(
     plan: Plan, log_dir: str, *, retries: int, max_connections: int | None, max_tasks: int | None
 ) -> list[EvalLog]:
-    """Run what is left of a comparison.
+    """Run what is left of a comparison: its logs without their samples, one a format and explainer.
 
-    A failed sample does not stop the others. The explainers' replies are cached under the
-    folder's own id, so that a sample that broke off is not explained, and paid for, a second
-    time; another folder asks anew.
-
-    Args:
-        plan: The comparison.
-        log_dir: The folder of its logs, and of no others.
-        retries: How often failed samples are tried again before it gives up.
-        max_connections: Requests at once to one provider; None leaves it to Inspect.
-        max_tasks: Formats and explainers at once; None is all, but one where an explainer is
-            served by this machine.
-
-    Returns:
-        The logs without their samples, one a format and explainer.
+    A failed sample does not stop the others, and is tried ``retries`` times more. The explainers'
+    replies are cached under the folder's own id, so that a sample that broke off is not explained,
+    and paid for, a second time; another folder asks anew. Where ``max_tasks`` is None, all run at
+    once, but one after the other where an explainer is served by this machine.
 
     Raises:
-        InputError: A task cannot be made of the parameters, or the folder holds other logs.
-        PrerequisiteError: A model cannot be used.
         KeyboardInterrupt: The user stopped it.
     """
     filesystem(log_dir).mkdir(log_dir, exist_ok=True)
@@ -116,9 +104,6 @@ def served_here(model: str) -> bool:
     Such a server keeps the prompts' common beginning of as many requests as it has slots. One
     format after the other finds it again; five at once drive it out, and each request pays for
     its few-shot neurons.
-
-    Raises:
-        PrerequisiteError: Inspect has no such model, or it lacks what its provider needs.
     """
     host = urlsplit(get_model(model).api.base_url or "").hostname or ""
     try:
@@ -168,12 +153,10 @@ class Finished:
     """Logs in the folder that are of another run: other settings, or another task."""
 
     def of(self, cell: tuple[str, str]) -> Mapping[str, int]:
-        """The finished epochs of one format and explainer, by neuron."""
         return self.samples.get(cell, {})
 
     @property
     def total(self) -> int:
-        """How many explanations are finished."""
         return sum(sum(epochs.values()) for epochs in self.samples.values())
 
 

@@ -27,11 +27,7 @@ LOCAL_DEFAULT = "embed-local/minilm"
 
 
 def resolve_embedder() -> Model:
-    """The model of the role ``embedder``; unbound, `default_embedder`.
-
-    Raises:
-        PrerequisiteError: The embedder lacks its key or its packages.
-    """
+    """The model of the role ``embedder``; unbound, `default_embedder`."""
     return guarded(get_model(role="embedder", default=default_embedder()))
 
 
@@ -41,11 +37,7 @@ def default_embedder() -> str:
 
 
 def cosine(a: Vector, b: Vector) -> float:
-    """The cosine of the angle between two vectors of shape [dim], in [-1, 1].
-
-    Raises:
-        ValueError: The shapes differ, or a vector is zero or not finite.
-    """
+    """The cosine of the angle between two vectors of shape [dim], in [-1, 1]."""
     if a.ndim != 1 or a.shape != b.shape:
         raise ValueError(f"Cosine of shapes {list(a.shape)} and {list(b.shape)}: need [dim] twice.")
     x, y = a.astype(np.float64), b.astype(np.float64)

@@ -28,12 +28,7 @@ class EmbeddingError(RuntimeError):
 
 
 def texts_of(messages: Sequence[ChatMessage]) -> list[str]:
-    """The texts of an embedding request, as they are.
-
-    Raises:
-        InputError: There is no message, or one is not a user message, holds anything but a
-            plain string, is empty, or cannot be written as UTF-8.
-    """
+    """The texts of an embedding request, as they are; an InputError says what is wrong with one."""
     if not messages:
         raise InputError("An embedding request needs at least one user message; got none.")
     return [_text_of(index, message) for index, message in enumerate(messages)]
@@ -76,16 +71,10 @@ def embedding_output(
 
 
 def take_vectors(output: ModelOutput, count: int) -> Vectors:
-    """Take the vectors out of an embedder's reply, scaled to unit length.
+    """Take the vectors out of an embedder's reply, scaled to unit length, shape [count, dim].
 
     The reply's metadata is shared with the transcript's event, so the vectors are removed from
     it: a log must not hold a thousand numbers a text.
-
-    Returns:
-        Shape [count, dim], each row of length 1.
-
-    Raises:
-        EmbeddingError: The reply holds no vectors, not one a text, or one without a direction.
     """
     if (refused := refusal(output)) is not None:
         raise EmbeddingError(f"The model {output.model!r} refused to embed: {refused}")

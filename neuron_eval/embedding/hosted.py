@@ -67,18 +67,7 @@ class OpenAIEmbedder(ModelAPI):
         config: GenerateConfig | None = None,
         **model_args: object,
     ) -> None:
-        """Prepare the embedder; nothing is sent yet.
-
-        Args:
-            model_name: The server's name of the model, for instance ``text-embedding-ada-002``.
-            base_url: By default ``OPENAI_BASE_URL``, else OpenAI's own address.
-            api_key: By default ``OPENAI_API_KEY``.
-            config: Only what it says of retries and timeouts matters.
-            model_args: Handed to ``openai.AsyncOpenAI``, for instance ``organization``.
-
-        Raises:
-            PrerequisiteError: There is no key, or an argument is unknown.
-        """
+        """``model_args`` are handed to ``openai.AsyncOpenAI``, for instance ``organization``."""
         self._address = split_address(base_url, os.environ.get("OPENAI_BASE_URL"))
         super().__init__(
             model_name=model_name,
@@ -105,7 +94,6 @@ class OpenAIEmbedder(ModelAPI):
         tool_choice: ToolChoice,
         config: GenerateConfig,
     ) -> tuple[ModelOutput, ModelCall]:
-        """Embed the texts of the user messages; see ``neuron_eval.embedding.exchange``."""
         texts = texts_of(input)
         rows: list[Any] = []
         tokens: int | None = 0
@@ -234,12 +222,10 @@ class Address(NamedTuple):
 
 
 def split_address(text: str | None, known: str | None) -> Address:
-    """Take an address apart.
+    """Take an address such as ``https://user:password@host/v1?key=secret`` apart.
 
-    Args:
-        text: The address, such as ``https://user:password@host/v1?key=secret``.
-        known: Another, say of the environment; where ``text`` is the same without the secrets, as
-            it is in logs, they are taken from there.
+    Where it is the same as the ``known`` one, say of the environment, without the secrets, as it is
+    in logs, they are taken from there.
     """
     if not text:
         return Address(None) if not known else split_address(known, None)

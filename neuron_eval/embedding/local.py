@@ -67,18 +67,6 @@ class LocalEmbedder(ModelAPI):
         config: GenerateConfig | None = None,
         **model_args: object,
     ) -> None:
-        """Prepare the embedder; the model is read with the first request.
-
-        Args:
-            model_name: ``minilm``, the one there is.
-            base_url: Not used.
-            api_key: Not used.
-            config: Not used.
-            model_args: None is known.
-
-        Raises:
-            PrerequisiteError: An unknown model or argument, or the extra ``local`` is missing.
-        """
         super().__init__(model_name, base_url, api_key, [], config or GenerateConfig())
         if model_name != "minilm":
             raise PrerequisiteError(
@@ -103,7 +91,6 @@ class LocalEmbedder(ModelAPI):
         tool_choice: ToolChoice,
         config: GenerateConfig,
     ) -> tuple[ModelOutput, ModelCall]:
-        """Embed the texts of the user messages; see ``neuron_eval.embedding.exchange``."""
         texts = texts_of(input)
         vectors, pieces = await anyio.to_thread.run_sync(_embed, texts, limiter=_limiter())
         call = ModelCall.create(
@@ -163,17 +150,11 @@ class MiniLM:
 
 
 def missing_packages() -> list[str]:
-    """The packages that the embedder needs and this environment lacks."""
     return [package for module, package in _PACKAGES.items() if find_spec(module) is None]
 
 
 def load() -> MiniLM:
-    """The model, read and checked on the first call (about half a second).
-
-    Raises:
-        ImportError: A package of the extra ``local`` is missing.
-        RuntimeError: The model or the vocabulary is not the pinned file.
-    """
+    """The model, read and checked on the first call (about half a second)."""
     with _loading:
         if not _loaded:
             _loaded.append(MiniLM(_session(), _tokenizer()))

@@ -73,17 +73,12 @@ _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "`": "`", "«": "»",
 
 
 def clean_explanation(text: str, openings: Sequence[str]) -> str:
-    """Strip what is not part of the explanation, until nothing more comes off.
+    """Strip what is not part of the explanation, until nothing more comes off; may leave nothing.
 
-    Args:
-        text: The explainer's answer as it came, without its thinking.
-        openings: What the prompt says right before the answer, which some explainers repeat.
-
-    Returns:
-        The answer without the prompt's own opening or the part of it before a colon, whatever
-        number they name; without the marks of Markdown, LaTeX and tags around it and of emphasis
-        in it; without labels such as ``Explanation:``, sentences such as ``Here is the
-        explanation:``, quotes around the whole, and surrounding space. May be empty.
+    That is the prompt's own opening (one of ``openings``) or the part of it before a colon,
+    whatever number they name; the marks of Markdown, LaTeX and tags around the answer and of
+    emphasis in it; labels such as ``Explanation:``, sentences such as ``Here is the
+    explanation:``, quotes around the whole, and surrounding space. Thinking is off already.
     """
     patterns = (*_MARKS, *(p for opening in openings for p in _opening_patterns(opening)))
     for _ in range(PASSES):

@@ -27,9 +27,6 @@ def without_emphasis(text: str) -> str:
     and ``*.py`` stay. So does a name between two pairs of underscores, such as ``__init__``. Where
     the text speaks of such marks, only what stands around a word for them is emphasis: in
     ``asterisks, as in *word*`` the pair is what is said.
-
-    Args:
-        text: Any text.
     """
     subjects = [word.start() for word in _SUBJECT.finditer(text)]
     opened: list[re.Match[str]] = []

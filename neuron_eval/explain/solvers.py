@@ -166,7 +166,6 @@ def _zero(reason: str, why: str, answer: str) -> Score:
 
 
 def chat_messages(prompt: list[Message]) -> list[ChatMessage]:
-    """A prompt as Inspect's chat messages, byte for byte."""
     return [_ROLES[message.role](content=message.content) for message in prompt]
 
 
@@ -212,7 +211,6 @@ def reasons(model: Model) -> bool:
 
 
 def reasons_as(model: str, config: GenerateConfig) -> bool:
-    """`reasons` of a model by its name and configuration."""
     if config.reasoning_effort == "none":
         return False
     if config.reasoning_effort is not None or config.reasoning_tokens is not None:

@@ -27,11 +27,7 @@ class TooLong(InputError):
 
 
 def lines(file: IO[AnyStr], name: str, limit: int = LINE) -> Iterator[tuple[int, AnyStr]]:
-    """The lines of a file with their numbers from 1; only one is in memory.
-
-    Raises:
-        TooLong: A line is longer than the limit; names the line.
-    """
+    """The lines of a file with their numbers from 1; only one is in memory."""
     number = 1
     while line := file.readline(limit + 1):
         if len(line) > limit:

@@ -68,11 +68,7 @@ TRIES = 100
 
 @contextmanager
 def alone_in(*folders: str | Path) -> Iterator[None]:
-    """Have folders for this process; each is made if missing, and removed again if left empty.
-
-    Raises:
-        ClickException: Another process has one; the message says which.
-    """
+    """Have folders for this process; each is made if missing, and removed again if left empty."""
     with ExitStack() as stack:
         # In one order, so that of two processes that want the same folders one gets them all.
         for folder in sorted(_local(folders)):
@@ -83,11 +79,7 @@ def alone_in(*folders: str | Path) -> Iterator[None]:
 
 @contextmanager
 def alone_at(*files: str | Path) -> Iterator[None]:
-    """Have files for this process, whether they are there or not; their folders must be.
-
-    Raises:
-        ClickException: Another process has one; the message says which.
-    """
+    """Have files for this process, whether they are there or not; their folders must be."""
     with ExitStack() as stack:
         for file in sorted(_local(files)):
             _hold(file.with_name(f".{file.name}.lock"), file, stack)

@@ -78,11 +78,9 @@ def refused_parameter(error: BaseException, config: GenerateConfig) -> Parameter
 
 
 def room_given(error: BaseException, wanted: int) -> int | None:
-    """How many output tokens a server gives where it refused to give as many as wanted.
+    """Fewer output tokens than wanted: what a server gives that refused so many, or else the half.
 
-    Returns:
-        Fewer than wanted; the half, if the error names no such number. None if it is about
-        something else.
+    None if the error is about something else.
     """
     message = _message_of_server(error)
     if message is None or not _TOO_MANY.search(message):

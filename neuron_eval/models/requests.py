@@ -24,10 +24,8 @@ _UNDER_WAY: RunVar[dict[tuple[int, Hashable], anyio.Event]] = RunVar("neuron_eva
 async def together(*awaitables: Awaitable[T]) -> list[T]:
     """Run awaitables at once, each in a span of the transcript; results in order.
 
-    Inspect tells errors apart by type, and shows their message; a group of errors has neither.
-
-    Raises:
-        Exception: The first error of any of them, by itself.
+    Inspect tells errors apart by type, and shows their message; a group of errors has neither. So
+    the first error of any of them goes up by itself.
     """
     try:
         return await collect(*awaitables)
@@ -54,14 +52,11 @@ async def each_once(
     keys: Sequence[K],
     find_out: Callable[[Sequence[K]], Awaitable[Mapping[K, T]]],
 ) -> dict[K, T]:
-    """What belongs to keys; found out by the first who asks, while the others wait.
+    """What belongs to distinct keys; found out by the first who asks, while the others wait.
 
-    Args:
-        memo: Where it is kept; keys of two memos are told apart.
-        known: What the memo holds of keys.
-        keys: Distinct ones.
-        find_out: Called with those that nobody is finding out; keeps what it finds in the memo. If
-            it fails or is cancelled, the next who waits tries.
+    Keys of two memos are told apart. ``known`` is what the memo holds of keys, and ``find_out`` is
+    called with those that nobody is finding out; it keeps what it finds in the memo. If it fails or
+    is cancelled, the next who waits tries.
     """
     under_way = _UNDER_WAY.get(None)
     if under_way is None:

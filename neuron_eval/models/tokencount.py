@@ -77,9 +77,6 @@ def counter(name: str) -> TokenCounter:
 
     An encoding is taken by its name (``o200k_base``), a model by what follows its last slash; one
     that tiktoken does not know is counted with ``o200k_base``, and the label says so.
-
-    Raises:
-        InputError: The name is empty.
     """
     if not name.strip():
         raise InputError("Count tokens for which model or encoding? The name is empty.")
@@ -162,7 +159,6 @@ _SHA256 = {
 }
 
 VOCABULARIES = {name: VocabularyFile(name, sha256) for name, sha256 in _SHA256.items()}
-"""The vocabulary of each encoding."""
 
 VOCABULARIES["p50k_edit"] = VOCABULARIES["p50k_base"]
 VOCABULARIES["o200k_harmony"] = VOCABULARIES["o200k_base"]
@@ -172,11 +168,7 @@ _SAME_TOKENS = {"gpt2": "r50k_base"}
 
 
 def load_encoding(name: str) -> Encoding:
-    """A tiktoken encoding; the network is asked only if nothing else holds its vocabulary.
-
-    Raises:
-        VocabularyError: The encoding is unknown, or its vocabulary cannot be had.
-    """
+    """A tiktoken encoding; the network is asked only if nothing else holds its vocabulary."""
     from tiktoken import get_encoding
 
     name = _SAME_TOKENS.get(name, name)

@@ -109,7 +109,6 @@ class Simulation(ABC):
     """Whether every token takes a request of its own, hundreds per neuron."""
 
     model: str
-    """The simulating model's name."""
 
     @classmethod
     def read_wording(cls, section: Mapping[str, Any], at: str) -> Any:
@@ -124,38 +123,24 @@ class Simulation(ABC):
     @classmethod
     @abstractmethod
     def bind(cls, simulator: Simulator, pack: Pack, excerpts_per_call: int | None) -> Simulation:
-        """The way with its model, wording, and how many excerpts share a request.
+        """The way with its model, wording, and how many excerpts may share a request.
 
-        Args:
-            simulator: The model that simulates.
-            pack: The prompt pack.
-            excerpts_per_call: How many excerpts may share a request; None is the way's default.
-
-        Raises:
-            PackError: The pack has no words for the way.
+        None is the way's default. A PackError says that the pack has no words for the way.
         """
 
     async def check(self) -> object:
         """Refuse a model that cannot simulate this way, before anything is explained.
 
-        Returns:
-            How the model is asked, as text for the log, if the way depends on it.
+        If how the model is asked depends on it, that is returned, as text for the log.
         """
         return None
 
     @abstractmethod
     async def __call__(self, explanation: str, excerpts: Sequence[Excerpt]) -> list[Outcome]:
-        """Predict a neuron's activations from its explanation.
+        """Predict a neuron's activations in E excerpts: E outcomes, in order.
 
-        Args:
-            explanation: What the neuron is said to do; not empty, no space around it.
-            excerpts: What to predict, E excerpts.
-
-        Returns:
-            E outcomes, in order.
-
-        Raises:
-            Exception: The machinery is broken (no server, no key): not a failure of a reply.
+        The explanation is not empty and has no space around it. An error is broken machinery (no
+        server, no key), not a failure of a reply.
         """
 
     @classmethod
@@ -164,18 +149,9 @@ class Simulation(ABC):
     ) -> Iterator[tuple[list[ChatMessage] | str, str | int]]:
         """The requests for one explanation, for estimates: no model is asked.
 
-        Args:
-            explanation: What the neuron is said to do.
-            excerpts: What to predict.
-            pack: The prompt pack.
-            model: The simulator's name.
-            size: How many excerpts may share a request; None is the way's default.
-
-        Returns:
-            For each request its prompt, and a reply to it or how many tokens that has.
-
-        Raises:
-            PackError: The pack has no words for the way.
+        ``model`` is the simulator's name; ``size`` is how many excerpts may share a request, None
+        the way's default. Of each request there are its prompt, and a reply to it or how many
+        tokens that has.
         """
         raise InputError(f"simulation={cls.name} says nothing of what it asks: no estimate")
 

@@ -120,11 +120,7 @@ class AllAtOnceSimulation(Simulation):
             yield "".join(parts), 1  # few servers agree to generate nothing
 
     async def check(self) -> Dialect:
-        """How its server is asked, found out with a short request.
-
-        Raises:
-            PromptLogprobsUnsupportedError: It cannot; the message says what was tried.
-        """
+        """How its server is asked, found out with a short request."""
         segments = all_at_once_prompt("animals", (" a", " cat", " sat"), self._wording, ())
 
         def read(logprobs: Sequence[Logprob]) -> list[float]:
@@ -157,12 +153,9 @@ def all_at_once_prompt(
     wording: AllAtOnceWording,
     few_shot: Sequence[FewShotNeuron],
 ) -> list[str]:
-    """The prompt for one excerpt of T tokens, cut right before each of its ``unknown``.
+    """T + 1 texts: the prompt for an excerpt of T tokens, cut right before each ``unknown``.
 
     What is the same for all neurons stands first, then what is the same for all excerpts of one.
-
-    Returns:
-        T + 1 texts that joined are the prompt.
     """
     opening = wording.system
     for number, neuron in enumerate(few_shot, start=1):

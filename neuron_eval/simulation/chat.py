@@ -149,13 +149,9 @@ def chat_prompt(
 
 
 def read_reply(output: ModelOutput, counts: Sequence[int]) -> list[Part]:
-    """The expected activations in a reply about E excerpts of so many tokens.
+    """The expected activations in a reply about E excerpts of so many tokens: E parts.
 
-    Returns:
-        E parts. A part is bad unless every token has exactly one value.
-
-    Raises:
-        UnreadableReplyError: The reply is empty, or nothing but thinking.
+    A part is bad unless every token has exactly one value.
     """
     output = readable(output)
     reply = output.completion

@@ -76,12 +76,6 @@ async def choose_simulation(
 
     Returns:
         The way, and for a person reading the log why it is that one.
-
-    Raises:
-        ValueError: The baseline is the simulator, or there is none.
-        PackError: The pack has no wording for the way.
-        PromptLogprobsUnsupportedError: ``all_at_once``, and the server gives none.
-        NoLogprobsError: ``per_token``, and the model gives none.
     """
     why = "asked for"
     if way == "auto" and not simulator.named and _is_baseline(simulator):
@@ -98,10 +92,6 @@ def check_simulation(simulation: str, pack: str | None = None) -> Solver:
     """Refuse a simulator that cannot simulate the way asked for, before anything is explained.
 
     ``auto`` asks nothing here, unless the pack words no way that every model can do.
-
-    Raises:
-        UsageError: There is no such way, the pack has no words for it, or no model is there to
-            simulate.
     """
     with usage_errors():
         way, wording = check_way(simulation), load_pack(pack)
@@ -153,13 +143,7 @@ def auto_ways(pack: Pack, *, reasoning: bool) -> tuple[str, ...]:
 
 
 async def best_way(model: Model, pack: Pack) -> tuple[str, str]:
-    """The best way to simulate with a model and a prompt pack, and why.
-
-    Raises:
-        PackError: The pack has no words for any way that ``auto`` chooses from.
-        PromptLogprobsUnsupportedError: It has words for ``all_at_once`` alone, and the model's
-            server cannot do that.
-    """
+    """The best way to simulate with a model and a prompt pack, and why."""
     worded = _worded(pack)
     if not worded:
         raise PackError(f"prompt pack {pack.name!r} has no section simulation.{' or '.join(AUTO)}")

@@ -152,11 +152,7 @@ class PerTokenSimulation(Simulation):
 
 
 def read_reply(output: ModelOutput, model: str) -> float:
-    """The expected activation of one token, in [0, 10]; ``model`` is named in errors.
-
-    Raises:
-        UnreadableReplyError: The reply does not begin with a value that has a distribution.
-    """
+    """The expected activation of one token, in [0, 10]; ``model`` is named in errors."""
     readable(output)
     logprobs = output.choices[0].logprobs
     if logprobs is None or not logprobs.content:
@@ -184,11 +180,7 @@ def _outcome(excerpt: Excerpt, answers: Sequence[float | str]) -> Outcome:
 
 
 async def check_output_logprobs(model: Model, settings: GenerateConfig) -> None:
-    """Make sure, with a short question, that a model gives log-probabilities of its reply.
-
-    Raises:
-        NoLogprobsError: It gives none.
-    """
+    """Make sure, with a short question, that a model gives log-probabilities of its reply."""
     if not await once(_LOGPROBS, model.api, lambda: _gives_logprobs(model, settings)):
         raise NoLogprobsError(
             f"{model} gives no log-probabilities of its replies, which simulation=per_token "

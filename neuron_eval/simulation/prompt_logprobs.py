@@ -79,11 +79,7 @@ class Dialect:
         )
 
     def tokens(self, output: ModelOutput) -> list[Logprob]:
-        """The prompt's tokens in a reply; with echo, generated ones may follow.
-
-        Raises:
-            UnreadableReplyError: The reply holds none, or no alternatives to them.
-        """
+        """The prompt's tokens in a reply; with echo, generated ones may follow."""
         choice = output.choices[0] if output.choices else None
         logprobs = choice and (choice.logprobs if self.echo else choice.prompt_logprobs)
         if not logprobs or not logprobs.content:
@@ -115,19 +111,13 @@ class LogprobReader:
         self._model = model
 
     async def decide(self, probe: str, read: Read) -> Dialect:
-        """Find out by a short prompt how this model's server wants to be asked, once a process.
-
-        Raises:
-            PromptLogprobsUnsupportedError: In no way; the message says what came of each.
-        """
+        """Find out by a short prompt how this model's server wants to be asked, once a process."""
         return await once(_DIALECTS, self._model.api, lambda: self._first_that_works(probe, read))
 
     async def read(self, prompt: str, dialect: Dialect, read: Read) -> tuple[float, ...]:
         """What ``read`` makes of a prompt's log-probabilities; only what it can read is cached.
 
-        Raises:
-            UnreadableReplyError: The server refuses the prompt, or ``read`` its reply; twice, if
-                the reply was broken.
+        A request whose reply was broken is made twice.
         """
         try:
             output = await self._generate(prompt, dialect, read)

@@ -26,13 +26,10 @@ MARKING = ("anthropic/", "openai/")
 
 
 def simulation_request(model: str, system: str, explanation: str, rest: str) -> list[ChatMessage]:
-    """The messages of one request.
+    """The messages of one request to ``model``, the simulator with its provider.
 
-    Args:
-        model: The simulator's name, with its provider.
-        system: What is the same for every request.
-        explanation: What is the same for every request about one explanation; not blank.
-        rest: The excerpts, and what closes the prompt.
+    ``system`` is the same for every request, ``explanation``, which is not blank, for every request
+    about one; ``rest`` are the excerpts, and what closes the prompt.
     """
     if not model.startswith(MARKING):
         return [ChatMessageSystem(content=system), ChatMessageUser(content=explanation + rest)]

@@ -46,11 +46,7 @@ def whole_number(digits: str) -> int | None:
 
 
 def readable(output: ModelOutput) -> ModelOutput:
-    """A reply with text to read: its answer, without any thinking before it.
-
-    Raises:
-        UnreadableReplyError: It is empty, a refusal, or ends within its thinking.
-    """
+    """A reply with text to read: its answer, without any thinking before it."""
     if (refused := refusal(output)) is not None:
         raise UnreadableReplyError(f"the simulator refused: {refused}")
     if output.empty or not output.completion.strip():
@@ -85,12 +81,7 @@ def stated_value(start: int, text: str) -> StatedValue | None:
 def read_values(
     reply: str, count: int, start: int = 0, end: int | None = None
 ) -> list[StatedValue]:
-    """The values of ``count`` tokens, numbered from 1; lines without a number are passed over.
-
-    Raises:
-        UnreadableReplyError: An index is missing, extra or out of order, or a value is not a
-            number from 0 to 10.
-    """
+    """The values of ``count`` tokens, numbered from 1; lines without a number are passed over."""
     stated: list[StatedValue] = []
     for line in _LINE.finditer(reply, start, len(reply) if end is None else end):
         index, text = whole_number(line["index"]), line["value"]
@@ -115,11 +106,7 @@ def read_values(
 
 
 def take_values(output: ModelOutput, stated: Sequence[StatedValue]) -> tuple[list[float], Basis]:
-    """What counts of stated values: their expectations, or without these the values themselves.
-
-    Returns:
-        One for each, in [0, 10]; and which of the two they are.
-    """
+    """For each stated value, in [0, 10], its expectation, or without these the value itself."""
     logprobs = output.choices[0].logprobs
     if logprobs is not None:
         expected = expected_values(output.completion, stated, logprobs.content)

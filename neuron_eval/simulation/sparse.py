@@ -155,14 +155,10 @@ def sparse_prompt(
 
 
 def read_reply(output: ModelOutput, excerpts: Tokens) -> list[Part]:
-    """The expected activations in a reply about E excerpts.
+    """The expected activations in a reply about E excerpts: E parts.
 
-    Returns:
-        E parts. A part is bad without a line of its own, with one that cannot be read, and with
-        one that names only what is not in its excerpt.
-
-    Raises:
-        UnreadableReplyError: The reply is empty, or nothing but thinking.
+    A part is bad without a line of its own, with one that cannot be read, and with one that names
+    only what is not in its excerpt.
     """
     output = readable(output)
     reply = output.completion

@@ -182,11 +182,7 @@ def fake_rater(rate: Rate, *, faults: Iterable[str] = (), name: str = "rater") -
 
 
 def question_in(messages: Iterable[ChatMessage]) -> Question:
-    """The question that a request holds.
-
-    Raises:
-        LookupError: It holds none.
-    """
+    """The question that a request holds; a LookupError if it holds none."""
     for message in messages:
         if message.role == "user" and KEY in (message.metadata or {}):
             return from_json((message.metadata or {})[KEY])

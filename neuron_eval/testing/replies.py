@@ -46,12 +46,7 @@ class PromptReader:
     """Reads prompts; it knows how some texts fall into tokens."""
 
     def __init__(self, excerpts: Iterable[Sequence[str]], pack: Pack | None = None) -> None:
-        """Learn the tokens of excerpts.
-
-        Args:
-            excerpts: Their tokens.
-            pack: What the prompts are made with; None is the bundled pack.
-        """
+        """Learn the tokens of excerpts; a pack of None is the bundled one."""
         self._pack = pack
         self._known: dict[tuple[str, str], Sequence[str]] = {}
         for tokens in excerpts:
@@ -88,12 +83,7 @@ def read_chat_prompts(text: str) -> tuple[str, list[list[str]]]:
 def answer_lines(
     question: SimulatorQuestion, values: Sequence[Sequence[float]]
 ) -> list[list[Piece]]:
-    """The lines of a good reply, in pieces.
-
-    Args:
-        question: What was asked.
-        values: For each excerpt one value a token, in [0, 10].
-    """
+    """The lines of a good reply, in pieces; ``values`` are one a token, in [0, 10]."""
     return question.way.reply(question.excerpts, values)
 
 

@@ -12,9 +12,8 @@ from click.testing import CliRunner
 from inspect_ai.log import list_eval_logs, read_eval_log
 
 from neuron_eval.cli import compare as command
-from neuron_eval.cli.compare import compare
+from neuron_eval.cli.compare import compare, shipped
 from neuron_eval.compare import remote
-from neuron_eval.compare.configuration import shipped
 from neuron_eval.compare.counting import (
     EXPLANATION,
     Counted,

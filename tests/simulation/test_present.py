@@ -7,12 +7,12 @@ import pytest
 from neuron_eval.records import ActivationRecord, Excerpt
 from neuron_eval.records.heatmap import SHADES, token_signs
 from neuron_eval.simulation import Failed, Simulated
-from neuron_eval.simulation.measure import measure
-from neuron_eval.simulation.present import (
+from neuron_eval.simulation.measure import (
     REASONS,
     background,
     explanation_line,
     heat_maps,
+    measure,
     score_metadata,
 )
 

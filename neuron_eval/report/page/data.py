@@ -19,7 +19,7 @@ from neuron_eval.report.comparing import (
     scorer_names,
 )
 from neuron_eval.report.raters import RatedNeuron, best_texts, with_ratings
-from neuron_eval.simulation.present import background, counted_or
+from neuron_eval.simulation.measure import background, counted_or
 
 DIGITS = 4
 """Decimals of a score on the page; tables and CSV hold the full number."""
