@@ -17,12 +17,11 @@ from inspect_ai.viewer import TaskSamplesColumn, TaskSamplesView
 
 from neuron_eval.logs.files import short, wrong
 from neuron_eval.messages import InputError
-from neuron_eval.metrics import interval
+from neuron_eval.metrics import interval, score_scale
 from neuron_eval.records.splits import from_metadata
 from neuron_eval.scorers.simulation_correlation import simulation_correlation
 from neuron_eval.simulation.choose import ROLE
 from neuron_eval.simulation.measure import CALIBRATION
-from neuron_eval.viewer import score_scale
 
 
 class CannotScoreError(InputError):

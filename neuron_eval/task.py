@@ -13,7 +13,7 @@ from neuron_eval.dataset import EXCERPTS, NeuronSet, about, dataset, neuron_set
 from neuron_eval.explain.prompting import CUTOFF_QUANTILE, cutoff
 from neuron_eval.explain.solvers import explain
 from neuron_eval.formats.base import Shown
-from neuron_eval.metrics import interval
+from neuron_eval.metrics import interval, viewer_config
 from neuron_eval.parameters import check_flag, check_number, check_writable
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.scorers.adacs import adacs
@@ -22,7 +22,6 @@ from neuron_eval.simulation.choose import check_simulation
 from neuron_eval.simulation.measure import CALIBRATION
 from neuron_eval.sources.choosing import parse_choice
 from neuron_eval.usage_error import UsageError, usage_errors
-from neuron_eval.viewer import viewer_config
 
 VERSION = "4-A"
 """Comparability and interface: scores of different numbers cannot be compared."""

@@ -17,6 +17,7 @@ from neuron_eval.given.origin import given as given_solver
 from neuron_eval.given.reading import adacs_dataset, read_references
 from neuron_eval.given.table import ExplanationTable, named
 from neuron_eval.messages import InputError
+from neuron_eval.metrics import viewer_config
 from neuron_eval.parameters import check_text, check_writable
 from neuron_eval.records import Reference
 from neuron_eval.scorers.adacs import adacs
@@ -32,7 +33,6 @@ from neuron_eval.task import (
     neuron_task,
 )
 from neuron_eval.usage_error import UsageError, usage_errors
-from neuron_eval.viewer import viewer_config
 
 ALLOWED = ("neurons", *CHOOSING, *READING, *SIMULATING, "by_layer")
 """Those of a task's parameters that have a part where nothing is explained."""

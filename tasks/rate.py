@@ -12,6 +12,7 @@ from inspect_ai.model import GenerateConfig, get_model
 
 from neuron_eval.dataset import describe
 from neuron_eval.inspect_private import PrerequisiteError
+from neuron_eval.metrics import ratings_config
 from neuron_eval.parameters import check_choice, check_flag, check_number, check_writable
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.rating.asking import EXCERPTS, ask_rater, is_person
@@ -20,7 +21,6 @@ from neuron_eval.rating.explanations import load_explained
 from neuron_eval.records.splits import to_text
 from neuron_eval.scorers.rating import rating
 from neuron_eval.usage_error import usage_errors
-from neuron_eval.viewer import ratings_config
 
 VERSION = "1-A"
 """Comparability and interface, as in `neuron_eval.task`."""

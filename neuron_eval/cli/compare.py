@@ -29,16 +29,14 @@ from neuron_eval.simulation.measure import CALIBRATION
 if TYPE_CHECKING:
     from neuron_eval.compare.estimate import CostEstimate
 
-WIDTH = 132
-"""Columns that the tables need at least."""
+WIDTH = 132  # columns that the tables need at least
 
 ON_DEAD = ("skip", "error", "keep")
 FILE = click.Path(exists=True, dir_okay=False)
 PATH = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 SHIPPED = resources.files("neuron_eval.compare")
-FOLDER = "paper"
-"""The folder of the configurations that ship, and what their names begin with."""
+FOLDER = "paper"  # the folder of the configurations that ship, and what their names begin with
 
 TYPED_ONLY = ("--config", "--dry-run", "--help", "--yes")
 """Options that no file can set: what they decide is the person's who runs it."""

@@ -14,11 +14,8 @@ from neuron_eval.files.locking import alone_at
 from neuron_eval.messages import InputError
 from neuron_eval.records.heatmap import token_signs
 
-ENDINGS = (".parquet", ".jsonl", ".jsonl.gz")
-"""What can be written."""
-
-NAMED = 20
-"""At most so many missing neurons are named; the rest is counted."""
+ENDINGS = (".parquet", ".jsonl", ".jsonl.gz")  # what can be written
+NAMED = 20  # at most so many missing neurons are named; the rest is counted
 
 
 @command()

@@ -13,8 +13,7 @@ import click
 from neuron_eval.cli.main import AT_LEAST_1, command, finished, say, say_where
 from neuron_eval.files.locking import alone_in
 
-WIDTH = 120
-"""Columns that the tables need at least."""
+WIDTH = 120  # columns that the tables need at least
 
 
 @command()
@@ -77,8 +76,7 @@ def print_report(
 
 
 MODEL = "neuron-baseline/lexical"
-EMBEDDER = "embed-local/minilm"
-"""Named, so that a key in the environment costs nothing here."""
+EMBEDDER = "embed-local/minilm"  # named, so that a key in the environment costs nothing here
 
 
 @command()

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from inspect_ai.log import EvalLog
     from inspect_ai.model import Model
 
-SCORED = "-scored"
-"""Stands behind a log's name where scores were added to a copy of it."""
+SCORED = "-scored"  # stands behind a log's name where scores were added to a copy of it
 
 
 @command()

@@ -19,12 +19,10 @@ if TYPE_CHECKING:
     from neuron_eval.records import ActivationRecord, Excerpt, NeuronRecord
     from neuron_eval.sources.base import Source
 
-LISTED = 10
-"""How many neurons are listed where none is named."""
+LISTED = 10  # how many neurons are listed where none is named
 
 _INK = "#141414"
-_FULL = (244, 112, 62)
-"""The background of the highest activation; none is the terminal's own."""
+_FULL = (244, 112, 62)  # the background of the highest activation; none is the terminal's own
 
 
 @command()

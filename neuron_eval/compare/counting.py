@@ -22,11 +22,8 @@ words on average, this one 12."""
 SAMPLED = 20
 """The simulator's prompts are counted over so many neurons, spread evenly, and averaged."""
 
-SAMPLED_PER_TOKEN = 1
-"""The same for ways that ask hundreds of times a neuron."""
-
-Counters = Callable[[str], TokenCounter]
-"""From a model's name to what counts its tokens."""
+SAMPLED_PER_TOKEN = 1  # the same for ways that ask hundreds of times a neuron
+Counters = Callable[[str], TokenCounter]  # from a model's name to what counts its tokens
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,7 @@ from neuron_eval.prompts.wording import Pack
 from neuron_eval.report.cost import Price, charged
 from neuron_eval.simulation.choose import ROLE
 
-EMBEDDER = "embedder"
-"""The role of the model that embeds."""
+EMBEDDER = "embedder"  # the role of the model that embeds
 
 Rates = Callable[[str], Price | None]
 """From a model's name to what it charges; None if that is unknown."""

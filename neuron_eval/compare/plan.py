@@ -14,7 +14,7 @@ from neuron_eval.messages import InputError
 from neuron_eval.parameters import check_choice, check_excerpts_per_call, check_number
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.wording import Pack
-from neuron_eval.simulation.choose import BASELINE, ROLE, asks_model, auto_ways, check_way
+from neuron_eval.simulation.choose import ROLE, asks_model, auto_ways, check_way, is_baseline
 from neuron_eval.simulation.measure import CALIBRATION, check_calibration
 from neuron_eval.sources.choosing import Choice, parse_choice
 from neuron_eval.task import CHOOSING, NO_SIMULATION, Parameters, explanation_task
@@ -25,8 +25,7 @@ OWN_MACHINE = (
 )  # fmt: skip
 """Providers that run models on the user's own machines, where nobody charges for tokens."""
 
-EMBEDDING = "embedding"
-"""The way to simulate that asks the embedder."""
+EMBEDDING = "embedding"  # the way to simulate that asks the embedder
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,10 +185,6 @@ def _check_simulation(simulation: str, models: Sequence[str], simulator: str | N
 
 def provider(model: str) -> str:
     return model.partition("/")[0]
-
-
-def is_baseline(model: str) -> bool:
-    return provider(model) == BASELINE
 
 
 def thinks(model: str) -> bool:

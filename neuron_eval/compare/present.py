@@ -21,8 +21,7 @@ from neuron_eval.report.cost import price_of, read_prices
 from neuron_eval.simulation.choose import ROLE
 from neuron_eval.task import NO_SIMULATION, READING
 
-ROLES = (EXPLAINER, ROLE, EMBEDDER)
-"""In the order in which they are asked."""
+ROLES = (EXPLAINER, ROLE, EMBEDDER)  # in the order in which they are asked
 
 COLUMNS = ("explanations", "requests", "prompt tokens", "reply tokens", "dollars")
 

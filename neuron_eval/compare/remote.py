@@ -16,14 +16,9 @@ from neuron_eval.sources.openai.collated import PUBLISHED, CollatedSource
 from neuron_eval.sources.openai.fetching import HttpStore
 from neuron_eval.sources.openai.stores import ENDINGS, Blob
 
-CONTAINER = "openai:"
-"""How the names of OpenAI's neurons begin."""
-
-STAND_IN = "smollm2"
-"""The bundled neurons that are counted in place of remote ones."""
-
-TOKENS = 64
-"""Tokens of an excerpt, of the bundled neurons and of OpenAI's."""
+CONTAINER = "openai:"  # how the names of OpenAI's neurons begin
+STAND_IN = "smollm2"  # the bundled neurons that are counted in place of remote ones
+TOKENS = 64  # tokens of an excerpt, of the bundled neurons and of OpenAI's
 
 
 @dataclass(frozen=True, slots=True)

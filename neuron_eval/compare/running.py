@@ -27,8 +27,7 @@ LONG = "10Y"
 """How long an explainer's reply is kept. Not for ever: of that Inspect's logs make a week, and
 then the same reply would not be found again."""
 
-SHOWN = 200
-"""So many characters of a sample's error are shown; the log holds all."""
+SHOWN = 200  # so many characters of a sample's error are shown; the log holds all
 
 FOREIGN = "not associated with a task"
 """What Inspect says of a log in the folder that is of another run."""

@@ -22,8 +22,7 @@ TEXTS_PER_REQUEST = 256
 HOSTED_DEFAULT = "embed-openai/text-embedding-ada-002"
 """The embedder of the published method: the default where ``OPENAI_API_KEY`` is set."""
 
-LOCAL_DEFAULT = "embed-local/minilm"
-"""The default without a key."""
+LOCAL_DEFAULT = "embed-local/minilm"  # the default without a key
 
 
 def resolve_embedder() -> Model:
@@ -111,8 +110,7 @@ class TextEmbedder:
         return dict(zip(texts, vectors, strict=True))
 
 
-Vector = NDArray[np.float32]
-"""One unit vector, shape [dim]."""
+Vector = NDArray[np.float32]  # one unit vector, shape [dim]
 
 MEMO_BYTES = 256 * 2**20
 """What one embedder's vectors may occupy: about 170,000 texts of 384 dimensions, 43,000 of

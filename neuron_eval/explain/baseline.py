@@ -26,8 +26,7 @@ from neuron_eval.models.tokencount import counter
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.wording import Pack
 
-NAMED = 4
-"""At most so many words stand in an explanation."""
+NAMED = 4  # at most so many words stand in an explanation
 
 _LEVEL = re.compile(r"[0-9]{1,2}")
 _LEVEL_LINE = re.compile(rf"^(?P<token>[^\n]*)\t(?P<level>{_LEVEL.pattern})$", re.MULTILINE)

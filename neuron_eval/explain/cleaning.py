@@ -13,11 +13,8 @@ PASSES = 20
 MANY = 4
 """An opening of fewer words may stand within an explanation: only at its beginning it counts."""
 
-SHORT = 20
-"""A mark or a label in quotes is what an explanation is about up to so many characters."""
-
-LINE = 80
-"""The longest rule below an answer, in characters."""
+SHORT = 20  # a mark or a label in quotes is what an explanation is about up to so many characters
+LINE = 80  # the longest rule below an answer, in characters
 
 # Beside "and" or "or" a mark is a word: a neuron may be about - and other dashes.
 _NO_WORD = r"(?!\s*+(?:and|or)\b)"
@@ -56,8 +53,7 @@ _UNSEEN = "\u200b\u2060\ufeff"
 _SPACE = re.compile(rf"[\s{_UNSEEN}]*+")
 _QUOTED = re.compile(r"^[ \t]*+>[ \t]?+", re.MULTILINE)
 _ITEM = re.compile(r"^[ \t]*+(?:[-*•–]|\(?\d{1,2}[.)])[ \t]++(?=\S)", re.MULTILINE)
-_LINES = (_QUOTED, _ITEM)
-"""What every line begins with of a quotation or a list."""
+_LINES = (_QUOTED, _ITEM)  # what every line begins with of a quotation or a list
 # Right behind a word or a sentence; elsewhere it is what an explanation is about.
 _TURN_END = re.compile(
     r"(?<=[\w.!?)\"”*])(?:<\|(?:im_end|eot_id|eot|end|endoftext|end_of_text|return)\|>|</s>"

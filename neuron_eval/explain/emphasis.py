@@ -15,8 +15,7 @@ _SUBJECT = re.compile(r"\b(?:asterisk|underscore|markdown|(?:bold|italic)s? text
 _NAME = re.compile(r"\w++")
 _AROUND = frozenset(('""', "''", "``", "()", "[]", "{}", "<>", "“”", "‘’", "«»"))
 _BEGINS = "\"'`“‘«([{<-*_#>$\\"
-LONGEST = 3
-"""Asterisks of a mark of emphasis at most."""
+LONGEST = 3  # Asterisks of a mark of emphasis at most
 
 
 def without_emphasis(text: str) -> str:

@@ -11,11 +11,8 @@ from neuron_eval.prompts.wording import Pack
 from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError
 from neuron_eval.records.activations import highest, lowest
 
-FEW_SHOT_CUTOFF = 1.0
-"""Few-shot neurons (and puzzles) highlight activations above this."""
-
-CUTOFF_QUANTILE = 2
-"""The index into a record's quantile boundaries whose value is the cutoff."""
+FEW_SHOT_CUTOFF = 1.0  # few-shot neurons (and puzzles) highlight activations above this
+CUTOFF_QUANTILE = 2  # the index into a record's quantile boundaries whose value is the cutoff
 
 
 @dataclass(frozen=True, slots=True)

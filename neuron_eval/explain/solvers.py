@@ -39,8 +39,7 @@ from neuron_eval.prompts.pack import load_pack
 from neuron_eval.records.splits import from_metadata
 from neuron_eval.usage_error import usage_errors
 
-MAX_TOKENS = 60
-"""Tokens of an explanation, as published; reasoning models are not held to it."""
+MAX_TOKENS = 60  # tokens of an explanation, as published; reasoning models are not held to it
 
 _ROLES: dict[str, type[ChatMessageSystem | ChatMessageUser | ChatMessageAssistant]] = {
     "system": ChatMessageSystem,

@@ -13,11 +13,8 @@ import yaml
 
 from neuron_eval.messages import ERROR, InputError, shortened, shown, without_surrogates
 
-LINE = 2**26
-"""The longest line of a file, in bytes or, of a decoded one, in characters."""
-
-FILE = 2**29
-"""The most bytes of a file that is read whole."""
+LINE = 2**26  # the longest line of a file, in bytes or, of a decoded one, in characters
+FILE = 2**29  # the most bytes of a file that is read whole
 
 Pairs = list[tuple[str, Any]]
 

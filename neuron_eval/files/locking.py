@@ -62,8 +62,7 @@ else:
 IN_FOLDER = ".neuron-eval.lock"
 """The lock file of a folder; Inspect and the sources of neurons pass hidden files over."""
 
-TRIES = 100
-"""How often a lock file may vanish while it is being taken."""
+TRIES = 100  # how often a lock file may vanish while it is being taken
 
 
 @contextmanager
@@ -72,7 +71,8 @@ def alone_in(*folders: str | Path) -> Iterator[None]:
     with ExitStack() as stack:
         # In one order, so that of two processes that want the same folders one gets them all.
         for folder in sorted(_local(folders)):
-            stack.callback(_remove_empty, _missing(folder))
+            missing = [path for path in (folder, *folder.parents) if not path.exists()]
+            stack.callback(_remove_empty, missing)  # the innermost first
             _hold(folder / IN_FOLDER, folder, stack, make=True)
         yield
 
@@ -160,11 +160,6 @@ def _taken(lock: Path, place: Path) -> str:
     except (OSError, ValueError, KeyError, TypeError):
         who = "another process"  # it has not yet said which
     return f"{place}: in use by {who}. Wait until it has ended, or name another place."
-
-
-def _missing(folder: Path) -> list[Path]:
-    """The folders that would have to be made, the innermost first."""
-    return [path for path in (folder, *folder.parents) if not path.exists()]
 
 
 def _remove(file: Path) -> None:

@@ -91,7 +91,8 @@ def _leaving_out(model: Model, generate: Generate) -> Generate:
             accepted = config.model_copy(update=left_out) if left_out else config
             try:
                 result = await generate(input, tools, tool_choice, accepted, **options)
-                error = _returned_error(result)
+                first = result[0] if isinstance(result, tuple) else result
+                error = first if isinstance(first, Exception) else None
             except Exception as raised:
                 error = raised
             parameter = None if error is None else refused_parameter(error, accepted)
@@ -106,11 +107,6 @@ def _leaving_out(model: Model, generate: Generate) -> Generate:
             return result
 
     return generate_without
-
-
-def _returned_error(result: Any) -> Exception | None:
-    first = result[0] if isinstance(result, tuple) else result
-    return first if isinstance(first, Exception) else None
 
 
 def _warn(model: Model, setting: str, message: str) -> None:

@@ -55,8 +55,7 @@ _CONTEXT = re.compile(
 
 _OF_THIS_PROMPT = re.compile(r"\bcontext\b|input|prompt|messages", re.IGNORECASE)
 
-_STATUSES = (400, 416, 422, 501)
-"""HTTP statuses of a server that does not take a request as it is."""
+_STATUSES = (400, 416, 422, 501)  # HTTP statuses of a server that does not take a request as it is
 
 
 def refused_parameter(error: BaseException, config: GenerateConfig) -> Parameter | None:
@@ -71,7 +70,10 @@ def refused_parameter(error: BaseException, config: GenerateConfig) -> Parameter
     named = [
         name
         for name, pattern in _NAMES.items()
-        if _is_set(name, config) and pattern.search(message) and not _is_number(name, message)
+        if _is_set(name, config)
+        and pattern.search(message)
+        # where too many tokens are refused, the parameter is not
+        and not (name == "max_tokens" and _TOO_MANY.search(message))
     ]
     exact = [name for name in named if _NAMES[name].fullmatch(field)]
     return next(iter(exact or named), None)
@@ -115,11 +117,6 @@ def _message_of_server(error: BaseException) -> str | None:
         return None
     message = getattr(error, "provider_message", None) or str(error)
     return re.sub(r"\AError code: \d+", "", str(message).partition("\nRequest:\n")[0])
-
-
-def _is_number(name: Parameter, message: str) -> bool:
-    """Whether it is the number of tokens that is refused, and not the parameter."""
-    return name == "max_tokens" and _TOO_MANY.search(message) is not None
 
 
 def _field(error: BaseException) -> str:

@@ -66,8 +66,7 @@ _AS_WORD = re.compile(
 _IN_SENTENCE = re.compile(r"[^\n]{0,198}[\w,][ ]")
 """What precedes one in an answer of one sentence; thinking ends with a line or a sentence."""
 
-WITHIN = 1000
-"""A quotation ends within so many characters."""
+WITHIN = 1000  # a quotation ends within so many characters
 
 
 def answer_text(text: str) -> str | None:
@@ -146,8 +145,7 @@ def _without_ends(answer: str) -> str:
     return answer
 
 
-SHOWN = 200
-"""So many characters of a refusal stand in a message."""
+SHOWN = 200  # so many characters of a refusal stand in a message
 
 
 def refusal(output: ModelOutput) -> str | None:

@@ -19,8 +19,7 @@ from neuron_eval.models.requests import first_error
 
 T = TypeVar("T")
 
-SHOWN = 200
-"""So many characters of what came stand in a message."""
+SHOWN = 200  # so many characters of what came stand in a message
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
 _SHORTEST_KEY = 6
@@ -75,8 +74,11 @@ def raise_failure(role: str, model: Model, error: Exception) -> NoReturn:
     root, attempts = _root(error)
     if _is_inspects_own(root):
         raise error
+    address, neuron = address_of(model), _NEURON.get()
+    at = f" at {address}" if address else ""
+    about = f", asked about neuron {one_line(neuron)}," if neuron else ""
     tried = "" if attempts < 2 else f" after {attempts} attempts"
-    sentence = f"{_who(role, model)} gave no usable reply{tried}: {_what(root)}"
+    sentence = f"The {role} {model}{at}{about} gave no usable reply{tried}: {_what(root)}"
     raise ModelError(without_secrets(sentence, model)) from error
 
 
@@ -126,13 +128,6 @@ def _is_inspects_own(error: BaseException) -> bool:
         return True
     module = type(error).__module__
     return module.startswith("inspect_ai.") and not module.startswith("inspect_ai.model.")
-
-
-def _who(role: str, model: Model) -> str:
-    address, neuron = address_of(model), _NEURON.get()
-    at = f" at {address}" if address else ""
-    about = f", asked about neuron {one_line(neuron)}," if neuron else ""
-    return f"The {role} {model}{at}{about}"
 
 
 def _what(error: BaseException) -> str:

@@ -47,9 +47,7 @@ TOKENS_FOR_REPLY = 3
 class TokenCounter:
     """Counts the tokens of texts and chats."""
 
-    label: str
-    """How they are counted, for a table's heading or note."""
-
+    label: str  # how they are counted, for a table's heading or note
     exact: bool
     """Whether the tokenizer is the named model's own, so that the counts are no estimate."""
 

@@ -187,11 +187,8 @@ def way(name: str) -> Callable[[S], S]:
 def ways() -> Mapping[str, type[Simulation]]:
     """All ways to simulate by name, those of users' packages included; dear ones stand last."""
     _load()
-    return dict(sorted(_WAYS.items(), key=lambda item: _rank(item[1])))
-
-
-def _rank(way: type[Simulation]) -> tuple[bool, bool, str]:
-    return (not way.needs_model, way.asks_per_token, way.name)
+    ranked = sorted(_WAYS.values(), key=lambda w: (not w.needs_model, w.asks_per_token, w.name))
+    return {way.name: way for way in ranked}
 
 
 @cache

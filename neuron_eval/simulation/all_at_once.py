@@ -45,7 +45,7 @@ from neuron_eval.simulation.expected import (
     probability,
     unescaped,
 )
-from neuron_eval.simulation.prompt_logprobs import Dialect, LogprobReader
+from neuron_eval.simulation.prompt_logprobs import Dialect, decide, read_prompt_logprobs
 from neuron_eval.simulation.prompting import LineWording, excerpt_lines, numbered
 from neuron_eval.simulation.reading import quoted
 
@@ -63,9 +63,7 @@ class AllAtOnceWording(LineWording):
         "last_neuron": "{explanation}",
     }
 
-    system: str
-    """Opens the prompt."""
-
+    system: str  # opens the prompt
     neuron: str
     """Stands before a few-shot neuron's excerpts; holds ``{explanation}``, may hold
     ``{number}``."""
@@ -78,8 +76,7 @@ class AllAtOnceWording(LineWording):
     """Stands before the excerpt of the neuron at hand, for instance with a mark where the prompt
     ends; may hold what ``neuron`` may, and is the same as ``neuron`` if None."""
 
-    neuron_end: str = ""
-    """Stands after a few-shot neuron's last excerpt."""
+    neuron_end: str = ""  # stands after a few-shot neuron's last excerpt
 
 
 @way("all_at_once")
@@ -92,7 +89,7 @@ class AllAtOnceSimulation(Simulation):
         self, model: Model, wording: AllAtOnceWording, few_shot: Sequence[FewShotNeuron]
     ) -> None:
         self.model = str(model)
-        self._reader = LogprobReader(model)
+        self._model = model
         self._wording = wording
         self._few_shot = few_shot
 
@@ -127,7 +124,7 @@ class AllAtOnceSimulation(Simulation):
             align(segments, [token.token for token in logprobs])
             return []  # so short a prompt need not make any number likely
 
-        return await self._reader.decide("".join(segments), read)
+        return await decide(self._model, "".join(segments), read)
 
     async def __call__(self, explanation: str, excerpts: Sequence[Excerpt]) -> list[Outcome]:
         if not excerpts:
@@ -139,8 +136,11 @@ class AllAtOnceSimulation(Simulation):
         tokens = excerpt.record.tokens
         segments = all_at_once_prompt(explanation, tokens, self._wording, self._few_shot)
         try:
-            values = await self._reader.read(
-                "".join(segments), dialect, lambda logprobs: read_prompt(segments, tokens, logprobs)
+            values = await read_prompt_logprobs(
+                self._model,
+                "".join(segments),
+                dialect,
+                lambda logprobs: read_prompt(segments, tokens, logprobs),
             )
         except (UnreadableReplyError, AlignmentError) as error:
             return Failed(f"excerpt {excerpt.name}: {error}")

@@ -39,8 +39,7 @@ from neuron_eval.simulation.limits import (
 
 R = TypeVar("R")
 
-ATTEMPTS = 3
-"""How often one question is asked: once, and again twice."""
+ATTEMPTS = 3  # how often one question is asked: once, and again twice
 
 
 class NoReadableReplyError(UnreadableReplyError):
@@ -147,9 +146,11 @@ class Asker:
                 count += 1
                 count_reply()
                 try:
-                    return _read_once(output, read)
+                    return read(output)
                 except UnreadableReplyError as error:
                     problem = error
+                finally:
+                    forget_logprobs(output)  # whatever comes of it
                 cached = came_from_cache(output)
                 made += not cached
                 if isinstance(problem, HopelessReplyError):
@@ -218,16 +219,7 @@ class Asker:
                 raise RoomRefusedError(failure.message, given) from error
 
 
-def _read_once(output: ModelOutput, read: Callable[[ModelOutput], R]) -> R:
-    """Read a reply, and empty its log-probabilities whatever comes of it."""
-    try:
-        return read(output)
-    finally:
-        forget_logprobs(output)
-
-
-_PAUSE = 0.5
-"""Seconds between two counts on the screen, which is drawn anew for each."""
+_PAUSE = 0.5  # seconds between two counts on the screen, which is drawn anew for each
 
 _replies = 0
 _shown = 0.0

@@ -34,14 +34,9 @@ from neuron_eval.simulation.reading import cut_off, read_values, readable, take_
 EXCERPTS_PER_CALL = 4
 """What a user gets who does not say: 3 requests for the 10 excerpts of an explanation."""
 
-PROSE = 64
-"""Output tokens for what a simulator may write before its answer, and between its parts."""
-
-HEADING = 16
-"""Output tokens for an excerpt's letter, and the words around it."""
-
-BESIDES = 8
-"""Output tokens of a line besides its number."""
+PROSE = 64  # output tokens for what a simulator may write before its answer, and between its parts
+HEADING = 16  # output tokens for an excerpt's letter, and the words around it
+BESIDES = 8  # output tokens of a line besides its number
 
 _HEADING = re.compile(
     r"^[^\w\n\"]*+(?:(?i:tokens of )?(?i:excerpt ))?+(?P<letter>[A-Z]{1,3})[^\w\n\"]*+$",
@@ -56,23 +51,16 @@ class ChatWording:
 
     must_hold: ClassVar[Mapping[str, str]] = {"explanation": "{explanation}", "heading": "{letter}"}
 
-    system: str
-    """The system message; it holds for one excerpt and for several in one request."""
-
-    explanation: str
-    """Opens the user message; holds ``{explanation}``."""
-
+    system: str  # the system message; it holds for one excerpt and for several in one request
+    explanation: str  # opens the user message; holds ``{explanation}``
     tokens: str
     """Stands before the numbered tokens, one JSON string a line, of a request's only excerpt."""
 
-    heading: str
-    """Stands there where a request holds several excerpts; holds ``{letter}``."""
-
+    heading: str  # stands there where a request holds several excerpts; holds ``{letter}``
     closing: str
     """Closes the user message; may hold ``{ranges}``, such as ``1 to 64`` or ``A 1 to 64, …``."""
 
-    retry: str
-    """Asks again; may hold ``{reason}`` and ``{ranges}``."""
+    retry: str  # asks again; may hold ``{reason}`` and ``{ranges}``
 
 
 @way("chat")
@@ -142,7 +130,11 @@ def chat_prompt(
     headings = [wording.tokens]
     if len(excerpts) > 1:
         headings = [wording.heading.replace("{letter}", letter(i)) for i in range(len(excerpts))]
-    lists = [h + _numbered(tokens) for h, tokens in zip(headings, excerpts, strict=True)]
+    lines = [
+        [f"{i}: {json.dumps(t, ensure_ascii=False)}" for i, t in enumerate(tokens, start=1)]
+        for tokens in excerpts
+    ]
+    lists = [h + "\n".join(numbered) for h, numbered in zip(headings, lines, strict=True)]
     closing = _with_ranges(wording.closing, [len(tokens) for tokens in excerpts])
     opening = wording.explanation.replace("{explanation}", explanation)
     return simulation_request(model, wording.system, opening, "\n".join(lists) + closing)
@@ -184,12 +176,6 @@ def _read_part(output: ModelOutput, count: int, start: int, end: int, here: str)
         cut = cut_off(output) and end == len(output.completion)
         return type(error)(f"{'the reply was cut off: ' if cut else ''}{here}{error}")
     return Simulated(tuple(values), basis)
-
-
-def _numbered(tokens: Sequence[str]) -> str:
-    return "\n".join(
-        f"{i}: {json.dumps(token, ensure_ascii=False)}" for i, token in enumerate(tokens, start=1)
-    )
 
 
 def _with_ranges(text: str, counts: Sequence[int]) -> str:

@@ -24,11 +24,8 @@ from neuron_eval.simulation import Simulation, Simulator, ways
 from neuron_eval.simulation.prompt_logprobs import PromptLogprobsUnsupportedError
 from neuron_eval.usage_error import UsageError, usage_errors
 
-ROLE = "simulator"
-"""The Inspect model role whose model simulates."""
-
-BASELINE = "neuron-baseline"
-"""The provider of explainers that cannot simulate."""
+ROLE = "simulator"  # the Inspect model role whose model simulates
+BASELINE = "neuron-baseline"  # the provider of explainers that cannot simulate
 
 NO_MODEL = "none/none"
 """What Inspect makes of ``--model none``: there is no explainer, and so none that simulates."""
@@ -78,7 +75,7 @@ async def choose_simulation(
         The way, and for a person reading the log why it is that one.
     """
     why = "asked for"
-    if way == "auto" and not simulator.named and _is_baseline(simulator):
+    if way == "auto" and not simulator.named and is_baseline(simulator.model):
         way, why = "embedding", "no simulator named, and the baseline is none"
     if way == "auto" or ways()[way].needs_model:
         _refuse(simulator)
@@ -101,7 +98,7 @@ def check_simulation(simulation: str, pack: str | None = None) -> Solver:
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         simulator = role_simulator()
-        if chosen is None and _is_baseline(simulator) and not simulator.named:
+        if chosen is None and is_baseline(simulator.model) and not simulator.named:
             return state
         if chosen is not None and not chosen.needs_model:
             return state
@@ -116,8 +113,9 @@ def check_simulation(simulation: str, pack: str | None = None) -> Solver:
     return solve
 
 
-def _is_baseline(simulator: Simulator) -> bool:
-    return str(simulator.model).startswith(f"{BASELINE}/")
+def is_baseline(model: Model | str) -> bool:
+    """Whether a model can only explain."""
+    return str(model).startswith(f"{BASELINE}/")
 
 
 def _refuse(simulator: Simulator) -> None:
@@ -127,7 +125,7 @@ def _refuse(simulator: Simulator) -> None:
             f"no simulator: --model is none; name one with --model-role {ROLE}=PROVIDER/MODEL, or "
             "use -T simulation=embedding, or -T simulation=none for AdaCS alone"
         )
-    if _is_baseline(simulator):
+    if is_baseline(simulator.model):
         raise UsageError(
             f"{simulator.model} cannot simulate; name a simulator with --model-role "
             f"{ROLE}=PROVIDER/MODEL or use -T simulation=embedding"

@@ -31,8 +31,7 @@ from neuron_eval.simulation import BrokenReplyError
 _LEVEL_TEXTS = {str(level): level for level in range(LEVELS + 1)}
 _SURROUNDINGS = " \t\r\n:=▁ĠĊ"
 
-ROUNDING = 0.01
-"""How far above 0 a log-probability may be: servers compute them in half precision."""
+ROUNDING = 0.01  # how far above 0 a log-probability may be: servers compute them in half precision
 
 FIRST_TOKEN = 64
 """At most so many visible characters may be missing at the start: the first token has no
@@ -95,8 +94,7 @@ class PiecePlace:
     """Where an activation begins: in which of the server's tokens, and behind what of that."""
 
     piece: int
-    before: str
-    """Usually nothing, or the tab."""
+    before: str  # usually nothing, or the tab
 
 
 def align(segments: Sequence[str], pieces: Sequence[str]) -> list[PiecePlace]:

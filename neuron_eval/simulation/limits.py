@@ -25,8 +25,7 @@ from pydantic import ValidationError
 
 from neuron_eval.models.server_errors import ModelError
 
-LEAST_OUTPUT = 16
-"""The least room that OpenAI's Responses API accepts for a reply."""
+LEAST_OUTPUT = 16  # the least room that OpenAI's Responses API accepts for a reply
 
 _MOST_OUTPUT: WeakKeyDictionary[ModelAPI, int] = WeakKeyDictionary()
 """How many output tokens a model's server gives, where it refused to give as many as wanted."""

@@ -45,11 +45,8 @@ T = TypeVar("T")
 Part = Simulated | UnreadableReplyError
 """What a reply holds of one excerpt, or what is wrong with it."""
 
-Read = Simulated | NoReadableReplyError
-"""What was read of one excerpt, or that no reply could be."""
-
-MOST_REPLIES = 4
-"""So many replies about a pack, at most, where one is enough if all goes well."""
+Read = Simulated | NoReadableReplyError  # what was read of one excerpt, or that no reply could be
+MOST_REPLIES = 4  # so many replies about a pack, at most, where one is enough if all goes well
 
 
 def grouped(items: Sequence[T], size: int) -> list[list[T]]:
@@ -70,11 +67,8 @@ class PackQuestion:
     read: Callable[[ModelOutput], list[Part]]
     """From a reply to its E parts. Raises `UnreadableReplyError` if there is nothing to read."""
 
-    again: Callable[[str], str]
-    """From what was wrong to the message that asks again."""
-
-    stop: list[str]
-    """What a reply holds only behind what was asked for."""
+    again: Callable[[str], str]  # from what was wrong to the message that asks again
+    stop: list[str]  # what a reply holds only behind what was asked for
 
 
 class PackedSimulation(Simulation):

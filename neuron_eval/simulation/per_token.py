@@ -55,13 +55,11 @@ from neuron_eval.simulation.reading import expected_first, readable
 MAX_TOKENS = 2
 """One for the value; the second tells a 1 from a 10 where a tokenizer writes 10 as "1" and "0"."""
 
-SHOWN = 20
-"""So many characters of a reply stand in the reason why there is no value."""
+SHOWN = 20  # so many characters of a reply stand in the reason why there is no value
 
 QUESTION = "Answer with one digit: how many legs does a cat have?"
 
-ROOM = 16
-"""Output tokens for the answer."""
+ROOM = 16  # output tokens for the answer
 
 _LOGPROBS: WeakKeyDictionary[ModelAPI, bool] = WeakKeyDictionary()
 """Whether a model gives log-probabilities of its replies."""

@@ -38,14 +38,9 @@ class PerTokenFewShot(LineWording):
     must_hold: ClassVar[Mapping[str, str]] = {"neuron": "{explanation}"}
 
     neurons: tuple[FewShotNeuron, ...]
-    neuron: str
-    """The user message; holds ``{explanation}``, may hold ``{number}``."""
-
-    activations: str
-    """Stands before a neuron's excerpts."""
-
-    neuron_end: str = ""
-    """Stands after a neuron's last excerpt."""
+    neuron: str  # the user message; holds ``{explanation}``, may hold ``{number}``
+    activations: str  # stands before a neuron's excerpts
+    neuron_end: str = ""  # stands after a neuron's last excerpt
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +50,13 @@ class PerTokenExample:
     must_hold: ClassVar[Mapping[str, str]] = {"answer": "{activation}"}
 
     excerpt: ActivationRecord
-    token: int
-    """The token's index in the excerpt, from 0."""
-
-    answer: str
-    """The assistant message; holds ``{activation}``, on the scale from 0 to 10."""
-
+    token: int  # the token's index in the excerpt, from 0
+    answer: str  # the assistant message; holds ``{activation}``, on the scale from 0 to 10
     explanation: str | None = None
     """What the example's neuron does; the published prompt repeats the explanation at hand,
     which None does."""
 
-    system: str = ""
-    """A system message before the example; none if empty."""
-
+    system: str = ""  # a system message before the example; none if empty
     closing: str | None = None
     """Closes the example's user message; None is the ``closing`` of the token at hand."""
 
@@ -87,15 +76,9 @@ class PerTokenWording:
     """Opens the user message; holds ``{explanation}``, may hold ``{number}``, the neuron's place
     in the prompt from 1."""
 
-    text: str
-    """Stands before the text up to and including the token."""
-
-    token: str
-    """Stands between that text and the token."""
-
-    closing: str
-    """Closes the user message; what comes next should be the activation at once."""
-
+    text: str  # stands before the text up to and including the token
+    token: str  # stands between that text and the token
+    closing: str  # closes the user message; what comes next should be the activation at once
     token_as: Literal["json", "text"] = "json"
     """Whether the token is written as a JSON string or as it is."""
 

@@ -58,8 +58,7 @@ class Dialect:
 
     echo: bool
     alternatives: int
-    max_tokens: int
-    """Tokens to generate; they are thrown away, but few servers agree to none."""
+    max_tokens: int  # tokens to generate; they are thrown away, but few servers agree to none
 
     def __str__(self) -> str:
         name = "echo" if self.echo else "prompt_logprobs"
@@ -104,78 +103,77 @@ one that refuses to generate nothing may generate a token."""
 _DIALECTS: WeakKeyDictionary[ModelAPI, Dialect] = WeakKeyDictionary()
 
 
-class LogprobReader:
-    """Reads the log-probabilities of prompts with one model."""
+async def decide(model: Model, probe: str, read: Read) -> Dialect:
+    """Find out by a short prompt how this model's server wants to be asked, once a process."""
+    return await once(_DIALECTS, model.api, lambda: _first_that_works(model, probe, read))
 
-    def __init__(self, model: Model) -> None:
-        self._model = model
 
-    async def decide(self, probe: str, read: Read) -> Dialect:
-        """Find out by a short prompt how this model's server wants to be asked, once a process."""
-        return await once(_DIALECTS, self._model.api, lambda: self._first_that_works(probe, read))
+async def read_prompt_logprobs(
+    model: Model, prompt: str, dialect: Dialect, read: Read
+) -> tuple[float, ...]:
+    """What ``read`` makes of a prompt's log-probabilities; only what it can read is cached.
 
-    async def read(self, prompt: str, dialect: Dialect, read: Read) -> tuple[float, ...]:
-        """What ``read`` makes of a prompt's log-probabilities; only what it can read is cached.
+    A request whose reply was broken is made twice.
+    """
+    try:
+        output = await _generate(model, prompt, dialect, read)
+    except BrokenReplyError:
+        output = await _generate(model, prompt, dialect, read)
+    count_reply()
+    return tuple((output.metadata or {})["expected"])
 
-        A request whose reply was broken is made twice.
-        """
+
+async def _first_that_works(model: Model, probe: str, read: Read) -> Dialect:
+    problems: list[str] = []
+    answered: set[bool] = set()
+    for dialect in DIALECTS:
+        if dialect.echo in answered:  # other numbers would be passed over as well
+            continue
         try:
-            output = await self._generate(prompt, dialect, read)
-        except BrokenReplyError:
-            output = await self._generate(prompt, dialect, read)
-        count_reply()
-        return tuple((output.metadata or {})["expected"])
+            await _generate(model, probe, dialect, read)
+            return dialect
+        except RefusedPromptError as problem:
+            problems.append(f"- {dialect}: {problem}")
+        except (UnreadableReplyError, AlignmentError) as problem:
+            answered.add(dialect.echo)
+            problems.append(f"- {dialect}: {problem}")
+        except Exception as problem:
+            # Chat providers have errors of their own for what they do not know; but one
+            # that has answered once is there, and takes the key.
+            if not answered:
+                raise
+            problems.append(f"- {dialect}: {problem}")
+    raise PromptLogprobsUnsupportedError(
+        f"{model} gives no log-probabilities of the prompt, which simulation=all_at_once "
+        "needs. Servers of the completions API do: vLLM and SGLang (as "
+        "vllm-completions/MODEL or openai-api-completions/SERVICE/MODEL), and others that "
+        "know echo. With any other model use simulation=chat or simulation=sparse. What was "
+        "tried:\n" + "\n".join(problems)
+    )
 
-    async def _first_that_works(self, probe: str, read: Read) -> Dialect:
-        problems: list[str] = []
-        answered: set[bool] = set()
-        for dialect in DIALECTS:
-            if dialect.echo in answered:  # other numbers would be passed over as well
-                continue
-            try:
-                await self._generate(probe, dialect, read)
-                return dialect
-            except RefusedPromptError as problem:
-                problems.append(f"- {dialect}: {problem}")
-            except (UnreadableReplyError, AlignmentError) as problem:
-                answered.add(dialect.echo)
-                problems.append(f"- {dialect}: {problem}")
-            except Exception as problem:
-                # Chat providers have errors of their own for what they do not know; but one
-                # that has answered once is there, and takes the key.
-                if not answered:
-                    raise
-                problems.append(f"- {dialect}: {problem}")
-        raise PromptLogprobsUnsupportedError(
-            f"{self._model} gives no log-probabilities of the prompt, which simulation=all_at_once "
-            "needs. Servers of the completions API do: vLLM and SGLang (as "
-            "vllm-completions/MODEL or openai-api-completions/SERVICE/MODEL), and others that "
-            "know echo. With any other model use simulation=chat or simulation=sparse. What was "
-            "tried:\n" + "\n".join(problems)
+
+async def _generate(model: Model, prompt: str, dialect: Dialect, read: Read) -> ModelOutput:
+    """A reply whose metadata hold under ``expected`` what was read."""
+
+    def reduce(output: ModelOutput) -> None:
+        output.metadata = {"expected": list(read(dialect.tokens(output)))}
+
+    copied, config = copy(model), dialect.config()
+    copied.api = _reducing(model.api, reduce)
+    if model.config.temperature is not None:
+        config.temperature = None  # what the user set stays
+    try:
+        return await copied.generate(
+            [ChatMessageUser(content=prompt)],
+            config=config,
+            cache=cache_policy(model, reading=READING),
         )
-
-    async def _generate(self, prompt: str, dialect: Dialect, read: Read) -> ModelOutput:
-        """A reply whose metadata hold under ``expected`` what was read."""
-
-        def reduce(output: ModelOutput) -> None:
-            output.metadata = {"expected": list(read(dialect.tokens(output)))}
-
-        model, config = copy(self._model), dialect.config()
-        model.api = _reducing(model.api, reduce)
-        if model.config.temperature is not None:
-            config.temperature = None  # what the user set stays
-        try:
-            return await model.generate(
-                [ChatMessageUser(content=prompt)],
-                config=config,
-                cache=cache_policy(self._model, reading=READING),
-            )
-        except (UnreadableReplyError, AlignmentError):
-            raise
-        except Exception as error:
-            if getattr(error, "status_code", None) not in REFUSALS:
-                raise_failure("simulator", self._model, error)
-            raise RefusedPromptError(f"the server refuses: {error}") from error
+    except (UnreadableReplyError, AlignmentError):
+        raise
+    except Exception as error:
+        if getattr(error, "status_code", None) not in REFUSALS:
+            raise_failure("simulator", model, error)
+        raise RefusedPromptError(f"the server refuses: {error}") from error
 
 
 def _reducing(api: ModelAPI, reduce: Callable[[ModelOutput], None]) -> ModelAPI:

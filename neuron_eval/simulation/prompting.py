@@ -21,8 +21,7 @@ from inspect_ai.model import (
     ContentText,
 )
 
-MARKING = ("anthropic/", "openai/")
-"""How the names of models begin whose providers take marks."""
+MARKING = ("anthropic/", "openai/")  # how the names of models begin whose providers take marks
 
 
 def simulation_request(model: str, system: str, explanation: str, rest: str) -> list[ChatMessage]:

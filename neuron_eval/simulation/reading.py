@@ -28,11 +28,8 @@ _LINE = re.compile(
 _VALUE = re.compile(r"\d++(?:\.\d++)?+")
 _CUT_OFF = ("max_tokens", "model_length")
 
-SHOWN = 60
-"""So many characters of what a reply says stand in a message."""
-
-DIGITS = 9
-"""A whole number of more digits counts nothing that a reply is about."""
+SHOWN = 60  # so many characters of what a reply says stand in a message
+DIGITS = 9  # a whole number of more digits counts nothing that a reply is about
 
 
 def quoted(text: str) -> str:

@@ -41,17 +41,10 @@ from neuron_eval.simulation.sparse_reading import SparseAnswer, place, read_answ
 EXCERPTS_PER_CALL = 5
 """What a user gets who does not say: 2 requests for the 10 excerpts of an explanation."""
 
-MOST_OUTPUT = 1400
-"""The most output tokens of a reply: room for some 130 names with their values."""
-
-PROSE = 64
-"""Output tokens for what a simulator may write around its answer."""
-
-HEADING = 8
-"""Output tokens for an excerpt's letter, and ``none``."""
-
-BESIDES = 8
-"""Output tokens of a name's place and value, and what stands between two."""
+MOST_OUTPUT = 1400  # the most output tokens of a reply: room for some 130 names with their values
+PROSE = 64  # output tokens for what a simulator may write around its answer
+HEADING = 8  # output tokens for an excerpt's letter, and ``none``
+BESIDES = 8  # output tokens of a name's place and value, and what stands between two
 
 _LETTERED = re.compile(r"^<([A-Z]+)>(.*?)</\1>$", re.MULTILINE | re.DOTALL)
 
@@ -62,23 +55,12 @@ class SparseWording:
 
     must_hold: ClassVar[Mapping[str, str]] = {"explanation": "{explanation}", "start": "{letter}"}
 
-    system: str
-    """The system message, with the form of the answer."""
-
-    explanation: str
-    """Opens the user message; holds ``{explanation}``."""
-
-    start: str
-    """Stands right before an excerpt's text; holds ``{letter}``."""
-
-    end: str
-    """Stands right after an excerpt's text; may hold ``{letter}``."""
-
-    closing: str
-    """Closes the user message; may hold ``{letters}``, such as ``A, B, C``."""
-
-    retry: str
-    """Asks again; may hold ``{reason}`` and ``{letters}``."""
+    system: str  # the system message, with the form of the answer
+    explanation: str  # opens the user message; holds ``{explanation}``
+    start: str  # stands right before an excerpt's text; holds ``{letter}``
+    end: str  # stands right after an excerpt's text; may hold ``{letter}``
+    closing: str  # closes the user message; may hold ``{letters}``, such as ``A, B, C``
+    retry: str  # asks again; may hold ``{reason}`` and ``{letters}``
 
 
 @way("sparse")

@@ -30,11 +30,8 @@ _SHAPES = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "\xa0":
 class Places:
     """Where a name stands; each place is the range of the tokens that it covers."""
 
-    standing: tuple[range, ...]
-    """Where it stands whole, in the order of the text."""
-
-    pieces: tuple[range, ...]
-    """Where it stands inside a word, in the order of the text."""
+    standing: tuple[range, ...]  # where it stands whole, in the order of the text
+    pieces: tuple[range, ...]  # where it stands inside a word, in the order of the text
 
     @property
     def numbered(self) -> tuple[range, ...]:

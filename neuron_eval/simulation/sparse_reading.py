@@ -53,9 +53,7 @@ _NOTHING = ("none", "nothing")
 class Named:
     """A token that the reply names."""
 
-    names: tuple[str, ...]
-    """What was meant, the likeliest first."""
-
+    names: tuple[str, ...]  # what was meant, the likeliest first
     number: int | None
     """Which of its places, from 1; None if the reply does not say."""
 
@@ -67,11 +65,8 @@ class SparseAnswer:
     """What a reply says of one excerpt."""
 
     named: list[Named] = field(default_factory=list)
-    answered: bool = False
-    """Whether it says anything, if only that nothing fires."""
-
-    problem: str = ""
-    """What cannot be read; empty if all can."""
+    answered: bool = False  # whether it says anything, if only that nothing fires
+    problem: str = ""  # what cannot be read; empty if all can
 
 
 def read_answers(reply: str, letters: Sequence[str]) -> tuple[dict[str, SparseAnswer], str | None]:
@@ -100,8 +95,7 @@ class Placement:
     owners: tuple[int | None, ...]
     """For each token the index of its name, shape [T]; None where nothing does."""
 
-    problems: tuple[str, ...]
-    """Names that stand for no token: what is wrong with each, in order."""
+    problems: tuple[str, ...]  # names that stand for no token: what is wrong with each, in order
 
 
 def place(tokens: Sequence[str], named: Sequence[Named]) -> Placement:
@@ -117,7 +111,8 @@ def place(tokens: Sequence[str], named: Sequence[Named]) -> Placement:
     problems: list[str] = []
     unnumbered: dict[tuple[range, ...], list[int]] = {}
     for i, item in enumerate(named):
-        places = _places(finder, item)
+        meanings = (finder.find(name) for name in item.names)
+        places = next((meant for meant in meanings if meant.numbered), Places((), ()))
         if not places.numbered:
             problems.append(f"{_quoted(item)} does not stand in the excerpt")
         elif item.number is None:
@@ -136,11 +131,6 @@ def place(tokens: Sequence[str], named: Sequence[Named]) -> Placement:
         for token in cover:
             given[token] = i
     return Placement(tuple(given), tuple(problems))
-
-
-def _places(finder: Finder, item: Named) -> Places:
-    meanings = (finder.find(name) for name in item.names)
-    return next((places for places in meanings if places.numbered), Places((), ()))
 
 
 def _not_so_often(item: Named, how: str, count: int) -> str:
