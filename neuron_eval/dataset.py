@@ -51,9 +51,7 @@ class NeuronSet:
     choice: Choice
     neurons: tuple[tuple[DealtNeuron, Published], ...]
 
-    skipped: tuple[str, ...]
-    """Why each neuron that was left out was left out, a message a neuron."""
-
+    skipped: tuple[str, ...]  # why each neuron that was left out was left out, a message a neuron
     missing: tuple[str, ...] = ()
     """The neurons that the source lists but does not hold, a message a neuron."""
 

@@ -17,18 +17,12 @@ from dataclasses import fields, is_dataclass, replace
 from itertools import islice
 from typing import Any
 
-LIMIT = 120
-"""At most so many characters of a value go into a message."""
-
-ITEMS = 12
-"""At most so many items of a list, or of the names in a message."""
-
-ERROR = 400
-"""At most so many characters of another error's message."""
+LIMIT = 120  # at most so many characters of a value go into a message
+ITEMS = 12  # at most so many items of a list, or of the names in a message
+ERROR = 400  # at most so many characters of another error's message
 
 _DEPTH = 3
-_DIGITS = 400
-"""Whole numbers of more bits than four times this are described, not written out."""
+_DIGITS = 400  # whole numbers of more bits than four times this are described, not written out
 
 
 class InputError(ValueError):

@@ -99,7 +99,6 @@ def rescore(
 
 
 def _named(inner: Scorer, called: str) -> Scorer:
-    """The same scorer under a name of its own."""
 
     @scorer(metrics=[mean(), interval()], name=called)
     def named() -> Scorer:

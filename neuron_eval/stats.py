@@ -31,8 +31,7 @@ class PercentileCalibration:
     predicted: tuple[float, ...]
     """Distinct predictions of the calibration split, ascending, shape [K]."""
 
-    true: tuple[float, ...]
-    """The raw activation at each one's percentile, ascending, shape [K]."""
+    true: tuple[float, ...]  # the raw activation at each one's percentile, ascending, shape [K]
 
     def __call__(self, predicted: ArrayLike) -> NDArray[np.float64]:
         return np.interp(np.asarray(predicted, dtype=np.float64), self.predicted, self.true)
@@ -41,8 +40,7 @@ class PercentileCalibration:
 Calibrator = LinearCalibration | PercentileCalibration
 
 
-CONSTANT = 1e-12
-"""Values whose spread is below this share of the largest differ by rounding alone."""
+CONSTANT = 1e-12  # values whose spread is below this share of the largest differ by rounding alone
 
 
 def is_constant(values: ArrayLike) -> bool:
@@ -157,8 +155,7 @@ LEVEL = 0.95
 RESAMPLES = 10_000
 SEED = 0
 
-BATCH = 1_000
-"""Resamples in memory at a time."""
+BATCH = 1_000  # resamples in memory at a time
 
 
 def mean_interval(

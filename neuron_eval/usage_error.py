@@ -36,7 +36,7 @@ def usage_errors() -> Iterator[None]:
 
 
 def _marked_up(message: str) -> str:
-    """The message as markup that prints as it was given, even where it looks like ``:smile:``."""
+    """Markup that prints as the message was given, even where it looks like ``:smile:``."""
     escaped = escape(message)
     if Emoji.replace(escaped) == escaped:
         return escaped

@@ -107,7 +107,6 @@ def _mapping(name: str) -> Mapping[Any, Any]:
 
 
 def _check(param: click.Option, value: Any, at: str, ctx: click.Context) -> None:
-    """Refuse a value that the option would not take as it stands."""
     if param.is_flag:
         if not isinstance(value, bool):
             raise click.ClickException(f"{at}={value!r}: allowed are true, false")

@@ -80,7 +80,6 @@ def given(
 
 
 def _wanted(file: str, columns: tuple[str, ...], all_columns: bool) -> list[str | None]:
-    """The columns to score; None is the only one."""
     from neuron_eval.given.origin import IN_SAMPLES
     from neuron_eval.given.reading import read_table
 

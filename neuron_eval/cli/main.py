@@ -120,7 +120,6 @@ def finished(console: Console, logs: Sequence[EvalLog]) -> list[EvalLog]:
 
 
 def say_where(console: Console, log_dir: str) -> None:
-    """Where the logs are, and how to look at them."""
     inspect = Path(sys.executable).parent / "inspect"
     say(console, f"Logs:      {log_dir}\nOpen them: {inspect} view --log-dir {log_dir}")
 

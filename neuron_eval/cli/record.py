@@ -122,6 +122,5 @@ def record(
 
 
 def _bar(total: int | None) -> Any:
-    """A progress bar over text tokens."""
     tqdm: Any = importlib.import_module("tqdm")
     return tqdm.tqdm(total=total, unit="tok", unit_scale=True, desc="recording")

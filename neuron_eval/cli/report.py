@@ -47,7 +47,6 @@ def print_report(
     prices: Path | None = None,
     bundle: bool = False,
 ) -> None:
-    """Print the tables of some logs and, with ``out``, write everything there."""
     from rich.console import Console
 
     from neuron_eval.report.collecting import collect

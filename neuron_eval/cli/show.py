@@ -116,7 +116,6 @@ def _print(neuron: NeuronRecord, excerpts: int, console: Console) -> None:
 
 
 def _facts(neuron: NeuronRecord) -> Iterator[tuple[str, str]]:
-    """What is known besides the excerpts, name and value."""
     yield "id", neuron.id
     yield "model", neuron.model
     if neuron.layer >= 0:
@@ -136,7 +135,6 @@ def _facts(neuron: NeuronRecord) -> Iterator[tuple[str, str]]:
 
 
 def _cutoff(neuron: NeuronRecord) -> tuple[float, str]:
-    """Above which activation a token activates highly, and where that comes from."""
     from neuron_eval.explain.prompting import CUTOFF_QUANTILE, cutoff
     from neuron_eval.records.activations import lowest
 

@@ -105,7 +105,6 @@ def count(chosen: NeuronSet, plan: Plan, pack: Pack, counters: Counters, embedde
 
 
 def _asked(dealt: DealtNeuron, plan: Plan) -> tuple[tuple[Excerpt, ...], ...]:
-    """The splits that are simulated, each asked for apart."""
     return (dealt.valid, dealt.calibration)[: 1 + plan.calibrated]
 
 

@@ -56,7 +56,6 @@ class CostEstimate:
 
     @property
     def dollars(self) -> Range:
-        """The sum over all models whose price is known."""
         return sum((line.dollars for line in self.lines if line.dollars), Range())
 
     @property
@@ -71,7 +70,6 @@ class CostEstimate:
 
     @property
     def at_least(self) -> bool:
-        """Whether it may well cost more than is counted here."""
         return bool(self.unpriced) or any(line.thinks and line.requests.high for line in self.lines)
 
 
@@ -112,7 +110,6 @@ def estimate(
 def _left(
     plan: Plan, counted: Counted, finished: Finished, cell: tuple[str, str]
 ) -> tuple[float, float]:
-    """Explanations that one format and explainer still has to make, and their prompts' tokens."""
     prompts, epochs = counted.prompts[cell], finished.of(cell)
     if not counted.stand_in:
         left = {id_: max(0, plan.epochs - epochs.get(id_, 0)) for id_ in prompts}

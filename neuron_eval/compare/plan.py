@@ -42,7 +42,6 @@ class Plan:
 
     @property
     def cells(self) -> tuple[tuple[str, str], ...]:
-        """Format and explainer of each log."""
         return tuple((format, model) for format in self.formats for model in self.models)
 
     @property
@@ -53,21 +52,17 @@ class Plan:
 
     @property
     def excerpts(self) -> int:
-        """Excerpts of each kind in each split."""
         return int(self.parameters.get("excerpts", EXCERPTS))
 
     @property
     def simulation(self) -> str:
-        """The way to simulate, as the user named it."""
         return str(self.parameters.get("simulation", "auto"))
 
     @property
     def calibrated(self) -> bool:
-        """Whether the calibration split is simulated too."""
         return bool(self.parameters.get("calibration", CALIBRATION) != "none")
 
     def simulates(self, explainer: str) -> str:
-        """The model that simulates what this explainer says."""
         return self.simulator or explainer
 
     def ways(self, explainer: str, pack: Pack) -> tuple[str, ...]:
@@ -188,6 +183,5 @@ def provider(model: str) -> str:
 
 
 def thinks(model: str) -> bool:
-    """Whether Inspect's model data say that a model reasons before it answers."""
     info = model_info_by_name(model)
     return bool(info and info.reasoning)

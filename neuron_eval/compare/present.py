@@ -57,7 +57,6 @@ def estimated(
 
 
 def estimate_table(cost: CostEstimate) -> Table:
-    """A row a role, model and format, and the total."""
     table = Table(
         title="Estimate",
         title_justify="left",
@@ -122,7 +121,6 @@ def number(value: float) -> str:
 
 
 def between(value: Range) -> str:
-    """A count, or its bounds."""
     (low, small), (high, large) = _compact(value.low), _compact(value.high)
     if (low, small) == (high, large):
         return number(value.low)

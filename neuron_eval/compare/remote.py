@@ -79,7 +79,6 @@ def _needs_scores(choice: Choice) -> bool:
 
 
 def _chosen(source: Source, choice: Choice) -> list[NeuronKey]:
-    """The neurons, chosen without asking the source for scores."""
     file = ScoreFile(choice.scores) if choice.scores else None
     return draw(source.keys(), choice, file.scores if file else source.scores)
 

@@ -112,14 +112,12 @@ def served_here(model: str) -> bool:
 
 
 def unfinished(logs: list[EvalLog]) -> list[str]:
-    """A sentence for each log that did not finish."""
     return [
         f"{log.eval.task}, {log.eval.model}: {_why(log)}" for log in logs if not is_complete(log)
     ]
 
 
 def is_complete(log: EvalLog) -> bool:
-    """Whether every sample of a log was explained and scored."""
     results = log.results
     return (
         log.status == "success"

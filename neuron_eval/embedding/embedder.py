@@ -31,7 +31,6 @@ def resolve_embedder() -> Model:
 
 
 def default_embedder() -> str:
-    """``HOSTED_DEFAULT`` if ``OPENAI_API_KEY`` is set, ``LOCAL_DEFAULT`` if not."""
     return HOSTED_DEFAULT if os.environ.get("OPENAI_API_KEY") else LOCAL_DEFAULT
 
 
@@ -127,7 +126,6 @@ class Memo:
         self._lock = threading.Lock()
 
     def get(self, texts: Iterable[str]) -> dict[str, Vector]:
-        """The vectors of those texts that are known."""
         with self._lock:
             known = {text: self._vectors[text] for text in texts if text in self._vectors}
             for text in known:
@@ -148,7 +146,6 @@ class Memo:
 
     @property
     def dimension(self) -> int | None:
-        """How many dimensions the vectors have; None if there are none yet."""
         with self._lock:
             return next((vector.shape[0] for vector in self._vectors.values()), None)
 

@@ -176,7 +176,6 @@ class OpenAIEmbedder(ModelAPI):
         return AsyncOpenAI(api_key=self._key(), base_url=self.base_url, max_retries=0, **arguments)
 
     def _rows(self, reply: object, count: int) -> Sequence[object]:
-        """The reply's vectors in the order of the texts, whatever its own order."""
         data = getattr(reply, "data", None)
         if not isinstance(data, list):
             raise EmbeddingError(
@@ -205,7 +204,6 @@ def _shown(reply: object) -> str:
 
 
 def _retry_after(error: APIStatusError) -> float | None:
-    """The seconds that the server asks to wait, if it names a number."""
     try:
         return float(error.response.headers["retry-after"])
     except (KeyError, ValueError):

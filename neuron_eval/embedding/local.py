@@ -102,7 +102,6 @@ class LocalEmbedder(ModelAPI):
 
 
 def _limiter() -> CapacityLimiter:
-    """This event loop's limit on runs at a time, one a processor."""
     limiter = _limiters.get(None)
     if limiter is None:
         _limiters.set(limiter := CapacityLimiter(os.cpu_count() or 1))

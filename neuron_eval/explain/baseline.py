@@ -58,7 +58,6 @@ class LexicalBaseline(ModelAPI):
         tool_choice: ToolChoice,
         config: GenerateConfig,
     ) -> ModelOutput:
-        """Answer the last user message; the same prompt always gets the same answer."""
         prompt = next((m.text for m in reversed(input) if m.role == "user"), "")
         answer = name_words(marked_tokens(prompt, self._pack))
         tokens = counter("cl100k_base")
@@ -118,7 +117,6 @@ def name_words(marked: Counter[str]) -> str:
 
 
 def _lists(prompt: str, heading: str, end: str) -> Iterable[str]:
-    """Every stretch of text between a list's heading and its end."""
     if not heading:
         return
     for part in prompt.split(heading)[1:]:

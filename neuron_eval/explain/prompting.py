@@ -81,7 +81,6 @@ def cutoff(
 
 
 def _published_cutoff(neuron: NeuronRecord, quantile_index: int) -> float | None:
-    """What the record states or its boundaries give; None if it has neither."""
     if neuron.cutoff is not None or not neuron.quantile_boundaries:
         return neuron.cutoff
     if not 0 <= quantile_index < len(neuron.quantile_boundaries):

@@ -203,7 +203,6 @@ def _placed(text: str, mark: yaml.Mark | None) -> str:
 
 
 def _before(error: yaml.reader.ReaderError, content: bytes | str) -> str:
-    """The text before a character that is refused."""
     if isinstance(content, str):
         return content[: error.position]
     if error.encoding != "unicode":  # what cannot be decoded; then PyYAML counts bytes

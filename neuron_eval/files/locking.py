@@ -87,7 +87,6 @@ def alone_at(*files: str | Path) -> Iterator[None]:
 
 
 def _local(places: tuple[str | Path, ...]) -> set[Path]:
-    """The places that are paths of this machine, each once."""
     texts = (str(place) for place in places)
     paths = (unquote(t.removeprefix("file://")) if t.startswith("file://") else t for t in texts)
     return {Path(path).resolve() for path in paths if "://" not in path}
@@ -241,5 +240,4 @@ def _remove_if_unlocked(path: Path) -> None:
 
 
 def _host() -> str:
-    """Stands for this machine in the name of a file."""
     return f"{zlib.crc32(platform.node().encode()):08x}"

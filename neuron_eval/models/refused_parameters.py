@@ -120,7 +120,6 @@ def _message_of_server(error: BaseException) -> str | None:
 
 
 def _field(error: BaseException) -> str:
-    """The name in the error's own field for it; empty if there is none."""
     body = getattr(error, "body", None)
     name = body.get("param") if isinstance(body, dict) else getattr(error, "param", None)
     return name if isinstance(name, str) else ""

@@ -131,7 +131,6 @@ def _is_inspects_own(error: BaseException) -> bool:
 
 
 def _what(error: BaseException) -> str:
-    """What came, or what is known of it."""
     if isinstance(error, json.JSONDecodeError):
         return f"its reply is no JSON: {one_line(error.doc)}" if error.doc else "its reply is empty"
     message = getattr(error, "provider_message", None) or str(error)

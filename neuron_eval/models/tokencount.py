@@ -88,7 +88,6 @@ def counter(name: str) -> TokenCounter:
 
 
 def _encoding_of(name: str) -> tuple[str, bool]:
-    """The encoding to count with, and whether it is the model's own."""
     from tiktoken import list_encoding_names
     from tiktoken.model import encoding_name_for_model
 
@@ -135,7 +134,6 @@ class VocabularyFile(NamedTuple):
 
     @property
     def cache_name(self) -> str:
-        """The file's name in tiktoken's cache."""
         return hashlib.sha1(self.url.encode(), usedforsecurity=False).hexdigest()
 
     def is_at(self, path: Path) -> bool:

@@ -119,7 +119,6 @@ def is_baseline(model: Model | str) -> bool:
 
 
 def _refuse(simulator: Simulator) -> None:
-    """Refuse a model that can only explain, and the absence of one."""
     if str(simulator.model) == NO_MODEL:
         raise UsageError(
             f"no simulator: --model is none; name one with --model-role {ROLE}=PROVIDER/MODEL, or "

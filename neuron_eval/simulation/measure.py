@@ -235,7 +235,6 @@ def _numbers(record: ActivationRecord, simulated: Simulated) -> str:
 
 
 def _problems(result: Measurement) -> str:
-    """How many excerpts have no values, and the first reasons, as a Markdown list."""
     failures = result.failures + result.calibration_failures
     if not failures:
         return ""

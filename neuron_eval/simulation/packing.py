@@ -189,7 +189,6 @@ def _tokens(excerpts: Sequence[Excerpt]) -> Tokens:
 
 
 def _later(before: NoReadableReplyError, after: Read) -> Read:
-    """What is known of an excerpt that was asked for twice."""
     if isinstance(after, NoReadableReplyError):
         return NoReadableReplyError(
             before.count + after.count, after.last, before.made + after.made

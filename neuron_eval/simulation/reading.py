@@ -38,7 +38,6 @@ def quoted(text: str) -> str:
 
 
 def whole_number(digits: str) -> int | None:
-    """A number written in decimal digits; None if it is too long to count anything."""
     return int(digits) if len(digits) <= DIGITS else None
 
 

@@ -121,7 +121,6 @@ def _blanks(tokens: Sequence[str], name: str) -> Places:
 
 
 def _stands(edge: str, neighbour: str, aligned: bool) -> bool:
-    """Whether a name may begin or end here as a whole."""
     return not _in_word(neighbour) if _in_word(edge) else aligned
 
 

@@ -72,7 +72,6 @@ class FakeProvider(ModelAPI):
         return isinstance(ex, FakeRateLimitError)
 
     def retry_wait(self) -> Callable[[object], float]:
-        """No waiting in tests."""
         return lambda _: 0.0
 
 

@@ -69,13 +69,11 @@ class PromptReader:
 
 
 def read_chat_prompt(text: str) -> tuple[str, list[str]]:
-    """Explanation and tokens of a prompt of ``simulation=chat`` with one excerpt."""
     explanation, (tokens,) = read_chat_prompts(text)
     return explanation, tokens
 
 
 def read_chat_prompts(text: str) -> tuple[str, list[list[str]]]:
-    """Explanation and each excerpt's tokens of a prompt of ``simulation=chat``."""
     excerpts = ways()["chat"].read_prompt(text, lambda text, last: [text])
     return _explanation(text), [list(tokens) for tokens in excerpts]
 
