@@ -52,13 +52,13 @@ def by_format() -> Metric:
     def compute(scores: list[SampleScore]) -> Value:
         judgements = _first_times(scores).values()
         values: Values = {}
-        for column in dict.fromkeys(column for one in judgements for column in one.ratings):
-            rated = [one for one in judgements if column in one.ratings]
-            ratings = [one.ratings[column] for one in rated]
+        for column in dict.fromkeys(column for judged in judgements for column in judged.ratings):
+            rated = [judged for judged in judgements if column in judged.ratings]
+            ratings = [judged.ratings[column] for judged in rated]
             lower, upper = mean_interval(ratings) or (NAN, NAN)
             values[f"{column} rating"] = fmean(ratings)
             values[f"{column} lower"], values[f"{column} upper"] = lower, upper
-            values[f"{column} chosen"] = fmean(one.best[column] for one in rated)
+            values[f"{column} chosen"] = fmean(judged.best[column] for judged in rated)
         return values
 
     return compute
@@ -187,11 +187,7 @@ def rating(answers: str | None = None) -> Scorer:
 def _given(
     file: AnswersFile, state: TaskState, rater: str, turns: Sequence[Turn]
 ) -> tuple[list[Turn], float | None]:
-    """The sample's one turn with the answer from the file, and the seconds that it took.
-
-    Raises:
-        AnswersError: The log has answers already, or the file's are not those to its question.
-    """
+    """The sample's one turn with the answer from the file, and the seconds that it took."""
     question = question_in(state.messages)
     if question is None or len(turns) != 1 or not turns[0].open:
         raise AnswersError(

@@ -84,11 +84,7 @@ def parse_answer(text: str, question: Question) -> Answer | Skipped:
 
 
 def from_json(data: object, question: Question) -> Answer | Skipped:
-    """Check an answer that is parsed already.
-
-    Raises:
-        AnswerError: See `parse_answer`.
-    """
+    """Check an answer that is parsed already; raises as `parse_answer` does."""
     if not isinstance(data, Mapping):
         raise AnswerError(f"it is a {type(data).__name__}, not a JSON object")
     if "skipped" in data:

@@ -51,8 +51,7 @@ class AnswersFile:
     ) -> tuple[Answer | Skipped | None, float | None]:
         """The rater's answer to a sample's question and the seconds that it took, or None.
 
-        Raises:
-            AnswersError: They are somebody else's, or another questionnaire's, or no answers.
+        An `AnswersError` if they are somebody else's, or another questionnaire's, or no answers.
         """
         record = self.records.get(id_)
         if record is None:

@@ -149,11 +149,7 @@ def _refuses_schema(error: Exception) -> bool:
 
 
 def _parsed(output: ModelOutput, question: Question) -> Answer | Skipped:
-    """The answer in a reply.
-
-    Raises:
-        AnswerError: There is none, or the reply is a refusal, whatever it holds.
-    """
+    """The answer in a reply; an AnswerError if there is none, or it is a refusal."""
     if (refused := refusal(output)) is not None:
         raise AnswerError(f"the rater refused: {refused}")
     try:

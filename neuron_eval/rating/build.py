@@ -115,11 +115,7 @@ def question(
 
 
 def shown_twice(neurons: Sequence[ExplainedNeuron], number: int, seed: int) -> list[str]:
-    """The ids of as many neurons, drawn by the seed, that are shown twice.
-
-    Raises:
-        InputError: There are fewer neurons.
-    """
+    """The ids of as many neurons, drawn by the seed; an InputError if there are fewer."""
     if number > len(neurons):
         raise InputError(f"repeat={number}: there are only {len(neurons)} neurons")
     ids = sorted(neuron.id for neuron in neurons)
@@ -129,11 +125,7 @@ def shown_twice(neurons: Sequence[ExplainedNeuron], number: int, seed: int) -> l
 def from_another(
     neuron: ExplainedNeuron, neurons: Sequence[ExplainedNeuron], seed: int
 ) -> tuple[str, str]:
-    """Another neuron's explanation that is none of this neuron's, and the other's id.
-
-    Raises:
-        InputError: No other neuron has such an explanation.
-    """
+    """Another neuron's explanation that is none of this one's, and its id; else an InputError."""
     own = {text.strip() for text in neuron.explanations.values()}
     others = [
         (text, other.id)

@@ -46,11 +46,11 @@ def load_explained(
             logs and folders of logs, one or a list.
         neurons: The source of the neurons of a table; logs hold their own.
         limit: At most so many neurons, drawn by the seed.
-        seed: What is drawn.
+        seed: See ``limit``.
         columns: Only these formats, or columns of the file, as a list or separated by commas.
 
     Raises:
-        InputError: There is nothing to rate, or no such column; the message says why.
+        InputError: There is nothing to rate, or no such column.
         OSError: A file cannot be opened.
     """
     places, wanted = _places(explanations), _listed(columns)

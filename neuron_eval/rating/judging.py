@@ -117,8 +117,8 @@ def mean_judgement(judgements: Sequence[Judgement]) -> Judgement | None:
         return None
     columns = judgements[0].ratings
     return Judgement(
-        {column: fmean(one.ratings[column] for one in judgements) for column in columns},
-        {column: fmean(one.best[column] for one in judgements) for column in columns},
+        {column: fmean(judged.ratings[column] for judged in judgements) for column in columns},
+        {column: fmean(judged.best[column] for judged in judgements) for column in columns},
     )
 
 

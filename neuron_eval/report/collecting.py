@@ -51,11 +51,10 @@ class NoRunsError(InputError):
 
 
 def collect(locations: Sequence[str], *, excerpts: bool = False, workers: int = 1) -> Collected:
-    """Read logs and keep what can be compared.
+    """Read logs, at places as `log_files` has them, and keep what can be compared.
 
     Args:
-        locations: Log files and folders, local or any address that Inspect reads; folders are
-            searched at any depth.
+        locations: Log files and folders.
         excerpts: Whether to keep what was simulated for each held-out excerpt.
         workers: How many processes may read logs; above 1 only where the main module can be
             imported again, as that of a command can.

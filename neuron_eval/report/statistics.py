@@ -81,10 +81,7 @@ def estimate(values: ArrayLike) -> Estimate | None:
 
 
 def paired(values: ArrayLike, baseline: ArrayLike) -> Paired | None:
-    """Compare two arrays of shape [N], finite, of the same neurons in the same order.
-
-    None if N is 0.
-    """
+    """Compare two finite arrays, shape [N], of the same neurons in order; None if N is 0."""
     own, other = _finite(values), _finite(baseline)
     if own.shape != other.shape:
         raise ValueError(f"expected the same neurons on both sides: {own.shape}, {other.shape}")
@@ -115,11 +112,7 @@ def told_apart(values: ArrayLike, baseline: ArrayLike) -> bool:
 
 
 def signed_rank(differences: ArrayLike) -> float | None:
-    """The two-sided p of Wilcoxon's signed-rank test; None if no difference is left to rank.
-
-    Zeros are left out, as Wilcoxon has it; scipy chooses between the exact and the approximate
-    distribution.
-    """
+    """The two-sided p of Wilcoxon's signed-rank test without zeros; None if nothing is left."""
     from scipy.stats import wilcoxon
 
     array = _finite(differences)
@@ -165,11 +158,8 @@ def neurons_needed(differences: ArrayLike) -> int | None:
     """How many neurons a difference of this size needs for 80 % power.
 
     For a two-sided paired t test at 0.05, if the mean and the standard deviation of the
-    differences are those that were seen.
-
-    Returns:
-        At least 2 and at most `MOST_NEURONS`; None where the mean difference is 0 or there are
-        fewer than two neurons.
+    differences are those that were seen; from 2 to `MOST_NEURONS`. None where the mean difference
+    is 0 or there are fewer than two neurons.
     """
     array = np.asarray(differences, dtype=np.float64)
     if array.size < 2 or abs(array.mean()) <= TIE:

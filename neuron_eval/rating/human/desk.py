@@ -79,11 +79,7 @@ class Desk:
                 self._waiting[key] -= 1
 
     def ask(self, question: Question) -> str:
-        """Put a question, unless this rater has answered it; returns its key.
-
-        Raises:
-            OSError: The file of answers cannot be read.
-        """
+        """Put a question, unless it is answered; its key. OSError: the file cannot be read."""
         key = question_key(question)
         with self._disk:
             news = self._file.read_on()

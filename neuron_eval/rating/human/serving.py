@@ -42,11 +42,7 @@ class Serving:
     """A server in a thread of its own, which ends with the process."""
 
     def __init__(self, host: str, port: int) -> None:
-        """Listen at a host, on a port; 0 for any that is free.
-
-        Raises:
-            UsageError: Nothing can listen there.
-        """
+        """Listen at a host, on a port, 0 for any that is free; a UsageError if nothing can."""
         self._socket = _listening(host, port)
         self.port: int = self._socket.getsockname()[1]
         own = socket.gethostname().lower()
@@ -97,14 +93,7 @@ _lock = Lock()
 
 
 def shared_page(rater: str, folder: Path, host: str, port: int) -> tuple[RaterPage, bool]:
-    """A rater's page at the process's server for an address, which is started if need be.
-
-    Returns:
-        The page, and whether it is new.
-
-    Raises:
-        UsageError: Nothing can listen at the address.
-    """
+    """A rater's page at an address's server, started if need be; and whether the page is new."""
     with _lock:
         serving = _servings.get((host, port))
         if serving is None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     Draw = Callable[[Axes, str, Run, float, Look], str]
-    """Draws a run's mark for a scorer in a panel at a height."""
+    """Draws a run's mark for a scorer in a panel at a height; in words, or nothing."""
 
 DOTS = 400
 """More neurons than this are shown by as many of them, evenly spaced in rank."""
@@ -101,15 +101,9 @@ def _by_format(
     spread: float = 1.0,
     differences: bool = False,
 ) -> tuple[Figure, str]:
-    """The figure, and what was drawn in words.
+    """The figure, and what was drawn in words: some of the runs, in order, a panel a scorer.
 
-    Args:
-        runs: All runs, which give the looks.
-        drawn: Those to draw, in this order.
-        shown: The scorers.
-        draw: Draws one run and says so in words; nothing where there is nothing to draw.
-        spread: How much room one mark takes.
-        differences: Whether what is drawn are differences.
+    All runs give the looks; ``spread`` says how much room one mark takes.
     """
     groups, looks = drawing.series(runs), drawing.run_looks(runs)
     place = {

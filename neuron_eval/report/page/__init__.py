@@ -36,10 +36,9 @@ def write_page(
     folder: Path,
     viewer: str | None = None,
 ) -> Path:
-    """Write ``folder/index.html``, the folder being made if missing.
+    """Write ``folder/index.html``; runs come with their excerpts, figures' files are put in.
 
-    The runs come with their excerpts; the figures' files are put into the page. ``viewer`` is
-    where Inspect's bundled viewer lies, relative to the page; None leaves out links.
+    ``viewer`` is where Inspect's bundled viewer lies, relative to the page; None leaves out links.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "index.html"

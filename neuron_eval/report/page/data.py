@@ -31,10 +31,8 @@ LEVELS = "0123456789a"
 def page_data(collected: Collected, viewer: str | None = None) -> dict[str, Any]:
     """Runs and neurons, for the page's script; every text is safe to show as it is.
 
-    Returns:
-        ``scorers`` (names; ratings are among them), ``runs``, ``neurons`` and ``viewer``. A
-        neuron's ``runs`` has one entry a run, in the order of ``runs``: None where the run has
-        not got the neuron. Its ``comments`` are the raters'.
+    A neuron's ``runs`` has one entry a run, in their order: None where the run has not got the
+    neuron. Ratings are among ``scorers``; ``comments`` are the raters'.
     """
     raters = {rater_label(rater, collected.raters): rater for rater in collected.raters}
     runs: Sequence[Run] = collected.runs

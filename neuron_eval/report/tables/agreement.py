@@ -115,7 +115,9 @@ def agreement_cell(agreement: Agreement | None, spec: str, more: tuple[int, ...]
 
 def _over_neurons_and_runs(runs: Sequence[Run], a: str, b: str) -> Row:
     """The cells of `OVER_NEURONS_AND_RUNS` for two scorers."""
-    both = {run.log: _both(run, a, b) for run in runs}
+    both = {
+        run.log: [id for id in scored_ids(run, a) if b in run.results[id].scores] for run in runs
+    }
     defined = [
         (rho, len(both[run.log]))
         for run in runs
@@ -134,11 +136,6 @@ def _over_neurons_and_runs(runs: Sequence[Run], a: str, b: str) -> Row:
         rho_cell(over_runs),
         count(len(ids)),
     )
-
-
-def _both(run: Run, a: str, b: str) -> list[str]:
-    second = set(scored_ids(run, b))
-    return [id for id in scored_ids(run, a) if id in second]
 
 
 def _columns(run: Run, ids: Sequence[str], a: str, b: str) -> tuple[list[float], list[float]]:

@@ -193,12 +193,9 @@ def estimate_cell(
 def beside_the_best(
     means: Mapping[str, Estimate], scores: Mapping[str, Sequence[float]], spec: str = ".3f"
 ) -> dict[str, Cell]:
-    """A cell a mean: the highest bold, what is not told apart from it marked.
+    """A cell a mean: the highest of several bold, what is not told apart from it marked.
 
-    Args:
-        means: By any name; a single one is no best.
-        scores: By the same names, their values on the same neurons in the same order.
-        spec: How numbers are written.
+    The scores have the means' names, and are on the same neurons in the same order.
     """
     best = max(means, key=lambda name: means[name].mean, default="")
     cells: dict[str, Cell] = {}

@@ -157,11 +157,7 @@ def baseline_of(run: Run, runs: Sequence[Run], baseline: str, scorer: str) -> Ru
 def comparisons(
     runs: Sequence[Run], baseline: str, scorer: str
 ) -> tuple[list[Comparison], list[str]]:
-    """Every run that is not the baseline's against the baseline, by one scorer.
-
-    Returns:
-        The comparisons, and a sentence on each run or neuron that was left out of them.
-    """
+    """Every other run against the baseline's, by one scorer; a sentence on each left out."""
     compared: list[Comparison] = []
     notes: list[str] = []
     for run in runs:

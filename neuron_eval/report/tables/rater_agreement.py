@@ -103,16 +103,10 @@ def krippendorff(
     level: Literal["nominal", "ordinal"],
     interval: bool = True,
 ) -> Agreement | None:
-    """Krippendorff's alpha, as Inspect has it.
+    """Krippendorff's alpha, as Inspect has it, of each neuron's units, each of two raters or more.
 
-    Args:
-        neurons: Of each neuron its units, each with what two raters or more said.
-        level: ``ordinal`` for ratings, ``nominal`` for choices.
-        interval: Whether to resample neurons for an interval.
-
-    Returns:
-        None if there are no units, or everybody said the same of everything: nothing can be told
-        from chance then.
+    ``ordinal`` is for ratings, ``nominal`` for choices. None if there are no units, or everybody
+    said the same of everything: nothing can be told from chance then.
     """
     from inspect_ai.scorer import SampleScore, Score, krippendorff_alpha
 
