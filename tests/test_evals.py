@@ -22,54 +22,7 @@ from neuron_eval.testing import (
 )
 from neuron_eval.usage_error import UsageError
 
-WORDS = [" cat", " dog", " tree"]
 FORMATS = ("original", "summary", "highlight", "highlight_summary", "avhs")
-
-
-@pytest.fixture
-def neurons(tmp_path):
-    path = tmp_path / "neurons.jsonl"
-    made = [
-        make_neuron(f"test/L{i}N{i}", word, layer=i // 2, neuron=i, reference=f"the word{word}")
-        for i, word in enumerate(WORDS)
-    ]
-    schema.write(path, made)
-    return str(path)
-
-
-def knows(explanation, tokens):
-    """Fires on the words that the explanation names."""
-    named = set(explanation.split()) - {"the", "word"}
-    return [9.5 if t.strip() in named else 0.25 * (i % 2) for i, t in enumerate(tokens)]
-
-
-def letters(text):
-    return [text.count(c) + 0.1 for c in "abcdefghijklmnopqrstuvwxyz"]
-
-
-def task(name, **parameters):
-    """A task whose simulator is asked for one excerpt at a time."""
-    given = {"simulation": "chat", "excerpts_per_call": 1, "calibration": "linear", **parameters}
-    return getattr(formats, name)(**given)
-
-
-def run(task, explainer="the word cat", simulator=None, embedder=None, **options):
-    explainer = fake_explainer(explainer) if isinstance(explainer, str) else explainer
-    simulator = simulator or fake_simulator(knows)
-    embedder = embedder or fake_embedder(letters)
-    roles = {"simulator": simulator.model, "embedder": embedder.model}
-    (log,) = eval(task, model=explainer.model, model_roles=roles, **options)
-    assert log.status == "success", log.error
-    return log
-
-
-def metrics(log, scorer):
-    (found,) = [s for s in log.results.scores if s.name == scorer]
-    return {name: metric.value for name, metric in found.metrics.items()}
-
-
-def by_id(log):
-    return {sample.id: sample.scores for sample in log.samples}
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -481,3 +434,52 @@ def test_no_log_probabilities_stay_in_the_log(neurons, way):
     assert all(event.config.top_logprobs == 15 for event in asked)
     for event in asked:
         assert '"logprob":' not in event.model_dump_json()
+
+
+WORDS = [" cat", " dog", " tree"]
+
+
+@pytest.fixture
+def neurons(tmp_path):
+    path = tmp_path / "neurons.jsonl"
+    made = [
+        make_neuron(f"test/L{i}N{i}", word, layer=i // 2, neuron=i, reference=f"the word{word}")
+        for i, word in enumerate(WORDS)
+    ]
+    schema.write(path, made)
+    return str(path)
+
+
+def knows(explanation, tokens):
+    """Fires on the words that the explanation names."""
+    named = set(explanation.split()) - {"the", "word"}
+    return [9.5 if t.strip() in named else 0.25 * (i % 2) for i, t in enumerate(tokens)]
+
+
+def letters(text):
+    return [text.count(c) + 0.1 for c in "abcdefghijklmnopqrstuvwxyz"]
+
+
+def task(name, **parameters):
+    """A task whose simulator is asked for one excerpt at a time."""
+    given = {"simulation": "chat", "excerpts_per_call": 1, "calibration": "linear", **parameters}
+    return getattr(formats, name)(**given)
+
+
+def run(task, explainer="the word cat", simulator=None, embedder=None, **options):
+    explainer = fake_explainer(explainer) if isinstance(explainer, str) else explainer
+    simulator = simulator or fake_simulator(knows)
+    embedder = embedder or fake_embedder(letters)
+    roles = {"simulator": simulator.model, "embedder": embedder.model}
+    (log,) = eval(task, model=explainer.model, model_roles=roles, **options)
+    assert log.status == "success", log.error
+    return log
+
+
+def metrics(log, scorer):
+    (found,) = [s for s in log.results.scores if s.name == scorer]
+    return {name: metric.value for name, metric in found.metrics.items()}
+
+
+def by_id(log):
+    return {sample.id: sample.scores for sample in log.samples}

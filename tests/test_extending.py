@@ -10,8 +10,56 @@ from pathlib import Path
 import pytest
 from inspect_ai.log import list_eval_logs, read_eval_log
 
+
+def test_a_format_of_ones_own_is_one_function_and_a_section_of_a_pack(ran):
+    folder, printed = ran
+    log = read(folder / "logs" / "firing")
+    assert log.eval.task_args["format"] == "firing"
+    prompt = log.samples[0].messages[1].text
+    assert re.match(r"Neuron 1\nExcerpt A: (\[[^\]]+\])+\nExcerpt B: ", prompt)
+    assert -1 <= log.samples[0].scores["simulation_correlation"].as_float() <= 1
+    assert re.search(r"firing\W+\d+\.\d", printed)
+    compared = read(folder / "logs" / "compared")
+    assert compared.eval.task.rpartition("/")[2] == "firing"
+
+
+def test_a_source_of_ones_own_is_one_class_and_an_opener(ran):
+    folder, _ = ran
+    log = read(folder / "logs" / "cats")
+    assert [sample.id for sample in log.samples] == ["cats", "stops"]
+    assert '"cat"' in log.samples[0].output.completion
+
+
+def test_a_way_to_simulate_of_ones_own_is_one_class(ran):
+    folder, _ = ran
+    log = read(folder / "logs" / "literal")
+    score = log.samples[0].scores["simulation_correlation"]
+    assert score.metadata["simulation"] == "literal"
+    assert score.as_float() > 0.1
+
+
+def test_a_scorer_of_ones_own_is_found_by_inspect(ran):
+    folder, _ = ran
+    log = read(folder / "logs" / "brief")
+    assert {"simulation_correlation", "adacs", "scored", "brevity"} == set(log.samples[0].scores)
+    assert 0 < log.samples[0].scores["brevity"].as_float() < 1
+    assert "brevity" in read(folder / "logs" / "firing").samples[0].scores
+
+
+def test_a_table_of_ones_own_is_in_every_form_of_the_report(ran):
+    folder, printed = ran
+    assert "Length of explanations" in printed
+    rows = (folder / "report" / "tables" / "lengths.csv").read_text(encoding="utf-8").splitlines()
+    assert rows[0] == "run,words,words lower,words upper,words n"
+    assert len(rows) == 3
+    for name in ("tables/lengths.md", "tables/lengths.tex", "index.html"):
+        assert "Length of explanations" in (folder / "report" / name).read_text(encoding="utf-8")
+
+
 ROOT = Path(__file__).parents[1]
+
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 # All commands in one process, since each start of Inspect takes seconds.
@@ -64,48 +112,3 @@ def read(folder):
     log = read_eval_log(info)
     assert log.status == "success"
     return log
-
-
-def test_a_format_of_ones_own_is_one_function_and_a_section_of_a_pack(ran):
-    folder, printed = ran
-    log = read(folder / "logs" / "firing")
-    assert log.eval.task_args["format"] == "firing"
-    prompt = log.samples[0].messages[1].text
-    assert re.match(r"Neuron 1\nExcerpt A: (\[[^\]]+\])+\nExcerpt B: ", prompt)
-    assert -1 <= log.samples[0].scores["simulation_correlation"].as_float() <= 1
-    assert re.search(r"firing\W+\d+\.\d", printed)
-    compared = read(folder / "logs" / "compared")
-    assert compared.eval.task.rpartition("/")[2] == "firing"
-
-
-def test_a_source_of_ones_own_is_one_class_and_an_opener(ran):
-    folder, _ = ran
-    log = read(folder / "logs" / "cats")
-    assert [sample.id for sample in log.samples] == ["cats", "stops"]
-    assert '"cat"' in log.samples[0].output.completion
-
-
-def test_a_way_to_simulate_of_ones_own_is_one_class(ran):
-    folder, _ = ran
-    log = read(folder / "logs" / "literal")
-    score = log.samples[0].scores["simulation_correlation"]
-    assert score.metadata["simulation"] == "literal"
-    assert score.as_float() > 0.1
-
-
-def test_a_scorer_of_ones_own_is_found_by_inspect(ran):
-    folder, _ = ran
-    log = read(folder / "logs" / "brief")
-    assert {"simulation_correlation", "adacs", "scored", "brevity"} == set(log.samples[0].scores)
-    assert 0 < log.samples[0].scores["brevity"].as_float() < 1
-    assert "brevity" in read(folder / "logs" / "firing").samples[0].scores
-
-
-def test_a_table_of_ones_own_is_in_every_form_of_the_report(ran):
-    folder, printed = ran
-    assert "Length of explanations" in printed
-    rows = (folder / "report" / "tables" / "lengths.csv").read_text(encoding="utf-8").splitlines()
-    assert rows[0] == "run,words,words lower,words upper,words n"
-    assert len(rows) == 3
-    for name in ("tables/lengths.md", "tables/lengths.tex", "index.html"):
-        assert "Length of explanations" in (folder / "report" / name).read_text(encoding="utf-8")

@@ -6,6 +6,31 @@ import subprocess
 import sys
 from pathlib import Path
 
+
+def test_a_leak_is_an_error_of_the_test_that_leaks(tmp_path):
+    shutil.copy(Path(__file__).with_name("conftest.py"), tmp_path)
+    files = {"test_one.py": TESTS, "test_two.py": FIXTURES, "test_zero.py": INNOCENT}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("NEURON", "PYTEST"))}
+    options = ["-W", "error", "-p", "no:cacheprovider", "--tb=no", "-rApE"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, str(tmp_path)],
+        cwd=tmp_path,
+        env=inherited,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    lines = done.stdout.splitlines()
+    blamed = {line.split("::")[1].split()[0] for line in lines if line.startswith("ERROR ")}
+    leaky = {"test_socket", "test_event_loop", "test_process", "test_folder"}
+    fixtures = {"test_fixture", "test_starts_a_fixture", "test_ends_a_fixture"}
+    assert blamed == leaky | fixtures, done.stdout
+    assert "11 passed, 7 errors" in lines[-1]
+
+
 TESTS = """
 import asyncio
 import gc
@@ -81,27 +106,3 @@ import gc
 def test_of_another_file():
     gc.collect()
 """
-
-
-def test_a_leak_is_an_error_of_the_test_that_leaks(tmp_path):
-    shutil.copy(Path(__file__).with_name("conftest.py"), tmp_path)
-    files = {"test_one.py": TESTS, "test_two.py": FIXTURES, "test_zero.py": INNOCENT}
-    for name, text in files.items():
-        (tmp_path / name).write_text(text)
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("NEURON", "PYTEST"))}
-    options = ["-W", "error", "-p", "no:cacheprovider", "--tb=no", "-rApE"]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, str(tmp_path)],
-        cwd=tmp_path,
-        env=inherited,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    lines = done.stdout.splitlines()
-    blamed = {line.split("::")[1].split()[0] for line in lines if line.startswith("ERROR ")}
-    leaky = {"test_socket", "test_event_loop", "test_process", "test_folder"}
-    fixtures = {"test_fixture", "test_starts_a_fixture", "test_ends_a_fixture"}
-    assert blamed == leaky | fixtures, done.stdout
-    assert "11 passed, 7 errors" in lines[-1]

@@ -22,12 +22,8 @@ pytestmark = [
     pytest.mark.skipif(bool(llm_server.missing()), reason=llm_server.missing()),
 ]
 
-MODEL = "openai-api/local/smollm2"
 TOKENS = 6
 """Of every excerpt, so that one grammar fits all replies; few, as every reply takes seconds."""
-
-BABBLE = 40
-"""Tokens of a reply that nothing holds to a form; enough for a good one about an excerpt."""
 
 HELD_OUT = 2
 """One top and one random excerpt."""
@@ -58,54 +54,17 @@ def lines(count):
 
 
 LINE = r"(^|\n)\d+: "
+
 TWO_LISTS = rf'"A\n" {lines(TOKENS)} "\nB\n" {lines(TOKENS)}'
+
 NAMES = r'"A: \"café\":" level ", \"🙂\":" level "\nB: \"quay\":" level'
+
 WAYS = {
     "chat": Way("chat", lines(TOKENS), LINE, HELD_OUT, {"excerpts_per_call": 1}),
     "chat, packed": Way("chat", TWO_LISTS, LINE, 1, {"excerpts_per_call": HELD_OUT}),
     "sparse": Way("sparse", NAMES, '":', 1),
     "per_token": Way("per_token", "level", "^", HELD_OUT * TOKENS),
 }
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory):
-    with llm_server.running(tmp_path_factory.mktemp("server")) as url:
-        yield url
-
-
-@pytest.fixture
-def wire(server):
-    with llm_server.recorded(server) as wire:
-        yield wire
-
-
-@pytest.fixture
-def neurons(tmp_path):
-    """One neuron for " café", with characters of one to four bytes around it."""
-    word, level = " café", 8.0
-    endings = [" today", " again", " 🙂", "\n", " früh", "."]
-    tops = [["We", " met", " at", word, " by", end] for end in endings]
-    randoms = [["The", " boat", " left", " the", " quay", end] for end in endings]
-
-    def records(texts):
-        return tuple(
-            ActivationRecord(tuple(t), tuple(level * (token == word) for token in t)) for t in texts
-        )
-
-    neuron = NeuronRecord(
-        id="test/L0N0",
-        model="test",
-        layer=0,
-        neuron=0,
-        top=records(tops),
-        random=records(randoms),
-        quantile_boundaries=(1.0, 2.0, 3.0, 4.0, 5.0),
-        reference=Reference("the word café", "made for a test"),
-    )
-    path = tmp_path / "neurons.jsonl"
-    schema.write(path, [neuron])
-    return str(path)
 
 
 @pytest.mark.parametrize("name", ["chat", "sparse", "per_token"])
@@ -227,6 +186,52 @@ def test_all_at_once_is_refused_before_anything_is_explained(wire, neurons):
     assert log.status == "error"
     assert "log-probabilities of the prompt" in log.error.message
     assert explainer.requests == []
+
+
+MODEL = "openai-api/local/smollm2"
+
+BABBLE = 40
+"""Tokens of a reply that nothing holds to a form; enough for a good one about an excerpt."""
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    with llm_server.running(tmp_path_factory.mktemp("server")) as url:
+        yield url
+
+
+@pytest.fixture
+def wire(server):
+    with llm_server.recorded(server) as wire:
+        yield wire
+
+
+@pytest.fixture
+def neurons(tmp_path):
+    """One neuron for " café", with characters of one to four bytes around it."""
+    word, level = " café", 8.0
+    endings = [" today", " again", " 🙂", "\n", " früh", "."]
+    tops = [["We", " met", " at", word, " by", end] for end in endings]
+    randoms = [["The", " boat", " left", " the", " quay", end] for end in endings]
+
+    def records(texts):
+        return tuple(
+            ActivationRecord(tuple(t), tuple(level * (token == word) for token in t)) for t in texts
+        )
+
+    neuron = NeuronRecord(
+        id="test/L0N0",
+        model="test",
+        layer=0,
+        neuron=0,
+        top=records(tops),
+        random=records(randoms),
+        quantile_boundaries=(1.0, 2.0, 3.0, 4.0, 5.0),
+        reference=Reference("the word café", "made for a test"),
+    )
+    path = tmp_path / "neurons.jsonl"
+    schema.write(path, [neuron])
+    return str(path)
 
 
 def run(simulation, grammar, wire, neurons, options):

@@ -15,35 +15,6 @@ from neuron_eval.scorers.simulation_correlation import _simulated, scored
 from neuron_eval.simulation import Simulated
 from neuron_eval.testing import fake_embedder, make_neuron
 
-VECTORS = {"an answer": [1.0, 0.0], "own": [0.8, 0.6], "near": [0.6, 0.8], "far": [0.28, 0.96]}
-
-
-def sample(answer="an answer", scores=None, **metadata):
-    return TaskState(
-        model=ModelName("neuron-fake/explainer"),
-        sample_id="m/L0N0",
-        epoch=1,
-        input="",
-        messages=[],
-        output=ModelOutput.from_content("neuron-fake/explainer", answer),
-        metadata=metadata,
-        scores=scores,
-    )
-
-
-def result(scorer, state, target=""):
-    return asyncio.run(scorer(state, Target(target)))
-
-
-def share(of):
-    return result(scored(), sample(scores={"simulation_correlation": of}))
-
-
-@pytest.fixture
-def embedder(monkeypatch):
-    model = fake_embedder(VECTORS.__getitem__).model
-    monkeypatch.setattr("neuron_eval.scorers.adacs.resolve_embedder", lambda: model)
-
 
 @pytest.mark.parametrize(("used", "failed", "value"), [(9, 1, 0.9), (10, 0, 1), (1, 3, 0.25)])
 def test_the_share_is_that_of_the_excerpts_that_were_simulated(used, failed, value):
@@ -119,3 +90,33 @@ def test_a_simulation_that_answers_for_too_few_excerpts_is_broken(short):
 
     with pytest.raises(ValueError, match="shorter"):
         asyncio.run(_simulated(simulate, "cats", dealt, "linear"))
+
+
+VECTORS = {"an answer": [1.0, 0.0], "own": [0.8, 0.6], "near": [0.6, 0.8], "far": [0.28, 0.96]}
+
+
+def sample(answer="an answer", scores=None, **metadata):
+    return TaskState(
+        model=ModelName("neuron-fake/explainer"),
+        sample_id="m/L0N0",
+        epoch=1,
+        input="",
+        messages=[],
+        output=ModelOutput.from_content("neuron-fake/explainer", answer),
+        metadata=metadata,
+        scores=scores,
+    )
+
+
+def result(scorer, state, target=""):
+    return asyncio.run(scorer(state, Target(target)))
+
+
+def share(of):
+    return result(scored(), sample(scores={"simulation_correlation": of}))
+
+
+@pytest.fixture
+def embedder(monkeypatch):
+    model = fake_embedder(VECTORS.__getitem__).model
+    monkeypatch.setattr("neuron_eval.scorers.adacs.resolve_embedder", lambda: model)

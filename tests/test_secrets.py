@@ -13,6 +13,46 @@ from inspect_ai.log import list_eval_logs, read_eval_log
 
 from neuron_eval.sources import schema
 
+
+def test_keys_of_the_environment_are_written_nowhere(tmp_path, run):
+    assert run("neuron_eval", *COMPARE).returncode == 1
+    assert run("neuron_eval", *COMPARE, "--out", "report").returncode == 0
+    assert run("neuron_eval", "report", "logs", "--out", "report", "--bundle").returncode == 0
+    simulated = ("--simulation", "sparse", "--simulator", SIMULATOR, "--name", "again")
+    assert run("neuron_eval", "score", "logs", *simulated).returncode == 0
+    assert run("neuron_eval", "convert", "neurons.jsonl", "out.parquet").returncode == 0
+    assert run("neuron_eval", "rate-static", "logs", "--rater", "anna").returncode == 0
+    keys = run.server.keys
+    assert keys == {f"Bearer {PLANTED[name]}" for name in ("COUNTING_API_KEY", "OPENAI_API_KEY")}
+    assert len(list_eval_logs(str(tmp_path / "logs"))) == 2
+    assert leaks(tmp_path, PLANTED.values()) == []
+
+
+def test_keys_in_the_embedders_address_are_shown_to_it_and_written_nowhere(tmp_path, run):
+    address = run.server.url.replace("http://", f"http://user:{USER}@") + f"?key={QUERY}"
+    for status in (1, 0):
+        done = run("neuron_eval", *COMPARE, "--out", "report", OPENAI_BASE_URL=address)
+        assert done.returncode == status, done.stdout + done.stderr
+    basic = b64encode(f"user:{USER}".encode()).decode()
+    assert f"Basic {basic}" in run.server.keys
+    assert leaks(tmp_path, [USER, basic]) == []
+    # Inspect traces the addresses of requests.
+    assert {place for place, _ in leaks(tmp_path, [QUERY]) if "/traces/" not in place} == set()
+
+
+def test_a_key_among_the_models_arguments_is_written_nowhere(tmp_path, run):
+    key = "planted-in-the-arguments-2db95e8e"
+    done = run(
+        "inspect_ai", "eval", "neuron_eval/summary", "--model", EXPLAINER, "-M", f"api_key={key}",
+        "--model-role", f"embedder={EMBEDDER}", "-T", "neurons=neurons.jsonl",
+        "-T", "simulation=sparse", "--log-dir", "logs", "--no-fail-on-error", "--cache=1D",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert run("neuron_eval", "report", "logs", "--out", "report").returncode == 0
+    assert run.server.keys == {f"Bearer {key}", f"Bearer {PLANTED['OPENAI_API_KEY']}"}
+    assert leaks(tmp_path, [key, *PLANTED.values()]) == []
+
+
 PLANTED = {
     name: f"planted-{name.lower().replace('_', '-')}-5d41402abc4b2a76b9719d911017c592"
     for name in (
@@ -26,6 +66,7 @@ PLANTED = {
         "AWS_SESSION_TOKEN",
     )
 }
+
 USER, QUERY = "planted-in-the-address-7d793037", "planted-in-the-query-a0763b4c"
 
 
@@ -94,46 +135,8 @@ def fault_of(key, times):
 
 
 ROLES = ("--models", EXPLAINER, "--simulator", SIMULATOR, "--embedder", EMBEDDER)
+
 COMPARE = (
     "compare", "--neurons", "neurons.jsonl", "--formats", "summary", *ROLES, "--log-dir", "logs",
     "--simulation", "sparse", "--yes", "--retries", "0",
 )  # fmt: skip
-
-
-def test_keys_of_the_environment_are_written_nowhere(tmp_path, run):
-    assert run("neuron_eval", *COMPARE).returncode == 1
-    assert run("neuron_eval", *COMPARE, "--out", "report").returncode == 0
-    assert run("neuron_eval", "report", "logs", "--out", "report", "--bundle").returncode == 0
-    simulated = ("--simulation", "sparse", "--simulator", SIMULATOR, "--name", "again")
-    assert run("neuron_eval", "score", "logs", *simulated).returncode == 0
-    assert run("neuron_eval", "convert", "neurons.jsonl", "out.parquet").returncode == 0
-    assert run("neuron_eval", "rate-static", "logs", "--rater", "anna").returncode == 0
-    keys = run.server.keys
-    assert keys == {f"Bearer {PLANTED[name]}" for name in ("COUNTING_API_KEY", "OPENAI_API_KEY")}
-    assert len(list_eval_logs(str(tmp_path / "logs"))) == 2
-    assert leaks(tmp_path, PLANTED.values()) == []
-
-
-def test_keys_in_the_embedders_address_are_shown_to_it_and_written_nowhere(tmp_path, run):
-    address = run.server.url.replace("http://", f"http://user:{USER}@") + f"?key={QUERY}"
-    for status in (1, 0):
-        done = run("neuron_eval", *COMPARE, "--out", "report", OPENAI_BASE_URL=address)
-        assert done.returncode == status, done.stdout + done.stderr
-    basic = b64encode(f"user:{USER}".encode()).decode()
-    assert f"Basic {basic}" in run.server.keys
-    assert leaks(tmp_path, [USER, basic]) == []
-    # Inspect traces the addresses of requests.
-    assert {place for place, _ in leaks(tmp_path, [QUERY]) if "/traces/" not in place} == set()
-
-
-def test_a_key_among_the_models_arguments_is_written_nowhere(tmp_path, run):
-    key = "planted-in-the-arguments-2db95e8e"
-    done = run(
-        "inspect_ai", "eval", "neuron_eval/summary", "--model", EXPLAINER, "-M", f"api_key={key}",
-        "--model-role", f"embedder={EMBEDDER}", "-T", "neurons=neurons.jsonl",
-        "-T", "simulation=sparse", "--log-dir", "logs", "--no-fail-on-error", "--cache=1D",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert run("neuron_eval", "report", "logs", "--out", "report").returncode == 0
-    assert run.server.keys == {f"Bearer {key}", f"Bearer {PLANTED['OPENAI_API_KEY']}"}
-    assert leaks(tmp_path, [key, *PLANTED.values()]) == []

@@ -44,37 +44,6 @@ from neuron_eval.sources.choosing import Choice, parse_choice
 from neuron_eval.testing import fake_embedder, fake_explainer, fake_simulator, make_neuron
 
 PACK = default_pack()
-WORDS = [" cat", " dog", " tree"]
-BY_WORD = TokenCounter("words", exact=True, count_text=lambda text: len(text.split()))
-
-
-@pytest.fixture
-def neurons(tmp_path):
-    path = tmp_path / "neurons.jsonl"
-    made = [
-        make_neuron(f"test/L{i}N{i}", word, layer=i, neuron=i, reference=f"the word{word}")
-        for i, word in enumerate(WORDS)
-    ]
-    schema.write(path, made)
-    return str(path)
-
-
-@pytest.fixture
-def log_dir(tmp_path):
-    return str(tmp_path / "compared")
-
-
-def plan(**options):
-    parameters = options.pop("parameters", {})
-    options = {
-        "formats": ["original", "summary"],
-        "models": ["test/a", "test/b"],
-        "simulator": "test/s",
-        "embedder": "test/e",
-        "epochs": 1,
-        **options,
-    }
-    return make_plan(parameters=parameters, **options)
 
 
 # What will be run
@@ -230,6 +199,7 @@ COUNTED = Counted(
     embedded=Embedded(referenced=0.5, reference_tokens=4, word_tokens=0, word_requests=0),
     label="words",
 )
+
 PRICES = {
     "test/a": Price("prices file", 1.0, 10.0),
     "test/b": Price("prices file", 100.0, 1000.0),
@@ -849,3 +819,37 @@ def test_without_models_it_says_what_to_name():
 def test_all_five_formats_are_the_default(neurons):
     done = invoke("--models", "neuron-fake/a", "--neurons", neurons, "--dry-run")
     assert f"{len(format_names())} formats" in done.output
+
+
+WORDS = [" cat", " dog", " tree"]
+
+BY_WORD = TokenCounter("words", exact=True, count_text=lambda text: len(text.split()))
+
+
+@pytest.fixture
+def neurons(tmp_path):
+    path = tmp_path / "neurons.jsonl"
+    made = [
+        make_neuron(f"test/L{i}N{i}", word, layer=i, neuron=i, reference=f"the word{word}")
+        for i, word in enumerate(WORDS)
+    ]
+    schema.write(path, made)
+    return str(path)
+
+
+@pytest.fixture
+def log_dir(tmp_path):
+    return str(tmp_path / "compared")
+
+
+def plan(**options):
+    parameters = options.pop("parameters", {})
+    options = {
+        "formats": ["original", "summary"],
+        "models": ["test/a", "test/b"],
+        "simulator": "test/s",
+        "embedder": "test/e",
+        "epochs": 1,
+        **options,
+    }
+    return make_plan(parameters=parameters, **options)

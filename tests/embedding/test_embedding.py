@@ -35,49 +35,6 @@ pytestmark = [  # both are of Inspect's own making
 ]
 
 BACKENDS = ["asyncio"] + (["trio"] if find_spec("trio") else [])
-SENTINEL = 0.123456789012345
-
-
-@modelapi(name="fake-embedder")
-class FakeEmbedder(ModelAPI):
-    """Vectors that begin with the text's length; counts its requests."""
-
-    def __init__(self, model_name, base_url=None, api_key=None, config=None, **args):
-        super().__init__(model_name, base_url, api_key, [], config or GenerateConfig())
-        self.requests = []
-        self.key = uuid.uuid4().hex
-        self.delay = args.get("delay", 0.0)
-        self.failures = args.get("failures", 0)
-        self.dim = args.get("dim", 8)
-
-    def connection_key(self):
-        return self.key  # a pool each, since Inspect's pools stay with their event loop
-
-    async def generate(self, input, tools, tool_choice, config):
-        texts = texts_of(input)
-        self.requests.append(texts)
-        await anyio.sleep(self.delay)
-        if self.failures:
-            self.failures -= 1
-            raise ConnectionError("the fake embedder fails")
-        vectors = np.full((len(texts), self.dim), SENTINEL)
-        vectors[:, 0] = [len(text) for text in texts]
-        return embedding_output(self.model_name, vectors, input_tokens=len(texts))
-
-
-def fake(**args):
-    return get_model("fake-embedder/x", memoize=False, **args)
-
-
-def embed(model, texts, backend="asyncio"):
-    return anyio.run(TextEmbedder(model).embed, texts, backend=backend)
-
-
-@pytest.fixture(autouse=True)
-def folders(monkeypatch, tmp_path):
-    monkeypatch.setenv("INSPECT_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setenv("INSPECT_LOG_DIR", str(tmp_path / "logs"))
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
 
 
 def test_texts_come_back_in_their_order_as_unit_vectors():
@@ -384,3 +341,48 @@ def test_the_default_embedder_needs_no_key_and_with_a_key_is_the_published_one(m
     monkeypatch.delenv("OPENAI_API_KEY")
     monkeypatch.setattr("neuron_eval.embedding.local.missing_packages", list)
     assert str(resolve_embedder()) == "embed-local/minilm"
+
+
+SENTINEL = 0.123456789012345
+
+
+@modelapi(name="fake-embedder")
+class FakeEmbedder(ModelAPI):
+    """Vectors that begin with the text's length; counts its requests."""
+
+    def __init__(self, model_name, base_url=None, api_key=None, config=None, **args):
+        super().__init__(model_name, base_url, api_key, [], config or GenerateConfig())
+        self.requests = []
+        self.key = uuid.uuid4().hex
+        self.delay = args.get("delay", 0.0)
+        self.failures = args.get("failures", 0)
+        self.dim = args.get("dim", 8)
+
+    def connection_key(self):
+        return self.key  # a pool each, since Inspect's pools stay with their event loop
+
+    async def generate(self, input, tools, tool_choice, config):
+        texts = texts_of(input)
+        self.requests.append(texts)
+        await anyio.sleep(self.delay)
+        if self.failures:
+            self.failures -= 1
+            raise ConnectionError("the fake embedder fails")
+        vectors = np.full((len(texts), self.dim), SENTINEL)
+        vectors[:, 0] = [len(text) for text in texts]
+        return embedding_output(self.model_name, vectors, input_tokens=len(texts))
+
+
+def fake(**args):
+    return get_model("fake-embedder/x", memoize=False, **args)
+
+
+def embed(model, texts, backend="asyncio"):
+    return anyio.run(TextEmbedder(model).embed, texts, backend=backend)
+
+
+@pytest.fixture(autouse=True)
+def folders(monkeypatch, tmp_path):
+    monkeypatch.setenv("INSPECT_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("INSPECT_LOG_DIR", str(tmp_path / "logs"))
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)

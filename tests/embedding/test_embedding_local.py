@@ -35,16 +35,6 @@ COSINES = {
 }
 
 
-@pytest.fixture(autouse=True)
-def cache(monkeypatch, tmp_path):
-    monkeypatch.setenv("INSPECT_CACHE_DIR", str(tmp_path))
-
-
-def embed(texts):
-    model = get_model("embed-local/minilm", memoize=False)
-    return anyio.run(TextEmbedder(model).embed, texts)
-
-
 @needs_local
 @pytest.mark.parametrize(("pair", "expected"), COSINES.items())
 def test_cosines_are_those_of_the_original_model(pair, expected):
@@ -149,3 +139,13 @@ def test_other_local_models_and_arguments_are_refused():
         get_model("embed-local/bert", memoize=False)
     with pytest.raises(PrerequisiteError, match="takes no arguments; got threads"):
         get_model("embed-local/minilm", memoize=False, threads=2)
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("INSPECT_CACHE_DIR", str(tmp_path))
+
+
+def embed(texts):
+    model = get_model("embed-local/minilm", memoize=False)
+    return anyio.run(TextEmbedder(model).embed, texts)

@@ -25,83 +25,6 @@ pytestmark = [  # all are of Inspect's own making
 ]
 
 
-def answer(texts):
-    """Vectors that tell the text: its length and its number of spaces."""
-    rows = [[float(len(text)), float(text.count(" ")), 0.25] for text in texts]
-    data = [{"object": "embedding", "index": i, "embedding": row} for i, row in enumerate(rows)]
-    return {
-        "object": "list",
-        "model": "m",
-        "data": data[::-1],
-        "usage": {"prompt_tokens": 3 * len(texts), "total_tokens": 3 * len(texts)},
-    }
-
-
-class Server(ThreadingHTTPServer):
-    """Answers with ``script`` first, entry by entry, then properly."""
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.script = []
-        self.requests = []
-        self.keys = []
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server_port}/v1"
-
-
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        self.server.requests.append((self.path, body))
-        self.server.keys.append(self.headers["authorization"])
-        status, reply = 200, answer(body["input"])
-        if self.server.script:
-            status, change = self.server.script.pop(0)
-            reply = change(reply) if callable(change) else change
-        content = reply if isinstance(reply, bytes) else json.dumps(reply).encode()
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_args):
-        pass
-
-
-@pytest.fixture
-def server(monkeypatch, tmp_path):
-    monkeypatch.setenv("INSPECT_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setenv("OPENAI_API_KEY", "test key")
-    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    monkeypatch.setattr(
-        hosted_module.OpenAIEmbedder, "retry_wait", lambda _self: tenacity.wait_none()
-    )
-    server = Server()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def error(code):
-    return {"error": {"message": "refused", "type": "t", "code": code, "param": None}}
-
-
-def model_at(server, **options):
-    return get_model("embed-openai/m", base_url=server.url, memoize=False, **options)
-
-
-def generate(model, texts):
-    return anyio.run(model.generate, [ChatMessageUser(content=text) for text in texts])
-
-
 def test_vectors_stand_in_the_order_of_the_texts_whatever_that_of_the_reply(server):
     output = generate(model_at(server), [" a b", "ccc", "dd "])
     assert output.metadata == {"embeddings": [[4.0, 2.0, 0.25], [3.0, 0.0, 0.25], [3.0, 1.0, 0.25]]}
@@ -315,3 +238,80 @@ def test_arguments_win_over_what_stands_in_the_address(monkeypatch):
     assert str(client.base_url) == "http://h/v1/"
     assert client.default_headers["Authorization"] == "Basic bWU6cGFzcw=="
     assert client.default_query == {"key": "s", "n": "2"}
+
+
+def answer(texts):
+    """Vectors that tell the text: its length and its number of spaces."""
+    rows = [[float(len(text)), float(text.count(" ")), 0.25] for text in texts]
+    data = [{"object": "embedding", "index": i, "embedding": row} for i, row in enumerate(rows)]
+    return {
+        "object": "list",
+        "model": "m",
+        "data": data[::-1],
+        "usage": {"prompt_tokens": 3 * len(texts), "total_tokens": 3 * len(texts)},
+    }
+
+
+class Server(ThreadingHTTPServer):
+    """Answers with ``script`` first, entry by entry, then properly."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.script = []
+        self.requests = []
+        self.keys = []
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_port}/v1"
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.server.requests.append((self.path, body))
+        self.server.keys.append(self.headers["authorization"])
+        status, reply = 200, answer(body["input"])
+        if self.server.script:
+            status, change = self.server.script.pop(0)
+            reply = change(reply) if callable(change) else change
+        content = reply if isinstance(reply, bytes) else json.dumps(reply).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_args):
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch, tmp_path):
+    monkeypatch.setenv("INSPECT_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("OPENAI_API_KEY", "test key")
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    monkeypatch.setattr(
+        hosted_module.OpenAIEmbedder, "retry_wait", lambda _self: tenacity.wait_none()
+    )
+    server = Server()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def error(code):
+    return {"error": {"message": "refused", "type": "t", "code": code, "param": None}}
+
+
+def model_at(server, **options):
+    return get_model("embed-openai/m", base_url=server.url, memoize=False, **options)
+
+
+def generate(model, texts):
+    return anyio.run(model.generate, [ChatMessageUser(content=text) for text in texts])

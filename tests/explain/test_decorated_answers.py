@@ -10,9 +10,8 @@ from neuron_eval.explain.prompting import opening_phrases
 from neuron_eval.prompts.pack import default_pack
 
 TAIL = "the main thing this neuron does is find"
+
 OPENING = f"Explanation of neuron 4 behavior: {TAIL}"
-OPENINGS = (OPENING, TAIL)
-CAT = "the word cat."
 
 DECORATED = [
     f"**Explanation of neuron 4 behavior:** {TAIL} the word **cat**.",
@@ -160,7 +159,9 @@ def test_the_opening_comes_from_the_pack():
 WORD = st.sampled_from(
     ["cats", "dogs", "the", "word", '"cat"', "(e.g. Paris)", "3.5", "2**3", "don't", "__init__"]
 )
+
 EXPLANATION = st.lists(WORD, min_size=1, max_size=6).map(lambda w: f"words about {' '.join(w)}.")
+
 EMPHASIS = st.sampled_from([("", ""), ("*", "*"), ("**", "**"), ("***", "***"), ("_", "_")])
 """Only right around a text is it emphasis in Markdown."""
 
@@ -205,3 +206,8 @@ def test_cleaning_marks_twice_changes_nothing_more(text):
     once = clean_explanation(text, OPENINGS)
     assert clean_explanation(once, OPENINGS) == once
     assert without_emphasis(without_emphasis(once)) == once
+
+
+OPENINGS = (OPENING, TAIL)
+
+CAT = "the word cat."

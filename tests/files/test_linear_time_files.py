@@ -11,6 +11,22 @@ from contextlib import suppress
 import pytest
 from file_parsers import OWN, PARSERS
 
+LEFT_OUT = {
+    *("folder of records", "zipped records", "records.jsonl.gz", "records.parquet"),
+    *("table.parquet", "pack"),
+}
+"""Those that come to text through another of the parsers, or through Arrow."""
+
+
+@pytest.mark.parametrize("name", [name for name, _ in PARSERS if name not in LEFT_OUT])
+def test_four_times_the_text_takes_no_more_than_ten_times_as_long(name):
+    parse, size = dict(PARSERS)[name], SLOW.get(name, LARGE)
+    for around in AROUND:
+        for unit in ONE + BOTH:
+            small, large = (_filled(unit, n, around) for n in (size // 4, size))
+            assert _in_time(parse, small, large), (around, unit)
+
+
 LARGE = 2**18
 """Characters; the other file has a quarter of them."""
 
@@ -26,6 +42,7 @@ RUNS = 5
 """So often the two are measured, where at first they seem to be too far apart."""
 
 ONE = (" ", "\n", "1", '"', "'", "[", "{", "a", ",", "-", ":", "\\", "é", "\t", "&a ", "? ", "#")
+
 BOTH = (
     ' "',
     "1,",
@@ -43,6 +60,7 @@ BOTH = (
     '""',
     "'\n",
 )
+
 AROUND = (
     ("", ""),
     ('{"id": "', '"}'),
@@ -54,12 +72,6 @@ AROUND = (
     ("1", "x"),
 )
 """What stands before and after, so that a parser comes to what is long."""
-
-LEFT_OUT = {
-    *("folder of records", "zipped records", "records.jsonl.gz", "records.parquet"),
-    *("table.parquet", "pack"),
-}
-"""Those that come to text through another of the parsers, or through Arrow."""
 
 
 def _filled(unit, size, around):
@@ -84,12 +96,3 @@ def _in_time(parse, small, large):
         if least_large < RATIO * least_small:
             return True
     return False
-
-
-@pytest.mark.parametrize("name", [name for name, _ in PARSERS if name not in LEFT_OUT])
-def test_four_times_the_text_takes_no_more_than_ten_times_as_long(name):
-    parse, size = dict(PARSERS)[name], SLOW.get(name, LARGE)
-    for around in AROUND:
-        for unit in ONE + BOTH:
-            small, large = (_filled(unit, n, around) for n in (size // 4, size))
-            assert _in_time(parse, small, large), (around, unit)

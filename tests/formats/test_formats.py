@@ -15,35 +15,9 @@ from neuron_eval.records import ActivationRecord, RecordError
 from neuron_eval.records.activations import normalise
 from neuron_eval.testing import make_neuron
 
-GOLDEN = Path(__file__).parents[1] / "golden"
-
-PLAIN = Wording(
-    system="S",
-    header="<{number}>",
-    opening="?",
-    heading="({letter})",
-    start="{",
-    end="}",
-    list_heading="L:",
-    list_separator=",",
-    list_end=";",
-    repeat_heading="R:",
-)
-"""Markers short enough to write whole blocks out by hand."""
-
 
 def record(*pairs):
     return ActivationRecord(tuple(t for t, _ in pairs), tuple(float(a) for _, a in pairs))
-
-
-TWO = Shown(
-    (
-        record((" a", 0), (" b", 2.0), ("c", 2.1), (" d", -3), (" e", 4)),
-        record((" f", 0.39), (" g", 0.4), (" h", 0.8)),
-    ),
-    cutoff=2.0,
-)
-"""Peak 4; strictly above 2.0 are c and e."""
 
 
 def test_original_is_token_tab_level_a_line():
@@ -133,6 +107,7 @@ def test_the_formats_of_the_paper_come_first():
 TOKENS = st.text(max_size=6) | st.sampled_from(
     ["\t", "\n", "[", "]", ",", "", " ", "<start>", "<end>", "{letter}", "|", "\r\n", "é", "🙂"]
 )
+
 EXCERPTS = st.lists(
     st.lists(st.tuples(TOKENS, st.floats(-5, 20)), min_size=1, max_size=12).map(
         lambda pairs: record(*pairs)
@@ -248,3 +223,29 @@ def test_marks_and_tokens_that_are_not_as_many_are_refused():
     for marks in ([True], [True, False, True]):
         with pytest.raises(ValueError, match="zip"):
             bracketed([" a", " b"], marks)
+
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+PLAIN = Wording(
+    system="S",
+    header="<{number}>",
+    opening="?",
+    heading="({letter})",
+    start="{",
+    end="}",
+    list_heading="L:",
+    list_separator=",",
+    list_end=";",
+    repeat_heading="R:",
+)
+"""Markers short enough to write whole blocks out by hand."""
+
+TWO = Shown(
+    (
+        record((" a", 0), (" b", 2.0), ("c", 2.1), (" d", -3), (" e", 4)),
+        record((" f", 0.39), (" g", 0.4), (" h", 0.8)),
+    ),
+    cutoff=2.0,
+)
+"""Peak 4; strictly above 2.0 are c and e."""

@@ -21,87 +21,6 @@ from neuron_eval.tasks.given import given as given_task
 from neuron_eval.testing import fake_embedder, fake_simulator, make_neuron
 from neuron_eval.usage_error import UsageError, usage_errors
 
-WORDS = [" cat", " dog", " tree"]
-RIGHT = ["the word cat", "the word dog", "the word tree"]
-
-
-@pytest.fixture
-def neurons(tmp_path):
-    """Three neurons with a reference each, and a fourth without."""
-    made = [
-        make_neuron(f"test/L{i}N{7 + i}", word, layer=i, neuron=7 + i, reference=f"the word{word}")
-        for i, word in enumerate(WORDS)
-    ]
-    made.append(make_neuron("test/L3N10", " sea", layer=3, neuron=10, reference=None))
-    path = tmp_path / "neurons.jsonl"
-    schema.write(path, made)
-    return str(path)
-
-
-@pytest.fixture
-def file(tmp_path):
-    """Explanations of the first three, the third in one column only, and of one more."""
-    return write(
-        tmp_path / "results.csv",
-        ["Layer", "Neuron", "Right", "Wrong"],
-        [0, 7, "the word cat", " the word dog"],
-        [1, 8, "the word dog", "the word tree"],
-        [2, 9, "", "the word cat"],
-        [9, 9, "the word sun", "the word moon"],
-    )
-
-
-@pytest.fixture
-def references(tmp_path):
-    """References of the first three and of a neuron that is in no other file."""
-    return write(
-        tmp_path / "references.csv",
-        ["layer", "neuron", "score", "explanation"],
-        *([i, 7 + i, 0.5, text] for i, text in enumerate(RIGHT)),
-        [5, 5, 0.5, "the word stone"],
-    )
-
-
-def write(path, *lines):
-    with path.open("w", encoding="utf-8", newline="") as out:
-        csv.writer(out).writerows(lines)
-    return str(path)
-
-
-def knows(explanation, tokens):
-    """Fires on the words that the explanation names."""
-    named = set(explanation.split()) - {"the", "word"}
-    return [9.5 if t.strip() in named else 0.25 * (i % 2) for i, t in enumerate(tokens)]
-
-
-def letters(text):
-    return [text.count(c) + 0.1 for c in "abcdefghijklmnopqrstuvwxyz"]
-
-
-def run(task, simulator=None, **options):
-    roles = {"embedder": fake_embedder(letters).model}
-    if simulator is not False:
-        roles["simulator"] = (simulator or fake_simulator(knows)).model
-    (log,) = eval(task, model="none", model_roles=roles, **options)
-    return log
-
-
-def sound(log):
-    assert log.status == "success", log.error
-    return log
-
-
-def scores(log, scorer):
-    return {sample.id: sample.scores[scorer] for sample in sound(log).samples}
-
-
-def values(log, scorer):
-    return {id_: score.as_float() for id_, score in scores(log, scorer).items()}
-
-
-def simulated(neurons, **parameters):
-    return formats.summary(neurons=neurons, simulation="chat", **parameters)
-
 
 def test_a_file_takes_the_explainers_place_on_any_task(neurons, file):
     log = sound(run(simulated(neurons), solver=given_solver(file, "right")))
@@ -449,3 +368,86 @@ def test_a_row_that_could_be_two_neurons_is_refused(tmp_path):
         given_task(str(rows), neurons=str(neurons), simulation="none")
     rows.write_text("id,x\nm/6-att/7,cats\nm/6-mlp/7,dogs\n")
     assert len(given_task(str(rows), neurons=str(neurons), simulation="none").dataset) == 2
+
+
+WORDS = [" cat", " dog", " tree"]
+
+RIGHT = ["the word cat", "the word dog", "the word tree"]
+
+
+@pytest.fixture
+def neurons(tmp_path):
+    """Three neurons with a reference each, and a fourth without."""
+    made = [
+        make_neuron(f"test/L{i}N{7 + i}", word, layer=i, neuron=7 + i, reference=f"the word{word}")
+        for i, word in enumerate(WORDS)
+    ]
+    made.append(make_neuron("test/L3N10", " sea", layer=3, neuron=10, reference=None))
+    path = tmp_path / "neurons.jsonl"
+    schema.write(path, made)
+    return str(path)
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Explanations of the first three, the third in one column only, and of one more."""
+    return write(
+        tmp_path / "results.csv",
+        ["Layer", "Neuron", "Right", "Wrong"],
+        [0, 7, "the word cat", " the word dog"],
+        [1, 8, "the word dog", "the word tree"],
+        [2, 9, "", "the word cat"],
+        [9, 9, "the word sun", "the word moon"],
+    )
+
+
+@pytest.fixture
+def references(tmp_path):
+    """References of the first three and of a neuron that is in no other file."""
+    return write(
+        tmp_path / "references.csv",
+        ["layer", "neuron", "score", "explanation"],
+        *([i, 7 + i, 0.5, text] for i, text in enumerate(RIGHT)),
+        [5, 5, 0.5, "the word stone"],
+    )
+
+
+def write(path, *lines):
+    with path.open("w", encoding="utf-8", newline="") as out:
+        csv.writer(out).writerows(lines)
+    return str(path)
+
+
+def knows(explanation, tokens):
+    """Fires on the words that the explanation names."""
+    named = set(explanation.split()) - {"the", "word"}
+    return [9.5 if t.strip() in named else 0.25 * (i % 2) for i, t in enumerate(tokens)]
+
+
+def letters(text):
+    return [text.count(c) + 0.1 for c in "abcdefghijklmnopqrstuvwxyz"]
+
+
+def run(task, simulator=None, **options):
+    roles = {"embedder": fake_embedder(letters).model}
+    if simulator is not False:
+        roles["simulator"] = (simulator or fake_simulator(knows)).model
+    (log,) = eval(task, model="none", model_roles=roles, **options)
+    return log
+
+
+def sound(log):
+    assert log.status == "success", log.error
+    return log
+
+
+def scores(log, scorer):
+    return {sample.id: sample.scores[scorer] for sample in sound(log).samples}
+
+
+def values(log, scorer):
+    return {id_: score.as_float() for id_, score in scores(log, scorer).items()}
+
+
+def simulated(neurons, **parameters):
+    return formats.summary(neurons=neurons, simulation="chat", **parameters)

@@ -29,12 +29,6 @@ from neuron_eval.testing import fake, fake_embedder, fake_explainer, make_neuron
 WORDS = "I'm sorry, but I can't help with that."
 
 
-@pytest.fixture
-def neurons(tmp_path):
-    schema.write(tmp_path / "neurons.jsonl", [make_neuron(reference="the word cat")])
-    return str(tmp_path / "neurons.jsonl")
-
-
 def output(content, stop_reason="stop", **details):
     message = ChatMessageAssistant(content=content, source="generate")
     stop_details = StopDetails(**details) if details else None
@@ -162,3 +156,9 @@ def test_a_refused_rating_is_unscored_even_if_it_holds_an_answer(neurons, tmp_pa
     assert math.isnan(score.value)
     assert "the rater refused" in score.explanation
     assert len(asked) == 3
+
+
+@pytest.fixture
+def neurons(tmp_path):
+    schema.write(tmp_path / "neurons.jsonl", [make_neuron(reference="the word cat")])
+    return str(tmp_path / "neurons.jsonl")

@@ -14,16 +14,6 @@ from neuron_eval.tasks import formats
 from neuron_eval.tasks.rate import rate
 from neuron_eval.testing import fake_simulator, make_neuron
 
-EVERYTHING = GenerateConfig(temperature=0.0, top_p=1.0, max_tokens=60, stop_seqs=["\nB:"])
-
-
-class Refused(Exception):
-    """What a provider raises."""
-
-    def __init__(self, message, param=None, status_code=400):
-        super().__init__(message)
-        self.body, self.status_code = {"message": message, "param": param}, status_code
-
 
 @pytest.mark.parametrize(
     ("message", "parameter"),
@@ -305,3 +295,14 @@ def test_only_one_of_two_that_exclude_each_other_is_left_out():
         last = server.to("chat/completions")[-1]
     assert last["temperature"] == 0.2
     assert "top_p" not in last
+
+
+EVERYTHING = GenerateConfig(temperature=0.0, top_p=1.0, max_tokens=60, stop_seqs=["\nB:"])
+
+
+class Refused(Exception):
+    """What a provider raises."""
+
+    def __init__(self, message, param=None, status_code=400):
+        super().__init__(message)
+        self.body, self.status_code = {"message": message, "param": param}, status_code

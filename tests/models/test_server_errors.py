@@ -66,64 +66,6 @@ VECTORS = {
 }
 
 
-@pytest.fixture
-def neurons(tmp_path):
-    made = [make_neuron(f"test/L{i}N{i}", layer=i, neuron=i, reference=f"cat{i}") for i in range(3)]
-    schema.write(tmp_path / "neurons.jsonl", made)
-    return str(tmp_path / "neurons.jsonl")
-
-
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch):
-    monkeypatch.setattr(
-        "inspect_ai.model._model.ModelAPI.retry_wait", lambda _: tenacity.wait_none()
-    )
-
-
-def knows(explanation, tokens):
-    return [9.0 if token == " cat" else 0.0 for token in tokens]
-
-
-def sentence(neurons, role, answer):
-    """The error of the first neuron's sample, where one role has a server."""
-    with ScriptedServer(answer) as server:
-        address = server.url.replace("//", "//user:password@")
-        provider = "embed-openai" if role == "embedder" else "openai-api/test"
-        config = GenerateConfig(max_retries=1)
-        model = get_model(f"{provider}/m", base_url=address, api_key=KEY, config=config)
-        roles = {
-            "explainer": fake_explainer("the word cat").model,
-            "simulator": fake_simulator(knows).model,
-            "embedder": fake_embedder(lambda text: [len(text), 1.0]).model,
-            role: model,
-        }
-        if role == "rater":
-            task = rate(explanations=explained(neurons), neurons=neurons, limit=1)
-            explainer = model
-        else:
-            task = formats.summary(neurons=neurons, simulation="chat", limit=1)
-            explainer = roles["explainer"]
-        roles = {name: roles[name] for name in ("simulator", "embedder")}
-        (log,) = eval(task, model=explainer, model_roles=roles, fail_on_error=False, max_retries=1)
-        assert log.status == "success", log.error
-        (sample,) = log.samples
-        assert not sample.scores or role not in ("explainer", "rater")
-        message = sample.error.message
-        wanted = f"The {role} {provider}/m at {server.url}, asked about neuron test/L0N0, gave no "
-    for secret in (KEY, "password"):
-        assert secret not in message
-    assert "\x1b" not in message
-    assert wanted in message
-    return message
-
-
-def explained(neurons):
-    path = neurons.replace("neurons.jsonl", "said.jsonl")
-    with open(path, "w", encoding="utf-8") as file:  # noqa: PTH123
-        file.write(json.dumps({"id": "test/L0N0", "a": "the word cat"}))
-    return path
-
-
 @pytest.mark.filterwarnings("ignore:Pydantic serializer warnings:UserWarning")
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("role", ["explainer", "simulator", "rater"])
@@ -222,3 +164,61 @@ def test_a_parameter_that_no_log_can_hold_is_refused():
     for name in ("neurons", "pack", "layers"):
         with pytest.raises(UsageError, match=rf"{name}=.*udcff.*written as UTF-8"):
             format_task("summary", {name: ["x\udcff"] if name == "layers" else "x\udcff"})
+
+
+@pytest.fixture
+def neurons(tmp_path):
+    made = [make_neuron(f"test/L{i}N{i}", layer=i, neuron=i, reference=f"cat{i}") for i in range(3)]
+    schema.write(tmp_path / "neurons.jsonl", made)
+    return str(tmp_path / "neurons.jsonl")
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch):
+    monkeypatch.setattr(
+        "inspect_ai.model._model.ModelAPI.retry_wait", lambda _: tenacity.wait_none()
+    )
+
+
+def knows(explanation, tokens):
+    return [9.0 if token == " cat" else 0.0 for token in tokens]
+
+
+def sentence(neurons, role, answer):
+    """The error of the first neuron's sample, where one role has a server."""
+    with ScriptedServer(answer) as server:
+        address = server.url.replace("//", "//user:password@")
+        provider = "embed-openai" if role == "embedder" else "openai-api/test"
+        config = GenerateConfig(max_retries=1)
+        model = get_model(f"{provider}/m", base_url=address, api_key=KEY, config=config)
+        roles = {
+            "explainer": fake_explainer("the word cat").model,
+            "simulator": fake_simulator(knows).model,
+            "embedder": fake_embedder(lambda text: [len(text), 1.0]).model,
+            role: model,
+        }
+        if role == "rater":
+            task = rate(explanations=explained(neurons), neurons=neurons, limit=1)
+            explainer = model
+        else:
+            task = formats.summary(neurons=neurons, simulation="chat", limit=1)
+            explainer = roles["explainer"]
+        roles = {name: roles[name] for name in ("simulator", "embedder")}
+        (log,) = eval(task, model=explainer, model_roles=roles, fail_on_error=False, max_retries=1)
+        assert log.status == "success", log.error
+        (sample,) = log.samples
+        assert not sample.scores or role not in ("explainer", "rater")
+        message = sample.error.message
+        wanted = f"The {role} {provider}/m at {server.url}, asked about neuron test/L0N0, gave no "
+    for secret in (KEY, "password"):
+        assert secret not in message
+    assert "\x1b" not in message
+    assert wanted in message
+    return message
+
+
+def explained(neurons):
+    path = neurons.replace("neurons.jsonl", "said.jsonl")
+    with open(path, "w", encoding="utf-8") as file:  # noqa: PTH123
+        file.write(json.dumps({"id": "test/L0N0", "a": "the word cat"}))
+    return path

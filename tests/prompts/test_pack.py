@@ -43,11 +43,6 @@ FOREIGN = {
 }
 
 
-def write(path, data):
-    path.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
-    return str(path)
-
-
 def changed(**changes):
     return {**FOREIGN, **changes}
 
@@ -164,3 +159,8 @@ def test_a_pack_that_is_not_there_or_not_yaml_is_refused(tmp_path):
     (tmp_path / "bad.yaml").write_text("name: [")
     with pytest.raises(PackError, match=r"bad.yaml: not valid YAML"):
         load_pack(str(tmp_path / "bad.yaml"))
+
+
+def write(path, data):
+    path.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
+    return str(path)

@@ -25,76 +25,8 @@ from human_eval import (
 pytestmark = pytest.mark.browser
 
 DESK = {"width": 1280, "height": 860}
+
 PHONE = {"width": 360, "height": 740}
-WIDE = "e => e.scrollWidth - e.clientWidth"
-RATERS = (
-    *("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi"),
-    *("ivan", "judy", "kim", "liam", "mia", "nora", "omar", "paula"),
-)
-"""Everybody has three questions of their own at one eval; each test takes the next one."""
-ALICE = ("--model", "human/alice", "-M", "answers=answers", "-M", "open=false")
-CONSOLE = b"\x1b[<0;28;2M\x1b[<0;28;2m"
-"""A click on the third tab of Inspect's display, as a terminal writes it."""
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as chromium:
-        yield chromium
-
-
-@pytest.fixture
-def visit(chromium):
-    """Opens a rater's link; afterwards nothing was complained of or asked from elsewhere."""
-    contexts, said, asked, links = [], [], [], []
-
-    def open_page(link, size=DESK, scheme="light"):
-        links.append(link)
-        context = chromium.new_context(viewport=size, color_scheme=scheme)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(WAIT_MS)
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(link)
-        page.wait_for_selector("html[data-view=question]")
-        page.get_by_text("of 3 answered").wait_for()  # the eval has asked them all
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    # what the browser itself says of a server that refuses or has ended
-    assert [text for text in said if not text.startswith("Failed to load resource")] == []
-    assert [url for url in asked if not url.startswith(("data:", *links))] == []
-
-
-@pytest.fixture(scope="module")
-def links(tmp_path_factory):
-    """The links of all raters, at a real `inspect eval` in a process of its own."""
-    folder = tmp_path_factory.mktemp("raters")
-    models = ",".join(f"human/{rater}" for rater in RATERS)
-    options = ("-M", f"raters={','.join(RATERS)}", "-M", "answers=answers", "-M", "open=false")
-    with HumanEval(folder, "eval", "ask.py", "--model", models, *options) as process:
-        yield iter(process.wait_for_links(*RATERS))
-
-
-@pytest.fixture
-def link(links):
-    """The link of a rater who has not answered anything."""
-    return next(links)
-
-
-def neuron_of(page):
-    """The number of the neuron that is asked about."""
-    return int(re.match(r"neuron (\d+)", title(page))[1])
-
-
-def answer(page, keys="A 1 B 1 C 1 Shift+A Enter"):
-    """Answer the question on the page, wait for what comes next."""
-    with waits_for_answer(page):
-        press(page, keys)
 
 
 def test_a_skip_needs_a_reason(visit, link):
@@ -266,3 +198,77 @@ def test_in_a_terminal_the_link_is_in_the_console_of_inspects_display(tmp_path):
             seen += read
             if not read:
                 os.write(terminal, CONSOLE)
+
+
+WIDE = "e => e.scrollWidth - e.clientWidth"
+
+RATERS = (
+    *("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi"),
+    *("ivan", "judy", "kim", "liam", "mia", "nora", "omar", "paula"),
+)
+"""Everybody has three questions of their own at one eval; each test takes the next one."""
+
+ALICE = ("--model", "human/alice", "-M", "answers=answers", "-M", "open=false")
+
+CONSOLE = b"\x1b[<0;28;2M\x1b[<0;28;2m"
+"""A click on the third tab of Inspect's display, as a terminal writes it."""
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with browser() as chromium:
+        yield chromium
+
+
+@pytest.fixture
+def visit(chromium):
+    """Opens a rater's link; afterwards nothing was complained of or asked from elsewhere."""
+    contexts, said, asked, links = [], [], [], []
+
+    def open_page(link, size=DESK, scheme="light"):
+        links.append(link)
+        context = chromium.new_context(viewport=size, color_scheme=scheme)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(WAIT_MS)
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(link)
+        page.wait_for_selector("html[data-view=question]")
+        page.get_by_text("of 3 answered").wait_for()  # the eval has asked them all
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    # what the browser itself says of a server that refuses or has ended
+    assert [text for text in said if not text.startswith("Failed to load resource")] == []
+    assert [url for url in asked if not url.startswith(("data:", *links))] == []
+
+
+@pytest.fixture(scope="module")
+def links(tmp_path_factory):
+    """The links of all raters, at a real `inspect eval` in a process of its own."""
+    folder = tmp_path_factory.mktemp("raters")
+    models = ",".join(f"human/{rater}" for rater in RATERS)
+    options = ("-M", f"raters={','.join(RATERS)}", "-M", "answers=answers", "-M", "open=false")
+    with HumanEval(folder, "eval", "ask.py", "--model", models, *options) as process:
+        yield iter(process.wait_for_links(*RATERS))
+
+
+@pytest.fixture
+def link(links):
+    """The link of a rater who has not answered anything."""
+    return next(links)
+
+
+def neuron_of(page):
+    """The number of the neuron that is asked about."""
+    return int(re.match(r"neuron (\d+)", title(page))[1])
+
+
+def answer(page, keys="A 1 B 1 C 1 Shift+A Enter"):
+    """Answer the question on the page, wait for what comes next."""
+    with waits_for_answer(page):
+        press(page, keys)

@@ -18,53 +18,6 @@ from neuron_eval.rating.human.desk import Desk, DeskError
 from neuron_eval.rating.human.store import AnswerFile
 from neuron_eval.rating.question import from_json
 
-FIVE = {"ratings": {"A": 5, "B": 5, "C": 5}, "best": "A", "comment": ""}
-ONE = {"ratings": {"A": 1, "B": 1, "C": 1}, "best": "B", "comment": ""}
-
-
-def asked(i=0):
-    return from_json(question(i))
-
-
-@pytest.fixture
-def two(tmp_path):
-    """The desks of one rater in two processes, and a question that both ask."""
-    desks = Desk("alice", tmp_path), Desk("alice", tmp_path)
-    keys = {desk.ask(asked()) for desk in desks}
-    return *desks, keys.pop()
-
-
-def answers(desk):
-    """The answers that can be changed, by question."""
-    return {key: reply.answer.to_json() for key, (_, reply) in desk.overview().answered.items()}
-
-
-def listed(desk):
-    """What a review of all answers hands over."""
-    return {key: reply.at for key, (_, reply) in desk.overview().answered.items()}
-
-
-LONG = 600
-"""Seconds after which a test that waits fails."""
-
-
-@contextmanager
-def stuck_disk(monkeypatch):
-    """Syncing takes until this ends; gives an event that is set when it has begun."""
-    begun, go_on, sync = threading.Event(), threading.Event(), os.fsync
-
-    def slow(descriptor):
-        begun.set()
-        assert go_on.wait(LONG)
-        sync(descriptor)
-
-    monkeypatch.setattr(os, "fsync", slow)
-    try:
-        yield begun
-    finally:
-        go_on.set()
-
-
 # Two processes
 
 
@@ -319,3 +272,51 @@ def test_a_look_at_the_overview_orders_the_questions_once(two, monkeypatch):
     monkeypatch.setattr(desk_module, "own_order", lambda *all_: orders.append(all_) or order(*all_))
     assert mine.overview().open == [key]
     assert len(orders) == 1
+
+
+FIVE = {"ratings": {"A": 5, "B": 5, "C": 5}, "best": "A", "comment": ""}
+
+ONE = {"ratings": {"A": 1, "B": 1, "C": 1}, "best": "B", "comment": ""}
+
+
+def asked(i=0):
+    return from_json(question(i))
+
+
+@pytest.fixture
+def two(tmp_path):
+    """The desks of one rater in two processes, and a question that both ask."""
+    desks = Desk("alice", tmp_path), Desk("alice", tmp_path)
+    keys = {desk.ask(asked()) for desk in desks}
+    return *desks, keys.pop()
+
+
+def answers(desk):
+    """The answers that can be changed, by question."""
+    return {key: reply.answer.to_json() for key, (_, reply) in desk.overview().answered.items()}
+
+
+def listed(desk):
+    """What a review of all answers hands over."""
+    return {key: reply.at for key, (_, reply) in desk.overview().answered.items()}
+
+
+LONG = 600
+"""Seconds after which a test that waits fails."""
+
+
+@contextmanager
+def stuck_disk(monkeypatch):
+    """Syncing takes until this ends; gives an event that is set when it has begun."""
+    begun, go_on, sync = threading.Event(), threading.Event(), os.fsync
+
+    def slow(descriptor):
+        begun.set()
+        assert go_on.wait(LONG)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    try:
+        yield begun
+    finally:
+        go_on.set()

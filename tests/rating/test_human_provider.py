@@ -25,85 +25,6 @@ from neuron_eval.rating.human.store import AnswerFile
 from neuron_eval.rating.question import from_json
 from neuron_eval.usage_error import UsageError
 
-LONG = 300
-"""Seconds after which a test that waits fails."""
-RATED = {"ratings": {"A": 4, "B": 1, "C": 5}, "best": "C", "comment": "é"}
-
-
-@pytest.fixture(autouse=True)
-def _own_servers(monkeypatch):
-    servings = {}
-    monkeypatch.setattr(serving, "_servings", servings)
-    yield
-    for one in servings.values():
-        one.stop()
-
-
-def asking(*questions):
-    samples = [
-        Sample(id=one["id"], input=[ChatMessageUser(content="Rate.", metadata={"question": one})])
-        for one in questions
-    ]
-    return Task(MemoryDataset(samples), solver=generate())
-
-
-def seats():
-    return [seat for one in list(serving._servings.values()) for seat in list(one._pages.values())]
-
-
-def messages(i):
-    return [ChatMessageUser(content="Rate.", metadata={"question": question(i)})]
-
-
-class Person(threading.Thread):
-    """Answers all that is open after an event, and hands it over."""
-
-    def __init__(self, rater, count=1, after=None, rated=RATED):
-        super().__init__(daemon=True)
-        self.rater, self.count, self.after, self.rated = rater, count, after, rated
-        self.shown = []
-
-    def run(self):
-        while not (link := self._link()):
-            time.sleep(0.02)
-        if self.after:
-            self.after.wait(LONG)
-        origin = {"Origin": link.rsplit("/", 2)[0]}
-        with httpx.Client(headers=origin, trust_env=False, timeout=LONG) as client:
-            while len(self.shown) < self.count:
-                for key in client.get(link + "state").json()["open"]:
-                    shown = client.get(f"{link}question/{key}").json()["question"]
-                    self.shown.append(shown["title"])
-                    body = {"question": key, "answer": self.rated}
-                    client.post(link + "answer", json=body).raise_for_status()
-                listed = {a["key"]: a["at"] for a in client.get(link + "state").json()["answered"]}
-                client.post(link + "hand-over", json={"answers": listed}).raise_for_status()
-                time.sleep(0.02)
-
-    def _link(self):
-        for one in list(serving._servings.values()):
-            for (rater, _), seat in list(one._pages.items()):
-                if rater == self.rater:
-                    return seat.link
-        return None
-
-
-def rate(task, tmp_path, rater="alice", person=None, **options):
-    if person:
-        person.start()
-    model = get_model(
-        f"human/{rater}", answers=str(tmp_path / "answers"), open=False, memoize=False
-    )
-    (log,) = eval(task, model=model, **options)
-    if person:
-        person.join(LONG)
-        assert not person.is_alive()
-    return log
-
-
-def completions(log):
-    return [json.loads(sample.output.completion) for sample in log.samples]
-
 
 def test_a_person_s_answer_is_the_completion(tmp_path, capfd):
     person = Person("alice")
@@ -312,3 +233,84 @@ def test_an_answer_that_is_handed_over_in_another_process_is_taken(tmp_path):
     thread.start()
     assert completions(rate(asking(question()), tmp_path)) == [RATED]
     thread.join()
+
+
+LONG = 300
+"""Seconds after which a test that waits fails."""
+
+RATED = {"ratings": {"A": 4, "B": 1, "C": 5}, "best": "C", "comment": "é"}
+
+
+@pytest.fixture(autouse=True)
+def _own_servers(monkeypatch):
+    servings = {}
+    monkeypatch.setattr(serving, "_servings", servings)
+    yield
+    for one in servings.values():
+        one.stop()
+
+
+def asking(*questions):
+    samples = [
+        Sample(id=one["id"], input=[ChatMessageUser(content="Rate.", metadata={"question": one})])
+        for one in questions
+    ]
+    return Task(MemoryDataset(samples), solver=generate())
+
+
+def seats():
+    return [seat for one in list(serving._servings.values()) for seat in list(one._pages.values())]
+
+
+def messages(i):
+    return [ChatMessageUser(content="Rate.", metadata={"question": question(i)})]
+
+
+class Person(threading.Thread):
+    """Answers all that is open after an event, and hands it over."""
+
+    def __init__(self, rater, count=1, after=None, rated=RATED):
+        super().__init__(daemon=True)
+        self.rater, self.count, self.after, self.rated = rater, count, after, rated
+        self.shown = []
+
+    def run(self):
+        while not (link := self._link()):
+            time.sleep(0.02)
+        if self.after:
+            self.after.wait(LONG)
+        origin = {"Origin": link.rsplit("/", 2)[0]}
+        with httpx.Client(headers=origin, trust_env=False, timeout=LONG) as client:
+            while len(self.shown) < self.count:
+                for key in client.get(link + "state").json()["open"]:
+                    shown = client.get(f"{link}question/{key}").json()["question"]
+                    self.shown.append(shown["title"])
+                    body = {"question": key, "answer": self.rated}
+                    client.post(link + "answer", json=body).raise_for_status()
+                listed = {a["key"]: a["at"] for a in client.get(link + "state").json()["answered"]}
+                client.post(link + "hand-over", json={"answers": listed}).raise_for_status()
+                time.sleep(0.02)
+
+    def _link(self):
+        for one in list(serving._servings.values()):
+            for (rater, _), seat in list(one._pages.items()):
+                if rater == self.rater:
+                    return seat.link
+        return None
+
+
+def rate(task, tmp_path, rater="alice", person=None, **options):
+    if person:
+        person.start()
+    model = get_model(
+        f"human/{rater}", answers=str(tmp_path / "answers"), open=False, memoize=False
+    )
+    (log,) = eval(task, model=model, **options)
+    if person:
+        person.join(LONG)
+        assert not person.is_alive()
+    return log
+
+
+def completions(log):
+    return [json.loads(sample.output.completion) for sample in log.samples]

@@ -17,41 +17,6 @@ from neuron_eval.rating.human.serving import Serving
 from neuron_eval.rating.question import from_json
 from neuron_eval.usage_error import UsageError
 
-RATED = {"ratings": {"A": 4, "B": 1, "C": 5}, "best": "C", "comment": ""}
-
-
-@pytest.fixture(scope="module")
-def serving():
-    serving = Serving("127.0.0.1", 0)
-    yield serving
-    serving.stop()
-
-
-@pytest.fixture
-def alice(serving, tmp_path):
-    return serving.page("alice", tmp_path)
-
-
-@pytest.fixture
-def bob(serving, tmp_path):
-    return serving.page("bob", tmp_path)
-
-
-@pytest.fixture
-def client(serving):
-    origin = f"http://127.0.0.1:{serving.port}"
-    with httpx.Client(headers={"Origin": origin}, trust_env=False, timeout=600) as client:
-        yield client
-
-
-def answer(client, seat, key, given=RATED, replaces=None, **options):
-    body = {"question": key, "answer": given, "replaces": replaces}
-    return client.post(seat.link + "answer", **({"json": body} | options))
-
-
-def hand_over(client, seat, listed):
-    return client.post(seat.link + "hand-over", json={"answers": listed})
-
 
 def test_a_question_is_shown_answered_changed_and_handed_over(client, alice):
     key = alice.desk.ask(from_json(question()))
@@ -311,3 +276,39 @@ def test_a_port_that_is_taken_is_named():
         port = taken.getsockname()[1]
         with pytest.raises(UsageError, match=f"port={port}: cannot listen there"):
             Serving("127.0.0.1", port)
+
+
+RATED = {"ratings": {"A": 4, "B": 1, "C": 5}, "best": "C", "comment": ""}
+
+
+@pytest.fixture(scope="module")
+def serving():
+    serving = Serving("127.0.0.1", 0)
+    yield serving
+    serving.stop()
+
+
+@pytest.fixture
+def alice(serving, tmp_path):
+    return serving.page("alice", tmp_path)
+
+
+@pytest.fixture
+def bob(serving, tmp_path):
+    return serving.page("bob", tmp_path)
+
+
+@pytest.fixture
+def client(serving):
+    origin = f"http://127.0.0.1:{serving.port}"
+    with httpx.Client(headers={"Origin": origin}, trust_env=False, timeout=600) as client:
+        yield client
+
+
+def answer(client, seat, key, given=RATED, replaces=None, **options):
+    body = {"question": key, "answer": given, "replaces": replaces}
+    return client.post(seat.link + "answer", **({"json": body} | options))
+
+
+def hand_over(client, seat, listed):
+    return client.post(seat.link + "hand-over", json={"answers": listed})

@@ -12,76 +12,6 @@ from neuron_eval.rating.question import from_json
 
 pytestmark = pytest.mark.browser
 
-ONE = {"ratings": {"A": 1, "B": 1, "C": 1}, "best": "A", "comment": ""}
-ALL_ONE = "A 1 B 1 C 1 Shift+A"
-GONE = "what is on this page now is not saved"
-NO_POLL = """async () => {
-    while (polling) await new Promise(done => setTimeout(done, 5));
-    polling = true;
-}"""
-"""The page looks at nothing by itself from now on."""
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as chromium:
-        yield chromium
-
-
-@pytest.fixture(scope="module")
-def serving():
-    serving = Serving("127.0.0.1", 0)
-    yield serving
-    serving.stop()
-
-
-@pytest.fixture
-def seat(serving, tmp_path):
-    """A rater who is asked two questions."""
-    seat = serving.page("alice", tmp_path)
-    for i in range(2):
-        seat.desk.ask(from_json(question(i)))
-    return seat
-
-
-@pytest.fixture
-def visit(chromium, seat):
-    """Opens a tab, of one browser; afterwards no script has failed."""
-    context, broken = chromium.new_context(), []
-
-    def open_page(link=seat.link, clock=False):
-        page = context.new_page()
-        if clock:
-            page.clock.install()
-            page.clock.pause_at(datetime.now() + timedelta(days=1))
-        page.set_default_timeout(WAIT_MS)
-        page.on("pageerror", lambda error: broken.append(str(error)))
-        page.goto(link)
-        page.wait_for_selector("html[data-view=question]")
-        return page
-
-    yield open_page
-    context.close()
-    assert broken == []
-
-
-def save(page, keys=ALL_ONE):
-    """Answer the question on the page."""
-    before = page.evaluate("current.key")
-    press(page, f"{keys} Enter")
-    page.wait_for_function("key => current?.key !== key", arg=before)
-
-
-def checked(page):
-    """What is pressed on the page: ratings in order, and the best."""
-    values = page.locator("#options :checked").evaluate_all("all => all.map(e => e.value)")
-    return " ".join(values)
-
-
-def ratings(seat):
-    """The ratings of A that are saved, in order."""
-    return [reply.answer.ratings["A"] for _, reply in seat.desk.overview().answered.values()]
-
 
 def test_the_page_says_when_the_eval_answers_again_and_goes_on(visit, seat):
     page = visit()
@@ -217,3 +147,77 @@ def test_a_reason_that_is_begun_is_there_again_and_not_after_another_answer(visi
 def test_the_file_that_is_opened_leads_to_the_page(visit, seat):
     page = visit(leading_to(seat.link).as_uri())
     assert page.url == seat.link
+
+
+ONE = {"ratings": {"A": 1, "B": 1, "C": 1}, "best": "A", "comment": ""}
+
+ALL_ONE = "A 1 B 1 C 1 Shift+A"
+
+GONE = "what is on this page now is not saved"
+
+NO_POLL = """async () => {
+    while (polling) await new Promise(done => setTimeout(done, 5));
+    polling = true;
+}"""
+"""The page looks at nothing by itself from now on."""
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with browser() as chromium:
+        yield chromium
+
+
+@pytest.fixture(scope="module")
+def serving():
+    serving = Serving("127.0.0.1", 0)
+    yield serving
+    serving.stop()
+
+
+@pytest.fixture
+def seat(serving, tmp_path):
+    """A rater who is asked two questions."""
+    seat = serving.page("alice", tmp_path)
+    for i in range(2):
+        seat.desk.ask(from_json(question(i)))
+    return seat
+
+
+@pytest.fixture
+def visit(chromium, seat):
+    """Opens a tab, of one browser; afterwards no script has failed."""
+    context, broken = chromium.new_context(), []
+
+    def open_page(link=seat.link, clock=False):
+        page = context.new_page()
+        if clock:
+            page.clock.install()
+            page.clock.pause_at(datetime.now() + timedelta(days=1))
+        page.set_default_timeout(WAIT_MS)
+        page.on("pageerror", lambda error: broken.append(str(error)))
+        page.goto(link)
+        page.wait_for_selector("html[data-view=question]")
+        return page
+
+    yield open_page
+    context.close()
+    assert broken == []
+
+
+def save(page, keys=ALL_ONE):
+    """Answer the question on the page."""
+    before = page.evaluate("current.key")
+    press(page, f"{keys} Enter")
+    page.wait_for_function("key => current?.key !== key", arg=before)
+
+
+def checked(page):
+    """What is pressed on the page: ratings in order, and the best."""
+    values = page.locator("#options :checked").evaluate_all("all => all.map(e => e.value)")
+    return " ".join(values)
+
+
+def ratings(seat):
+    """The ratings of A that are saved, in order."""
+    return [reply.answer.ratings["A"] for _, reply in seat.desk.overview().answered.values()]

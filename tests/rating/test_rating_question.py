@@ -36,7 +36,6 @@ DATA = {
     "scale": {"least": 1, "most": 5, "least_means": "not at all", "most_means": "exactly"},
     "instructions": "Rate each.",
 }
-QUESTION = from_json(DATA)
 
 
 def changed(*path, to):
@@ -169,3 +168,6 @@ def test_no_text_breaks_the_reader(text):
 def test_deep_nesting_is_no_answer_and_no_crash():
     with pytest.raises(AnswerError, match="nested too deeply"):
         parse_answer('{"ratings":' * 20_000, QUESTION)
+
+
+QUESTION = from_json(DATA)

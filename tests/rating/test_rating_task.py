@@ -27,53 +27,6 @@ from neuron_eval.testing import (
 )
 from neuron_eval.usage_error import UsageError
 
-WORDS = (" cat", " dog", " tree")
-SAID = {
-    "a": ["the word cat", "the word dog", "the word tree"],
-    "b": ["pets", "pets", "plants"],
-    "c": ["the word cat ", "barking", "plants"],
-}
-LIKED = {"the word cat": 5, "the word dog": 4, "the word tree": 2, "pets": 3, "plants": 4}
-
-
-@pytest.fixture
-def neurons(tmp_path):
-    made = [
-        make_neuron(f"test/L{i}N{i}", word, layer=i, neuron=i, reference=f"the word{word}")
-        for i, word in enumerate(WORDS)
-    ]
-    schema.write(tmp_path / "neurons.jsonl", made)
-    return str(tmp_path / "neurons.jsonl")
-
-
-@pytest.fixture
-def file(tmp_path):
-    """Explanations of all three neurons in all three columns, and of one that is in no source."""
-    rows = [{"layer": i, "neuron": i} | {c: SAID[c][i] for c in SAID} for i in range(3)]
-    rows.append({"layer": 9, "neuron": 9, "a": "x", "b": "y", "c": "z"})
-    path = tmp_path / "said.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return str(path)
-
-
-def like(question, explanation):
-    return LIKED.get(explanation, 1)
-
-
-def run(task, rater=None, **options):
-    (log,) = eval(task, model=(rater or fake_rater(like)).model, **options)
-    assert log.status == "success", log.error
-    return log
-
-
-def metrics(log):
-    (found,) = log.results.scores
-    return {name: metric.value for name, metric in found.metrics.items()}
-
-
-def scores(log):
-    return {sample.id: sample.scores["rating"] for sample in log.samples}
-
 
 def test_a_file_is_rated_and_the_numbers_are_those_worked_out_by_hand(neurons, file):
     rater = fake_rater(like)
@@ -401,3 +354,53 @@ def test_the_explanations_of_a_folder_are_read_while_a_rater_logs_into_it(neuron
     log = run(rate(explanations=file, neurons=neurons), log_dir=str(tmp_path / "logs"))
     with pytest.raises(UsageError, match="holds ratings"):
         rate(explanations=str(log.location))
+
+
+WORDS = (" cat", " dog", " tree")
+
+SAID = {
+    "a": ["the word cat", "the word dog", "the word tree"],
+    "b": ["pets", "pets", "plants"],
+    "c": ["the word cat ", "barking", "plants"],
+}
+
+LIKED = {"the word cat": 5, "the word dog": 4, "the word tree": 2, "pets": 3, "plants": 4}
+
+
+@pytest.fixture
+def neurons(tmp_path):
+    made = [
+        make_neuron(f"test/L{i}N{i}", word, layer=i, neuron=i, reference=f"the word{word}")
+        for i, word in enumerate(WORDS)
+    ]
+    schema.write(tmp_path / "neurons.jsonl", made)
+    return str(tmp_path / "neurons.jsonl")
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Explanations of all three neurons in all three columns, and of one that is in no source."""
+    rows = [{"layer": i, "neuron": i} | {c: SAID[c][i] for c in SAID} for i in range(3)]
+    rows.append({"layer": 9, "neuron": 9, "a": "x", "b": "y", "c": "z"})
+    path = tmp_path / "said.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return str(path)
+
+
+def like(question, explanation):
+    return LIKED.get(explanation, 1)
+
+
+def run(task, rater=None, **options):
+    (log,) = eval(task, model=(rater or fake_rater(like)).model, **options)
+    assert log.status == "success", log.error
+    return log
+
+
+def metrics(log):
+    (found,) = log.results.scores
+    return {name: metric.value for name, metric in found.metrics.items()}
+
+
+def scores(log):
+    return {sample.id: sample.scores["rating"] for sample in log.samples}

@@ -29,16 +29,137 @@ from neuron_eval.testing import fake_embedder, fake_rater, question_in
 
 pytestmark = pytest.mark.browser
 
+SCORES = {"simulation correlation": "simulation_correlation", "AdaCS": "adacs"}
+
+PEOPLE = ("human/alice", "human/bob")
+
+MODEL = "neuron-fake/fickle"
+
+RATERS = (*PEOPLE, MODEL)
+
+
+@pytest.mark.parametrize("rater", [*RATERS, "all people (2)"])
+def test_mean_ratings_and_choices_are_those_that_were_pressed(whole, rater):
+    judged = judged_by(whole, rater)
+    assert len(judged) == len(NEURONS) - (rater == "human/bob")
+    for name in FORMATS:
+        row = whole.row("ratings", rater=rater, explanations=name)
+        assert int(row["neurons"]) == len(judged)
+        for place, column in enumerate(("rating", "chosen best")):
+            mean = fmean(said[name][place] for said in judged.values())
+            assert float(row[column]) == pytest.approx(mean)
+            assert float(row[f"{column} lower"]) <= mean <= float(row[f"{column} upper"])
+    assert len(whole.tables["ratings"]) == 4 * len(FORMATS)
+
+
+def test_explanations_that_say_the_same_were_shown_once_and_are_credited_alike(whole):
+    merged = {id_: len(set(whole.texts(id_).values())) for id_ in NEURONS}
+    assert merged == dict(zip(NEURONS, (3, 3, 2, 2), strict=True))
+    for (_, id_), (opinion, *_) in whole.said.items():
+        assert len(opinion.ratings) == merged[id_.partition("#")[0]] + 1  # and a planted one
+
+
+def test_every_rater_is_listed_with_what_it_did_not_rate(whole):
+    for rater in RATERS:
+        row = whole.row("raters", rater=rater)
+        skipped = [id_ for who, id_ in SKIPPED if who == rater]
+        assert (row["neurons"], row["rated"]) == ("4", str(4 - len(skipped)))
+        assert ("cannot tell" in row["not rated"]) == bool(skipped)
+        assert (row["seconds a neuron"] == "") == (rater == MODEL)
+
+
+def test_checks_of_attention_are_those_worked_out_by_hand(whole):
+    (again,) = {id_ for _, id_ in whole.said if id_.endswith("#2")}
+    once = again.removesuffix("#2")
+    texts = whole.texts(once)
+    for rater in RATERS:
+        first, second = (judgement(whole.said[rater, id_], texts) for id_ in (once, again))
+        difference = fmean(abs(first[name][0] - second[name][0]) for name in FORMATS)
+        row = whole.row("attention", rater=rater, check="shown twice: difference")
+        assert float(row["result"]) == pytest.approx(difference)
+        row = whole.row("attention", rater=rater, check="shown twice: same choice")
+        same = all(first[name][1] == second[name][1] for name in FORMATS)
+        assert float(row["result"]) == same
+        planted = [planted_of(whole, rater, id_) for id_ in judged_by(whole, rater)]
+        for check, values in zip(
+            ("mean rating", "rated lowest", "chosen best"), zip(*planted, strict=True), strict=True
+        ):
+            row = whole.row("attention", rater=rater, check=f"planted: {check}")
+            assert float(row["result"]) == pytest.approx(fmean(values))
+            assert int(row["of"]) == len(planted)
+
+
+def planted_of(whole, rater, id_):
+    """Of the explanation of another neuron: its rating, whether the lowest, share of the choice."""
+    opinions, own = whole.said[rater, id_], set(whole.texts(id_).values())
+    means = {text: fmean(one.ratings[text] for one in opinions) for text in opinions[0].ratings}
+    (planted,) = set(means) - own
+    others = [means[text] for text in own]
+    lowest = means[planted] <= min(others) and means[planted] < max(others)
+    share = judgement(opinions, {"planted": planted})["planted"][1]
+    return means[planted], lowest, share
+
+
+GROUPS = {
+    "all raters (3)": RATERS,
+    "all people (2)": PEOPLE,
+    f"human/alice and {MODEL}": ("human/alice", MODEL),
+    f"human/bob and {MODEL}": ("human/bob", MODEL),
+}
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_krippendorffs_alpha_is_that_of_its_definition(whole, name):
+    ratings, choices = {}, {}
+    for rater in GROUPS[name]:
+        for id_, said in judged_by(whole, rater).items():
+            for text, (rating, _) in {whole.texts(id_)[f]: said[f] for f in FORMATS}.items():
+                ratings.setdefault((id_, text), []).append(rating)
+            most = max(share for _, share in said.values())
+            chosen = [f for f, (_, share) in said.items() if most and share == most]
+            choices.setdefault(id_, []).append(", ".join(sorted(chosen)) or "planted")
+    row = whole.row("rater_agreement", raters=name)
+    assert float(row["alpha of ratings"]) == pytest.approx(alpha(ratings.values(), ordinal))
+    assert float(row["alpha of choices"]) == pytest.approx(alpha(choices.values(), nominal))
+    assert int(row["explanations"]) == sum(len(unit) > 1 for unit in ratings.values())
+    if len(GROUPS[name]) == 2:
+        both = [unit for unit in ratings.values() if len(unit) == 2]
+        assert float(row["rank correlation"]) == pytest.approx(rho(both))
+
+
+@pytest.mark.parametrize("rater", [*RATERS, "all people (2)"])
+@pytest.mark.parametrize("score", SCORES)
+def test_rank_correlations_of_scores_with_raters_are_scipys(whole, score, rater):
+    judged = judged_by(whole, rater)
+    points = {
+        (id_, name): (whole.explained[id_, name][1][SCORES[score]], said[name][0])
+        for id_, said in judged.items()
+        for name in FORMATS
+    }
+    row = whole.row("rating_agreement", score=score, rater=rater)
+    # equal explanations have equal scores here, and count once
+    once = {(id_, whole.texts(id_)[name]): point for (id_, name), point in points.items()}
+    by_format = [[points[id_, name] for id_ in judged] for name in FORMATS]
+    within = [found for found in map(rho, by_format) if found is not None]
+    means = [[fmean(side) for side in zip(*of, strict=True)] for of in by_format]
+    for column, expected in (
+        ("over explanations", rho(once.values())),
+        ("over neurons", fmean(within)),
+        ("over runs", rho(means)),
+    ):
+        found = float(row[column]) if row[column] else None
+        assert found == (expected if expected is None else pytest.approx(expected)), column
+
+
 FORMATS = ("original", "summary", "highlight")
+
 NEURONS = ("smollm2/L2N334", "smollm2/L2N1053", "smollm2/L2N599", "smollm2/L5N124")
 """Three different explanations, three, two and two."""
 
 TASK = {"planted": "true", "repeat": "1"}
-SCORES = {"simulation correlation": "simulation_correlation", "AdaCS": "adacs"}
-PEOPLE = ("human/alice", "human/bob")
-MODEL = "neuron-fake/fickle"
-RATERS = (*PEOPLE, MODEL)
+
 ORDERS = 2
+
 SKIPPED = {("human/bob", "smollm2/L2N599"): "cannot tell"}
 
 
@@ -376,119 +497,6 @@ def judged_by(whole, rater):
         }
         for id_ in NEURONS
     }
-
-
-@pytest.mark.parametrize("rater", [*RATERS, "all people (2)"])
-def test_mean_ratings_and_choices_are_those_that_were_pressed(whole, rater):
-    judged = judged_by(whole, rater)
-    assert len(judged) == len(NEURONS) - (rater == "human/bob")
-    for name in FORMATS:
-        row = whole.row("ratings", rater=rater, explanations=name)
-        assert int(row["neurons"]) == len(judged)
-        for place, column in enumerate(("rating", "chosen best")):
-            mean = fmean(said[name][place] for said in judged.values())
-            assert float(row[column]) == pytest.approx(mean)
-            assert float(row[f"{column} lower"]) <= mean <= float(row[f"{column} upper"])
-    assert len(whole.tables["ratings"]) == 4 * len(FORMATS)
-
-
-def test_explanations_that_say_the_same_were_shown_once_and_are_credited_alike(whole):
-    merged = {id_: len(set(whole.texts(id_).values())) for id_ in NEURONS}
-    assert merged == dict(zip(NEURONS, (3, 3, 2, 2), strict=True))
-    for (_, id_), (opinion, *_) in whole.said.items():
-        assert len(opinion.ratings) == merged[id_.partition("#")[0]] + 1  # and a planted one
-
-
-def test_every_rater_is_listed_with_what_it_did_not_rate(whole):
-    for rater in RATERS:
-        row = whole.row("raters", rater=rater)
-        skipped = [id_ for who, id_ in SKIPPED if who == rater]
-        assert (row["neurons"], row["rated"]) == ("4", str(4 - len(skipped)))
-        assert ("cannot tell" in row["not rated"]) == bool(skipped)
-        assert (row["seconds a neuron"] == "") == (rater == MODEL)
-
-
-def test_checks_of_attention_are_those_worked_out_by_hand(whole):
-    (again,) = {id_ for _, id_ in whole.said if id_.endswith("#2")}
-    once = again.removesuffix("#2")
-    texts = whole.texts(once)
-    for rater in RATERS:
-        first, second = (judgement(whole.said[rater, id_], texts) for id_ in (once, again))
-        difference = fmean(abs(first[name][0] - second[name][0]) for name in FORMATS)
-        row = whole.row("attention", rater=rater, check="shown twice: difference")
-        assert float(row["result"]) == pytest.approx(difference)
-        row = whole.row("attention", rater=rater, check="shown twice: same choice")
-        same = all(first[name][1] == second[name][1] for name in FORMATS)
-        assert float(row["result"]) == same
-        planted = [planted_of(whole, rater, id_) for id_ in judged_by(whole, rater)]
-        for check, values in zip(
-            ("mean rating", "rated lowest", "chosen best"), zip(*planted, strict=True), strict=True
-        ):
-            row = whole.row("attention", rater=rater, check=f"planted: {check}")
-            assert float(row["result"]) == pytest.approx(fmean(values))
-            assert int(row["of"]) == len(planted)
-
-
-def planted_of(whole, rater, id_):
-    """Of the explanation of another neuron: its rating, whether the lowest, share of the choice."""
-    opinions, own = whole.said[rater, id_], set(whole.texts(id_).values())
-    means = {text: fmean(one.ratings[text] for one in opinions) for text in opinions[0].ratings}
-    (planted,) = set(means) - own
-    others = [means[text] for text in own]
-    lowest = means[planted] <= min(others) and means[planted] < max(others)
-    share = judgement(opinions, {"planted": planted})["planted"][1]
-    return means[planted], lowest, share
-
-
-GROUPS = {
-    "all raters (3)": RATERS,
-    "all people (2)": PEOPLE,
-    f"human/alice and {MODEL}": ("human/alice", MODEL),
-    f"human/bob and {MODEL}": ("human/bob", MODEL),
-}
-
-
-@pytest.mark.parametrize("name", GROUPS)
-def test_krippendorffs_alpha_is_that_of_its_definition(whole, name):
-    ratings, choices = {}, {}
-    for rater in GROUPS[name]:
-        for id_, said in judged_by(whole, rater).items():
-            for text, (rating, _) in {whole.texts(id_)[f]: said[f] for f in FORMATS}.items():
-                ratings.setdefault((id_, text), []).append(rating)
-            most = max(share for _, share in said.values())
-            chosen = [f for f, (_, share) in said.items() if most and share == most]
-            choices.setdefault(id_, []).append(", ".join(sorted(chosen)) or "planted")
-    row = whole.row("rater_agreement", raters=name)
-    assert float(row["alpha of ratings"]) == pytest.approx(alpha(ratings.values(), ordinal))
-    assert float(row["alpha of choices"]) == pytest.approx(alpha(choices.values(), nominal))
-    assert int(row["explanations"]) == sum(len(unit) > 1 for unit in ratings.values())
-    if len(GROUPS[name]) == 2:
-        both = [unit for unit in ratings.values() if len(unit) == 2]
-        assert float(row["rank correlation"]) == pytest.approx(rho(both))
-
-
-@pytest.mark.parametrize("rater", [*RATERS, "all people (2)"])
-@pytest.mark.parametrize("score", SCORES)
-def test_rank_correlations_of_scores_with_raters_are_scipys(whole, score, rater):
-    judged = judged_by(whole, rater)
-    points = {
-        (id_, name): (whole.explained[id_, name][1][SCORES[score]], said[name][0])
-        for id_, said in judged.items()
-        for name in FORMATS
-    }
-    row = whole.row("rating_agreement", score=score, rater=rater)
-    # equal explanations have equal scores here, and count once
-    once = {(id_, whole.texts(id_)[name]): point for (id_, name), point in points.items()}
-    by_format = [[points[id_, name] for id_ in judged] for name in FORMATS]
-    within = [found for found in map(rho, by_format) if found is not None]
-    means = [[fmean(side) for side in zip(*of, strict=True)] for of in by_format]
-    for column, expected in (
-        ("over explanations", rho(once.values())),
-        ("over neurons", fmean(within)),
-        ("over runs", rho(means)),
-    ):
-        found = float(row[column]) if row[column] else None
-        assert found == (expected if expected is None else pytest.approx(expected)), column
 
 
 def rho(points):

@@ -25,24 +25,6 @@ def needs_record(test):
     return pytest.mark.record(pytest.mark.skipif(bool(MISSING), reason=reason)(test))
 
 
-WORDS = "keep stay remain café naïve übel 🙂 🙃🙂 日本語 東京 the a of and ,. \n\n"
-TEXT = "".join(
-    f"{WORDS.split()[(i * i) % 15]} {i} {WORDS[i % 40 : i % 40 + 7]}" for i in range(150)
-)
-LENGTH = 8
-
-
-def invoke(*arguments):
-    return CliRunner().invoke(main, ["record", *map(str, arguments)])
-
-
-@pytest.fixture
-def text(tmp_path):
-    path = tmp_path / "text.txt"
-    path.write_text(TEXT, encoding="utf-8", newline="\n")
-    return path
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -363,3 +345,23 @@ def test_a_folder_without_a_model_and_a_missing_gguf_file_are_refused(tmp_path, 
     result = invoke(tmp_path / "no.gguf", *more)
     assert result.exit_code == 1
     assert "no.gguf: no such file" in result.output
+
+
+WORDS = "keep stay remain café naïve übel 🙂 🙃🙂 日本語 東京 the a of and ,. \n\n"
+
+TEXT = "".join(
+    f"{WORDS.split()[(i * i) % 15]} {i} {WORDS[i % 40 : i % 40 + 7]}" for i in range(150)
+)
+
+LENGTH = 8
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(main, ["record", *map(str, arguments)])
+
+
+@pytest.fixture
+def text(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text(TEXT, encoding="utf-8", newline="\n")
+    return path

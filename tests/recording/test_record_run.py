@@ -13,41 +13,7 @@ from neuron_eval.recording.select import PickedNeuron
 from neuron_eval.recording.texts import windows
 from neuron_eval.sources import schema
 
-LENGTH, TOP, RANDOM, SEED = 6, 4, 3, 5
-COLUMNS = [PickedNeuron(0, 1), PickedNeuron(0, 4, "clear"), PickedNeuron(2, 0)]
 TEXT = " ".join(str(i * i) for i in range(150))
-
-
-class FakeSubject:
-    """A neuron's activation is a fixed function of the character."""
-
-    def __init__(self, fail_at=None):
-        self.calls = 0
-        self.fail_at = fail_at
-
-    def activations(self, batch):
-        self.calls += 1
-        if self.calls == self.fail_at:
-            raise KeyboardInterrupt
-        return np.stack([[self.on(token) for token in window.tokens] for window in batch])
-
-    @staticmethod
-    def on(token):
-        values = [zlib.crc32(f"{token}{n}".encode()) / 2**32 - 0.5 for n in range(3)]
-        return np.array(values, dtype=np.float32)
-
-
-def tokenise(text):
-    return [ord(char) for char in text], [(i, i + 1) for i in range(len(text))]
-
-
-def collect(subject, text=TEXT, batch=4, **more):
-    collector = Collector(len(COLUMNS), LENGTH, TOP, RANDOM, SEED)
-    return run(subject, windows([text], tokenise, LENGTH), collector, batch, **more)
-
-
-def records(collected, chosen=COLUMNS):
-    return list(assemble(collected, COLUMNS, chosen, "m", (0.5, 0.9), RANDOM, SEED))
 
 
 def test_records_hold_what_the_text_and_the_model_say():
@@ -197,3 +163,40 @@ def test_what_was_recorded_reads_back(tmp_path):
     assert schema.write(path, written) == 3
     assert list(schema.read(path)) == written
     assert json.loads(path.read_text(encoding="utf-8").splitlines()[1])["group"] == "clear"
+
+
+LENGTH, TOP, RANDOM, SEED = 6, 4, 3, 5
+
+COLUMNS = [PickedNeuron(0, 1), PickedNeuron(0, 4, "clear"), PickedNeuron(2, 0)]
+
+
+class FakeSubject:
+    """A neuron's activation is a fixed function of the character."""
+
+    def __init__(self, fail_at=None):
+        self.calls = 0
+        self.fail_at = fail_at
+
+    def activations(self, batch):
+        self.calls += 1
+        if self.calls == self.fail_at:
+            raise KeyboardInterrupt
+        return np.stack([[self.on(token) for token in window.tokens] for window in batch])
+
+    @staticmethod
+    def on(token):
+        values = [zlib.crc32(f"{token}{n}".encode()) / 2**32 - 0.5 for n in range(3)]
+        return np.array(values, dtype=np.float32)
+
+
+def tokenise(text):
+    return [ord(char) for char in text], [(i, i + 1) for i in range(len(text))]
+
+
+def collect(subject, text=TEXT, batch=4, **more):
+    collector = Collector(len(COLUMNS), LENGTH, TOP, RANDOM, SEED)
+    return run(subject, windows([text], tokenise, LENGTH), collector, batch, **more)
+
+
+def records(collected, chosen=COLUMNS):
+    return list(assemble(collected, COLUMNS, chosen, "m", (0.5, 0.9), RANDOM, SEED))

@@ -15,33 +15,16 @@ from neuron_eval.records.heatmap import (
     token_signs,
 )
 
-SGR = re.compile(r"\x1b\[([0-9;]*)m")
 STEADY = settings(derandomize=True, deadline=None, max_examples=60)
+
 FINITE = st.floats(-1e6, 1e6)
+
 # short tokens of every kind of character, and some that are longer than a row
 TOKENS = st.lists(
     st.text(min_size=1, max_size=12) | st.text("=漢é\u0301\t", min_size=90, max_size=250),
     min_size=1,
     max_size=20,
 )
-
-
-def drawn(line):
-    """Label and text of a row, and each character's background."""
-    text, backgrounds, background = "", [], None
-    for i, part in enumerate(SGR.split(line)):
-        if i % 2 == 0:
-            text += part
-            backgrounds += [background] * len(part)
-        elif found := re.search(r"48;2;(\d+;\d+;\d+)", part):
-            background = tuple(map(int, found[1].split(";")))
-        elif part == "0":
-            background = None
-    return text[0], text[2:], backgrounds[2:]
-
-
-def shaded(tokens, step=1):
-    return [(i * step) % (SHADES + 1) for i in range(len(tokens))]
 
 
 @STEADY
@@ -204,3 +187,24 @@ def test_a_scale_without_a_range_says_so():
 
 def test_a_caption_has_no_escapes_but_its_own():
     assert SGR.sub("", caption("top 2\x1b[31m", "a\nb")) == "top 2·[31m  a⏎b"
+
+
+SGR = re.compile(r"\x1b\[([0-9;]*)m")
+
+
+def drawn(line):
+    """Label and text of a row, and each character's background."""
+    text, backgrounds, background = "", [], None
+    for i, part in enumerate(SGR.split(line)):
+        if i % 2 == 0:
+            text += part
+            backgrounds += [background] * len(part)
+        elif found := re.search(r"48;2;(\d+;\d+;\d+)", part):
+            background = tuple(map(int, found[1].split(";")))
+        elif part == "0":
+            background = None
+    return text[0], text[2:], backgrounds[2:]
+
+
+def shaded(tokens, step=1):
+    return [(i * step) % (SHADES + 1) for i in range(len(tokens))]

@@ -21,104 +21,8 @@ from neuron_eval.report.tables.base import Cell, Column, Table
 pytestmark = pytest.mark.browser
 
 DESK = {"width": 1280, "height": 860}
+
 PHONE = {"width": 360, "height": 740}
-PLANTED = (
-    "</script><img src=x onerror=\"window.broken='yes'\">\u202e<script>window.broken=1</script>"
-)
-VISIBLE = PLANTED.replace("\u202e", "⟨U+202E⟩")
-NEURONS = 12
-
-TABLE = Table(
-    "scores",
-    "Scores by run",
-    (Column("run"), Column("simulation correlation", numeric=True)),
-    (
-        (Cell("b", "b"), Cell("0.100 [0.0, 0.2]", 0.1)),
-        (Cell("c", "c"), Cell("not scored")),
-        (Cell(PLANTED, PLANTED), Cell("-0.200 [-0.3, 0.1]", -0.2)),
-        (Cell("a", "a"), Cell("1e-05", 1e-05, bold=True)),
-    ),
-    ("A note.",),
-)
-
-
-def collected():
-    """Five formats; one neuron that plants markup, one that failed, one that a run has not got."""
-    runs = list(five_formats(NEURONS).runs)
-    wicked = neuron(
-        2,
-        simulation=0.9,
-        adacs=0.9,
-        explanation=PLANTED,
-        reference=PLANTED,
-        predicted=(excerpt("top 2", (" A", PLANTED, " z"), (0, 1, 0), (0, 0, 1)),),
-    )
-    failed = neuron(
-        3,
-        scores={},
-        unscored={"simulation_correlation": ("the simulator gave no numbers",)},
-        excerpt_failures=("top 2: cut off",),
-        errors=("boom",),
-        predicted=(),
-    )
-    first = dict(runs[0].results) | {wicked.id: wicked}
-    last = {id: one for id, one in runs[4].results.items() if id != "toy/L1N4"}
-    runs[0] = replace(runs[0], results=first)
-    runs[1] = replace(runs[1], results=dict(runs[1].results) | {failed.id: failed})
-    runs[4] = replace(runs[4], results=last)
-    return Collected(tuple(runs), (PLANTED,))
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as chromium:
-        yield chromium
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("report")
-    runs = collected()
-    figures, _ = write_figures(runs, folder / "figures")
-    return write_page(runs, [TABLE], figures, folder, viewer="viewer")
-
-
-@pytest.fixture
-def visit(chromium, written):
-    """Opens the page; afterwards nothing must have been complained of or asked from elsewhere."""
-    contexts, said, asked, pages = [], [], [], []
-
-    def open_page(size=DESK, scheme="light", hash="", path=written):
-        pages.append(path.as_uri())
-        context = chromium.new_context(viewport=size, color_scheme=scheme)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(WAIT_MS)
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(path.as_uri() + hash)
-        page.wait_for_selector("html[data-ready]")
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert said == []
-    elsewhere = [url for url in asked if not url.startswith(("data:", *pages))]
-    assert elsewhere == []
-
-
-def first_cells(page, table):
-    return [cell.split("\n")[0] for cell in page.locator(f"{table} tbody tr th").all_inner_texts()]
-
-
-def shown_ids(page):
-    return [text.strip() for text in page.locator("#list tbody tr:visible th").all_inner_texts()]
-
-
-def heading(page, table, name):
-    return page.locator(f"{table} thead th").filter(has_text=re.compile(f"^{name}"))
 
 
 def test_a_table_sorts_by_number_with_what_is_missing_last(visit):
@@ -345,3 +249,104 @@ def test_screenshots_are_taken_where_asked_for(visit, tmp_path, name, size, sche
     page.locator("#list tbody button").nth(1).click()
     page.screenshot(path=folder / f"report-{name}-neuron.png")
     assert (folder / f"report-{name}-neuron.png").stat().st_size > 10_000
+
+
+PLANTED = (
+    "</script><img src=x onerror=\"window.broken='yes'\">\u202e<script>window.broken=1</script>"
+)
+
+VISIBLE = PLANTED.replace("\u202e", "⟨U+202E⟩")
+
+NEURONS = 12
+
+TABLE = Table(
+    "scores",
+    "Scores by run",
+    (Column("run"), Column("simulation correlation", numeric=True)),
+    (
+        (Cell("b", "b"), Cell("0.100 [0.0, 0.2]", 0.1)),
+        (Cell("c", "c"), Cell("not scored")),
+        (Cell(PLANTED, PLANTED), Cell("-0.200 [-0.3, 0.1]", -0.2)),
+        (Cell("a", "a"), Cell("1e-05", 1e-05, bold=True)),
+    ),
+    ("A note.",),
+)
+
+
+def collected():
+    """Five formats; one neuron that plants markup, one that failed, one that a run has not got."""
+    runs = list(five_formats(NEURONS).runs)
+    wicked = neuron(
+        2,
+        simulation=0.9,
+        adacs=0.9,
+        explanation=PLANTED,
+        reference=PLANTED,
+        predicted=(excerpt("top 2", (" A", PLANTED, " z"), (0, 1, 0), (0, 0, 1)),),
+    )
+    failed = neuron(
+        3,
+        scores={},
+        unscored={"simulation_correlation": ("the simulator gave no numbers",)},
+        excerpt_failures=("top 2: cut off",),
+        errors=("boom",),
+        predicted=(),
+    )
+    first = dict(runs[0].results) | {wicked.id: wicked}
+    last = {id: one for id, one in runs[4].results.items() if id != "toy/L1N4"}
+    runs[0] = replace(runs[0], results=first)
+    runs[1] = replace(runs[1], results=dict(runs[1].results) | {failed.id: failed})
+    runs[4] = replace(runs[4], results=last)
+    return Collected(tuple(runs), (PLANTED,))
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with browser() as chromium:
+        yield chromium
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    runs = collected()
+    figures, _ = write_figures(runs, folder / "figures")
+    return write_page(runs, [TABLE], figures, folder, viewer="viewer")
+
+
+@pytest.fixture
+def visit(chromium, written):
+    """Opens the page; afterwards nothing must have been complained of or asked from elsewhere."""
+    contexts, said, asked, pages = [], [], [], []
+
+    def open_page(size=DESK, scheme="light", hash="", path=written):
+        pages.append(path.as_uri())
+        context = chromium.new_context(viewport=size, color_scheme=scheme)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(WAIT_MS)
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(path.as_uri() + hash)
+        page.wait_for_selector("html[data-ready]")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert said == []
+    elsewhere = [url for url in asked if not url.startswith(("data:", *pages))]
+    assert elsewhere == []
+
+
+def first_cells(page, table):
+    return [cell.split("\n")[0] for cell in page.locator(f"{table} tbody tr th").all_inner_texts()]
+
+
+def shown_ids(page):
+    return [text.strip() for text in page.locator("#list tbody tr:visible th").all_inner_texts()]
+
+
+def heading(page, table, name):
+    return page.locator(f"{table} thead th").filter(has_text=re.compile(f"^{name}"))

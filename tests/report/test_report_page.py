@@ -20,77 +20,6 @@ from neuron_eval.report.page import page_text, write_page
 from neuron_eval.report.page.data import heat, page_data
 from neuron_eval.report.tables.base import Cell, Column, Table
 
-HERE = Path(page.__file__).parent
-PLANTED = "</script><img src=x onerror=alert(1)>\u202e<b>&amp;"
-PNG = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJg"
-    "gg=="
-)
-
-TABLE = Table(
-    "scores",
-    "Scores <by> run",
-    (Column("run"), Column("score", numeric=True)),
-    (
-        (Cell("original", "original"), Cell("0.100 [0, 1]", 0.1, marked=True)),
-        (Cell(PLANTED, PLANTED), Cell("0.200", 0.2, bold=True)),
-        (Cell("none"), Cell("not scored")),
-    ),
-    ("A note & more.",),
-)
-
-
-class Seen(HTMLParser):
-    """Elements with their attributes, and the text within each script and style."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.elements, self.within, self.words = [], [], []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-        self.open = tag
-        if tag in ("script", "style"):
-            self.within.append([tag, dict(attrs), ""])
-
-    def handle_endtag(self, tag):
-        self.open = None
-
-    def handle_data(self, text):
-        if getattr(self, "open", None) in ("script", "style"):
-            self.within[-1][2] += text
-        else:
-            self.words.append(text)
-
-    def all(self, tag):
-        return [attrs for name, attrs in self.elements if name == tag]
-
-
-def planted():
-    """Runs in which every text that others wrote tries to break out."""
-    one = neuron(
-        1,
-        group=PLANTED,
-        explanation=PLANTED,
-        reference=PLANTED,
-        unscored={"adacs": (PLANTED,), PLANTED: (PLANTED,)},
-        excerpt_failures=(PLANTED,),
-        errors=(PLANTED,),
-        predicted=(excerpt(PLANTED, (PLANTED, " b"), (1, 0), (1, 0)),),
-    )
-    bad = run(PLANTED, [one, neuron(2)], explainer=PLANTED, log="x/" + PLANTED)
-    bad = replace(bad, neurons=PLANTED)
-    return Collected((run("original", [neuron(2)]), bad), (PLANTED,))
-
-
-@pytest.fixture
-def figure(tmp_path):
-    png = tmp_path / "scores.png"
-    png.write_bytes(PNG)
-    return FigureFile("scores", "Scores", png, tmp_path / "scores.svg", 'original "0.1"')
-
-
 # what is shown
 
 
@@ -318,3 +247,76 @@ def test_scripts_are_short_and_never_write_markup():
         text = path.read_text()
         assert text.count("\n") <= 250
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", text)
+
+
+HERE = Path(page.__file__).parent
+
+PLANTED = "</script><img src=x onerror=alert(1)>\u202e<b>&amp;"
+
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJg"
+    "gg=="
+)
+
+TABLE = Table(
+    "scores",
+    "Scores <by> run",
+    (Column("run"), Column("score", numeric=True)),
+    (
+        (Cell("original", "original"), Cell("0.100 [0, 1]", 0.1, marked=True)),
+        (Cell(PLANTED, PLANTED), Cell("0.200", 0.2, bold=True)),
+        (Cell("none"), Cell("not scored")),
+    ),
+    ("A note & more.",),
+)
+
+
+class Seen(HTMLParser):
+    """Elements with their attributes, and the text within each script and style."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.within, self.words = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        self.open = tag
+        if tag in ("script", "style"):
+            self.within.append([tag, dict(attrs), ""])
+
+    def handle_endtag(self, tag):
+        self.open = None
+
+    def handle_data(self, text):
+        if getattr(self, "open", None) in ("script", "style"):
+            self.within[-1][2] += text
+        else:
+            self.words.append(text)
+
+    def all(self, tag):
+        return [attrs for name, attrs in self.elements if name == tag]
+
+
+def planted():
+    """Runs in which every text that others wrote tries to break out."""
+    one = neuron(
+        1,
+        group=PLANTED,
+        explanation=PLANTED,
+        reference=PLANTED,
+        unscored={"adacs": (PLANTED,), PLANTED: (PLANTED,)},
+        excerpt_failures=(PLANTED,),
+        errors=(PLANTED,),
+        predicted=(excerpt(PLANTED, (PLANTED, " b"), (1, 0), (1, 0)),),
+    )
+    bad = run(PLANTED, [one, neuron(2)], explainer=PLANTED, log="x/" + PLANTED)
+    bad = replace(bad, neurons=PLANTED)
+    return Collected((run("original", [neuron(2)]), bad), (PLANTED,))
+
+
+@pytest.fixture
+def figure(tmp_path):
+    png = tmp_path / "scores.png"
+    png.write_bytes(PNG)
+    return FigureFile("scores", "Scores", png, tmp_path / "scores.svg", 'original "0.1"')

@@ -23,70 +23,6 @@ from neuron_eval.report.tables.agreement import rating_agreement_table
 from neuron_eval.report.tables.rater_agreement import krippendorff, rater_agreement_table
 from neuron_eval.report.tables.ratings import attention_table, raters_table, ratings_table
 
-COLUMNS = ("original", "summary")
-
-
-def said(*ratings, best=None, columns=COLUMNS):
-    """Ratings by column; the best is the highest, the first of equals, unless named."""
-    chosen = columns[ratings.index(max(ratings))] if best is None else best
-    return Judgement(
-        dict(zip(columns, map(float, ratings), strict=True)),
-        {column: float(column == chosen) for column in columns},
-    )
-
-
-def rated(i, *ratings, best=None, columns=COLUMNS, **more):
-    """Neuron i, rated; its explanations are those of `five_formats`."""
-    explanations = {column: f"{column} on thing {i}" for column in columns}
-    judged = said(*ratings, best=best, columns=columns) if ratings else None
-    return RatedNeuron(f"toy/L{i % 3}N{i}", explanations, judged, **more)
-
-
-def rater(name, *neurons, **more):
-    filled = {
-        "log": f"file:///logs/{name.replace('/', '-')}.eval",
-        "name": name,
-        "columns": COLUMNS,
-        "excerpts": "train",
-        "pack": "0a1b",
-        "identity": "{}",
-        "neurons": neurons,
-    }
-    return Rater(**filled | more)
-
-
-def alice(**more):
-    return rater("human/alice", rated(0, 5, 2), rated(1, 4, 2), rated(2, 3, 4), **more)
-
-
-def bob(**more):
-    return rater("human/bob", rated(0, 4, 1), rated(1, 2, 3), rated(2, 2, 5), **more)
-
-
-def read(table):
-    return list(csv.DictReader(io.StringIO(csv_text(table))))
-
-
-def alpha_by_definition(units):
-    """Krippendorff 2011, from coincidences, for ordinal values."""
-    values = sorted({v for unit in units for v in unit})
-    coincidences = {(a, b): 0.0 for a in values for b in values}
-    for unit in units:
-        for i, a in enumerate(unit):
-            for j, b in enumerate(unit):
-                if i != j:
-                    coincidences[a, b] += 1 / (len(unit) - 1)
-    totals = {a: sum(coincidences[a, b] for b in values) for a in values}
-
-    def distance(a, b):
-        between = [v for v in values if min(a, b) <= v <= max(a, b)]
-        return (sum(totals[v] for v in between) - (totals[a] + totals[b]) / 2) ** 2
-
-    n = sum(totals.values())
-    observed = sum(coincidences[a, b] * distance(a, b) for a, b in coincidences)
-    expected = sum(totals[a] * totals[b] * distance(a, b) for a in values for b in values)
-    return 1 - (n - 1) * observed / expected
-
 
 def test_each_format_has_its_mean_rating_and_its_share_of_choices_for_each_rater():
     rows = read(ratings_table([alice(), bob()]))
@@ -405,3 +341,68 @@ def test_an_interval_needs_nine_tenths_of_the_resamples():
 
     assert clustered([1] * 3, without(10), 100).lower == 1.0
     assert clustered([1] * 3, without(11), 100).lower is None
+
+
+COLUMNS = ("original", "summary")
+
+
+def said(*ratings, best=None, columns=COLUMNS):
+    """Ratings by column; the best is the highest, the first of equals, unless named."""
+    chosen = columns[ratings.index(max(ratings))] if best is None else best
+    return Judgement(
+        dict(zip(columns, map(float, ratings), strict=True)),
+        {column: float(column == chosen) for column in columns},
+    )
+
+
+def rated(i, *ratings, best=None, columns=COLUMNS, **more):
+    """Neuron i, rated; its explanations are those of `five_formats`."""
+    explanations = {column: f"{column} on thing {i}" for column in columns}
+    judged = said(*ratings, best=best, columns=columns) if ratings else None
+    return RatedNeuron(f"toy/L{i % 3}N{i}", explanations, judged, **more)
+
+
+def rater(name, *neurons, **more):
+    filled = {
+        "log": f"file:///logs/{name.replace('/', '-')}.eval",
+        "name": name,
+        "columns": COLUMNS,
+        "excerpts": "train",
+        "pack": "0a1b",
+        "identity": "{}",
+        "neurons": neurons,
+    }
+    return Rater(**filled | more)
+
+
+def alice(**more):
+    return rater("human/alice", rated(0, 5, 2), rated(1, 4, 2), rated(2, 3, 4), **more)
+
+
+def bob(**more):
+    return rater("human/bob", rated(0, 4, 1), rated(1, 2, 3), rated(2, 2, 5), **more)
+
+
+def read(table):
+    return list(csv.DictReader(io.StringIO(csv_text(table))))
+
+
+def alpha_by_definition(units):
+    """Krippendorff 2011, from coincidences, for ordinal values."""
+    values = sorted({v for unit in units for v in unit})
+    coincidences = {(a, b): 0.0 for a in values for b in values}
+    for unit in units:
+        for i, a in enumerate(unit):
+            for j, b in enumerate(unit):
+                if i != j:
+                    coincidences[a, b] += 1 / (len(unit) - 1)
+    totals = {a: sum(coincidences[a, b] for b in values) for a in values}
+
+    def distance(a, b):
+        between = [v for v in values if min(a, b) <= v <= max(a, b)]
+        return (sum(totals[v] for v in between) - (totals[a] + totals[b]) / 2) ** 2
+
+    n = sum(totals.values())
+    observed = sum(coincidences[a, b] * distance(a, b) for a, b in coincidences)
+    expected = sum(totals[a] * totals[b] * distance(a, b) for a in values for b in values)
+    return 1 - (n - 1) * observed / expected

@@ -44,145 +44,7 @@ from neuron_eval.stats import widened_level
 from neuron_eval.tasks import formats
 from neuron_eval.testing import fake, fake_embedder, fake_explainer, fake_simulator, make_neuron
 
-GOLDEN = Path(__file__).parents[1] / "golden"
-WORDS = (" cat", " dog", " oak", " red", " sun", " sea", " ice")
 SIMULATION, ADACS = "simulation_correlation", "adacs"
-
-
-# Real logs: seven neurons, three formats, two explainers, two epochs, and what can go wrong.
-
-
-def explain(name):
-    def answer(prompt):
-        word = next(word for word in WORDS if word in prompt)
-        if name == "weak" and word == " sun":
-            raise RuntimeError("the server broke")
-        luck = zlib.crc32(f"{name}{prompt}".encode()) % 4
-        return " ".join([word.strip(), "the", "old", "river"][: 1 + luck])
-
-    return fake_explainer(answer, name=name).model
-
-
-def simulate():
-    """Marks an explanation's words; gives up on some excerpts, and on one neuron for good."""
-    good = fake_simulator(
-        lambda explanation, tokens: [
-            9.0 * (token.strip() in explanation.split()) + len(token) % 3 for token in tokens
-        ],
-        name="good",
-    ).model
-
-    def respond(messages, config):
-        text = "".join(message.text for message in messages)
-        if "of test/L0N6" in text or "top6" in text:
-            return ModelOutput.from_content("neuron-fake/simulator", "I would rather not.")
-        return good.api._respond(messages, config)
-
-    return fake("simulator", respond).model
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    path = tmp_path_factory.mktemp("report")
-    neurons = [
-        make_neuron(
-            f"test/L{i % 2}N{i}",
-            word,
-            layer=i % 2,
-            neuron=i,
-            reference=None if i == 2 else f"{word.strip()}s and the like",
-        )
-        for i, word in enumerate(WORDS)
-    ]
-    schema.write(path / "n.jsonl", neurons)
-
-    def letters(text):
-        return [text.count(c) + 0.1 for c in "abcdefghijklmnopqrstuvwxyz"]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("INSPECT_CACHE_DIR", str(path / "cache"))
-        patch.setenv("INSPECT_DISPLAY", "none")
-        patch.delenv("OPENAI_API_KEY", raising=False)
-        roles = {"embedder": fake_embedder(letters).model, "simulator": simulate()}
-        makers = (formats.original, formats.summary, formats.avhs)
-        for name in ("strong", "weak"):
-            eval(
-                [
-                    make(
-                        neurons=str(path / "n.jsonl"),
-                        simulation="chat",
-                        excerpts_per_call=1,
-                        calibration="none",
-                    )
-                    for make in makers
-                ],
-                model=explain(name),
-                model_roles=roles,
-                log_dir=str(path / "logs"),
-                fail_on_error=False,
-                epochs=2,
-            )
-    return str(path / "logs")
-
-
-@pytest.fixture(scope="module")
-def collected(folder):
-    return collect([folder])
-
-
-@pytest.fixture(scope="module")
-def by_hand(folder):
-    """A row a sample and scorer, straight from the logs."""
-    rows = []
-    for info in list_eval_logs(folder):
-        log = read_eval_log(info)
-        for sample in log.samples:
-            about = {
-                "run": f"{log.eval.metadata['task_format']}, {log.eval.model.partition('/')[2]}",
-                "id": sample.id,
-                "layer": sample.metadata["layer"],
-                "error": sample.error is not None,
-                "tokens": sample.output.usage.input_tokens if sample.output.usage else None,
-            }
-            for name in (SIMULATION, ADACS):
-                score = (sample.scores or {}).get(name)
-                value = score.value if score else math.nan
-                about_score = (score.metadata or {}) if score else {}
-                rows.append(
-                    {
-                        **about,
-                        "scorer": name,
-                        "value": value,
-                        "reason": score.reason if score and math.isnan(value) else None,
-                        "unrelated": about_score.get("unrelated_mean"),
-                        "failed": about_score.get("failures", []),
-                    }
-                )
-    return pd.DataFrame(rows)
-
-
-def frame(table):
-    return pd.read_csv(io.StringIO(csv_text(table)), keep_default_na=False, na_values=[""])
-
-
-def by_neuron(samples, scorer):
-    """Neurons by runs: epochs averaged, common neurons only."""
-    one = samples[samples.scorer == scorer]
-    means = one.groupby(["run", "id"]).value.mean().unstack("run")
-    return means.dropna(axis="columns", how="all").dropna()
-
-
-def bootstrap(values):
-    found = scipy_stats.bootstrap(
-        (np.sort(values),),
-        np.mean,
-        confidence_level=widened_level(len(values)),
-        n_resamples=10_000,
-        batch=1_000,
-        method="percentile",
-        rng=np.random.default_rng(0),
-    ).confidence_interval
-    return found.low, found.high
 
 
 def test_the_logs_of_these_tests_hold_what_can_go_wrong(by_hand):
@@ -1026,3 +888,144 @@ def test_a_table_that_cannot_be_made_or_told_from_another_is_refused(registry):
     base.report_table("other")(lambda runs: Table("another", "x", (Column("a"),), ()))
     with pytest.raises(ValueError, match="table another is registered as other"):
         all_tables(Collected(golden_runs()))
+
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+WORDS = (" cat", " dog", " oak", " red", " sun", " sea", " ice")
+
+
+# Real logs: seven neurons, three formats, two explainers, two epochs, and what can go wrong.
+
+
+def explain(name):
+    def answer(prompt):
+        word = next(word for word in WORDS if word in prompt)
+        if name == "weak" and word == " sun":
+            raise RuntimeError("the server broke")
+        luck = zlib.crc32(f"{name}{prompt}".encode()) % 4
+        return " ".join([word.strip(), "the", "old", "river"][: 1 + luck])
+
+    return fake_explainer(answer, name=name).model
+
+
+def simulate():
+    """Marks an explanation's words; gives up on some excerpts, and on one neuron for good."""
+    good = fake_simulator(
+        lambda explanation, tokens: [
+            9.0 * (token.strip() in explanation.split()) + len(token) % 3 for token in tokens
+        ],
+        name="good",
+    ).model
+
+    def respond(messages, config):
+        text = "".join(message.text for message in messages)
+        if "of test/L0N6" in text or "top6" in text:
+            return ModelOutput.from_content("neuron-fake/simulator", "I would rather not.")
+        return good.api._respond(messages, config)
+
+    return fake("simulator", respond).model
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("report")
+    neurons = [
+        make_neuron(
+            f"test/L{i % 2}N{i}",
+            word,
+            layer=i % 2,
+            neuron=i,
+            reference=None if i == 2 else f"{word.strip()}s and the like",
+        )
+        for i, word in enumerate(WORDS)
+    ]
+    schema.write(path / "n.jsonl", neurons)
+
+    def letters(text):
+        return [text.count(c) + 0.1 for c in "abcdefghijklmnopqrstuvwxyz"]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INSPECT_CACHE_DIR", str(path / "cache"))
+        patch.setenv("INSPECT_DISPLAY", "none")
+        patch.delenv("OPENAI_API_KEY", raising=False)
+        roles = {"embedder": fake_embedder(letters).model, "simulator": simulate()}
+        makers = (formats.original, formats.summary, formats.avhs)
+        for name in ("strong", "weak"):
+            eval(
+                [
+                    make(
+                        neurons=str(path / "n.jsonl"),
+                        simulation="chat",
+                        excerpts_per_call=1,
+                        calibration="none",
+                    )
+                    for make in makers
+                ],
+                model=explain(name),
+                model_roles=roles,
+                log_dir=str(path / "logs"),
+                fail_on_error=False,
+                epochs=2,
+            )
+    return str(path / "logs")
+
+
+@pytest.fixture(scope="module")
+def collected(folder):
+    return collect([folder])
+
+
+@pytest.fixture(scope="module")
+def by_hand(folder):
+    """A row a sample and scorer, straight from the logs."""
+    rows = []
+    for info in list_eval_logs(folder):
+        log = read_eval_log(info)
+        for sample in log.samples:
+            about = {
+                "run": f"{log.eval.metadata['task_format']}, {log.eval.model.partition('/')[2]}",
+                "id": sample.id,
+                "layer": sample.metadata["layer"],
+                "error": sample.error is not None,
+                "tokens": sample.output.usage.input_tokens if sample.output.usage else None,
+            }
+            for name in (SIMULATION, ADACS):
+                score = (sample.scores or {}).get(name)
+                value = score.value if score else math.nan
+                about_score = (score.metadata or {}) if score else {}
+                rows.append(
+                    {
+                        **about,
+                        "scorer": name,
+                        "value": value,
+                        "reason": score.reason if score and math.isnan(value) else None,
+                        "unrelated": about_score.get("unrelated_mean"),
+                        "failed": about_score.get("failures", []),
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def frame(table):
+    return pd.read_csv(io.StringIO(csv_text(table)), keep_default_na=False, na_values=[""])
+
+
+def by_neuron(samples, scorer):
+    """Neurons by runs: epochs averaged, common neurons only."""
+    one = samples[samples.scorer == scorer]
+    means = one.groupby(["run", "id"]).value.mean().unstack("run")
+    return means.dropna(axis="columns", how="all").dropna()
+
+
+def bootstrap(values):
+    found = scipy_stats.bootstrap(
+        (np.sort(values),),
+        np.mean,
+        confidence_level=widened_level(len(values)),
+        n_resamples=10_000,
+        batch=1_000,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    return found.low, found.high

@@ -42,58 +42,6 @@ from neuron_eval.simulation.prompt_logprobs import PromptLogprobsUnsupportedErro
 from neuron_eval.stats import pearson
 from neuron_eval.testing import fake
 
-PACK = default_pack()
-ODD = ("\t", "\n", " cat", "unknown", "\tunknown\n", "🙏️", "10", "e\u0301", " the", "<end>\n")
-
-
-def excerpt(tokens=ODD, index=0):
-    return Excerpt("top", index, ActivationRecord(tuple(tokens), (0.0,) * len(tokens)))
-
-
-def bound(model, few_shot=PACK.few_shot):
-    return AllAtOnceSimulation(model, PACK.simulation["all_at_once"], few_shot)
-
-
-def simulate(model, explanation="cats", *excerpts, few_shot=PACK.few_shot):
-    return anyio.run(bound(model, few_shot), explanation, excerpts or [excerpt()])
-
-
-def truths(explanation, tokens, truth=hashed, composes=False, few_shot=PACK.few_shot):
-    """What a server holds true at each place, found with nothing but the prompt's own parts."""
-    parts = all_at_once_prompt(explanation, tokens, PACK.simulation["all_at_once"], few_shot)
-    before = ["".join(parts[: i + 1]) for i in range(len(tokens))]
-    return [truth(unicodedata.normalize("NFC", b) if composes else b) for b in before]
-
-
-def near(values):
-    return pytest.approx(values, rel=1e-9, abs=1e-9)
-
-
-def over_http(server, name, provider="openai-api-completions/test"):
-    return get_model(f"{provider}/{name}", base_url=server.url, api_key="x", memoize=False)
-
-
-def without_http(server, name):
-    """The server's replies, read as Inspect's providers read them."""
-
-    def respond(messages, config):
-        (message,) = messages
-        body = {"model": name, "prompt": message.text, "max_tokens": config.max_tokens}
-        body |= config.extra_body or {}
-        body |= {"prompt_logprobs": config.prompt_logprobs} if config.prompt_logprobs else {}
-        body |= {"logprobs": config.top_logprobs} if config.logprobs else {}
-        _, reply = server.handle(body)
-        (choice,) = reply["choices"]
-        output = ModelOutput.from_content(name, choice["text"])
-        if echoed := choice["logprobs"]:
-            output.choices[0].logprobs = parse_completion_logprobs(SimpleNamespace(**echoed))
-        if raw := choice.get("prompt_logprobs"):
-            output.choices[0].prompt_logprobs = parse_vllm_prompt_logprobs_raw(raw)
-        return output
-
-    return fake(name, respond).model
-
-
 # The prompt
 
 
@@ -462,3 +410,56 @@ def test_the_log_keeps_none_of_the_log_probabilities(prompt_logprobs):
     assert len(events[-1].output.metadata["expected"]) == 64
     assert len(sample.model_dump_json()) < 60_000
     assert sample.role_usage["simulator"].input_tokens > 0
+
+
+PACK = default_pack()
+
+ODD = ("\t", "\n", " cat", "unknown", "\tunknown\n", "🙏️", "10", "e\u0301", " the", "<end>\n")
+
+
+def excerpt(tokens=ODD, index=0):
+    return Excerpt("top", index, ActivationRecord(tuple(tokens), (0.0,) * len(tokens)))
+
+
+def bound(model, few_shot=PACK.few_shot):
+    return AllAtOnceSimulation(model, PACK.simulation["all_at_once"], few_shot)
+
+
+def simulate(model, explanation="cats", *excerpts, few_shot=PACK.few_shot):
+    return anyio.run(bound(model, few_shot), explanation, excerpts or [excerpt()])
+
+
+def truths(explanation, tokens, truth=hashed, composes=False, few_shot=PACK.few_shot):
+    """What a server holds true at each place, found with nothing but the prompt's own parts."""
+    parts = all_at_once_prompt(explanation, tokens, PACK.simulation["all_at_once"], few_shot)
+    before = ["".join(parts[: i + 1]) for i in range(len(tokens))]
+    return [truth(unicodedata.normalize("NFC", b) if composes else b) for b in before]
+
+
+def near(values):
+    return pytest.approx(values, rel=1e-9, abs=1e-9)
+
+
+def over_http(server, name, provider="openai-api-completions/test"):
+    return get_model(f"{provider}/{name}", base_url=server.url, api_key="x", memoize=False)
+
+
+def without_http(server, name):
+    """The server's replies, read as Inspect's providers read them."""
+
+    def respond(messages, config):
+        (message,) = messages
+        body = {"model": name, "prompt": message.text, "max_tokens": config.max_tokens}
+        body |= config.extra_body or {}
+        body |= {"prompt_logprobs": config.prompt_logprobs} if config.prompt_logprobs else {}
+        body |= {"logprobs": config.top_logprobs} if config.logprobs else {}
+        _, reply = server.handle(body)
+        (choice,) = reply["choices"]
+        output = ModelOutput.from_content(name, choice["text"])
+        if echoed := choice["logprobs"]:
+            output.choices[0].logprobs = parse_completion_logprobs(SimpleNamespace(**echoed))
+        if raw := choice.get("prompt_logprobs"):
+            output.choices[0].prompt_logprobs = parse_vllm_prompt_logprobs_raw(raw)
+        return output
+
+    return fake(name, respond).model

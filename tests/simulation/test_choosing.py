@@ -35,33 +35,6 @@ from neuron_eval.testing import (
 from neuron_eval.usage_error import UsageError
 
 
-@pytest.fixture
-def neurons(tmp_path):
-    path = tmp_path / "neurons.jsonl"
-    schema.write(
-        path, [make_neuron(f"test/L0N{i}", w, neuron=i) for i, w in enumerate([" cat", " oak"])]
-    )
-    return str(path)
-
-
-def knows(explanation, tokens):
-    return [9.5 if t.strip() in explanation.split() else 0 for t in tokens]
-
-
-def letters(text):
-    return [text.count(c) + 0.1 for c in "abcdefghijklmnopqrstuvwxyz"]
-
-
-def run(task, simulator, explainer=None):
-    roles = {"simulator": simulator.model, "embedder": fake_embedder(letters).model}
-    explainer = explainer or fake_explainer("a cat or an oak")
-    return eval(task, model=explainer.model, model_roles=roles)[0]
-
-
-def simulated(log):
-    return [sample.scores["simulation_correlation"].metadata for sample in log.samples]
-
-
 @pytest.mark.parametrize("logprobs", [True, False])
 def test_auto_takes_sparse_where_the_server_gives_nothing_of_the_prompt(neurons, logprobs):
     log = run(formats.summary(neurons=neurons), fake_simulator(knows, logprobs=logprobs))
@@ -375,3 +348,30 @@ def test_the_header_and_the_table_do_not_mislabel_another_solver(neurons):
     assert log.eval.metadata["task_format"] == "summary"
     assert log.samples[0].store["prompt"]["format"] == "avhs"
     assert [row.format for row in summaries([log])] == ["avhs"]
+
+
+@pytest.fixture
+def neurons(tmp_path):
+    path = tmp_path / "neurons.jsonl"
+    schema.write(
+        path, [make_neuron(f"test/L0N{i}", w, neuron=i) for i, w in enumerate([" cat", " oak"])]
+    )
+    return str(path)
+
+
+def knows(explanation, tokens):
+    return [9.5 if t.strip() in explanation.split() else 0 for t in tokens]
+
+
+def letters(text):
+    return [text.count(c) + 0.1 for c in "abcdefghijklmnopqrstuvwxyz"]
+
+
+def run(task, simulator, explainer=None):
+    roles = {"simulator": simulator.model, "embedder": fake_embedder(letters).model}
+    explainer = explainer or fake_explainer("a cat or an oak")
+    return eval(task, model=explainer.model, model_roles=roles)[0]
+
+
+def simulated(log):
+    return [sample.scores["simulation_correlation"].metadata for sample in log.samples]

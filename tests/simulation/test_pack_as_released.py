@@ -21,14 +21,14 @@ from neuron_eval.simulation.all_at_once import all_at_once_prompt
 from neuron_eval.simulation.asking import Asker
 from neuron_eval.simulation.per_token import PerTokenSimulation, per_token_prompt
 
-PAGE = (Path(__file__).parents[2] / "docs" / "packs.md").read_text(encoding="utf-8")
-(SAMPLE,) = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 MARK = "<|endofprompt|>"
 
 TEXTS = st.text(max_size=8) | st.sampled_from(
     ["{number}", "{explanation}", "\t", "\n", "<start>\n", MARK, "unknown", " {activation}"]
 )
+
 LEVELS = st.sampled_from([0.0, -1.5, 1e-30, 0.99, 10.0]) | st.floats(-1e3, 1e3)
+
 RECORDS = st.lists(st.tuples(TEXTS, LEVELS), min_size=1, max_size=5)
 
 
@@ -43,96 +43,8 @@ def neurons(draw):
     return made
 
 
-def packed(folder, shown=(), example=None, marks=True, layout="text"):
-    """The sample pack with other neurons and another example."""
-    data = deepcopy(yaml.safe_load(SAMPLE if marks else SAMPLE.replace(MARK, "")))
-    neurons = [
-        {**one, "excerpts": [[list(pair) for pair in e] for e in one["excerpts"]]} for one in shown
-    ]
-    data["few_shot"] = data["simulation"]["per_token"]["few_shot"]["neurons"] = neurons
-    if example is not None:
-        record, token = example
-        data["simulation"]["per_token"]["example"]["excerpt"] = [list(pair) for pair in record]
-        data["simulation"]["per_token"]["example"]["token"] = token
-    data["simulation"]["per_token"]["layout"] = layout
-    (folder / "p.yaml").write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
-    return load_pack(str(folder / "p.yaml"))
-
-
-# The published prompts, from their description and in the sample's words: messages, which are
-# joined for completion models, the mark behind the last message of the user.
-
-
-def peak(*records):
-    return max([0.0, *(value for record in records for _, value in record)])
-
-
-def level(value, highest):
-    return 0 if highest <= 0 else min(10, math.floor(10 * max(value, 0.0) / highest))
-
-
-def block(records, hidden):
-    highest = peak(*records)
-    text = "\n"
-    for record, first in zip(records, hidden, strict=True):
-        shown = [str(level(v, highest)) if i >= first else "unknown" for i, (_, v) in
-                 enumerate(record)]  # fmt: skip
-        rows = "\n".join(f"{t}\t{v}" for (t, _), v in zip(record, shown, strict=True))
-        text += f"<start>\n{rows}\n<end>\n"
-    return text
-
-
-def at_once(shown, explanation, tokens):
-    said = "Units read a text. A line is a token and a reading from 0 to 10, or unknown.\n"
-    messages = [("system", said)]
-    for i, one in enumerate(shown, start=1):
-        named = f"\n\nUnit {i}\nUnit {i} responds to {one['explanation']}"
-        readings = block(one["excerpts"], one["revealed_from"])
-        messages += [("user", named), ("assistant", f"\nReadings: {readings}\n")]
-    i = len(shown) + 1
-    hidden = block([[(token, 0.0) for token in tokens]], [len(tokens)])
-    return [
-        *messages,
-        ("user", f"\n\nUnit {i}\nUnit {i} responds to {explanation}"),
-        ("assistant", f"\nReadings: {hidden}"),
-    ]
-
-
-def one_token(shown, example, explanation, tokens, index):
-    def question(number, text):
-        return (
-            f"\nUnit {number}\nUnit {number} responds to {explanation}\nText:\n{''.join(text)}\n\n"
-            f"Its last token:\n{text[-1]}\n\nReading on it:\n"
-        )
-
-    messages = [
-        ("system", "Units read a text. Say the reading of a unit on a token, from 0 to 10.\n\n")
-    ]
-    for i, one in enumerate(shown, start=1):
-        readings = block(one["excerpts"], [0] * len(one["excerpts"]))
-        messages += [
-            ("user", f"Unit {i}\nUnit {i} responds to {one['explanation']}\n"),
-            ("assistant", f"Readings: {readings}\n\n"),
-        ]
-    record, place = example
-    last = len(shown) + 1
-    answer = f"{level(record[place][1], peak(record))}\n\n"
-    return [
-        *messages,
-        ("system", "Next comes a single token of another unit."),
-        ("user", question(last, [token for token, _ in record[: place + 1]])),
-        ("assistant", answer),
-        ("user", question(last + 1, tokens[: index + 1])),
-    ]
-
-
-def joined(messages, mark):
-    """One text; the mark stands behind the last message of the user."""
-    last = max(i for i, (role, _) in enumerate(messages) if role == "user")
-    return "".join(text + mark * (i == last) for i, (_, text) in enumerate(messages))
-
-
 EXPLANATIONS = st.text(min_size=1, max_size=9) | st.sampled_from(["{number} of", "{explanation}"])
+
 TOKENS = st.lists(TEXTS, min_size=1, max_size=5)
 
 
@@ -302,3 +214,97 @@ def test_a_bad_value_is_refused_with_its_place(tmp_path, path, value, message):
     with pytest.raises(PackError, match=re.escape(message)) as error:
         load_pack(str(tmp_path / "p.yaml"))
     assert str(error.value).startswith(f"prompt pack {tmp_path / 'p.yaml'}: simulation.")
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "packs.md").read_text(encoding="utf-8")
+
+(SAMPLE,) = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def packed(folder, shown=(), example=None, marks=True, layout="text"):
+    """The sample pack with other neurons and another example."""
+    data = deepcopy(yaml.safe_load(SAMPLE if marks else SAMPLE.replace(MARK, "")))
+    neurons = [
+        {**one, "excerpts": [[list(pair) for pair in e] for e in one["excerpts"]]} for one in shown
+    ]
+    data["few_shot"] = data["simulation"]["per_token"]["few_shot"]["neurons"] = neurons
+    if example is not None:
+        record, token = example
+        data["simulation"]["per_token"]["example"]["excerpt"] = [list(pair) for pair in record]
+        data["simulation"]["per_token"]["example"]["token"] = token
+    data["simulation"]["per_token"]["layout"] = layout
+    (folder / "p.yaml").write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
+    return load_pack(str(folder / "p.yaml"))
+
+
+# The published prompts, from their description and in the sample's words: messages, which are
+# joined for completion models, the mark behind the last message of the user.
+
+
+def peak(*records):
+    return max([0.0, *(value for record in records for _, value in record)])
+
+
+def level(value, highest):
+    return 0 if highest <= 0 else min(10, math.floor(10 * max(value, 0.0) / highest))
+
+
+def block(records, hidden):
+    highest = peak(*records)
+    text = "\n"
+    for record, first in zip(records, hidden, strict=True):
+        shown = [str(level(v, highest)) if i >= first else "unknown" for i, (_, v) in
+                 enumerate(record)]  # fmt: skip
+        rows = "\n".join(f"{t}\t{v}" for (t, _), v in zip(record, shown, strict=True))
+        text += f"<start>\n{rows}\n<end>\n"
+    return text
+
+
+def at_once(shown, explanation, tokens):
+    said = "Units read a text. A line is a token and a reading from 0 to 10, or unknown.\n"
+    messages = [("system", said)]
+    for i, one in enumerate(shown, start=1):
+        named = f"\n\nUnit {i}\nUnit {i} responds to {one['explanation']}"
+        readings = block(one["excerpts"], one["revealed_from"])
+        messages += [("user", named), ("assistant", f"\nReadings: {readings}\n")]
+    i = len(shown) + 1
+    hidden = block([[(token, 0.0) for token in tokens]], [len(tokens)])
+    return [
+        *messages,
+        ("user", f"\n\nUnit {i}\nUnit {i} responds to {explanation}"),
+        ("assistant", f"\nReadings: {hidden}"),
+    ]
+
+
+def one_token(shown, example, explanation, tokens, index):
+    def question(number, text):
+        return (
+            f"\nUnit {number}\nUnit {number} responds to {explanation}\nText:\n{''.join(text)}\n\n"
+            f"Its last token:\n{text[-1]}\n\nReading on it:\n"
+        )
+
+    messages = [
+        ("system", "Units read a text. Say the reading of a unit on a token, from 0 to 10.\n\n")
+    ]
+    for i, one in enumerate(shown, start=1):
+        readings = block(one["excerpts"], [0] * len(one["excerpts"]))
+        messages += [
+            ("user", f"Unit {i}\nUnit {i} responds to {one['explanation']}\n"),
+            ("assistant", f"Readings: {readings}\n\n"),
+        ]
+    record, place = example
+    last = len(shown) + 1
+    answer = f"{level(record[place][1], peak(record))}\n\n"
+    return [
+        *messages,
+        ("system", "Next comes a single token of another unit."),
+        ("user", question(last, [token for token, _ in record[: place + 1]])),
+        ("assistant", answer),
+        ("user", question(last + 1, tokens[: index + 1])),
+    ]
+
+
+def joined(messages, mark):
+    """One text; the mark stands behind the last message of the user."""
+    last = max(i for i, (role, _) in enumerate(messages) if role == "user")
+    return "".join(text + mark * (i == last) for i, (_, text) in enumerate(messages))

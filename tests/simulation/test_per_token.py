@@ -22,43 +22,6 @@ TOKENS = st.lists(
     min_size=1,
     max_size=8,
 )
-FRESH = itertools.count()
-
-
-def simulate(simulator, *excerpts, reasoning=False):
-    asker = Asker(simulator.model, named=True, reasoning=reasoning)
-    simulation = PerTokenSimulation(asker, default_pack().simulation["per_token"])
-    made = [
-        Excerpt("random", i, ActivationRecord(tuple(t), (0.0,) * len(t)))
-        for i, t in enumerate(excerpts)
-    ]
-    # an explanation of its own, as the same prompt would have the cached answer
-    return anyio.run(simulation, f"cats {next(FRESH)}", made)
-
-
-def causal(explanation, tokens):
-    """Some value for each token, of the text up to it."""
-    texts = ["".join(tokens[:i]) for i in range(1, len(tokens) + 1)]
-    return [sum(map(ord, text)) * 7 % 101 / 10 for text in texts]
-
-
-def reply(*tokens):
-    """A reply whose tokens are given with their alternatives."""
-    output = ModelOutput.from_content("m", "".join(text for text, _ in tokens))
-    content = [
-        Logprob(
-            token=text,
-            logprob=math.log(options[text]),
-            top_logprobs=[TopLogprob(token=t, logprob=math.log(p)) for t, p in options.items()],
-        )
-        for text, options in tokens
-    ]
-    output.choices[0].logprobs = Logprobs(content=content)
-    return output
-
-
-def expected(*tokens):
-    return expected_first(reply(*tokens).choices[0].logprobs.content)
 
 
 def test_the_prompt_shows_the_text_up_to_the_token_and_nothing_behind_it():
@@ -145,3 +108,42 @@ def test_a_model_without_log_probabilities_is_an_error_after_one_request(reasoni
     with pytest.raises(NoLogprobsError, match=r"neuron-fake/simulator .*simulation=sparse or -T"):
         simulate(simulator, ["a", "b"], ["c"], reasoning=reasoning)
     assert len(simulator.requests) == 1
+
+
+FRESH = itertools.count()
+
+
+def simulate(simulator, *excerpts, reasoning=False):
+    asker = Asker(simulator.model, named=True, reasoning=reasoning)
+    simulation = PerTokenSimulation(asker, default_pack().simulation["per_token"])
+    made = [
+        Excerpt("random", i, ActivationRecord(tuple(t), (0.0,) * len(t)))
+        for i, t in enumerate(excerpts)
+    ]
+    # an explanation of its own, as the same prompt would have the cached answer
+    return anyio.run(simulation, f"cats {next(FRESH)}", made)
+
+
+def causal(explanation, tokens):
+    """Some value for each token, of the text up to it."""
+    texts = ["".join(tokens[:i]) for i in range(1, len(tokens) + 1)]
+    return [sum(map(ord, text)) * 7 % 101 / 10 for text in texts]
+
+
+def reply(*tokens):
+    """A reply whose tokens are given with their alternatives."""
+    output = ModelOutput.from_content("m", "".join(text for text, _ in tokens))
+    content = [
+        Logprob(
+            token=text,
+            logprob=math.log(options[text]),
+            top_logprobs=[TopLogprob(token=t, logprob=math.log(p)) for t, p in options.items()],
+        )
+        for text, options in tokens
+    ]
+    output.choices[0].logprobs = Logprobs(content=content)
+    return output
+
+
+def expected(*tokens):
+    return expected_first(reply(*tokens).choices[0].logprobs.content)

@@ -28,24 +28,8 @@ ODD = [
     "a", " a", "A", "aa", " a a", "the", " the", "The", "bathed", ".", "..",
     "#2", ":5", "none", '"a":5, ', "’s", "'s",
 ]  # fmt: skip
+
 TOKENS = st.lists(st.text(min_size=1, max_size=4) | st.sampled_from(ODD), min_size=1, max_size=20)
-FRESH = itertools.count()
-
-
-def excerpt(tokens, index=0):
-    return Excerpt("top", index, ActivationRecord(tuple(tokens), (0.0,) * len(tokens)))
-
-
-def simulate(simulator, excerpts, size=EXCERPTS_PER_CALL):
-    """Outcomes of the whole path, from the prompt to the values."""
-    asker = Asker(simulator.model, named=True, reasoning=False)
-    simulation = SparseSimulation(asker, default_pack().simulation["sparse"], size)
-    # an explanation of its own, as the same prompt would have the cached answer
-    return anyio.run(simulation, f"cats {next(FRESH)}", [excerpt(t, i) for i, t in excerpts])
-
-
-def covers(places):
-    return [[list(p) for p in group] for group in (places.standing, places.pieces)]
 
 
 # Matching
@@ -128,6 +112,7 @@ def values(text, *excerpts):
 
 
 ONE = ["a", " b", " a", " c"]
+
 TWO = [" d", " e"]
 
 
@@ -363,3 +348,22 @@ def test_the_reply_has_room_for_a_line_on_every_token():
     (config,) = simulator.configs
     assert isinstance(config, GenerateConfig)
     assert config.max_tokens >= 2 * 64 * 10
+
+
+FRESH = itertools.count()
+
+
+def excerpt(tokens, index=0):
+    return Excerpt("top", index, ActivationRecord(tuple(tokens), (0.0,) * len(tokens)))
+
+
+def simulate(simulator, excerpts, size=EXCERPTS_PER_CALL):
+    """Outcomes of the whole path, from the prompt to the values."""
+    asker = Asker(simulator.model, named=True, reasoning=False)
+    simulation = SparseSimulation(asker, default_pack().simulation["sparse"], size)
+    # an explanation of its own, as the same prompt would have the cached answer
+    return anyio.run(simulation, f"cats {next(FRESH)}", [excerpt(t, i) for i, t in excerpts])
+
+
+def covers(places):
+    return [[list(p) for p in group] for group in (places.standing, places.pieces)]

@@ -25,47 +25,9 @@ from neuron_eval.sources import schema
 from neuron_eval.tasks import formats
 from neuron_eval.testing import fake, fake_embedder, fake_explainer, fake_simulator, make_neuron
 
-FRESH = itertools.count()
 WAYS = {"chat": ChatSimulation, "sparse": SparseSimulation, "per_token": PerTokenSimulation}
-GOOD = {"chat": "1: 5", "sparse": 'A: "cat":5', "per_token": "5"}
+
 NO_LOGPROB = [float("nan"), float("inf"), 5.0, 1e6]
-
-
-def reply(text, wrong=None):
-    """A reply of single characters with log-probabilities, in which those of digits are wrong."""
-
-    def logprob(character):
-        return -0.1 if wrong is None or not character.isdigit() else wrong
-
-    output = ModelOutput.from_content("m", text)
-    output.choices[0].logprobs = Logprobs(
-        content=[
-            Logprob(
-                token=c,
-                logprob=logprob(c),
-                top_logprobs=[TopLogprob(token=c, logprob=logprob(c))],
-            )
-            for c in text
-        ]
-    )
-    return output
-
-
-def answering(*outputs):
-    """A model that gives these replies, and the last of them for ever."""
-    left = list(outputs)
-
-    def respond(messages, config):
-        return (left.pop(0) if len(left) > 1 else left[0]).model_copy(deep=True)
-
-    return fake("unusable", respond)
-
-
-def simulate(way, model, explanation=None):
-    asker = Asker(model.model, named=True, reasoning=False)
-    simulation = WAYS[way](asker, default_pack().simulation[way])
-    one = Excerpt("top", 0, ActivationRecord((" cat",), (1.0,)))
-    return anyio.run(simulation, explanation or f"cats {next(FRESH)}", [one])[0]
 
 
 @pytest.mark.parametrize("logprob", NO_LOGPROB)
@@ -218,3 +180,45 @@ def test_unreadable_replies_cost_at_most_four_times_the_requests_of_good_ones(wa
         assert math.isnan(score.as_float())
         assert "3 unreadable replies, the last: " in score.metadata["failures"][0]
     assert 0 < len(garbage.requests) <= 4 * len(good.requests)
+
+
+FRESH = itertools.count()
+
+GOOD = {"chat": "1: 5", "sparse": 'A: "cat":5', "per_token": "5"}
+
+
+def reply(text, wrong=None):
+    """A reply of single characters with log-probabilities, in which those of digits are wrong."""
+
+    def logprob(character):
+        return -0.1 if wrong is None or not character.isdigit() else wrong
+
+    output = ModelOutput.from_content("m", text)
+    output.choices[0].logprobs = Logprobs(
+        content=[
+            Logprob(
+                token=c,
+                logprob=logprob(c),
+                top_logprobs=[TopLogprob(token=c, logprob=logprob(c))],
+            )
+            for c in text
+        ]
+    )
+    return output
+
+
+def answering(*outputs):
+    """A model that gives these replies, and the last of them for ever."""
+    left = list(outputs)
+
+    def respond(messages, config):
+        return (left.pop(0) if len(left) > 1 else left[0]).model_copy(deep=True)
+
+    return fake("unusable", respond)
+
+
+def simulate(way, model, explanation=None):
+    asker = Asker(model.model, named=True, reasoning=False)
+    simulation = WAYS[way](asker, default_pack().simulation[way])
+    one = Excerpt("top", 0, ActivationRecord((" cat",), (1.0,)))
+    return anyio.run(simulation, explanation or f"cats {next(FRESH)}", [one])[0]

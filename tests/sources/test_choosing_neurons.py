@@ -21,25 +21,7 @@ from neuron_eval.task import Parameters, explanation_task
 from neuron_eval.tasks.formats import summary
 from neuron_eval.testing import fake_explainer, make_neuron
 
-KEYS = [NeuronKey(f"m/L{layer}N{i}", layer, i) for layer in range(4) for i in range(50)]
-SCORES = {(k.layer, k.neuron): random.Random(k.id).uniform(-0.2, 0.9) for k in KEYS}
 HEADER = "layer,neuron,score,explanation\n"
-
-
-def scored(keys):
-    return (
-        ScoredNeuron(k.layer, k.neuron, SCORES[k.layer, k.neuron], "x", k.id)
-        for k in keys
-        if (k.layer, k.neuron) in SCORES
-    )
-
-
-def unasked(keys):
-    raise AssertionError("no score is needed")
-
-
-def choose(scores=scored, keys=KEYS, **asked):
-    return draw(keys, parse_choice("m", **asked), scores)
 
 
 @pytest.mark.parametrize(
@@ -376,3 +358,24 @@ def test_scores_by_layer_and_neuron_are_refused_where_they_could_be_two_neurons(
     file.write_text(f"{HEADER}6,7,0.5,a\n")
     with pytest.raises(SourceError, match=r"layer 6, neuron 7 could be m/6-att/7 or m/6-mlp/7"):
         list(loading.load(parse_choice(str(neurons), scores=str(file))))
+
+
+KEYS = [NeuronKey(f"m/L{layer}N{i}", layer, i) for layer in range(4) for i in range(50)]
+
+SCORES = {(k.layer, k.neuron): random.Random(k.id).uniform(-0.2, 0.9) for k in KEYS}
+
+
+def scored(keys):
+    return (
+        ScoredNeuron(k.layer, k.neuron, SCORES[k.layer, k.neuron], "x", k.id)
+        for k in keys
+        if (k.layer, k.neuron) in SCORES
+    )
+
+
+def unasked(keys):
+    raise AssertionError("no score is needed")
+
+
+def choose(scores=scored, keys=KEYS, **asked):
+    return draw(keys, parse_choice("m", **asked), scores)

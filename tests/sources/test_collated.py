@@ -14,40 +14,6 @@ from neuron_eval.sources.base import NeuronKey, Source, SourceError, Unreadable
 from neuron_eval.sources.openai.collated import is_collated, open_collated, open_container
 from neuron_eval.sources.openai.records import parse_explanations, parse_record, parse_results
 
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setenv("NEURON_EVAL_CACHE_DIR", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def server(tmp_path, monkeypatch):
-    served = tmp_path / "served"
-    write_layout(served / "data", [(0, 3), (5, 131), (5, 132)])
-    write_layout(served / "gpt2_small_data", [(0, 3)])
-    with BlobServer(served) as running:
-        monkeypatch.setenv("NEURON_EVAL_OPENAI_URL", running.url)
-        yield running
-
-
-def key(layer, index, model="gpt2-xl"):
-    return NeuronKey(f"{model}/L{layer}N{index}", layer, index)
-
-
-def container(name="gpt2-xl", **changes):
-    return open_container(name, replace(FAST, **changes))
-
-
-def only(found):
-    (one,) = found
-    return one
-
-
-def explained(layer, index):
-    return Reference(f" words of {layer} and {index}", "released by OpenAI (GPT-4)")
-
-
 # Where neurons come from.
 
 
@@ -417,3 +383,36 @@ def test_simulations_are_read_only_if_they_are_asked_for(tmp_path):
     line = write_results(tmp_path, 0, 1, [("text", 2)]).read_bytes()
     assert parse_results(line, "x").explanations[0].sequences == ()
     assert len(parse_results(line, "x", simulations=True).explanations[0].sequences) == 2
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("NEURON_EVAL_CACHE_DIR", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    served = tmp_path / "served"
+    write_layout(served / "data", [(0, 3), (5, 131), (5, 132)])
+    write_layout(served / "gpt2_small_data", [(0, 3)])
+    with BlobServer(served) as running:
+        monkeypatch.setenv("NEURON_EVAL_OPENAI_URL", running.url)
+        yield running
+
+
+def key(layer, index, model="gpt2-xl"):
+    return NeuronKey(f"{model}/L{layer}N{index}", layer, index)
+
+
+def container(name="gpt2-xl", **changes):
+    return open_container(name, replace(FAST, **changes))
+
+
+def only(found):
+    (one,) = found
+    return one
+
+
+def explained(layer, index):
+    return Reference(f" words of {layer} and {index}", "released by OpenAI (GPT-4)")

@@ -32,54 +32,6 @@ from neuron_eval.sources.delphi import files as delphi_tokens
 from neuron_eval.sources.delphi.files import Latent
 from neuron_eval.sources.delphi.records import Excerpts, Windows, boundaries
 
-DOWNLOAD = delphi_tokens.download
-
-
-@pytest.fixture(autouse=True)
-def _offline(monkeypatch):
-    """Nothing is fetched."""
-
-    def no_hub(model):
-        raise ConnectionError(f"no hub for {model}")
-
-    monkeypatch.setattr(delphi_tokens, "download", no_hub)
-    monkeypatch.delenv(delphi_tokens.OVERRIDE, raising=False)
-
-
-@pytest.fixture
-def cache(tmp_path):
-    """Two hookpoints of two files each, with a tokenizer."""
-    for hookpoint in ("layers.10.mlp", "layers.6.mlp"):
-        folder = tmp_path / "latents" / hookpoint
-        dense = random_latents(6)
-        save(folder, dense[:, :, :3], 0, random_tokens())
-        save(folder, dense[:, :, 3:], 3, random_tokens(), dtype=np.uint32)
-        save_config(folder)
-    save_tokenizer(tmp_path / "latents")
-    return tmp_path / "latents"
-
-
-@pytest.fixture
-def hookpoint(cache):
-    save_tokenizer(cache / "layers.6.mlp")
-    return cache / "layers.6.mlp"
-
-
-def read(path, wanted=None):
-    return list(DelphiSource(str(path)).read(wanted))
-
-
-def keys_of(path):
-    return list(DelphiSource(str(path)).keys())
-
-
-def ids(found):
-    return [item.name if isinstance(item, Unreadable) else item.id for item in found]
-
-
-def texts(records):
-    return [record.text for record in records]
-
 
 def test_latents_that_are_active_anywhere_are_neurons_in_natural_order(cache):
     source = DelphiSource(str(cache))
@@ -493,3 +445,52 @@ def test_windows_are_of_equal_length_within_one(context, sizes):
     windows = Windows(1, context)
     placed = [windows.place(window) for window in range(windows.total)]
     assert [end - begin for _, begin, end in placed] == sizes
+
+
+DOWNLOAD = delphi_tokens.download
+
+
+@pytest.fixture(autouse=True)
+def _offline(monkeypatch):
+    """Nothing is fetched."""
+
+    def no_hub(model):
+        raise ConnectionError(f"no hub for {model}")
+
+    monkeypatch.setattr(delphi_tokens, "download", no_hub)
+    monkeypatch.delenv(delphi_tokens.OVERRIDE, raising=False)
+
+
+@pytest.fixture
+def cache(tmp_path):
+    """Two hookpoints of two files each, with a tokenizer."""
+    for hookpoint in ("layers.10.mlp", "layers.6.mlp"):
+        folder = tmp_path / "latents" / hookpoint
+        dense = random_latents(6)
+        save(folder, dense[:, :, :3], 0, random_tokens())
+        save(folder, dense[:, :, 3:], 3, random_tokens(), dtype=np.uint32)
+        save_config(folder)
+    save_tokenizer(tmp_path / "latents")
+    return tmp_path / "latents"
+
+
+@pytest.fixture
+def hookpoint(cache):
+    save_tokenizer(cache / "layers.6.mlp")
+    return cache / "layers.6.mlp"
+
+
+def read(path, wanted=None):
+    return list(DelphiSource(str(path)).read(wanted))
+
+
+def keys_of(path):
+    return list(DelphiSource(str(path)).keys())
+
+
+def ids(found):
+    return [item.name if isinstance(item, Unreadable) else item.id for item in found]
+
+
+def texts(records):
+    return [record.text for record in records]

@@ -20,46 +20,6 @@ from neuron_eval.sources.openai.collated import ahead, open_container
 from neuron_eval.sources.openai.fetching import HttpStore
 from neuron_eval.sources.openai.stores import Blob
 
-BLOB = Blob("collated-activations", 0, 1)
-LONG = 600
-EXPLAINED = Blob("explanations", 0, 1)
-
-
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-
-
-@pytest.fixture
-def server(tmp_path):
-    with BlobServer(write_layout(tmp_path / "served", [(0, 1), (0, 2), (1, 0)])) as running:
-        yield running
-
-
-def store(server, tmp_path, **changes):
-    return HttpStore(
-        server if isinstance(server, str) else server.url,
-        tmp_path / "kept",
-        (2, 5),
-        advice="Name a mirror.",
-        settings=replace(FAST, **changes),
-    )
-
-
-def read(store, *blobs):
-    with store.opened(threading.Event()) as opened:
-        found = [opened(blob) for blob in blobs]
-    return found if len(found) > 1 else found[0]
-
-
-def patience(fault):
-    """Settings for who need not wait longer than for this fault."""
-    return {"read_timeout": 1} if fault is hang else {}
-
-
-def unfinished(tmp_path):
-    return [p for p in (tmp_path / "kept").rglob("*") if p.name.startswith(".")]
-
 
 def test_a_file_is_asked_for_once_and_kept_in_the_same_layout(server, tmp_path):
     content = read(store(server, tmp_path), BLOB)
@@ -371,3 +331,46 @@ def test_without_the_variable_the_users_cache_folder_is_used(monkeypatch):
     assert open_container("gpt2-xl").store.cache == Path(
         user_cache_dir("neuron_eval"), "openai", "gpt2-xl"
     )
+
+
+BLOB = Blob("collated-activations", 0, 1)
+
+LONG = 600
+
+EXPLAINED = Blob("explanations", 0, 1)
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@pytest.fixture
+def server(tmp_path):
+    with BlobServer(write_layout(tmp_path / "served", [(0, 1), (0, 2), (1, 0)])) as running:
+        yield running
+
+
+def store(server, tmp_path, **changes):
+    return HttpStore(
+        server if isinstance(server, str) else server.url,
+        tmp_path / "kept",
+        (2, 5),
+        advice="Name a mirror.",
+        settings=replace(FAST, **changes),
+    )
+
+
+def read(store, *blobs):
+    with store.opened(threading.Event()) as opened:
+        found = [opened(blob) for blob in blobs]
+    return found if len(found) > 1 else found[0]
+
+
+def patience(fault):
+    """Settings for who need not wait longer than for this fault."""
+    return {"read_timeout": 1} if fault is hang else {}
+
+
+def unfinished(tmp_path):
+    return [p for p in (tmp_path / "kept").rglob("*") if p.name.startswith(".")]

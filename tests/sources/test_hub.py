@@ -18,70 +18,6 @@ from neuron_eval.sources.hub import HubSource
 from neuron_eval.sources.parquet import write_parquet
 from neuron_eval.testing import make_neuron
 
-COUNT = 5 * ROWS
-
-READER = """
-import json, sys
-from neuron_eval.sources.base import Unreadable
-from neuron_eval.sources.hub import HubSource
-
-def told(found):
-    return str(found.error) if isinstance(found, Unreadable) else [found.id, found.top[0].peak]
-
-for asked in sys.argv[1:]:
-    name, *indices = asked.split()
-    try:
-        source = HubSource(name)
-        keys = list(source.keys())
-        wanted = [keys[int(i)] for i in indices] or None
-        print(json.dumps([len(keys), [told(found) for found in source.read(wanted)]]))
-    except ValueError as error:
-        print(json.dumps([type(error).__name__, str(error)]))
-"""
-
-
-def neuron(i):
-    """A neuron whose texts do not pack well, so that bytes tell what was read."""
-    draw = random.Random(i)
-
-    def spoiled(record):
-        tokens = tuple(f" {draw.getrandbits(64):x}" for _ in record.tokens)
-        return ActivationRecord(tokens, (10.0, *(draw.random() for _ in tokens[1:])))
-
-    plain = make_neuron(f"m/L0N{i}", neuron=i, excerpts=4)
-    return replace(plain, top=tuple(map(spoiled, plain.top)))
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    """The same neurons as a Parquet and as a packed file."""
-    folder = tmp_path_factory.mktemp("hub")
-    neurons = [neuron(i) for i in range(COUNT)]
-    write_parquet(folder / "n.parquet", neurons)
-    schema.write(folder / "n.jsonl.gz", neurons)
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-@pytest.fixture
-def ask(tmp_path):
-    """Reads datasets of a hub, ``NAME`` or ``NAME`` and places of neurons; gives what came."""
-
-    def ask(hub, *asked, **environment):
-        home = str(tmp_path / "hf")
-        settings = {"HF_ENDPOINT": hub.url, "HF_HOME": home, "HF_TOKEN": "", **environment}
-        done = subprocess.run(
-            [sys.executable, "-c", READER, *asked],
-            env={**os.environ, **settings},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
-        assert done.returncode == 0, done.stderr
-        return [json.loads(line) for line in done.stdout.splitlines()]
-
-    return ask
-
 
 def test_a_parquet_split_is_streamed_and_a_wanted_neuron_comes_with_its_row_group(ask, files):
     data = files["n.parquet"]
@@ -192,3 +128,68 @@ def test_the_name_is_all_that_is_needed_to_open_it():
     assert isinstance(source, HubSource)
     with pytest.raises(SourceError, match="holds no published scores"):
         source.scores([])
+
+
+COUNT = 5 * ROWS
+
+READER = """
+import json, sys
+from neuron_eval.sources.base import Unreadable
+from neuron_eval.sources.hub import HubSource
+
+def told(found):
+    return str(found.error) if isinstance(found, Unreadable) else [found.id, found.top[0].peak]
+
+for asked in sys.argv[1:]:
+    name, *indices = asked.split()
+    try:
+        source = HubSource(name)
+        keys = list(source.keys())
+        wanted = [keys[int(i)] for i in indices] or None
+        print(json.dumps([len(keys), [told(found) for found in source.read(wanted)]]))
+    except ValueError as error:
+        print(json.dumps([type(error).__name__, str(error)]))
+"""
+
+
+def neuron(i):
+    """A neuron whose texts do not pack well, so that bytes tell what was read."""
+    draw = random.Random(i)
+
+    def spoiled(record):
+        tokens = tuple(f" {draw.getrandbits(64):x}" for _ in record.tokens)
+        return ActivationRecord(tokens, (10.0, *(draw.random() for _ in tokens[1:])))
+
+    plain = make_neuron(f"m/L0N{i}", neuron=i, excerpts=4)
+    return replace(plain, top=tuple(map(spoiled, plain.top)))
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """The same neurons as a Parquet and as a packed file."""
+    folder = tmp_path_factory.mktemp("hub")
+    neurons = [neuron(i) for i in range(COUNT)]
+    write_parquet(folder / "n.parquet", neurons)
+    schema.write(folder / "n.jsonl.gz", neurons)
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture
+def ask(tmp_path):
+    """Reads datasets of a hub, ``NAME`` or ``NAME`` and places of neurons; gives what came."""
+
+    def ask(hub, *asked, **environment):
+        home = str(tmp_path / "hf")
+        settings = {"HF_ENDPOINT": hub.url, "HF_HOME": home, "HF_TOKEN": "", **environment}
+        done = subprocess.run(
+            [sys.executable, "-c", READER, *asked],
+            env={**os.environ, **settings},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    return ask

@@ -23,33 +23,6 @@ from neuron_eval.sources.neuronpedia.feature import split
 from neuron_eval.sources.opening import Location
 
 
-@pytest.fixture
-def export(tmp_path):
-    """Two batches, rows of several features mixed, explanations sorted as text."""
-    folder = tmp_path / "6-res-jb"
-    first = [activation(i, p) for p in range(1, 36) for i in (0, 1, 2)]
-    second = [activation(1024, peak) for peak in range(1, 36)]
-    write_lines(folder / "activations" / "batch-0.jsonl.gz", first)
-    write_lines(folder / "activations" / "batch-1.jsonl.gz", second)
-    write_lines(folder / "features" / "batch-0.jsonl.gz", [{"index": "0"}])
-    rows = [explanation(0, "zero"), explanation(1, "one"), explanation(1024, "late")]
-    write_lines(folder / "explanations" / "batch-0.jsonl.gz", [*rows, explanation(1, "uno")])
-    return folder
-
-
-def only(found):
-    (item,) = found
-    return item
-
-
-def read(path, wanted=None):
-    return list(open_neuronpedia(str(path)).read(wanted))
-
-
-def ids(found):
-    return [item.name if isinstance(item, Unreadable) else item.id for item in found]
-
-
 def test_a_feature_becomes_a_neuron_that_the_usual_splits_can_be_dealt_from(tmp_path):
     path = write_json(tmp_path, feature())
     neuron = only(read(path))
@@ -355,3 +328,30 @@ def test_a_bad_explanation_is_an_error_with_its_line(export):
     write_lines(export / "explanations" / "batch-0.jsonl.gz", [explanation(1, 5)])
     with pytest.raises(RecordError, match=r"batch-0.jsonl.gz, line 1: expected an explanation"):
         read(export)
+
+
+@pytest.fixture
+def export(tmp_path):
+    """Two batches, rows of several features mixed, explanations sorted as text."""
+    folder = tmp_path / "6-res-jb"
+    first = [activation(i, p) for p in range(1, 36) for i in (0, 1, 2)]
+    second = [activation(1024, peak) for peak in range(1, 36)]
+    write_lines(folder / "activations" / "batch-0.jsonl.gz", first)
+    write_lines(folder / "activations" / "batch-1.jsonl.gz", second)
+    write_lines(folder / "features" / "batch-0.jsonl.gz", [{"index": "0"}])
+    rows = [explanation(0, "zero"), explanation(1, "one"), explanation(1024, "late")]
+    write_lines(folder / "explanations" / "batch-0.jsonl.gz", [*rows, explanation(1, "uno")])
+    return folder
+
+
+def only(found):
+    (item,) = found
+    return item
+
+
+def read(path, wanted=None):
+    return list(open_neuronpedia(str(path)).read(wanted))
+
+
+def ids(found):
+    return [item.name if isinstance(item, Unreadable) else item.id for item in found]

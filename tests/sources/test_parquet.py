@@ -14,63 +14,11 @@ from neuron_eval.sources.parquet import ParquetSource, write_parquet
 from neuron_eval.testing import make_neuron
 
 
-def neuron(i, **options):
-    return replace(make_neuron(f"m/L0N{i}", excerpts=4, **options), neuron=i)
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "n.parquet"
-
-
-def rewritten(path, change, neurons=3):
-    """The file of some neurons after a change of its Arrow table."""
-    write_parquet(path, [neuron(i) for i in range(neurons)])
-    table = change(pq.read_table(path))
-    pq.write_table(table, path)
-    return ParquetSource(str(path))
-
-
 def with_column(name, values):
     def change(table):
         return table.set_column(table.schema.get_field_index(name), name, values(table[name]))
 
     return change
-
-
-def with_rows(change):
-    """A change of the rows as Python objects; the types stay."""
-
-    def changed(table):
-        rows = table.to_pylist()
-        change(rows)
-        return pa.Table.from_pylist(rows, schema=table.schema)
-
-    return changed
-
-
-def ids(found):
-    return [n.name if isinstance(n, Unreadable) else n.id for n in found]
-
-
-class Counted(io.FileIO):
-    """A file that knows how many bytes were read from it."""
-
-    sent = 0
-
-    def readinto(self, buffer):
-        count = super().readinto(buffer)
-        Counted.sent += count
-        return count
-
-
-@pytest.fixture
-def counted(path):
-    """A file of ten row groups, whose reading is counted."""
-    write_parquet(path, [neuron(i, word=f" w{i}") for i in range(10 * ROWS)])
-    assert pq.ParquetFile(path).num_row_groups == 10
-    Counted.sent = 0
-    return ParquetSource(str(path), lambda: Counted(path))
 
 
 def test_listing_neurons_reads_no_activations(counted, path):
@@ -339,3 +287,55 @@ def test_reading_imports_no_pandas_which_takes_longer_than_the_first_record(path
     )
     command = [sys.executable, "-c", code, str(path)]
     assert subprocess.check_output(command, text=True).split() == ["True", "False"]
+
+
+def neuron(i, **options):
+    return replace(make_neuron(f"m/L0N{i}", excerpts=4, **options), neuron=i)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "n.parquet"
+
+
+def rewritten(path, change, neurons=3):
+    """The file of some neurons after a change of its Arrow table."""
+    write_parquet(path, [neuron(i) for i in range(neurons)])
+    table = change(pq.read_table(path))
+    pq.write_table(table, path)
+    return ParquetSource(str(path))
+
+
+def with_rows(change):
+    """A change of the rows as Python objects; the types stay."""
+
+    def changed(table):
+        rows = table.to_pylist()
+        change(rows)
+        return pa.Table.from_pylist(rows, schema=table.schema)
+
+    return changed
+
+
+def ids(found):
+    return [n.name if isinstance(n, Unreadable) else n.id for n in found]
+
+
+class Counted(io.FileIO):
+    """A file that knows how many bytes were read from it."""
+
+    sent = 0
+
+    def readinto(self, buffer):
+        count = super().readinto(buffer)
+        Counted.sent += count
+        return count
+
+
+@pytest.fixture
+def counted(path):
+    """A file of ten row groups, whose reading is counted."""
+    write_parquet(path, [neuron(i, word=f" w{i}") for i in range(10 * ROWS)])
+    assert pq.ParquetFile(path).num_row_groups == 10
+    Counted.sent = 0
+    return ParquetSource(str(path), lambda: Counted(path))

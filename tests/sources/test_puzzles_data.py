@@ -8,32 +8,13 @@ from typing import Any
 
 import pytest
 
-Sentence = list[str | list[Any]]
 Rule = Callable[[Sequence[re.Match[str]]], list[int]]
 
 SOURCE = files("neuron_eval.data").joinpath("puzzles.json").read_text(encoding="utf-8")
+
 PUZZLES: dict[str, dict[str, Any]] = json.loads(SOURCE)
-KEYS = {"name", "explanation", "sentences", "further_sentences", "false_explanations"}
-WORD = re.compile(r"\w+(?:'\w+)?")
 
 every_puzzle = pytest.mark.parametrize("puzzle", PUZZLES.values(), ids=PUZZLES.keys())
-
-
-def pairs(sentence: Sentence) -> list[tuple[str, int]]:
-    """Every token with its activation; a bare token has activation 0."""
-    return [(t, 0) if isinstance(t, str) else (t[0], t[1]) for t in sentence]
-
-
-def text(sentence: Sentence) -> str:
-    return "".join(token for token, _ in pairs(sentence))
-
-
-def fires(sentence: Sentence) -> bool:
-    return any(activation for _, activation in pairs(sentence))
-
-
-def both(puzzle: Mapping[str, Any]) -> list[Sentence]:
-    return [*puzzle["sentences"], *puzzle["further_sentences"]]
 
 
 def label(words: Sequence[re.Match[str]], test: Callable[[re.Match[str]], object]) -> list[int]:
@@ -62,11 +43,15 @@ def after(word: re.Match[str]) -> str:
 MONTH = re.compile(
     "January|February|March|April|May|June|July|August|September|October|November|December"
 )
+
 SAYING = re.compile(
     r"\b(said|claimed|announced|told|declared|swore|insisted|promised|admitted|explained)\b"
 )
+
 ITEM = r"(?:(?:[Aa]n?|[Tt]he) )?\w+"
+
 LIST = re.compile(rf"{ITEM}(?:, {ITEM})+, and {ITEM}")
+
 ITEM_HEAD = re.compile(r"\w+(?=,|$)")
 
 
@@ -134,7 +119,6 @@ RULES: dict[str, Rule] = {
     "praise": any_of("wonderful brilliant excellent superb splendid magnificent marvellous"),
     "fear": any_of("afraid fear feared frightened scared", 6, terrified=10, terror=10),
 }
-UN_BUT_NOT_NEGATED = re.compile(r"un(cle|der|derstand|til|ion|it|iforms?)", re.IGNORECASE)
 
 
 def test_there_are_at_least_24_puzzles_named_by_their_keys() -> None:
@@ -266,3 +250,30 @@ def test_the_prefix_un_fires_only_where_it_negates() -> None:
             word = "".join(tokens[i : i + 2]).strip()
             negates = is_prefix and not UN_BUT_NOT_NEGATED.fullmatch(word)
             assert activation == (10 if negates else 0), (text(sentence), token)
+
+
+Sentence = list[str | list[Any]]
+
+KEYS = {"name", "explanation", "sentences", "further_sentences", "false_explanations"}
+
+WORD = re.compile(r"\w+(?:'\w+)?")
+
+
+def pairs(sentence: Sentence) -> list[tuple[str, int]]:
+    """Every token with its activation; a bare token has activation 0."""
+    return [(t, 0) if isinstance(t, str) else (t[0], t[1]) for t in sentence]
+
+
+def text(sentence: Sentence) -> str:
+    return "".join(token for token, _ in pairs(sentence))
+
+
+def fires(sentence: Sentence) -> bool:
+    return any(activation for _, activation in pairs(sentence))
+
+
+def both(puzzle: Mapping[str, Any]) -> list[Sentence]:
+    return [*puzzle["sentences"], *puzzle["further_sentences"]]
+
+
+UN_BUT_NOT_NEGATED = re.compile(r"un(cle|der|derstand|til|ion|it|iforms?)", re.IGNORECASE)

@@ -24,7 +24,9 @@ from neuron_eval.tasks.formats import summary
 from neuron_eval.testing import fake_embedder, fake_explainer, make_neuron
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+
 SECTION = README.split("### Neurons from elsewhere")[1].split("###")[0]
+
 COMMANDS = re.findall(r"`inspect eval neuron_eval/summary (-T [^`]*?) --model …`", SECTION)
 
 PUZZLES = """{"cats": {"name": "cats", "explanation": "cats", "false_explanations": ["dogs"],
@@ -96,30 +98,10 @@ PLACES = {
     "cache": cache,
     "puzzles:FILE.json": puzzle_file,
 }
-ELSEWHERE = {"openai:gpt2-xl", "hub:ORG/NAME:train"}
-"""Those that need a server; they have tests of their own."""
 
 
 def source(command):
     return re.search(r"neurons=(\S+)", command)[1]
-
-
-def arguments(command):
-    words = shlex.split(command)
-    return parse_cli_args([word for word in words if word != "-T"])
-
-
-def explained(task):
-    (log,) = run_eval(
-        task,
-        model=fake_explainer("cats").model,
-        model_roles={"embedder": fake_embedder(lambda text: [1.0, float(len(text))]).model},
-        limit=2,
-        display="none",
-    )
-    assert log.status == "success"
-    assert all(sample.output.completion == "cats" for sample in log.samples)
-    return log
 
 
 def test_the_section_has_a_command_for_every_source():
@@ -175,3 +157,25 @@ def test_the_hub_is_read_by_the_command_as_it_stands(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     (info,) = list_eval_logs(str(tmp_path / "logs"))
     assert read_eval_log(info, header_only=True).eval.dataset.samples == 2
+
+
+ELSEWHERE = {"openai:gpt2-xl", "hub:ORG/NAME:train"}
+"""Those that need a server; they have tests of their own."""
+
+
+def arguments(command):
+    words = shlex.split(command)
+    return parse_cli_args([word for word in words if word != "-T"])
+
+
+def explained(task):
+    (log,) = run_eval(
+        task,
+        model=fake_explainer("cats").model,
+        model_roles={"embedder": fake_embedder(lambda text: [1.0, float(len(text))]).model},
+        limit=2,
+        display="none",
+    )
+    assert log.status == "success"
+    assert all(sample.output.completion == "cats" for sample in log.samples)
+    return log

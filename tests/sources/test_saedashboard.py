@@ -11,23 +11,6 @@ from neuron_eval.records import ActivationRecord, RecordError
 from neuron_eval.sources import open_source
 from neuron_eval.sources.base import NeuronKey, SourceError, Unreadable
 
-MINIMAL = (
-    '{"model_id":"m","layer":0,"sae_set":"s","features":[{"feature_index":0,'
-    '"activations":[{"tokens":[" a"],"values":[1],"bin_contains":-1}]}]}'
-)
-
-
-def activation(peak, share, low=-1, high=9.5):
-    """One activation with all that SAEDashboard writes of it; the share of -1 is the top's."""
-    return {
-        "bin_min": low,
-        "bin_max": high,
-        "bin_contains": share,
-        "tokens": [f"Ġw{peak}", "Ġcat"],
-        "values": [0.0, peak],
-        "qualifying_token_index": 1,
-    }
-
 
 def feature(index=650, activations=(), **more):
     """A feature with the fields that are no part of a neuron too."""
@@ -57,18 +40,6 @@ def batch(*features, **more):
         "features": list(features),
         **more,
     }
-
-
-def write(place, data, name="batch-0.json"):
-    path = place / name
-    path.write_text(data if isinstance(data, str) else json.dumps(data))
-    return str(path)
-
-
-def error(path):
-    (bad,) = open_source(path).read()
-    assert isinstance(bad, Unreadable)
-    return str(bad.error)
 
 
 def test_the_smallest_batch_is_read(tmp_path):
@@ -155,3 +126,33 @@ def test_the_commands_take_a_batch(tmp_path):
     out = tmp_path / "n.jsonl"
     assert CliRunner().invoke(convert, [path, str(out)]).exit_code == 0
     assert list(open_source(str(out)).read()) == list(open_source(path).read())
+
+
+MINIMAL = (
+    '{"model_id":"m","layer":0,"sae_set":"s","features":[{"feature_index":0,'
+    '"activations":[{"tokens":[" a"],"values":[1],"bin_contains":-1}]}]}'
+)
+
+
+def activation(peak, share, low=-1, high=9.5):
+    """One activation with all that SAEDashboard writes of it; the share of -1 is the top's."""
+    return {
+        "bin_min": low,
+        "bin_max": high,
+        "bin_contains": share,
+        "tokens": [f"Ġw{peak}", "Ġcat"],
+        "values": [0.0, peak],
+        "qualifying_token_index": 1,
+    }
+
+
+def write(place, data, name="batch-0.json"):
+    path = place / name
+    path.write_text(data if isinstance(data, str) else json.dumps(data))
+    return str(path)
+
+
+def error(path):
+    (bad,) = open_source(path).read()
+    assert isinstance(bad, Unreadable)
+    return str(bad.error)
