@@ -9,9 +9,13 @@ from __future__ import annotations
 import errno
 import functools
 import importlib
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,27 +26,12 @@ from neuron_eval.messages import InputError
 if TYPE_CHECKING:
     from inspect_ai.log import EvalLog
     from rich.console import Console
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from types import FrameType
 
-COMMANDS = {
-    "check-released": "given",
-    "compare": "compare",
-    "convert": "neurons",
-    "demo": "report",
-    "given": "given",
-    "rate-static": "rate_static",
-    "record": "record",
-    "report": "report",
-    "score": "score",
-    "show": "show",
-    "tokens": "neurons",
-    "validate": "neurons",
-}
-"""Each subcommand's module; there it is the function of its name."""
+COMMANDS = (
+    *("check-released", "compare", "convert", "demo", "given", "rate-static"),
+    *("record", "report", "score", "show", "tokens", "validate"),
+)
+"""Each subcommand; the function of its name in the module of its name."""
 
 
 class LazyGroup(click.Group):
@@ -58,8 +47,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"neuron_eval.cli.{COMMANDS[cmd_name]}")
-        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(importlib.import_module(f"neuron_eval.cli.{name}"), name)
         return command
 
 

@@ -8,7 +8,7 @@ from blob_server import BlobServer
 from click.testing import CliRunner
 from openai_layout import results_json, write_layout, write_results
 
-from neuron_eval.cli.given import check_released
+from neuron_eval.cli.check_released import check_released
 from neuron_eval.given.released import RECOMPUTE, check_files, compare
 from neuron_eval.sources.openai.records import parse_results
 

@@ -21,7 +21,7 @@ from delphi_cache import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neuron_eval.cli.neurons import convert
+from neuron_eval.cli.convert import convert
 from neuron_eval.records import NeuronRecord, RecordError
 from neuron_eval.records.splits import deal
 from neuron_eval.sources import open_source

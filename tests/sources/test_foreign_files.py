@@ -15,7 +15,8 @@ from neuronpedia_files import activation, explanation, feature, write_lines
 from openai_layout import neuron as openai_neuron
 from openai_layout import record_json, results_json
 
-from neuron_eval.cli.neurons import convert, validate
+from neuron_eval.cli.convert import convert
+from neuron_eval.cli.validate import validate
 from neuron_eval.given.reading import read_table
 from neuron_eval.given.table import TableError
 from neuron_eval.records import RecordError

@@ -8,7 +8,8 @@ import pytest
 from click.testing import CliRunner
 from openai_layout import neuron, record_json, write_layout
 
-from neuron_eval.cli.neurons import convert, validate
+from neuron_eval.cli.convert import convert
+from neuron_eval.cli.validate import validate
 from neuron_eval.records import RecordError
 from neuron_eval.sources import open_source
 from neuron_eval.sources.base import NeuronKey, SourceError

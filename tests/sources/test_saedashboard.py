@@ -6,7 +6,8 @@ import re
 import pytest
 from click.testing import CliRunner
 
-from neuron_eval.cli.neurons import convert, validate
+from neuron_eval.cli.convert import convert
+from neuron_eval.cli.validate import validate
 from neuron_eval.records import ActivationRecord, RecordError
 from neuron_eval.sources import open_source
 from neuron_eval.sources.base import NeuronKey, SourceError, Unreadable
