@@ -58,3 +58,20 @@ def test_no_two_classes_of_the_package_have_one_name():
         if isinstance(node, ast.ClassDef)
     )
     assert {name: count for name, count in names.items() if count > 1} == {}
+
+
+VAGUE = {"said", "told", "asked", "done", "elsewhere", "held", "seat", "whole", "found", "mine"}
+"""Words that name no thing and no act."""
+
+
+def test_no_name_in_the_package_is_vague():
+    for folder in FOLDERS:
+        for path in (ROOT / folder).rglob("*.py"):
+            assert path.stem not in VAGUE, path
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                name = getattr(node, "name", None)
+                if isinstance(node, ast.arg):
+                    name = node.arg
+                if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+                    name = node.id if isinstance(node, ast.Name) else node.attr
+                assert str(name).strip("_").lower() not in VAGUE, f"{path}:{node.lineno}: {name}"

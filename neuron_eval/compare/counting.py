@@ -78,7 +78,7 @@ def count(chosen: NeuronSet, plan: Plan, pack: Pack, counters: Counters, embedde
     simulated = {(way, plan.simulates(m)) for m in plan.models for way in plan.ways(m, pack)}
     models = dict.fromkeys((*plan.models, *(plan.simulates(m) for m in plan.models), embedder))
     words = {
-        t for dealt in neurons for s in _asked(dealt, plan) for e in s for t in e.record.tokens
+        t for dealt in neurons for s in _simulated(dealt, plan) for e in s for t in e.record.tokens
     }
     embeds = any(way == EMBEDDING for way, _ in simulated)
     text = counters(embedder).count_text
@@ -104,7 +104,7 @@ def count(chosen: NeuronSet, plan: Plan, pack: Pack, counters: Counters, embedde
     )
 
 
-def _asked(dealt: DealtNeuron, plan: Plan) -> tuple[tuple[Excerpt, ...], ...]:
+def _simulated(dealt: DealtNeuron, plan: Plan) -> tuple[tuple[Excerpt, ...], ...]:
     return (dealt.valid, dealt.calibration)[: 1 + plan.calibrated]
 
 
@@ -130,7 +130,7 @@ def _mean_size(
 ) -> Size:
     size = SAMPLED_PER_TOKEN if ways()[way].asks_per_token else SAMPLED
     few = neurons[:: -(-len(neurons) // size)]
-    splits = (split for dealt in few for split in _asked(dealt, plan))
+    splits = (split for dealt in few for split in _simulated(dealt, plan))
     sizes = (size for split in splits for size in requests(way, model, split, plan, pack, counter))
     return sum(sizes, Size()).times(1 / len(few))
 

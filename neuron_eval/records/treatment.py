@@ -31,7 +31,7 @@ STORED = (
 )
 """What is said of neurons of `has_stored_tokens`, after ``have``."""
 
-WHOLE = "none"  # in place of a window's length: whole excerpts
+UNCUT = "none"  # in place of a window's length: whole excerpts
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +65,14 @@ def has_stored_tokens(neuron: NeuronRecord) -> bool:
 
 def parse_treatment(ignore_tokens: object, window: object) -> Treatment:
     """What users write after ``-T``, checked."""
-    length = 0 if window == WHOLE else window
+    length = 0 if window == UNCUT else window
     if length is not None:
         try:
             check_number("window", length, least=0)
         except InputError:
             raise InputError(
                 f"window={shown(window)}: expected the tokens of an excerpt, a whole number such "
-                f"as {LENGTH}; 0 or {WHOLE} for whole excerpts"
+                f"as {LENGTH}; 0 or {UNCUT} for whole excerpts"
             ) from None
     return Treatment(parse_ignored(ignore_tokens), None if length is None else int(str(length)))
 

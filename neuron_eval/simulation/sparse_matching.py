@@ -51,15 +51,15 @@ class Finder:
         self._tokens = tokens
         self._exact = _Text(tokens)
         self._shaped = _Text([_shaped(token) for token in tokens])
-        self._found: dict[str, Places] = {}
+        self._places: dict[str, Places] = {}
 
     def find(self, name: str) -> Places:
         # What is longer than the text is not in it, and is not kept.
         if len(name.strip()) > len(self._exact.text):
             return Places((), ())
-        if name not in self._found:
-            self._found[name] = self._find(name)
-        return self._found[name]
+        if name not in self._places:
+            self._places[name] = self._find(name)
+        return self._places[name]
 
     def _find(self, name: str) -> Places:
         core = name.strip()

@@ -109,7 +109,7 @@ def _nothing(choice: Choice) -> str:
 
 COLUMNS = ("layer", "neuron", "score", "explanation")
 
-_WHOLE = re.compile(r"[0-9]{1,15}")
+_NUMBER = re.compile(r"[0-9]{1,15}")
 
 
 def read_scores(path: str) -> Iterator[ScoredNeuron]:
@@ -195,11 +195,11 @@ def _scored(row: list[str], columns: Mapping[str, int], at: str) -> ScoredNeuron
     if not math.isfinite(score):
         return None
     return ScoredNeuron(
-        _whole("layer", layer, at), _whole("neuron", neuron, at), score, explanation
+        _number("layer", layer, at), _number("neuron", neuron, at), score, explanation
     )
 
 
-def _whole(name: str, text: str, at: str) -> int:
-    if not _WHOLE.fullmatch(text.strip()):
+def _number(name: str, text: str, at: str) -> int:
+    if not _NUMBER.fullmatch(text.strip()):
         raise RecordError(f"{at}: column {name!r} is {shown(text)}; expected a whole number")
     return int(text)
