@@ -83,9 +83,10 @@ def from_metadata(metadata: Mapping[str, Any] | None, sample: object) -> DealtNe
             "on its own datasets, for instance those of the task neuron_eval/explain"
         )
     data: dict[str, Any] = json.loads(metadata["record"])
-    data["quantile_boundaries"] = tuple(data["quantile_boundaries"])
+    identity = {name: data[name] for name in IDENTITY}
+    identity["quantile_boundaries"] = tuple(identity["quantile_boundaries"])
     return DealtNeuron(
-        NeuronRecord(**{name: data[name] for name in IDENTITY}),
+        NeuronRecord(**identity),
         **{use: tuple(_excerpt(*item) for item in data[use]) for use in USES},
     )
 
