@@ -52,10 +52,10 @@ def given(
     from rich.console import Console
 
     from neuron_eval.simulation.choose import asks_model
-    from neuron_eval.task import Parameters
+    from neuron_eval.task import NO_SIMULATION, Parameters
     from neuron_eval.tasks.given import given as task
 
-    if neurons is None and (simulator or simulation):
+    if neurons is None and (simulator or simulation not in (None, NO_SIMULATION)):
         raise click.UsageError("to simulate takes activations: name --neurons")
     if neurons is not None and simulator is None and asks_model(simulation or "auto"):
         raise click.UsageError(

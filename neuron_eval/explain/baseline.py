@@ -21,10 +21,10 @@ from inspect_ai.model import (
 )
 from inspect_ai.tool import ToolChoice, ToolInfo
 
-from neuron_eval.messages import InputError
 from neuron_eval.models.tokencount import counter
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.wording import Pack
+from neuron_eval.usage_error import UsageError, usage_errors
 
 NAMED = 4  # at most so many words stand in an explanation
 
@@ -48,8 +48,9 @@ class LexicalBaseline(ModelAPI):
         """``pack`` (``-M pack=FILE``) is what the prompts are made with, to find lists in them."""
         super().__init__(model_name, base_url, api_key, [], config)
         if model_name != "lexical":
-            raise InputError(f"neuron-baseline/{model_name}: the only model is 'lexical'")
-        self._pack = load_pack(pack)
+            raise UsageError(f"neuron-baseline/{model_name}: the only model is 'lexical'")
+        with usage_errors():
+            self._pack = load_pack(pack)
 
     async def generate(
         self,

@@ -326,6 +326,7 @@ def test_the_command_says_which_column_did_not_finish(file, references, tmp_path
         ((), "name one of the columns of explanations: Right, Wrong"),
         (("--column", "a", "--all-columns"), "give --column or --all-columns, not both"),
         (("--column", "right"), "nothing to score the explanations by"),
+        (("--column", "right", "--simulation", "none"), "nothing to score the explanations by"),
         (("--column", "right", "--simulator", "a/b"), "to simulate takes activations: name --neur"),
         (("--column", "right", "--neurons", "puzzles"), "name a --simulator, or use --simulation"),
         (("--column", "x", "--references", "r.csv"), "no explanations in a column 'x'"),
