@@ -2,7 +2,7 @@
 
 from neuron_eval.logs.runs import NeuronResult, Predicted, Run
 from neuron_eval.records import ActivationRecord
-from neuron_eval.report.collecting import Collected
+from neuron_eval.reporting.collecting import Collected
 
 FORMATS = ("original", "summary", "highlight", "highlight_summary", "avhs")
 TOKENS = (" The", " cat", " sat", "\n")

@@ -11,7 +11,7 @@ from neuron_eval.models.replies import answer_text
 from neuron_eval.prompts.pack import default_pack
 from neuron_eval.rating.answer import AnswerError, parse_answer
 from neuron_eval.rating.question import Option, Question, Scale, ShownExcerpt
-from neuron_eval.report.tables.failures import skeleton
+from neuron_eval.reporting.tables.failures import skeleton
 from neuron_eval.simulation import UnreadableReplyError, all_at_once, chat, per_token, sparse
 from neuron_eval.simulation.expected import AlignmentError, align, unescaped
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from inspect_ai.log import list_eval_logs, read_eval_log
 
-from neuron_eval.report.summary import of_folder
+from neuron_eval.reporting.summary import of_folder
 from neuron_eval.task import explanation_task
 
 ROOT = Path(__file__).parents[1]

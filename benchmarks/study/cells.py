@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from statistics import fmean
 
-from neuron_eval.report.statistics import estimate
+from neuron_eval.reporting.statistics import estimate
 
 NOTHING = "–"
 """Where nothing was run."""

@@ -16,7 +16,7 @@ from jobs import FORMATS
 from results import Results, read_rows
 from tables import SCORES, by_neuron
 
-from neuron_eval.report.statistics import estimate
+from neuron_eval.reporting.statistics import estimate
 
 PACKS = {"neuron_eval-3": ("#c2410c", -0.13), "neuron_eval-2": ("#8a8f98", 0.13)}
 TITLES = {"AdaCS": "AdaCS", "embedding simulation": "Correlation of the embedding simulation"}

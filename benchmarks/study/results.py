@@ -13,8 +13,8 @@ from pathlib import Path
 from inspect_ai.event import ModelEvent
 from inspect_ai.log import EvalSample, list_eval_logs, read_eval_log
 
-from neuron_eval.compare.running import is_complete
-from neuron_eval.compare.running import unfinished as unfinished_sentences
+from neuron_eval.comparison.running import is_complete
+from neuron_eval.comparison.running import unfinished as unfinished_sentences
 from neuron_eval.files.locking import unfinished
 
 TABLE = Path("logs/study/results.csv.gz")

@@ -23,7 +23,7 @@ from results import MODEL, Results, Row, read_rows
 from ways import agreement, costs, ways
 
 from neuron_eval.prompts.pack import load_pack
-from neuron_eval.report.statistics import holm, paired
+from neuron_eval.reporting.statistics import holm, paired
 
 READINGS = Path(__file__).with_name("readings.csv")
 KINDS = {

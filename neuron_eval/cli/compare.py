@@ -27,7 +27,7 @@ from neuron_eval.files.locking import alone_in
 from neuron_eval.simulation.measure import CALIBRATION
 
 if TYPE_CHECKING:
-    from neuron_eval.compare.estimate import CostEstimate
+    from neuron_eval.comparison.estimate import CostEstimate
 
 WIDTH = 132  # columns that the tables need at least
 
@@ -35,7 +35,7 @@ ON_DEAD = ("skip", "error", "keep")
 FILE = click.Path(exists=True, dir_okay=False)
 PATH = click.Path(exists=True, dir_okay=False, path_type=Path)
 
-SHIPPED = resources.files("neuron_eval.compare")
+SHIPPED = resources.files("neuron_eval.comparison")
 FOLDER = "paper"  # the folder of the configurations that ship, and what their names begin with
 
 TYPED_ONLY = ("--config", "--dry-run", "--help", "--yes")
@@ -195,9 +195,9 @@ def compare(
     from rich.console import Console
 
     from neuron_eval.cli.report import print_report
-    from neuron_eval.compare import running
-    from neuron_eval.compare.plan import planned
-    from neuron_eval.compare.present import estimate_table, estimated
+    from neuron_eval.comparison import running
+    from neuron_eval.comparison.plan import planned
+    from neuron_eval.comparison.present import estimate_table, estimated
 
     places = [log_dir] if out is None else [log_dir, out]
     click.get_current_context().with_resource(nullcontext() if dry_run else alone_in(*places))
@@ -233,7 +233,7 @@ def compare(
 
 def _confirm(cost: CostEstimate, limit: float) -> None:
     """Ask before much is spent, or before nobody knows how much."""
-    from neuron_eval.compare.present import money
+    from neuron_eval.comparison.present import money
 
     if cost.unpriced:
         why = f"What this will cost is not known: no price for {', '.join(cost.unpriced)}."

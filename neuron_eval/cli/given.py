@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from inspect_ai.log import EvalLog
     from rich.console import Console
 
-    from neuron_eval.report.summary import LogSummary
+    from neuron_eval.reporting.summary import LogSummary
 
 
 @command()
@@ -104,8 +104,8 @@ def ranked(rows: list[LogSummary]) -> list[LogSummary]:
 
 
 def _report(console: Console, logs: list[EvalLog]) -> None:
-    from neuron_eval.report.rendering import terminal_table
-    from neuron_eval.report.summary import summaries, summary_table
+    from neuron_eval.reporting.rendering import terminal_table
+    from neuron_eval.reporting.summary import summaries, summary_table
 
     console.print()
     table = summary_table(ranked(summaries(logs)), only_measured=True)

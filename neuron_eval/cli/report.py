@@ -48,11 +48,11 @@ def print_report(
 ) -> None:
     from rich.console import Console
 
-    from neuron_eval.report.collecting import collect
-    from neuron_eval.report.cost import read_prices
-    from neuron_eval.report.page import write_report
-    from neuron_eval.report.rendering import terminal_table
-    from neuron_eval.report.tables import all_tables
+    from neuron_eval.reporting.collecting import collect
+    from neuron_eval.reporting.cost import read_prices
+    from neuron_eval.reporting.page import write_report
+    from neuron_eval.reporting.rendering import terminal_table
+    from neuron_eval.reporting.tables import all_tables
 
     collected = collect(places, excerpts=out is not None, workers=min(2, os.cpu_count() or 1))
     tables = all_tables(collected, baseline, read_prices(prices) if prices else None, by)

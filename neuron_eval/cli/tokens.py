@@ -45,7 +45,7 @@ def tokens(
     from neuron_eval.formats import worded_formats
     from neuron_eval.models.tokencount import counter
     from neuron_eval.prompts.pack import load_pack
-    from neuron_eval.report.cost import prompt_tokens
+    from neuron_eval.reporting.cost import prompt_tokens
 
     if model and encoding:
         raise click.UsageError("give --model or --encoding, not both")

@@ -14,7 +14,7 @@ from rich.text import Text
 from neuron_eval.cli.given import given as command
 from neuron_eval.given.origin import given as given_solver
 from neuron_eval.given.origin import label
-from neuron_eval.report.summary import summaries
+from neuron_eval.reporting.summary import summaries
 from neuron_eval.sources import schema
 from neuron_eval.tasks import formats
 from neuron_eval.tasks.given import given as given_task

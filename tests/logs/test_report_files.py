@@ -7,11 +7,11 @@ from inspect_ai import eval
 from inspect_ai.log import read_eval_log, write_eval_log
 from made_up_runs import five_formats
 
-from neuron_eval.report.collecting import Collected, collect
-from neuron_eval.report.figures import FIGURES, write_figures
-from neuron_eval.report.page import write_report
-from neuron_eval.report.raters import Rater
-from neuron_eval.report.tables import all_tables, table_names
+from neuron_eval.reporting.collecting import Collected, collect
+from neuron_eval.reporting.figures import FIGURES, write_figures
+from neuron_eval.reporting.page import write_report
+from neuron_eval.reporting.raters import Rater
+from neuron_eval.reporting.tables import all_tables, table_names
 from neuron_eval.sources import schema
 from neuron_eval.tasks import formats
 from neuron_eval.testing import fake_embedder, make_neuron

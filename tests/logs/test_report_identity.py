@@ -15,7 +15,7 @@ from neuron_eval.explain import solvers
 from neuron_eval.given.origin import given as given_solver
 from neuron_eval.logs.identity import identity
 from neuron_eval.prompts.pack import default_pack
-from neuron_eval.report.collecting import collect, rater_identity
+from neuron_eval.reporting.collecting import collect, rater_identity
 from neuron_eval.sources import schema
 from neuron_eval.tasks import explain, formats, given, rate
 from neuron_eval.testing import fake_embedder, fake_rater, make_neuron

@@ -12,7 +12,7 @@ from inspect_ai.log import read_eval_log, write_eval_log
 
 from neuron_eval.cli.main import main
 from neuron_eval.rating.explanations import from_logs
-from neuron_eval.report.collecting import NoRunsError, collect
+from neuron_eval.reporting.collecting import NoRunsError, collect
 from neuron_eval.sources import schema
 from neuron_eval.task import VERSION
 from neuron_eval.tasks import formats, rate

@@ -16,8 +16,8 @@ from neuron_eval.metrics import cut_off
 from neuron_eval.models.replies import answer_text, starved
 from neuron_eval.rating.answer import AnswerError, parse_answer
 from neuron_eval.rating.question import Option, Question, Scale, ShownExcerpt
-from neuron_eval.report.collecting import collect
-from neuron_eval.report.tables.failures import failures_table
+from neuron_eval.reporting.collecting import collect
+from neuron_eval.reporting.tables.failures import failures_table
 from neuron_eval.simulation import Simulated, UnreadableReplyError, chat, per_token, sparse
 from neuron_eval.sources import schema
 from neuron_eval.tasks import formats

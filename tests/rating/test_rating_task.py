@@ -11,7 +11,7 @@ from inspect_ai.model import GenerateConfig
 
 from neuron_eval.rating import asking
 from neuron_eval.records.splits import from_metadata
-from neuron_eval.report.collecting import collect
+from neuron_eval.reporting.collecting import collect
 from neuron_eval.scorers.rating import rating
 from neuron_eval.sources import schema
 from neuron_eval.tasks import formats

@@ -18,7 +18,7 @@ from inspect_ai.model import GenerateConfig, Model
 from neuron_eval.cli.main import main
 from neuron_eval.explain.solvers import avhs
 from neuron_eval.models.requests import cache_policy
-from neuron_eval.report.summary import summaries
+from neuron_eval.reporting.summary import summaries
 from neuron_eval.rescore import CannotScoreError, rescore, score_name
 from neuron_eval.simulation.limits import refuses_logprobs
 from neuron_eval.simulation.measure import measure

@@ -1,0 +1,153 @@
+"""How many requests and tokens neurons take, counted from the prompts that would be sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from neuron_eval.comparison.plan import EMBEDDING, Plan
+from neuron_eval.dataset import NeuronSet
+from neuron_eval.explain.prompting import CUTOFF_QUANTILE
+from neuron_eval.models.tokencount import TokenCounter
+from neuron_eval.prompts.wording import Pack
+from neuron_eval.records import Excerpt
+from neuron_eval.records.splits import DealtNeuron
+from neuron_eval.reporting.cost import prompt_tokens
+from neuron_eval.simulation import ways
+
+EXPLANATION = "words and phrases that have to do with times of the year."
+"""Stands for an explanation that is still to be written; those of Lee et al. 2023 have 8 to 12
+words on average, this one 12."""
+
+SAMPLED = 20
+"""The simulator's prompts are counted over so many neurons, spread evenly, and averaged."""
+
+SAMPLED_PER_TOKEN = 1  # the same for ways that ask hundreds of times a neuron
+Counters = Callable[[str], TokenCounter]  # from a model's name to what counts its tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Requests, tokens of their prompts, and tokens of their replies."""
+
+    requests: float = 0.0
+    input: float = 0.0
+    output: float = 0.0
+
+    def __add__(self, other: Size) -> Size:
+        return Size(
+            self.requests + other.requests, self.input + other.input, self.output + other.output
+        )
+
+    def times(self, factor: float) -> Size:
+        return Size(self.requests * factor, self.input * factor, self.output * factor)
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """Texts that go to the embedder besides explanations, a neuron on average."""
+
+    referenced: float  # share of neurons with a reference, which AdaCS compares with, in [0, 1]
+    reference_tokens: float
+    word_tokens: float  # of the words that the way ``embedding`` embeds, each distinct one once
+    word_requests: float  # the most that these words take
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What the neurons of a comparison take."""
+
+    neurons: int | None  # None if their number is not known before their source is read
+    prompts: Mapping[tuple[str, str], Mapping[str, float]]
+    """By format and explainer: by neuron the tokens of its prompt."""
+
+    simulated: Mapping[tuple[str, str], Size]
+    """By way and simulator: what simulating one explanation takes on average."""
+
+    explanations: Mapping[str, int]  # by model: the tokens of an explanation
+    embedded: Embedded
+    label: str  # how the explainers' tokens were counted
+    stand_in: str = ""
+    """Where other neurons were counted in place of the chosen ones: a sentence that says so."""
+
+
+def count(chosen: NeuronSet, plan: Plan, pack: Pack, counters: Counters, embedder: str) -> Counted:
+    """Count what a comparison takes, from the very prompts that it would send."""
+    neurons = [dealt for dealt, _ in chosen.neurons]
+    texts = [p.reference.explanation for _, p in chosen.neurons if p.reference]
+    simulated = {(way, plan.simulates(m)) for m in plan.models for way in plan.ways(m, pack)}
+    models = dict.fromkeys((*plan.models, *(plan.simulates(m) for m in plan.models), embedder))
+    words = {
+        t for dealt in neurons for s in _simulated(dealt, plan) for e in s for t in e.record.tokens
+    }
+    embeds = any(way == EMBEDDING for way, _ in simulated)
+    text = counters(embedder).count_text
+    return Counted(
+        neurons=len(neurons),
+        prompts={
+            (format, model): _prompts(chosen, format, plan, pack, counters(model))
+            for format, model in plan.cells
+        },
+        simulated={
+            (way, model): _mean_size(way, model, neurons, plan, pack, counters(model))
+            for way, model in simulated
+            if way != EMBEDDING
+        },
+        explanations={model: counters(model).count_text(EXPLANATION) for model in models},
+        embedded=Embedded(
+            referenced=len(texts) / len(neurons),
+            reference_tokens=sum(map(text, set(texts))) / len(neurons),
+            word_tokens=sum(map(text, words)) / len(neurons) if embeds else 0.0,
+            word_requests=1.0 + plan.calibrated if embeds else 0.0,
+        ),
+        label=", ".join(dict.fromkeys(counters(model).label for model in plan.models)),
+    )
+
+
+def _simulated(dealt: DealtNeuron, plan: Plan) -> tuple[tuple[Excerpt, ...], ...]:
+    return (dealt.valid, dealt.calibration)[: 1 + plan.calibrated]
+
+
+def _prompts(
+    chosen: NeuronSet, format: str, plan: Plan, pack: Pack, counter: TokenCounter
+) -> dict[str, float]:
+    quantile = int(plan.parameters.get("cutoff_quantile", CUTOFF_QUANTILE))
+    return {
+        pair[0].neuron.id: prompt_tokens(
+            replace(chosen, neurons=(pair,)), format, pack, counter, quantile
+        ).mean
+        for pair in chosen.neurons
+    }
+
+
+def _mean_size(
+    way: str,
+    model: str,
+    neurons: Sequence[DealtNeuron],
+    plan: Plan,
+    pack: Pack,
+    counter: TokenCounter,
+) -> Size:
+    size = SAMPLED_PER_TOKEN if ways()[way].asks_per_token else SAMPLED
+    few = neurons[:: -(-len(neurons) // size)]
+    splits = (split for dealt in few for split in _simulated(dealt, plan))
+    sizes = (size for split in splits for size in requests(way, model, split, plan, pack, counter))
+    return sum(sizes, Size()).times(1 / len(few))
+
+
+def requests(
+    way: str,
+    model: str,
+    excerpts: Sequence[Excerpt],
+    plan: Plan,
+    pack: Pack,
+    counter: TokenCounter,
+) -> Iterator[Size]:
+    """The requests of one way for one explanation, with the reply that each would get."""
+    per_call = plan.parameters.get("excerpts_per_call")
+    for prompt, reply in ways()[way].requests(EXPLANATION, excerpts, pack, model, per_call):
+        if isinstance(prompt, str):
+            tokens = counter.count_text(prompt)
+        else:
+            tokens = counter.count_messages(prompt)
+        yield Size(1, tokens, reply if isinstance(reply, int) else counter.count_text(reply))

@@ -1,0 +1,192 @@
+"""The estimate that a person reads: made before any model is asked, in words and as a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich import box
+from rich.table import Table
+
+from neuron_eval.comparison.counting import EXPLANATION, Counted, count
+from neuron_eval.comparison.estimate import EMBEDDER, CostEstimate, Line, Range, estimate
+from neuron_eval.comparison.plan import EMBEDDING, Plan
+from neuron_eval.comparison.remote import expected, is_remote, stand_in
+from neuron_eval.comparison.running import find_finished
+from neuron_eval.dataset import NeuronSet, neuron_set
+from neuron_eval.embedding import default_embedder
+from neuron_eval.logs.runs import EXPLAINER
+from neuron_eval.models.tokencount import counter
+from neuron_eval.prompts.wording import Pack
+from neuron_eval.reporting.cost import price_of, read_prices
+from neuron_eval.simulation.choose import ROLE
+from neuron_eval.task import NO_SIMULATION, READING
+
+ROLES = (EXPLAINER, ROLE, EMBEDDER)  # in the order in which they are asked
+
+COLUMNS = ("explanations", "requests", "prompt tokens", "reply tokens", "dollars")
+
+
+def estimated(
+    plan: Plan, pack: Pack, log_dir: str, prices: Path | None, *, may_fetch: bool
+) -> tuple[CostEstimate, list[str]]:
+    """What the comparison will take, and the sentences that belong to it.
+
+    An earlier run may have left logs in ``log_dir``. Unless it ``may_fetch`` neurons that are not
+    on this machine, others stand in for them.
+    """
+    known = read_prices(prices) if prices else None
+    embedder = plan.embedder or default_embedder()
+
+    def counts(neurons: NeuronSet) -> Counted:
+        return count(neurons, plan, pack, counter, embedder)
+
+    if not may_fetch and is_remote(plan.choice):
+        counted = stand_in(plan, expected(plan.choice), counts)
+    else:
+        reading = {name: plan.parameters[name] for name in READING if name in plan.parameters}
+        counted = counts(neuron_set(plan.choice, **reading))
+    finished = find_finished(log_dir, plan)
+    cost = estimate(plan, pack, counted, finished, lambda name: price_of(name, known), embedder)
+    notes = assumptions(plan, pack, counted, cost)
+    if finished.others:
+        notes.append(
+            f"{log_dir} holds {len(finished.others)} logs of other settings, such as "
+            f"{finished.others[0]}; a comparison needs a --log-dir of its own."
+        )
+    return cost, notes
+
+
+def estimate_table(cost: CostEstimate) -> Table:
+    table = Table(
+        title="Estimate",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=0,
+        pad_edge=False,
+    )
+    table.add_column("role", no_wrap=True)
+    table.add_column("model", overflow="fold")
+    table.add_column("format", no_wrap=True)
+    for heading in COLUMNS:
+        table.add_column(heading, justify="right", no_wrap=True)
+    models = list(dict.fromkeys(line.model for line in cost.lines))
+    role = model = ""
+    for line in sorted(cost.lines, key=lambda o: (ROLES.index(o.role), models.index(o.model))):
+        if role and role != line.role:
+            table.add_section()
+        same_role = role == line.role
+        same_model = same_role and model == line.model
+        role, model = line.role, line.model
+        names = ("" if same_role else role, "" if same_model else model, line.format or "all")
+        table.add_row(*names, *_numbers(line))
+    table.add_section()
+    table.add_row(
+        "total",
+        "",
+        "",
+        number(cost.explanations),
+        between(cost.requests),
+        between(sum((line.input for line in cost.lines), Range())),
+        between(sum((line.output for line in cost.lines), Range())),
+        total(cost),
+        style="bold",
+    )
+    return table
+
+
+def _numbers(line: Line) -> tuple[str, ...]:
+    more = "at least " if line.thinks else ""
+    if line.own and not (line.dollars and line.dollars.high):
+        dollars = "own machine"
+    else:
+        dollars = "unknown" if line.dollars is None else more + money(line.dollars)
+    return (
+        number(line.explanations),
+        between(line.requests),
+        between(line.input),
+        more + between(line.output),
+        dollars,
+    )
+
+
+def total(cost: CostEstimate) -> str:
+    if cost.unpriced and cost.dollars == Range():
+        return "unknown"
+    return ("at least " if cost.at_least else "") + money(cost.dollars)
+
+
+def number(value: float) -> str:
+    """A count; from ten thousand on in three digits and a unit."""
+    return " ".join(filter(None, _compact(value)))
+
+
+def between(value: Range) -> str:
+    (low, small), (high, large) = _compact(value.low), _compact(value.high)
+    if (low, small) == (high, large):
+        return number(value.low)
+    return f"{low if small == large else number(value.low)} – {number(value.high)}"
+
+
+def _compact(value: float) -> tuple[str, str]:
+    if value < 10_000:
+        return f"{value:,.0f}", ""
+    unit, name = (1e3, "k") if value < 999_500 else (1e6, "M") if value < 999.5e6 else (1e9, "G")
+    scaled = value / unit
+    places = 0 if scaled >= 99.95 else 1 if scaled >= 9.995 else 2
+    return f"{scaled:.{places}f}", name
+
+
+def money(value: Range) -> str:
+    low, high = (
+        "below $0.01" if 0 < dollars < 0.01 else f"${dollars:,.2f}"
+        for dollars in (value.low, value.high)
+    )
+    return low if low == high else f"{low} – {high}"
+
+
+def assumptions(plan: Plan, pack: Pack, counted: Counted, cost: CostEstimate) -> list[str]:
+    """What the estimate rests on, a sentence each."""
+    epochs = f", {plan.epochs} times each" if plan.epochs > 1 else ""
+    notes = [
+        f"{_many(counted.neurons or 1, 'neuron')}{epochs}; {_many(len(plan.formats), 'format')}; "
+        f"{_many(len(plan.models), 'explainer')}. Prompts are counted with {counted.label}; an "
+        f"explanation is taken to have {len(EXPLANATION.split())} words."
+    ]
+    if counted.stand_in:
+        notes.append(counted.stand_in)
+    if cost.finished:
+        notes.append(f"{cost.finished:,} explanations are in the log folder already and left out.")
+    notes.append(_ways(plan, pack))
+    thinking = dict.fromkeys(line.model for line in cost.lines if line.thinks)
+    if thinking:
+        notes.append(
+            f"{', '.join(thinking)}: reasons before it answers, and what that takes is not counted."
+        )
+    if cost.unpriced:
+        notes.append(
+            f"Unknown prices: {', '.join(cost.unpriced)}; name them in a file with --prices."
+        )
+    notes.append(
+        "Not counted: replies that have to be asked for again, and what the provider's or "
+        "Inspect's cache saves."
+    )
+    return notes
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def _ways(plan: Plan, pack: Pack) -> str:
+    if plan.simulation == NO_SIMULATION:
+        return "Nothing is simulated: AdaCS alone."
+    ways = {way for model in plan.models for way in plan.ways(model, pack)}
+    split = "held-out and calibration excerpts" if plan.calibrated else "held-out excerpts alone"
+    open_ = sorted(ways - {EMBEDDING})
+    if plan.simulation == "auto" and len(open_) > 1:
+        return (
+            f"Which way the simulator can do shows when it is asked: bounds over "
+            f"{' and '.join(open_)}. The first takes a server that gives log-probabilities of the "
+            f"prompt (vLLM, SGLang); the second is for all others. Simulated are {split}."
+        )
+    return f"Simulated by {', '.join(sorted(ways))}: {split}."

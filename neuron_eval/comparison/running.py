@@ -1,0 +1,203 @@
+"""Running a comparison with Inspect's `eval_set`, so that it goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Unpack
+from urllib.parse import urlsplit
+
+import inspect_ai
+from inspect_ai import Task, task
+from inspect_ai.log import EvalLog, list_eval_logs, read_eval_log, read_eval_log_sample_summaries
+from inspect_ai.model import CachePolicy, get_model
+from inspect_ai.util import registry_info
+
+from neuron_eval.comparison.plan import Plan
+from neuron_eval.inspect_private import PrerequisiteError, eval_set_id_for_log_dir, filesystem
+from neuron_eval.messages import InputError
+from neuron_eval.task import Parameters, format_task
+from neuron_eval.tasks import formats
+
+LONG = "10Y"
+"""How long an explainer's reply is kept. Not for ever: of that Inspect's logs make a week, and
+then the same reply would not be found again."""
+
+SHOWN = 200  # so many characters of a sample's error are shown; the log holds all
+
+FOREIGN = "not associated with a task"
+"""What Inspect says of a log in the folder that is of another run."""
+
+
+def run(
+    plan: Plan, log_dir: str, *, retries: int, max_connections: int | None, max_tasks: int | None
+) -> list[EvalLog]:
+    """Run what is left of a comparison: its logs without their samples, one a format and explainer.
+
+    A failed sample does not stop the others, and is tried ``retries`` times more. The explainers'
+    replies are cached under the folder's own id, so that a sample that broke off is not explained,
+    and paid for, a second time; another folder asks anew. Where ``max_tasks`` is None, all run at
+    once, but one after the other where an explainer is served by this machine.
+
+    Raises:
+        KeyboardInterrupt: The user stopped it.
+    """
+    filesystem(log_dir).mkdir(log_dir, exist_ok=True)
+    set_id = eval_set_id_for_log_dir(log_dir)
+    options: dict[str, Any] = {"cache": CachePolicy(expiry=LONG, scopes={"eval_set": set_id})}
+    if max_connections is not None:
+        options["max_connections"] = max_connections
+    if max_tasks is None and any(map(served_here, plan.models)):
+        max_tasks = 1
+    if max_tasks is not None:
+        options["max_tasks"] = max_tasks
+    try:
+        _, logs = inspect_ai.eval_set(
+            # By name: Inspect would tell tasks made here apart by where this code is installed.
+            [_task_of(name) for name in plan.formats],
+            task_args=dict(plan.parameters),
+            log_dir=log_dir,
+            eval_set_id=set_id,
+            model=list(plan.models),
+            model_roles=dict(plan.roles),
+            epochs=plan.epochs,
+            # With no retries Inspect warns that to retry at once has no effect.
+            retry_attempts=retries,
+            retry_immediate=retries > 0,
+            continue_on_fail=True,
+            **options,
+        )
+    except PrerequisiteError as error:
+        if FOREIGN not in str(error.message):
+            raise
+        raise InputError(
+            f"{log_dir} holds logs of other settings or other tasks; take the settings that "
+            "it was begun with, or another --log-dir"
+        ) from error
+    # Inspect takes a run that was stopped for a success, without the logs of what broke off.
+    if len(logs) < len(plan.cells) or any(log.status == "cancelled" for log in logs):
+        raise KeyboardInterrupt
+    return logs
+
+
+def _task_of(format: str) -> str:
+    """The name that Inspect knows a format's task by; a user's format gets a task by this call."""
+    try:
+        return registry_info(getattr(formats, format, None)).name
+    except ValueError:  # it is none of those tasks
+
+        @task(name=format)
+        def of_format(**parameters: Unpack[Parameters]) -> Task:
+            return format_task(format, parameters)
+
+        return registry_info(of_format).name
+
+
+def served_here(model: str) -> bool:
+    """Whether a model answers at an address of this machine.
+
+    Such a server keeps the prompts' common beginning of as many requests as it has slots. One
+    format after the other finds it again; five at once drive it out, and each request pays for
+    its few-shot neurons.
+    """
+    host = urlsplit(get_model(model).api.base_url or "").hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def unfinished(logs: list[EvalLog]) -> list[str]:
+    return [
+        f"{log.eval.task}, {log.eval.model}: {_why(log)}" for log in logs if not is_complete(log)
+    ]
+
+
+def is_complete(log: EvalLog) -> bool:
+    results = log.results
+    return (
+        log.status == "success"
+        and results is not None
+        and results.completed_samples >= results.total_samples
+    )
+
+
+def _why(log: EvalLog) -> str:
+    if log.error:
+        message = log.error.message
+    else:
+        errors = (s.error for s in read_eval_log_sample_summaries(log.location) if s.error)
+        message = " ".join(next(errors, f"its status is {log.status}").split())[:SHOWN]
+    if log.results is None:
+        return message
+    total = log.results.total_samples
+    failed = total - log.results.completed_samples
+    return f"{failed} of {total} samples failed, the first: {message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What an earlier run has explained and scored."""
+
+    samples: Mapping[tuple[str, str], Mapping[str, int]] = field(default_factory=dict)
+    """By format and explainer: by neuron the epochs that are finished, without an error."""
+
+    others: tuple[str, ...] = ()
+    """Logs in the folder that are of another run: other settings, or another task."""
+
+    def of(self, cell: tuple[str, str]) -> Mapping[str, int]:
+        return self.samples.get(cell, {})
+
+    @property
+    def total(self) -> int:
+        return sum(sum(epochs.values()) for epochs in self.samples.values())
+
+
+def find_finished(log_dir: str, plan: Plan) -> Finished:
+    """Look through the log folder; one that is not there yet holds nothing.
+
+    What a killed run had not written into its log yet is not found, so it is counted as left
+    although Inspect may still recover it.
+    """
+    if "://" not in log_dir and not Path(log_dir).is_dir():
+        return Finished()
+    samples: dict[tuple[str, str], Mapping[str, int]] = {}
+    others: list[str] = []
+    # The newest first: each attempt's log begins with what the one before it had finished.
+    for info in list_eval_logs(log_dir):
+        name = info.name.rpartition("/")[2]
+        try:
+            log = read_eval_log(info, header_only=True)
+        except Exception:  # a log that was cut off; Inspect says so when it gets there
+            others.append(name)
+            continue
+        cell = (log.eval.task.rpartition("/")[2], log.eval.model)
+        if cell not in plan.cells or not _is_of(log, plan):
+            others.append(name)
+        elif cell not in samples:
+            samples[cell] = _finished(log)
+    return Finished(samples, tuple(others))
+
+
+def _is_of(log: EvalLog, plan: Plan) -> bool:
+    roles = {
+        role: ",".join(model.model for model in (bound if isinstance(bound, list) else [bound]))
+        for role, bound in (log.eval.model_roles or {}).items()
+    }
+    named, wanted = (
+        json.dumps(parameters, sort_keys=True)
+        for parameters in (log.eval.task_args_passed, plan.parameters)
+    )
+    return named == wanted and roles == plan.roles
+
+
+def _finished(log: EvalLog) -> Mapping[str, int]:
+    try:
+        summaries = read_eval_log_sample_summaries(log.location)
+    except Exception:  # a log that was begun and holds no samples yet
+        return {}
+    return Counter(str(s.id) for s in summaries if s.completed and not s.error)

@@ -1,0 +1,174 @@
+"""What a report is made of: runs that explained, and raters, read from logs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+from inspect_ai.log import EvalLog, EvalSample
+
+from neuron_eval.logs.files import EXPLAINED, RATED, RATING, choose, headers
+from neuron_eval.logs.identity import defaults, identity, models, paper_order, place
+from neuron_eval.logs.reading import Samples, read_or_note, read_runs
+from neuron_eval.logs.runs import Run
+from neuron_eval.messages import InputError
+from neuron_eval.rating.asking import is_person
+from neuron_eval.rating.judging import (
+    About,
+    Judgement,
+    Planted,
+    judgement_in,
+    mean_judgement,
+    places,
+)
+from neuron_eval.reporting.raters import RatedNeuron, Rater
+from neuron_eval.tasks.rate import rate
+
+ABOUT_RATING = ("rated_columns", "explanations", "explanations_sha256", "rating_pack_sha256")
+"""What a rater was asked about, in the header's metadata."""
+
+TOLD_BY_HEADER = ("explanations", "neurons", "columns", "pack", "limit")
+"""Arguments that the header's metadata say better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """The runs and raters to report on, with a sentence for each log or neuron left out.
+
+    Runs are in the paper's order of formats, then by explainer and simulator; none if there are
+    only raters.
+    """
+
+    runs: tuple[Run, ...]
+    notes: tuple[str, ...] = ()
+    raters: tuple[Rater, ...] = ()
+
+
+class NoRunsError(InputError):
+    """There is nothing to report on; the message says what was found."""
+
+
+def collect(locations: Sequence[str], *, excerpts: bool = False, workers: int = 1) -> Collected:
+    """Read logs, at places as `log_files` has them, and keep what can be compared.
+
+    Args:
+        locations: Log files and folders.
+        excerpts: Whether to keep what was simulated for each held-out excerpt.
+        workers: How many processes may read logs; above 1 only where the main module can be
+            imported again, as that of a command can.
+
+    Raises:
+        NoRunsError: No log is left.
+        OSError: A place does not exist.
+    """
+    logs, notes = headers(locations)
+    explained = choose(logs, EXPLAINED, identity, notes)
+    rated = sorted(choose(logs, RATED, rater_identity, notes), key=_people_first)
+    read = read_runs(explained, excerpts, workers)
+    read_raters = [read_or_note(_read_rater, log) for log in rated]
+    runs = [run for run, _ in read if run is not None]
+    raters = tuple(rater for rater, _ in read_raters if rater is not None)
+    notes += filter(None, [note for _, note in (*read, *read_raters)])
+    if not runs and not raters:
+        what = "; ".join(notes) or "no log files"
+        raise NoRunsError(f"{', '.join(locations)}: no log to report on: {what}")
+    runs.sort(key=lambda run: (*paper_order(run.format), run.explainer, run.simulator))
+    return Collected(tuple(runs), tuple(notes), raters)
+
+
+def rater_identity(log: EvalLog) -> str:
+    """As `identity`, of a log of ratings: equal if a rater was asked the same twice."""
+    spec, about = log.eval, log.eval.metadata or {}
+    arguments = {**defaults(rate), **spec.task_args}
+    settings = {
+        "arguments": {k: v for k, v in arguments.items() if k not in TOLD_BY_HEADER},
+        "about": {name: about.get(name) for name in ABOUT_RATING},
+        "neurons": place(about.get("neurons")),
+        **models(spec, explains=False, roles=tuple(spec.model_roles or ())),
+    }
+    if is_person(spec.model):
+        # Where the page was served is no part of it; in another file, answers are answers anew.
+        settings["explainer"] = [spec.model, spec.model_args.get("answers")]
+    return json.dumps(settings, sort_keys=True, default=str)
+
+
+def _people_first(log: EvalLog) -> tuple[bool, str, str, str]:
+    model, excerpts = log.eval.model, str((log.eval.metadata or {}).get("excerpts"))
+    return not is_person(model), model, excerpts, log.eval.created
+
+
+def _read_rater(header: EvalLog) -> tuple[Rater | None, str]:
+    about = header.eval.metadata or {}
+    neurons: dict[str, RatedNeuron] = {}
+    again: dict[str, Judgement | None] = {}
+    ratings: list[About] = []
+    samples = Samples(header.location)
+    columns = about[RATED]
+    if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
+        raise ValueError(f"{RATED} is {columns!r:.60}; expected a list of names")
+    for epochs in samples.by_neuron():
+        try:
+            rated = [score for score in map(_about, epochs) if score.get("ratings")]
+            neuron = _neuron(epochs, rated, columns)
+            places(rated)
+        except Exception as error:
+            samples.leave_out(epochs, error)
+            continue
+        ratings += rated
+        repeat_of = (epochs[0].metadata or {}).get("repeat_of")
+        if repeat_of:
+            again[str(repeat_of)] = neuron.judgement
+        else:
+            neurons[neuron.id] = neuron
+    if not neurons:
+        return None, samples.note
+    rater = Rater(
+        log=header.location,
+        name=header.eval.model,
+        columns=tuple(columns),
+        excerpts=str(about.get("excerpts", "")),
+        pack=str(about.get("rating_pack_sha256", "")),
+        identity=rater_identity(header),
+        neurons=tuple(replace(neuron, again=again.get(id)) for id, neuron in neurons.items()),
+        places=tuple(places(ratings)),
+    )
+    return rater, samples.note
+
+
+def _neuron(
+    samples: Sequence[EvalSample], rated: Sequence[About], columns: Sequence[str]
+) -> RatedNeuron:
+    judgements = [judgement for about in rated if (judgement := judgement_in(about))]
+    for judgement in judgements:
+        if not set(judgement.ratings) == set(judgement.best) == set(columns):
+            rates = ", ".join(judgement.ratings)
+            raise ValueError(f"it rates {rates}, and not {', '.join(columns)}")
+    texts: Mapping[str, str] = (samples[0].metadata or {}).get("explanations", {})
+    seconds = [about.get("seconds") for about in map(_about, samples)]
+    times = [float(taken) for taken in seconds if taken is not None]
+    return RatedNeuron(
+        id=str(samples[0].id),
+        explanations={column: text.strip() for column, text in texts.items()},
+        judgement=mean_judgement(judgements),
+        planted=tuple(Planted(**about["planted"]) for about in rated if about.get("planted")),
+        reason="" if rated else _reason(samples[0]),
+        comment="\n".join(about["comment"] for about in rated if about.get("comment")),
+        seconds=fmean(times) if times else None,
+    )
+
+
+def _about(sample: EvalSample) -> About:
+    """The metadata of the sample's rating."""
+    score = (sample.scores or {}).get(RATING)
+    return (score.metadata or {}) if score else {}
+
+
+def _reason(sample: EvalSample) -> str:
+    if sample.error:
+        return sample.error.message
+    score = (sample.scores or {}).get(RATING)
+    if score is None:
+        return "not scored by the scorer rating"
+    return score.explanation or score.reason or "no reason given"

@@ -1,0 +1,198 @@
+"""Which runs and neurons can be compared, and what the runs are called beside each other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from neuron_eval.logs.runs import ADACS, SIMULATION, Run
+from neuron_eval.reporting.raters import Rater
+
+NAMES = {SIMULATION: "simulation correlation", ADACS: "AdaCS"}
+"""What scorers are called in tables; others keep their name."""
+
+RATING_BY = "rating by "
+"""How ratings are called where they stand among scores; no scorer's name has a space."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommonNeurons:
+    """Runs, and the neurons that one scorer scored in all that have any neuron in common."""
+
+    scorer: str
+    runs: tuple[Run, ...]  # those with a score by the scorer, in the order given
+    # The same runs, apart where they share no neuron, not even through others.
+    together: tuple[tuple[Run, ...], ...]
+    # By log: the ids that all runs together with it share, in the first one's order.
+    common: Mapping[str, tuple[str, ...]]
+    left_out: Mapping[str, int]  # by log: how many neurons were scored there that are not common
+    notes: tuple[str, ...]  # on what was left out
+
+    def ids(self, run: Run) -> tuple[str, ...]:
+        """The neurons to take of a run: the common ones; without any, its own."""
+        return self.common.get(run.log) or scored_ids(run, self.scorer)
+
+
+def scorers(runs: Sequence[Run]) -> tuple[str, ...]:
+    """The scorers that scored anything: simulation and AdaCS first, others as they appear."""
+    names = dict.fromkeys(
+        name for run in runs for result in run.results.values() for name in result.scores
+    )
+    first = [name for name in NAMES if name in names]
+    return (*first, *(name for name in names if name not in NAMES))
+
+
+def scorer_names(runs: Sequence[Run]) -> list[str]:
+    """Every scorer that says something of a neuron, scored or not, in the order of the logs."""
+    results = [result for run in runs for result in run.results.values()]
+    return list(dict.fromkeys(name for n in results for name in (*n.scores, *n.unscored)))
+
+
+def scorer_name(scorer: str) -> str:
+    """What a scorer is called in tables; a rater keeps the provider: ``human/…`` is a person."""
+    if scorer.startswith(RATING_BY):
+        return scorer
+    return NAMES.get(scorer, scorer.rpartition("/")[2])
+
+
+def measured_by(run: Run, scorer: str) -> str:
+    """The model whose scores must not be compared with another's; empty if there is none."""
+    return {SIMULATION: run.simulator, ADACS: run.embedder}.get(scorer, "")
+
+
+def scored_ids(run: Run, scorer: str) -> tuple[str, ...]:
+    return tuple(id for id, result in run.results.items() if scorer in result.scores)
+
+
+def values(run: Run, ids: Sequence[str], scorer: str) -> list[float]:
+    """The scores of some neurons, which must have one, in the order of ``ids``."""
+    return [run.results[id].scores[scorer] for id in ids]
+
+
+def compare(runs: Sequence[Run], scorer: str) -> CommonNeurons:
+    """Restrict runs to the neurons that a scorer scored in every run that it scored any in.
+
+    Runs on other neurons altogether are beside the others, and restrict them to nothing.
+    """
+    scored = {run.log: set(scored_ids(run, scorer)) for run in runs}
+    kept = tuple(run for run in runs if scored[run.log])
+    together = _together(kept, scored)
+    common: dict[str, tuple[str, ...]] = {}
+    for group in together:
+        shared = set.intersection(*(scored[run.log] for run in group))
+        ids = tuple(id for id in group[0].results if id in shared)
+        common.update({run.log: ids for run in group})
+    left_out = {run.log: len(scored[run.log]) - len(common[run.log]) for run in kept}
+    compared = CommonNeurons(scorer, kept, together, common, left_out, ())
+    return replace(compared, notes=tuple(_left_out(compared, runs)))
+
+
+def _together(
+    runs: Sequence[Run], scored: Mapping[str, Collection[str]]
+) -> tuple[tuple[Run, ...], ...]:
+    """Runs that share neurons, directly or through others, in the order given."""
+    groups: list[tuple[list[Run], set[str]]] = []
+    for run in runs:
+        joined, ids = [run], set(scored[run.log])
+        apart = []
+        for group, theirs in groups:
+            if theirs.isdisjoint(ids):
+                apart.append((group, theirs))
+            else:
+                joined, ids = group + joined, ids | theirs
+        groups = [*apart, (joined, ids)]
+    order = {run.log: i for i, run in enumerate(runs)}
+    in_order = [sorted(group, key=lambda run: order[run.log]) for group, _ in groups]
+    return tuple(tuple(group) for group in sorted(in_order, key=lambda g: order[g[0].log]))
+
+
+def label(run: Run, runs: Sequence[Run]) -> str:
+    """The shortest name that tells a run from the others.
+
+    The format; where there are several, also the explainer, the simulator, the embedder and the
+    neurons; then the settings that differ, and at last the log's name.
+    """
+    parts, same = [run.format], [other for other in runs if other.format == run.format]
+    for name in ("explainer", "simulator", "embedder", "neurons"):
+        own, every = getattr(run, name), {getattr(other, name) for other in runs} - {""}
+        same = [other for other in same if getattr(other, name) == own]
+        if own and len(every) > 1:
+            # Without its provider or folder, unless those are what tells it from the others.
+            short = {other.rpartition("/")[2] for other in every}
+            parts.append(own.rpartition("/")[2] if len(short) == len(every) else own)
+    if len(same) > 1:
+        parts.extend(_differing(run, same) or [run.log.rpartition("/")[2]])
+    return ", ".join(parts)
+
+
+def rater_label(rater: Rater, raters: Sequence[Rater]) -> str:
+    """The rater's name; of several logs of one rater, with the excerpts or a number."""
+    same = [other for other in raters if other.name == rater.name]
+    if len(same) < 2:
+        return rater.name
+    if len({other.excerpts for other in same}) == len(same):
+        return f"{rater.name}, {rater.excerpts}"
+    return f"{rater.name}, log {1 + [other.log for other in same].index(rater.log)}"
+
+
+def settings(run: Run) -> dict[str, str]:
+    """A run's settings, each under its place, for instance ``arguments excerpts``."""
+    try:
+        return dict(_flat("", json.loads(run.identity)))
+    except json.JSONDecodeError:
+        return {}
+
+
+def _differing(run: Run, same: Sequence[Run]) -> list[str]:
+    """The settings in which a run differs from others of the same name."""
+    own, every = settings(run), [settings(other) for other in same]
+    places = [p for p in own if len({other.get(p) for other in every}) > 1]
+    if len({tuple(other.get(p) for p in places) for other in every}) < len(same):
+        return []
+    return [f"{place.rpartition(' ')[2]}={own[place]}" for place in places]
+
+
+def _flat(place: str, value: Any) -> list[tuple[str, str]]:
+    if isinstance(value, dict):
+        return [pair for k, v in value.items() for pair in _flat(f"{place} {k}".strip(), v)]
+    if isinstance(value, list):
+        return [(place, ",".join(map(str, value)) or "none")]
+    return [(place, str(value))]
+
+
+def _left_out(compared: CommonNeurons, all_runs: Sequence[Run]) -> list[str]:
+    name, left_out = scorer_name(compared.scorer), compared.left_out
+    labels = {run.log: label(run, all_runs) for run in all_runs}
+    without = [labels[run.log] for run in all_runs if run not in compared.runs]
+    notes = []
+    if without and compared.runs:
+        notes.append(f"{name}: nothing was scored in {'; '.join(without)}.")
+    if len(compared.together) > 1:
+        groups = [", ".join(labels[run.log] for run in group) for group in compared.together]
+        notes.append(f"{name}: on different neurons, and compared apart: {' | '.join(groups)}.")
+    for group in compared.together:
+        common = len(compared.common[group[0].log])
+        counts = "; ".join(
+            f"{left_out[run.log]} of {left_out[run.log] + common} in {labels[run.log]}"
+            for run in group
+            if left_out[run.log]
+        )
+        if counts and not common:
+            notes.append(
+                f"{name}: no neuron was scored in every run, so each mean is over its run's own "
+                f"neurons and nothing is compared ({counts} are not in all of the others)."
+            )
+        elif counts:
+            neurons = "neuron that was" if common == 1 else "neurons that were"
+            notes.append(
+                f"{name}: compared on the {common:,} {neurons} scored in every run. "
+                f"Left out of the scored ones: {counts}."
+            )
+    return notes
+
+
+def is_baseline(run: Run, baseline: str) -> bool:
+    """Whether a run is of the baseline's format; upper and lower case are one."""
+    return run.format.casefold() == baseline.casefold()

@@ -1,0 +1,156 @@
+"""Figures of one panel a scorer, formats from top to bottom, series beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neuron_eval.logs.runs import Run
+from neuron_eval.reporting.collecting import Collected
+from neuron_eval.reporting.comparing import compare, label, scorer_name, scorers, values
+from neuron_eval.reporting.figures import drawing
+from neuron_eval.reporting.figures.drawing import Drawn, Look
+from neuron_eval.reporting.statistics import estimate
+from neuron_eval.reporting.tables.paired import comparisons
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    Draw = Callable[[Axes, str, Run, float, Look], str]
+    """Draws a run's mark for a scorer in a panel at a height; in words, or nothing."""
+
+DOTS = 400
+"""More neurons than this are shown by as many of them, evenly spaced in rank."""
+
+
+def draw_scores(collected: Collected) -> Drawn | str:
+    """Mean score with its interval, or a sentence on why there is no figure."""
+    runs, shown = collected.runs, scorers(collected.runs)
+    if not shown:
+        return "No figure of scores: nothing was scored."
+    compared = {scorer: compare(runs, scorer) for scorer in shown}
+
+    def draw(panel: Axes, scorer: str, run: Run, y: float, look: Look) -> str:
+        score = estimate(values(run, compared[scorer].ids(run), scorer))
+        if score is None:
+            return ""
+        interval = (score.mean, score.lower, score.upper)
+        panel.errorbar(score.mean, y, xerr=drawing.error(*interval), **look.mark)
+        return drawing.interval_words(*interval)
+
+    figure, words = _by_format(runs, _by_series(runs), shown, draw)
+    return Drawn(figure, f"Mean scores with 95 % intervals. {words}.")
+
+
+def draw_differences(collected: Collected, baseline: str) -> Drawn | str:
+    """Mean paired difference to the baseline's format, or a sentence on why there is no figure."""
+    runs = collected.runs
+    every = [c for scorer in scorers(runs) for c in comparisons(runs, baseline, scorer)[0]]
+    paired = {(c.scorer, c.run.log): c.paired for c in every}
+    if not every:
+        return f"No figure of differences: no run to compare with the baseline, {baseline}."
+
+    def draw(panel: Axes, scorer: str, run: Run, y: float, look: Look) -> str:
+        result = paired.get((scorer, run.log))
+        if result is None:
+            return ""
+        interval = (result.difference, result.lower, result.upper)
+        panel.errorbar(result.difference, y, xerr=drawing.error(*interval), **look.mark)
+        return drawing.interval_words(*interval, "+.2f")
+
+    shown = list(dict.fromkeys(c.scorer for c in every))
+    compared = {c.run.format for c in every}
+    drawn = [run for run in runs if run.format in compared]
+    figure, words = _by_format(runs, drawn, shown, draw, differences=True)
+    text = f"Mean differences to {baseline} on the same neurons, with 95 % intervals."
+    return Drawn(figure, f"{text} {words}.")
+
+
+def draw_distribution(collected: Collected) -> Drawn | str:
+    """Every neuron's score, a strip of dots with a box, or a sentence on why there is no figure."""
+    runs, shown = collected.runs, scorers(collected.runs)
+    if not shown:
+        return "No figure of the distribution of scores: nothing was scored."
+    compared = {scorer: compare(runs, scorer) for scorer in shown}
+    width = 0.6 / len(drawing.series(runs))
+
+    def draw(panel: Axes, scorer: str, run: Run, y: float, look: Look) -> str:
+        scores = values(run, compared[scorer].ids(run), scorer)
+        if not scores:
+            return ""
+        _strip(panel, scores, y, width, look)
+        low, middle, high = np.quantile(scores, [0.25, 0.5, 0.75])
+        return drawing.interval_words(middle, low, high)
+
+    figure, words = _by_format(runs, _by_series(runs), shown, draw, spread=1.6)
+    return Drawn(figure, f"Medians and quartiles of scores. {words}.")
+
+
+def _by_series(runs: Sequence[Run]) -> list[Run]:
+    return [run for group in drawing.series(runs) for run in group.runs]
+
+
+def _by_format(
+    runs: Sequence[Run],
+    drawn: Sequence[Run],
+    shown: Sequence[str],
+    draw: Draw,
+    spread: float = 1.0,
+    differences: bool = False,
+) -> tuple[Figure, str]:
+    """The figure, and what was drawn in words: some of the runs, in order, a panel a scorer.
+
+    All runs give the looks; ``spread`` says how much room one mark takes.
+    """
+    groups, looks = drawing.series(runs), drawing.run_looks(runs)
+    place = {
+        run.log: drawing.offset(i, len(groups)) for i, g in enumerate(groups) for run in g.runs
+    }
+    rows = [name for name in drawing.formats(runs) if name in drawing.formats(drawn)]
+    marks = round(spread * len(groups))
+    figure, panels = drawing.grid(shown, rows, marks, legend=drawing.legend_lines(runs, "series"))
+    sentences: list[str] = []
+    for panel, scorer in zip(panels, shown, strict=True):
+        if differences:
+            panel.axvline(0, **drawing.DASHED)
+            panel.set_xlabel(f"difference in\n{drawing.axis_label(scorer)}")
+        words = []
+        for run in drawn:
+            y = rows.index(run.format) + place[run.log]
+            if text := draw(panel, scorer, run, y, looks[run.log]):
+                words.append(f"{label(run, runs)} {text}")
+        sentences.append(f"{scorer_name(scorer)}: {', '.join(words)}")
+    drawing.legend(figure, runs, "series")
+    return figure, ". ".join(sentences)
+
+
+def _strip(panel: Axes, scores: list[float], at: float, width: float, look: Look) -> None:
+    """Dots beside each other by rank, so that equal ones do not hide each other, under a box."""
+    ranked = np.sort(scores)
+    if ranked.size > DOTS:
+        ranked = ranked[np.linspace(0, ranked.size - 1, DOTS).round().astype(int)]
+    # the golden ratio spreads neighbours in rank evenly over the width, without any chance
+    spread = (np.arange(ranked.size) * 0.6180339887498949) % 1 - 0.5
+    panel.plot(
+        ranked, at + width * spread, ".", color=look.color, markersize=2.2, alpha=0.6,
+        markeredgewidth=0, zorder=2,
+    )  # fmt: skip
+    _box(panel, scores, at, width * 0.375)
+
+
+def _box(panel: Axes, scores: list[float], at: float, half: float) -> None:
+    """Quartiles, median and whiskers; drawn here, because matplotlib's own asks for a window."""
+    from matplotlib.cbook import boxplot_stats
+    from matplotlib.patches import Rectangle
+
+    (box,) = boxplot_stats(scores)
+    low, first, middle, third, high = (box[k] for k in ("whislo", "q1", "med", "q3", "whishi"))
+    style: Any = {"colors": "black", "linewidth": 0.7, "zorder": 3}
+    panel.hlines([at, at], [low, third], [first, high], **style)
+    panel.vlines([low, high], at - half / 2, at + half / 2, **style)
+    panel.vlines(middle, at - half, at + half, **style | {"linewidth": 1.4})
+    corner = (first, at - half)
+    panel.add_patch(Rectangle(corner, third - first, 2 * half, fill=False, linewidth=0.7, zorder=3))

@@ -1,0 +1,244 @@
+"""What figures have in common: series of runs, looks, panels, marks and the legend.
+
+With one series, a format has a colour and a marker. With several, the colour is the format's and
+the marker the series'.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from neuron_eval.formats import format_names
+from neuron_eval.logs.runs import ADACS, SIMULATION, Run
+from neuron_eval.messages import visible
+from neuron_eval.reporting.comparing import scorer_name
+from neuron_eval.reporting.statistics import Estimate
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Key = Literal["series", "formats", "both"]
+"""What the looks in a figure tell apart; the rest is told by where a mark stands."""
+
+COLUMN = 3.3
+"""Width of a figure in inches: one column of a paper of two."""
+
+ACROSS = 2
+"""Panels in a row of `grid`."""
+
+WIDE = 18
+"""Characters of a legend's entry above which entries stand below each other."""
+
+GREY = "#6e6e6e"
+DASHED: Any = {"color": GREY, "linewidth": 0.8, "linestyle": (0, (3, 2))}
+
+_UNITS = {SIMULATION: "Pearson r", ADACS: "cosine similarity"}
+_SERIES = ("o", "s", "^", "v", "D", "P", "X", "*", "<", ">")
+_COLORS = ("#CC79A7", "#56B4E9", "#6e6e6e", "#000000", "#0072B2", "#E69F00", "#009E73", "#D55E00")
+_MARKERS = ("o", "P", "X", "*", "h", "<", ">", "p", "d")
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A figure, not saved, and what one would read from it, with its numbers."""
+
+    figure: Figure
+    alt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Runs that differ in their format alone; the name is empty if it is the only one."""
+
+    name: str
+    runs: tuple[Run, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A colour of Okabe and Ito's and a marker, so that either alone tells what is meant."""
+
+    color: str
+    marker: str
+
+    @property
+    def mark(self) -> dict[str, Any]:
+        """A mark with an error bar, for matplotlib."""
+        return {"fmt": self.marker, "color": self.color, "capsize": 2}
+
+
+_FIXED = (
+    Look("#000000", "o"),
+    Look("#0072B2", "s"),
+    Look("#E69F00", "^"),
+    Look("#009E73", "D"),
+    Look("#D55E00", "v"),
+)
+"""Those of the first formats: one looks the same in every figure, whichever others were run."""
+
+
+def formats(runs: Iterable[Run]) -> list[str]:
+    return list(dict.fromkeys(run.format for run in runs))
+
+
+def series(runs: Sequence[Run]) -> list[Series]:
+    """Runs grouped by everything but their format; the same twice makes another series."""
+    groups: dict[tuple[str, ...], list[Run]] = {}
+    seen: Counter[tuple[str, ...]] = Counter()
+    for run in runs:
+        parts = (run.explainer, run.simulator, run.embedder, run.neurons)
+        seen[run.format, *parts] += 1
+        again = seen[run.format, *parts]
+        groups.setdefault((*parts, f"again {again}" if again > 1 else ""), []).append(run)
+    varying = [i for i in range(5) if len({parts[i] for parts in groups}) > 1]
+    return [
+        Series(", ".join(visible(parts[i]) for i in varying if parts[i]), tuple(group))
+        for parts, group in groups.items()
+    ]
+
+
+def looks(names: Iterable[str]) -> dict[str, Look]:
+    """A look for each name, all different up to 72 names that are no formats."""
+    fixed, distinct = dict(zip(format_names(), _FIXED, strict=False)), dict.fromkeys(names)
+    others = [name for name in distinct if name not in fixed]
+    return {name: fixed[name] for name in distinct if name in fixed} | {
+        name: Look(_COLORS[i % len(_COLORS)], _MARKERS[i % len(_MARKERS)])
+        for i, name in enumerate(others)
+    }
+
+
+def run_looks(runs: Sequence[Run]) -> dict[str, Look]:
+    by_format, groups = looks(formats(runs)), series(runs)
+    if len(groups) == 1:
+        return {run.log: by_format[run.format] for run in runs}
+    return {
+        run.log: Look(by_format[run.format].color, _SERIES[i % len(_SERIES)])
+        for i, group in enumerate(groups)
+        for run in group.runs
+    }
+
+
+def pretty(name: str) -> str:
+    return visible(name).replace("_", " ")
+
+
+def axis_label(scorer: str) -> str:
+    """A scorer's name, with its unit on a second line."""
+    unit, name = _UNITS.get(scorer), visible(scorer_name(scorer))
+    return f"{name}\n({unit})" if unit else name
+
+
+def interval_words(mean: float, lower: float | None, upper: float | None, spec: str = ".2f") -> str:
+    """For instance ``0.28 (0.25 to 0.31)``."""
+    if lower is None or upper is None:
+        return f"{mean:{spec}}"
+    return f"{mean:{spec}} ({lower:{spec}} to {upper:{spec}})"
+
+
+def error(mean: float, lower: float | None, upper: float | None) -> list[list[float]] | None:
+    """An interval as matplotlib's error bars want it, shape [2, 1]."""
+    if lower is None or upper is None:
+        return None
+    return [[max(0.0, mean - lower)], [max(0.0, upper - mean)]]
+
+
+def _blank(height: float) -> Figure:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(COLUMN, height), layout="constrained")
+
+
+def stack(
+    runs: Sequence[Run], key: Key, panels: int, each: float, more: float
+) -> tuple[Figure, list[Axes]]:
+    """Panels below each other over one x axis, ``each`` so many inches, with room for a legend."""
+    figure = _blank(more + each * panels + 0.15 * legend_lines(runs, key))
+    return figure, list(figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0])
+
+
+def grid(
+    scorers: Sequence[str], rows: Sequence[str], marks: int, legend: int
+) -> tuple[Figure, list[Axes]]:
+    """A panel a scorer, with the names of the rows on the left of each line of panels.
+
+    Within a row stand so many marks, one below the other; below all a legend of so many lines.
+    """
+    lines = -(-len(scorers) // ACROSS)
+    height = max(0.9, len(rows) * max(0.2, 0.08 + 0.17 * 0.6 * marks))
+    figure = _blank(lines * (height + 0.45) + 0.14 * legend)
+    axes = figure.subplots(lines, min(ACROSS, len(scorers)), sharey=True, squeeze=False)
+    for i, panel in enumerate(axes.flat):
+        if i >= len(scorers):
+            panel.remove()
+            continue
+        panel.set_xlabel(axis_label(scorers[i]))
+        panel.set_yticks(range(len(rows)), [_wrapped(row) for row in rows])
+        panel.set_ylim(len(rows) - 0.5, -0.5)
+        panel.tick_params(axis="y", length=0)
+        panel.grid(visible=False, axis="y")
+        panel.locator_params(axis="x", nbins=4)
+    return figure, list(axes.flat[: len(scorers)])
+
+
+def offset(i: int, of: int) -> float:
+    """Where the i-th of some marks stands within its row, from -0.3 to 0.3."""
+    return 0.0 if of == 1 else 0.6 * (i / (of - 1)) - 0.3
+
+
+def line(panel: Axes, points: Mapping[Any, Estimate], shift: float, look: Look) -> None:
+    """Means with their intervals, joined, by where they stand on the x axis, moved a little."""
+    places, means = [x + shift for x in points], [point.mean for point in points.values()]
+    panel.plot(places, means, look.marker + "-", color=look.color, markersize=3)
+    for x, point in zip(places, points.values(), strict=True):
+        bars = error(point.mean, point.lower, point.upper)
+        panel.errorbar(x, point.mean, yerr=bars, color=look.color, linewidth=0.6, alpha=0.6)
+
+
+def legend_lines(runs: Sequence[Run], key: Key) -> int:
+    """How many lines of text `legend` takes, about."""
+    names = [name for name, _, _ in _entries(runs, key)]
+    lines = sum(len(name.split("\n")) for name in names)
+    return lines if _columns(names) == 1 else -(-(lines + 1) // 3)
+
+
+def legend(figure: Figure, runs: Sequence[Run], key: Key, more: Sequence[Any] = ()) -> None:
+    """Put a legend under everything, where it hides no data; none if it would say nothing.
+
+    ``more`` are further labelled artists, before the others.
+    """
+    from matplotlib.lines import Line2D
+
+    entries = _entries(runs, key)
+    handles = [*more, *(Line2D([], [], ls="", color=c, marker=m) for _, c, m in entries)]
+    names = [*(str(artist.get_label()) for artist in more), *(name for name, _, _ in entries)]
+    if handles:
+        figure.legend(handles, names, loc="outside lower center", ncols=_columns(names))
+
+
+def _entries(runs: Sequence[Run], key: Key) -> list[tuple[str, str, str]]:
+    """Name, colour and marker of what the legend explains."""
+    groups, by_format = series(runs), looks(formats(runs))
+    several = len(groups) > 1 and key != "formats"
+    entries: list[tuple[str, str, str]] = []
+    if key != "series":
+        for name, look in by_format.items():
+            entries.append((pretty(name), look.color, "s" if several else look.marker))
+    if several:
+        for i, group in enumerate(groups):
+            entries.append((group.name, GREY, _SERIES[i % len(_SERIES)]))
+    return [("\n".join(textwrap.wrap(name, 50)), color, at) for name, color, at in entries]
+
+
+def _columns(names: Sequence[str]) -> int:
+    return 3 if max(map(len, names), default=0) <= WIDE else 1
+
+
+def _wrapped(name: str) -> str:
+    """A name in lines of at most some twenty characters."""
+    lines = textwrap.wrap(pretty(name), 22) or [""]
+    return "\n".join([*lines[:2], "…"] if len(lines) > 3 else lines)

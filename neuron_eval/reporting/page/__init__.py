@@ -1,0 +1,165 @@
+"""A report's folder: tables, figures, the viewer, and one page of all that needs no network."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from neuron_eval.logs.runs import Run
+from neuron_eval.messages import InputError, page_policy, script_json, visible, visible_lines
+from neuron_eval.reporting.collecting import Collected
+from neuron_eval.reporting.figures import FIGURES, FigureFile, write_figures
+from neuron_eval.reporting.page.data import about_runs, page_data
+from neuron_eval.reporting.rendering import WAYS, write_tables
+from neuron_eval.reporting.tables import table_names
+from neuron_eval.reporting.tables.base import MARK, Table
+
+HERE = Path(__file__).parent
+
+STYLE = "page.css"
+LIBRARY = "vendored/tablesort.js"
+LICENCE = "vendored/tablesort.LICENCE"
+SCRIPTS = ("dom.js", "tables.js", "filter.js", "list.js", "heat.js", "neuron.js", "main.js")
+"""One script in this order: functions of later files use those of earlier ones."""
+
+
+def write_page(
+    collected: Collected,
+    tables: Sequence[Table],
+    figures: Sequence[FigureFile],
+    folder: Path,
+    viewer: str | None = None,
+) -> Path:
+    """Write ``folder/index.html``; runs come with their excerpts, figures' files are put in.
+
+    ``viewer`` is where Inspect's bundled viewer lies, relative to the page; None leaves out links.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "index.html"
+    path.write_text(page_text(collected, tables, figures, viewer), encoding="utf-8")
+    return path
+
+
+def page_text(
+    collected: Collected,
+    tables: Sequence[Table],
+    figures: Sequence[FigureFile],
+    viewer: str | None = None,
+) -> str:
+    """The page as text; see `write_page`."""
+    data = page_data(collected, viewer)
+    style, library = _read(STYLE), _read(LIBRARY)
+    script = "\n".join(['"use strict";', *(_read(f"scripts/{name}") for name in SCRIPTS)])
+    text: str = _template().render(
+        policy=page_policy(style, (library, script)),
+        style=_markup(style),
+        library=_markup(library),
+        licence=_read(LICENCE).splitlines()[0],
+        script=_markup(script),
+        data=_markup(script_json(data)),
+        runs=about_runs(collected.runs),
+        raters=len(collected.raters),
+        notes=[visible(note) for note in collected.notes],
+        tables=tables,
+        figures=[_figure(figure) for figure in figures],
+        neurons=data["neurons"],
+        scorers=data["scorers"],
+        viewer=viewer,
+        mark=MARK,
+    )
+    return text
+
+
+def _figure(figure: FigureFile) -> dict[str, str]:
+    png = base64.b64encode(figure.png.read_bytes()).decode()
+    return {
+        "name": figure.name,
+        "title": visible(figure.title),
+        "alt": visible(figure.alt),
+        "address": f"data:image/png;base64,{png}",
+    }
+
+
+@cache
+def _read(name: str) -> str:
+    return (HERE / name).read_text(encoding="utf-8")
+
+
+@cache
+def _template() -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(visible=visible, visible_lines=visible_lines)
+    return environment.get_template("template.html")
+
+
+def _markup(text: str) -> Any:
+    from markupsafe import Markup
+
+    return Markup(text)  # our own files, and JSON without "<"
+
+
+def write_report(
+    collected: Collected, tables: Sequence[Table], out: Path, baseline: str, bundle: bool
+) -> tuple[Path, list[str]]:
+    """Write ``tables/``, ``figures/``, ``index.html`` and, if asked for, ``viewer/``.
+
+    The folder is made if missing. Tables and figures of an earlier report are written anew; files
+    of other names stay. To bundle is to put Inspect's viewer with the logs beside the page.
+
+    Returns:
+        The page, and a sentence for each figure that could not be drawn.
+    """
+    runs = collected.runs
+    if bundle:
+        _check_names(runs)
+    _clear(out)
+    write_tables(tables, out / "tables")
+    figures, notes = write_figures(collected, out / "figures", baseline) if runs else ([], [])
+    if bundle:
+        _bundle(runs, out / "viewer")
+    page = write_page(collected, tables, figures, out, "viewer" if bundle else None)
+    return page, notes
+
+
+def _check_names(runs: Sequence[Run]) -> None:
+    """Logs lie side by side in the viewer, so no two may have one name."""
+    names = Counter(run.log.rpartition("/")[2] for run in runs)
+    for name, times in names.items():
+        if times > 1:
+            raise InputError(f"two logs are named {name}: rename one to put both into the viewer")
+
+
+def _clear(out: Path) -> None:
+    """Remove what an earlier report left in a folder that may hold other people's files, too."""
+    stale = [f"tables/{name}.{ending}" for name in table_names() for ending in WAYS]
+    stale += [f"figures/{name}.{ending}" for name in FIGURES for ending in ("png", "svg")]
+    for name in stale:
+        (out / name).unlink(missing_ok=True)
+
+
+def _bundle(runs: Sequence[Run], folder: Path) -> None:
+    """Inspect's viewer with these logs and no others."""
+    from inspect_ai.log import bundle_log_dir, read_eval_log, write_eval_log
+
+    with tempfile.TemporaryDirectory() as logs:
+        for run in runs:
+            name = run.log.rpartition("/")[2]
+            if "://" in run.log and not run.log.startswith("file://"):
+                write_eval_log(read_eval_log(run.log), str(Path(logs) / name))
+            else:
+                shutil.copy(run.log.removeprefix("file://"), Path(logs) / name)
+        bundle_log_dir(logs, str(folder), overwrite=True)

@@ -1,0 +1,205 @@
+"""What the runs say, as JSON-able data for the page; held-out excerpts as levels to draw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import Any
+from urllib.parse import quote
+
+from neuron_eval.logs.runs import NeuronResult, Predicted, Run
+from neuron_eval.messages import visible, visible_lines
+from neuron_eval.records.heatmap import SHADES, shades
+from neuron_eval.reporting.collecting import Collected
+from neuron_eval.reporting.comparing import (
+    RATING_BY,
+    label,
+    rater_label,
+    scorer_name,
+    scorer_names,
+)
+from neuron_eval.reporting.raters import RatedNeuron, best_texts, with_ratings
+from neuron_eval.simulation.measure import background, counted_or
+
+DIGITS = 4
+"""Decimals of a score on the page; tables and CSV hold the full number."""
+
+LEVELS = "0123456789a"
+"""One character a level: 0 is nothing, ``a`` the highest of the neuron."""
+
+
+def page_data(collected: Collected, viewer: str | None = None) -> dict[str, Any]:
+    """Runs and neurons, for the page's script; every text is safe to show as it is.
+
+    A neuron's ``runs`` has one entry a run, in their order: None where the run has not got the
+    neuron. Ratings are among ``scorers``; ``comments`` are the raters'.
+    """
+    raters = {rater_label(rater, collected.raters): rater for rater in collected.raters}
+    runs: Sequence[Run] = collected.runs
+    scorers = scorer_names(runs)
+    for name, rater in raters.items():
+        runs = with_ratings(runs, rater, f"{RATING_BY}{name}")
+        scorers.append(f"{RATING_BY}{name}")
+    ids = dict.fromkeys(id for run in runs for id in run.results)
+    neurons = [_neuron(id, runs, scorers, linked=viewer is not None) for id in ids]
+    rated = {name: {n.id: n for n in rater.neurons} for name, rater in raters.items()}
+    for neuron, id in zip(neurons, ids, strict=True):
+        by_rater = {name: of[id] for name, of in rated.items() if id in of}
+        _add_choices(neuron, by_rater, [run.results.get(id) for run in runs])
+    return {
+        "viewer": viewer,
+        "scorers": [visible(scorer_name(name)) for name in scorers],
+        "runs": [
+            {
+                "label": visible(label(run, runs)),
+                "log": quote(run.log.rpartition("/")[2], errors="replace"),
+            }
+            for run in runs
+        ],
+        "neurons": neurons,
+    }
+
+
+def about_runs(runs: Sequence[Run]) -> list[dict[str, str]]:
+    """What each run is, for a table; empty where there was none."""
+    return [
+        {
+            "label": visible(label(run, runs)),
+            "format": visible(run.format),
+            "explainer": visible(run.explainer),
+            "simulator": visible(run.simulator),
+            "embedder": visible(run.embedder),
+            "neurons": visible(run.neurons),
+            "count": str(len(run.results)),
+            "skipped": str(run.neurons_skipped),
+            "version": visible(run.version),
+            "log": visible(run.log.rpartition("/")[2]),
+        }
+        for run in runs
+    ]
+
+
+def heat(results: Sequence[NeuronResult | None]) -> tuple[list[dict[str, Any]], list[Any]]:
+    """Excerpts with the truth, each once, and what every run simulated for them.
+
+    Truth runs from 0 to its highest activation in the neuron's excerpts. Simulation runs, per
+    run, from its median, which is what it says of tokens that it has nothing to say of, to its
+    highest value. Ignored tokens, which are not scored, are at nothing. A result is None where
+    a run has not got the neuron.
+
+    Returns:
+        The excerpts, each with ``name``, ``tokens``, ``peak`` and ``true`` (a level a token); and
+        for each run either None or a dict of ``low``, ``high`` and ``levels``, which for each
+        excerpt holds a level a token, or None where the run has no values.
+    """
+    excerpts: list[Predicted] = []
+    # First those that ignore least, whose truth is whole.
+    every = [excerpt for result in results if result for excerpt in result.predicted]
+    for excerpt in sorted(every, key=lambda predicted: len(predicted.record.ignored)):
+        if not any(_same(excerpt, other) for other in excerpts):
+            excerpts.append(excerpt)
+    peak = max((v for excerpt in excerpts for v in excerpt.record.activations), default=0.0)
+    drawn = [
+        {
+            "name": visible(excerpt.excerpt),
+            "tokens": [visible(token) for token in excerpt.record.tokens],
+            "peak": _rounded(excerpt.record.peak),
+            "true": _levels(excerpt.record.activations, 0.0, peak),
+        }
+        for excerpt in excerpts
+    ]
+    return drawn, [_simulated(result, excerpts) for result in results]
+
+
+def _neuron(id: str, runs: Sequence[Run], scorers: Sequence[str], linked: bool) -> dict[str, Any]:
+    results = [run.results.get(id) for run in runs]
+    known = [result for result in results if result is not None]
+    excerpts, simulated = heat(results)
+    data = {
+        "id": visible(id),
+        "layer": known[0].layer,
+        "group": visible(known[0].group),
+        "reference": next((visible_lines(r.reference) for r in known if r.reference), ""),
+        "excerpts": excerpts,
+        "runs": [
+            None if result is None else _explained(result, scorers) | {"simulated": heated}
+            for result, heated in zip(results, simulated, strict=True)
+        ],
+    }
+    return data | {"sample": quote(id, safe="", errors="replace")} if linked else data
+
+
+def _add_choices(
+    neuron: dict[str, Any],
+    by_rater: Mapping[str, RatedNeuron],
+    results: Sequence[NeuronResult | None],
+) -> None:
+    """Who chose which explanation as the best, and what raters had to say of the neuron."""
+    comments = [(name, rated.comment) for name, rated in by_rater.items() if rated.comment]
+    if comments:
+        neuron["comments"] = [f"{visible(name)}: {visible_lines(c)}" for name, c in comments]
+    for shown, result in zip(neuron["runs"], results, strict=True):
+        if result is None:
+            continue
+        text = result.explanation.strip()
+        chosen = [visible(name) for name, rated in by_rater.items() if text in best_texts(rated)]
+        if chosen:
+            shown["chosen"] = chosen
+
+
+def _explained(result: NeuronResult, scorers: Sequence[str]) -> dict[str, Any]:
+    """One run's explanation; what is empty is left out, which keeps the page small."""
+    scores = [result.scores.get(name) for name in scorers]
+    more = {
+        "unscored": {
+            str(i): [visible(reason) for reason in dict.fromkeys(reasons)]
+            for i, name in enumerate(scorers)
+            if (reasons := result.unscored.get(name))
+        },
+        "failures": [visible(reason) for reason in dict.fromkeys(result.excerpt_failures)],
+        "errors": [visible_lines(error) for error in result.errors],
+        "epochs": result.epochs if result.epochs > 1 else None,
+    }
+    return {
+        "explanation": visible_lines(result.explanation),
+        "scores": [None if s is None else round(s, DIGITS) for s in scores],
+    } | {name: value for name, value in more.items() if value}
+
+
+def _levels(values: Sequence[float], low: float, high: float) -> str:
+    """Values as characters of `LEVELS`, shape [T]: ``low`` and below 0, ``high`` the last."""
+    assert len(LEVELS) == SHADES + 1
+    return "".join(LEVELS[shade] for shade in shades(values, low, high))
+
+
+def _rounded(value: float) -> float:
+    """To three significant digits, for a legend."""
+    return float(f"{value:.3g}")
+
+
+def _simulated(result: NeuronResult | None, order: Sequence[Predicted]) -> dict[str, Any] | None:
+    known = [p for p in result.predicted if all(map(isfinite, p.expected))] if result else []
+    expected = [value for p in known for value in p.record.counted(p.expected)]
+    if not expected:
+        return None
+    low, high = background(expected), max(expected)
+
+    def of(excerpt: Predicted) -> str | None:
+        same = (p for p in known if _same(p, excerpt))
+        return next((_levels(counted_or(low, p.record, p.expected), low, high) for p in same), None)
+
+    return {"low": _rounded(low), "high": _rounded(high), "levels": list(map(of, order))}
+
+
+def _same(first: Predicted, second: Predicted) -> bool:
+    """Whether two runs mean one excerpt, whichever of its tokens each ignores.
+
+    Runs may have been dealt other excerpts under one name, so the name is not enough.
+    """
+    a, b = first.record, second.record
+    ignored = {*a.ignored, *b.ignored}
+    return (first.excerpt, a.tokens) == (second.excerpt, b.tokens) and all(
+        x == y
+        for i, (x, y) in enumerate(zip(a.activations, b.activations, strict=True))
+        if i not in ignored
+    )

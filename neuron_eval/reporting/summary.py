@@ -1,0 +1,162 @@
+"""One row a log: how a prompt format scores and what it costs.
+
+python -m neuron_eval.reporting.summary LOG_DIR    prints that as Markdown
+python -m neuron_eval.reporting.summary LOG_DIR NEW_DIR    first copies logs, without their samples
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+from inspect_ai.log import EvalLog, list_eval_logs, read_eval_log, write_eval_log
+
+from neuron_eval.logs.identity import format_of, paper_order
+from neuron_eval.logs.runs import ADACS, SIMULATION, prompt_size
+from neuron_eval.reporting.rendering import markdown_rows
+from neuron_eval.reporting.statistics import Estimate
+from neuron_eval.reporting.tables.base import (
+    INTERVAL,
+    Cell,
+    Column,
+    Table,
+    estimate_cell,
+    number,
+    words,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LogSummary:
+    """What one log says about its prompt format, or about a column of given explanations.
+
+    Scores are None if no neuron was scored; the mean tokens of the explainer's prompt a neuron
+    are None if the provider reports none.
+    """
+
+    format: str
+    neurons: int
+    simulation: Estimate | None
+    adacs: Estimate | None
+    prompt_tokens: float | None
+
+
+def summaries(logs: Iterable[EvalLog]) -> list[LogSummary]:
+    """One a log, in the paper's order of formats; logs may be without their samples."""
+    return sorted(map(_summary, logs), key=lambda row: paper_order(row.format))
+
+
+def ratios_to_original(rows: Sequence[LogSummary]) -> list[float | None]:
+    """How many times fewer prompt tokens each row takes than Original; None if that is unknown."""
+    original = next((row.prompt_tokens for row in rows if row.format == "original"), None)
+    return [
+        original / row.prompt_tokens if original and row.prompt_tokens else None for row in rows
+    ]
+
+
+def summary_table(
+    rows: Sequence[LogSummary], only_measured: bool = False, counts: bool = True
+) -> Table:
+    """The rows, at least one, in their order.
+
+    ``only_measured`` leaves out columns in which no row has a number; with ``counts`` an interval
+    is followed by how many neurons were scored, if not all were.
+    """
+    ratios = ratios_to_original(rows)
+    columns = {
+        Column("format"): [words(row.format) for row in rows],
+        Column("neurons", True): [number(row.neurons, "d") for row in rows],
+        Column("simulation correlation", True, INTERVAL): [
+            _mean(row.simulation, row.neurons, counts) for row in rows
+        ],
+        Column("AdaCS", True, INTERVAL): [_mean(row.adacs, row.neurons, counts) for row in rows],
+        Column("prompt tokens", True): [number(row.prompt_tokens, ".0f") for row in rows],
+        Column("fewer than Original", True): [
+            Cell("unknown") if ratio is None else Cell(f"{ratio:.2f} x", ratio) for ratio in ratios
+        ],
+    }
+    if only_measured:
+        columns = {
+            column: cells
+            for column, cells in columns.items()
+            if any(cell.value is not None for cell in cells)
+        }
+    title = "A neuron, mean with 95 % bootstrap interval"
+    return Table("summary", title, tuple(columns), tuple(zip(*columns.values(), strict=True)))
+
+
+def of_folder(folder: str) -> str:
+    """The table of a folder of logs, in Markdown."""
+    logs = [read_eval_log(info) for info in list_eval_logs(folder)]
+    return markdown_rows(summary_table(summaries(logs), counts=False))
+
+
+def copy_results(source: str, target: str) -> list[Path]:
+    """Copy each log of a folder to another, without its samples and named by its task."""
+    Path(target).mkdir(parents=True, exist_ok=True)
+    copies = []
+    for info in list_eval_logs(source):
+        log = read_eval_log(info, header_only=True)
+        log.reductions = None
+        if log.eval.revision:
+            log.eval.revision.origin = ""  # where a checkout came from is its owner's business
+        copy = Path(target) / f"{log.eval.task.rpartition('/')[2]}.eval"
+        write_eval_log(log, str(copy))
+        copies.append(copy)
+    return copies
+
+
+def _mean(estimate: Estimate | None, neurons: int, counts: bool) -> Cell:
+    cell = estimate_cell(estimate)
+    if estimate is None or estimate.n >= neurons or not counts:
+        return cell
+    return Cell(f"{cell.text} ({estimate.n})", cell.value, extra=cell.extra)
+
+
+def _summary(log: EvalLog) -> LogSummary:
+    neurons = log.results.completed_samples if log.results else 0
+    return LogSummary(
+        format=format_of(log),
+        neurons=neurons,
+        simulation=_estimate(log, SIMULATION),
+        adacs=_estimate(log, ADACS),
+        prompt_tokens=_prompt_tokens(log, neurons),
+    )
+
+
+def _prompt_tokens(log: EvalLog, neurons: int) -> float | None:
+    """From the samples; without them from the totals, if the explainer played no other part."""
+    if log.samples:
+        used = [prompt_size(s.output.usage) for s in log.samples if s.output and s.output.usage]
+        return fmean(used) if used else None
+    total = log.stats.model_usage.get(log.eval.model)
+    played_roles = any(
+        metadata.model == log.eval.model
+        for bound in (log.eval.model_roles or {}).values()
+        for metadata in (bound if isinstance(bound, list) else [bound])
+    )
+    only_explained = not played_roles and not log.stats.role_usage.get("simulator")
+    return prompt_size(total) / neurons if total and neurons and only_explained else None
+
+
+def _estimate(log: EvalLog, scorer: str) -> Estimate | None:
+    for score in log.results.scores if log.results else []:
+        if score.name == scorer:
+            values = [
+                metric.value if (metric := score.metrics.get(name)) else math.nan
+                for name in ("mean", "lower", "upper")
+            ]
+            mean, lower, upper = (None if math.isnan(value) else value for value in values)
+            if mean is not None:
+                return Estimate(mean, lower, upper, score.scored_samples or 0)
+    return None
+
+
+if __name__ == "__main__":
+    if sys.argv[2:]:
+        copy_results(*sys.argv[1:])
+    print(of_folder(sys.argv[-1]))  # noqa: T201

@@ -1,0 +1,206 @@
+"""What a table is before it is rendered, cells of the common kinds, and the registry of tables."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from neuron_eval.reporting.statistics import FEW, TIE, Estimate, told_apart
+
+Value = float | str | None
+
+MARK = "†"
+"""Stands behind a marked cell's text where there is no better way to show it."""
+
+INTERVAL = (" lower", " upper", " n")
+"""What a CSV file calls the columns behind a mean's."""
+
+MEANS = (
+    "Mean over neurons [95 % bootstrap interval over neurons: percentiles of 10,000 resamples, "
+    "taken further out for a small number of neurons]. A neuron's epochs are averaged first."
+)
+BEST = (
+    f"Bold: the highest mean{{where}}. {MARK}: not told apart from it, because the 95 % interval "
+    "of the difference on the same neurons holds 0."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table; no two of one table have the same heading.
+
+    Numbers are set flush right and sorted by value. ``extra`` names the values that only a CSV
+    file shows, behind the heading.
+    """
+
+    heading: str
+    numeric: bool = False
+    extra: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One entry of a table.
+
+    Attributes:
+        text: What a reader sees, without any markup.
+        value: The number in full, or the text, to sort by and for CSV; None where nothing is known.
+        bold: Whether it is the best in its column.
+        marked: Whether it cannot be told from the best; a note of the table says so.
+        extra: Values for the column's extra columns, as many as it has.
+    """
+
+    text: str
+    value: Value = None
+    bold: bool = False
+    marked: bool = False
+    extra: tuple[Value, ...] = ()
+
+
+Row = tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with its sentences; without rows the notes say why there is nothing to show.
+
+    Attributes:
+        name: Names its files: lower-case letters, digits and ``_``.
+        title: Stands above it.
+        columns: At least one.
+        rows: Each with one cell a column.
+        notes: Sentences that stand below.
+    """
+
+    name: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        headings = [column.heading for column in self.columns]
+        if len(set(headings)) < len(headings):
+            raise ValueError(f"table {self.name}: a heading stands there twice: {headings}")
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(
+                    f"table {self.name}: {len(row)} cells, {len(self.columns)} columns"
+                )
+
+
+Maker = Callable[..., Table | Sequence[Table]]
+"""Makes one table or several from whichever of `MATERIAL` its parameters name."""
+
+MATERIAL = ("runs", "raters", "baseline", "prices", "by")
+"""See `neuron_eval.reporting.tables.all_tables`, which gives them."""
+
+MAKERS: dict[tuple[str, ...], Maker] = {}
+"""Every registered maker, by the names of the tables that it may make."""
+
+M = TypeVar("M", bound=Maker)
+
+
+def report_table(*names: str) -> Callable[[M], M]:
+    """Register a function that makes the tables of these names.
+
+    It takes whichever it needs of ``runs``, ``raters``, ``baseline``, ``prices`` and ``by``, and
+    is called where there are raters, if it takes them; else where there are runs.
+    """
+
+    def register(maker: M) -> M:
+        if taken := set(names) & {name for others in MAKERS for name in others}:
+            raise ValueError(f"report table {', '.join(sorted(taken))} is registered twice")
+        for name in inspect.signature(maker).parameters:
+            if name not in MATERIAL:
+                raise ValueError(
+                    f"report table {', '.join(names)}: nothing is known for the parameter "
+                    f"{name!r}; expected some of {', '.join(MATERIAL)}"
+                )
+        MAKERS[names] = maker
+        return maker
+
+    return register
+
+
+def made_tables(names: Sequence[str], maker: Maker, material: Mapping[str, Any]) -> list[Table]:
+    """What a maker makes of the material; nothing where there is none for it."""
+    taken = inspect.signature(maker).parameters
+    if not material["raters" if "raters" in taken else "runs"]:
+        return []
+    made = maker(**{name: material[name] for name in taken})
+    tables = [made] if isinstance(made, Table) else list(made)
+    for table in tables:
+        if table.name not in names:
+            raise ValueError(f"table {table.name} is registered as {', '.join(names)}")
+    return tables
+
+
+def words(text: str) -> Cell:
+    return Cell(text, text)
+
+
+def number(value: float | None, spec: str = ".3f", missing: str = "unknown") -> Cell:
+    """A cell with one number, in the format of ``spec``, or with a word instead."""
+    return Cell(missing) if value is None else Cell(f"{value:{spec}}", value)
+
+
+def count(value: int) -> Cell:
+    return Cell(f"{value:,}", value)
+
+
+def share(part: int, total: int) -> Cell:
+    """A share in percent; neither 0 nor 100 % unless it is exactly that."""
+    if not total:
+        return Cell("none")
+    value = part / total
+    text = f"{100 * value:.0f}"
+    if text in ("0", "100") and 0 < value < 1:
+        text = "<1" if value < 0.5 else ">99"
+    return Cell(f"{text} %", value)
+
+
+def interval_text(lower: float | None, upper: float | None, spec: str = ".3f") -> str:
+    """An interval; a single neuron has none."""
+    if lower is None or upper is None:
+        return "[one neuron]"
+    return f"[{lower:{spec}}, {upper:{spec}}]"
+
+
+def few_neurons(counts: Iterable[int]) -> tuple[str, ...]:
+    """A sentence if an interval is over too few neurons to be trusted."""
+    if not any(0 < n < FEW for n in counts):
+        return ()
+    return (
+        f"With fewer than {FEW} neurons an interval is too narrow: it holds the truth less often "
+        "than 95 times in 100.",
+    )
+
+
+def estimate_cell(
+    estimate: Estimate | None, bold: bool = False, marked: bool = False, spec: str = ".3f"
+) -> Cell:
+    """A mean with its interval, for a column with the extra columns `INTERVAL`."""
+    if estimate is None:
+        return Cell("not scored", extra=(None, None, 0))
+    lower, upper = estimate.lower, estimate.upper
+    text = f"{estimate.mean:{spec}} {interval_text(lower, upper, spec)}"
+    return Cell(text, estimate.mean, bold, marked, (lower, upper, estimate.n))
+
+
+def beside_the_best(
+    means: Mapping[str, Estimate], scores: Mapping[str, Sequence[float]], spec: str = ".3f"
+) -> dict[str, Cell]:
+    """A cell a mean: the highest of several bold, what is not told apart from it marked.
+
+    The scores have the means' names, and are on the same neurons in the same order.
+    """
+    best = max(means, key=lambda name: means[name].mean, default="")
+    cells: dict[str, Cell] = {}
+    for name, mean in means.items():
+        bold = len(means) > 1 and means[best].mean - mean.mean <= TIE
+        marked = len(means) > 1 and not bold and not told_apart(scores[best], scores[name])
+        cells[name] = estimate_cell(mean, bold, marked, spec)
+    return cells

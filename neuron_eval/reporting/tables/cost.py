@@ -1,0 +1,165 @@
+"""Table 3: how long each run's prompts are; requests, tokens and dollars by role."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, replace
+from statistics import fmean
+
+from neuron_eval.logs.runs import EXPLAINER, Run, Spent
+from neuron_eval.reporting.comparing import is_baseline, label
+from neuron_eval.reporting.cost import Price, dollars, price_of
+from neuron_eval.reporting.tables.base import (
+    Cell,
+    Column,
+    Row,
+    Table,
+    count,
+    number,
+    report_table,
+    share,
+    words,
+)
+
+TOKENS_NOTE = (
+    "Tokens of the explainer's whole prompt, few-shot neurons included, as its provider counts "
+    "them; mean over neurons. The ratio is over the neurons that both runs have, with the same "
+    "explainer."
+)
+USAGE_COLUMNS = (
+    Column("role"),
+    Column("model"),
+    Column("requests", numeric=True),
+    Column("from Inspect's cache", numeric=True),
+    Column("prompt tokens", numeric=True),
+    Column("cached by the provider", numeric=True),
+    Column("output tokens", numeric=True),
+    Column("dollars", numeric=True),
+    Column("price"),
+)
+USAGE_NOTES = (
+    "All runs together. Requests that Inspect's cache answered cost nothing and have no tokens "
+    "here: without the cache the same runs would cost more.",
+    "Prompt tokens: all of them, those that the provider had cached included.",
+)
+UNPRICED = "Unknown prices can be given in a prices file; until then the total leaves them out."
+
+
+@report_table("tokens")
+def tokens_table(runs: Sequence[Run], baseline: str = "original") -> Table:
+    """A row a run: the explainer's prompt tokens a neuron, and how many times fewer."""
+    columns = (
+        Column("run"),
+        Column("neurons", True, (" counted",)),
+        Column("prompt tokens a neuron", True),
+        Column(f"fewer than {baseline}", True),
+    )
+    notes = [TOKENS_NOTE]
+    if not any(is_baseline(run, baseline) for run in runs):
+        notes.append(f"There is no run of {baseline} to compare with.")
+    rows = tuple(_tokens(run, runs, baseline) for run in runs)
+    return Table("tokens", "Prompt tokens of the explainer", columns, rows, tuple(notes))
+
+
+def _tokens(run: Run, runs: Sequence[Run], baseline: str) -> Row:
+    counts = _counts(run)
+    used = any(spent.role == EXPLAINER and spent.requests for spent in run.spent)
+    missing = "unknown" if used else "no model was asked"
+    return (
+        words(label(run, runs)),
+        replace(count(len(run.results)), extra=(len(counts),)),
+        number(fmean(counts.values()) if counts else None, ",.0f", missing),
+        _ratio(run, runs, baseline),
+    )
+
+
+def _ratio(run: Run, runs: Sequence[Run], baseline: str) -> Cell:
+    own = _counts(run)
+    for other in runs:
+        theirs = _counts(other)
+        both = [id for id in own if id in theirs]
+        if not is_baseline(other, baseline) or other.explainer != run.explainer or not both:
+            continue
+        tokens = sum(own[id] for id in both)
+        if tokens:
+            value = sum(theirs[id] for id in both) / tokens
+            return Cell(f"{value:.2f} x", value)
+    return Cell("unknown")
+
+
+def _counts(run: Run) -> dict[str, float]:
+    """By neuron, where the provider reports a count."""
+    counts = {id: result.prompt_tokens for id, result in run.results.items()}
+    return {id: tokens for id, tokens in counts.items() if tokens is not None}
+
+
+@report_table("usage")
+def usage_table(runs: Sequence[Run], prices: Mapping[str, Price] | None = None) -> Table:
+    """A row a role and model, over all runs, and the total; a file's prices come first."""
+    title = "Usage and cost by role"
+    by_model = _add_up(spent for run in runs for spent in run.spent)
+    if not by_model:
+        nothing = ("No requests to a model are in the logs.",)
+        return Table("usage", title, USAGE_COLUMNS, (), nothing)
+    rows: list[Row] = []
+    known: list[float] = []
+    for spent in by_model:
+        price = price_of(spent.model, prices)
+        cost = dollars(spent, price)
+        known += [] if cost is None else [cost]
+        source = price.source if price else "unknown"
+        if price and cost is None:
+            source = f"{source}, in part"
+        dollars_cell = Cell("unknown") if cost is None else Cell(money(cost), cost)
+        rows.append(_usage(spent, dollars_cell, words(source)))
+    unknown = len(known) < len(by_model)
+    total = replace(_sum(by_model), role="total", model="")
+    rows.append(_usage(total, *_total(sum(known), unknown)))
+    notes = (*USAGE_NOTES, UNPRICED) if unknown else USAGE_NOTES
+    return Table("usage", title, USAGE_COLUMNS, tuple(rows), notes)
+
+
+def money(value: float) -> str:
+    """Dollars, to the cent, or to two digits where that shows nothing."""
+    if value == 0 or value >= 0.095:
+        return f"${value:,.2f}"
+    return "under $0.000001" if value < 1e-6 else f"${float(f'{value:.2g}'):.7f}".rstrip("0")
+
+
+def _add_up(spent: Iterable[Spent]) -> list[Spent]:
+    """What was spent, by role and model; the explainer first."""
+    groups: dict[tuple[str, str], list[Spent]] = {}
+    for part in spent:
+        groups.setdefault((part.role, part.model), []).append(part)
+    order = sorted(groups, key=lambda at: (at[0] != EXPLAINER, at))
+    return [_sum(groups[at]) for at in order]
+
+
+def _sum(spent: Sequence[Spent]) -> Spent:
+    counts = [f.name for f in fields(Spent) if f.name not in ("model", "role")]
+    return replace(
+        spent[0], **{name: sum(getattr(part, name) for part in spent) for name in counts}
+    )
+
+
+def _usage(spent: Spent, cost: Cell, source: Cell) -> Row:
+    prompt = spent.input_tokens + spent.cache_read_tokens + spent.cache_write_tokens
+    return (
+        words(spent.role),
+        words(spent.model),
+        count(spent.requests),
+        share(spent.cached, spent.requests),
+        count(prompt),
+        share(spent.cache_read_tokens, prompt),
+        count(spent.output_tokens),
+        cost,
+        source,
+    )
+
+
+def _total(known: float, unknown: bool) -> tuple[Cell, Cell]:
+    if not unknown:
+        return Cell(money(known), known), words("")
+    if not known:
+        return Cell("unknown"), words("unknown")
+    return Cell(f"at least {money(known)}", known), words("unknown in part")

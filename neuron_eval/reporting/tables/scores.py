@@ -1,0 +1,156 @@
+"""Table 1: how well each run scores; also by layer or by group of neurons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+
+from neuron_eval.logs.runs import ADACS, NeuronResult, Run
+from neuron_eval.reporting.comparing import (
+    CommonNeurons,
+    compare,
+    label,
+    measured_by,
+    scorer_name,
+    scorers,
+    values,
+)
+from neuron_eval.reporting.statistics import estimate
+from neuron_eval.reporting.tables.base import (
+    BEST,
+    INTERVAL,
+    MEANS,
+    Cell,
+    Column,
+    Row,
+    Table,
+    beside_the_best,
+    count,
+    estimate_cell,
+    few_neurons,
+    number,
+    report_table,
+    share,
+    words,
+)
+
+UNRELATED = "AdaCS of unrelated references"
+BY = ("layer", "group")
+"""What neurons can be told apart by."""
+
+
+@report_table("scores", *(f"scores_by_{part}" for part in BY))
+def scores_tables(runs: Sequence[Run], by: Sequence[str]) -> list[Table]:
+    return [scores_table(runs), *(scores_table(runs, part) for part in dict.fromkeys(by))]
+
+
+def scores_table(runs: Sequence[Run], by: str | None = None) -> Table:
+    """A row a run with every scorer's mean; by ``layer`` or ``group`` a row a run and part."""
+    if by is not None and by not in BY:
+        raise ValueError(f"by={by!r}: expected one of {', '.join(BY)}")
+    names = scorers(runs)
+    compared = {name: compare(runs, name) for name in names}
+    rows: list[Row] = []
+    for part in _parts(runs, by):
+        cells = {name: _means(compared[name], by, part) for name in names}
+        for run in runs:
+            row = _row(run, runs, cells, compared, by, part)
+            unknown = part in (None, "", -1)
+            front = Cell(f"no {by}") if unknown else Cell(str(part), part)
+            rows.append(row if by is None else (front, *row))
+    columns = [Column("run"), Column("neurons", numeric=True)]
+    for name in names:
+        columns.append(Column(scorer_name(name), True, INTERVAL))
+        columns.append(Column(f"{scorer_name(name)} scored", True))
+    if ADACS in names:
+        columns.append(Column(UNRELATED, True))
+    if by is not None:
+        columns.insert(0, Column(by, numeric=by == "layer"))
+    means = [i for i, column in enumerate(columns) if column.extra == INTERVAL]
+    counts = [int(row[i].extra[-1] or 0) for row in rows for i in means]
+    return Table(
+        name="scores" if by is None else f"scores_by_{by}",
+        title="Scores by run" if by is None else f"Scores by {by} and run",
+        columns=tuple(columns),
+        rows=tuple(rows),
+        notes=(*_notes(compared, by), *few_neurons(counts)),
+    )
+
+
+def _parts(runs: Sequence[Run], by: str | None) -> list[int | str | None]:
+    """The layers, ascending, or the groups, as they appear; one None for all together."""
+    if by is None:
+        return [None]
+    parts = dict.fromkeys(getattr(n, by) for run in runs for n in run.results.values())
+    return sorted(parts) if by == "layer" else list(parts)
+
+
+def _in(result: NeuronResult, by: str | None, part: object) -> bool:
+    return by is None or getattr(result, by) == part
+
+
+def _row(
+    run: Run,
+    runs: Sequence[Run],
+    cells: Mapping[str, Mapping[str, Cell]],
+    compared: Mapping[str, CommonNeurons],
+    by: str | None,
+    part: object,
+) -> Row:
+    results = [result for result in run.results.values() if _in(result, by, part)]
+    row = [words(label(run, runs)), count(len(results))]
+    for name, means in cells.items():
+        row.append(means.get(run.log) or estimate_cell(None))
+        row.append(share(sum(name in result.scores for result in results), len(results)))
+    if ADACS in cells:
+        used = [run.results[id] for id in compared[ADACS].ids(run)]
+        levels = [n.unrelated for n in used if _in(n, by, part) and n.unrelated is not None]
+        row.append(number(fmean(levels) if levels else None, missing="none"))
+    return tuple(row)
+
+
+def _means(compared: CommonNeurons, by: str | None, part: object) -> dict[str, Cell]:
+    """By log: the mean of one scorer, with the best bold and what equals it marked."""
+    scorer = compared.scorer
+    ids = {
+        run.log: [i for i in compared.ids(run) if _in(run.results[i], by, part)]
+        for run in compared.runs
+    }
+    scores = {run.log: values(run, ids[run.log], scorer) for run in compared.runs}
+    means = {log: mean for log, own in scores.items() if (mean := estimate(own)) is not None}
+    cells = {log: estimate_cell(mean) for log, mean in means.items()}
+    for group in compared.together:
+        if not compared.common[group[0].log]:
+            continue
+        for measure in dict.fromkeys(measured_by(run, scorer) for run in group):
+            logs = [r.log for r in group if measured_by(r, scorer) == measure]
+            cells.update(beside_the_best({log: means[log] for log in logs if log in means}, scores))
+    return cells
+
+
+def _notes(compared: Mapping[str, CommonNeurons], by: str | None) -> list[str]:
+    if not compared:
+        return ["Nothing was scored in any run."]
+    notes = [MEANS]
+    if any(
+        len(group) > 1 and common.common[group[0].log]
+        for common in compared.values()
+        for group in common.together
+    ):
+        notes.append(BEST.format(where="" if by is None else f" in each {by}"))
+    for name, common in compared.items():
+        models = dict.fromkeys(measured_by(run, name) for run in common.runs)
+        if len(models) > 1:
+            notes.append(
+                f"{scorer_name(name)}: scores measured by different models "
+                f"({', '.join(m or 'unknown' for m in models)}) mean different things; each "
+                "model's best is bold."
+            )
+        notes.extend(common.notes)
+    if ADACS in compared:
+        notes.append(
+            f"{UNRELATED}: the same explanations with other neurons' references; an AdaCS that is "
+            "not above it says nothing. AdaCS rewards naming words: compare explanations of one "
+            "style only."
+        )
+    return notes
