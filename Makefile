@@ -1,14 +1,15 @@
 # make demo   set up, explain the bundled neurons with all five formats, write the report
 # make test   set up, check style and types, run every test
+# make docs   write docs/reference.md from the code, and the site to build/site
 # make .venv  set up only
 # make study  explain and judge with MODEL=PROVIDER/MODEL what docs/study.md tells (days on a CPU; goes on)
 # make mutate make each module that makes numbers wrong, place by place: a test must fail (an hour)
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-EXTRAS ?= local,test,check
+EXTRAS ?= local,test,check,docs
 BIN := .venv/bin
 
-.PHONY: .venv demo test check study mutate readme reliability clean
+.PHONY: .venv demo docs test check study mutate readme reliability clean
 
 .venv: .venv/installed
 
@@ -31,6 +32,10 @@ check: .venv
 	$(BIN)/python tests/link_package.py build/types
 	cd build/types && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p neuron_eval
 	cd build/types && ../../$(BIN)/lint-imports ../../pyproject.toml
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+docs: .venv
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 study: .venv
 	$(BIN)/python benchmarks/study/run.py $(or $(MODEL),$(error name a model: MODEL=PROVIDER/MODEL))
