@@ -137,6 +137,15 @@ def neuron_result(samples: Sequence[EvalSample], excerpts: bool = False) -> Neur
     )
 
 
+def why_unscored(result: NeuronResult) -> str:
+    """Why scores are missing, such as ``adacs: no reference explanation``; empty if none is.
+
+    Each different reason once; what broke stands there as ``error``.
+    """
+    reasons = {**result.unscored, **({"error": result.errors} if result.errors else {})}
+    return "; ".join(f"{name}: {why}" for name in reasons for why in dict.fromkeys(reasons[name]))
+
+
 def models(samples: Sequence[EvalSample]) -> tuple[str, str]:
     """Who simulated, with the way, and who embedded; empty where nobody did."""
     simulator = embedder = ""
