@@ -233,13 +233,10 @@ def compare(
 
 def _confirm(cost: CostEstimate, limit: float) -> None:
     """Ask before much is spent, or before nobody knows how much."""
-    from neuron_eval.comparison.present import money
+    from neuron_eval.comparison.present import too_dear
 
-    if cost.unpriced:
-        why = f"What this will cost is not known: no price for {', '.join(cost.unpriced)}."
-    elif not cost.dollars.high <= limit:  # so that NaN asks too
-        why = f"This may cost {money(cost.dollars)}, and --confirm-over is ${limit:,.2f}."
-    else:
+    why = too_dear(cost, limit, "--confirm-over")
+    if not why:
         return
     if not _is_terminal():
         raise click.ClickException(f"{why} Nobody is here to be asked: add --yes to go on.")

@@ -9,10 +9,8 @@ from typing import Any
 
 import click
 
-from neuron_eval.cli.main import command, say
+from neuron_eval.cli.main import command
 from neuron_eval.files.locking import alone_in
-
-WIDTH = 120  # columns that the tables need at least
 
 
 @command()
@@ -48,26 +46,8 @@ def print_report(
 ) -> None:
     from rich.console import Console
 
-    from neuron_eval.reporting.collecting import collect
-    from neuron_eval.reporting.cost import read_prices
-    from neuron_eval.reporting.page import write_report
-    from neuron_eval.reporting.rendering import terminal_table
-    from neuron_eval.reporting.tables import all_tables
+    from neuron_eval.reporting.notebook import WIDTH, reported
 
-    collected = collect(places, excerpts=out is not None, workers=min(2, os.cpu_count() or 1))
-    tables = all_tables(collected, baseline, read_prices(prices) if prices else None, by)
-    drawn = [terminal_table(table) for table in tables]
-    # A line that the terminal folds is ugly; a number that is cut off is wrong.
-    console = Console(width=max(WIDTH, Console().width))
-    console.width = max(console.width, *(console.measure(table).minimum for table in drawn))
-    for note in collected.notes:
-        say(console, note, style="yellow")
-    for table, picture in zip(tables, drawn, strict=True):
-        console.print(picture)
-        for note in table.notes:
-            say(console, note)
-        console.print()
-    if out is not None:
-        page, notes = write_report(collected, tables, out, baseline, bundle)
-        for note in (*notes, f"Report: {page.resolve().as_uri()}"):
-            say(console, note)
+    workers = min(2, os.cpu_count() or 1)
+    made = reported(places, out, baseline, by, prices, bundle, workers)
+    made.write(Console(width=max(WIDTH, Console().width)))

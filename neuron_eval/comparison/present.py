@@ -144,6 +144,15 @@ def money(value: Range) -> str:
     return low if low == high else f"{low} – {high}"
 
 
+def too_dear(cost: CostEstimate, limit: float, option: str) -> str:
+    """Why someone has to agree before so much is spent, or nobody knows how much; else empty."""
+    if cost.unpriced:
+        return f"What this will cost is not known: no price for {', '.join(cost.unpriced)}."
+    if not cost.dollars.high <= limit:  # so that NaN asks too
+        return f"This may cost {money(cost.dollars)}, and {option} is ${limit:,.2f}."
+    return ""
+
+
 def assumptions(plan: Plan, pack: Pack, counted: Counted, cost: CostEstimate) -> list[str]:
     """What the estimate rests on, a sentence each."""
     epochs = f", {plan.epochs} times each" if plan.epochs > 1 else ""

@@ -99,7 +99,7 @@ class Reference:
     """Who or what wrote it, for instance ``written by reading the excerpts`` or ``gpt-4``."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class NeuronRecord:
     """One neuron: its identity and the excerpts recorded for it."""
 
@@ -155,6 +155,9 @@ class NeuronRecord:
     repeated: int = 0
     """Excerpts that the source held and that are left out because their text is here already, at
     least 0."""
+
+    def __repr__(self) -> str:
+        return f"<NeuronRecord {self.id}: {len(self.excerpts)} excerpts>"
 
     @property
     def excerpts(self) -> tuple[Excerpt, ...]:

@@ -9,7 +9,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -18,7 +18,7 @@ from neuron_eval.files.bounded import lines
 from neuron_eval.messages import listed, shown
 from neuron_eval.records import NeuronRecord, RecordError, Reference
 from neuron_eval.sources.base import NeuronKey, ScoredNeuron, SourceError, Unreadable, strict
-from neuron_eval.sources.choosing import SCORED, Choice, draw
+from neuron_eval.sources.choosing import SCORED, Choice, draw, parse_choice
 from neuron_eval.sources.looking import not_text, wrong_header
 from neuron_eval.sources.opening import open_source, unpacked
 
@@ -58,9 +58,39 @@ def load(choice: Choice, only: Only | None = None) -> Iterator[NeuronRecord | Un
         yield neuron
 
 
-def load_neurons(neurons: str) -> Iterator[NeuronRecord]:
-    """Every neuron of a source; one that is missing or bad raises its error."""
-    return strict(load(Choice(neurons)))
+def load_neurons(
+    neurons: str = "smollm2",
+    *,
+    layers: str | int | Sequence[str | int] | None = None,
+    index: str | int | Sequence[str | int] | None = None,
+    select: str = "all",
+    per_layer: int | None = None,
+    threshold: float | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    scores: str | None = None,
+) -> list[NeuronRecord]:
+    """Read neurons, chosen as a task chooses them by the same parameters.
+
+    >>> from neuron_eval import load_neurons
+    >>> [neuron.id for neuron in load_neurons("smollm2", layers="3,7", limit=2)]
+
+    Raises:
+        InputError: A parameter is not among the allowed values, the source cannot be read, or a
+            chosen neuron is missing or bad; the message says which and what would be right.
+    """
+    choice = parse_choice(
+        neurons,
+        layers=layers,
+        index=index,
+        select=select,
+        per_layer=per_layer,
+        threshold=threshold,
+        limit=limit,
+        seed=seed,
+        scores=scores,
+    )
+    return list(strict(load(choice)))
 
 
 def refuse_too_many(choice: Choice) -> None:

@@ -201,7 +201,7 @@ def test_tokens_are_shaded_where_there_are_colours(tmp_path):
 
 
 def test_a_puzzle_is_shown_by_its_splits(monkeypatch):
-    puzzle = next(load_neurons("puzzles"))
+    puzzle = load_neurons("puzzles", limit=1)[0]
     done = run("show", "puzzles", "--id", puzzle.id, "--excerpts", "1")
     assert f"false explanation: {puzzle.false_explanations[0]}"[:60] in done.output
     assert "cutoff: 1 (given)" in done.output

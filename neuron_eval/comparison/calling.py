@@ -1,0 +1,103 @@
+"""The command `compare` as a function: the same arguments, and no questions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Unpack
+
+from neuron_eval.comparison import running
+from neuron_eval.comparison.plan import planned
+from neuron_eval.comparison.present import estimated, too_dear
+from neuron_eval.files.locking import alone_in
+from neuron_eval.messages import InputError
+from neuron_eval.reporting.notebook import Report, reported
+from neuron_eval.task import Parameters
+
+LISTS = ("formats", "models", "layers", "index", "ignore_tokens")
+"""What the command splits at commas."""
+
+
+class UnfinishedError(RuntimeError):
+    """Some samples failed; the same call goes on with them, and asks for nothing twice."""
+
+
+def compare(
+    models: str | Sequence[str],
+    *,
+    formats: str | Sequence[str] | None = None,
+    simulator: str | None = None,
+    embedder: str | None = None,
+    epochs: int = 1,
+    retries: int = 2,
+    max_connections: int | None = None,
+    max_tasks: int | None = None,
+    log_dir: str = "logs/compare",
+    out: str | Path | None = None,
+    prices: str | Path | None = None,
+    confirm_over: float = 5.0,
+    yes: bool = False,
+    **parameters: Unpack[Parameters],
+) -> Report:
+    """Explain the same neurons with several prompt formats and models, and report.
+
+    Called again with the same arguments, it goes on where it stopped.
+
+    >>> from neuron_eval import compare
+    >>> result = compare("neuron-baseline/lexical", formats="summary,avhs", limit=20)
+    >>> result["scores"]
+
+    Args:
+        models: Explainers, such as ``openai/gpt-4.1-mini``.
+        formats: Prompt formats; None is all that the pack words.
+        simulator: The model that simulates; None is the explainer itself.
+        embedder: The model that embeds.
+        epochs: Times explained.
+        retries: How often failed samples are tried again.
+        max_connections: Requests at once to a provider.
+        max_tasks: Formats at once; None is all, but one with a server on this machine.
+        log_dir: A folder for the logs of this comparison alone.
+        out: A folder to write the report to, too.
+        prices: A YAML file with dollars per million tokens by model.
+        confirm_over: More dollars than that are not spent without ``yes``.
+        yes: Whether to go on whatever it costs, and where nobody knows what.
+        **parameters: Those of the tasks, such as ``neurons`` and ``limit``.
+
+    Raises:
+        InputError: An argument cannot be used, or the cost needs ``yes``; the message says which.
+        UnfinishedError: Some samples failed.
+    """
+    options = _listed({
+        "formats": formats,
+        "models": models,
+        "simulator": simulator,
+        "embedder": embedder,
+        **parameters,
+    })  # fmt: skip
+    if unknown := set(parameters) - set(Parameters.__annotations__):
+        raise TypeError(f"compare() got an unexpected keyword argument {sorted(unknown)[0]!r}")
+    with alone_in(*(place for place in (log_dir, out) if place is not None)):
+        plan, pack = planned(options, epochs)
+        cost, _ = estimated(plan, pack, log_dir, Path(prices) if prices else None, may_fetch=True)
+        if not yes and (why := too_dear(cost, confirm_over, "confirm_over")):
+            raise InputError(f"{why} Pass yes=True to go on.")
+        logs = running.run(
+            plan, log_dir, retries=retries, max_connections=max_connections, max_tasks=max_tasks
+        )
+        if left := running.unfinished(logs):
+            raise UnfinishedError("\n".join(left))
+        baseline = "original" if "original" in plan.formats else plan.formats[0]
+        return reported([log_dir], Path(out) if out else None, baseline, (), prices, bundle=False)
+
+
+def _listed(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options as the command has them: lists as tuples of texts."""
+
+    def listed(value: Any) -> tuple[str, ...]:
+        values = value.split(",") if isinstance(value, str) else value
+        return tuple(map(str, values if isinstance(values, list | tuple) else [values]))
+
+    return {
+        name: listed(value) if name in LISTS and value is not None else value
+        for name, value in options.items()
+    }

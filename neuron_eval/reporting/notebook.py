@@ -1,0 +1,159 @@
+"""A report to look at and to work with in Python: tables as DataFrames, and as a notebook draws."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from rich.console import Console
+from rich.text import Text
+
+from neuron_eval.files.locking import alone_in
+from neuron_eval.messages import InputError, visible
+from neuron_eval.reporting.collecting import Collected, collect
+from neuron_eval.reporting.cost import read_prices
+from neuron_eval.reporting.rendering import csv_text, terminal_table
+from neuron_eval.reporting.tables import all_tables
+from neuron_eval.reporting.tables.base import MARK, Table
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+WIDTH = 120  # columns that the tables need at least
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What logs say: notebooks draw it, `print` writes it, and a table is ``report["scores"]``."""
+
+    collected: Collected
+    tables: tuple[Table, ...]
+    notes: tuple[str, ...] = ()
+    """A sentence for each log, neuron or figure that is left out."""
+
+    page: Path | None = None
+    """Where the page was written."""
+
+    def __getitem__(self, name: str) -> DataFrame:
+        """A table as a DataFrame, with the numbers in full and a column a bound of an interval."""
+        from pandas import read_csv
+
+        for table in self.tables:
+            if table.name == name:
+                return read_csv(StringIO(csv_text(table)))
+        raise KeyError(f"no table {name!r}; there are {', '.join(self)}")
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of the tables."""
+        return (table.name for table in self.tables)
+
+    def __len__(self) -> int:
+        return len(self.tables)
+
+    def write(self, console: Console) -> None:
+        """Print all of it; the console gets as wide as the tables are."""
+        drawn = [terminal_table(table) for table in self.tables]
+        # A line that the terminal folds is ugly; a number that is cut off is wrong.
+        console.width = max(console.width, *(console.measure(table).minimum for table in drawn))
+        for note in self.notes:
+            console.print(Text(note, "yellow"), soft_wrap=True)
+        for table, picture in zip(self.tables, drawn, strict=True):
+            console.print(picture)
+            for note in table.notes:
+                console.print(Text(note), soft_wrap=True)
+            console.print()
+        if self.page is not None:
+            console.print(Text(f"Report: {self.page.resolve().as_uri()}"), soft_wrap=True)
+
+    def __repr__(self) -> str:
+        text = StringIO()
+        self.write(Console(file=text, width=WIDTH, color_system=None))
+        return "\n".join(line.rstrip() for line in text.getvalue().rstrip().splitlines())
+
+    def _repr_html_(self) -> str:
+        parts = [f"<p><i>{_text(note)}</i></p>" for note in self.notes]
+        parts += map(_html, self.tables)
+        if self.page is not None:
+            parts.append(f"<p>Report: <code>{_text(str(self.page))}</code></p>")
+        return "".join(parts)
+
+
+def report(
+    logs: str | Path | Sequence[str | Path],
+    *,
+    out: str | Path | None = None,
+    baseline: str = "original",
+    by: Sequence[Literal["layer", "group"]] = (),
+    prices: str | Path | None = None,
+    bundle: bool = False,
+) -> Report:
+    """Compare what logs say: scores, differences, cost, agreement and failures.
+
+    >>> from neuron_eval import report
+    >>> report("logs/readme")["scores"]
+
+    Args:
+        logs: Log files and folders.
+        out: A folder for the tables, figures and the page.
+        baseline: The format that the others are compared with.
+        by: Whether scores are also stated by layer, by group or by both.
+        prices: A YAML file with dollars per million tokens by model.
+        bundle: Whether Inspect's viewer is put with the logs beside the page.
+
+    Raises:
+        InputError: No log is left to report on, or a parameter or file cannot be used.
+        OSError: A place does not exist.
+    """
+    places = [logs] if isinstance(logs, str | Path) else logs
+    if bundle and out is None:
+        raise InputError("bundle: needs out, the folder to write to")
+    if out is None:
+        return reported([str(place) for place in places], None, baseline, by, prices, bundle)
+    with alone_in(out):
+        return reported([str(place) for place in places], Path(out), baseline, by, prices, bundle)
+
+
+def reported(
+    places: Sequence[str],
+    out: Path | None,
+    baseline: str,
+    by: Sequence[str],
+    prices: str | Path | None,
+    bundle: bool,
+    workers: int = 1,
+) -> Report:
+    """The report of logs, written to ``out`` where that is a folder; see `report` and `collect`."""
+    from neuron_eval.reporting.page import write_report
+
+    collected = collect(places, excerpts=out is not None, workers=workers)
+    tables = all_tables(collected, baseline, read_prices(Path(prices)) if prices else None, by)
+    if out is None:
+        return Report(collected, tuple(tables), collected.notes)
+    page, notes = write_report(collected, tables, out, baseline, bundle)
+    return Report(collected, tuple(tables), (*collected.notes, *notes), page)
+
+
+def _html(table: Table) -> str:
+    """Title, rows and notes, with nothing but inline styles."""
+    head = "".join(f"<th>{_text(column.heading)}</th>" for column in table.columns)
+    rows = []
+    for row in table.rows:
+        cells = []
+        for column, cell in zip(table.columns, row, strict=True):
+            text = f"{_text(cell.text)}{f' {MARK}' if cell.marked else ''}"
+            side = "right" if column.numeric else "left"
+            cells.append(
+                f'<td style="text-align: {side}">{f"<b>{text}</b>" if cell.bold else text}</td>'
+            )
+        rows.append(f"<tr>{''.join(cells)}</tr>")
+    body = f"<table><tr>{head}</tr>{''.join(rows)}</table>" if rows else ""
+    notes = "".join(f"<p><small>{_text(note)}</small></p>" for note in table.notes)
+    return f"<p><b>{_text(table.title)}</b></p>{body}{notes}"
+
+
+def _text(text: str) -> str:
+    return escape(visible(text))
