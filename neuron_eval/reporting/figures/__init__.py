@@ -12,8 +12,10 @@ from typing import Any
 from neuron_eval.messages import visible
 from neuron_eval.reporting.collecting import Collected
 from neuron_eval.reporting.figures.by_format import draw_differences, draw_distribution, draw_scores
-from neuron_eval.reporting.figures.curves import draw_calibration, draw_layers, draw_tokens
+from neuron_eval.reporting.figures.calibration import draw_calibration
 from neuron_eval.reporting.figures.drawing import Drawn
+from neuron_eval.reporting.figures.layers import draw_layers
+from neuron_eval.reporting.figures.tokens import draw_tokens
 
 DPI = 300
 """Dots an inch of the PNG."""
@@ -55,12 +57,15 @@ FIGURES: dict[str, tuple[Callable[..., Drawn | str], str]] = {
     "differences": (draw_differences, "Paired difference to the baseline: mean with 95 % interval"),
     "tokens": (
         draw_tokens,
-        "Score against prompt tokens, and the frontier of what nothing cheaper beats",
+        "Score against prompt tokens: full marks are on the frontier, which nothing cheaper beats",
     ),
-    "layers": (draw_layers, "Score by layer: mean over neurons with 95 % interval"),
+    "layers": (
+        draw_layers,
+        "Score by layer: mean over neurons with 95 % interval; other formats are grey",
+    ),
     "distribution": (
         draw_distribution,
-        "Distribution of scores: a dot a neuron, boxes from quartile to quartile",
+        "Distribution of scores: one dot per neuron, boxes from quartile to quartile",
     ),
     "calibration": (
         draw_calibration,

@@ -10,7 +10,7 @@ import numpy as np
 from neuron_eval.logs.runs import Run
 from neuron_eval.reporting.collecting import Collected
 from neuron_eval.reporting.comparing import compare, label, scorer_name, scorers, values
-from neuron_eval.reporting.figures import drawing
+from neuron_eval.reporting.figures import drawing, layout
 from neuron_eval.reporting.figures.drawing import Drawn, Look
 from neuron_eval.reporting.statistics import estimate
 from neuron_eval.reporting.tables.paired import comparisons
@@ -111,7 +111,7 @@ def _by_format(
     }
     rows = [name for name in drawing.formats(runs) if name in drawing.formats(drawn)]
     marks = round(spread * len(groups))
-    figure, panels = drawing.grid(shown, rows, marks, legend=drawing.legend_lines(runs, "series"))
+    figure, panels = layout.grid(shown, rows, marks, legend=drawing.legend_lines(runs, "series"))
     sentences: list[str] = []
     for panel, scorer in zip(panels, shown, strict=True):
         if differences:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,20 +16,12 @@ from neuron_eval.formats import format_names
 from neuron_eval.logs.runs import ADACS, SIMULATION, Run
 from neuron_eval.messages import visible
 from neuron_eval.reporting.comparing import scorer_name
-from neuron_eval.reporting.statistics import Estimate
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Key = Literal["series", "formats", "both"]
 """What the looks in a figure tell apart; the rest is told by where a mark stands."""
-
-COLUMN = 3.3
-"""Width of a figure in inches: one column of a paper of two."""
-
-ACROSS = 2
-"""Panels in a row of `grid`."""
 
 WIDE = 18
 """Characters of a legend's entry above which entries stand below each other."""
@@ -127,6 +119,12 @@ def pretty(name: str) -> str:
     return visible(name).replace("_", " ")
 
 
+def wrapped(name: str) -> str:
+    """A name in lines of at most some twenty characters."""
+    lines = textwrap.wrap(pretty(name), 22) or [""]
+    return "\n".join([*lines[:2], "…"] if len(lines) > 3 else lines)
+
+
 def axis_label(scorer: str) -> str:
     """A scorer's name, with its unit on a second line."""
     unit, name = _UNITS.get(scorer), visible(scorer_name(scorer))
@@ -147,56 +145,9 @@ def error(mean: float, lower: float | None, upper: float | None) -> list[list[fl
     return [[max(0.0, mean - lower)], [max(0.0, upper - mean)]]
 
 
-def _blank(height: float) -> Figure:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(COLUMN, height), layout="constrained")
-
-
-def stack(
-    runs: Sequence[Run], key: Key, panels: int, each: float, more: float
-) -> tuple[Figure, list[Axes]]:
-    """Panels below each other over one x axis, ``each`` so many inches, with room for a legend."""
-    figure = _blank(more + each * panels + 0.15 * legend_lines(runs, key))
-    return figure, list(figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0])
-
-
-def grid(
-    scorers: Sequence[str], rows: Sequence[str], marks: int, legend: int
-) -> tuple[Figure, list[Axes]]:
-    """A panel a scorer, with the names of the rows on the left of each line of panels.
-
-    Within a row stand so many marks, one below the other; below all a legend of so many lines.
-    """
-    lines = -(-len(scorers) // ACROSS)
-    height = max(0.9, len(rows) * max(0.2, 0.08 + 0.17 * 0.6 * marks))
-    figure = _blank(lines * (height + 0.45) + 0.14 * legend)
-    axes = figure.subplots(lines, min(ACROSS, len(scorers)), sharey=True, squeeze=False)
-    for i, panel in enumerate(axes.flat):
-        if i >= len(scorers):
-            panel.remove()
-            continue
-        panel.set_xlabel(axis_label(scorers[i]))
-        panel.set_yticks(range(len(rows)), [_wrapped(row) for row in rows])
-        panel.set_ylim(len(rows) - 0.5, -0.5)
-        panel.tick_params(axis="y", length=0)
-        panel.grid(visible=False, axis="y")
-        panel.locator_params(axis="x", nbins=4)
-    return figure, list(axes.flat[: len(scorers)])
-
-
 def offset(i: int, of: int) -> float:
     """Where the i-th of some marks stands within its row, from -0.3 to 0.3."""
     return 0.0 if of == 1 else 0.6 * (i / (of - 1)) - 0.3
-
-
-def line(panel: Axes, points: Mapping[Any, Estimate], shift: float, look: Look) -> None:
-    """Means with their intervals, joined, by where they stand on the x axis, moved a little."""
-    places, means = [x + shift for x in points], [point.mean for point in points.values()]
-    panel.plot(places, means, look.marker + "-", color=look.color, markersize=3)
-    for x, point in zip(places, points.values(), strict=True):
-        bars = error(point.mean, point.lower, point.upper)
-        panel.errorbar(x, point.mean, yerr=bars, color=look.color, linewidth=0.6, alpha=0.6)
 
 
 def legend_lines(runs: Sequence[Run], key: Key) -> int:
@@ -236,9 +187,3 @@ def _entries(runs: Sequence[Run], key: Key) -> list[tuple[str, str, str]]:
 
 def _columns(names: Sequence[str]) -> int:
     return 3 if max(map(len, names), default=0) <= WIDE else 1
-
-
-def _wrapped(name: str) -> str:
-    """A name in lines of at most some twenty characters."""
-    lines = textwrap.wrap(pretty(name), 22) or [""]
-    return "\n".join([*lines[:2], "…"] if len(lines) > 3 else lines)

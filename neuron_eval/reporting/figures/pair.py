@@ -1,0 +1,75 @@
+"""The figure of two runs against each other, a dot per neuron."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neuron_eval.reporting.comparing import scorer_name
+from neuron_eval.reporting.figures import drawing, layout
+from neuron_eval.reporting.figures.drawing import Drawn
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    Scores = Sequence[float] | NDArray[np.float64]
+
+ABOVE, BELOW = "#0072B2", "#D55E00"
+"""Of dots on which one run or the other is higher: Okabe and Ito's, one darker than the other."""
+
+
+def draw_pair(scores: Mapping[str, tuple[Scores, Scores]], names: tuple[str, str]) -> Drawn | str:
+    """The first run's score of each neuron, upwards, against the second's; a panel per scorer.
+
+    Args:
+        scores: By scorer the two runs' scores of the same neurons in one order, each of shape
+            [neurons].
+        names: What the two runs are called.
+    """
+    measured = {scorer: np.array(pair, dtype=float) for scorer, pair in scores.items()}
+    measured = {scorer: pair for scorer, pair in measured.items() if pair.size}
+    if not measured:
+        return f"No figure of {' against '.join(names)}: no neuron was scored in both."
+    figure, panels = layout.squares(list(measured))
+    sentences = []
+    for panel, (scorer, (first, second)) in zip(panels, measured.items(), strict=True):
+        counts = _draw(panel, first, second)
+        panel.set_title(drawing.axis_label(scorer))
+        panel.set_xlabel(drawing.wrapped(names[1]))
+        sentences.append(
+            f"{scorer_name(scorer)}: {counts[0]} higher with {names[0]}, {counts[1]} higher with "
+            f"{names[1]}, {counts[2]} equal"
+        )
+    for panel in panels[:: layout.ACROSS]:
+        panel.set_ylabel(drawing.wrapped(names[0]))
+    text = f"Scores of each neuron with {names[0]} against those with {names[1]}."
+    return Drawn(figure, f"{text} {'. '.join(sentences)}.")
+
+
+def _draw(panel: Axes, first: NDArray[np.float64], second: NDArray[np.float64]) -> list[int]:
+    """Dots, and how many neurons the first is higher on, the second, and neither."""
+    sides = [first > second, first < second, first == second]
+    counts = [int(side.sum()) for side in sides]
+    for side, color, marker in zip(sides, (ABOVE, BELOW, drawing.GREY), "^vo", strict=True):
+        panel.plot(
+            second[side], first[side], marker, color=color, markersize=3, alpha=0.6,
+            markeredgewidth=0,
+        )  # fmt: skip
+    low, high = min(first.min(), second.min()), max(first.max(), second.max())
+    margin = 0.06 * ((high - low) or 1)
+    limits = (low - margin, high + margin)
+    panel.plot(limits, limits, zorder=1, **drawing.DASHED)
+    panel.set(xlim=limits, ylim=limits, aspect="equal")
+    panel.locator_params(nbins=4)
+    for word, x, y, across, up, color, count in (
+        ("above", 0.03, 0.97, "left", "top", ABOVE, counts[0]),
+        ("below", 0.97, 0.03, "right", "bottom", BELOW, counts[1]),
+    ):
+        panel.text(
+            x, y, f"{count} {word}", transform=panel.transAxes, ha=across, va=up, color=color,
+            fontsize=6, zorder=4,
+        )  # fmt: skip
+    return counts

@@ -1,0 +1,184 @@
+"""The figure of scores by prompt tokens, with the frontier of what nothing cheaper beats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from neuron_eval.logs.runs import Run
+from neuron_eval.reporting.collecting import Collected
+from neuron_eval.reporting.comparing import compare, label, scorer_name, scorers, values
+from neuron_eval.reporting.figures import drawing, layout
+from neuron_eval.reporting.figures.drawing import Drawn, Look
+from neuron_eval.reporting.figures.labels import Box, log_ticks, place_names
+from neuron_eval.reporting.statistics import Estimate, estimate
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MARGIN = 1.4
+"""The axis goes on by this factor beyond the fewest and the most tokens."""
+
+NEAR = 4.0
+"""Pixels around a mark, and half as many around a line, that no name may cover."""
+
+
+class Point(NamedTuple):
+    """A run's mean prompt tokens of the explainer per neuron, above 0, and its score."""
+
+    tokens: float
+    score: Estimate
+    run: Run
+
+
+def draw_tokens(collected: Collected) -> Drawn | str:
+    """Mean score against mean prompt tokens on a log axis, with the frontier.
+
+    What is on the frontier has a full mark, the rest a hollow one. A point has its name beside it
+    where there is room; the legend has all.
+    """
+    runs = collected.runs
+    every = {scorer: points for scorer in scorers(runs) if (points := _points(runs, scorer))}
+    if not every:
+        return "No figure of score against tokens: no run has both scores and prompt tokens."
+    figure, panels = layout.stack(runs, "both", len(every), each=1.5, more=0.5)
+    by_log = drawing.run_looks(runs)
+    sentences: list[str] = []
+    for panel, (scorer, points) in zip(panels, every.items(), strict=True):
+        best = frontier(points)
+        _limit_scores(panel, points)
+        line = _draw_frontier(panel, best, max(p.tokens for p in points))
+        words = []
+        for point in points:
+            text = _draw_point(panel, point, by_log[point.run.log], point in best)
+            words.append(f"{label(point.run, runs)} {text}")
+        panel.set_ylabel(drawing.axis_label(scorer))
+        panel.locator_params(axis="y", nbins=5)
+        sentences.append(f"{scorer_name(scorer)}: {', '.join(words)}")
+    _log_axis(panels[-1], [p.tokens for points in every.values() for p in points])
+    drawing.legend(figure, runs, "both", more=[line])
+    _name_points(figure, dict(zip(panels, every.values(), strict=True)), runs)
+    text = "Mean scores with 95 % intervals by prompt tokens."
+    return Drawn(figure, f"{text} {'. '.join(sentences)}.")
+
+
+def frontier(points: Sequence[Point]) -> list[Point]:
+    """Points with a higher score than every other that is as cheap or cheaper; cheapest first."""
+    best: list[Point] = []
+    for point in sorted(points, key=lambda p: (p.tokens, -p.score.mean)):
+        if not best or point.score.mean > best[-1].score.mean:
+            best.append(point)
+    return best
+
+
+def _points(runs: Sequence[Run], scorer: str) -> list[Point]:
+    """Tokens and scores over the same neurons; runs whose provider reports no tokens left out."""
+    compared = compare(runs, scorer)
+    points = []
+    for run in compared.runs:
+        ids = compared.ids(run)
+        used = [tokens for id in ids if (tokens := run.results[id].prompt_tokens) is not None]
+        score = estimate(values(run, ids, scorer))
+        if used and score is not None and (tokens := fmean(used)) > 0:
+            points.append(Point(tokens, score, run))
+    return points
+
+
+def _limit_scores(panel: Axes, points: Sequence[Point]) -> None:
+    """Room for every interval, and for names above and below."""
+    scores = [p.score for p in points]
+    low = min(s.mean if s.lower is None else s.lower for s in scores)
+    high = max(s.mean if s.upper is None else s.upper for s in scores)
+    margin = 0.1 * ((high - low) or 1)
+    panel.set_ylim(low - margin, high + margin)
+
+
+def _draw_frontier(panel: Axes, best: Sequence[Point], most: float) -> Any:
+    """A line in steps, and a tint over what it beats; the line is returned."""
+    tokens = [*(p.tokens for p in best), MARGIN * most]
+    means = [*(p.score.mean for p in best), best[-1].score.mean]
+    (line,) = panel.step(
+        tokens, means, where="post", zorder=1, label="frontier", color=drawing.GREY, linewidth=1.4
+    )
+    floor = panel.get_ylim()[0]
+    panel.fill_between(
+        tokens, means, floor, step="post", color=drawing.GREY, alpha=0.1, linewidth=0, zorder=0.5
+    )
+    return line
+
+
+def _draw_point(panel: Axes, point: Point, look: Look, is_best: bool) -> str:
+    """Its mark with the interval; in words."""
+    interval = (point.score.mean, point.score.lower, point.score.upper)
+    hollow = {} if is_best else {"markerfacecolor": "white"}
+    bars = drawing.error(*interval)
+    panel.errorbar(point.tokens, point.score.mean, yerr=bars, **look.mark, **hollow)
+    words = f"{point.tokens:,.0f} tokens, {drawing.interval_words(*interval)}"
+    return f"{words} on the frontier" if is_best else words
+
+
+def _log_axis(panel: Axes, tokens: Sequence[float]) -> None:
+    from matplotlib.ticker import NullFormatter, NullLocator
+
+    low, high = min(tokens) / MARGIN, max(tokens) * MARGIN
+    panel.set_xscale("log")
+    panel.set_xlim(low, high)
+    panel.xaxis.set_minor_locator(NullLocator())
+    panel.xaxis.set_minor_formatter(NullFormatter())
+    ticks = log_ticks(low, high)
+    panel.set_xticks(ticks, [f"{tick:,.{0 if tick >= 10 else 1}f}" for tick in ticks])
+    panel.set_xlabel("explainer’s prompt (tokens per neuron, log scale)")
+
+
+def _name_points(
+    figure: Figure, panels: Mapping[Axes, Sequence[Point]], runs: Sequence[Run]
+) -> None:
+    """Names beside their points where there is room, the frontier's first."""
+    figure.draw_without_rendering()  # lays the panels out, so that pixels are known
+    for panel, points in panels.items():
+        best = frontier(points)
+        ordered = [*best, *(p for p in points if p not in best)]
+        texts = [
+            panel.annotate(
+                drawing.pretty(label(p.run, runs)), (p.tokens, p.score.mean), fontsize=6,
+                annotation_clip=False, zorder=4,
+            )
+            for p in ordered
+        ]  # fmt: skip
+        sizes = [(box.width, box.height) for box in (text.get_window_extent() for text in texts)]
+        at = [tuple(panel.transData.transform((p.tokens, p.score.mean))) for p in ordered]
+        left, *ends = panel.get_window_extent().extents
+        room = Box(left + NEAR, *ends)
+        boxes = place_names(at, sizes, _taken(panel, points, best), room)
+        to_data = panel.transData.inverted()
+        for text, box in zip(texts, boxes, strict=True):
+            text.set_in_layout(False)
+            if box is None:
+                text.remove()
+            else:
+                text.set_position(to_data.transform((box.left, box.bottom)))
+
+
+def _taken(panel: Axes, points: Sequence[Point], best: Sequence[Point]) -> list[Box]:
+    """The pixels of marks, intervals and the frontier."""
+
+    def box(x: float, low: float, right: float, high: float, near: float) -> Box:
+        (a, b), (c, d) = panel.transData.transform([(x, low), (right, high)])
+        return Box(a - near, b - near, c + near, d + near)
+
+    boxes = []
+    for tokens, score, _ in points:
+        low, high = (score.mean if v is None else v for v in (score.lower, score.upper))
+        boxes.append(box(tokens, score.mean, tokens, score.mean, NEAR))
+        boxes.append(box(tokens, low, tokens, high, NEAR / 2))
+    most = panel.get_xlim()[1]
+    for i, point in enumerate(best):
+        following = best[i + 1] if i + 1 < len(best) else None
+        right = following.tokens if following else most
+        level = point.score.mean
+        boxes.append(box(point.tokens, level, right, level, NEAR / 2))
+        if following:
+            boxes.append(box(right, level, right, following.score.mean, NEAR / 2))
+    return boxes
