@@ -81,8 +81,8 @@ def _points(runs: Sequence[Run], scorer: str) -> list[Point]:
         ids = compared.ids(run)
         used = [tokens for id in ids if (tokens := run.results[id].prompt_tokens) is not None]
         score = estimate(values(run, ids, scorer))
-        if used and score is not None and (tokens := fmean(used)) > 0:
-            points.append(Point(tokens, score, run))
+        if score is not None and sum(used) > 0:
+            points.append(Point(fmean(used), score, run))
     return points
 
 
@@ -112,9 +112,9 @@ def _draw_frontier(panel: Axes, best: Sequence[Point], most: float) -> Any:
 def _draw_point(panel: Axes, point: Point, look: Look, is_best: bool) -> str:
     """Its mark with the interval; in words."""
     interval = (point.score.mean, point.score.lower, point.score.upper)
-    hollow = {} if is_best else {"markerfacecolor": "white"}
+    mark = look.mark if is_best else look.mark | {"markerfacecolor": "white"}
     bars = drawing.error(*interval)
-    panel.errorbar(point.tokens, point.score.mean, yerr=bars, **look.mark, **hollow)
+    panel.errorbar(point.tokens, point.score.mean, yerr=bars, **mark)
     words = f"{point.tokens:,.0f} tokens, {drawing.interval_words(*interval)}"
     return f"{words} on the frontier" if is_best else words
 
@@ -158,7 +158,8 @@ def _name_points(
             if box is None:
                 text.remove()
             else:
-                text.set_position(to_data.transform((box.left, box.bottom)))
+                x, y = to_data.transform((box.left, box.bottom))
+                text.set_position((x, y))
 
 
 def _taken(panel: Axes, points: Sequence[Point], best: Sequence[Point]) -> list[Box]:
