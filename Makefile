@@ -44,7 +44,7 @@ study: .venv
 mutate: .venv
 	$(BIN)/python benchmarks/mutate.py
 
-# What the README's table and figure are copied from.
+# What a table of docs/concepts.md and the figure of docs/report.md are copied from.
 readme:
 	rm -rf logs/demo
 	$(MAKE) demo

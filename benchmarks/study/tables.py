@@ -13,8 +13,9 @@ import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median, stdev
 
 from cells import NOTHING, average, mean, table
 from jobs import FORMATS
@@ -23,7 +24,7 @@ from results import MODEL, Results, Row, read_rows
 from ways import agreement, costs, ways
 
 from neuron_eval.prompts.pack import load_pack
-from neuron_eval.reporting.statistics import holm, paired
+from neuron_eval.reporting.statistics import holm, neurons_needed, paired
 
 READINGS = Path(__file__).with_name("readings.csv")
 KINDS = {
@@ -100,6 +101,36 @@ def readme(results: Results) -> str:
         rows = results(f"judge/embedding/neuron_eval-3/clear/{which}")
         lines.append([f"*{meaning}*", *scores(rows), "", ""])
     head = ["format", "AdaCS", "simulation by embedding", "prompt tokens", "fewer than Original"]
+    return table(head, lines)
+
+
+DIFFERENCES = (0.2, 0.1, 0.05, 0.02)
+"""What the table of docs/cookbook.md says how many neurons show."""
+
+
+def power(results: Results) -> str:
+    """How many neurons show a difference of two formats, by the spread that was seen."""
+    lines = []
+    for name, score in SCORES.items():
+        for epochs in (1, 3):
+            spreads, needed = [], []
+            for pair in combinations(FORMATS, 2):
+                first, second = (
+                    by_neuron(
+                        (r for r in results.explained("neuron_eval-3", f) if r.epoch <= epochs),
+                        score,
+                    )
+                    for f in pair
+                )
+                differences = [second[n] - first[n] for n in sorted(first.keys() & second.keys())]
+                spreads.append(stdev(differences))
+                centred = [d - fmean(differences) for d in differences]
+                needed.append([neurons_needed([d + more for d in centred]) for more in DIFFERENCES])
+            cells = [
+                f"{median(n):,.0f} ({min(n):,} to {max(n):,})" for n in zip(*needed, strict=True)
+            ]
+            lines.append([name, str(epochs), f"{median(spreads):.2f}", *cells])
+    head = ["measure", "explanations per neuron", "spread", *(f"to see {d:g}" for d in DIFFERENCES)]
     return table(head, lines)
 
 
@@ -190,6 +221,7 @@ def main() -> None:
         print(f"### {title}\n\n{text}")
     if model == MODEL:
         print(f"### Readings\n\n{readings()}\n### README\n\n{readme(results)}")
+        print(f"### How many neurons (docs/cookbook.md)\n\n{power(results)}")
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ def test_the_tables_are_those_of_the_results(study):
     tables = study("tables")
     results = tables.Results(study("results").read_rows())
     assert tables.readme(results) in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert tables.power(results) in (ROOT / "docs" / "cookbook.md").read_text(encoding="utf-8")
     for table in (
         tables.formats(results, "neuron_eval-3"),
         tables.formats(results, "neuron_eval-2"),

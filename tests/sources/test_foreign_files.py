@@ -26,7 +26,7 @@ from neuron_eval.sources.loading import ScoreFile
 from neuron_eval.sources.resembling import FORMS
 from neuron_eval.testing import make_neuron
 
-PAGE = Path(__file__).parents[2] / "docs" / "neurons.md"
+PAGES = Path(__file__).parents[2] / "docs" / "sources"
 
 
 def zipped(*members):
@@ -259,6 +259,7 @@ def test_many_large_activations_are_read(tmp_path):
 # The documentation.
 
 
-def test_the_page_names_every_format_that_a_message_may_name():
-    page = " ".join(PAGE.read_text(encoding="utf-8").split())
-    assert [form.name for form in FORMS if form.name not in page] == []
+def test_the_pages_name_every_format_that_a_message_may_name():
+    texts = (page.read_text(encoding="utf-8") for page in PAGES.glob("*.md"))
+    pages = " ".join(" ".join(texts).split())
+    assert [form.name for form in FORMS if form.name not in pages] == []

@@ -1,4 +1,4 @@
-"""Every command in the README's section on sources, run on a small copy of each layout."""
+"""Every command in the table of docs/sources/index.md, run on a small copy of each layout."""
 
 import json
 import os
@@ -23,11 +23,9 @@ from neuron_eval.sources.parquet import write_parquet
 from neuron_eval.tasks.formats import summary
 from neuron_eval.testing import fake_embedder, fake_explainer, make_neuron
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "sources" / "index.md").read_text(encoding="utf-8")
 
-SECTION = README.split("### Neurons from elsewhere")[1].split("###")[0]
-
-COMMANDS = re.findall(r"`inspect eval neuron_eval/summary (-T [^`]*?) --model …`", SECTION)
+COMMANDS = re.findall(r"`inspect eval neuron_eval/summary (-T [^`]*?) --model …`", PAGE)
 
 PUZZLES = """{"cats": {"name": "cats", "explanation": "cats", "false_explanations": ["dogs"],
 "sentences": [["A", [" cat", 9]], ["No", " dog"]]}}"""
@@ -104,7 +102,7 @@ def source(command):
     return re.search(r"neurons=(\S+)", command)[1]
 
 
-def test_the_section_has_a_command_for_every_source():
+def test_the_page_has_a_command_for_every_source():
     assert {source(command) for command in COMMANDS} == set(PLACES) | ELSEWHERE
 
 

@@ -1,0 +1,120 @@
+"""What the README and the pages in docs/ state, against the code, the logs and each other."""
+
+import inspect
+import re
+import subprocess
+from pathlib import Path
+
+import documented
+import pytest
+from inspect_ai.log import list_eval_logs, read_eval_log
+
+from neuron_eval.reporting.summary import of_folder
+from neuron_eval.task import explanation_task
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = {
+    str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
+    for path in (ROOT / "README.md", *sorted(DOCS.rglob("*.md")))
+}
+
+
+def test_the_readme_is_short():
+    assert len(PAGES["README.md"].splitlines()) <= 120
+
+
+def test_the_table_of_the_baseline_is_that_of_the_logs():
+    assert of_folder(str(ROOT / "logs" / "readme")) in PAGES["docs/concepts.md"]
+
+
+def test_the_logs_name_no_machine():
+    logs = list_eval_logs(str(ROOT / "logs" / "readme"))
+    assert len(logs) == 5
+    for info in logs:
+        text = read_eval_log(info).model_copy(update={"location": ""}).model_dump_json()
+        assert not re.search(r"/(?:work|root|home|tmp)/", text)
+
+
+def test_the_parameters_are_those_of_the_tasks():
+    page = PAGES["docs/parameters.md"]
+    stated = dict(re.findall(r"^\| `(\w+)` \| (\S+) \|", page, re.MULTILINE))
+    real = {
+        name: "none" if value is None else f"`{str(value).lower()}`"
+        for name, value in defaults(explanation_task).items()
+        if name != "format"
+    }
+    assert stated == real
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_a_page_links_to_exists(page):
+    for target in re.findall(r"\]\(((?!http)[^)]+)\)", PAGES[page]):
+        name, _, anchor = target.partition("#")
+        path = (ROOT / page).parent / name if name else ROOT / page
+        assert path.exists(), target
+        # In the site there is nothing but docs/.
+        assert page == "README.md" or path.resolve().is_relative_to(DOCS), target
+        assert not anchor or anchor in anchors(path.read_text(encoding="utf-8")), target
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_files_that_a_page_names_exist(page):
+    for name in re.findall(
+        r"`(?:python )?((?:neuron_eval|benchmarks|tests|docs)/[\w./]+\.\w+)", PAGES[page]
+    ):
+        assert (ROOT / name).exists(), name
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_commands_of_a_page_exist(page):
+    """Programs, subcommands, options, tasks, solvers, parameters and model providers."""
+    for line in documented.commands(PAGES[page]):
+        documented.check(line)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_parameters_and_options_that_a_page_names_exist(page):
+    known = set().union(*(documented.parameters("task", task) for task in documented.TASKS))
+    for name in re.findall(r"`-T (\w+)=?[^`]*`", PAGES[page]):
+        assert name in known, name
+    options = documented.every_option() | OTHER_PROGRAMS
+    for name in re.findall(r"`(--[\w-]+)[^`]*`", PAGES[page]):
+        assert name in options, name
+
+
+def test_the_commands_without_a_title_run_from_an_empty_folder(tmp_path):
+    scripts = {
+        page: documented.runnable(text)
+        for page, text in PAGES.items()
+        if page != "docs/extending.md"  # has a test of its own
+    }
+    assert sum(len(script.commands) for script in scripts.values()) > 25
+    documented.run(tmp_path, scripts)
+
+
+def test_the_project_speaks_of_no_machine():
+    names = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert len(names) > 50
+    for name in names:
+        if name.endswith((".py", ".md", ".toml", ".yaml", ".txt", "Makefile")):
+            text = (ROOT / name).read_text(encoding="utf-8")
+            assert not re.search(r"/(?:work|root|home)/", text), name
+
+
+OTHER_PROGRAMS = {
+    *("--reasoning-parser", "--reasoning-format"),  # the servers of vLLM and llama.cpp
+    *("--servers", "--jobs", "--connections"),  # benchmarks/study/run.py
+}
+
+
+def defaults(function):
+    return {name: p.default for name, p in inspect.signature(function).parameters.items()}
+
+
+def anchors(text):
+    """What the headings of a page are called in links."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", h).strip().lower()) for h in headings}
