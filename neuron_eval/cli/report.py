@@ -18,6 +18,12 @@ from neuron_eval.files.locking import alone_in
 @click.option("--out", type=click.Path(path_type=Path), help="Write tables, figures and page here.")
 @click.option("--baseline", default="original", help="Compare with this format.")
 @click.option(
+    "--compare",
+    nargs=2,
+    metavar="A B",
+    help="Set two runs, as the report names them, against each other.",
+)
+@click.option(
     "--by", multiple=True, type=click.Choice(["layer", "group"]), help="Also by layer or group."
 )
 @click.option(
@@ -40,6 +46,7 @@ def print_report(
     *,
     out: Path | None,
     baseline: str = "original",
+    compare: tuple[str, str] | None = None,
     by: Sequence[str] = (),
     prices: Path | None = None,
     bundle: bool = False,
@@ -49,5 +56,5 @@ def print_report(
     from neuron_eval.reporting.notebook import WIDTH, reported
 
     workers = min(2, os.cpu_count() or 1)
-    made = reported(places, out, baseline, by, prices, bundle, workers)
+    made = reported(places, out, baseline, compare, by, prices, bundle, workers)
     made.write(Console(width=max(WIDTH, Console().width)))

@@ -23,6 +23,7 @@ from neuron_eval.rating.judging import (
     mean_judgement,
     places,
 )
+from neuron_eval.reporting.pairs import Pair
 from neuron_eval.reporting.raters import RatedNeuron, Rater
 from neuron_eval.tasks.rate import rate
 
@@ -38,12 +39,13 @@ class Collected:
     """The runs and raters to report on, with a sentence for each log or neuron left out.
 
     Runs are in the paper's order of formats, then by explainer and simulator; none if there are
-    only raters.
+    only raters. The pair are two of the runs that are to be set against each other.
     """
 
     runs: tuple[Run, ...]
     notes: tuple[str, ...] = ()
     raters: tuple[Rater, ...] = ()
+    pair: Pair | None = None
 
 
 class NoRunsError(InputError):

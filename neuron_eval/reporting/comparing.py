@@ -13,6 +13,15 @@ from neuron_eval.reporting.raters import Rater
 NAMES = {SIMULATION: "simulation correlation", ADACS: "AdaCS"}
 """What scorers are called in tables; others keep their name."""
 
+MEASURES = {
+    SIMULATION: "a simulator predicts activations from the explanation alone; this is their "
+    "correlation with the true ones, on excerpts that the explainer did not see. 1 is perfect, a "
+    "wrong explanation gets about 0.",
+    ADACS: "the cosine similarity of the explanation and a reference explanation, by the embedder. "
+    "1 is the same text.",
+}
+"""What scorers measure, in a line."""
+
 RATING_BY = "rating by "
 """How ratings are called where they stand among scores; no scorer's name has a space."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from io import StringIO
 from pathlib import Path
@@ -16,6 +16,7 @@ from neuron_eval.files.locking import alone_in
 from neuron_eval.messages import InputError, visible
 from neuron_eval.reporting.collecting import Collected, collect
 from neuron_eval.reporting.cost import read_prices
+from neuron_eval.reporting.pairs import pair_of
 from neuron_eval.reporting.rendering import csv_text, terminal_table
 from neuron_eval.reporting.tables import all_tables
 from neuron_eval.reporting.tables.base import MARK, Table
@@ -87,6 +88,7 @@ def report(
     *,
     out: str | Path | None = None,
     baseline: str = "original",
+    compare: tuple[str, str] | None = None,
     by: Sequence[Literal["layer", "group"]] = (),
     prices: str | Path | None = None,
     bundle: bool = False,
@@ -100,6 +102,7 @@ def report(
         logs: Log files and folders.
         out: A folder for the tables, figures and the page.
         baseline: The format that the others are compared with.
+        compare: The names of two runs, as the report has them, to set against each other.
         by: Whether scores are also stated by layer, by group or by both.
         prices: A YAML file with dollars per million tokens by model.
         bundle: Whether Inspect's viewer is put with the logs beside the page.
@@ -108,19 +111,20 @@ def report(
         InputError: No log is left to report on, or a parameter or file cannot be used.
         OSError: A place does not exist.
     """
-    places = [logs] if isinstance(logs, str | Path) else logs
+    places = [str(place) for place in ([logs] if isinstance(logs, str | Path) else logs)]
     if bundle and out is None:
         raise InputError("bundle: needs out, the folder to write to")
     if out is None:
-        return reported([str(place) for place in places], None, baseline, by, prices, bundle)
+        return reported(places, None, baseline, compare, by, prices, bundle)
     with alone_in(out):
-        return reported([str(place) for place in places], Path(out), baseline, by, prices, bundle)
+        return reported(places, Path(out), baseline, compare, by, prices, bundle)
 
 
 def reported(
     places: Sequence[str],
     out: Path | None,
     baseline: str,
+    compare: tuple[str, str] | None,
     by: Sequence[str],
     prices: str | Path | None,
     bundle: bool,
@@ -130,6 +134,7 @@ def reported(
     from neuron_eval.reporting.page import write_report
 
     collected = collect(places, excerpts=out is not None, workers=workers)
+    collected = replace(collected, pair=pair_of(collected.runs, baseline, compare))
     tables = all_tables(collected, baseline, read_prices(Path(prices)) if prices else None, by)
     if out is None:
         return Report(collected, tuple(tables), collected.notes)
@@ -141,7 +146,7 @@ def _html(table: Table) -> str:
     """Title, rows and notes, with nothing but inline styles."""
     head = "".join(f"<th>{_text(column.heading)}</th>" for column in table.columns)
     rows = []
-    for row in table.rows:
+    for row in table.rows[: table.shown]:
         cells = []
         for column, cell in zip(table.columns, row, strict=True):
             text = f"{_text(cell.text)}{f' {MARK}' if cell.marked else ''}"

@@ -72,7 +72,8 @@ def terminal_table(table: Table, narrow: bool = True) -> rich.table.Table:
         made.add_column()
         made.show_header = False
         return made
-    columns = list(zip(*table.rows, strict=True))
+    rows = table.rows[: table.shown]
+    columns = list(zip(*rows, strict=True))
     for column, cells in zip(table.columns, columns, strict=True):
         widest = max(len(cell.text) + len(_mark(cell, cells)) for cell in cells)
         made.add_column(
@@ -82,7 +83,7 @@ def terminal_table(table: Table, narrow: bool = True) -> rich.table.Table:
             # Words may be broken over lines, numbers may not.
             no_wrap=column.numeric or bool(column.extra),
         )
-    for row in table.rows:
+    for row in rows:
         made.add_row(*(_text(cell, cells) for cell, cells in zip(row, columns, strict=True)))
     return made
 
@@ -106,7 +107,7 @@ def markdown_rows(table: Table) -> str:
         [
             line(_in_markdown(column.heading) for column in table.columns),
             f"|{'|'.join('---:' if column.numeric else '---' for column in table.columns)}|",
-            *(line(map(_markdown_cell, row)) for row in table.rows),
+            *(line(map(_markdown_cell, row)) for row in table.rows[: table.shown]),
         ]
     )
 
@@ -153,7 +154,7 @@ def latex(table: Table) -> str:
             r"\toprule",
             line(_in_latex(column.heading) for column in table.columns),
             r"\midrule",
-            *(line(map(_latex_cell, row)) for row in table.rows),
+            *(line(map(_latex_cell, row)) for row in table.rows[: table.shown]),
             r"\bottomrule",
             r"\end{tabular}",
             *([f"\\par\\smallskip\\footnotesize {notes}"] if notes else []),

@@ -10,6 +10,7 @@ from made_up_runs import five_formats
 from neuron_eval.reporting.collecting import Collected, collect
 from neuron_eval.reporting.figures import FIGURES, write_figures
 from neuron_eval.reporting.page import write_report
+from neuron_eval.reporting.pairs import Pair
 from neuron_eval.reporting.raters import Rater
 from neuron_eval.reporting.tables import all_tables, table_names
 from neuron_eval.sources import schema
@@ -84,7 +85,8 @@ def test_a_report_removes_its_own_old_files_and_nobody_elses(tmp_path):
 def test_every_table_and_figure_has_its_name_in_the_list_that_is_cleared(tmp_path):
     collected = five_formats()
     rater = Rater("a.eval", "human/a", ("x",), "train", "0a1b", "{}", ())
-    rated = replace(collected, raters=(rater,))
+    pair = Pair(*collected.runs[:2])
+    rated = replace(collected, raters=(rater,), pair=pair)
     assert tuple(t.name for t in all_tables(rated, by=("layer", "group"))) == table_names()
     assert tuple(f.name for f in write_figures(collected, tmp_path)[0]) == tuple(FIGURES)
 

@@ -23,6 +23,7 @@ from neuron_eval.reporting import tables
 from neuron_eval.reporting.collecting import Collected, collect
 from neuron_eval.reporting.comparing import compare, label, rater_label, scorers
 from neuron_eval.reporting.cost import Price, PricesError, dollars, price_of, read_prices
+from neuron_eval.reporting.differences import baseline_of, comparisons
 from neuron_eval.reporting.raters import Rater
 from neuron_eval.reporting.rendering import (
     WAYS,
@@ -34,10 +35,10 @@ from neuron_eval.reporting.rendering import (
 )
 from neuron_eval.reporting.tables import all_tables, base
 from neuron_eval.reporting.tables.agreement import agreement_table
-from neuron_eval.reporting.tables.base import Cell, Column, Table
+from neuron_eval.reporting.tables.base import MARK, Cell, Column, Table
 from neuron_eval.reporting.tables.cost import tokens_table, usage_table
 from neuron_eval.reporting.tables.failures import failures_table, grouped, skeleton
-from neuron_eval.reporting.tables.paired import baseline_of, comparisons, paired_table
+from neuron_eval.reporting.tables.paired import paired_table
 from neuron_eval.reporting.tables.scores import scores_table
 from neuron_eval.sources import schema
 from neuron_eval.stats import widened_level
@@ -290,8 +291,8 @@ def test_whatever_is_missing_every_table_says_so_without_nan(runs):
 
 
 def test_the_best_is_bold_and_what_cannot_be_told_from_it_marked():
-    best = [0.5, 0.6, 0.7, 0.8, 0.9, 0.55]
-    near = [0.6, 0.5, 0.8, 0.7, 0.8, 0.54]
+    best = [0.5, 0.6, 0.7, 0.8, 0.9, 0.55] * 4
+    near = [0.6, 0.5, 0.8, 0.7, 0.8, 0.54] * 4
     far = [value - 0.3 - 0.01 * i for i, value in enumerate(best)]
     runs = [made_run(scores=far), made_run("summary", best), made_run("avhs", near)]
     found = cells(scores_table(runs), "simulation correlation")
@@ -300,8 +301,25 @@ def test_the_best_is_bold_and_what_cannot_be_told_from_it_marked():
 
 
 def test_all_that_are_best_are_bold():
-    found = cells(scores_table([made_run(), made_run("summary")]), "simulation correlation")
+    scores = [0.1, 0.5, 0.3, 0.4] * 5
+    runs = [made_run(scores=scores), made_run("summary", scores)]
+    found = cells(scores_table(runs), "simulation correlation")
     assert [(cell.bold, cell.marked) for cell in found.values()] == [(True, False)] * 2
+
+
+def test_no_winner_is_marked_below_20_neurons_in_any_rendering():
+    for count, marked in ((19, False), (20, True)):
+        best = [0.5 + 0.01 * i for i in range(count)]
+        runs = [made_run(scores=[b + 0.01 * (-1) ** i - 0.001 for i, b in enumerate(best)])]
+        runs += [made_run("summary", best), made_run("avhs", [b - 0.3 for b in best])]
+        table = scores_table(runs)
+        found = cells(table, "simulation correlation").values()
+        assert any(cell.bold for cell in found) == any(cell.marked for cell in found) == marked
+        shown = texts([table])
+        assert (r"\textbf" in shown) == ("**" in shown) == (MARK in shown) == marked
+        assert ("No mean is bold over fewer than 20 neurons" in shown) == (not marked)
+        layers = scores_table(runs, "layer")
+        assert not any(cell.bold or cell.marked for row in layers.rows for cell in row)
 
 
 def test_a_run_alone_is_not_the_best_of_anything():
@@ -332,9 +350,9 @@ def test_without_common_neurons_each_mean_is_its_own_and_nothing_is_compared():
 
 
 def test_runs_on_other_neurons_restrict_the_others_to_nothing():
-    mine = [made_run(scores=[0.1, 0.2, 0.3]), made_run("summary", [0.6, 0.8, 0.9])]
+    mine = [made_run(scores=[0.1, 0.2, 0.3] * 7), made_run("summary", [0.6, 0.8, 0.9] * 7)]
     theirs = replace(
-        made_run("Original", [0.5, 0.5, 0.7], log="given"),
+        made_run("Original", [0.5, 0.5, 0.7] * 7, log="given"),
         results={
             f"other/{i}": replace(n, id=f"other/{i}")
             for i, n in enumerate(mine[0].results.values())
@@ -342,7 +360,7 @@ def test_runs_on_other_neurons_restrict_the_others_to_nothing():
     )
     found = cells(scores_table([*mine, theirs]), "simulation correlation")
     assert found["summary"].bold
-    assert [cell.extra[-1] for cell in found.values()] == [3, 3, 3]
+    assert [cell.extra[-1] for cell in found.values()] == [21, 21, 21]
 
 
 def test_runs_that_share_neurons_only_through_a_third_are_together():

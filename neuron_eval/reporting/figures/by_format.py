@@ -10,10 +10,10 @@ import numpy as np
 from neuron_eval.logs.runs import Run
 from neuron_eval.reporting.collecting import Collected
 from neuron_eval.reporting.comparing import compare, label, scorer_name, scorers, values
+from neuron_eval.reporting.differences import comparisons
 from neuron_eval.reporting.figures import drawing, layout
 from neuron_eval.reporting.figures.drawing import Drawn, Look
 from neuron_eval.reporting.statistics import estimate
-from neuron_eval.reporting.tables.paired import comparisons
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

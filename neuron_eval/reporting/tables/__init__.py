@@ -21,7 +21,7 @@ for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
 
 FIRST = (
-    *("scores", "paired", "tokens", "usage", "agreement", "failures"),
+    *("scores", "paired", "pair", "tokens", "usage", "agreement", "failures"),
     *("ratings", "rater_agreement", "rating_agreement", "attention", "raters"),
 )
 """The order of the paper; others follow, as they were registered."""
@@ -50,6 +50,7 @@ def all_tables(
         "runs": collected.runs,
         "raters": collected.raters,
         "baseline": baseline,
+        "pair": collected.pair,
         "prices": prices,
         "by": by,
     }

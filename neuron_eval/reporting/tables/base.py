@@ -25,6 +25,7 @@ BEST = (
     f"Bold: the highest mean{{where}}. {MARK}: not told apart from it, because the 95 % interval "
     "of the difference on the same neurons holds 0."
 )
+NO_BEST = f"No mean is bold over fewer than {FEW} neurons: they are too few to name a winner."
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class Table:
         columns: At least one.
         rows: Each with one cell a column.
         notes: Sentences that stand below.
+        shown: At most so many rows are shown; CSV holds all.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
+    shown: int | None = None
 
     def __post_init__(self) -> None:
         headings = [column.heading for column in self.columns]
@@ -94,7 +97,7 @@ class Table:
 Maker = Callable[..., Table | Sequence[Table]]
 """Makes one table or several from whichever of `MATERIAL` its parameters name."""
 
-MATERIAL = ("runs", "raters", "baseline", "prices", "by")
+MATERIAL = ("runs", "raters", "baseline", "pair", "prices", "by")
 """See `neuron_eval.reporting.tables.all_tables`, which gives them."""
 
 MAKERS: dict[tuple[str, ...], Maker] = {}
@@ -106,8 +109,8 @@ M = TypeVar("M", bound=Maker)
 def report_table(*names: str) -> Callable[[M], M]:
     """Register a function that makes the tables of these names.
 
-    It takes whichever it needs of ``runs``, ``raters``, ``baseline``, ``prices`` and ``by``, and
-    is called where there are raters, if it takes them; else where there are runs.
+    It takes whichever it needs of ``runs``, ``raters``, ``baseline``, ``pair``, ``prices`` and
+    ``by``, and is called where there are raters, if it takes them; else where there are runs.
     """
 
     def register(maker: M) -> M:
@@ -195,12 +198,26 @@ def beside_the_best(
 ) -> dict[str, Cell]:
     """A cell a mean: the highest of several bold, what is not told apart from it marked.
 
-    The scores have the means' names, and are on the same neurons in the same order.
+    The scores have the means' names, and are on the same neurons in the same order. Nothing is
+    bold or marked over fewer than `FEW` neurons.
     """
     best = max(means, key=lambda name: means[name].mean, default="")
+    named = len(means) > 1 and means[best].n >= FEW
     cells: dict[str, Cell] = {}
     for name, mean in means.items():
-        bold = len(means) > 1 and means[best].mean - mean.mean <= TIE
-        marked = len(means) > 1 and not bold and not told_apart(scores[best], scores[name])
+        bold = named and means[best].mean - mean.mean <= TIE
+        marked = named and not bold and not told_apart(scores[best], scores[name])
         cells[name] = estimate_cell(mean, bold, marked, spec)
     return cells
+
+
+def cell_neurons(means: Iterable[Cell]) -> list[int]:
+    """How many neurons each of the means is over, of a column with the extra columns `INTERVAL`."""
+    return [int(cell.extra[-1] or 0) for cell in means]
+
+
+def best_notes(means: Sequence[Cell], where: str = "") -> list[str]:
+    """On bold and marks among means; ``where`` the highest is looked for."""
+    few = any(0 < n < FEW for n in cell_neurons(means))
+    bold = any(cell.bold for cell in means)
+    return [*([BEST.format(where=where)] if bold else []), *([NO_BEST] if few else [])]

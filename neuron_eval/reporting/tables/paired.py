@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 from neuron_eval.logs.runs import Run
-from neuron_eval.reporting.comparing import (
-    is_baseline,
-    label,
-    measured_by,
-    scored_ids,
-    scorer_name,
-    scorers,
-    settings,
-    values,
-)
-from neuron_eval.reporting.statistics import MOST_NEURONS, Paired, holm, paired
+from neuron_eval.reporting.comparing import is_baseline, label, scorer_name, scorers
+from neuron_eval.reporting.differences import Comparison, comparisons
+from neuron_eval.reporting.pairs import Pair
+from neuron_eval.reporting.statistics import MOST_NEURONS, Paired
 from neuron_eval.reporting.tables.base import (
     Cell,
     Column,
@@ -53,26 +45,31 @@ NOTES = (
 
 
 @report_table("paired")
-def paired_table(runs: Sequence[Run], baseline: str) -> Table:
-    """A row for each measure and run that is not of the baseline's format."""
+def paired_table(runs: Sequence[Run], baseline: str, pair: Pair | None = None) -> Table:
+    """A row for each measure and run that is not of the baseline's format.
+
+    With a pair, its first run against the other by each measure, and no more.
+    """
     compared: list[Comparison] = []
     left_out: list[str] = []
-    if any(is_baseline(run, baseline) for run in runs):
+    if pair is not None or any(is_baseline(run, baseline) for run in runs):
         for scorer in scorers(runs):
-            more, notes = comparisons(runs, baseline, scorer)
+            more, notes = comparisons(runs, baseline, scorer, pair)
             compared.extend(more)
             left_out.extend(notes)
     notes = [
-        *(NOTES if compared else [_why_none(runs, baseline)]),
+        *(NOTES if compared else [_why_none(runs, baseline, pair)]),
         *few_neurons(c.paired.n for c in compared),
         *left_out,
     ]
-    named = len({c.baseline.log for c in compared}) > 1 or any(
-        c.baseline.explainer != c.run.explainer for c in compared
+    named = pair is None and (
+        len({c.baseline.log for c in compared}) > 1
+        or any(c.baseline.explainer != c.run.explainer for c in compared)
     )
     rows = tuple(_row(c, runs, named) for c in compared)
     columns = (*COLUMNS[:2], Column("against"), *COLUMNS[2:]) if named else COLUMNS
-    return Table("paired", f"Difference from {baseline}", columns, rows, tuple(notes))
+    other = label(pair.other, runs) if pair else baseline
+    return Table("paired", f"Difference from {other}", columns, rows, tuple(notes))
 
 
 def _row(comparison: Comparison, runs: Sequence[Run], named: bool) -> Row:
@@ -106,7 +103,10 @@ def _needed(paired: Paired) -> Cell:
     return count(paired.needed)
 
 
-def _why_none(runs: Sequence[Run], baseline: str) -> str:
+def _why_none(runs: Sequence[Run], baseline: str, pair: Pair | None) -> str:
+    if pair is not None:
+        names = f"{label(pair.run, runs)} and {label(pair.other, runs)}"
+        return f"No paired comparison: {names} have no scored neuron in common."
     formats = dict.fromkeys(run.format for run in runs)
     if not any(is_baseline(run, baseline) for run in runs):
         return (
@@ -116,82 +116,3 @@ def _why_none(runs: Sequence[Run], baseline: str) -> str:
     if all(is_baseline(run, baseline) for run in runs):
         return f"No paired comparison: {baseline} is the only format."
     return f"No paired comparison: no neuron was scored both with {baseline} and otherwise."
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """One run against one baseline by one scorer, on the neurons that both have scores of.
-
-    The p is the test's after Holm's correction over the scorer's comparisons with this baseline
-    run; None without a test.
-    """
-
-    run: Run
-    baseline: Run
-    scorer: str
-    paired: Paired
-    p: float | None
-
-
-def baseline_of(run: Run, runs: Sequence[Run], baseline: str, scorer: str) -> Run | None:
-    """The baseline's run to compare a run with.
-
-    It was measured by the same model and has the same explainer: formats are compared, not
-    explainers. Explanations from elsewhere, which have none, are compared with the only baseline
-    there is. Of several it is the one with the most settings in common; None if there is none.
-    """
-    measured = [
-        other
-        for other in runs
-        if is_baseline(other, baseline)
-        and scored_ids(other, scorer)
-        and measured_by(other, scorer) == measured_by(run, scorer)
-    ]
-    same = [other for other in measured if other.explainer == run.explainer]
-    if not same and not (run.given and len(measured) == 1):
-        return None
-    own = set(settings(run).items())
-    return max(same or measured, key=lambda other: len(own & set(settings(other).items())))
-
-
-def comparisons(
-    runs: Sequence[Run], baseline: str, scorer: str
-) -> tuple[list[Comparison], list[str]]:
-    """Every other run against the baseline's, by one scorer; a sentence on each left out."""
-    compared: list[Comparison] = []
-    notes: list[str] = []
-    for run in runs:
-        scored = set(scored_ids(run, scorer))
-        if is_baseline(run, baseline) or not scored:
-            continue
-        other = baseline_of(run, runs, baseline, scorer)
-        if other is None:
-            notes.append(
-                f"{scorer_name(scorer)}: {label(run, runs)} has no {baseline} run to be compared "
-                "with, by the same explainer and measured by the same model."
-            )
-            continue
-        ids = tuple(id for id in scored_ids(other, scorer) if id in scored)
-        notes.extend(_left_out(run, other, len(scored), ids, runs, scorer))
-        result = paired(values(run, ids, scorer), values(other, ids, scorer))
-        if result is not None:
-            compared.append(Comparison(run, other, scorer, result, None))
-    corrected: dict[str, float | None] = {}
-    for baseline_log in dict.fromkeys(c.baseline.log for c in compared):
-        family = [c for c in compared if c.baseline.log == baseline_log]
-        ps = holm([c.paired.p for c in family])
-        corrected.update({c.run.log: p for c, p in zip(family, ps, strict=True)})
-    return [replace(c, p=corrected[c.run.log]) for c in compared], notes
-
-
-def _left_out(
-    run: Run, baseline: Run, scored: int, ids: Sequence[str], runs: Sequence[Run], scorer: str
-) -> list[str]:
-    theirs = len(scored_ids(baseline, scorer))
-    if scored == theirs == len(ids):
-        return []
-    return [
-        f"{scorer_name(scorer)}: {label(run, runs)} and {label(baseline, runs)} have "
-        f"{len(ids) or 'no'} scored neurons in common; left out: {scored - len(ids)} of {scored} "
-        f"and {theirs - len(ids)} of {theirs}."
-    ]

@@ -10,7 +10,6 @@ from neuron_eval.reporting.comparing import rater_label
 from neuron_eval.reporting.raters import Rater, all_people
 from neuron_eval.reporting.statistics import estimate
 from neuron_eval.reporting.tables.base import (
-    BEST,
     INTERVAL,
     MEANS,
     Cell,
@@ -18,6 +17,8 @@ from neuron_eval.reporting.tables.base import (
     Row,
     Table,
     beside_the_best,
+    best_notes,
+    cell_neurons,
     count,
     estimate_cell,
     few_neurons,
@@ -84,14 +85,15 @@ def ratings_table(raters: Sequence[Rater]) -> Table:
     named = [(rater_label(rater, raters), rater) for rater in raters]
     named += [(group.rater.name, group.rater) for group in people]
     rows = [row for name, rater in named for row in _ratings(rater, name)]
-    notes = [MEANS, BEST.format(where=" of a rater"), CHOSEN, *([PEOPLE] if people else [])]
+    means = [cell for row in rows for cell in row[3:]]
+    notes = [MEANS, *best_notes(means, " of a rater"), CHOSEN, *([PEOPLE] if people else [])]
     notes += [
         f"{group.rater.name}: left out for having shown them different explanations: "
         f"{group.left_out:,} of {group.left_out + len(group.rater.neurons):,} neurons."
         for group in people
         if group.left_out
     ]
-    notes += few_neurons(int(row[3].extra[-1] or 0) for row in rows)
+    notes += few_neurons(cell_neurons(means))
     return Table("ratings", RATINGS_TITLE, RATINGS, tuple(rows), tuple(notes))
 
 

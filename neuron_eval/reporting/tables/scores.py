@@ -7,6 +7,8 @@ from statistics import fmean
 
 from neuron_eval.logs.runs import ADACS, NeuronResult, Run
 from neuron_eval.reporting.comparing import (
+    MEASURES,
+    NAMES,
     CommonNeurons,
     compare,
     label,
@@ -17,7 +19,6 @@ from neuron_eval.reporting.comparing import (
 )
 from neuron_eval.reporting.statistics import estimate
 from neuron_eval.reporting.tables.base import (
-    BEST,
     INTERVAL,
     MEANS,
     Cell,
@@ -25,6 +26,8 @@ from neuron_eval.reporting.tables.base import (
     Row,
     Table,
     beside_the_best,
+    best_notes,
+    cell_neurons,
     count,
     estimate_cell,
     few_neurons,
@@ -67,13 +70,13 @@ def scores_table(runs: Sequence[Run], by: str | None = None) -> Table:
     if by is not None:
         columns.insert(0, Column(by, numeric=by == "layer"))
     means = [i for i, column in enumerate(columns) if column.extra == INTERVAL]
-    counts = [int(row[i].extra[-1] or 0) for row in rows for i in means]
+    shown = [row[i] for row in rows for i in means]
     return Table(
         name="scores" if by is None else f"scores_by_{by}",
         title="Scores by run" if by is None else f"Scores by {by} and run",
         columns=tuple(columns),
         rows=tuple(rows),
-        notes=(*_notes(compared, by), *few_neurons(counts)),
+        notes=(*_notes(compared, by, shown), *few_neurons(cell_neurons(shown))),
     )
 
 
@@ -128,23 +131,26 @@ def _means(compared: CommonNeurons, by: str | None, part: object) -> dict[str, C
     return cells
 
 
-def _notes(compared: Mapping[str, CommonNeurons], by: str | None) -> list[str]:
+def _notes(
+    compared: Mapping[str, CommonNeurons], by: str | None, means: Sequence[Cell]
+) -> list[str]:
     if not compared:
         return ["Nothing was scored in any run."]
-    notes = [MEANS]
+    defined = [f"{NAMES[name]}: {MEASURES[name]}" for name in compared if name in MEASURES]
+    notes = [MEANS] if by else [*defined, MEANS]
     if any(
         len(group) > 1 and common.common[group[0].log]
         for common in compared.values()
         for group in common.together
     ):
-        notes.append(BEST.format(where="" if by is None else f" in each {by}"))
+        notes.extend(best_notes(means, "" if by is None else f" in each {by}"))
     for name, common in compared.items():
         models = dict.fromkeys(measured_by(run, name) for run in common.runs)
         if len(models) > 1:
             notes.append(
                 f"{scorer_name(name)}: scores measured by different models "
-                f"({', '.join(m or 'unknown' for m in models)}) mean different things; each "
-                "model's best is bold."
+                f"({', '.join(m or 'unknown' for m in models)}) mean different things, and are "
+                "compared apart."
             )
         notes.extend(common.notes)
     if ADACS in compared:
