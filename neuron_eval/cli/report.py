@@ -56,5 +56,5 @@ def print_report(
     from neuron_eval.reporting.notebook import WIDTH, reported
 
     workers = min(2, os.cpu_count() or 1)
-    made = reported(places, out, baseline, compare, by, prices, bundle, workers)
+    made = reported(places, out, baseline, by, prices, bundle, workers, compare)
     made.write(Console(width=max(WIDTH, Console().width)))

@@ -114,21 +114,22 @@ def report(
     places = [str(place) for place in ([logs] if isinstance(logs, str | Path) else logs)]
     if bundle and out is None:
         raise InputError("bundle: needs out, the folder to write to")
+    options = (baseline, by, prices, bundle, 1, compare)
     if out is None:
-        return reported(places, None, baseline, compare, by, prices, bundle)
+        return reported(places, None, *options)
     with alone_in(out):
-        return reported(places, Path(out), baseline, compare, by, prices, bundle)
+        return reported(places, Path(out), *options)
 
 
 def reported(
     places: Sequence[str],
     out: Path | None,
     baseline: str,
-    compare: tuple[str, str] | None,
     by: Sequence[str],
     prices: str | Path | None,
     bundle: bool,
     workers: int = 1,
+    compare: tuple[str, str] | None = None,
 ) -> Report:
     """The report of logs, written to ``out`` where that is a folder; see `report` and `collect`."""
     from neuron_eval.reporting.page import write_report
