@@ -35,7 +35,10 @@ PUZZLES = ("puzzle_name", "puzzle name", "puzzle_id", "puzzle id", "puzzle", "na
 """Columns that name a puzzle, where there is neither layer and neuron nor an id."""
 
 NOT_EXPLANATIONS = frozenset(
-    ("layer", "neuron", "id", "index", "score", "explainer", "model", "group", "source")
+    (
+        *("layer", "neuron", "id", "index", "score", "explainer", "model", "group", "source"),
+        *("subject", "run", "format", "simulator", "simulation", "embedder", "unscored", "log"),
+    )
 )
 """Columns that say something else. Those without a name or without any text are none either."""
 
@@ -204,10 +207,16 @@ def _places(names: tuple[str, ...]) -> Mapping[str, int]:
 
 
 def _identity(places: Mapping[str, int], row: TableRow, path: str) -> tuple[str, ...]:
-    """The columns that say which neuron a row is about."""
+    """The columns that say which neuron a row is about.
+
+    A table of neurons that are not part of a network may have layer and neuron, and leave them
+    empty.
+    """
     for identity in (("layer", "neuron"), ("id",), *((name,) for name in PUZZLES)):
         if all(name in places for name in identity):
-            return identity
+            empty = any(row.cells[places[name]] in (None, "") for name in identity)
+            if not (empty and "id" in places):
+                return identity
     raise TableError(
         f"{path}: no columns 'layer' and 'neuron', and no column 'id' or 'puzzle_name'; "
         f"it has {listed(row.names)}"

@@ -20,7 +20,8 @@ from inspect_ai.log import (
 
 from neuron_eval.logs.files import line, short, wrong
 from neuron_eval.logs.identity import explainer_of, format_of, identity
-from neuron_eval.logs.runs import NeuronResult, Run, Spending, models, neuron_result
+from neuron_eval.logs.runs import NeuronResult, Run, models, neuron_result
+from neuron_eval.logs.spending import Spending, spent_on
 from neuron_eval.records import ActivationRecord
 
 MANY = 1000
@@ -79,7 +80,7 @@ def _read_run(header: EvalLog, excerpts: bool) -> RunAndNote:
             samples.leave_out(epochs, error)
             continue
         spending.add(epochs)
-        results[result.id] = result
+        results[result.id] = replace(result, spent=spent_on(epochs))
         simulator, embedder = named[0] or simulator, named[1] or embedder
     if not results:
         return None, samples.note

@@ -1,15 +1,13 @@
-"""Runs and what each says of each neuron, from the epochs of its samples; and what it took."""
+"""Runs and what each says of each neuron, from the epochs of its samples."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Any
 
-from inspect_ai.event import ModelEvent
 from inspect_ai.log import EvalSample
 from inspect_ai.model import ModelUsage
 from inspect_ai.scorer import Score
@@ -57,6 +55,8 @@ class NeuronResult:
     explanation: str  # the first epoch's
     reference: str = ""
     epochs: int = 1
+    subject: str = ""  # the model whose neuron it is
+    neuron: int = -1  # the index within the layer; -1 where it is not part of a network
 
     # By scorer: the mean over the epochs that were scored, if any was; the same over those that
     # explained the neuron as `explanation` says, None if all did; each other epoch's reason.
@@ -71,6 +71,7 @@ class NeuronResult:
     cut_off: int = 0  # epochs in which the explainer's reply stopped at ``max_tokens``
     unrelated: float | None = None  # AdaCS with other neurons' references, mean
     predicted: tuple[Predicted, ...] = ()  # of the first epoch, if they were asked for
+    spent: tuple[Spent, ...] = ()  # by role and model, over all epochs
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,8 @@ def neuron_result(samples: Sequence[EvalSample], excerpts: bool = False) -> Neur
         explanation=_explanation(first),
         reference=first.target if isinstance(first.target, str) else "".join(first.target),
         epochs=len(samples),
+        subject=str(about.get("model", "")),
+        neuron=int(about.get("neuron", -1)),
         scores=_means(samples, names),
         scores_of_text=None if len(alike) == len(samples) else _means(alike, names),
         unscored={name: reasons for name in names if (reasons := _reasons(samples, name))},
@@ -222,33 +225,3 @@ def _excerpt(excerpt: Excerpt, entry: Mapping[str, Any]) -> Predicted:
             "simulated activations"
         )
     return Predicted(excerpt.name, replace(excerpt.record, activations=true), expected)
-
-
-class Spending:
-    """Requests and tokens by role and model, added up from the events of samples."""
-
-    def __init__(self) -> None:
-        self._counts: dict[tuple[str, str], Counter[str]] = {}
-
-    def add(self, samples: Sequence[EvalSample]) -> None:
-        for sample in samples:
-            for event in sample.events:
-                if isinstance(event, ModelEvent):
-                    self._count(event)
-
-    def spent(self) -> tuple[Spent, ...]:
-        """The sums: the explainer first, then by role and model."""
-        order = sorted(self._counts, key=lambda at: (at[0] != EXPLAINER, at))
-        return tuple(Spent(model, role, **self._counts[role, model]) for role, model in order)
-
-    def _count(self, event: ModelEvent) -> None:
-        counts = self._counts.setdefault((event.role or EXPLAINER, event.model), Counter())
-        counts["requests"] += 1
-        counts["retries"] += event.retries or 0
-        if event.cache == "read":
-            counts["cached"] += 1
-        elif usage := event.output.usage:
-            counts["input_tokens"] += usage.input_tokens
-            counts["output_tokens"] += usage.output_tokens
-            counts["cache_read_tokens"] += usage.input_tokens_cache_read or 0
-            counts["cache_write_tokens"] += usage.input_tokens_cache_write or 0

@@ -14,6 +14,7 @@ from typing import Any
 from neuron_eval.logs.runs import Run
 from neuron_eval.messages import InputError, page_policy, script_json, visible, visible_lines
 from neuron_eval.reporting.collecting import Collected
+from neuron_eval.reporting.exports.rows import neuron_rows, row_fields, write_rows
 from neuron_eval.reporting.figures import FIGURES, FigureFile, write_figures
 from neuron_eval.reporting.page.data import about_runs, page_data
 from neuron_eval.reporting.rendering import WAYS, write_tables
@@ -27,6 +28,10 @@ LIBRARY = "vendored/tablesort.js"
 LICENCE = "vendored/tablesort.LICENCE"
 SCRIPTS = ("dom.js", "tables.js", "filter.js", "list.js", "heat.js", "neuron.js", "main.js")
 """One script in this order: functions of later files use those of earlier ones."""
+
+
+NEURONS = ("tables/neurons.csv", "tables/neurons.jsonl")
+"""The files with a row per run and neuron."""
 
 
 def write_page(
@@ -128,6 +133,8 @@ def write_report(
         _check_names(runs)
     _clear(out)
     write_tables(tables, out / "tables")
+    for name in NEURONS if runs else ():
+        write_rows(out / name, row_fields(runs), neuron_rows(runs))
     figures, notes = write_figures(collected, out / "figures", baseline) if runs else ([], [])
     if bundle:
         _bundle(runs, out / "viewer")
@@ -146,6 +153,7 @@ def _check_names(runs: Sequence[Run]) -> None:
 def _clear(out: Path) -> None:
     """Remove what an earlier report left in a folder that may hold other people's files, too."""
     stale = [f"tables/{name}.{ending}" for name in table_names() for ending in WAYS]
+    stale += NEURONS
     stale += [f"figures/{name}.{ending}" for name in FIGURES for ending in ("png", "svg")]
     for name in stale:
         (out / name).unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Explanations with their scores, as files for other programs."""

@@ -1,0 +1,171 @@
+"""A row per run and neuron: who explained it how, the explanation, every score and the tokens.
+
+A neuron's epochs are one row: the explanation is the first epoch's, a score is the mean over the
+epochs that were scored, and tokens are those of all epochs. What is not known is empty (CSV) or
+null (JSON Lines, Parquet), never 0.
+
+In CSV, texts stay as they are, those that begin with ``=``, ``+``, ``-`` or ``@`` too: the file is
+for programs, and a mark in front would change the explanation for whoever reads it back. Who opens
+it in a spreadsheet imports those columns as text.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+
+from neuron_eval.logs.runs import EXPLAINER, NeuronResult, Run, why_unscored
+from neuron_eval.messages import replace_surrogates
+from neuron_eval.reporting.comparing import label, scorer_names
+from neuron_eval.simulation.choose import ROLE
+
+Field = str | int | float | None
+NeuronRow = Mapping[str, Field]
+
+BEFORE: Mapping[str, type] = {
+    "id": str,
+    "source": str,  # of the neurons, as the user named it
+    "subject": str,  # the model whose neuron it is
+    "layer": int,
+    "neuron": int,
+    "group": str,
+    "run": str,  # what the report calls the run
+    "format": str,
+    "explainer": str,
+    "simulator": str,
+    "simulation": str,  # the way to simulate
+    "embedder": str,
+    "explanation": str,
+    "reference": str,
+}
+"""The fields before the scores."""
+
+AFTER: Mapping[str, type] = {
+    "unscored": str,  # why each score that is missing is, see `why_unscored`
+    "epochs": int,
+    "prompt_tokens": float,  # of the explainer's prompt, mean over epochs
+    # Tokens over all epochs; those of requests that Inspect's cache answered are left out.
+    "explainer_input_tokens": int,
+    "explainer_output_tokens": int,
+    "simulator_input_tokens": int,
+    "simulator_output_tokens": int,
+    "log": str,
+}
+"""The fields behind the scores."""
+
+
+def row_fields(runs: Sequence[Run]) -> dict[str, type]:
+    """Every field of the rows with its type, in order; each scorer's under its own name."""
+    scores = {_score_field(name): float for name in scorer_names(runs)}
+    return {**BEFORE, **scores, **AFTER}
+
+
+def neuron_rows(runs: Sequence[Run], chosen: Sequence[Run] | None = None) -> Iterator[NeuronRow]:
+    """The rows of all runs, or only of those chosen: run by run, neurons by layer and index."""
+    scorers = scorer_names(runs)
+    for run in runs if chosen is None else chosen:
+        name = label(run, runs)
+        for result in sorted(run.results.values(), key=lambda r: (r.layer, r.neuron, r.id)):
+            yield _row(run, name, result, scorers)
+
+
+def write_rows(path: Path, fields: Mapping[str, type], rows: Iterable[NeuronRow]) -> int:
+    """Write and count rows, as the path's ending says: one of `WRITERS`."""
+    return WRITERS[path.suffix](path, fields, rows)
+
+
+def _row(run: Run, name: str, result: NeuronResult, scorers: Sequence[str]) -> NeuronRow:
+    simulator, _, way = run.simulator.rpartition(" (")
+    row: dict[str, Field] = {
+        "id": result.id,
+        "source": run.neurons,
+        "subject": result.subject,
+        "layer": _place(result.layer),
+        "neuron": _place(result.neuron),
+        "group": result.group,
+        "run": name,
+        "format": run.format,
+        "explainer": run.explainer,
+        "simulator": simulator,
+        "simulation": way.removesuffix(")"),
+        "embedder": run.embedder,
+        "explanation": result.explanation,
+        "reference": result.reference,
+        **{_score_field(scorer): result.scores.get(scorer) for scorer in scorers},
+        "unscored": why_unscored(result),
+        "epochs": result.epochs,
+        "prompt_tokens": result.prompt_tokens,
+        **dict(_tokens(result)),
+        "log": run.log.rpartition("/")[2],
+    }
+    # An empty explanation is a reply, and a bad one; any other empty text is what is not known.
+    return {
+        field: replace_surrogates(value) if isinstance(value, str) else value
+        for field, value in row.items()
+        if value != "" or field == "explanation"
+    }
+
+
+def _score_field(scorer: str) -> str:
+    return f"score_{scorer}" if scorer in BEFORE or scorer in AFTER else scorer
+
+
+def _place(number: int) -> int | None:
+    return number if number >= 0 else None
+
+
+def _tokens(result: NeuronResult) -> Iterator[tuple[str, int]]:
+    """Of each role that had a part and whose provider counts tokens."""
+    for role in (EXPLAINER, ROLE):
+        spent = [part for part in result.spent if part.role == role]
+        output = sum(part.output_tokens for part in spent)
+        prompt = sum(p.input_tokens + p.cache_read_tokens + p.cache_write_tokens for p in spent)
+        if spent and (prompt or all(part.requests == part.cached for part in spent)):
+            yield f"{role}_input_tokens", prompt
+            yield f"{role}_output_tokens", output
+
+
+def _write_csv(path: Path, fields: Mapping[str, type], rows: Iterable[NeuronRow]) -> int:
+    count = 0
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(fields), lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow(row)
+            count += 1
+    return count
+
+
+def _write_jsonl(path: Path, fields: Mapping[str, type], rows: Iterable[NeuronRow]) -> int:
+    count = 0
+    with path.open("w", encoding="utf-8", newline="") as file:
+        for row in rows:
+            line = {field: row.get(field) for field in fields}
+            file.write(f"{json.dumps(line, ensure_ascii=False, allow_nan=False)}\n")
+            count += 1
+    return count
+
+
+def _write_parquet(path: Path, fields: Mapping[str, type], rows: Iterable[NeuronRow]) -> int:
+    import pyarrow
+    from pyarrow.parquet import ParquetWriter
+
+    kinds = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64()}
+    schema = pyarrow.schema([(field, kinds[kind]) for field, kind in fields.items()])
+    count, waiting = 0, iter(rows)
+    with ParquetWriter(path, schema) as writer:
+        while batch := list(islice(waiting, 4096)):
+            writer.write_table(pyarrow.Table.from_pylist(batch, schema))
+            count += len(batch)
+    return count
+
+
+WRITERS: Mapping[str, Callable[[Path, Mapping[str, type], Iterable[NeuronRow]], int]] = {
+    ".csv": _write_csv,
+    ".jsonl": _write_jsonl,
+    ".parquet": _write_parquet,
+}
+"""By the file's ending."""
