@@ -31,6 +31,7 @@ check: .venv
 	$(BIN)/ruff format --check .
 	$(BIN)/python tests/link_package.py build/types
 	cd build/types && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p neuron_eval
+	cd build/types && ../../$(BIN)/mypy --config-file ../../pyproject.toml ../../tests/typed_use.py
 	cd build/types && ../../$(BIN)/lint-imports ../../pyproject.toml
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 

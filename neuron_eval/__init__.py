@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # for editors and type checkers; a start of Inspect imports none of it
     from neuron_eval.comparison.calling import compare
     from neuron_eval.picture import show
+    from neuron_eval.records import NeuronRecord
     from neuron_eval.reporting.notebook import report
     from neuron_eval.scorers.adacs import adacs
     from neuron_eval.scorers.simulation_correlation import simulation_correlation
@@ -25,6 +26,7 @@ if TYPE_CHECKING:  # for editors and type checkers; a start of Inspect imports n
     from neuron_eval.tasks.rate import rate
 
 __all__ = [
+    "NeuronRecord",
     "adacs",
     "avhs",
     "compare",
@@ -42,6 +44,7 @@ __all__ = [
 _PLACES = {
     "comparison.calling": ("compare",),
     "picture": ("show",),
+    "records": ("NeuronRecord",),
     "reporting.notebook": ("report",),
     "scorers.adacs": ("adacs",),
     "scorers.simulation_correlation": ("simulation_correlation",),

@@ -115,8 +115,12 @@ def show(neuron: NeuronRecord, *, excerpts: int = EXCERPTS) -> NeuronPicture:
     """Look at a neuron: in a notebook with its tokens shaded by activation.
 
     >>> from neuron_eval import load_neurons, show
-    >>> (puzzle,) = load_neurons("puzzles", limit=1)
-    >>> print(show(puzzle, excerpts=1))
+    >>> show(load_neurons("puzzles", limit=1)[0], excerpts=1)
+    id: puzzles/stay
+    ...
+    train: 1 of 6
+    10  Please[ stay] here until the rain is over.
+    ...
 
     Args:
         neuron: What `load_neurons` gives.

@@ -44,8 +44,11 @@ def compare(
     Called again with the same arguments, it goes on where it stopped.
 
     >>> from neuron_eval import compare
-    >>> result = compare("neuron-baseline/lexical", formats="summary,avhs", limit=20)
-    >>> result["scores"]
+    >>> result = compare("neuron-baseline/lexical", formats="summary,avhs", limit=3)
+    >>> result["scores"][["run", "neurons", "AdaCS"]].round(3)
+           run  neurons  AdaCS
+    0  summary        3  0.657
+    1     avhs        3  0.692
 
     Args:
         models: Explainers, such as ``openai/gpt-4.1-mini``.

@@ -96,7 +96,13 @@ def report(
     """Compare what logs say: scores, differences, cost, agreement and failures.
 
     >>> from neuron_eval import report
-    >>> report("logs/readme")["scores"]
+    >>> result = report("logs/compare")
+    >>> list(result)
+    ['scores', ...]
+    >>> result["scores"][["run", "neurons"]]
+           run  neurons
+    0  summary        3
+    1     avhs        3
 
     Args:
         logs: Log files and folders.

@@ -73,7 +73,8 @@ def load_neurons(
     """Read neurons, chosen as a task chooses them by the same parameters.
 
     >>> from neuron_eval import load_neurons
-    >>> [neuron.id for neuron in load_neurons("smollm2", layers="3,7", limit=2)]
+    >>> load_neurons("smollm2", layers="10-20", limit=2)
+    [<NeuronRecord smollm2/L12N791: 40 excerpts>, <NeuronRecord smollm2/L12N411: 40 excerpts>]
 
     Raises:
         InputError: A parameter is not among the allowed values, the source cannot be read, or a
