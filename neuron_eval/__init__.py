@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # for editors and type checkers; a start of Inspect imports none of it
     from neuron_eval.comparison.calling import compare
+    from neuron_eval.logs.columns import explanation_columns
     from neuron_eval.picture import show
     from neuron_eval.records import NeuronRecord
     from neuron_eval.reporting.notebook import report
@@ -30,6 +31,7 @@ __all__ = [
     "adacs",
     "avhs",
     "compare",
+    "explanation_columns",
     "highlight",
     "highlight_summary",
     "load_neurons",
@@ -43,6 +45,7 @@ __all__ = [
 
 _PLACES = {
     "comparison.calling": ("compare",),
+    "logs.columns": ("explanation_columns",),
     "picture": ("show",),
     "records": ("NeuronRecord",),
     "reporting.notebook": ("report",),
