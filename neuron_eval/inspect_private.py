@@ -25,25 +25,28 @@ from inspect_ai.model._generate_config import active_generate_config
 # Prices and abilities by a model's name alone: the public `get_model_info` may need a key, or
 # load a local model. Ends when: that takes ``resolve_provider=False``.
 from inspect_ai.model._model_info import _get_model_info_direct as model_info_by_name
+from inspect_ai.util import registry_info
 
 __all__ = [
     "PrerequisiteError",
     "active_generate_config",
     "eval_set_id_for_log_dir",
     "filesystem",
-    "has_provider",
     "local_path",
     "model_info_by_name",
+    "provider_package",
 ]
 
 
-def has_provider(name: str) -> bool:
-    """Whether Inspect, or a plugin of it, has this provider of models; none is loaded.
+def provider_package(name: str) -> str | None:
+    """The package that has this provider of models, ``inspect_ai`` or a plugin; none is loaded.
 
-    A misspelt one is refused before anything is counted. Ends when: Inspect lists its providers.
+    None if there is no such provider: a misspelt one is refused before anything is counted. Ends
+    when: Inspect lists its providers.
     """
 
     def provides(info: RegistryInfo) -> bool:
         return info.type == "modelapi" and registry_unqualified_name(info) == name
 
-    return bool(registry_find(provides))
+    names = (registry_info(provider).name for provider in registry_find(provides))
+    return next((name.partition("/")[0] for name in names), None)

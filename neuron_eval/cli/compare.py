@@ -1,124 +1,32 @@
-"""`neuron-eval compare`: all of a comparison as one command.
-
-Its options may come from a YAML file, whose keys are their long names:
-
-    models: [openai/gpt-4.1-mini, openai/gpt-4.1]
-    neurons: openai:gpt2-xl
-    per-layer: 20
-
-What is typed on the command line wins over the file. Files that are named in it are looked for
-from the folder that the command runs in.
-"""
+"""`neuron-eval compare`: all of a comparison as one command."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import nullcontext
-from importlib import resources
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from neuron_eval.cli.config import Listed, load_config, shipped
 from neuron_eval.cli.main import AT_LEAST_1, command, say
-from neuron_eval.files.bounded import load_yaml
 from neuron_eval.files.locking import alone_in
 from neuron_eval.simulation.measure import CALIBRATION
 
 if TYPE_CHECKING:
-    from neuron_eval.comparison.estimate import CostEstimate
+    from inspect_ai.log import EvalLog
+
+    from neuron_eval.comparison.counting import Counted
+    from neuron_eval.comparison.estimate import CostEstimate, Rates
+    from neuron_eval.comparison.plan import Plan
 
 WIDTH = 132  # columns that the tables need at least
 
 ON_DEAD = ("skip", "error", "keep")
 FILE = click.Path(exists=True, dir_okay=False)
-PATH = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-SHIPPED = resources.files("neuron_eval.comparison")
-FOLDER = "paper"  # the folder of the configurations that ship, and what their names begin with
-
-TYPED_ONLY = ("--config", "--dry-run", "--help", "--yes")
-"""Options that no file can set: what they decide is the person's who runs it."""
-
-
-class Listed(click.ParamType):  # type: ignore[type-arg]
-    """Several values, separated by commas, or a list in a file."""
-
-    name = "text"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, ...]:
-        values = value.split(",") if isinstance(value, str) else value
-        values = values if isinstance(values, list | tuple) else [values]
-        if any(isinstance(v, bool) or not isinstance(v, str | int) for v in values):
-            self.fail(f"{value!r} is no list of names or numbers", param, ctx)
-        return tuple(text for v in values if (text := str(v).strip()))
-
-
-def shipped() -> list[str]:
-    stems = (file.name.removesuffix(".yaml") for file in (SHIPPED / FOLDER).iterdir())
-    return sorted(f"{FOLDER}/{stem}" for stem in stems)
-
-
-def load_config(ctx: click.Context, _: click.Parameter, name: str | None) -> str | None:
-    """Click's callback of ``--config``: the file's values become the options' defaults."""
-    if name is None:
-        return name
-    allowed = {
-        param.opts[0].removeprefix("--"): param
-        for param in ctx.command.params
-        if isinstance(param, click.Option) and param.opts[0] not in TYPED_ONLY
-    }
-    values: dict[str, Any] = {}
-    for key, value in _mapping(name).items():
-        if key not in allowed:
-            raise click.ClickException(
-                f"{name}: {key!r} is no option that a file can set; allowed are "
-                f"{', '.join(sorted(allowed))}"
-            )
-        if value is None:
-            continue
-        _check(allowed[key], value, f"{name}: {key}", ctx)
-        values[str(allowed[key].name)] = value
-    ctx.default_map = values
-    return name
-
-
-def _mapping(name: str) -> Mapping[Any, Any]:
-    if name in shipped():
-        content = (SHIPPED / f"{name}.yaml").read_bytes()
-    else:
-        try:
-            content = Path(name).read_bytes()
-        except OSError as error:
-            raise click.ClickException(
-                f"--config {name}: {error.strerror or error}; expected a YAML file, or one of "
-                f"{', '.join(shipped())}"
-            ) from error
-    try:
-        values = load_yaml(content)
-    except ValueError as error:
-        raise click.ClickException(f"{name}: {error}") from error
-    if not isinstance(values, dict):
-        raise click.ClickException(f"{name}: expected options with values, such as 'epochs: 2'")
-    return values
-
-
-def _check(param: click.Option, value: Any, at: str, ctx: click.Context) -> None:
-    if param.is_flag:
-        if not isinstance(value, bool):
-            raise click.ClickException(f"{at}={value!r}: allowed are true, false")
-        return
-    if not isinstance(param.type, Listed) and (
-        isinstance(value, bool) or not isinstance(value, str | int | float)
-    ):
-        raise click.ClickException(f"{at}={value!r}: expected one value")
-    try:
-        param.type_cast_value(ctx, value)
-    except click.BadParameter as error:
-        raise click.ClickException(f"{at}={value!r}: {error.message}") from error
 
 
 @command()
@@ -167,9 +75,14 @@ def _check(param: click.Option, value: Any, at: str, ctx: click.Context) -> None
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Write the report here, too."
 )
-@click.option("--prices", type=PATH, help="YAML: dollars a million tokens, by model.")
+@click.option("--prices", default="example", metavar="FILE|example|none",
+              help="Dollars per million tokens, by model: a YAML file, or the example that "
+              "ships, whose day is printed.")  # fmt: skip
 @click.option("--confirm-over", type=click.FloatRange(min=0), default=5.0,
               help="Ask before more dollars than that may be spent.")  # fmt: skip
+@click.option("--pilot", type=AT_LEAST_1, help="First ask for so many neurons of each format and "
+              "model alone, without asking; then print what the rest takes by what these took, and "
+              "ask whether to go on. Nothing is bought twice.")  # fmt: skip
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Print the estimate, and call no model.")
 @click.option("--report/--no-report", default=True, help="Print the tables.")
@@ -180,8 +93,9 @@ def compare(
     max_tasks: int | None,
     log_dir: str,
     out: Path | None,
-    prices: Path | None,
+    prices: str,
     confirm_over: float,
+    pilot: int | None,
     yes: bool,
     dry_run: bool,
     report: bool,
@@ -195,28 +109,44 @@ def compare(
     from rich.console import Console
 
     from neuron_eval.cli.report import print_report
-    from neuron_eval.comparison import running
+    from neuron_eval.comparison.pilot import pilot_neurons
     from neuron_eval.comparison.plan import planned
-    from neuron_eval.comparison.present import estimate_table, estimated
+    from neuron_eval.comparison.present import counted_neurons, estimated
+    from neuron_eval.reporting.cost import rates_of
 
+    if pilot and dry_run:
+        raise click.UsageError("--dry-run calls no model, and --pilot does: name one of them")
     places = [log_dir] if out is None else [log_dir, out]
     click.get_current_context().with_resource(nullcontext() if dry_run else alone_in(*places))
+    known = None if prices == "none" else prices
+    rates = rates_of(known)
+    run = partial(_run, retries=retries, max_connections=max_connections, max_tasks=max_tasks)
     with Console(stderr=True).status("Reading neurons and counting tokens"):
         plan, pack = planned(options, epochs)
-        cost, notes = estimated(plan, pack, log_dir, prices, may_fetch=not dry_run)
-    console = Console(width=max(WIDTH, Console().width))
-    console.print(estimate_table(cost))
-    for note in notes:
-        say(console, note)
+        counted = counted_neurons(plan, pack, may_fetch=not dry_run)
+        cost, notes = estimated(plan, pack, counted, log_dir, rates)
+    _show(cost, notes, "About" if counted.neurons else "Per neuron: about")
     if dry_run:
         return
-    if not yes:
+    if pilot and cost.explanations:
+        logs = run(plan, log_dir, neurons=pilot_neurons(counted, pilot))
+        if not _go_on_after(plan, counted, logs, pilot, log_dir, rates, yes):
+            return
+    elif not yes:
         _confirm(cost, confirm_over)
+    run(plan, log_dir)
+    if report:
+        baseline = "original" if "original" in plan.formats else plan.formats[0]
+        print_report([log_dir], out=out, baseline=baseline, prices=known)
+
+
+def _run(plan: Plan, log_dir: str, **options: Any) -> list[EvalLog]:
+    """The logs of a run in which nothing failed; of another it says how to go on, and ends."""
+    from neuron_eval.comparison import running
+
     again = f"What is finished is in {log_dir}; the same command goes on from there."
     try:
-        logs = running.run(
-            plan, log_dir, retries=retries, max_connections=max_connections, max_tasks=max_tasks
-        )
+        logs = running.run(plan, log_dir, **options)
     except KeyboardInterrupt:
         click.echo(f"\nStopped. {again}", err=True)
         sys.exit(130)  # as shells have it where the keyboard stopped a command
@@ -226,9 +156,49 @@ def compare(
         if any(map(running.is_complete, logs)):
             click.echo(f"On what is whole: neuron-eval report {log_dir}", err=True)
         sys.exit(1)
-    if report:
-        baseline = "original" if "original" in plan.formats else plan.formats[0]
-        print_report([log_dir], out=out, baseline=baseline, prices=prices)
+    return logs
+
+
+def _show(cost: CostEstimate, notes: Sequence[str], start: str) -> None:
+    from rich.console import Console
+
+    from neuron_eval.comparison.present import estimate_table, headline
+
+    console = Console(width=max(WIDTH, Console().width))
+    say(console, headline(cost, start), style="bold")
+    console.print(estimate_table(cost))
+    for note in notes:
+        say(console, note)
+
+
+def _go_on_after(
+    plan: Plan,
+    counted: Counted,
+    logs: list[EvalLog],
+    pilot: int,
+    log_dir: str,
+    rates: Rates,
+    yes: bool,
+) -> bool:
+    """Say what the rest will take by what a pilot took, and ask whether to go on."""
+    from neuron_eval.comparison.estimate import left_by_cell
+    from neuron_eval.comparison.pilot import extrapolated, pilot_neurons, read_taken
+    from neuron_eval.comparison.present import pilot_notes
+    from neuron_eval.comparison.running import find_finished
+
+    taken = read_taken(plan, logs, pilot_neurons(counted, pilot))
+    finished = find_finished(log_dir, plan)
+    cost = extrapolated(taken, left_by_cell(plan, counted, finished), rates, finished.total)
+    if not cost.explanations:
+        return True
+    _show(cost, pilot_notes(taken, cost), f"After {len(taken)} explanations, the rest: about")
+    if yes or (_is_terminal() and click.confirm("Go on?")):
+        return True
+    click.echo(
+        f"Stopped after the pilot. Its answers are in {log_dir}; the same command without --pilot "
+        "goes on from there."
+    )
+    return False
 
 
 def _confirm(cost: CostEstimate, limit: float) -> None:

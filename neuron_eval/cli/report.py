@@ -28,8 +28,8 @@ from neuron_eval.files.locking import alone_in
 )
 @click.option(
     "--prices",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="YAML: dollars a million tokens, by model.",
+    metavar="FILE|example",
+    help="Dollars per million tokens, by model: a YAML file, or the example that ships.",
 )
 @click.option("--bundle", is_flag=True, help="Put Inspect's viewer with the logs beside the page.")
 def report(logs: tuple[str, ...], out: Path | None, bundle: bool, **options: Any) -> None:
@@ -48,7 +48,7 @@ def print_report(
     baseline: str = "original",
     compare: tuple[str, str] | None = None,
     by: Sequence[str] = (),
-    prices: Path | None = None,
+    prices: str | None = None,
     bundle: bool = False,
 ) -> None:
     from rich.console import Console

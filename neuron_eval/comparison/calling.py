@@ -8,9 +8,10 @@ from typing import Any, Unpack
 
 from neuron_eval.comparison import running
 from neuron_eval.comparison.plan import planned
-from neuron_eval.comparison.present import estimated, too_dear
+from neuron_eval.comparison.present import counted_neurons, estimated, too_dear
 from neuron_eval.files.locking import alone_in
 from neuron_eval.messages import InputError
+from neuron_eval.reporting.cost import SHIPPED, rates_of
 from neuron_eval.reporting.notebook import Report, reported
 from neuron_eval.task import Parameters
 
@@ -34,7 +35,7 @@ def compare(
     max_tasks: int | None = None,
     log_dir: str = "logs/compare",
     out: str | Path | None = None,
-    prices: str | Path | None = None,
+    prices: str | Path | None = SHIPPED,
     confirm_over: float = 5.0,
     yes: bool = False,
     **parameters: Unpack[Parameters],
@@ -61,7 +62,8 @@ def compare(
         max_tasks: Formats at once; None is all, but one with a server on this machine.
         log_dir: A folder for the logs of this comparison alone.
         out: A folder to write the report to, too.
-        prices: A YAML file with dollars per million tokens by model.
+        prices: A YAML file with dollars per million tokens by model; ``example`` are those that
+            ship, None is no file.
         confirm_over: More dollars than that are not spent without ``yes``.
         yes: Whether to go on whatever it costs, and where nobody knows what.
         **parameters: Those of the tasks, such as ``neurons`` and ``limit``.
@@ -81,7 +83,8 @@ def compare(
         raise TypeError(f"compare() got an unexpected keyword argument {sorted(unknown)[0]!r}")
     with alone_in(*(place for place in (log_dir, out) if place is not None)):
         plan, pack = planned(options, epochs)
-        cost, _ = estimated(plan, pack, log_dir, Path(prices) if prices else None, may_fetch=True)
+        counted = counted_neurons(plan, pack, may_fetch=True)
+        cost, _ = estimated(plan, pack, counted, log_dir, rates_of(prices))
         if not yes and (why := too_dear(cost, confirm_over, "confirm_over")):
             raise InputError(f"{why} Pass yes=True to go on.")
         logs = running.run(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
+from operator import add
 
 from neuron_eval.comparison.plan import EMBEDDING, Plan
 from neuron_eval.dataset import NeuronSet
@@ -31,16 +32,20 @@ class Size:
     """Requests, tokens of their prompts, and tokens of their replies."""
 
     requests: float = 0.0
-    input: float = 0.0
+    input: float = 0.0  # of prompts, charged at the full rate
     output: float = 0.0
+    cache_read: float = 0.0  # of prompts, which the provider had cached
+    cache_write: float = 0.0  # of prompts, which the provider wrote to its cache
+
+    @property
+    def prompt(self) -> float:
+        return self.input + self.cache_read + self.cache_write
 
     def __add__(self, other: Size) -> Size:
-        return Size(
-            self.requests + other.requests, self.input + other.input, self.output + other.output
-        )
+        return Size(*map(add, astuple(self), astuple(other)))
 
     def times(self, factor: float) -> Size:
-        return Size(self.requests * factor, self.input * factor, self.output * factor)
+        return Size(*(value * factor for value in astuple(self)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,7 @@ class Counted:
     explanations: Mapping[str, int]  # by model: the tokens of an explanation
     embedded: Embedded
     label: str  # how the explainers' tokens were counted
+    inexact: frozenset[str] = frozenset()  # models whose own tokenizer is not known
     stand_in: str = ""
     """Where other neurons were counted in place of the chosen ones: a sentence that says so."""
 
@@ -101,6 +107,7 @@ def count(chosen: NeuronSet, plan: Plan, pack: Pack, counters: Counters, embedde
             word_requests=1.0 + plan.calibrated if embeds else 0.0,
         ),
         label=", ".join(dict.fromkeys(counters(model).label for model in plan.models)),
+        inexact=frozenset(model for model in models if not counters(model).exact),
     )
 
 

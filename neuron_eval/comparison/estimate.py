@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from neuron_eval.comparison.counting import Counted, Size
-from neuron_eval.comparison.plan import EMBEDDING, OWN_MACHINE, Plan, provider, thinks
+from neuron_eval.comparison.plan import EMBEDDING, Plan, runs_here, thinks
 from neuron_eval.comparison.running import Finished
 from neuron_eval.logs.runs import EXPLAINER
 from neuron_eval.prompts.wording import Pack
 from neuron_eval.reporting.cost import Price, charged
+from neuron_eval.simulation import ways
 from neuron_eval.simulation.choose import ROLE
 
 EMBEDDER = "embedder"  # the role of the model that embeds
+
+REPLIES = (0.5, 3.5)
+"""How long replies may be, as a multiple of what is counted. A model of 1.5 billion parameters
+(Qwen2.5-Coder) wrote 2.2 to 3.3 times as much: it named tokens that do not fire."""
+
+AGAIN = 1.75
+"""How often a simulator may be asked for what is counted once, because a reply cannot be read. The
+same model was asked 1.2 to 1.7 times."""
+
+TOKENIZERS = (0.85, 1.35)
+"""What a prompt may have in a tokenizer that is not known, as a multiple of what is counted."""
 
 Rates = Callable[[str], Price | None]
 """From a model's name to what it charges; None if that is unknown."""
@@ -21,13 +33,14 @@ Rates = Callable[[str], Price | None]
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A number that is known within bounds."""
+    """A number that is expected, and its bounds."""
 
     low: float = 0.0
+    expected: float = 0.0
     high: float = 0.0
 
     def __add__(self, other: Range) -> Range:
-        return Range(self.low + other.low, self.high + other.high)
+        return Range(self.low + other.low, self.expected + other.expected, self.high + other.high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +57,22 @@ class Line:
     dollars: Range | None  # None if the model's price is unknown
     own: bool = False  # whether it runs on the user's own machine, where nobody charges
     thinks: bool = False  # whether it reasons first, so that replies take more than counted
+
+    @property
+    def tokens(self) -> Range:
+        return self.input + self.output
+
+    def __add__(self, other: Line) -> Line:
+        """Both together; they differ in nothing but their numbers."""
+        dollars = self.dollars and other.dollars and self.dollars + other.dollars
+        return replace(
+            self,
+            explanations=self.explanations + other.explanations,
+            requests=self.requests + other.requests,
+            input=self.input + other.input,
+            output=self.output + other.output,
+            dollars=dollars,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +92,19 @@ class CostEstimate:
         return sum((line.requests for line in self.lines), Range())
 
     @property
+    def tokens(self) -> Range:
+        return sum((line.tokens for line in self.lines), Range())
+
+    @property
     def unpriced(self) -> tuple[str, ...]:
         """Hosted models that will be asked and whose price is unknown."""
         unknown = (line for line in self.lines if line.dollars is None and not line.own)
         return tuple(dict.fromkeys(line.model for line in unknown if line.requests.high))
+
+    @property
+    def free(self) -> bool:
+        """Whether all models run on the user's own machine, and nobody charges."""
+        return all(line.own and not (line.dollars and line.dollars.high) for line in self.lines)
 
     @property
     def at_least(self) -> bool:
@@ -82,29 +120,30 @@ def estimate(
     """
     explained: list[Line] = []
     to_simulate: dict[tuple[str, str], float] = {}
-    ways: dict[str, list[str]] = {}
+    possible: dict[str, list[str]] = {}
     for cell in plan.cells:
         format, model = cell
         left, prompt = _left(plan, counted, finished, cell)
         size = Size(left, prompt, left * counted.explanations[model])
-        explained.append(_line((EXPLAINER, model, format), left, [size], rates))
+        sizes = _spread(size, exact=model not in counted.inexact)
+        explained.append(priced_line((EXPLAINER, model, format), left, size, sizes, rates))
         simulator = plan.simulates(model)
-        ways[simulator] = [way for way in plan.ways(model, pack) if way != EMBEDDING]
-        if ways[simulator]:
+        possible[simulator] = [way for way in plan.ways(model, pack) if way != EMBEDDING]
+        if possible[simulator]:
             at = (simulator, format)
             to_simulate[at] = to_simulate.get(at, 0) + left
     simulated = [
-        _line(
-            (ROLE, simulator, format),
-            left,
-            [counted.simulated[way, simulator].times(left) for way in ways[simulator]],
-            rates,
-        )
+        _simulated(counted, simulator, format, possible[simulator], left, rates)
         for (simulator, format), left in to_simulate.items()
     ]
     total = sum(line.explanations for line in explained)
     embedded = _embedded(plan, pack, counted, total, rates, embedder)
     return CostEstimate((*explained, *simulated, *embedded), total, finished.total)
+
+
+def left_by_cell(plan: Plan, counted: Counted, finished: Finished) -> dict[tuple[str, str], float]:
+    """By format and explainer: the explanations that are still to be made."""
+    return {cell: _left(plan, counted, finished, cell)[0] for cell in plan.cells}
 
 
 def _left(
@@ -119,12 +158,48 @@ def _left(
     return number, number * sum(prompts.values()) / len(prompts)
 
 
-def _line(
-    name: tuple[str, str, str], explanations: float, sizes: Sequence[Size], rates: Rates
+def _spread(size: Size, *, again: float = 1.0, exact: bool = True) -> list[Size]:
+    """The least and the most that may be needed where so much is counted."""
+    few, many = (1.0, 1.0) if exact else TOKENIZERS
+    short, long = REPLIES
+    return [
+        Size(size.requests, size.input * few, size.output * short),
+        Size(size.requests * again, size.input * many * again, size.output * long),
+    ]
+
+
+def _simulated(
+    counted: Counted,
+    simulator: str,
+    format: str,
+    possible: Sequence[str],
+    left: float,
+    rates: Rates,
 ) -> Line:
-    """One line from what may be needed: one size, or one for each way that it may come to."""
+    """A simulator's line: the first way is expected, and all that it may come to are the bounds."""
+    bounds: list[Size] = []
+    exact = simulator not in counted.inexact
+    for way in possible:
+        size = counted.simulated[way, simulator].times(left)
+        if ways()[way].excerpts_per_call is None:  # no reply is long, and none is asked for again
+            bounds.append(size)
+        else:
+            bounds += _spread(size, again=AGAIN, exact=exact)
+    likely = counted.simulated[possible[0], simulator].times(left)
+    return priced_line((ROLE, simulator, format), left, likely, bounds, rates)
+
+
+def priced_line(
+    name: tuple[str, str, str],
+    explanations: float,
+    likely: Size,
+    bounds: Sequence[Size],
+    rates: Rates,
+) -> Line:
+    """One line from what is expected, and from what it may come to instead."""
     role, model, format = name
     price = rates(model)
+    sizes = [likely, *bounds]
     costs = [cost(size, price) for size in sizes]
     known = [dollars for dollars in costs if dollars is not None]
     return Line(
@@ -133,23 +208,26 @@ def _line(
         format=format,
         explanations=explanations,
         requests=_range(size.requests for size in sizes),
-        input=_range(size.input for size in sizes),
+        input=_range(size.prompt for size in sizes),
         output=_range(size.output for size in sizes),
         dollars=_range(known) if len(known) == len(costs) else None,
-        own=provider(model) in OWN_MACHINE,
+        own=runs_here(model),
         thinks=role != EMBEDDER and thinks(model),
     )
 
 
 def cost(size: Size, price: Price | None) -> float | None:
     """Dollars; None if a price that it takes is unknown."""
-    rates = (None, None) if price is None else (price.input, price.output)
-    return charged(zip((size.input, size.output), rates, strict=True))
+    tokens = (size.input, size.output, size.cache_read, size.cache_write)
+    if price is None:
+        return charged((amount, None) for amount in tokens)
+    rates = (price.input, price.output, price.cache_read, price.cache_write)
+    return charged(zip(tokens, rates, strict=True))
 
 
 def _range(values: Iterable[float]) -> Range:
     numbers = list(values)
-    return Range(min(numbers), max(numbers))
+    return Range(min(numbers), numbers[0], max(numbers))
 
 
 def _embedded(
@@ -169,4 +247,4 @@ def _embedded(
     most = neurons * (texts.referenced + texts.word_requests)
     few = Size(own + min(1.0, most), tokens, 0)
     many = Size(own + most, tokens, 0)
-    yield _line((EMBEDDER, embedder, ""), own, [few, many], rates)
+    yield priced_line((EMBEDDER, embedder, ""), own, many, [few], rates)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from inspect import signature
+from ipaddress import ip_address
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from neuron_eval.dataset import EXCERPTS
 from neuron_eval.formats import format_names, worded_formats
-from neuron_eval.inspect_private import has_provider, model_info_by_name
+from neuron_eval.inspect_private import model_info_by_name, provider_package
 from neuron_eval.messages import InputError
 from neuron_eval.parameters import check_choice, check_excerpts_per_call, check_number
 from neuron_eval.prompts.pack import load_pack
@@ -24,6 +27,16 @@ OWN_MACHINE = (
     "sglang", "transformer_lens", "vllm",
 )  # fmt: skip
 """Providers that run models on the user's own machines, where nobody charges for tokens."""
+
+SERVERS = ("llama-cpp-python", "ollama", "sglang", "vllm")
+"""Those whose models a server on this machine answers for, unless an address is named."""
+
+READS_PROMPTS = ("openai-api-completions", "vllm", "vllm-completions")
+"""Inspect's providers that give log-probabilities of a prompt, as `all_at_once` needs."""
+
+MAY_READ_PROMPTS = ("openai-api", "sagemaker", "sglang")
+"""Those that hand them on where the server behind them has them. Of its others Inspect knows that
+they do not: it documents ``prompt_logprobs`` as vLLM's alone."""
 
 EMBEDDING = "embedding"  # the way to simulate that asks the embedder
 
@@ -66,9 +79,9 @@ class Plan:
         return self.simulator or explainer
 
     def ways(self, explainer: str, pack: Pack) -> tuple[str, ...]:
-        """The ways to simulate that it may come to; several where only asking can tell.
+        """The ways to simulate that it may come to, the likeliest first.
 
-        Empty if nothing is simulated.
+        Several where only asking can tell; empty if nothing is simulated.
         """
         if self.simulation == NO_SIMULATION:
             return ()
@@ -76,7 +89,8 @@ class Plan:
             return (self.simulation,)
         if self.simulator is None and is_baseline(explainer):
             return (EMBEDDING,)
-        return auto_ways(pack, reasoning=thinks(self.simulates(explainer)))
+        simulator = self.simulates(explainer)
+        return _likeliest_first(auto_ways(pack, reasoning=thinks(simulator)), provider(simulator))
 
 
 def planned(options: Mapping[str, Any], epochs: int) -> tuple[Plan, Pack]:
@@ -101,7 +115,7 @@ def planned(options: Mapping[str, Any], epochs: int) -> tuple[Plan, Pack]:
     )
     for model in (*plan.models, *plan.roles.values()):
         name = provider(model)
-        if not has_provider(name):
+        if provider_package(name) is None:
             raise InputError(f"{model}: {name} is no provider that Inspect or a plugin of it has")
     return plan, pack
 
@@ -178,8 +192,42 @@ def _check_simulation(simulation: str, models: Sequence[str], simulator: str | N
         )
 
 
+def _likeliest_first(ways: tuple[str, ...], provider: str) -> tuple[str, ...]:
+    """The ways without `all_at_once` where the provider cannot do it; last where it seldom can."""
+    others = tuple(way for way in ways if way != "all_at_once")
+    if others == ways or not others or provider in READS_PROMPTS:
+        return ways
+    if provider_package(provider) == "inspect_ai" and provider not in MAY_READ_PROMPTS:
+        return others
+    return (*others, "all_at_once")
+
+
 def provider(model: str) -> str:
     return model.partition("/")[0]
+
+
+def runs_here(model: str) -> bool:
+    """Whether a model runs on the user's own machine, where nobody charges for tokens."""
+    return provider(model) in OWN_MACHINE or served_here(model)
+
+
+def served_here(model: str) -> bool:
+    """Whether a server on this machine answers for a model, by the address in the environment.
+
+    Such a server keeps the prompts' common beginning of as many requests as it has slots. One
+    format after the other finds it again; five at once drive it out, and each request pays for
+    its few-shot neurons.
+    """
+    name, _, rest = model.partition("/")
+    service = rest.partition("/")[0] if name.startswith("openai-api") else name
+    address = os.environ.get(f"{service.upper().replace('-', '_')}_BASE_URL")
+    if not address:
+        return name in SERVERS
+    host = urlsplit(address).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def thinks(model: str) -> bool:

@@ -1,14 +1,24 @@
-"""The estimate that a person reads: made before any model is asked, in words and as a table."""
+"""The estimate that a person reads, as one sentence, a table and what it rests on."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 
 from rich import box
 from rich.table import Table
 
 from neuron_eval.comparison.counting import EXPLANATION, Counted, count
-from neuron_eval.comparison.estimate import EMBEDDER, CostEstimate, Line, Range, estimate
+from neuron_eval.comparison.estimate import (
+    AGAIN,
+    EMBEDDER,
+    REPLIES,
+    CostEstimate,
+    Line,
+    Range,
+    Rates,
+    estimate,
+)
+from neuron_eval.comparison.pilot import Taken, seconds_each
 from neuron_eval.comparison.plan import EMBEDDING, Plan
 from neuron_eval.comparison.remote import expected, is_remote, stand_in
 from neuron_eval.comparison.running import find_finished
@@ -17,37 +27,48 @@ from neuron_eval.embedding import default_embedder
 from neuron_eval.logs.runs import EXPLAINER
 from neuron_eval.models.tokencount import counter
 from neuron_eval.prompts.wording import Pack
-from neuron_eval.reporting.cost import price_of, read_prices
+from neuron_eval.reporting.cost import example_prices
 from neuron_eval.simulation.choose import ROLE
 from neuron_eval.task import NO_SIMULATION, READING
 
 ROLES = (EXPLAINER, ROLE, EMBEDDER)  # in the order in which they are asked
 
-COLUMNS = ("explanations", "requests", "prompt tokens", "reply tokens", "dollars")
+COLUMNS = (
+    *("explanations", "requests", "prompt tokens", "reply tokens", "tokens between"),
+    "dollars between",
+)
 
 
-def estimated(
-    plan: Plan, pack: Pack, log_dir: str, prices: Path | None, *, may_fetch: bool
-) -> tuple[CostEstimate, list[str]]:
-    """What the comparison will take, and the sentences that belong to it.
+def counted_neurons(plan: Plan, pack: Pack, *, may_fetch: bool) -> Counted:
+    """What the comparison's neurons take.
 
-    An earlier run may have left logs in ``log_dir``. Unless it ``may_fetch`` neurons that are not
-    on this machine, others stand in for them.
+    Unless it ``may_fetch`` neurons that are not on this machine, others stand in for them.
     """
-    known = read_prices(prices) if prices else None
     embedder = plan.embedder or default_embedder()
 
     def counts(neurons: NeuronSet) -> Counted:
         return count(neurons, plan, pack, counter, embedder)
 
     if not may_fetch and is_remote(plan.choice):
-        counted = stand_in(plan, expected(plan.choice), counts)
-    else:
-        reading = {name: plan.parameters[name] for name in READING if name in plan.parameters}
-        counted = counts(neuron_set(plan.choice, **reading))
+        return stand_in(plan, expected(plan.choice), counts)
+    reading = {name: plan.parameters[name] for name in READING if name in plan.parameters}
+    return counts(neuron_set(plan.choice, **reading))
+
+
+def estimated(
+    plan: Plan, pack: Pack, counted: Counted, log_dir: str, rates: Rates
+) -> tuple[CostEstimate, list[str]]:
+    """What the comparison will take, and the sentences that belong to it.
+
+    An earlier run may have left logs in ``log_dir``.
+    """
     finished = find_finished(log_dir, plan)
-    cost = estimate(plan, pack, counted, finished, lambda name: price_of(name, known), embedder)
+    embedder = plan.embedder or default_embedder()
+    cost = estimate(plan, pack, counted, finished, rates, embedder)
     notes = assumptions(plan, pack, counted, cost)
+    sources = {price.source for line in cost.lines if (price := rates(line.model))}
+    if dated := next((source for source in sources if source.startswith("example")), None):
+        notes.append(f"Prices: {dated} ({example_prices()}); name your own with --prices FILE.")
     if finished.others:
         notes.append(
             f"{log_dir} holds {len(finished.others)} logs of other settings, such as "
@@ -56,14 +77,28 @@ def estimated(
     return cost, notes
 
 
+def headline(cost: CostEstimate, start: str = "About") -> str:
+    """The expected requests, tokens and dollars in one sentence, and their range."""
+    if not cost.explanations:
+        return "Nothing is left to ask for."
+    more = "at least " if any(line.thinks for line in cost.lines) else ""
+    requests, tokens = number(cost.requests.expected), more + number(cost.tokens.expected)
+    amount = f"{start} {requests} requests, {tokens} tokens"
+    if cost.free:
+        why = "no dollars: all models run on this machine"
+        return f"{amount}{_range(between(cost.tokens))}, {why}."
+    if cost.unpriced and cost.dollars == Range():
+        why = f"unknown dollars: there is no price for {' and '.join(cost.unpriced)}"
+        return f"{amount}{_range(between(cost.tokens))}, {why}."
+    return f"{amount}, {total(cost)}{'' if cost.at_least else _range(money(cost.dollars))}."
+
+
+def _range(text: str) -> str:
+    return f" (between {text.replace(' – ', ' and ')})" if " – " in text else ""
+
+
 def estimate_table(cost: CostEstimate) -> Table:
-    table = Table(
-        title="Estimate",
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=0,
-        pad_edge=False,
-    )
+    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
     table.add_column("role", no_wrap=True)
     table.add_column("model", overflow="fold")
     table.add_column("format", no_wrap=True)
@@ -81,14 +116,11 @@ def estimate_table(cost: CostEstimate) -> Table:
         table.add_row(*names, *_numbers(line))
     table.add_section()
     table.add_row(
-        "total",
-        "",
-        "",
-        number(cost.explanations),
-        between(cost.requests),
-        between(sum((line.input for line in cost.lines), Range())),
-        between(sum((line.output for line in cost.lines), Range())),
-        total(cost),
+        *("total", "", "", number(cost.explanations), number(cost.requests.expected)),
+        number(sum(line.input.expected for line in cost.lines)),
+        number(sum(line.output.expected for line in cost.lines)),
+        between(cost.tokens),
+        "unknown" if total(cost) == "unknown" else money(cost.dollars),
         style="bold",
     )
     return table
@@ -102,9 +134,10 @@ def _numbers(line: Line) -> tuple[str, ...]:
         dollars = "unknown" if line.dollars is None else more + money(line.dollars)
     return (
         number(line.explanations),
-        between(line.requests),
-        between(line.input),
-        more + between(line.output),
+        number(line.requests.expected),
+        number(line.input.expected),
+        more + number(line.output.expected),
+        between(line.tokens),
         dollars,
     )
 
@@ -112,7 +145,7 @@ def _numbers(line: Line) -> tuple[str, ...]:
 def total(cost: CostEstimate) -> str:
     if cost.unpriced and cost.dollars == Range():
         return "unknown"
-    return ("at least " if cost.at_least else "") + money(cost.dollars)
+    return ("at least " if cost.at_least else "") + money_of(cost.dollars.expected)
 
 
 def number(value: float) -> str:
@@ -137,10 +170,7 @@ def _compact(value: float) -> tuple[str, str]:
 
 
 def money(value: Range) -> str:
-    low, high = (
-        "below $0.01" if 0 < dollars < 0.01 else f"${dollars:,.2f}"
-        for dollars in (value.low, value.high)
-    )
+    low, high = money_of(value.low), money_of(value.high)
     return low if low == high else f"{low} – {high}"
 
 
@@ -151,6 +181,10 @@ def too_dear(cost: CostEstimate, limit: float, option: str) -> str:
     if not cost.dollars.high <= limit:  # so that NaN asks too
         return f"This may cost {money(cost.dollars)}, and {option} is ${limit:,.2f}."
     return ""
+
+
+def money_of(dollars: float) -> str:
+    return "below $0.01" if 0 < dollars < 0.01 else f"${dollars:,.2f}"
 
 
 def assumptions(plan: Plan, pack: Pack, counted: Counted, cost: CostEstimate) -> list[str]:
@@ -175,11 +209,29 @@ def assumptions(plan: Plan, pack: Pack, counted: Counted, cost: CostEstimate) ->
         notes.append(
             f"Unknown prices: {', '.join(cost.unpriced)}; name them in a file with --prices."
         )
+    (short, long), again = REPLIES, AGAIN
     notes.append(
-        "Not counted: replies that have to be asked for again, and what the provider's or "
-        "Inspect's cache saves."
+        f"The range: replies {short:g} to {long:g} times as long as counted, and a simulator that "
+        f"is asked up to {again:g} times as often, where its replies cannot be read; --pilot 3 "
+        "measures instead. What the provider's or Inspect's cache saves is not counted."
     )
     return notes
+
+
+def pilot_notes(pilot: Sequence[Taken], cost: CostEstimate) -> list[str]:
+    """What an estimate from a pilot rests on."""
+    minutes = seconds_each(pilot) * cost.explanations / 60
+    return [
+        f"That is for what is left, {number(cost.explanations)} explanations, and takes about "
+        f"{duration(minutes)} at the pilot's pace. Measured: {len(pilot)} explanations and their "
+        "scores. The range: as if all were like those that took least, or most."
+    ]
+
+
+def duration(minutes: float) -> str:
+    if minutes < 1.5:
+        return "a minute"
+    return f"{minutes:,.0f} minutes" if minutes < 120 else f"{minutes / 60:,.0f} hours"
 
 
 def _many(count: int, what: str) -> str:
@@ -189,13 +241,13 @@ def _many(count: int, what: str) -> str:
 def _ways(plan: Plan, pack: Pack) -> str:
     if plan.simulation == NO_SIMULATION:
         return "Nothing is simulated: AdaCS alone."
-    ways = {way for model in plan.models for way in plan.ways(model, pack)}
+    ways = [way for model in plan.models for way in plan.ways(model, pack)]
     split = "held-out and calibration excerpts" if plan.calibrated else "held-out excerpts alone"
-    open_ = sorted(ways - {EMBEDDING})
+    open_ = [way for way in dict.fromkeys(ways) if way != EMBEDDING]
     if plan.simulation == "auto" and len(open_) > 1:
         return (
-            f"Which way the simulator can do shows when it is asked: bounds over "
-            f"{' and '.join(open_)}. The first takes a server that gives log-probabilities of the "
-            f"prompt (vLLM, SGLang); the second is for all others. Simulated are {split}."
+            f"Which way the simulator can do shows when it is asked: expected is {open_[0]}, and "
+            f"the range covers {' and '.join(open_[1:])} too. Only a server that gives "
+            f"log-probabilities of the prompt (vLLM) can do all_at_once. Simulated are {split}."
         )
-    return f"Simulated by {', '.join(sorted(ways))}: {split}."
+    return f"Simulated by {', '.join(sorted(set(ways)))}: {split}."

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_address
+from glob import escape
 from pathlib import Path
 from typing import Any, Unpack
-from urllib.parse import urlsplit
 
 import inspect_ai
 from inspect_ai import Task, task
 from inspect_ai.log import EvalLog, list_eval_logs, read_eval_log, read_eval_log_sample_summaries
-from inspect_ai.model import CachePolicy, get_model
+from inspect_ai.model import CachePolicy
 from inspect_ai.util import registry_info
 
-from neuron_eval.comparison.plan import Plan
+from neuron_eval.comparison.plan import Plan, served_here
 from neuron_eval.inspect_private import PrerequisiteError, eval_set_id_for_log_dir, filesystem
 from neuron_eval.messages import InputError
 from neuron_eval.task import Parameters, format_task
@@ -34,9 +33,17 @@ FOREIGN = "not associated with a task"
 
 
 def run(
-    plan: Plan, log_dir: str, *, retries: int, max_connections: int | None, max_tasks: int | None
+    plan: Plan,
+    log_dir: str,
+    *,
+    retries: int,
+    max_connections: int | None,
+    max_tasks: int | None,
+    neurons: Sequence[str] | None = None,
 ) -> list[EvalLog]:
     """Run what is left of a comparison: its logs without their samples, one a format and explainer.
+
+    Only these ``neurons``, by id, if any are named: a later call goes on with the others.
 
     A failed sample does not stop the others, and is tried ``retries`` times more. The explainers'
     replies are cached under the folder's own id, so that a sample that broke off is not explained,
@@ -55,6 +62,8 @@ def run(
         max_tasks = 1
     if max_tasks is not None:
         options["max_tasks"] = max_tasks
+    if neurons is not None:
+        options["sample_id"] = [escape(id_) for id_ in neurons]  # Inspect reads patterns
     try:
         _, logs = inspect_ai.eval_set(
             # By name: Inspect would tell tasks made here apart by where this code is installed.
@@ -95,20 +104,6 @@ def _task_of(format: str) -> str:
             return format_task(format, parameters)
 
         return registry_info(of_format).name
-
-
-def served_here(model: str) -> bool:
-    """Whether a model answers at an address of this machine.
-
-    Such a server keeps the prompts' common beginning of as many requests as it has slots. One
-    format after the other finds it again; five at once drive it out, and each request pays for
-    its few-shot neurons.
-    """
-    host = urlsplit(get_model(model).api.base_url or "").hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def unfinished(logs: list[EvalLog]) -> list[str]:

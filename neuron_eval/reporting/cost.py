@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from neuron_eval.dataset import NeuronSet
@@ -35,6 +38,8 @@ FIELDS = {
 
 EXAMPLE = "{input: 0.15, output: 0.6, cache_read: 0.075, cache_write: 0}"
 
+SHIPPED = "example"  # names the prices that ship, in place of a file
+
 
 class PricesError(InputError):
     """A prices file cannot be used; the message says where and what would be right."""
@@ -44,8 +49,8 @@ class PricesError(InputError):
 class Price:
     """Dollars a million tokens; None where it is not known, which Inspect's ModelCost forbids.
 
-    The source is ``prices file``, ``Inspect`` or ``run here``; the input is what the provider
-    neither had in its cache nor wrote there.
+    The source is ``prices file``, ``Inspect``, ``run here``, or ``example`` with the day on which
+    it was written; the input is what the provider neither had in its cache nor wrote there.
     """
 
     source: str
@@ -80,25 +85,44 @@ def prompt_tokens(
     return PromptTokens(sum(counts) / len(counts), min(counts), max(counts))
 
 
-def read_prices(path: Path) -> dict[str, Price]:
-    """Prices by model from a YAML file.
+def read_prices(name: str | Path) -> dict[str, Price]:
+    """Prices by model from a YAML or JSON file, or those that ship, named ``example``.
 
         openai/gpt-4o-mini: {input: 0.15, output: 0.6, cache_read: 0.075, cache_write: 0}
         embed-openai/text-embedding-ada-002: {input: 0.10}
 
-    The model's name is the one in the logs. A price that is left out is unknown, and so is a
-    cost that it would be part of.
+    The model's name is the one in the logs; fields may have the names of Inspect's `ModelCost`
+    (``input_cache_read``). A price that is left out is unknown, and so is a cost that it would be
+    part of.
 
     Raises:
-        PricesError: A model or price is not as it should be.
+        PricesError: The file is not there, or a model or price is not as it should be.
     """
+    shipped = str(name) == SHIPPED
+    path = example_prices() if shipped else Path(name)
+    source = f"example of {written_on(path)}" if shipped else "prices file"
     try:
         loaded = load_yaml(path.read_bytes())
         if not isinstance(loaded, dict) or not loaded:
             raise ValueError(f"expected models with prices, as in openai/gpt-4o: {EXAMPLE}")
-        return {str(model): _price(model, fields) for model, fields in loaded.items()}
+        return {str(model): _price(model, fields, source) for model, fields in loaded.items()}
+    except OSError as error:
+        raise PricesError(
+            f"prices {name}: {error.strerror or error}; expected a YAML file, or {SHIPPED} for the "
+            "prices that ship"
+        ) from error
     except ValueError as error:
         raise PricesError(f"{path}: {error}") from error
+
+
+def example_prices() -> Traversable:
+    """The file of prices that ships; its name holds the day on which it was written."""
+    files = resources.files("neuron_eval.data").iterdir()
+    return next(file for file in files if file.name.startswith("prices-"))
+
+
+def written_on(example: Traversable) -> str:
+    return example.name.removeprefix("prices-").removesuffix(".yaml")
 
 
 def price_of(model: str, prices: Mapping[str, Price] | None = None) -> Price | None:
@@ -111,6 +135,11 @@ def price_of(model: str, prices: Mapping[str, Price] | None = None) -> Price | N
     if model.startswith(HERE):
         return Price("run here", 0.0, 0.0, 0.0, 0.0)
     return _inspect_price(model)
+
+
+def rates_of(name: str | Path | None) -> Callable[[str], Price | None]:
+    """From a model's name to its price; the name is `read_prices`', and None is no file."""
+    return partial(price_of, prices=None if name is None else read_prices(name))
 
 
 def dollars(spent: Spent, price: Price | None) -> float | None:
@@ -154,7 +183,7 @@ def _inspect_price(model: str) -> Price | None:
     return Price("Inspect", cost.input, cost.output, cost.input_cache_read, cost.input_cache_write)
 
 
-def _price(model: object, fields: object) -> Price:
+def _price(model: object, fields: object, source: str) -> Price:
     if not isinstance(model, str) or not model:
         raise ValueError(f"{model!r} is no model's name; expected one as in the logs")
     if not isinstance(fields, dict) or not fields:
@@ -162,7 +191,7 @@ def _price(model: object, fields: object) -> Price:
     rates: dict[str, float] = {}
     for field, value in fields.items():
         if field not in FIELDS:
-            known = "input, output, cache_read, cache_write"
+            known = "input, output, cache_read, cache_write (or Inspect's input_cache_…)"
             raise ValueError(f"{model}: {field!r} is none of {known}")
         if FIELDS[field] in rates:
             raise ValueError(f"{model}: {FIELDS[field]} is given twice")
@@ -171,4 +200,4 @@ def _price(model: object, fields: object) -> Price:
         if not math.isfinite(value) or value < 0:
             raise ValueError(f"{model}: {field}={value!r}: expected 0 or more, in dollars")
         rates[FIELDS[field]] = float(value)
-    return Price("prices file", **rates)
+    return Price(source, **rates)

@@ -94,7 +94,7 @@ def test_a_parameter_that_equals_its_default_is_left_out_so_that_logs_are_the_sa
 
 
 def test_ways_that_only_asking_can_tell_are_all_listed():
-    assert plan().ways("test/a", PACK) == ("all_at_once", "sparse")
+    assert plan().ways("test/a", PACK) == ("sparse", "all_at_once")
     assert plan(simulator="openai/o3").ways("test/a", PACK) == ("sparse",)
     without = {name: w for name, w in PACK.simulation.items() if name != "all_at_once"}
     assert plan().ways("test/a", replace(PACK, simulation=without)) == ("sparse",)
@@ -219,28 +219,33 @@ def line(found, role, model, format):
 
 def test_an_explainer_takes_its_prompts_and_a_dozen_words_each():
     one = line(estimated(), EXPLAINER, "test/b", "original")
-    assert one.requests == Range(2, 2)
-    assert one.input == Range(3000, 3000)
-    assert one.output == Range(28, 28)
-    assert one.dollars.low == one.dollars.high == pytest.approx(0.3 + 0.028)
+    assert one.requests == Range(2, 2, 2)
+    assert one.input == Range(3000, 3000, 3000)
+    assert one.output == Range(14, 28, 98)
+    assert one.dollars.low == pytest.approx(0.3 + 0.014)
+    assert one.dollars.expected == pytest.approx(0.3 + 0.028)
+    assert one.dollars.high == pytest.approx(0.3 + 0.098)
 
 
 def test_a_simulator_shared_by_explainers_is_one_line_a_format_with_bounds_over_the_ways():
     one = line(estimated(), "simulator", "test/s", "summary")
     assert one.explanations == 4
-    assert one.requests == Range(8, 40)
-    assert one.input == Range(4000, 20_000)
-    assert one.output == Range(40, 400)
-    # sparse: 4 x (1000 x 2 + 100 x 4); all_at_once: 4 x (5000 x 2 + 10 x 4)
-    assert one.dollars.low == pytest.approx(0.0096)
+    # sparse is expected, and may be asked 1.75 times; all_at_once is asked once an excerpt
+    assert one.requests == Range(8, 8, 40)
+    assert one.input == Range(4000, 4000, 20_000)
+    # sparse: 4 x 100, half to 3.5 times as long; all_at_once: 4 x 10
+    assert one.output == Range(40, 400, 1400)
+    # sparse: 4 x (1000 x 2 + 100 x 4), at least with 50; all_at_once: 4 x (5000 x 2 + 10 x 4)
+    assert one.dollars.expected == pytest.approx(0.0096)
+    assert one.dollars.low == pytest.approx(0.0088)
     assert one.dollars.high == pytest.approx(0.04016)
 
 
 def test_an_embedder_gets_each_explanation_that_has_a_reference_and_each_reference_once():
     one = line(estimated(), "embedder", "test/e", "")
     assert one.explanations == 4  # half of 8
-    assert one.requests == Range(5, 5)
-    assert one.input == Range(4 * 13 + 2 * 4, 4 * 13 + 2 * 4)
+    assert one.requests == Range(5, 5, 5)
+    assert one.input == Range(60, 60, 60)  # 4 explanations of 13 tokens, 2 references of 4
     assert one.dollars.high == pytest.approx(60 * 0.5 / 1e6)
 
 
@@ -249,8 +254,8 @@ def test_what_is_done_is_left_out_neuron_by_neuron_and_epoch_by_epoch():
     found = estimated(plan(epochs=2, models=["test/a"]), done=done)
     original = line(found, EXPLAINER, "test/a", "original")
     assert original.explanations == 3
-    assert original.input == Range(2 * 1000 + 2000, 2 * 1000 + 2000)
-    assert line(found, EXPLAINER, "test/a", "summary").requests == Range(0, 0)
+    assert original.input == Range(4000, 4000, 4000)  # 2 x 1000 + 2000
+    assert line(found, EXPLAINER, "test/a", "summary").requests == Range(0, 0, 0)
     assert found.explanations == 3
     assert found.finished == 5
 
@@ -305,7 +310,7 @@ def test_without_a_number_of_neurons_the_estimate_is_for_one():
     counted = replace(COUNTED, neurons=None, stand_in="not here")
     one = line(estimated(counted=counted), EXPLAINER, "test/a", "original")
     assert one.explanations == 1
-    assert one.input == Range(1500, 1500)
+    assert one.input == Range(1500, 1500, 1500)
 
 
 @pytest.mark.parametrize(
@@ -317,11 +322,11 @@ def test_counts_are_short(value, text):
 
 
 def test_bounds_are_stated_only_where_they_differ():
-    assert between(Range(5, 5)) == "5"
-    assert between(Range(26_200_000, 115_000_000)) == "26.2 – 115 M"
-    assert between(Range(3840, 19_200)) == "3,840 – 19.2 k"
-    assert money(Range(1, 2.5)) == "$1.00 – $2.50"
-    assert money(Range(0.001, 0.001)) == "below $0.01"
+    assert between(Range(5, 5, 5)) == "5"
+    assert between(Range(26_200_000, 30_000_000, 115_000_000)) == "26.2 – 115 M"
+    assert between(Range(3840, 4000, 19_200)) == "3,840 – 19.2 k"
+    assert money(Range(1, 2, 2.5)) == "$1.00 – $2.50"
+    assert money(Range(0.001, 0.001, 0.001)) == "below $0.01"
 
 
 # Neurons that are elsewhere
@@ -421,7 +426,7 @@ def test_the_experiments_of_the_paper_are_estimated_offline_and_without_a_key(
     monkeypatch.setenv("NEURON_EVAL_CACHE_DIR", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     no_network(monkeypatch)
-    done = invoke("--config", name, "--dry-run", "--formats", "summary")
+    done = invoke("--config", name, "--dry-run", "--formats", "summary", "--prices", "none")
     assert done.exit_code == 0, done.output
     count = "1,000" if name == "paper/top" else "960"
     assert f"{count} neurons; 1 format; 2 explainers." in done.output

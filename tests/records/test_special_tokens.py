@@ -9,7 +9,7 @@ from odd_neurons import BOS, changed, lengthened, under_bos
 
 from neuron_eval.cli.main import main
 from neuron_eval.comparison.plan import planned
-from neuron_eval.comparison.present import estimated
+from neuron_eval.comparison.present import counted_neurons
 from neuron_eval.dataset import neuron_set
 from neuron_eval.explain.prompting import cutoff, explainer_prompt
 from neuron_eval.formats import format_names
@@ -212,8 +212,9 @@ def test_a_comparison_takes_what_its_tasks_take(tmp_path):
     plan, pack = planned({**asked, "on_dead": "keep"}, 1)
     assert plan.parameters["ignore_tokens"] == ["special"]
     assert (plan.parameters["window"], plan.parameters["on_dead"]) == (32, "keep")
-    estimates = [
-        estimated(one, pack, str(tmp_path), None, may_fetch=True)[0].lines[0].input.high
+    (cell,) = plan.cells
+    counts = [
+        sum(counted_neurons(one, pack, may_fetch=True).prompts[cell].values())
         for one in (plan, planned({**asked, "window": "none"}, 1)[0])
     ]
-    assert estimates[1] > 5 * estimates[0]
+    assert counts[1] > 5 * counts[0]

@@ -1,0 +1,107 @@
+"""A pilot: what a few neurons of each format and explainer took, and what the others will take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from inspect_ai.event import ModelEvent
+from inspect_ai.log import EvalLog, EvalSample, read_eval_log_sample
+from inspect_ai.model import ModelUsage
+
+from neuron_eval.comparison.counting import Counted, Size
+from neuron_eval.comparison.estimate import EMBEDDER, CostEstimate, Line, Rates, priced_line
+from neuron_eval.comparison.plan import Plan
+from neuron_eval.logs.runs import EXPLAINER
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What one explanation and its scores took."""
+
+    cell: tuple[str, str]  # format and explainer
+    sizes: Mapping[tuple[str, str], Size]  # by role and model
+    seconds: tuple[float, float]  # when it began and ended
+
+
+def pilot_neurons(counted: Counted, number: int) -> list[str]:
+    """The ids of so many neurons, spread evenly over those that are compared."""
+    ids = list(next(iter(counted.prompts.values())))
+    number = min(number, len(ids))
+    return [ids[i * len(ids) // number] for i in range(number)]
+
+
+def read_taken(plan: Plan, logs: Iterable[EvalLog], neurons: Sequence[str]) -> list[Taken]:
+    """What these neurons took, from logs that have all of them without an error."""
+    return [
+        taken((log.eval.task.rpartition("/")[2], log.eval.model), sample)
+        for log in logs
+        for id_ in neurons
+        for epoch in range(1, plan.epochs + 1)
+        for sample in [read_eval_log_sample(log.location, id_, epoch)]
+    ]
+
+
+def taken(cell: tuple[str, str], sample: EvalSample) -> Taken:
+    """What a sample's requests took; those that Inspect's cache answered count as if asked.
+
+    Requests that failed took nothing that is paid for.
+    """
+    sizes: dict[tuple[str, str], Size] = {}
+    for event in sample.events:
+        if isinstance(event, ModelEvent) and not event.error:
+            at = (event.role or EXPLAINER, event.model)
+            sizes[at] = sizes.get(at, Size()) + _size(event.output.usage or ModelUsage())
+    times = [datetime.fromisoformat(time) for time in _times(sample)]
+    return Taken(cell, sizes, (times[0].timestamp(), times[-1].timestamp()))
+
+
+def _size(usage: ModelUsage) -> Size:
+    return Size(
+        requests=1,
+        input=usage.input_tokens,
+        output=usage.output_tokens,
+        cache_read=usage.input_tokens_cache_read or 0,
+        cache_write=usage.input_tokens_cache_write or 0,
+    )
+
+
+def _times(sample: EvalSample) -> Iterator[str]:
+    for time in (sample.started_at, sample.completed_at):
+        assert time is not None  # Inspect writes both where a sample ended
+        yield str(time)
+
+
+def extrapolated(
+    pilot: Sequence[Taken],
+    left: Mapping[tuple[str, str], float],
+    rates: Rates,
+    finished: int = 0,
+) -> CostEstimate:
+    """What the explanations that are left will take, by format and explainer.
+
+    Expected is the mean over the pilot's; the bounds are as if all were like its least, or its
+    most. Cells without any of the pilot's are left out.
+    """
+    lines: dict[tuple[str, str, str], Line] = {}
+    for cell, count in left.items():
+        sizes = [one.sizes for one in pilot if one.cell == cell]
+        for role, model in dict.fromkeys(at for by_role in sizes for at in by_role):
+            each = [by_role.get((role, model), Size()).times(count) for by_role in sizes]
+            mean = sum(each, Size()).times(1 / len(each))
+            name = (role, model, "" if role == EMBEDDER else cell[0])
+            # What a model that reasons writes is measured with all else.
+            made = replace(priced_line(name, count, mean, each, rates), thinks=False)
+            lines[name] = lines[name] + made if name in lines else made
+    return CostEstimate(tuple(lines.values()), sum(left.values()), finished)
+
+
+def seconds_each(pilot: Sequence[Taken]) -> float:
+    """Seconds per explanation: those in which any of the pilot's ran, shared among all of them."""
+    busy = 0.0
+    until = float("-inf")
+    for began, ended in sorted(one.seconds for one in pilot):
+        busy += max(0.0, ended - max(began, until))
+        until = max(until, ended)
+    return busy / len(pilot)
