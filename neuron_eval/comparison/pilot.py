@@ -86,7 +86,7 @@ def extrapolated(
     """
     lines: dict[tuple[str, str, str], Line] = {}
     for cell, count in left.items():
-        sizes = [one.sizes for one in pilot if one.cell == cell]
+        sizes = [explanation.sizes for explanation in pilot if explanation.cell == cell]
         for role, model in dict.fromkeys(at for by_role in sizes for at in by_role):
             each = [by_role.get((role, model), Size()).times(count) for by_role in sizes]
             mean = sum(each, Size()).times(1 / len(each))
@@ -101,7 +101,7 @@ def seconds_each(pilot: Sequence[Taken]) -> float:
     """Seconds per explanation: those in which any of the pilot's ran, shared among all of them."""
     busy = 0.0
     until = float("-inf")
-    for began, ended in sorted(one.seconds for one in pilot):
+    for began, ended in sorted(explanation.seconds for explanation in pilot):
         busy += max(0.0, ended - max(began, until))
         until = max(until, ended)
     return busy / len(pilot)

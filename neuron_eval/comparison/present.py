@@ -12,6 +12,7 @@ from neuron_eval.comparison.estimate import (
     AGAIN,
     EMBEDDER,
     REPLIES,
+    TOKENIZERS,
     CostEstimate,
     Line,
     Range,
@@ -88,7 +89,7 @@ def headline(cost: CostEstimate, start: str = "About") -> str:
         why = "no dollars: all models run on this machine"
         return f"{amount}{_range(between(cost.tokens))}, {why}."
     if cost.unpriced and cost.dollars == Range():
-        why = f"unknown dollars: there is no price for {' and '.join(cost.unpriced)}"
+        why = f"unknown dollars: there is no price for {', '.join(cost.unpriced)}"
         return f"{amount}{_range(between(cost.tokens))}, {why}."
     return f"{amount}, {total(cost)}{'' if cost.at_least else _range(money(cost.dollars))}."
 
@@ -120,7 +121,7 @@ def estimate_table(cost: CostEstimate) -> Table:
         number(sum(line.input.expected for line in cost.lines)),
         number(sum(line.output.expected for line in cost.lines)),
         between(cost.tokens),
-        "unknown" if total(cost) == "unknown" else money(cost.dollars),
+        _total_dollars(cost),
         style="bold",
     )
     return table
@@ -140,6 +141,13 @@ def _numbers(line: Line) -> tuple[str, ...]:
         between(line.tokens),
         dollars,
     )
+
+
+def _total_dollars(cost: CostEstimate) -> str:
+    if cost.free:
+        return "own machine"
+    more = "at least " if cost.at_least else ""
+    return "unknown" if total(cost) == "unknown" else more + money(cost.dollars)
 
 
 def total(cost: CostEstimate) -> str:
@@ -209,11 +217,13 @@ def assumptions(plan: Plan, pack: Pack, counted: Counted, cost: CostEstimate) ->
         notes.append(
             f"Unknown prices: {', '.join(cost.unpriced)}; name them in a file with --prices."
         )
-    (short, long), again = REPLIES, AGAIN
+    (short, long), (few, many) = REPLIES, TOKENIZERS
+    unknown = f", prompts {few:g} to {many:g} times as long in tokenizers that are not known"
     notes.append(
-        f"The range: replies {short:g} to {long:g} times as long as counted, and a simulator that "
-        f"is asked up to {again:g} times as often, where its replies cannot be read; --pilot 3 "
-        "measures instead. What the provider's or Inspect's cache saves is not counted."
+        f"The range: replies {short:g} to {long:g} times as long as counted, up to {AGAIN:g} times "
+        f"the simulator's requests where its replies cannot be read"
+        f"{unknown if counted.inexact & set(plan.models) else ''}. --pilot 3 measures instead. "
+        "What the provider's or Inspect's cache saves is not counted."
     )
     return notes
 
