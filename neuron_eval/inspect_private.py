@@ -32,17 +32,25 @@ __all__ = [
     "active_generate_config",
     "eval_set_id_for_log_dir",
     "filesystem",
+    "has_provider",
     "local_path",
     "model_info_by_name",
     "provider_package",
 ]
 
 
-def provider_package(name: str) -> str | None:
-    """The package that has this provider of models, ``inspect_ai`` or a plugin; none is loaded.
+def has_provider(name: str) -> bool:
+    """Whether Inspect, or a plugin of it, has this provider of models; none is loaded.
 
-    None if there is no such provider: a misspelt one is refused before anything is counted. Ends
-    when: Inspect lists its providers.
+    A misspelt one is refused before anything is counted.
+    """
+    return provider_package(name) is not None
+
+
+def provider_package(name: str) -> str | None:
+    """Where a provider of models comes from: ``inspect_ai`` for Inspect's own; None if nowhere.
+
+    Ends when: Inspect lists its providers.
     """
 
     def provides(info: RegistryInfo) -> bool:
