@@ -109,9 +109,9 @@ def compare(
     from rich.console import Console
 
     from neuron_eval.cli.report import print_report
+    from neuron_eval.comparison.assuming import counted_neurons, estimated
     from neuron_eval.comparison.pilot import pilot_neurons
     from neuron_eval.comparison.plan import planned
-    from neuron_eval.comparison.present import counted_neurons, estimated
     from neuron_eval.reporting.cost import rates_of
 
     if pilot and dry_run:
@@ -181,9 +181,9 @@ def _go_on_after(
     yes: bool,
 ) -> bool:
     """Say what the rest will take by what a pilot took, and ask whether to go on."""
+    from neuron_eval.comparison.assuming import pilot_notes
     from neuron_eval.comparison.estimate import left_by_cell
     from neuron_eval.comparison.pilot import extrapolated, pilot_neurons, read_taken
-    from neuron_eval.comparison.present import pilot_notes
     from neuron_eval.comparison.running import find_finished
 
     taken = read_taken(plan, logs, pilot_neurons(counted, pilot))

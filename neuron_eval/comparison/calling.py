@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from neuron_eval.comparison import running
+from neuron_eval.comparison.assuming import counted_neurons, estimated
 from neuron_eval.comparison.plan import planned
-from neuron_eval.comparison.present import counted_neurons, estimated, too_dear
+from neuron_eval.comparison.present import too_dear
 from neuron_eval.files.locking import alone_in
 from neuron_eval.messages import InputError
 from neuron_eval.reporting.cost import SHIPPED, rates_of
