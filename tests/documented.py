@@ -13,6 +13,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,15 @@ INLINE = re.compile(r"`((?:[A-Z_]+=\S+ )?(?:inspect|neuron-eval|make|python) [a-
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    """A fenced block: the language, the title, which may be empty, and the text."""
+
+    kind: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Script:
     """What a page has to run: its files by name, and its commands in their order."""
 
@@ -42,21 +52,23 @@ class Script:
     commands: list[list[str]]
 
 
+def blocks(page: str, kind: str | None = None) -> list[Block]:
+    """The blocks of a page, or those of one language."""
+    found = [Block(*parts) for parts in BLOCK.findall(page)]
+    return [block for block in found if kind in (None, block.kind)]
+
+
 def commands(page: str) -> list[str]:
     """Every command of a page, in a block or in its text."""
-    blocks = [text for kind, _, text in BLOCK.findall(page) if kind == "sh"]
-    prose = BLOCK.sub("", page)
-    return [line for text in blocks for line in lines(text)] + INLINE.findall(prose)
+    in_blocks = [line for block in blocks(page, "sh") for line in lines(block.text)]
+    return in_blocks + INLINE.findall(BLOCK.sub("", page))
 
 
 def runnable(page: str) -> Script:
     """The commands of the blocks without a title."""
-    found = BLOCK.findall(page)
-    return Script(
-        {title: text for kind, title, text in found if kind != "sh" and title},
-        [shlex.split(line) for kind, title, text in found if kind == "sh" and not title
-         for line in lines(text)],
-    )  # fmt: skip
+    files = {b.title: b.text for b in blocks(page) if b.title and b.kind != "sh"}
+    free = [block for block in blocks(page, "sh") if not block.title]
+    return Script(files, [shlex.split(line) for block in free for line in lines(block.text)])
 
 
 def lines(text: str) -> list[str]:
@@ -149,44 +161,49 @@ def subcommands(command: click.Command, context: click.Context) -> list[click.Co
 
 
 RUN = """
-import json, os, sys, traceback
+import glob, json, os, sys
 from inspect_ai._cli.main import inspect
 from inspect_ai.log import list_eval_logs, read_eval_log
 from neuron_eval.cli.main import main
 for folder, commands in json.load(sys.stdin):
     os.chdir(folder)
-    for words in commands:
-        print("$", *words, flush=True)
-        command = {"inspect": inspect, "neuron-eval": main}[words[0]]
-        status = command.main(words[1:], standalone_mode=False)
-        assert not status, (folder, words, status)
+    for program, *words in commands:
+        words = [path for word in words for path in (glob.glob(word) if "*" in word else [word])]
+        print("$", program, *words, flush=True)
+        command = {"inspect": inspect, "neuron-eval": main}[program]
+        status = command.main(words, standalone_mode=False)
+        assert not status, status
     for log in list_eval_logs("logs") if os.path.exists("logs") else []:
         assert read_eval_log(log, header_only=True).status == "success", log
 """
 """All commands in one process, since each start of Inspect takes seconds."""
 
+NOWHERE = "http://127.0.0.1:9"
+OFFLINE = {"http_proxy": NOWHERE, "https_proxy": NOWHERE, "HF_HUB_OFFLINE": "1"}
 
-def run(folder: Path, scripts: dict[str, Script]) -> None:
-    """Run the commands of each page in a folder of its own.
+
+def run(jobs: Sequence[tuple[Path, list[list[str]]]], **environment: str) -> str:
+    """Run commands, each list of them in a folder, and return what they printed.
 
     Raises:
-        AssertionError: One failed; the message ends with what was printed.
+        AssertionError: One of them failed, or a log of theirs; the message ends with their output.
     """
-    for page, script in scripts.items():
-        place = folder / page.replace("/", "-")
-        place.mkdir()
-        for name, text in script.files.items():
-            (place / name).write_text(text, encoding="utf-8")
-    jobs = [(str(folder / p.replace("/", "-")), script.commands) for p, script in scripts.items()]
-    nowhere = "http://127.0.0.1:9"
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", RUN],
-        input=json.dumps(jobs),
-        cwd=folder,
-        env={**os.environ, "INSPECT_DISPLAY": "plain", "PYTHONPATH": "", "HF_HUB_OFFLINE": "1",
-             "INSPECT_LOG_DIR": "logs", "https_proxy": nowhere, "http_proxy": nowhere},
+        input=json.dumps([(str(folder), commands) for folder, commands in jobs]),
+        env={**os.environ, "INSPECT_DISPLAY": "plain", "INSPECT_LOG_DIR": "logs", **environment},
+        cwd=jobs[0][0],
         capture_output=True,
         text=True,
         check=False,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+def laid_out(folder: Path, script: Script) -> tuple[Path, list[list[str]]]:
+    """The folder, made, with the page's files in it, and the page's commands."""
+    folder.mkdir(parents=True)
+    for name, text in script.files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder, script.commands

@@ -67,6 +67,12 @@ def test_the_files_that_a_page_names_exist(page):
 
 
 @pytest.mark.parametrize("page", PAGES)
+def test_no_block_of_commands_is_wider_than_the_page(page):
+    for block in documented.blocks(PAGES[page], "sh"):
+        assert max(map(len, block.text.splitlines())) <= 80, block.text
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_the_commands_of_a_page_exist(page):
     """Programs, subcommands, options, tasks, solvers, parameters and model providers."""
     for line in documented.commands(PAGES[page]):
@@ -90,7 +96,8 @@ def test_the_commands_without_a_title_run_from_an_empty_folder(tmp_path):
         if page != "docs/extending.md"  # has a test of its own
     }
     assert sum(len(script.commands) for script in scripts.values()) > 25
-    documented.run(tmp_path, scripts)
+    jobs = [documented.laid_out(tmp_path / page, script) for page, script in scripts.items()]
+    documented.run(jobs, PYTHONPATH="", **documented.OFFLINE)
 
 
 def test_the_project_speaks_of_no_machine():

@@ -1,12 +1,11 @@
 """docs/extending.md: the package of the page is installed, and each of its commands is run."""
 
-import os
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import documented
 import pytest
 from inspect_ai.log import list_eval_logs, read_eval_log
 
@@ -62,23 +61,10 @@ PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
-# All commands in one process, since each start of Inspect takes seconds.
-RUN = """
-import glob, json, sys
-from inspect_ai._cli.main import inspect
-from neuron_eval.cli.main import main
-for program, *words in json.loads(sys.argv[1]):
-    words = [found for word in words for found in (glob.glob(word) if "*" in word else [word])]
-    print("$", program, *words, flush=True)
-    {"inspect": inspect, "neuron-eval": main}[program].main(words, standalone_mode=False)
-"""
-
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
     """The folder in which the page's commands ran, and what they printed."""
-    import json
-
     folder = tmp_path_factory.mktemp("extending")
     for _, text in BLOCKS:
         named = re.match(r"# ([\w./]+)\n", text)
@@ -92,19 +78,8 @@ def ran(tmp_path_factory):
     subprocess.run(install, cwd=folder / "source", check=True, capture_output=True)
     for path in (folder / "source").glob("*.[yt][as][mv]*"):
         path.rename(folder / path.name)
-    commands = [
-        shlex.split(line) for kind, text in BLOCKS if kind == "sh" for line in text.splitlines()
-    ]
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", RUN, json.dumps(commands)],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(site), "INSPECT_DISPLAY": "plain"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return folder, done.stdout
+    commands = documented.runnable(PAGE).commands
+    return folder, documented.run([(folder, commands)], PYTHONPATH=str(site))
 
 
 def read(folder):
