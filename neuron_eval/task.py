@@ -110,32 +110,32 @@ def explanation_task(
 
     Args:
         format: The prompt format.
-        neurons: The source, see `neuron_eval.sources.open_source`.
+        neurons: Where neurons come from: a bundled set, a file or folder, or an address.
         layers: Only these layers, for instance ``0-3,10``.
-        index: Only these neurons of each layer.
-        select: A neuron set: all, random, interpretable, top_per_layer or top.
-        per_layer: Neurons of each layer, where the set says so; None is 20.
+        index: Only these neurons of each layer, for instance ``5,7-9``.
+        select: A neuron set: ``all``, ``random``, ``interpretable``, ``top_per_layer`` or ``top``.
+        per_layer: Neurons of each layer in the sets that count by layer; None is 20.
         threshold: The lowest score that counts as interpretable; None is 0.35.
         limit: At most so many neurons; None is 1,000 for ``top`` and no limit for the others.
         seed: What is drawn.
         scores: A CSV file with layer, neuron, score and explanation, for sets that need scores
             and for neurons that have no reference.
-        excerpts: Excerpts of each kind in each split.
-        cutoff_quantile: Which quantile boundary a token must exceed to count as highly
-            activating, an index from 0.
-        pack: A prompt pack to use instead of the bundled one.
-        simulation: How to simulate, see `neuron_eval.simulation.choose`; ``none`` scores AdaCS
-            alone.
-        calibration: ``linear``, ``percentiles`` or ``none``.
+        excerpts: Excerpts of each kind in each split; the explainer sees so many.
+        cutoff_quantile: Which of the neuron's quantile boundaries a token must exceed to be
+            highlighted, counted from 0.
+        pack: A prompt pack (YAML file) to use instead of the bundled one.
+        simulation: How to simulate; ``none`` scores AdaCS alone.
+        calibration: ``linear`` or ``percentiles`` simulates the calibration split too, for R² and
+            absolute deviation, which doubles the simulator's requests; ``none`` does not.
         excerpts_per_call: Excerpts in one request to the simulator; None is the way's default.
         on_short: ``error`` or ``skip``, for neurons with too few excerpts.
-        on_dead: ``skip``, ``error`` or ``keep``, for neurons that there is nothing to explain of,
-            see `neuron_eval.records.activations.why_unfit`.
+        on_dead: ``skip``, ``error`` or ``keep``, for neurons with nothing to explain: dead, firing
+            everywhere, or of one text.
         ignore_tokens: Tokens, or ``special`` for all special ones, that stay in the text and are
             left out of peaks, marks, lists and scores.
         window: Tokens of an excerpt at most, cut around the peak; 0 or ``none`` for whole
             excerpts; None is 64 for neurons with an excerpt of more than 128 tokens.
-        by_layer: Whether the metrics are also stated for each layer.
+        by_layer: Whether the metrics are also given for each layer.
 
     Raises:
         UsageError: A parameter is not among the allowed values, or a file that it names cannot

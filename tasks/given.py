@@ -48,8 +48,8 @@ def given(
     """Score explanations that exist, and explain nothing.
 
     Args:
-        explanations: A CSV, JSON Lines or Parquet file with a row a neuron and a column a way to
-            explain; or, with neurons, ``reference``, ``false`` or ``unrelated``.
+        explanations: A CSV, JSON Lines or Parquet file with a row per neuron and a column per way
+            to explain; or, with neurons, ``reference``, ``false`` or ``unrelated``.
         column: Which column.
         references: A file with layer, neuron (or id) and explanation, to compare with, instead
             of the neurons' own references, where there are such. A file of puzzles that has their

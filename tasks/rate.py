@@ -42,8 +42,8 @@ def rate(
     """Have the explanations of each neuron rated from 1 to 5, and the best one chosen.
 
     Args:
-        explanations: Logs of this package's tasks or folders of them, one column a log; or a CSV,
-            JSON Lines or Parquet file with a row a neuron and a column a way to explain.
+        explanations: Logs of this package's tasks or folders of them, one column per log; or a CSV,
+            JSON Lines or Parquet file with a row per neuron and a column per way to explain.
         neurons: The source of the neurons, where explanations are a file.
         excerpts: ``train`` shows the excerpts that the explainer saw, ``valid`` those held out.
         orders: In how many orders a language model is asked.

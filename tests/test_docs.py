@@ -1,5 +1,6 @@
 """What the README and the pages in docs/ state, against the code, the logs and each other."""
 
+import importlib.util
 import inspect
 import re
 import subprocess
@@ -10,7 +11,7 @@ import pytest
 from inspect_ai.log import list_eval_logs, read_eval_log
 
 from neuron_eval.reporting.summary import of_folder
-from neuron_eval.task import explanation_task
+from neuron_eval.task import Parameters, explanation_task
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -36,15 +37,29 @@ def test_the_logs_name_no_machine():
         assert not re.search(r"/(?:work|root|home|tmp)/", text)
 
 
-def test_the_parameters_are_those_of_the_tasks():
-    page = PAGES["docs/parameters.md"]
-    stated = dict(re.findall(r"^\| `(\w+)` \| (\S+) \|", page, re.MULTILINE))
-    real = {
-        name: "none" if value is None else f"`{str(value).lower()}`"
-        for name, value in defaults(explanation_task).items()
-        if name != "format"
-    }
-    assert stated == real
+def test_the_reference_is_what_the_code_says(reference):
+    """`make docs` writes it anew."""
+    assert PAGES["docs/reference.md"] == reference.page()
+
+
+def test_every_row_of_the_reference_has_a_meaning():
+    page = PAGES["docs/reference.md"]
+    rows = re.findall(r"^\| `.*\|$", page, re.MULTILINE)
+    assert len(rows) > 150
+    assert not [row for row in rows if re.search(r"\| *\|$", row)]
+
+
+def test_the_reference_has_every_parameter_of_the_tasks_that_explain():
+    for name in (*defaults(explanation_task), *Parameters.__annotations__):
+        assert f"\n| `{name}` | " in PAGES["docs/reference.md"], name
+
+
+@pytest.fixture(scope="module")
+def reference():
+    spec = importlib.util.spec_from_file_location("reference", DOCS / "reference.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.mark.parametrize("page", PAGES)

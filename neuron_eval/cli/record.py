@@ -89,7 +89,8 @@ def _out(_ctx: click.Context, _param: click.Parameter, value: Path) -> Path:
     metavar="LIST",
     help="Levels of the quantile boundaries.",
 )
-@click.option("--dtype", type=click.Choice(["float32", "bfloat16"]), default="float32")
+@click.option("--dtype", type=click.Choice(["float32", "bfloat16"]), default="float32",
+              help="In which the model computes.")  # fmt: skip
 @click.option("--device", default="cpu", help="A torch device.")
 @click.option("--resume", is_flag=True, help="Go on where an interrupted recording stopped.")
 @click.option(

@@ -26,7 +26,7 @@ SCORED = "-scored"  # stands behind a log's name where scores were added to a co
 @click.option("--base-url", help="The simulator's server, if it is not its provider's own.")
 @click.option("--max-connections", type=AT_LEAST_1, help="Requests at once to the simulator.")
 @click.option("--simulation", default="auto", help="How to simulate.")
-@click.option("--calibration", default=CALIBRATION)
+@click.option("--calibration", default=CALIBRATION, help="linear, percentiles or none.")
 @click.option("--excerpts-per-call", type=AT_LEAST_1, help="For chat and sparse.")
 @click.option(
     "--pack", help="The prompt pack to simulate with; name the log's own again if it had one."

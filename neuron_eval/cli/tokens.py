@@ -12,17 +12,16 @@ from neuron_eval.cli.main import AT_LEAST_1, command
 
 @command()
 @click.option("--neurons", default="smollm2", help="Which neurons.")
-@click.option("--excerpts", type=AT_LEAST_1, default=5)
+@click.option("--excerpts", type=AT_LEAST_1, default=5, help="Excerpts of a kind and split.")
 @click.option("--model", help="Count as this OpenAI model does, for instance gpt-4o.")
 @click.option("--encoding", help="Count with this tiktoken encoding, for instance cl100k_base.")
-@click.option("--cutoff-quantile", type=click.IntRange(min=0), default=2)
+@click.option("--cutoff-quantile", type=click.IntRange(min=0), default=2,
+              help="What is highlighted.")  # fmt: skip
 @click.option("--pack", help="A prompt pack.")
-@click.option(
-    "--on-short", type=click.Choice(["error", "skip"]), default="error", show_default=False
-)
-@click.option(
-    "--on-dead", type=click.Choice(["skip", "error", "keep"]), default="skip", show_default=False
-)
+@click.option("--on-short", type=click.Choice(["error", "skip"]), default="error",
+              help="Too few excerpts.")  # fmt: skip
+@click.option("--on-dead", type=click.Choice(["skip", "error", "keep"]), default="skip",
+              help="Nothing to explain.")  # fmt: skip
 @click.option("--ignore-tokens", multiple=True, help="A token, or special; again for another.")
 @click.option("--window", help="Tokens of an excerpt at most, or none.")
 def tokens(

@@ -13,7 +13,7 @@ REPEAT_BELOW = 0.2
 
 @prompt_format("original")
 def original(shown: Shown, wording: Wording) -> str:
-    """A line a token, token TAB normalised activation; if few fire, then those that do again."""
+    """A line per token, token TAB normalised activation; if few fire, then those that do again."""
     levels = [shown.normalised(excerpt) for excerpt in shown.excerpts]
     flat = list(chain.from_iterable(levels))
     block = _lines(shown, levels, wording, zeros=True)
@@ -46,7 +46,7 @@ def summary(shown: Shown, wording: Wording) -> str:
 
 @prompt_format("highlight")
 def highlight(shown: Shown, wording: Wording) -> str:
-    """Each excerpt as text with brackets, one pair a token."""
+    """Each excerpt as text with brackets, one pair per token."""
     return "".join(
         excerpt_text(i, bracketed(excerpt.tokens, shown.high(excerpt)), wording)
         for i, excerpt in enumerate(shown.excerpts)

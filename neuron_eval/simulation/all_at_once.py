@@ -81,7 +81,7 @@ class AllAtOnceWording(LineWording):
 
 @way("all_at_once")
 class AllAtOnceSimulation(Simulation):
-    """Simulate with a model whose server gives log-probabilities of the prompt."""
+    """One request per excerpt, by the log-probabilities of the prompt (Bills et al. 2023)."""
 
     wording = AllAtOnceWording
 

@@ -65,7 +65,7 @@ class ChatWording:
 
 @way("chat")
 class ChatSimulation(PackedSimulation):
-    """Simulate with a chat model."""
+    """A chat model writes a number beside every token."""
 
     wording = ChatWording
     excerpts_per_call = EXCERPTS_PER_CALL

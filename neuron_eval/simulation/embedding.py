@@ -17,7 +17,7 @@ from neuron_eval.simulation import Outcome, Simulated, Simulation, Simulator, wa
 
 @way("embedding")
 class EmbeddingSimulation(Simulation):
-    """Simulate with an embedder."""
+    """The cosine of token and explanation, from an embedder: a floor, without a language model."""
 
     needs_model = False
 

@@ -77,7 +77,7 @@ class _WithoutLogprobsError(UnreadableReplyError):
 
 @way("per_token")
 class PerTokenSimulation(Simulation):
-    """Simulate one token at a time."""
+    """One request per token, by the log-probabilities of the reply (Bills et al. 2023)."""
 
     wording = PerTokenWording
     asks_per_token = True

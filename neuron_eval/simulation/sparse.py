@@ -65,7 +65,7 @@ class SparseWording:
 
 @way("sparse")
 class SparseSimulation(PackedSimulation):
-    """Simulate with a chat model that names what fires."""
+    """A chat model names the tokens that fire, each with a number."""
 
     wording = SparseWording
     excerpts_per_call = EXCERPTS_PER_CALL
