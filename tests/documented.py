@@ -1,8 +1,8 @@
 """The commands in Markdown pages: those in blocks of ``sh``, and those in the text.
 
-A block without a title runs from an empty folder, without a key and without a network. A title
-says what its commands need: ```sh title="needs a key". The files of a page are its blocks whose
-title is a file's name.
+A block without a title runs from an empty folder, without a key and without a network, and so do
+blocks of ``python``. A title says what its commands need: ```sh title="needs a key". The files of a
+page are its blocks whose title is a file's name.
 """
 
 import inspect
@@ -64,11 +64,18 @@ def commands(page: str) -> list[str]:
     return in_blocks + INLINE.findall(BLOCK.sub("", page))
 
 
-def runnable(page: str) -> Script:
+def runnable(page: str, kinds: tuple[str, ...] = ("sh", "python")) -> Script:
     """The commands of the blocks without a title."""
     files = {b.title: b.text for b in blocks(page) if b.title and b.kind != "sh"}
-    free = [block for block in blocks(page, "sh") if not block.title]
-    return Script(files, [shlex.split(line) for block in free for line in lines(block.text)])
+    found: list[list[str]] = []
+    for block in blocks(page):
+        if block.title or block.kind not in kinds:
+            continue
+        if block.kind == "python":
+            found.append(["python", block.text])
+        else:
+            found += [shlex.split(line) for line in lines(block.text)]
+    return Script(files, found)
 
 
 def lines(text: str) -> list[str]:
@@ -168,8 +175,11 @@ from neuron_eval.cli.main import main
 for folder, commands in json.load(sys.stdin):
     os.chdir(folder)
     for program, *words in commands:
-        words = [path for word in words for path in (glob.glob(word) if "*" in word else [word])]
         print("$", program, *words, flush=True)
+        if program == "python":
+            exec(words[0], {})
+            continue
+        words = [path for word in words for path in (glob.glob(word) if "*" in word else [word])]
         command = {"inspect": inspect, "neuron-eval": main}[program]
         status = command.main(words, standalone_mode=False)
         assert not status, status

@@ -78,7 +78,7 @@ def ran(tmp_path_factory):
     subprocess.run(install, cwd=folder / "source", check=True, capture_output=True)
     for path in (folder / "source").glob("*.[yt][as][mv]*"):
         path.rename(folder / path.name)
-    commands = documented.runnable(PAGE).commands
+    commands = documented.runnable(PAGE, kinds=("sh",)).commands
     return folder, documented.run([(folder, commands)], PYTHONPATH=str(site))
 
 
