@@ -11,12 +11,14 @@ package's name before that of a metric with one number.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from inspect_ai.scorer import Metric, SampleScore, Value, metric
+from inspect_ai.scorer import Metric, SampleScore, Score, Value, metric
 from inspect_ai.viewer import (
     ScoreColorScale,
     TaskSamplesColumn,
+    TaskSamplesSort,
     TaskSamplesView,
     ViewerConfig,
 )
@@ -47,7 +49,8 @@ def interval(level: float = 0.95) -> Metric:
     return compute
 
 
-@metric
+# Unreduced: no mean over epochs can be taken of a group.
+@metric(scores="unreduced")
 def counts() -> Metric:
     """For the scorer `scored`: ``share`` of samples with a measurement, ``excerpts_failed``.
 
@@ -57,13 +60,20 @@ def counts() -> Metric:
     def compute(scores: list[SampleScore]) -> Value:
         if not scores:
             return {"share": NAN, "excerpts_failed": NAN}
-        share = float(np.mean([value > 0 for value in _values(scores)]))
+        share = float(np.mean([_share(score.score) > 0 for score in scores]))
         return {"share": share, "excerpts_failed": _total(scores, "excerpts_failed")}
 
     return compute
 
 
-@metric
+def _share(score: Score) -> float:
+    """Of a sample's excerpts those that were scored; older logs have it as the value."""
+    if isinstance(score.value, dict):
+        return float((score.metadata or {}).get("share", 0))
+    return score.as_float()
+
+
+@metric(scores="unreduced")
 def cut_off() -> Metric:
     """For the scorer `scored`: ``explanations_cut_off``, those that stopped at ``max_tokens``."""
 
@@ -82,22 +92,38 @@ def _values(scores: list[SampleScore]) -> list[float]:
 
 
 # What is not set here the viewer decides by the log: it adds columns for errors, limits, retries
-# and epochs where there are any. It shows every score's column, also one that is asked to hide.
+# and epochs where there are any. It shows every score's column, also one that is asked to hide, and
+# a score with all its digits.
 _SCORES = {"simulation_correlation": "Simulation", "adacs": "AdaCS"}
+# A column is as wide as its label is long, which leaves no room for the sign of the order there.
+_ROOM = " " * 5
+_PLACES = {"layer": f"Layer{_ROOM}", "neuron": f"Neuron{_ROOM}", "group": "Group"}
 _HIDDEN = ("input", "tokens", "duration")
 
 
-def viewer_config() -> ViewerConfig:
-    """Neuron, explanation, reference and both scores, coloured from 0 to 1."""
-    shown = [TaskSamplesColumn(id="target"), *(TaskSamplesColumn.score(name) for name in _SCORES)]
-    hidden = [TaskSamplesColumn.score("scored", visible=False), *_hidden(*_HIDDEN)]
-    return _config([*shown, *hidden], _SCORES, score_scale())
+def viewer_config(simulated: bool = True) -> ViewerConfig:
+    """Neuron, explanation, reference and both scores, coloured from 0 to 1.
+
+    Where explanations are ``simulated`` the scorer `scored` says each neuron's layer, index and
+    group: they have columns too, and neurons come by layer and index.
+    """
+    places = tuple(_PLACES) if simulated else ()
+    scores = _SCORES if simulated else {"adacs": _SCORES["adacs"]}
+    columns = [
+        *(TaskSamplesColumn.score("scored", name) for name in places),
+        *(TaskSamplesColumn(id=id) for id in ("answer", "target")),
+        *(TaskSamplesColumn.score(name) for name in scores),
+        *_hidden(*_HIDDEN),
+    ]
+    order = [TaskSamplesSort.score("scored", name) for name in places if name != "group"]
+    return _config(columns, scores, score_scale(), {**scores, **_PLACES}, order)
 
 
 def ratings_config() -> ViewerConfig:
     """Of a rater's log: neuron, what was chosen as the best, and the mean rating."""
-    columns = [TaskSamplesColumn.score("rating"), *_hidden(*_HIDDEN, "target")]
-    return _config(columns, {"rating": "Mean rating"}, score_scale(1, 5))
+    answer = TaskSamplesColumn(id="answer")
+    columns = [answer, TaskSamplesColumn.score("rating"), *_hidden(*_HIDDEN, "target")]
+    return _config(columns, ["rating"], score_scale(1, 5), {"rating": "Mean rating"})
 
 
 def _hidden(*ids: str) -> list[TaskSamplesColumn]:
@@ -105,17 +131,22 @@ def _hidden(*ids: str) -> list[TaskSamplesColumn]:
 
 
 def _config(
-    columns: list[TaskSamplesColumn], labels: dict[str, str], scale: ScoreColorScale
+    columns: Sequence[TaskSamplesColumn],
+    coloured: Iterable[str],
+    scale: ScoreColorScale,
+    labels: Mapping[str, str],
+    order: Sequence[TaskSamplesSort] = (),
 ) -> ViewerConfig:
-    first = [TaskSamplesColumn(id=id) for id in ("sampleStatus", "sampleId", "answer")]
+    first = [TaskSamplesColumn(id=id) for id in ("sampleStatus", "sampleId")]
     return ViewerConfig(
         task_samples_view=TaskSamplesView(
             name="Neurons",
             columns=[*first, *columns],
+            sort=list(order),
             multiline=True,
             compact_scores=False,
-            score_labels=labels,
-            score_color_scales=dict.fromkeys(labels, scale),
+            score_labels=dict(labels),
+            score_color_scales=dict.fromkeys(coloured, scale),
             color_scales_enabled=True,
         )
     )

@@ -115,9 +115,9 @@ def _show(log: EvalLog, name: str) -> None:
     view = log.eval.viewer.task_samples_view if log.eval.viewer else None
     if not isinstance(view, TaskSamplesView) or view.columns is None:
         return
-    counts = TaskSamplesColumn.score("scored").id
     ids = [column.id for column in view.columns]
-    at = ids.index(counts) if counts in ids else len(ids)
+    first = TaskSamplesColumn.score("adacs").id
+    at = ids.index(first) + 1 if first in ids else len(ids)
     view.columns.insert(at, TaskSamplesColumn.score(name))
     short = name.removeprefix("simulation_correlation_")
     view.score_labels = {**(view.score_labels or {}), name: f"Simulation {short}"}

@@ -215,7 +215,7 @@ def neuron_task(
         metrics=metrics,  # type: ignore[arg-type]
         version=VERSION,
         metadata={**metadata, **about(chosen, warnings)},
-        viewer=viewer_config(),
+        viewer=viewer_config(simulated=setup is not None),
         headline_metric="adacs" if setup is None else "simulation_correlation",
     )
     if setup is not None:

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer
 from inspect_ai.solver import TaskState
@@ -24,10 +26,9 @@ from neuron_eval.simulation.measure import (
     Calibration,
     Measurement,
     check_calibration,
-    explanation_line,
     measure,
-    score_metadata,
 )
+from neuron_eval.simulation.presenting import explanation_line, score_metadata
 
 
 @scorer(metrics=[mean(), interval()])
@@ -105,10 +106,12 @@ async def _simulated(
 
 @scorer(metrics=[counts(), cut_off()])
 def scored() -> Scorer:
-    """The share of a sample's held-out excerpts that entered `simulation_correlation`.
+    """Which neuron a sample is, and how much of it entered `simulation_correlation`.
 
-    The value is in [0, 1], and 0 where that scorer measured nothing. It must run after it. The
-    metadata say besides whether the explainer's reply stopped at ``max_tokens``.
+    The value is no judgement: it holds ``layer``, ``neuron`` (its index) and ``group``, each where
+    there is one, which Inspect's log viewer shows as columns. It must run after that scorer. The
+    metadata hold the ``share`` in [0, 1] of the held-out excerpts that were scored, 0 where nothing
+    was measured, and whether the explainer's reply stopped at ``max_tokens``.
     """
 
     async def score(state: TaskState, target: Target) -> Score:
@@ -121,9 +124,10 @@ def scored() -> Scorer:
         excerpts = used + failed
         cut = not state.output.empty and state.output.stop_reason == "max_tokens"
         return Score(
-            value=(used / excerpts if excerpts else 1.0) if measured else 0.0,
+            value=_place(state.metadata or {}),
             explanation=simulated.explanation if not measured else None,
             metadata={
+                "share": (used / excerpts if excerpts else 1.0) if measured else 0.0,
                 "excerpts_scored": used,
                 "excerpts_failed": failed,
                 "explanation_cut_off": cut,
@@ -131,3 +135,12 @@ def scored() -> Scorer:
         )
 
     return score
+
+
+def _place(metadata: Mapping[str, Any]) -> dict[str, str | int | float | bool | None]:
+    numbers = {name: metadata.get(name, -1) for name in ("layer", "neuron")}
+    group = metadata.get("group")
+    return {
+        **{name: number for name, number in numbers.items() if number >= 0},
+        **({"group": str(group)} if group else {}),
+    }

@@ -8,7 +8,6 @@ from typing import Any, Unpack
 
 from inspect_ai import Task, task
 from inspect_ai.solver import Solver
-from inspect_ai.viewer import TaskSamplesColumn, TaskSamplesView, ViewerConfig
 
 from neuron_eval.dataset import References, neuron_set
 from neuron_eval.embedding import default_embedder
@@ -203,16 +202,6 @@ def _on_rows(
             "neurons_used": len(samples),
             "neurons_without_reference": sum(not sample.target for sample in samples),
         },
-        viewer=_viewer(),
+        viewer=viewer_config(simulated=False),
         headline_metric="adacs",
     )
-
-
-def _viewer() -> ViewerConfig:
-    """The usual list of samples, without the columns of what does not run."""
-    config = viewer_config()
-    view = config.task_samples_view
-    if isinstance(view, TaskSamplesView):
-        idle = {TaskSamplesColumn.score(n).id for n in ("simulation_correlation", "scored")}
-        view.columns = [column for column in view.columns or [] if column.id not in idle]
-    return config

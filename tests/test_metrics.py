@@ -5,7 +5,7 @@ import math
 import pytest
 from inspect_ai.scorer import SampleScore, Score
 
-from neuron_eval.metrics import counts, interval
+from neuron_eval.metrics import counts, interval, viewer_config
 from neuron_eval.stats import mean_interval
 
 VALUES = [0.1, 0.4, 0.45, 0.9, -0.2]
@@ -47,3 +47,19 @@ def test_the_share_counts_samples_with_a_measurement_and_failures_add_up():
 
 def test_of_no_samples_there_is_no_share():
     assert all(math.isnan(value) for value in counts()([]).values())
+
+
+def test_a_value_that_says_where_the_neuron_is_has_its_share_in_the_metadata():
+    about = [{"share": share, "excerpts_failed": 1} for share in (1.0, 0.25, 0.0)]
+    values = [{"layer": 2, "group": "clear"}, {"layer": 3}, {}]
+    assert counts()(scores(values, about)) == {"share": 2 / 3, "excerpts_failed": 3.0}
+
+
+def test_neurons_are_listed_by_layer_and_index_where_the_log_says_them():
+    view = viewer_config().task_samples_view
+    assert [(s.column, s.dir) for s in view.sort] == [
+        ("score__scored__layer", "asc"),
+        ("score__scored__neuron", "asc"),
+    ]
+    assert not {column.id for column in view.columns} & {"score__scored__scored"}
+    assert viewer_config(simulated=False).task_samples_view.sort == []

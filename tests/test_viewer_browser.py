@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import time
-from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -41,7 +40,8 @@ ROWS = """legend => [...legend.closest('div').parentElement.children].map(line =
 def log(tmp_path):
     """A real eval of the baseline on three bundled neurons that have a reference."""
     executable()  # or else nothing needs to be run
-    chosen = islice((neuron.id for neuron in load_neurons(NEURONS) if neuron.reference), 3)
+    *first, last = (neuron.id for neuron in load_neurons(NEURONS) if neuron.reference)
+    chosen = (*first[:2], last)  # by name the last layer comes first
     (done,) = run_eval(
         summary(neurons=NEURONS),
         sample_id=list(chosen),
@@ -109,8 +109,17 @@ def test_a_person_finds_scores_heat_map_and_prompt(log, page):
 def _see_the_sample_list(page, log):
     page.wait_for_selector("[role=gridcell]")
     shown = [h.lower() for h in page.locator("[role=columnheader]").all_inner_texts() if h.strip()]
-    assert shown[:5] == ["id", "answer", "target", "simulation", "adacs"]
+    names = [header.partition("\n")[0].strip() for header in shown]
+    places = ["layer", "neuron", "group"]
+    assert names == ["id", *places, "answer", "target", "simulation", "adacs"]
+    listed = page.locator("[role=gridcell][data-col-id=sampleId]").all_inner_texts()
+    in_order = sorted(log.samples, key=lambda s: (s.metadata["layer"], s.metadata["neuron"]))
+    assert listed == [sample.id for sample in in_order]
+    assert listed != sorted(listed)
     for sample in log.samples:
+        for place in places:
+            shown = _cell(page, sample.id, f"score__scored__{place}").inner_text()
+            assert shown == str(sample.metadata[place])
         assert _cell(page, sample.id, "answer").inner_text() == sample.output.completion
         assert _cell(page, sample.id, "target").inner_text() == sample.target
         for scorer in ("simulation_correlation", "adacs"):
@@ -133,15 +142,23 @@ def _see_the_heat_map(page, sample):
     page.locator("a#scoring").click()
     legend = page.get_by_text("true activation", exact=False).first
     legend.wait_for()
+    rows = legend.evaluate(ROWS)
+    texts = ["".join(text for text, _, _ in row) for row in rows]
+    scored = sample.scores["simulation_correlation"].metadata["excerpts"]
+    # the first excerpts are there without a click
+    assert page.get_by_text(texts[-1], exact=True).last.is_visible()
+    first = [e["excerpt"] for e in scored if any(t.startswith(f"{e['excerpt']} ") for t in texts)]
+    assert first == [excerpt["excerpt"] for excerpt in scored][: len(first)]
+    assert 0 < len(first) < len(scored)
     page.get_by_role("button", name="more...").first.click()
     page.get_by_role("button", name="less...").first.wait_for()
-    rows = legend.evaluate(ROWS)
+    heading = page.get_by_text(scored[len(first)]["excerpt"], exact=True).first
+    rows += heading.evaluate(ROWS)
     texts = ["".join(text for text, _, _ in row) for row in rows]
     assert texts[0].startswith("T true activation  ")
     assert texts[1].startswith("S simulated activation (cosine)  white up to ")
     assert "⏎ newline" in texts[2]
 
-    scored = sample.scores["simulation_correlation"].metadata["excerpts"]
     for excerpt in scored:
         assert any(text.startswith(f"{excerpt['excerpt']}  correlation ") for text in texts)
     body = [row for row, text in zip(rows[3:], texts[3:], strict=True) if text[:2] in ("T ", "S ")]

@@ -15,7 +15,8 @@ from neuron_eval.prompts.pack import default_pack
 from neuron_eval.records import ActivationRecord, Excerpt
 from neuron_eval.records.heatmap import SHADES, heat_map, shades
 from neuron_eval.simulation import Simulated
-from neuron_eval.simulation.measure import heat_maps, measure
+from neuron_eval.simulation.measure import measure
+from neuron_eval.simulation.presenting import heat_maps
 from neuron_eval.stats import absolute_deviation_explained, r_squared
 from neuron_eval.testing import make_neuron
 

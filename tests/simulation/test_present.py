@@ -7,12 +7,12 @@ import pytest
 from neuron_eval.records import ActivationRecord, Excerpt
 from neuron_eval.records.heatmap import SHADES, token_signs
 from neuron_eval.simulation import Failed, Simulated
-from neuron_eval.simulation.measure import (
+from neuron_eval.simulation.measure import background, measure
+from neuron_eval.simulation.presenting import (
     REASONS,
-    background,
     explanation_line,
     heat_maps,
-    measure,
+    in_panels,
     score_metadata,
 )
 
@@ -191,3 +191,20 @@ def test_the_metadata_hold_what_can_be_computed_with():
         "expected": [0, 9, 0, 1],
     }
     assert all(token_signs(token) in plain(found["heat map"]) for token in CAT.record.tokens)
+
+
+def test_what_fits_the_viewers_panel_is_open_and_the_rest_is_below_in_order():
+    result = measure([PAIRS[0], *[PAIRS[1]] * 5], [])
+    found = score_metadata(result, SIMULATE, why="asked for", explainer="fake/explainer")
+    opened, below = found["heat map"], found["further excerpts"]
+    assert list(found)[:2] == ["heat map", "further excerpts"]
+    assert opened.count("\n") + 1 == 15  # the legend, three lines, and three excerpts of three
+    assert f"{opened}\n\n{below}" == heat_maps(result)
+
+
+def test_an_excerpt_that_is_too_long_for_the_panel_is_the_only_one_there():
+    long = excerpt("top", 2, [" word"] * 400, [0.0] * 399 + [1.0])
+    pairs = [(long, simulated([0] * 399 + [5])), PAIRS[1]]
+    panels = in_panels(heat_maps(measure(pairs, [])))
+    assert plain(panels["further excerpts"]).startswith("random 1")
+    assert "top 2" in plain(panels["heat map"])

@@ -1,0 +1,148 @@
+"""How the log shows a measurement: a line, the numbers as metadata, and the heat map."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
+from itertools import accumulate
+from typing import Any
+
+from neuron_eval.records import ActivationRecord
+from neuron_eval.records.heatmap import SIGNS, caption, heat_map, scale, shades
+from neuron_eval.simulation import Simulated, Simulation
+from neuron_eval.simulation.measure import Measurement, background, counted_or
+from neuron_eval.stats import pearson
+
+PANEL = 16
+"""Lines of monospaced text that Inspect's log viewer shows of a value before it folds it."""
+
+REASONS = 3
+"""So many reasons why an excerpt has no values stand in the explanation; the metadata hold all."""
+
+# < and & are left alone: the viewer escapes them itself, before it reads the Markdown
+_MARKUP = re.compile(r"[\\`*\[\]$~|]|(?<![^\W_])_|_(?![^\W_])")
+
+
+def explanation_line(result: Measurement) -> str:
+    counts = f"{result.tokens} tokens in {len(result.scored)} excerpts"
+    if result.unscored_reason:
+        return f"Not scored: {_plain(result.unscored_reason)} ({counts}).{_problems(result)}"
+    parts = [f"correlation {_number(result.correlation)}"]
+    if len({excerpt.kind for excerpt, _ in result.scored}) > 1:
+        parts.append(f"top excerpts {_number(result.correlation_top)}")
+        parts.append(f"random excerpts {_number(result.correlation_random)}")
+    if result.calibration is not None:
+        parts.append(f"R² after calibration {_number(result.r_squared)}")
+        parts.append(f"absolute deviation explained {_number(result.absolute_deviation_explained)}")
+    if result.unplaced:
+        counts += f"; {result.unplaced} named words that are not in their excerpt"
+    return f"{'; '.join([*parts, counts])}.{_problems(result)}"
+
+
+def score_metadata(
+    result: Measurement, simulate: Simulation, why: str, explainer: str
+) -> dict[str, Any]:
+    """Everything that can be computed with later, and the heat map; ``why`` it was that way."""
+    calibration = result.calibration
+    return {
+        **in_panels(heat_maps(result)),
+        "simulation": simulate.name,
+        "simulation_why": why,
+        "simulator": simulate.model,
+        "simulator_is_explainer": simulate.model == explainer,
+        "basis": result.basis,
+        "correlation_top": result.correlation_top,
+        "correlation_random": result.correlation_random,
+        "r_squared": result.r_squared,
+        "absolute_deviation_explained": result.absolute_deviation_explained,
+        "calibration": None if calibration is None else asdict(calibration),
+        "tokens": result.tokens,
+        "excerpts_scored": len(result.scored),
+        "excerpts_failed": len(result.failures),
+        "failures": list(result.failures),
+        "names_unplaced": result.unplaced,
+        "calibration_excerpts_failed": len(result.calibration_failures),
+        "calibration_failures": list(result.calibration_failures),
+        "excerpts": [
+            {
+                "excerpt": excerpt.name,
+                "true": list(excerpt.record.activations),
+                "expected": list(simulated.values),
+                **({"ignored": list(excerpt.record.ignored)} if excerpt.record.ignored else {}),
+            }
+            for excerpt, simulated in result.scored
+        ],
+    }
+
+
+def heat_maps(result: Measurement) -> str:
+    """Each held-out excerpt with a line of numbers, truth (T) above simulation (S).
+
+    One scale for the whole neuron, which the legend on top states: truth from 0 to its highest
+    activation, simulation from its median, which is what it says of tokens that it has nothing
+    to say of, to its highest value. Ignored tokens, which are not scored, are white.
+    """
+    expected = [v for e, simulated in result.scored for v in e.record.counted(simulated.values)]
+    if not expected:
+        return "no excerpt was simulated"
+    ground, high = background(expected), max(expected)
+    peak = max(excerpt.record.peak for excerpt, _ in result.scored)
+    name = f"simulated activation ({result.basis})"
+    truth = scale("T", "true activation".ljust(len(name)), 0.0, peak)
+    blocks = ["\n".join((truth, scale("S", name, ground, high), caption("signs", SIGNS)))]
+    for excerpt, simulated in result.scored:
+        record = excerpt.record
+        picture = heat_map(
+            record.tokens,
+            shades(record.activations, 0.0, peak),
+            shades(counted_or(ground, record, simulated.values), ground, high),
+        )
+        blocks.append(f"{caption(excerpt.name, _numbers(record, simulated))}\n{picture}")
+    return "\n\n".join(blocks)
+
+
+def in_panels(picture: str) -> dict[str, str]:
+    """The heat map by headings, so that the log viewer shows the first without a click.
+
+    It holds as many excerpts as fit, the rest comes below and opens by a click.
+    """
+    blocks = picture.split("\n\n")
+    heights = accumulate(block.count("\n") + 2 for block in blocks)
+    fit = max(2, sum(height - 1 <= PANEL for height in heights))
+    panels = {"heat map": blocks[:fit], "further excerpts": blocks[fit:]}
+    return {heading: "\n\n".join(part) for heading, part in panels.items() if part}
+
+
+def _numbers(record: ActivationRecord, simulated: Simulated) -> str:
+    true, expected = record.counted(record.activations), record.counted(simulated.values)
+    if not expected:
+        return "not scored: every token is ignored"
+    unscored = f", {len(record.ignored)} of {len(record.tokens)} tokens not scored"
+    return (
+        f"correlation {_number(pearson(true, expected))}, "
+        f"peak true {record.peak:.3g}, simulated {max(expected):.3g}"
+        f"{unscored * bool(record.ignored)}"
+    )
+
+
+def _problems(result: Measurement) -> str:
+    failures = result.failures + result.calibration_failures
+    if not failures:
+        return ""
+    lines = [
+        f"\n\nNo values for {len(result.failures)} held-out and "
+        f"{len(result.calibration_failures)} calibration excerpts:\n",
+        *(f"- {_plain(failure)}" for failure in failures[:REASONS]),
+    ]
+    if len(failures) > REASONS:
+        lines.append(f"- and {len(failures) - REASONS} more, in the metadata")
+    return "\n".join(lines)
+
+
+def _number(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3f}"
+
+
+def _plain(text: str) -> str:
+    """A model's words inside Markdown: on one line, nothing of them markup or mathematics."""
+    return _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
