@@ -172,6 +172,10 @@ def interval_text(lower: float | None, upper: float | None, spec: str = ".3f") -
     return f"[{lower:{spec}}, {upper:{spec}}]"
 
 
+def p_text(p: float) -> str:
+    return "<0.0001" if p < 1e-4 else f"{p:.4f}"
+
+
 def few_neurons(counts: Iterable[int]) -> tuple[str, ...]:
     """A sentence if an interval is over too few neurons to be trusted."""
     if not any(0 < n < FEW for n in counts):

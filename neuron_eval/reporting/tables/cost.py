@@ -62,7 +62,7 @@ def tokens_table(runs: Sequence[Run], baseline: str = "original") -> Table:
 
 
 def _tokens(run: Run, runs: Sequence[Run], baseline: str) -> Row:
-    counts = _counts(run)
+    counts = prompt_counts(run)
     used = any(spent.role == EXPLAINER and spent.requests for spent in run.spent)
     missing = "unknown" if used else "no model was asked"
     return (
@@ -74,21 +74,28 @@ def _tokens(run: Run, runs: Sequence[Run], baseline: str) -> Row:
 
 
 def _ratio(run: Run, runs: Sequence[Run], baseline: str) -> Cell:
-    own = _counts(run)
-    for other in runs:
-        theirs = _counts(other)
-        both = [id for id in own if id in theirs]
-        if not is_baseline(other, baseline) or other.explainer != run.explainer or not both:
-            continue
-        tokens = sum(own[id] for id in both)
-        if tokens:
-            value = sum(theirs[id] for id in both) / tokens
-            return Cell(f"{value:.2f} x", value)
-    return Cell("unknown")
+    ratios = (
+        times_fewer(run, other)
+        for other in runs
+        if is_baseline(other, baseline) and other.explainer == run.explainer
+    )
+    value = next((ratio for ratio in ratios if ratio is not None), None)
+    return Cell("unknown") if value is None else Cell(f"{value:.2f} x", value)
 
 
-def _counts(run: Run) -> dict[str, float]:
-    """By neuron, where the provider reports a count."""
+def times_fewer(run: Run, other: Run) -> float | None:
+    """How many times fewer prompt tokens a run takes than another, on the neurons of both.
+
+    None if no neuron of both has a count.
+    """
+    own, theirs = prompt_counts(run), prompt_counts(other)
+    both = [id for id in own if id in theirs]
+    tokens = sum(own[id] for id in both)
+    return sum(theirs[id] for id in both) / tokens if tokens else None
+
+
+def prompt_counts(run: Run) -> dict[str, float]:
+    """The explainer's prompt tokens by neuron, where its provider reports them."""
     counts = {id: result.prompt_tokens for id, result in run.results.items()}
     return {id: tokens for id, tokens in counts.items() if tokens is not None}
 

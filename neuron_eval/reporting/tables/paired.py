@@ -18,6 +18,7 @@ from neuron_eval.reporting.tables.base import (
     few_neurons,
     interval_text,
     number,
+    p_text,
     report_table,
     words,
 )
@@ -91,8 +92,7 @@ def _row(comparison: Comparison, runs: Sequence[Run], named: bool) -> Row:
 def _p(comparison: Comparison) -> Cell:
     if comparison.p is None:
         return Cell("all tied", extra=(None,))
-    text = "<0.0001" if comparison.p < 1e-4 else f"{comparison.p:.4f}"
-    return Cell(text, comparison.p, extra=(comparison.paired.p,))
+    return Cell(p_text(comparison.p), comparison.p, extra=(comparison.paired.p,))
 
 
 def _needed(paired: Paired) -> Cell:

@@ -1,0 +1,227 @@
+"""What the runs of a ranking show, in sentences: the best, what it costs, and whether it is so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from neuron_eval.logs.runs import Run
+from neuron_eval.reporting.comparing import is_baseline, scorer_name
+from neuron_eval.reporting.differences import Comparison, baseline_of, comparisons
+from neuron_eval.reporting.pairs import Pair
+from neuron_eval.reporting.ranking import Ranking
+from neuron_eval.reporting.statistics import FEW, MOST_NEURONS, SIGNIFICANCE, Paired
+from neuron_eval.reporting.tables.base import interval_text, p_text
+from neuron_eval.reporting.tables.cost import prompt_counts, times_fewer
+
+ALIKE = 0.05
+"""Token counts that differ by a smaller share are about the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What sentences are made from, besides a ranking."""
+
+    runs: tuple[Run, ...]
+    names: Mapping[str, str]  # by log
+    baseline: str
+    pair: Pair | None
+    measure: str  # the scorer that ranks
+
+    def name(self, run: Run) -> str:
+        """As the report names it; what tells it from others of its format in parentheses."""
+        format, _, rest = self.names[run.log].partition(", ")
+        return f"{format} ({rest})" if rest else format
+
+    def listed(self, runs: Sequence[Run]) -> str:
+        *names, last = map(self.name, runs)
+        return f"{', '.join(names)} and {last}" if names else last
+
+    def baseline_of(self, run: Run) -> Run | None:
+        """The run that the tokens of a run are compared with; it has the same explainer."""
+        if self.pair is not None:
+            return self.pair.other if self.pair.other.explainer == run.explainer else None
+        if is_baseline(run, self.baseline):
+            return run
+        return baseline_of(run, self.runs, self.baseline, self.measure)
+
+
+def answer(ranking: Ranking, context: Context) -> Iterator[str]:
+    if len(ranking.runs) == 1:
+        yield _alone(ranking, context)
+    elif not ranking.common:
+        yield (
+            f"No neuron was scored in every run, so {context.listed(ranking.runs)} cannot be "
+            "compared."
+        )
+    elif len(ranking.common) == 1:
+        scores = zip(ranking.runs, ranking.means, strict=True)
+        yield (
+            f"Only one neuron was scored in every run, so nothing can be told. Its "
+            f"{scorer_name(ranking.scorer)}: "
+            f"{', '.join(f'{mean.mean:.3f} with {context.name(run)}' for run, mean in scores)}."
+        )
+    else:
+        yield from _best(ranking, context)
+        yield from _tokens(ranking, context)
+        if not ranking.all_tied():
+            yield from _differences(ranking, context)
+
+
+def _alone(ranking: Ranking, context: Context) -> str:
+    mean, name = ranking.means[0], context.name(ranking.best)
+    alone = f"{name} is the only run" if len(context.runs) == 1 else f"{name} is alone"
+    if mean.n == 1:
+        return (
+            f"{alone}, and it has one scored neuron, so nothing can be told. Its "
+            f"{scorer_name(ranking.scorer)} is {mean.mean:.3f}."
+        )
+    return (
+        f"{alone}, so no format can be called the best. Its {scorer_name(ranking.scorer)} is "
+        f"{mean.mean:.3f} {interval_text(mean.lower, mean.upper)} over {mean.n:,} neurons."
+    )
+
+
+def _best(ranking: Ranking, context: Context) -> Iterator[str]:
+    best, mean, name = ranking.best, ranking.means[0], scorer_name(ranking.scorer)
+    if ranking.all_tied():
+        every = "Both runs" if len(ranking.runs) == 2 else f"All {len(ranking.runs)} runs"
+        yield (
+            f"{every} score the same on each of the {mean.n:,} neurons, so none is better. The "
+            f"mean {name} is {mean.mean:.3f} {interval_text(mean.lower, mean.upper)}."
+        )
+        return
+    if mean.n < FEW:
+        yield f"{mean.n} neurons are too few to name a winner."
+    others = "the other run" if len(ranking.runs) == 2 else "every other run"
+    rest = (
+        f"; {context.listed(ranking.near)} cannot be told from it"
+        if ranking.near
+        else (f", and {others} is clearly lower" if mean.n >= FEW else "")
+    )
+    yield (
+        f"{context.name(best)} has the highest {name}, {mean.mean:.3f} "
+        f"{interval_text(mean.lower, mean.upper)} over {mean.n:,} neurons{rest}."
+    )
+
+
+def _tokens(ranking: Ranking, context: Context) -> Iterator[str]:
+    """What the cheapest of the best costs; nothing where its provider counts no tokens."""
+    best, tied = ranking.best, ranking.all_tied()
+    good = [run for run in (ranking.runs if tied else (best, *ranking.near))
+            if run.explainer == best.explainer and prompt_counts(run)]  # fmt: skip
+    if not good:
+        return
+    cheapest, base = min(good, key=_mean_tokens), context.baseline_of(best)
+    if base is not None and base is not cheapest:
+        other = base
+    elif cheapest is not best:
+        other = best
+    elif len(good) > 1:
+        yield f"{context.name(best)} is also the cheapest of these."
+        return
+    else:
+        # The best is the baseline, and nothing comes near it.
+        other, good = best, [run for run in ranking.runs if run.explainer == best.explainer]
+        cheapest = min(filter(prompt_counts, good), key=_mean_tokens)
+    ratio = times_fewer(cheapest, other)
+    if ratio is None or cheapest is other:
+        return
+    name = context.name(cheapest)
+    if cheapest is best and not tied:
+        subject = "It"
+    elif cheapest in ranking.near and not tied:
+        subject = f"The cheapest of these, {name},"
+    else:
+        subject = f"The cheapest run, {name},"
+    yield f"{subject} takes {_times(ratio)} {context.name(other)}."
+
+
+def _mean_tokens(run: Run) -> float:
+    counts = prompt_counts(run)
+    return sum(counts.values()) / len(counts)
+
+
+def _times(ratio: float) -> str:
+    if ratio >= 1 + ALIKE:
+        return f"{ratio:.1f} times fewer prompt tokens than"
+    if ratio <= 1 - ALIKE:
+        return f"{1 / ratio:.1f} times as many prompt tokens as"
+    return "about as many prompt tokens as"
+
+
+def _differences(ranking: Ranking, context: Context) -> Iterator[str]:
+    """The best of each explainer against its baseline."""
+    compared, _ = comparisons(context.runs, context.baseline, ranking.scorer, context.pair)
+    by_run = {comparison.run.log: comparison for comparison in compared}
+    if not any(run.log in by_run for run in ranking.runs):
+        yield _untested(ranking, context)
+        return
+    explainers = dict.fromkeys("" if context.pair else run.explainer for run in ranking.runs)
+    for explainer in explainers:
+        runs = [run for run in ranking.runs if explainer in ("", run.explainer)]
+        yield from _difference(runs, by_run, context, first=runs[0] is ranking.best)
+
+
+def _difference(
+    runs: Sequence[Run], by_run: Mapping[str, Comparison], context: Context, first: bool
+) -> Iterator[str]:
+    """Of one explainer's runs, the best first; ``first``: whether that was named just before."""
+    best = runs[0]
+    if not first:
+        yield f"By {best.explainer.rpartition('/')[2]}, {context.name(best)} is highest."
+    if best.log in by_run:
+        comparison = by_run[best.log]
+        other = context.name(comparison.baseline)
+        yield _tested(comparison, f"Its difference from {other}", "is real", "may be chance")
+        return
+    next_best = next((by_run[run.log] for run in runs if run.log in by_run), None)
+    if next_best is not None:
+        name = context.name(next_best.run)
+        yield _tested(next_best, f"The next best, {name},", "is really lower", "may be as good")
+    elif not is_baseline(best, context.baseline):
+        yield (
+            f"It cannot be compared with {context.baseline}, which the same explainer did not "
+            "run, or another model measured."
+        )
+
+
+def _tested(comparison: Comparison, subject: str, yes: str, no: str) -> str:
+    paired = comparison.paired
+    if comparison.p is None:
+        return f"{subject} is none: the scores are the same on every neuron."
+    numbers = (
+        f"{paired.difference:+.3f} {interval_text(paired.lower, paired.upper, '+.3f')}, "
+        f"p {p_text(comparison.p)}"
+    )
+    if not _is_real(paired, comparison.p):
+        return f"{subject} {no}: {numbers}{_to_settle(paired)}."
+    if paired.n < FEW:
+        return f"{subject} {yes} if {paired.n} neurons can be relied on: {numbers}."
+    return f"{subject} {yes}: {numbers}."
+
+
+def _is_real(paired: Paired, p: float) -> bool:
+    """Whether the interval leaves out 0, and the corrected p is small."""
+    if paired.lower is None or paired.upper is None:
+        return False
+    return (paired.lower > 0 or paired.upper < 0) and p < SIGNIFICANCE
+
+
+def _to_settle(paired: Paired) -> str:
+    if paired.needed is None:
+        return ""
+    if paired.needed >= MOST_NEURONS:
+        return "; no number of neurons that could be run would settle it"
+    if paired.needed <= paired.n:
+        return "; somewhat more neurons should settle it"
+    return f"; about {paired.needed:,} neurons would settle a difference of this size"
+
+
+def _untested(ranking: Ranking, context: Context) -> str:
+    baseline, why = context.baseline, "no difference from it was tested"
+    if all(is_baseline(run, baseline) for run in ranking.runs):
+        return f"Every run is of {baseline}, the baseline, so no difference was tested."
+    if any(is_baseline(run, baseline) for run in ranking.runs):
+        return f"No run shares explainer and neurons with {baseline}, the baseline, so {why}."
+    return f"There is no run of {baseline}, the baseline, so {why}."

@@ -1,0 +1,124 @@
+"""The verdict: what the statistics answer, in a few sentences, and what warns against it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from neuron_eval.logs.runs import ADACS, SIMULATION
+from neuron_eval.messages import visible
+from neuron_eval.reporting.answers import Context, answer
+from neuron_eval.reporting.collecting import Collected
+from neuron_eval.reporting.comparing import NAMES, label, scorer_name, scorers
+from neuron_eval.reporting.ranking import Ranking, rankings
+from neuron_eval.reporting.statistics import FEW, paired
+from neuron_eval.reporting.tables.base import share
+
+UNSCORED = 0.05
+"""From this share of neurons on, those that were left out are worth a caution."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Sentences, each paragraph on runs that can be compared; and what warns against them."""
+
+    answers: tuple[str, ...]
+    cautions: tuple[str, ...] = ()
+
+    @property
+    def paragraphs(self) -> tuple[str, ...]:
+        cautions = " ".join(self.cautions)
+        return (*self.answers, f"Caution: {cautions}") if cautions else self.answers
+
+
+def verdict(collected: Collected, baseline: str = "original") -> Verdict:
+    """What the runs show: of a pair that was asked for its two runs only."""
+    every, pair = collected.runs, collected.pair
+    if not every:
+        count = len(collected.raters)
+        who = "one rater" if count == 1 else f"{count} raters"
+        return Verdict((f"There are ratings by {who}, and no log of explanations to score.",))
+    runs = (pair.run, pair.other) if pair else every
+    measures = scorers(runs)
+    if not measures:
+        one = "the only run" if len(runs) == 1 else f"any of the {len(runs)} runs"
+        return Verdict((f"Nothing was scored in {one}, so nothing can be compared.",))
+    names = {run.log: label(run, every) for run in every}
+    context = Context(runs, names, baseline, pair, measures[0])
+    ranked = rankings(runs, measures[0])
+    answers = tuple(
+        visible(f"{_lead(ranking, ranked, context)}{' '.join(answer(ranking, context))}")
+        for ranking in ranked
+    )
+    cautions = [*_unscored(context), *(c for r in ranked for c in _cautions(r, context))]
+    return Verdict(answers, tuple(map(visible, dict.fromkeys(cautions))))
+
+
+def _lead(ranking: Ranking, ranked: Sequence[Ranking], context: Context) -> str:
+    """What tells a ranking from the others, if there are several."""
+    if len(ranked) == 1:
+        return ""
+    if len({other.measured_by for other in ranked}) == len(ranked):
+        return f"Measured by {ranking.measured_by or 'an unknown model'}: "
+    return "" if len(ranking.runs) == 1 else f"Of {context.listed(ranking.runs)}: "
+
+
+def _unscored(context: Context) -> Iterator[str]:
+    """Runs that are in no ranking."""
+    without = [run for run in context.runs if context.measure not in scorers([run])]
+    if without:
+        name = scorer_name(context.measure)
+        yield f"{context.listed(without)} has no {name} of any neuron, and is in no comparison."
+
+
+def _cautions(ranking: Ranking, context: Context) -> Iterator[str]:
+    neurons = len(ranking.common)
+    if 1 < neurons < FEW:
+        yield f"With fewer than {FEW} neurons the intervals are too narrow."
+    if ranking.neurons and ranking.left_out / ranking.neurons >= UNSCORED:
+        runs = "" if len(ranking.runs) == 1 else " in every run"
+        yield (
+            f"{ranking.left_out:,} of {ranking.neurons:,} neurons "
+            f"({share(ranking.left_out, ranking.neurons).text}) are left out: they were not "
+            f"scored{runs}."
+        )
+    if neurons > 1:
+        yield from _near_wrong(ranking, context)
+        yield from _disagreeing(ranking, context)
+
+
+def _near_wrong(ranking: Ranking, context: Context) -> Iterator[str]:
+    """Whether the best run's scores are what wrong explanations get."""
+    best, name, mean = ranking.best, context.name(ranking.best), ranking.means[0]
+    if ranking.scorer == SIMULATION and mean.lower is not None and mean.lower <= 0:
+        yield f"The {NAMES[SIMULATION]} of {name} is not above 0, which wrong explanations get."
+    both = [
+        (n.scores[ADACS], n.unrelated)
+        for n in best.results.values()
+        if ADACS in n.scores and n.unrelated is not None
+    ]
+    above = paired([own for own, _ in both], [other for _, other in both])
+    if above is not None and above.lower is not None and above.lower <= 0:
+        own, other = (fmean(values) for values in zip(*both, strict=True))
+        yield (
+            f"The AdaCS of {name}, {own:.3f}, is not above the {other:.3f} of wrong explanations, "
+            "which are those of other neurons."
+        )
+
+
+def _disagreeing(ranking: Ranking, context: Context) -> Iterator[str]:
+    """Other measures by which the best run is told apart from a better one."""
+    if ranking.all_tied():
+        return
+    for scorer in NAMES:
+        if scorer == ranking.scorer or scorer not in scorers(context.runs):
+            continue
+        for other in rankings(context.runs, scorer):
+            if ranking.best not in other.runs[1:] or ranking.best in other.near or not other.common:
+                continue
+            mean = other.means[other.runs.index(ranking.best)].mean
+            yield (
+                f"{NAMES[scorer]} disagrees: it ranks {context.name(other.best)} first, with "
+                f"{other.means[0].mean:.3f} against {mean:.3f}."
+            )
