@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from neuron_eval.logs.runs import Run
-from neuron_eval.reporting.comparing import is_baseline, scorer_name
+from neuron_eval.reporting.comparing import is_baseline, label, scorer_name
 from neuron_eval.reporting.differences import Comparison, baseline_of, comparisons
 from neuron_eval.reporting.pairs import Pair
 from neuron_eval.reporting.ranking import Ranking
@@ -16,6 +16,10 @@ from neuron_eval.reporting.tables.cost import prompt_counts, times_fewer
 
 ALIKE = 0.05
 """Token counts that differ by a smaller share are about the same."""
+
+REAL = ("is real", "looks real", "may be chance")
+LOWER = ("is really lower", "looks lower", "may be as good")
+"""What is shown of a difference that is not chance, that is of few neurons, and that may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +34,16 @@ class Context:
 
     def name(self, run: Run) -> str:
         """As the report names it; what tells it from others of its format in parentheses."""
-        format, _, rest = self.names[run.log].partition(", ")
-        return f"{format} ({rest})" if rest else format
+        name = self.names[run.log]
+        format, _, rest = name.partition(", ")
+        return f"{format} ({rest})" if rest and "(" not in rest else name
+
+    def among(self, runs: Sequence[Run]) -> Context:
+        """With names that are just long enough to tell these runs apart."""
+        return replace(self, names={**self.names, **{run.log: label(run, runs) for run in runs}})
 
     def listed(self, runs: Sequence[Run]) -> str:
-        *names, last = map(self.name, runs)
-        return f"{', '.join(names)} and {last}" if names else last
+        return _and([self.name(run) for run in runs])
 
     def baseline_of(self, run: Run) -> Run | None:
         """The run that the tokens of a run are compared with; it has the same explainer."""
@@ -44,6 +52,11 @@ class Context:
         if is_baseline(run, self.baseline):
             return run
         return baseline_of(run, self.runs, self.baseline, self.measure)
+
+
+def _and(parts: Sequence[str]) -> str:
+    *first, last = parts
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def answer(ranking: Ranking, context: Context) -> Iterator[str]:
@@ -55,11 +68,13 @@ def answer(ranking: Ranking, context: Context) -> Iterator[str]:
             "compared."
         )
     elif len(ranking.common) == 1:
-        scores = zip(ranking.runs, ranking.means, strict=True)
+        scores = [
+            f"{mean.mean:.3f} with {context.name(run)}"
+            for run, mean in zip(ranking.runs, ranking.means, strict=True)
+        ]
         yield (
-            f"Only one neuron was scored in every run, so nothing can be told. Its "
-            f"{scorer_name(ranking.scorer)}: "
-            f"{', '.join(f'{mean.mean:.3f} with {context.name(run)}' for run, mean in scores)}."
+            "Only one neuron was scored in every run, so nothing can be told. Its "
+            f"{scorer_name(ranking.scorer)} is {_and(scores)}."
         )
     else:
         yield from _best(ranking, context)
@@ -69,17 +84,16 @@ def answer(ranking: Ranking, context: Context) -> Iterator[str]:
 
 
 def _alone(ranking: Ranking, context: Context) -> str:
-    mean, name = ranking.means[0], context.name(ranking.best)
-    alone = f"{name} is the only run" if len(context.runs) == 1 else f"{name} is alone"
-    if mean.n == 1:
-        return (
-            f"{alone}, and it has one scored neuron, so nothing can be told. Its "
-            f"{scorer_name(ranking.scorer)} is {mean.mean:.3f}."
-        )
-    return (
-        f"{alone}, so no format can be called the best. Its {scorer_name(ranking.scorer)} is "
-        f"{mean.mean:.3f} {interval_text(mean.lower, mean.upper)} over {mean.n:,} neurons."
-    )
+    mean, run, measure = ranking.means[0], context.name(ranking.best), scorer_name(ranking.scorer)
+    only = f"{run} is the only run"
+    if len(context.runs) > 1:
+        only, so = f"{run} can be compared with no other run", ""
+    elif mean.n == 1:
+        only, so = f"{only} and has only one scored neuron", ", so nothing can be told"
+    else:
+        so = ", so no format can be called the best"
+    interval = f" {interval_text(mean.lower, mean.upper)} over {mean.n:,} neurons"
+    return f"{only}{so}. Its {measure} is {mean.mean:.3f}{interval if mean.n > 1 else ''}."
 
 
 def _best(ranking: Ranking, context: Context) -> Iterator[str]:
@@ -93,12 +107,11 @@ def _best(ranking: Ranking, context: Context) -> Iterator[str]:
         return
     if mean.n < FEW:
         yield f"{mean.n} neurons are too few to name a winner."
-    others = "the other run" if len(ranking.runs) == 2 else "every other run"
-    rest = (
-        f"; {context.listed(ranking.near)} cannot be told from it"
-        if ranking.near
-        else (f", and {others} is clearly lower" if mean.n >= FEW else "")
-    )
+    rest = ""
+    if ranking.near:
+        rest = f"; {context.listed(ranking.near)} cannot be told from it"
+    elif mean.n >= FEW and len(ranking.runs) > 2:
+        rest = ", and every other run is clearly lower"
     yield (
         f"{context.name(best)} has the highest {name}, {mean.mean:.3f} "
         f"{interval_text(mean.lower, mean.upper)} over {mean.n:,} neurons{rest}."
@@ -160,45 +173,52 @@ def _differences(ranking: Ranking, context: Context) -> Iterator[str]:
     explainers = dict.fromkeys("" if context.pair else run.explainer for run in ranking.runs)
     for explainer in explainers:
         runs = [run for run in ranking.runs if explainer in ("", run.explainer)]
-        yield from _difference(runs, by_run, context, first=runs[0] is ranking.best)
+        local = context if context.pair else context.among(runs)
+        if runs[0] is not ranking.best:
+            yield f"With {explainer.rpartition('/')[2]}, {local.name(runs[0])} is highest."
+        yield from _difference(runs, by_run, local)
 
 
 def _difference(
-    runs: Sequence[Run], by_run: Mapping[str, Comparison], context: Context, first: bool
+    runs: Sequence[Run], by_run: Mapping[str, Comparison], context: Context
 ) -> Iterator[str]:
-    """Of one explainer's runs, the best first; ``first``: whether that was named just before."""
+    """Of one explainer's runs, the best first, which has just been named."""
     best = runs[0]
-    if not first:
-        yield f"By {best.explainer.rpartition('/')[2]}, {context.name(best)} is highest."
     if best.log in by_run:
         comparison = by_run[best.log]
-        other = context.name(comparison.baseline)
-        yield _tested(comparison, f"Its difference from {other}", "is real", "may be chance")
+        yield _tested(comparison, f"Its difference from {context.name(comparison.baseline)}", REAL)
         return
-    next_best = next((by_run[run.log] for run in runs if run.log in by_run), None)
-    if next_best is not None:
-        name = context.name(next_best.run)
-        yield _tested(next_best, f"The next best, {name},", "is really lower", "may be as good")
-    elif not is_baseline(best, context.baseline):
-        yield (
-            f"It cannot be compared with {context.baseline}, which the same explainer did not "
-            "run, or another model measured."
-        )
+    following = next((by_run[run.log] for run in runs if run.log in by_run), None)
+    if following is None:
+        if not is_baseline(best, context.baseline):
+            yield (
+                f"It cannot be compared with {context.baseline}, which the same explainer did "
+                "not run, or another model measured."
+            )
+    elif context.pair is not None:
+        names = context.name(following.run), context.name(following.baseline)
+        yield _tested(following, "The difference of {} from {}".format(*names), REAL)
+    else:
+        names = context.name(following.baseline), context.name(following.run)
+        yield _tested(following, "{} is the baseline; the next best, {},".format(*names), LOWER)
 
 
-def _tested(comparison: Comparison, subject: str, yes: str, no: str) -> str:
-    paired = comparison.paired
-    if comparison.p is None:
-        return f"{subject} is none: the scores are the same on every neuron."
+def _tested(comparison: Comparison, subject: str, verbs: tuple[str, str, str]) -> str:
+    """Whether a difference is so: the verbs of one that is, that seems so, and that is not."""
+    paired, p = comparison.paired, comparison.p
+    if p is None:
+        return f"{subject} scores the same on every neuron."
+    text = p_text(p)
     numbers = (
         f"{paired.difference:+.3f} {interval_text(paired.lower, paired.upper, '+.3f')}, "
-        f"p {p_text(comparison.p)}"
+        f"p {'<' if text.startswith('<') else '='} {text.lstrip('<')}"
     )
-    if not _is_real(paired, comparison.p):
-        return f"{subject} {no}: {numbers}{_to_settle(paired)}."
+    is_so, seems, not_so = verbs
+    if not _is_real(paired, p):
+        return f"{subject} {not_so}: {numbers}{_to_settle(paired)}."
     if paired.n < FEW:
-        return f"{subject} {yes} if {paired.n} neurons can be relied on: {numbers}."
-    return f"{subject} {yes}: {numbers}."
+        return f"{subject} {seems}, but {paired.n} neurons are few: {numbers}."
+    return f"{subject} {is_so}: {numbers}."
 
 
 def _is_real(paired: Paired, p: float) -> bool:

@@ -15,16 +15,19 @@ from rich.text import Text
 from neuron_eval.files.locking import alone_in
 from neuron_eval.messages import InputError, visible
 from neuron_eval.reporting.collecting import Collected, collect
+from neuron_eval.reporting.comparing import label
 from neuron_eval.reporting.cost import read_prices
 from neuron_eval.reporting.pairs import pair_of
 from neuron_eval.reporting.rendering import csv_text, terminal_table
 from neuron_eval.reporting.tables import all_tables
-from neuron_eval.reporting.tables.base import MARK, Table
+from neuron_eval.reporting.tables.base import MARK, Table, with_rows, without_rows
+from neuron_eval.reporting.verdict import Verdict, verdict
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 WIDTH = 120  # columns that the tables need at least
+READABLE = 100  # columns of running text at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,9 @@ class Report:
 
     collected: Collected
     tables: tuple[Table, ...]
+    verdict: Verdict
+    """What they answer, in sentences."""
+
     notes: tuple[str, ...] = ()
     """A sentence for each log, neuron or figure that is left out."""
 
@@ -57,16 +63,29 @@ class Report:
 
     def write(self, console: Console) -> None:
         """Print all of it; the console gets as wide as the tables are."""
-        drawn = [terminal_table(table) for table in self.tables]
+        shown, runs = with_rows(self.tables), self.collected.runs
+        drawn = [terminal_table(table) for table in shown]
         # A line that the terminal folds is ugly; a number that is cut off is wrong.
-        console.width = max(console.width, *(console.measure(table).minimum for table in drawn))
-        for note in self.notes:
-            console.print(Text(note, "yellow"), soft_wrap=True)
-        for table, picture in zip(self.tables, drawn, strict=True):
+        console.width = max([console.width, *(console.measure(table).minimum for table in drawn)])
+        for paragraph in self.verdict.answers:
+            console.print(Text(paragraph, "bold"), width=min(console.width, READABLE))
+        if cautions := " ".join(self.verdict.cautions):
+            console.print(
+                Text(f"Caution: {cautions}", "yellow"), width=min(console.width, READABLE)
+            )
+        console.print()
+        for table, picture in zip(shown, drawn, strict=True):
             console.print(picture)
             for note in table.notes:
                 console.print(Text(note), soft_wrap=True)
             console.print()
+        for sentence in without_rows(self.tables):
+            console.print(Text(sentence), soft_wrap=True)
+        for run in runs:
+            log = f"Log of {label(run, runs)}: {run.log.rpartition('/')[2]}"
+            console.print(Text(visible(log)), soft_wrap=True)
+        for note in self.notes:
+            console.print(Text(note, "yellow"), soft_wrap=True)
         if self.page is not None:
             console.print(Text(f"Report: {self.page.resolve().as_uri()}"), soft_wrap=True)
 
@@ -76,8 +95,10 @@ class Report:
         return "\n".join(line.rstrip() for line in text.getvalue().rstrip().splitlines())
 
     def _repr_html_(self) -> str:
-        parts = [f"<p><i>{_text(note)}</i></p>" for note in self.notes]
-        parts += map(_html, self.tables)
+        parts = [f"<p>{_text(paragraph)}</p>" for paragraph in self.verdict.paragraphs]
+        parts += map(_html, with_rows(self.tables))
+        parts += [f"<p>{_text(sentence)}</p>" for sentence in without_rows(self.tables)]
+        parts += [f"<p><i>{_text(note)}</i></p>" for note in self.notes]
         if self.page is not None:
             parts.append(f"<p>Report: <code>{_text(str(self.page))}</code></p>")
         return "".join(parts)
@@ -143,10 +164,11 @@ def reported(
     collected = collect(places, excerpts=out is not None, workers=workers)
     collected = replace(collected, pair=pair_of(collected.runs, baseline, compare))
     tables = all_tables(collected, baseline, read_prices(Path(prices)) if prices else None, by)
+    answer = verdict(collected, baseline)
     if out is None:
-        return Report(collected, tuple(tables), collected.notes)
+        return Report(collected, tuple(tables), answer, collected.notes)
     page, notes = write_report(collected, tables, out, baseline, bundle)
-    return Report(collected, tuple(tables), (*collected.notes, *notes), page)
+    return Report(collected, tuple(tables), answer, (*collected.notes, *notes), page)
 
 
 def _html(table: Table) -> str:

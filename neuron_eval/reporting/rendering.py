@@ -17,7 +17,15 @@ from rich import box
 from rich.text import Text
 
 from neuron_eval.messages import visible
-from neuron_eval.reporting.tables.base import MARK, Cell, Table, Value
+from neuron_eval.reporting.tables.base import (
+    MARK,
+    Cell,
+    Table,
+    Value,
+    with_rows,
+    without_rows,
+)
+from neuron_eval.reporting.verdict import Verdict
 
 # What a renderer could take for markup; an interval in brackets, and _ within a word, are none
 _MARKUP = re.compile(r"[\\`*|<~$]|(?<!\w)_|_(?!\w)|&(?=#?\w+;)|\](?=[(\[:])|^[#>+-](?= )")
@@ -44,11 +52,16 @@ _SIGN = re.compile(r"(?<![\w.)}-])([-+])(?=\d)")
 
 
 def write_tables(tables: Sequence[Table], folder: Path) -> list[Path]:
-    """Write every table as NAME.md, NAME.csv and NAME.tex into a folder, made if missing."""
+    """Write every table as NAME.md, NAME.csv and NAME.tex into a folder, made if missing.
+
+    One without rows is a CSV file of headings alone.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for table in tables:
         for ending, render in WAYS.items():
+            if not table.rows and ending != "csv":
+                continue
             path = folder / f"{table.name}.{ending}"
             path.write_text(render(table), encoding="utf-8", newline="")
             written.append(path)
@@ -110,6 +123,22 @@ def markdown_rows(table: Table) -> str:
             *(line(map(_markdown_cell, row)) for row in table.rows[: table.shown]),
         ]
     )
+
+
+def report_markdown(
+    verdict: Verdict,
+    tables: Sequence[Table],
+    figures: Sequence[tuple[str, str]],
+    logs: Table | None,
+    notes: Sequence[str],
+) -> str:
+    """A whole report; figures are titles and addresses, notes are on what was left out."""
+    parts = ["# Neuron explanations compared", *map(_in_markdown, verdict.paragraphs)]
+    parts += (markdown(table).rstrip() for table in with_rows(tables))
+    parts += map(_in_markdown, without_rows(tables))
+    parts += (f"![{_in_markdown(title)}]({address})" for title, address in figures)
+    parts += [markdown(logs).rstrip()] if logs else []
+    return "\n\n".join([*parts, *map(_in_markdown, notes)]) + "\n"
 
 
 def csv_text(table: Table) -> str:

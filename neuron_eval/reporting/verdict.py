@@ -38,30 +38,32 @@ def verdict(collected: Collected, baseline: str = "original") -> Verdict:
     if not every:
         count = len(collected.raters)
         who = "one rater" if count == 1 else f"{count} raters"
-        return Verdict((f"There are ratings by {who}, and no log of explanations to score.",))
+        return Verdict((f"There are only ratings, by {who}: no log of explanations has scores.",))
     runs = (pair.run, pair.other) if pair else every
     measures = scorers(runs)
     if not measures:
         one = "the only run" if len(runs) == 1 else f"any of the {len(runs)} runs"
-        return Verdict((f"Nothing was scored in {one}, so nothing can be compared.",))
+        why = "The table of failures says why."
+        return Verdict((f"Nothing was scored in {one}, so nothing can be compared. {why}",))
     names = {run.log: label(run, every) for run in every}
     context = Context(runs, names, baseline, pair, measures[0])
     ranked = rankings(runs, measures[0])
-    answers = tuple(
-        visible(f"{_lead(ranking, ranked, context)}{' '.join(answer(ranking, context))}")
-        for ranking in ranked
-    )
+    answers = [f"{lead}{' '.join(answer(r, c))}" for r, lead, c in _led(ranked, context)]
     cautions = [*_unscored(context), *(c for r in ranked for c in _cautions(r, context))]
-    return Verdict(answers, tuple(map(visible, dict.fromkeys(cautions))))
+    return Verdict(tuple(map(visible, answers)), tuple(map(visible, dict.fromkeys(cautions))))
 
 
-def _lead(ranking: Ranking, ranked: Sequence[Ranking], context: Context) -> str:
-    """What tells a ranking from the others, if there are several."""
-    if len(ranked) == 1:
-        return ""
-    if len({other.measured_by for other in ranked}) == len(ranked):
-        return f"Measured by {ranking.measured_by or 'an unknown model'}: "
-    return "" if len(ranking.runs) == 1 else f"Of {context.listed(ranking.runs)}: "
+def _led(ranked: Sequence[Ranking], context: Context) -> Iterator[tuple[Ranking, str, Context]]:
+    """Each ranking with what tells it from the others, and with what its runs are called then."""
+    measured = len({ranking.measured_by for ranking in ranked}) == len(ranked) > 1
+    for ranking in ranked:
+        if len(ranked) == 1 or len(ranking.runs) == 1:
+            yield ranking, "", context
+        elif measured:
+            lead = f"Measured by {ranking.measured_by or 'an unknown model'}: "
+            yield ranking, lead, context.among(ranking.runs)
+        else:
+            yield ranking, f"Of {context.listed(ranking.runs)}: ", context
 
 
 def _unscored(context: Context) -> Iterator[str]:
@@ -77,12 +79,11 @@ def _cautions(ranking: Ranking, context: Context) -> Iterator[str]:
     if 1 < neurons < FEW:
         yield f"With fewer than {FEW} neurons the intervals are too narrow."
     if ranking.neurons and ranking.left_out / ranking.neurons >= UNSCORED:
+        part = share(ranking.left_out, ranking.neurons).text
+        left_out = f"{ranking.left_out:,} of {ranking.neurons:,} neurons ({part})"
+        verb = "is" if ranking.left_out == 1 else "are"
         runs = "" if len(ranking.runs) == 1 else " in every run"
-        yield (
-            f"{ranking.left_out:,} of {ranking.neurons:,} neurons "
-            f"({share(ranking.left_out, ranking.neurons).text}) are left out: they were not "
-            f"scored{runs}."
-        )
+        yield f"{left_out} {verb} left out for want of a score{runs}."
     if neurons > 1:
         yield from _near_wrong(ranking, context)
         yield from _disagreeing(ranking, context)
@@ -92,7 +93,10 @@ def _near_wrong(ranking: Ranking, context: Context) -> Iterator[str]:
     """Whether the best run's scores are what wrong explanations get."""
     best, name, mean = ranking.best, context.name(ranking.best), ranking.means[0]
     if ranking.scorer == SIMULATION and mean.lower is not None and mean.lower <= 0:
-        yield f"The {NAMES[SIMULATION]} of {name} is not above 0, which wrong explanations get."
+        yield (
+            f"The {NAMES[SIMULATION]} of {name} is not shown to be above 0, the level of wrong "
+            "explanations."
+        )
     both = [
         (n.scores[ADACS], n.unrelated)
         for n in best.results.values()
@@ -102,8 +106,8 @@ def _near_wrong(ranking: Ranking, context: Context) -> Iterator[str]:
     if above is not None and above.lower is not None and above.lower <= 0:
         own, other = (fmean(values) for values in zip(*both, strict=True))
         yield (
-            f"The AdaCS of {name}, {own:.3f}, is not above the {other:.3f} of wrong explanations, "
-            "which are those of other neurons."
+            f"The AdaCS of {name}, {own:.3f}, is not shown to be above {other:.3f}, the level of "
+            "wrong explanations."
         )
 
 

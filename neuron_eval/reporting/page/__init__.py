@@ -16,12 +16,16 @@ from neuron_eval.messages import InputError, page_policy, script_json, visible, 
 from neuron_eval.reporting.collecting import Collected
 from neuron_eval.reporting.exports.rows import neuron_rows, row_fields, write_rows
 from neuron_eval.reporting.figures import FIGURES, FigureFile, write_figures
-from neuron_eval.reporting.page.data import about_runs, page_data
-from neuron_eval.reporting.rendering import WAYS, write_tables
+from neuron_eval.reporting.page.data import page_data
+from neuron_eval.reporting.rendering import WAYS, report_markdown, write_tables
 from neuron_eval.reporting.tables import table_names
-from neuron_eval.reporting.tables.base import MARK, Table
+from neuron_eval.reporting.tables.base import MARK, Table, with_rows, without_rows
+from neuron_eval.reporting.tables.runs import runs_table
+from neuron_eval.reporting.verdict import verdict
 
 HERE = Path(__file__).parent
+
+MARKDOWN = "report.md"
 
 STYLE = "page.css"
 LIBRARY = "vendored/tablesort.js"
@@ -40,6 +44,7 @@ def write_page(
     figures: Sequence[FigureFile],
     folder: Path,
     viewer: str | None = None,
+    baseline: str = "original",
 ) -> Path:
     """Write ``folder/index.html``; runs come with their excerpts, figures' files are put in.
 
@@ -47,7 +52,7 @@ def write_page(
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "index.html"
-    path.write_text(page_text(collected, tables, figures, viewer), encoding="utf-8")
+    path.write_text(page_text(collected, tables, figures, viewer, baseline), encoding="utf-8")
     return path
 
 
@@ -56,6 +61,7 @@ def page_text(
     tables: Sequence[Table],
     figures: Sequence[FigureFile],
     viewer: str | None = None,
+    baseline: str = "original",
 ) -> str:
     """The page as text; see `write_page`."""
     data = page_data(collected, viewer)
@@ -68,10 +74,13 @@ def page_text(
         licence=_read(LICENCE).splitlines()[0],
         script=_markup(script),
         data=_markup(script_json(data)),
-        runs=about_runs(collected.runs),
+        verdict=verdict(collected, baseline),
+        runs=data["runs"],
         raters=len(collected.raters),
         notes=[visible(note) for note in collected.notes],
-        tables=tables,
+        tables=with_rows(tables),
+        untabled=without_rows(tables),
+        logs=runs_table(collected.runs),
         figures=[_figure(figure) for figure in figures],
         neurons=data["neurons"],
         scorers=data["scorers"],
@@ -120,7 +129,9 @@ def _markup(text: str) -> Any:
 def write_report(
     collected: Collected, tables: Sequence[Table], out: Path, baseline: str, bundle: bool
 ) -> tuple[Path, list[str]]:
-    """Write ``tables/``, ``figures/``, ``index.html`` and, if asked for, ``viewer/``.
+    """Write ``tables/``, ``figures/``, both pages and, if asked for, ``viewer/``.
+
+    The pages are ``index.html`` and ``report.md``, which has the same without the neurons.
 
     The folder is made if missing. Tables and figures of an earlier report are written anew; files
     of other names stay. To bundle is to put Inspect's viewer with the logs beside the page.
@@ -138,7 +149,15 @@ def write_report(
     figures, notes = write_figures(collected, out / "figures", baseline) if runs else ([], [])
     if bundle:
         _bundle(runs, out / "viewer")
-    page = write_page(collected, tables, figures, out, "viewer" if bundle else None)
+    text = report_markdown(
+        verdict(collected, baseline),
+        tables,
+        [(figure.title, f"figures/{figure.png.name}") for figure in figures],
+        runs_table(runs),
+        (*collected.notes, *notes),
+    )
+    (out / MARKDOWN).write_text(text, encoding="utf-8", newline="")
+    page = write_page(collected, tables, figures, out, "viewer" if bundle else None, baseline)
     return page, notes
 
 
@@ -153,7 +172,7 @@ def _check_names(runs: Sequence[Run]) -> None:
 def _clear(out: Path) -> None:
     """Remove what an earlier report left in a folder that may hold other people's files, too."""
     stale = [f"tables/{name}.{ending}" for name in table_names() for ending in WAYS]
-    stale += NEURONS
+    stale += [*NEURONS, MARKDOWN]
     stale += [f"figures/{name}.{ending}" for name in FIGURES for ending in ("png", "svg")]
     for name in stale:
         (out / name).unlink(missing_ok=True)

@@ -60,25 +60,6 @@ def page_data(collected: Collected, viewer: str | None = None) -> dict[str, Any]
     }
 
 
-def about_runs(runs: Sequence[Run]) -> list[dict[str, str]]:
-    """What each run is, for a table; empty where there was none."""
-    return [
-        {
-            "label": visible(label(run, runs)),
-            "format": visible(run.format),
-            "explainer": visible(run.explainer),
-            "simulator": visible(run.simulator),
-            "embedder": visible(run.embedder),
-            "neurons": visible(run.neurons),
-            "count": str(len(run.results)),
-            "skipped": str(run.neurons_skipped),
-            "version": visible(run.version),
-            "log": visible(run.log.rpartition("/")[2]),
-        }
-        for run in runs
-    ]
-
-
 def heat(results: Sequence[NeuronResult | None]) -> tuple[list[dict[str, Any]], list[Any]]:
     """Excerpts with the truth, each once, and what every run simulated for them.
 

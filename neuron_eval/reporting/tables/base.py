@@ -94,6 +94,15 @@ class Table:
                 )
 
 
+def with_rows(tables: Iterable[Table]) -> list[Table]:
+    return [table for table in tables if table.rows]
+
+
+def without_rows(tables: Iterable[Table]) -> list[str]:
+    """Why each of the other tables has nothing to show."""
+    return [note for table in tables if not table.rows for note in table.notes]
+
+
 Maker = Callable[..., Table | Sequence[Table]]
 """Makes one table or several from whichever of `MATERIAL` its parameters name."""
 
