@@ -1,6 +1,6 @@
 # make demo   set up, explain the bundled neurons with all five formats, write the report
 # make test   set up, check style and types, run every test
-# make docs   write docs/reference.md from the code, and the site to build/site
+# make docs   write docs/reference.md, run docs/notebook.ipynb, and write the site to build/site
 # make .venv  set up only
 # make study  explain and judge with MODEL=PROVIDER/MODEL what docs/study.md tells (days on a CPU; goes on)
 # make mutate make each module that makes numbers wrong, place by place: a test must fail (an hour)
@@ -37,6 +37,7 @@ check: .venv
 
 docs: .venv
 	$(BIN)/python docs/reference.py
+	$(BIN)/python docs/run_notebook.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 study: .venv

@@ -52,7 +52,7 @@ class NeuronPicture:
 
     def __repr__(self) -> str:
         text = StringIO()
-        Console(file=text, width=100, color_system=None).print(self)
+        Console(file=text, width=100, color_system=None, force_jupyter=False).print(self)
         return "\n".join(line.rstrip() for line in text.getvalue().rstrip().splitlines())
 
     def _repr_html_(self) -> str:

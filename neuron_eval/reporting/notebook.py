@@ -91,7 +91,7 @@ class Report:
 
     def __repr__(self) -> str:
         text = StringIO()
-        self.write(Console(file=text, width=WIDTH, color_system=None))
+        self.write(Console(file=text, width=WIDTH, color_system=None, force_jupyter=False))
         return "\n".join(line.rstrip() for line in text.getvalue().rstrip().splitlines())
 
     def _repr_html_(self) -> str:

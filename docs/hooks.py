@@ -1,0 +1,18 @@
+"""What MkDocs does not do by itself; it calls these functions by their names (see mkdocs.yml)."""
+
+from pathlib import Path
+from typing import Any
+
+from mkdocs.structure.files import File, Files
+from nbconvert import MarkdownExporter
+
+NOTEBOOK = "notebook.ipynb"
+
+
+def on_files(files: Files, config: Any) -> Files:
+    """Make a page of the notebook, with the outputs that are stored in it."""
+    text, resources = MarkdownExporter().from_filename(str(Path(config.docs_dir) / NOTEBOOK))
+    files.append(File.generated(config, "notebook.md", content=text))
+    for name, content in resources["outputs"].items():
+        files.append(File.generated(config, name, content=content))
+    return files
