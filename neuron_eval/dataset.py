@@ -61,6 +61,11 @@ class NeuronSet:
     def name(self) -> str:
         return PurePath(self.choice.neurons).name or self.choice.neurons
 
+    @property
+    def referenced(self) -> bool:
+        """Whether any neuron has a reference explanation."""
+        return any(published.reference for _, published in self.neurons)
+
 
 def neuron_set(
     neurons: str | Choice,

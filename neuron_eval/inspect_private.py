@@ -22,6 +22,10 @@ from inspect_ai._util.registry import RegistryInfo, registry_find, registry_unqu
 # Ends when: `inspect_ai.model` exports it.
 from inspect_ai.model._generate_config import active_generate_config
 
+# The model that a task is made for, if it is made within an eval: the public `get_model` takes one
+# from the environment where there is none. Ends when: `inspect_ai.model` exports it.
+from inspect_ai.model._model import active_model
+
 # Prices and abilities by a model's name alone: the public `get_model_info` may need a key, or
 # load a local model. Ends when: that takes ``resolve_provider=False``.
 from inspect_ai.model._model_info import _get_model_info_direct as model_info_by_name
@@ -30,6 +34,7 @@ from inspect_ai.util import registry_info
 __all__ = [
     "PrerequisiteError",
     "active_generate_config",
+    "active_model",
     "eval_set_id_for_log_dir",
     "filesystem",
     "has_provider",

@@ -15,6 +15,7 @@ from neuron_eval.explain.solvers import explain
 from neuron_eval.formats.base import Shown
 from neuron_eval.metrics import interval, viewer_config
 from neuron_eval.parameters import check_flag, check_number, check_writable
+from neuron_eval.preflight import check_task
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.scorers.adacs import adacs
 from neuron_eval.scorers.simulation_correlation import scored, simulation_correlation
@@ -53,6 +54,7 @@ class Parameters(TypedDict, total=False):
     ignore_tokens: str | list[str] | None
     window: int | str | None
     by_layer: bool
+    check: bool
 
 
 CHOOSING = ("layers", "index", "select", "per_layer", "threshold", "limit", "seed", "scores")
@@ -105,6 +107,7 @@ def explanation_task(
     ignore_tokens: str | list[str] | None = None,
     window: int | str | None = None,
     by_layer: bool = False,
+    check: bool = True,
 ) -> Task:
     """Explain neurons with one prompt format and score the explanations.
 
@@ -136,6 +139,7 @@ def explanation_task(
         window: Tokens of an excerpt at most, cut around the peak; 0 or ``none`` for whole
             excerpts; None is 64 for neurons with an excerpt of more than 128 tokens.
         by_layer: Whether the metrics are also given for each layer.
+        check: Whether each model is asked one short question first, see `neuron_eval.preflight`.
 
     Raises:
         UsageError: A parameter is not among the allowed values, or a file that it names cannot
@@ -173,6 +177,8 @@ def explanation_task(
         pack=pack,
         excerpts_per_call=excerpts_per_call,
         by_layer=by_layer,
+        check=check,
+        explains=True,
         metadata={
             "task_format": format,
             "task_pack": wording.name,
@@ -191,13 +197,15 @@ def neuron_task(
     pack: str | None = None,
     excerpts_per_call: int | None = None,
     by_layer: bool = False,
+    check: bool = True,
+    explains: bool = False,
     metadata: Mapping[str, Any],
     warnings: Sequence[str] = (),
 ) -> Task:
     """Score what a solver says of neurons; parameters and errors are `explanation_task`'s.
 
-    Besides, ``metadata`` is what the log's header says of the explanations, to which the neurons
-    are added, and ``warnings`` what a person should know besides what is known of the neurons.
+    Besides, ``explains`` is whether the eval's model does, ``metadata`` what the log's header says
+    of the explanations, to which the neurons are added, and ``warnings`` what else is to be known.
     """
     scorers: list[Scorer] = [adacs()]
     setup = None
@@ -207,6 +215,9 @@ def neuron_task(
             setup = check_simulation(simulation, pack)
             simulated = simulation_correlation(simulation, calibration, pack, excerpts_per_call)
             scorers.insert(0, simulated)
+        check_flag("check", check)
+    if check:
+        check_task(explains, None if setup is None else simulation, pack, chosen.referenced)
     task = Task(
         dataset=dataset(chosen),
         setup=setup,

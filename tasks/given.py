@@ -17,7 +17,8 @@ from neuron_eval.given.reading import adacs_dataset, read_references
 from neuron_eval.given.table import ExplanationTable, named
 from neuron_eval.messages import InputError
 from neuron_eval.metrics import viewer_config
-from neuron_eval.parameters import check_text, check_writable
+from neuron_eval.parameters import check_flag, check_text, check_writable
+from neuron_eval.preflight import check_task
 from neuron_eval.records import Reference
 from neuron_eval.scorers.adacs import adacs
 from neuron_eval.sources.base import NeuronKey, SourceError
@@ -33,7 +34,7 @@ from neuron_eval.task import (
 )
 from neuron_eval.usage_error import UsageError, usage_errors
 
-ALLOWED = ("neurons", *CHOOSING, *READING, *SIMULATING, "by_layer")
+ALLOWED = ("neurons", *CHOOSING, *READING, *SIMULATING, "by_layer", "check")
 """Those of a task's parameters that have a part where nothing is explained."""
 
 
@@ -84,7 +85,7 @@ def _check_names(chosen: Mapping[str, Any]) -> None:
             f"-T {', '.join(unknown)}: no such parameter where explanations are given; there are "
             f"explanations, column, references, {', '.join(ALLOWED)}"
         )
-    idle = sorted(set(chosen) - {"neurons", "by_layer"})
+    idle = sorted(set(chosen) - {"neurons", "by_layer", "check"})
     if "neurons" not in chosen and idle:
         raise UsageError(f"-T {', '.join(idle)}: has a part only where neurons are named too")
 
@@ -133,6 +134,7 @@ def _on_neurons(
         solver=solver,
         chosen=neurons,
         by_layer=chosen.get("by_layer", False),
+        check=chosen.get("check", True),
         metadata=about,
         **{name: chosen[name] for name in SIMULATING if name in chosen},
     )
@@ -190,6 +192,10 @@ def _on_rows(
         )
     metrics = metrics_of(chosen.get("by_layer", False))
     samples = adacs_dataset(origin.table, references)
+    check = chosen.get("check", True)
+    check_flag("check", check)
+    if check:
+        check_task(False, None, None, True)
     return Task(
         dataset=samples,
         solver=solver,

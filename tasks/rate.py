@@ -11,9 +11,10 @@ from inspect_ai.dataset import MemoryDataset, Sample
 from inspect_ai.model import GenerateConfig, get_model
 
 from neuron_eval.dataset import describe
-from neuron_eval.inspect_private import PrerequisiteError
+from neuron_eval.inspect_private import PrerequisiteError, active_model
 from neuron_eval.metrics import ratings_config
 from neuron_eval.parameters import check_choice, check_flag, check_number, check_writable
+from neuron_eval.preflight import check_models, says_something
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.rating.asking import EXCERPTS, ask_rater, is_person
 from neuron_eval.rating.build import AGAIN, ExplainedNeuron, from_another, shown_twice
@@ -38,6 +39,7 @@ def rate(
     pack: str | None = None,
     limit: int | None = None,
     columns: str | list[str] | None = None,
+    check: bool = True,
 ) -> Task:
     """Have the explanations of each neuron rated from 1 to 5, and the best one chosen.
 
@@ -53,6 +55,7 @@ def rate(
         pack: A prompt pack (YAML file) to use instead of the bundled one.
         limit: At most so many neurons.
         columns: Only these formats of the logs, or columns of the file, separated by commas.
+        check: Whether the rater is asked one short question first.
 
     Raises:
         UsageError: A parameter is not among the allowed values, or a file cannot be used; the
@@ -64,6 +67,7 @@ def rate(
         check_number("orders", orders, least=1)
         check_number("repeat", repeat, least=0)
         check_flag("planted", planted)
+        check_flag("check", check)
         check_number("seed", seed, least=0)
         if limit is not None:
             check_number("limit", limit, least=1)
@@ -71,6 +75,9 @@ def rate(
         wording = load_pack(pack)
         explained = load_explained(explanations, neurons, limit, seed, columns)
         samples = _samples(explained.neurons, repeat, planted, seed)
+    model = active_model()
+    if check and model is not None:
+        check_models([says_something("rater", model)])
     return Task(
         dataset=MemoryDataset(samples, name="explanations"),
         solver=solver,

@@ -104,6 +104,14 @@ def address_of(model: Model) -> str:
     )
 
 
+def cause_of(error: ModelError) -> BaseException:
+    """The error that a `ModelError` is about; a sentence may stand for a sentence."""
+    cause: BaseException = error
+    while isinstance(cause, ModelError) and cause.__cause__ is not None:
+        cause, _ = _root(cause.__cause__)
+    return cause
+
+
 def _root(error: BaseException) -> tuple[BaseException, int]:
     """What an error is about, beneath groups and retries, and how many attempts there were."""
     attempts = 1

@@ -7,6 +7,7 @@ Inspect's cache answers it in later ones.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from weakref import WeakKeyDictionary
 
 from inspect_ai.model import Model, ModelAPI, get_model, model_roles
@@ -97,20 +98,38 @@ def check_simulation(simulation: str, pack: str | None = None) -> Solver:
             wording.simulation_wording(way)
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
-        simulator = role_simulator()
-        if chosen is None and is_baseline(simulator.model) and not simulator.named:
-            return state
-        if chosen is not None and not chosen.needs_model:
-            return state
-        _refuse(simulator)
-        with about_neuron(state.sample_id):
-            if chosen is not None:
-                await chosen.bind(simulator, wording, None).check()
-            elif not wording.simulation.keys() & {"chat", "sparse"}:
-                await best_way(simulator.model, wording)
+        simulator = needed_simulator(role_simulator(), way)
+        if simulator is not None and (check := own_check(way, wording)):
+            with about_neuron(state.sample_id):
+                await check(simulator)
         return state
 
     return solve
+
+
+def needed_simulator(simulator: Simulator, way: str) -> Simulator | None:
+    """The simulator, if this way to simulate asks one.
+
+    Raises:
+        UsageError: It cannot simulate.
+    """
+    chosen = ways().get(way)
+    if chosen is None and is_baseline(simulator.model) and not simulator.named:
+        return None
+    if chosen is not None and not chosen.needs_model:
+        return None
+    _refuse(simulator)
+    return simulator
+
+
+def own_check(way: str, pack: Pack) -> Callable[[Simulator], Awaitable[object]] | None:
+    """What finds out whether a simulator can simulate this way; None where every one can."""
+    chosen = ways().get(way)
+    if chosen is not None and chosen.check is not Simulation.check:
+        return lambda simulator: chosen.bind(simulator, pack, None).check()
+    if chosen is None and not pack.simulation.keys() & {"chat", "sparse"}:
+        return lambda simulator: best_way(simulator.model, pack)
+    return None
 
 
 def is_baseline(model: Model | str) -> bool:

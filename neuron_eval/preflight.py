@@ -1,0 +1,256 @@
+"""Each model of an eval is asked one short question before anything else is, and paid for.
+
+A server that is not there, a wrong key or a model that cannot do what is wanted of it then ends the
+eval at once, with a sentence. Inspect has no place for that once an eval runs: an error of a sample
+is shown as a stack trace, retried, and repeated by every other sample. But it makes tasks when the
+models are known, so there they are asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from contextvars import Context, ContextVar
+from copy import copy
+from dataclasses import dataclass, field
+from logging import getLogger
+from weakref import WeakKeyDictionary
+
+import anyio
+import httpx
+from inspect_ai.model import ChatMessageUser, GenerateConfig, Model, ModelAPI, get_model
+
+from neuron_eval.embedding import TextEmbedder, resolve_embedder
+from neuron_eval.embedding.hosted import OpenAIEmbedder
+from neuron_eval.explain.solvers import reasons, set_by_user
+from neuron_eval.inspect_private import active_model
+from neuron_eval.models.edge import guarded
+from neuron_eval.models.requests import cache_policy
+from neuron_eval.models.server_errors import ModelError, address_of, cause_of, model_errors
+from neuron_eval.prompts.pack import load_pack
+from neuron_eval.prompts.wording import Pack
+from neuron_eval.simulation import Simulator
+from neuron_eval.simulation.choose import needed_simulator, own_check, role_simulator
+from neuron_eval.simulation.per_token import QUESTION, ROOM, NoLogprobsError
+from neuron_eval.simulation.prompt_logprobs import PromptLogprobsUnsupportedError
+from neuron_eval.usage_error import UsageError
+
+NOT_ASKED = (
+    "embed-local", "hf", "human", "mockllm", "neuron-baseline", "neuron-fake", "nnterp", "none",
+    "transformer_lens",
+)  # fmt: skip
+"""Providers that cost nothing, or would load a model twice to be asked."""
+
+OWN_SERVERS = ("sglang", "vllm")
+"""Providers that may start a server of their own, which takes minutes; its address tells."""
+
+REACHED = 3.0  # seconds in which a server answers an HTTP request that asks its model nothing
+ANSWERED = (
+    5.0  # seconds in which a model answers; one that does not is slow, if its server is there
+)
+
+LEAVE_OUT: ContextVar[str | None] = ContextVar("neuron_eval preflight", default="-T check=false")
+"""How the user leaves this out; None if it is left out."""
+
+_ASKED: WeakKeyDictionary[ModelAPI, set[str]] = WeakKeyDictionary()
+"""By model: what it was asked in this process."""
+
+logger = getLogger(__name__)
+
+
+class UnableError(ModelError):
+    """A model that answers, but not in the way that is needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a model is asked in a role."""
+
+    role: str
+    model: Model
+    kind: str  # one question of a kind goes to a model
+    ask: Callable[[Model], Awaitable[object]] = field(compare=False)
+
+
+def says_something(role: str, model: Model) -> Question:
+    """A question to a model that is to write."""
+    return Question(role, model, "writes", _say_something)
+
+
+def simulates(simulator: Simulator, way: str, pack: Pack) -> Question | None:
+    """A question to a simulator that shows whether it can simulate; None if none is needed.
+
+    Raises:
+        UsageError: It cannot, as is known unasked.
+    """
+    if needed_simulator(simulator, way) is None:
+        return None
+    check = own_check(way, pack)
+    if check is None:
+        return says_something("simulator", simulator.model)
+    able = check
+
+    async def ask(model: Model) -> object:
+        return await able(Simulator(model, simulator.named))
+
+    return Question("simulator", simulator.model, way, ask)
+
+
+def embeds(model: Model | None = None) -> Question:
+    """A question to an embedder; None is the eval's.
+
+    Raises:
+        PrerequisiteError: The default one needs a key or a package.
+    """
+    return Question("embedder", model or resolve_embedder(), "embeds", _embed)
+
+
+async def _say_something(model: Model) -> None:
+    room = None if reasons(model) else ROOM
+    await model.generate(
+        [ChatMessageUser(content=QUESTION)],
+        config=GenerateConfig(max_tokens=room),
+        cache=cache_policy(model),
+    )
+
+
+async def _embed(model: Model) -> None:
+    await TextEmbedder(model).embed(["cat"])
+
+
+def check_task(explains: bool, way: str | None, pack: str | None, compares: bool) -> None:
+    """Ask the models of the eval that a task is made for; of none, where there is none yet.
+
+    ``explains`` is whether its model does, ``way`` how explanations are simulated, if they are,
+    ``pack`` the prompt pack for that, and ``compares`` whether there are references.
+
+    Raises:
+        UsageError: See `check_models`, as is a PrerequisiteError.
+    """
+    model = active_model()
+    if model is None or LEAVE_OUT.get() is None:
+        return
+    questions = [says_something("explainer", model)] if explains else []
+    if way is not None:
+        asked = simulates(role_simulator(), way, load_pack(pack))
+        questions += [asked] if asked else []
+        compares = compares or way == "embedding" or (way == "auto" and not asked)
+    check_models([*questions, embeds()] if compares else questions)
+
+
+def check_models(asked: Iterable[Question]) -> None:
+    """Ask each model, all at once, and refuse what cannot be used.
+
+    What is asked twice goes out once, and what was asked in this process is not asked again. What
+    may pass (too many requests, a server that starts, a slow model) is a warning.
+
+    Raises:
+        UsageError: A server cannot be reached, refuses, or its model cannot do what it is for.
+        PrerequisiteError: A model cannot be made.
+    """
+    fresh: dict[tuple[int, str], tuple[Question, GenerateConfig]] = {}
+    for each in asked:
+        if _costs(each.model) and each.kind not in _ASKED.setdefault(each.model.api, set()):
+            fresh.setdefault((id(each.model.api), each.kind), (each, _settings(each.model)))
+    if not fresh:
+        return
+    # In a thread of its own, since Inspect makes tasks within its event loop or outside of one; and
+    # in a context of its own, where the user's --max-retries is not in force.
+    questions, alone = list(fresh.values()), Context()
+    with ThreadPoolExecutor(1) as thread:
+        faults = thread.submit(lambda: alone.run(lambda: anyio.run(_ask_all, questions))).result()
+    for fault in faults:
+        hint = f" {LEAVE_OUT.get()} leaves this check out."
+        sentence = fault.message.removesuffix(".")
+        raise UsageError(f"{sentence}.{'' if isinstance(fault, UnableError) else hint}") from fault
+    for question, _ in questions:
+        _ASKED[question.model.api].add(question.kind)
+
+
+def _costs(model: Model) -> bool:
+    provider = str(model).partition("/")[0].removesuffix("-completions")
+    return provider not in NOT_ASKED and not (provider in OWN_SERVERS and not address_of(model))
+
+
+def _settings(model: Model) -> GenerateConfig:
+    """The model's settings, but so that it is quick to fail."""
+    active = active_model()
+    own = set_by_user(model) if active and model.api is active.api else model.config
+    return own.merge(GenerateConfig(max_retries=0, attempt_timeout=ANSWERED, batch=False))
+
+
+async def _ask_all(questions: list[tuple[Question, GenerateConfig]]) -> list[ModelError]:
+    """What is wrong, in the order of the questions."""
+    faults: dict[int, ModelError] = {}
+
+    async def ask(number: int, question: Question, config: GenerateConfig) -> None:
+        try:
+            await _reach(question)
+            await _try(question, config)
+        except ModelError as error:
+            faults[number] = error
+
+    async with anyio.create_task_group() as group:
+        for number, (question, config) in enumerate(questions):
+            group.start_soon(ask, number, question, config)
+    return [faults[number] for number in sorted(faults)]
+
+
+async def _reach(question: Question) -> None:
+    """Refuse a server that does not answer: a cached reply would hide it, a slow model is alike."""
+    address = address_of(question.model)
+    if not address:
+        return  # it is its provider's own
+    try:
+        # Nothing secret is sent, so that it does not matter who answers.
+        async with (
+            httpx.AsyncClient(verify=False, timeout=REACHED) as client,
+            client.stream("GET", f"{address}/models"),
+        ):
+            return
+    except httpx.TimeoutException:
+        why = f"gave no answer within {REACHED:g} seconds"
+    except (httpx.ConnectError, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+        why = f"cannot be reached ({error})"
+    except httpx.HTTPError:
+        return  # there is something
+    raise ModelError(
+        f"The server of the {question.role} {question.model} at {address} {why}; start it, or "
+        "correct its address"
+    )
+
+
+async def _try(question: Question, config: GenerateConfig) -> None:
+    """Ask a model; an error that may pass is only logged."""
+    async with _own(question.model, config) as model:
+        try:
+            with model_errors(question.role, model):
+                await question.ask(model)
+        except ModelError as error:
+            cause = cause_of(error)
+            if isinstance(cause, PromptLogprobsUnsupportedError | NoLogprobsError):
+                raise UnableError(str(cause).partition(" What was tried:")[0]) from error
+            if not model.should_retry(cause):
+                raise
+            logger.warning(f"{error.message}; this may pass, so the eval goes on")
+
+
+@asynccontextmanager
+async def _own(model: Model, config: GenerateConfig) -> AsyncIterator[Model]:
+    """The same model with clients of its own, as they belong to the event loop they are used in."""
+    if isinstance(model.api, OpenAIEmbedder):  # it makes a client for each loop
+        lent = copy(model)
+        lent.config = config
+        yield lent
+        return
+    made = get_model(
+        str(model),
+        config=config,
+        base_url=model.api.base_url,
+        api_key=model.api.initial_api_key,
+        memoize=False,
+        **model.model_args,
+    )
+    async with made:
+        yield guarded(made)
