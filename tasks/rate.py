@@ -14,7 +14,8 @@ from neuron_eval.dataset import describe
 from neuron_eval.inspect_private import PrerequisiteError, active_model
 from neuron_eval.metrics import ratings_config
 from neuron_eval.parameters import check_choice, check_flag, check_number, check_writable
-from neuron_eval.preflight import check_models, says_something
+from neuron_eval.preflight import says_something
+from neuron_eval.preflight.asking import check_models
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.rating.asking import EXCERPTS, ask_rater, is_person
 from neuron_eval.rating.build import AGAIN, ExplainedNeuron, from_another, shown_twice

@@ -86,6 +86,7 @@ FILE = click.Path(exists=True, dir_okay=False)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Print the estimate, and call no model.")
 @click.option("--report/--no-report", default=True, help="Print the tables.")
+@click.option("--check/--no-check", default=True, help="Ask each model a short question first.")
 def compare(
     epochs: int,
     retries: int,
@@ -99,6 +100,7 @@ def compare(
     yes: bool,
     dry_run: bool,
     report: bool,
+    check: bool,
     **options: Any,
 ) -> None:
     """Explain the same neurons with several prompt formats and models, and report.
@@ -112,12 +114,14 @@ def compare(
     from neuron_eval.comparison.assuming import counted_neurons, estimated
     from neuron_eval.comparison.pilot import pilot_neurons
     from neuron_eval.comparison.plan import planned
+    from neuron_eval.preflight.asking import command_check
     from neuron_eval.reporting.cost import rates_of
 
     if pilot and dry_run:
         raise click.UsageError("--dry-run calls no model, and --pilot does: name one of them")
     places = [log_dir] if out is None else [log_dir, out]
     click.get_current_context().with_resource(nullcontext() if dry_run else alone_in(*places))
+    click.get_current_context().with_resource(command_check(check))
     known = None if prices == "none" else prices
     rates = rates_of(known)
     run = partial(_run, retries=retries, max_connections=max_connections, max_tasks=max_tasks)

@@ -11,6 +11,7 @@ import click
 from neuron_eval.cli.main import AT_LEAST_1, command, finished, say_where
 
 if TYPE_CHECKING:
+    from inspect_ai import Task
     from inspect_ai.log import EvalLog
     from rich.console import Console
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 @click.option("--simulator", help="The model that simulates, such as openai/gpt-4o-mini.")
 @click.option("--simulation", help="How to simulate; none for AdaCS alone.")
 @click.option("--embedder", help="The model that embeds, such as embed-local/minilm.")
+@click.option("--check/--no-check", default=True, help="Ask each model a short question first.")
 @click.option("--log-dir", default="logs/given", help="Where the logs go.")
 @click.option("--limit", type=AT_LEAST_1, help="Only the first so many neurons.")
 def given(
@@ -39,6 +41,7 @@ def given(
     simulator: str | None,
     simulation: str | None,
     embedder: str | None,
+    check: bool,
     log_dir: str,
     limit: int | None,
 ) -> None:
@@ -67,6 +70,7 @@ def given(
         parameters = {"neurons": neurons, "simulation": simulation or "auto"}
     wanted = _wanted(file, columns, all_columns)
     tasks = [task(file, column, references, **parameters) for column in wanted]
+    _check(tasks, simulator, embedder, parameters.get("simulation", NO_SIMULATION), check)
     named = {"simulator": simulator, "embedder": embedder}
     roles = {role: model for role, model in named.items() if model is not None}
     logs = eval(tasks, model="none", model_roles=dict(roles), limit=limit, log_dir=log_dir)
@@ -77,6 +81,27 @@ def given(
     say_where(console, log_dir)
     if len(succeeded) < len(logs):
         sys.exit(1)
+
+
+def _check(
+    tasks: list[Task], simulator: str | None, embedder: str | None, way: str, wanted: bool
+) -> None:
+    """Ask the models here: these tasks are made before the eval, which asks none for them."""
+    from inspect_ai.model import get_model
+
+    from neuron_eval.embedding import default_embedder
+    from neuron_eval.preflight import embeds, simulates
+    from neuron_eval.preflight.asking import check_models, command_check
+    from neuron_eval.prompts.pack import default_pack
+    from neuron_eval.simulation import Simulator
+
+    questions = []
+    if simulator is not None:
+        questions.append(simulates(Simulator(get_model(simulator), True), way, default_pack()))
+    if way == "embedding" or any(sample.target for task in tasks for sample in task.dataset):
+        questions.append(embeds(get_model(embedder or default_embedder())))
+    with command_check(wanted):
+        check_models(filter(None, questions))
 
 
 def _wanted(file: str, columns: tuple[str, ...], all_columns: bool) -> list[str | None]:

@@ -32,6 +32,7 @@ SCORED = "-scored"  # stands behind a log's name where scores were added to a co
     "--pack", help="The prompt pack to simulate with; name the log's own again if it had one."
 )
 @click.option("--name", help="What the score is called; made of simulator and way otherwise.")
+@click.option("--check/--no-check", default=True, help="Ask the simulator a short question first.")
 @click.option("--overwrite", is_flag=True, help="Add to the log itself instead of to a copy.")
 def score(
     logs: tuple[Path, ...],
@@ -41,6 +42,7 @@ def score(
     simulation: str,
     name: str | None,
     overwrite: bool,
+    check: bool,
     **settings: Any,
 ) -> None:
     """Add a second simulator's score to LOGS (files or folders), beside the first.
@@ -61,6 +63,8 @@ def score(
     if simulator is None and asks_model(way):
         raise click.UsageError("name a --simulator, or use --simulation embedding")
     model = None if simulator is None else _model(simulator, base_url, max_connections)
+    if model is not None:
+        _check(model, way, settings["pack"], check)
     called = name or score_name(simulator, way)
     added = 0
     click.get_current_context().with_resource(alone_at(*_targets(logs, overwrite)))
@@ -79,6 +83,17 @@ def score(
         click.echo(_line(scored, called, target))
     if not added:
         sys.exit(1)
+
+
+def _check(model: Model, way: str, pack: str | None, wanted: bool) -> None:
+    from neuron_eval.preflight import simulates
+    from neuron_eval.preflight.asking import check_models, command_check
+    from neuron_eval.prompts.pack import load_pack
+    from neuron_eval.simulation import Simulator
+
+    with command_check(wanted):
+        question = simulates(Simulator(model, named=True), way, load_pack(pack))
+        check_models([question] if question else [])
 
 
 def _targets(logs: tuple[Path, ...], overwrite: bool) -> dict[str, str]:

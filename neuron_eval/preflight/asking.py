@@ -1,16 +1,10 @@
-"""Each model of an eval is asked one short question before anything else is, and paid for.
-
-A server that is not there, a wrong key or a model that cannot do what is wanted of it then ends the
-eval at once, with a sentence. Inspect has no place for that once an eval runs: an error of a sample
-is shown as a stack trace, retried, and repeated by every other sample. But it makes tasks when the
-models are known, so there they are asked.
-"""
+"""How models are asked before an eval: quickly, together, and each once a process."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import Context, ContextVar
 from copy import copy
 from dataclasses import dataclass, field
@@ -19,20 +13,14 @@ from weakref import WeakKeyDictionary
 
 import anyio
 import httpx
-from inspect_ai.model import ChatMessageUser, GenerateConfig, Model, ModelAPI, get_model
+from inspect_ai.model import GenerateConfig, Model, ModelAPI, get_model
 
-from neuron_eval.embedding import TextEmbedder, resolve_embedder
 from neuron_eval.embedding.hosted import OpenAIEmbedder
-from neuron_eval.explain.solvers import reasons, set_by_user
+from neuron_eval.explain.solvers import set_by_user
 from neuron_eval.inspect_private import active_model
 from neuron_eval.models.edge import guarded
-from neuron_eval.models.requests import cache_policy
 from neuron_eval.models.server_errors import ModelError, address_of, cause_of, model_errors
-from neuron_eval.prompts.pack import load_pack
-from neuron_eval.prompts.wording import Pack
-from neuron_eval.simulation import Simulator
-from neuron_eval.simulation.choose import needed_simulator, own_check, role_simulator
-from neuron_eval.simulation.per_token import QUESTION, ROOM, NoLogprobsError
+from neuron_eval.simulation.per_token import NoLogprobsError
 from neuron_eval.simulation.prompt_logprobs import PromptLogprobsUnsupportedError
 from neuron_eval.usage_error import UsageError
 
@@ -46,12 +34,9 @@ OWN_SERVERS = ("sglang", "vllm")
 """Providers that may start a server of their own, which takes minutes; its address tells."""
 
 REACHED = 3.0  # seconds in which a server answers an HTTP request that asks its model nothing
-ANSWERED = (
-    5.0  # seconds in which a model answers; one that does not is slow, if its server is there
-)
+ANSWERED = 5  # and its model, or else the model is slow
 
-LEAVE_OUT: ContextVar[str | None] = ContextVar("neuron_eval preflight", default="-T check=false")
-"""How the user leaves this out; None if it is left out."""
+_LEAVE_OUT: ContextVar[str | None] = ContextVar("neuron_eval leave out", default="-T check=false")
 
 _ASKED: WeakKeyDictionary[ModelAPI, set[str]] = WeakKeyDictionary()
 """By model: what it was asked in this process."""
@@ -63,6 +48,16 @@ class UnableError(ModelError):
     """A model that answers, but not in the way that is needed."""
 
 
+@contextmanager
+def command_check(wanted: bool) -> Iterator[None]:
+    """Within a command that has ``--no-check``: the models are asked, or they are not."""
+    token = _LEAVE_OUT.set("--no-check" if wanted else None)
+    try:
+        yield
+    finally:
+        _LEAVE_OUT.reset(token)
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """What a model is asked in a role."""
@@ -71,72 +66,6 @@ class Question:
     model: Model
     kind: str  # one question of a kind goes to a model
     ask: Callable[[Model], Awaitable[object]] = field(compare=False)
-
-
-def says_something(role: str, model: Model) -> Question:
-    """A question to a model that is to write."""
-    return Question(role, model, "writes", _say_something)
-
-
-def simulates(simulator: Simulator, way: str, pack: Pack) -> Question | None:
-    """A question to a simulator that shows whether it can simulate; None if none is needed.
-
-    Raises:
-        UsageError: It cannot, as is known unasked.
-    """
-    if needed_simulator(simulator, way) is None:
-        return None
-    check = own_check(way, pack)
-    if check is None:
-        return says_something("simulator", simulator.model)
-    able = check
-
-    async def ask(model: Model) -> object:
-        return await able(Simulator(model, simulator.named))
-
-    return Question("simulator", simulator.model, way, ask)
-
-
-def embeds(model: Model | None = None) -> Question:
-    """A question to an embedder; None is the eval's.
-
-    Raises:
-        PrerequisiteError: The default one needs a key or a package.
-    """
-    return Question("embedder", model or resolve_embedder(), "embeds", _embed)
-
-
-async def _say_something(model: Model) -> None:
-    room = None if reasons(model) else ROOM
-    await model.generate(
-        [ChatMessageUser(content=QUESTION)],
-        config=GenerateConfig(max_tokens=room),
-        cache=cache_policy(model),
-    )
-
-
-async def _embed(model: Model) -> None:
-    await TextEmbedder(model).embed(["cat"])
-
-
-def check_task(explains: bool, way: str | None, pack: str | None, compares: bool) -> None:
-    """Ask the models of the eval that a task is made for; of none, where there is none yet.
-
-    ``explains`` is whether its model does, ``way`` how explanations are simulated, if they are,
-    ``pack`` the prompt pack for that, and ``compares`` whether there are references.
-
-    Raises:
-        UsageError: See `check_models`, as is a PrerequisiteError.
-    """
-    model = active_model()
-    if model is None or LEAVE_OUT.get() is None:
-        return
-    questions = [says_something("explainer", model)] if explains else []
-    if way is not None:
-        asked = simulates(role_simulator(), way, load_pack(pack))
-        questions += [asked] if asked else []
-        compares = compares or way == "embedding" or (way == "auto" and not asked)
-    check_models([*questions, embeds()] if compares else questions)
 
 
 def check_models(asked: Iterable[Question]) -> None:
@@ -153,7 +82,7 @@ def check_models(asked: Iterable[Question]) -> None:
     for each in asked:
         if _costs(each.model) and each.kind not in _ASKED.setdefault(each.model.api, set()):
             fresh.setdefault((id(each.model.api), each.kind), (each, _settings(each.model)))
-    if not fresh:
+    if not fresh or _LEAVE_OUT.get() is None:
         return
     # In a thread of its own, since Inspect makes tasks within its event loop or outside of one; and
     # in a context of its own, where the user's --max-retries is not in force.
@@ -161,7 +90,7 @@ def check_models(asked: Iterable[Question]) -> None:
     with ThreadPoolExecutor(1) as thread:
         faults = thread.submit(lambda: alone.run(lambda: anyio.run(_ask_all, questions))).result()
     for fault in faults:
-        hint = f" {LEAVE_OUT.get()} leaves this check out."
+        hint = f" {_LEAVE_OUT.get()} leaves this check out."
         sentence = fault.message.removesuffix(".")
         raise UsageError(f"{sentence}.{'' if isinstance(fault, UnableError) else hint}") from fault
     for question, _ in questions:

@@ -1,0 +1,88 @@
+"""Each model of an eval is asked one short question before anything else is, and paid for.
+
+A server that is not there, a wrong key or a model that cannot do what is wanted of it then ends the
+eval at once, with a sentence. Inspect has no place for that once an eval runs: an error of a sample
+is shown as a stack trace, retried, and repeated by every other sample. But it makes tasks when the
+models are known, so there they are asked.
+"""
+
+from __future__ import annotations
+
+from inspect_ai.model import ChatMessageUser, GenerateConfig, Model
+
+from neuron_eval.embedding import TextEmbedder, resolve_embedder
+from neuron_eval.explain.solvers import reasons
+from neuron_eval.inspect_private import active_model
+from neuron_eval.models.requests import cache_policy
+from neuron_eval.preflight.asking import Question, check_models
+from neuron_eval.prompts.pack import load_pack
+from neuron_eval.prompts.wording import Pack
+from neuron_eval.simulation import Simulator
+from neuron_eval.simulation.choose import needed_simulator, own_check, role_simulator
+from neuron_eval.simulation.per_token import QUESTION, ROOM
+
+
+def says_something(role: str, model: Model) -> Question:
+    """A question to a model that is to write."""
+    return Question(role, model, "writes", _say_something)
+
+
+def simulates(simulator: Simulator, way: str, pack: Pack) -> Question | None:
+    """A question to a simulator that shows whether it can simulate; None if none is needed.
+
+    Raises:
+        UsageError: It cannot, as is known unasked.
+    """
+    if needed_simulator(simulator, way) is None:
+        return None
+    check = own_check(way, pack)
+    if check is None:
+        return says_something("simulator", simulator.model)
+    able = check
+
+    async def ask(model: Model) -> object:
+        return await able(Simulator(model, simulator.named))
+
+    return Question("simulator", simulator.model, way, ask)
+
+
+def embeds(model: Model | None = None) -> Question:
+    """A question to an embedder; None is the eval's.
+
+    Raises:
+        PrerequisiteError: The default one needs a key or a package.
+    """
+    return Question("embedder", model or resolve_embedder(), "embeds", _embed)
+
+
+async def _say_something(model: Model) -> None:
+    room = None if reasons(model) else ROOM
+    await model.generate(
+        [ChatMessageUser(content=QUESTION)],
+        config=GenerateConfig(max_tokens=room),
+        cache=cache_policy(model),
+    )
+
+
+async def _embed(model: Model) -> None:
+    await TextEmbedder(model).embed(["cat"])
+
+
+def check_task(explains: bool, way: str | None, pack: str | None, compares: bool) -> None:
+    """Ask the models of the eval that a task is made for; of none, where there is none yet.
+
+    ``explains`` is whether its model does, ``way`` how explanations are simulated, if they are,
+    ``pack`` the prompt pack for that, and ``compares`` whether there are references.
+
+    Raises:
+        UsageError: See `check_models`, as is a PrerequisiteError.
+    """
+    model = active_model()
+    if model is None:
+        return
+    questions = [says_something("explainer", model)] if explains else []
+    if way is not None:
+        asked = simulates(role_simulator(), way, load_pack(pack))
+        questions += [asked] if asked else []
+        compares = compares or way == "embedding" or (way == "auto" and not asked)
+    check_models([*questions, embeds()] if compares else questions)
