@@ -10,7 +10,7 @@ from inspect_ai._util.registry import _registry
 from inspect_ai.log._log import eval_config_defaults
 from inspect_ai.model import GenerateConfig
 from inspect_ai.model._generate_config import set_active_generate_config
-from inspect_ai.model._model import init_model_roles
+from inspect_ai.model._model import active_model_context_var, init_model_roles
 
 # Every run tries the same examples; --hypothesis-profile=default searches for others.
 # On a busy machine an example may take any time.
@@ -71,7 +71,8 @@ def _own_folders(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     for variable in ("OPENAI_API_KEY", "INSPECT_EVAL_MODEL"):
         monkeypatch.delenv(variable, raising=False)
-    # Inspect leaves the last eval's roles, and its settings, a cache among them, in the process.
+    # Inspect leaves the last eval's model, roles and settings, a cache among them, in the process.
+    active_model_context_var.set(None)
     init_model_roles({})
     set_active_generate_config(GenerateConfig())
 

@@ -95,13 +95,13 @@ def _check(
     from neuron_eval.prompts.pack import default_pack
     from neuron_eval.simulation import Simulator
 
-    questions = []
+    trials = []
     if simulator is not None:
-        questions.append(simulates(Simulator(get_model(simulator), True), way, default_pack()))
+        trials.append(simulates(Simulator(get_model(simulator), True), way, default_pack()))
     if way == "embedding" or any(sample.target for task in tasks for sample in task.dataset):
-        questions.append(embeds(get_model(embedder or default_embedder())))
+        trials.append(embeds(get_model(embedder or default_embedder())))
     with command_check(wanted):
-        check_models(filter(None, questions))
+        check_models(filter(None, trials))
 
 
 def _wanted(file: str, columns: tuple[str, ...], all_columns: bool) -> list[str | None]:

@@ -92,8 +92,8 @@ def _check(model: Model, way: str, pack: str | None, wanted: bool) -> None:
     from neuron_eval.simulation import Simulator
 
     with command_check(wanted):
-        question = simulates(Simulator(model, named=True), way, load_pack(pack))
-        check_models([question] if question else [])
+        trial = simulates(Simulator(model, named=True), way, load_pack(pack))
+        check_models([trial] if trial else [])
 
 
 def _targets(logs: tuple[Path, ...], overwrite: bool) -> dict[str, str]:

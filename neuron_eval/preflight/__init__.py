@@ -14,7 +14,7 @@ from neuron_eval.embedding import TextEmbedder, resolve_embedder
 from neuron_eval.explain.solvers import reasons
 from neuron_eval.inspect_private import active_model
 from neuron_eval.models.requests import cache_policy
-from neuron_eval.preflight.asking import Question, check_models
+from neuron_eval.preflight.asking import Trial, check_models
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.wording import Pack
 from neuron_eval.simulation import Simulator
@@ -22,12 +22,12 @@ from neuron_eval.simulation.choose import needed_simulator, own_check, role_simu
 from neuron_eval.simulation.per_token import QUESTION, ROOM
 
 
-def says_something(role: str, model: Model) -> Question:
+def says_something(role: str, model: Model) -> Trial:
     """A question to a model that is to write."""
-    return Question(role, model, "writes", _say_something)
+    return Trial(role, model, "writes", _say_something)
 
 
-def simulates(simulator: Simulator, way: str, pack: Pack) -> Question | None:
+def simulates(simulator: Simulator, way: str, pack: Pack) -> Trial | None:
     """A question to a simulator that shows whether it can simulate; None if none is needed.
 
     Raises:
@@ -43,16 +43,16 @@ def simulates(simulator: Simulator, way: str, pack: Pack) -> Question | None:
     async def ask(model: Model) -> object:
         return await able(Simulator(model, simulator.named))
 
-    return Question("simulator", simulator.model, way, ask)
+    return Trial("simulator", simulator.model, way, ask)
 
 
-def embeds(model: Model | None = None) -> Question:
+def embeds(model: Model | None = None) -> Trial:
     """A question to an embedder; None is the eval's.
 
     Raises:
         PrerequisiteError: The default one needs a key or a package.
     """
-    return Question("embedder", model or resolve_embedder(), "embeds", _embed)
+    return Trial("embedder", model or resolve_embedder(), "embeds", _embed)
 
 
 async def _say_something(model: Model) -> None:
@@ -80,9 +80,9 @@ def check_task(explains: bool, way: str | None, pack: str | None, compares: bool
     model = active_model()
     if model is None:
         return
-    questions = [says_something("explainer", model)] if explains else []
+    trials = [says_something("explainer", model)] if explains else []
     if way is not None:
-        asked = simulates(role_simulator(), way, load_pack(pack))
-        questions += [asked] if asked else []
-        compares = compares or way == "embedding" or (way == "auto" and not asked)
-    check_models([*questions, embeds()] if compares else questions)
+        simulating = simulates(role_simulator(), way, load_pack(pack))
+        trials += [simulating] if simulating else []
+        compares = compares or way == "embedding" or (way == "auto" and not simulating)
+    check_models([*trials, embeds()] if compares else trials)

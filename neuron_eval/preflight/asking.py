@@ -34,7 +34,7 @@ OWN_SERVERS = ("sglang", "vllm")
 """Providers that may start a server of their own, which takes minutes; its address tells."""
 
 REACHED = 3.0  # seconds in which a server answers an HTTP request that asks its model nothing
-ANSWERED = 5  # and its model, or else the model is slow
+ANSWERED = 5.0  # seconds in which its model answers, or else is slow
 
 _LEAVE_OUT: ContextVar[str | None] = ContextVar("neuron_eval leave out", default="-T check=false")
 
@@ -59,7 +59,7 @@ def command_check(wanted: bool) -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Trial:
     """What a model is asked in a role."""
 
     role: str
@@ -68,7 +68,7 @@ class Question:
     ask: Callable[[Model], Awaitable[object]] = field(compare=False)
 
 
-def check_models(asked: Iterable[Question]) -> None:
+def check_models(wanted: Iterable[Trial]) -> None:
     """Ask each model, all at once, and refuse what cannot be used.
 
     What is asked twice goes out once, and what was asked in this process is not asked again. What
@@ -78,23 +78,23 @@ def check_models(asked: Iterable[Question]) -> None:
         UsageError: A server cannot be reached, refuses, or its model cannot do what it is for.
         PrerequisiteError: A model cannot be made.
     """
-    fresh: dict[tuple[int, str], tuple[Question, GenerateConfig]] = {}
-    for each in asked:
+    fresh: dict[tuple[int, str], tuple[Trial, GenerateConfig]] = {}
+    for each in wanted:
         if _costs(each.model) and each.kind not in _ASKED.setdefault(each.model.api, set()):
             fresh.setdefault((id(each.model.api), each.kind), (each, _settings(each.model)))
     if not fresh or _LEAVE_OUT.get() is None:
         return
     # In a thread of its own, since Inspect makes tasks within its event loop or outside of one; and
     # in a context of its own, where the user's --max-retries is not in force.
-    questions, alone = list(fresh.values()), Context()
+    trials, alone = list(fresh.values()), Context()
     with ThreadPoolExecutor(1) as thread:
-        faults = thread.submit(lambda: alone.run(lambda: anyio.run(_ask_all, questions))).result()
+        faults = thread.submit(lambda: alone.run(lambda: anyio.run(_ask_all, trials))).result()
     for fault in faults:
         hint = f" {_LEAVE_OUT.get()} leaves this check out."
         sentence = fault.message.removesuffix(".")
         raise UsageError(f"{sentence}.{'' if isinstance(fault, UnableError) else hint}") from fault
-    for question, _ in questions:
-        _ASKED[question.model.api].add(question.kind)
+    for trial, _ in trials:
+        _ASKED[trial.model.api].add(trial.kind)
 
 
 def _costs(model: Model) -> bool:
@@ -106,29 +106,29 @@ def _settings(model: Model) -> GenerateConfig:
     """The model's settings, but so that it is quick to fail."""
     active = active_model()
     own = set_by_user(model) if active and model.api is active.api else model.config
-    return own.merge(GenerateConfig(max_retries=0, attempt_timeout=ANSWERED, batch=False))
+    return own.merge(GenerateConfig(max_retries=0, batch=False))
 
 
-async def _ask_all(questions: list[tuple[Question, GenerateConfig]]) -> list[ModelError]:
-    """What is wrong, in the order of the questions."""
+async def _ask_all(trials: list[tuple[Trial, GenerateConfig]]) -> list[ModelError]:
+    """What is wrong, in the order of the trials."""
     faults: dict[int, ModelError] = {}
 
-    async def ask(number: int, question: Question, config: GenerateConfig) -> None:
+    async def ask(number: int, trial: Trial, config: GenerateConfig) -> None:
         try:
-            await _reach(question)
-            await _try(question, config)
+            await _reach(trial)
+            await _try(trial, config)
         except ModelError as error:
             faults[number] = error
 
     async with anyio.create_task_group() as group:
-        for number, (question, config) in enumerate(questions):
-            group.start_soon(ask, number, question, config)
+        for number, (trial, config) in enumerate(trials):
+            group.start_soon(ask, number, trial, config)
     return [faults[number] for number in sorted(faults)]
 
 
-async def _reach(question: Question) -> None:
+async def _reach(trial: Trial) -> None:
     """Refuse a server that does not answer: a cached reply would hide it, a slow model is alike."""
-    address = address_of(question.model)
+    address = address_of(trial.model)
     if not address:
         return  # it is its provider's own
     try:
@@ -145,24 +145,29 @@ async def _reach(question: Question) -> None:
     except httpx.HTTPError:
         return  # there is something
     raise ModelError(
-        f"The server of the {question.role} {question.model} at {address} {why}; start it, or "
+        f"The server of the {trial.role} {trial.model} at {address} {why}; start it, or "
         "correct its address"
     )
 
 
-async def _try(question: Question, config: GenerateConfig) -> None:
-    """Ask a model; an error that may pass is only logged."""
-    async with _own(question.model, config) as model:
+async def _try(trial: Trial, config: GenerateConfig) -> None:
+    """Ask a model; what may pass is only logged."""
+    async with _own(trial.model, config) as model:
         try:
-            with model_errors(question.role, model):
-                await question.ask(model)
+            with anyio.move_on_after(ANSWERED) as time, model_errors(trial.role, model):
+                await trial.ask(model)
         except ModelError as error:
             cause = cause_of(error)
             if isinstance(cause, PromptLogprobsUnsupportedError | NoLogprobsError):
                 raise UnableError(str(cause).partition(" What was tried:")[0]) from error
             if not model.should_retry(cause):
                 raise
-            logger.warning(f"{error.message}; this may pass, so the eval goes on")
+            logger.warning(f"{error.message.removesuffix('.')}. This may pass: the eval goes on.")
+        if time.cancelled_caught:
+            logger.warning(
+                f"The {trial.role} {model} took more than {ANSWERED:g} seconds for a short "
+                "question. It is slow, or busy: the eval goes on."
+            )
 
 
 @asynccontextmanager
