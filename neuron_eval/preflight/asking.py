@@ -24,7 +24,7 @@ from neuron_eval.simulation.per_token import NoLogprobsError
 from neuron_eval.simulation.prompt_logprobs import PromptLogprobsUnsupportedError
 from neuron_eval.usage_error import UsageError
 
-NOT_ASKED = (
+NOT_TRIED = (
     "embed-local", "hf", "human", "mockllm", "neuron-baseline", "neuron-fake", "nnterp", "none",
     "transformer_lens",
 )  # fmt: skip
@@ -38,7 +38,7 @@ ANSWERED = 5.0  # seconds in which its model answers, or else is slow
 
 _LEAVE_OUT: ContextVar[str | None] = ContextVar("neuron_eval leave out", default="-T check=false")
 
-_ASKED: WeakKeyDictionary[ModelAPI, set[str]] = WeakKeyDictionary()
+_TRIED: WeakKeyDictionary[ModelAPI, set[str]] = WeakKeyDictionary()
 """By model: what it was asked in this process."""
 
 logger = getLogger(__name__)
@@ -80,7 +80,7 @@ def check_models(wanted: Iterable[Trial]) -> None:
     """
     fresh: dict[tuple[int, str], tuple[Trial, GenerateConfig]] = {}
     for each in wanted:
-        if _costs(each.model) and each.kind not in _ASKED.setdefault(each.model.api, set()):
+        if _costs(each.model) and each.kind not in _TRIED.setdefault(each.model.api, set()):
             fresh.setdefault((id(each.model.api), each.kind), (each, _settings(each.model)))
     if not fresh or _LEAVE_OUT.get() is None:
         return
@@ -94,12 +94,12 @@ def check_models(wanted: Iterable[Trial]) -> None:
         sentence = fault.message.removesuffix(".")
         raise UsageError(f"{sentence}.{'' if isinstance(fault, UnableError) else hint}") from fault
     for trial, _ in trials:
-        _ASKED[trial.model.api].add(trial.kind)
+        _TRIED[trial.model.api].add(trial.kind)
 
 
 def _costs(model: Model) -> bool:
     provider = str(model).partition("/")[0].removesuffix("-completions")
-    return provider not in NOT_ASKED and not (provider in OWN_SERVERS and not address_of(model))
+    return provider not in NOT_TRIED and not (provider in OWN_SERVERS and not address_of(model))
 
 
 def _settings(model: Model) -> GenerateConfig:
