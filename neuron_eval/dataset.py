@@ -38,6 +38,7 @@ class Published:
     reference: Reference | None  # what AdaCS compares with
     others: tuple[Reference, ...]
     wrong: tuple[str, ...]
+    page: str = ""  # where its publisher shows it
 
 
 References = Callable[[NeuronKey], Reference | None]
@@ -158,6 +159,8 @@ def sample(dealt: DealtNeuron, published: Published, others: Unrelated) -> Sampl
             "splits": dealt.places(),
             "unrelated_references": others.of(neuron.id),
             "record": to_text(dealt),
+            # Only where there is one, which keeps logs small.
+            **({"page": published.page} if published.page else {}),
         },
     )
 
@@ -200,7 +203,7 @@ def _published(record: NeuronRecord, references: References | None) -> Published
     own = record.reference
     if references is not None:
         own = references(NeuronKey(record.id, record.layer, record.neuron)) or own
-    return Published(own, record.other_explanations, record.false_explanations)
+    return Published(own, record.other_explanations, record.false_explanations, record.page)
 
 
 def about(chosen: NeuronSet, warnings: Sequence[str] = ()) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Runs made up for tests of the report: small, and every number known."""
 
-from neuron_eval.logs.runs import NeuronResult, Predicted, Run
+from neuron_eval.logs.excerpts import Predicted
+from neuron_eval.logs.runs import NeuronResult, Run
 from neuron_eval.records import ActivationRecord
 from neuron_eval.reporting.collecting import Collected
 

@@ -112,7 +112,8 @@ def _shared(read: RunAndNote, known: Known) -> RunAndNote:
         predicted = (
             replace(p, record=known.setdefault(p.record, p.record)) for p in result.predicted
         )
-        return replace(result, predicted=tuple(predicted))
+        shown = (replace(e, record=known.setdefault(e.record, e.record)) for e in result.shown)
+        return replace(result, predicted=tuple(predicted), shown=tuple(shown))
 
     results = {id_: shared(result) for id_, result in run.results.items()}
     return replace(run, results=results), note

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from statistics import fmean
-from typing import Any
 
 from inspect_ai.log import EvalSample
 from inspect_ai.model import ModelUsage
 from inspect_ai.scorer import Score
 
-from neuron_eval.messages import InputError
-from neuron_eval.records import ActivationRecord, Excerpt
-from neuron_eval.records.splits import from_metadata
+from neuron_eval.logs.excerpts import Activity, Excerpts, Predicted, excerpts_of
+from neuron_eval.records import Excerpt
 
 EXPLAINER = "explainer"
 """The role of the model that explains; others have the name of their Inspect model role."""
@@ -34,15 +32,6 @@ class Spent:
     output_tokens: int = 0
     cache_read_tokens: int = 0  # of prompts, which the provider had cached
     cache_write_tokens: int = 0  # of prompts, which the provider wrote to its cache
-
-
-@dataclass(frozen=True, slots=True)
-class Predicted:
-    """A held-out excerpt: its tokens, the truth and what was simulated, each of shape [T]."""
-
-    excerpt: str  # its name in the record, for instance ``top 2``
-    record: ActivationRecord  # true raw activations
-    expected: tuple[float, ...]  # simulated activations, in the simulator's units
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +59,13 @@ class NeuronResult:
     retries: int = 0  # how often the sample was run again after an error
     cut_off: int = 0  # epochs in which the explainer's reply stopped at ``max_tokens``
     unrelated: float | None = None  # AdaCS with other neurons' references, mean
-    predicted: tuple[Predicted, ...] = ()  # of the first epoch, if they were asked for
     spent: tuple[Spent, ...] = ()  # by role and model, over all epochs
+    page: str = ""  # where its publisher shows it; empty if the log does not tell
+
+    # Of the first epoch, if excerpts were asked for.
+    predicted: tuple[Predicted, ...] = ()
+    shown: tuple[Excerpt, ...] = ()  # what an explainer sees
+    activity: Activity | None = None  # over all excerpts that the log holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +97,7 @@ NOT_SCORES = ("scored",)
 def neuron_result(samples: Sequence[EvalSample], excerpts: bool = False) -> NeuronResult:
     """Average one neuron's epochs, at least one; of what was not scored the reason is kept.
 
-    ``excerpts``: whether to keep what was simulated for each held-out excerpt.
+    ``excerpts``: whether to keep excerpts, shown and simulated.
     """
     first = samples[0]
     about = first.metadata or {}
@@ -112,6 +106,7 @@ def neuron_result(samples: Sequence[EvalSample], excerpts: bool = False) -> Neur
     levels = [(score.metadata or {}).get("unrelated_mean") for score in _scores(samples, ADACS)]
     unrelated = [level for level in levels if level is not None]
     names = [name for name in _names(samples) if name not in NOT_SCORES]
+    stored = excerpts_of(first, (first.scores or {}).get(SIMULATION)) if excerpts else Excerpts()
     alike = [s for s in samples if _explanation(s) == _explanation(first)]
     return NeuronResult(
         id=str(first.id),
@@ -136,7 +131,10 @@ def neuron_result(samples: Sequence[EvalSample], excerpts: bool = False) -> Neur
         retries=sum(len(s.error_retries or []) for s in samples),
         cut_off=sum(_cut_off(s) for s in samples),
         unrelated=fmean(unrelated) if unrelated else None,
-        predicted=_predicted(first) if excerpts else (),
+        page=str(about.get("page", "")),
+        predicted=stored.predicted,
+        shown=stored.shown,
+        activity=stored.activity,
     )
 
 
@@ -205,23 +203,3 @@ def _reasons(samples: Sequence[EvalSample], name: str) -> tuple[str, ...]:
         for score in _scores(samples, name)
         if isinstance(score.value, float) and math.isnan(score.value)
     )
-
-
-def _predicted(sample: EvalSample) -> tuple[Predicted, ...]:
-    """Held-out excerpts with their simulated activations; none where there is no simulation."""
-    score = (sample.scores or {}).get(SIMULATION)
-    stored: list[Mapping[str, Any]] = (score.metadata or {}).get("excerpts", []) if score else []
-    if not stored:
-        return ()
-    held_out = {e.name: e for e in from_metadata(sample.metadata, sample.id).valid}
-    return tuple(_excerpt(held_out[entry["excerpt"]], entry) for entry in stored)
-
-
-def _excerpt(excerpt: Excerpt, entry: Mapping[str, Any]) -> Predicted:
-    tokens, true, expected = excerpt.record.tokens, tuple(entry["true"]), tuple(entry["expected"])
-    if not len(tokens) == len(true) == len(expected):
-        raise InputError(
-            f"{excerpt.name} has {len(tokens)} tokens, {len(true)} true and {len(expected)} "
-            "simulated activations"
-        )
-    return Predicted(excerpt.name, replace(excerpt.record, activations=true), expected)

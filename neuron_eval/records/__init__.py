@@ -156,6 +156,9 @@ class NeuronRecord:
     """Excerpts that the source held and that are left out because their text is here already, at
     least 0."""
 
+    page: str = ""
+    """The https address at which whoever published the neuron shows it; empty if not known."""
+
     def __repr__(self) -> str:
         return f"<NeuronRecord {self.id}: {len(self.excerpts)} excerpts>"
 

@@ -22,7 +22,7 @@ from neuron_eval.reporting.figures.pair import draw_pair
 from neuron_eval.reporting.figures.tokens import Point, draw_tokens, frontier
 from neuron_eval.reporting.statistics import Estimate
 
-NAMES = ["scores", "differences", "tokens", "layers", "distribution", "calibration"]
+NAMES = ["scores", "differences", "distribution", "tokens", "calibration", "layers"]
 
 
 @pytest.fixture(scope="module")
@@ -260,11 +260,11 @@ def test_neurons_that_say_nothing_of_calibration_are_left_out(predicted):
 
 def test_one_format_one_neuron_gives_what_can_be_drawn_and_says_what_cannot(tmp_path):
     files, notes = write_figures(Collected((run(neurons=[neuron(0)]),)), tmp_path)
-    assert [file.name for file in files] == ["scores", "tokens", "distribution"]
+    assert [file.name for file in files] == ["scores", "distribution", "tokens"]
     assert notes == [
         "No figure of differences: no run to compare with the baseline, original.",
-        "No figure by layer: the scored neurons do not come from two layers or more.",
         "No calibration figure: no run simulated held-out excerpts of two neurons or more.",
+        "No figure by layer: the scored neurons do not come from two layers or more.",
     ]
 
 

@@ -55,21 +55,21 @@ _RC: Any = {
 FIGURES: dict[str, tuple[Callable[..., Drawn | str], str]] = {
     "scores": (draw_scores, "Score by format: mean over neurons with 95 % interval"),
     "differences": (draw_differences, "Paired difference to the baseline: mean with 95 % interval"),
-    "tokens": (
-        draw_tokens,
-        "Score against prompt tokens: full marks are on the frontier, which nothing cheaper beats",
-    ),
-    "layers": (
-        draw_layers,
-        "Score by layer: mean over neurons with 95 % interval; other formats are grey",
-    ),
     "distribution": (
         draw_distribution,
         "Distribution of scores: one dot per neuron, boxes from quartile to quartile",
     ),
+    "tokens": (
+        draw_tokens,
+        "Score against prompt tokens: full marks are on the frontier, which nothing cheaper beats",
+    ),
     "calibration": (
         draw_calibration,
         "Calibration: mean true activation of tokens by simulated activation, with 95 % interval",
+    ),
+    "layers": (
+        draw_layers,
+        "Score by layer: mean over neurons with 95 % interval; other formats are grey",
     ),
 }
 """Every figure that there may be, in the order of the report: what draws it, and its caption."""

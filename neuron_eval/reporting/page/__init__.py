@@ -30,7 +30,16 @@ MARKDOWN = "report.md"
 STYLE = "page.css"
 LIBRARY = "vendored/tablesort.js"
 LICENCE = "vendored/tablesort.LICENCE"
-SCRIPTS = ("dom.js", "tables.js", "filter.js", "list.js", "heat.js", "neuron.js", "main.js")
+SCRIPTS = (
+    "dom.js",
+    "tables.js",
+    "filter.js",
+    "list.js",
+    "activity.js",
+    "heat.js",
+    "neuron.js",
+    "main.js",
+)
 """One script in this order: functions of later files use those of earlier ones."""
 
 

@@ -1,15 +1,13 @@
-"""What the runs say, as JSON-able data for the page; held-out excerpts as levels to draw."""
+"""What the runs say of each neuron, as JSON-able data for the page."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import isfinite
 from typing import Any
 from urllib.parse import quote
 
-from neuron_eval.logs.runs import NeuronResult, Predicted, Run
+from neuron_eval.logs.runs import NeuronResult, Run
 from neuron_eval.messages import visible, visible_lines
-from neuron_eval.records.heatmap import SHADES, shades
 from neuron_eval.reporting.collecting import Collected
 from neuron_eval.reporting.comparing import (
     RATING_BY,
@@ -18,14 +16,17 @@ from neuron_eval.reporting.comparing import (
     scorer_name,
     scorer_names,
 )
+from neuron_eval.reporting.page.excerpts import (
+    activity_data,
+    heat,
+    highest,
+    rounded,
+    shown_excerpts,
+)
 from neuron_eval.reporting.raters import RatedNeuron, best_texts, with_ratings
-from neuron_eval.simulation.measure import background, counted_or
 
 DIGITS = 4
 """Decimals of a score on the page; tables and CSV hold the full number."""
-
-LEVELS = "0123456789a"
-"""One character a level: 0 is nothing, ``a`` the highest of the neuron."""
 
 
 def page_data(collected: Collected, viewer: str | None = None) -> dict[str, Any]:
@@ -60,38 +61,6 @@ def page_data(collected: Collected, viewer: str | None = None) -> dict[str, Any]
     }
 
 
-def heat(results: Sequence[NeuronResult | None]) -> tuple[list[dict[str, Any]], list[Any]]:
-    """Excerpts with the truth, each once, and what every run simulated for them.
-
-    Truth runs from 0 to its highest activation in the neuron's excerpts. Simulation runs, per
-    run, from its median, which is what it says of tokens that it has nothing to say of, to its
-    highest value. Ignored tokens, which are not scored, are at nothing. A result is None where
-    a run has not got the neuron.
-
-    Returns:
-        The excerpts, each with ``name``, ``tokens``, ``peak`` and ``true`` (a level a token); and
-        for each run either None or a dict of ``low``, ``high`` and ``levels``, which for each
-        excerpt holds a level a token, or None where the run has no values.
-    """
-    excerpts: list[Predicted] = []
-    # First those that ignore least, whose truth is whole.
-    every = [excerpt for result in results if result for excerpt in result.predicted]
-    for excerpt in sorted(every, key=lambda predicted: len(predicted.record.ignored)):
-        if not any(_same(excerpt, other) for other in excerpts):
-            excerpts.append(excerpt)
-    peak = max((v for excerpt in excerpts for v in excerpt.record.activations), default=0.0)
-    drawn = [
-        {
-            "name": visible(excerpt.excerpt),
-            "tokens": [visible(token) for token in excerpt.record.tokens],
-            "peak": _rounded(excerpt.record.peak),
-            "true": _levels(excerpt.record.activations, 0.0, peak),
-        }
-        for excerpt in excerpts
-    ]
-    return drawn, [_simulated(result, excerpts) for result in results]
-
-
 def _neuron(id: str, runs: Sequence[Run], scorers: Sequence[str], linked: bool) -> dict[str, Any]:
     results = [run.results.get(id) for run in runs]
     known = [result for result in results if result is not None]
@@ -102,12 +71,25 @@ def _neuron(id: str, runs: Sequence[Run], scorers: Sequence[str], linked: bool) 
         "group": visible(known[0].group),
         "reference": next((visible_lines(r.reference) for r in known if r.reference), ""),
         "excerpts": excerpts,
+        "top": rounded(highest(results)),
         "runs": [
             None if result is None else _explained(result, scorers) | {"simulated": heated}
             for result, heated in zip(results, simulated, strict=True)
         ],
     }
-    return data | {"sample": quote(id, safe="", errors="replace")} if linked else data
+    activity = next((result.activity for result in known if result.activity), None)
+    more = {
+        "shown": shown_excerpts(results, runs),
+        "activity": activity and activity_data(activity),
+        "page": next((_https(result.page) for result in known if result.page), ""),
+        "sample": quote(id, safe="", errors="replace") if linked else "",
+    }
+    return data | {name: value for name, value in more.items() if value}
+
+
+def _https(address: str) -> str:
+    """The address if it is one to follow from a page: a log may hold anything."""
+    return visible(address) if address.startswith("https://") else ""
 
 
 def _add_choices(
@@ -145,42 +127,3 @@ def _explained(result: NeuronResult, scorers: Sequence[str]) -> dict[str, Any]:
         "explanation": visible_lines(result.explanation),
         "scores": [None if s is None else round(s, DIGITS) for s in scores],
     } | {name: value for name, value in more.items() if value}
-
-
-def _levels(values: Sequence[float], low: float, high: float) -> str:
-    """Values as characters of `LEVELS`, shape [T]: ``low`` and below 0, ``high`` the last."""
-    assert len(LEVELS) == SHADES + 1
-    return "".join(LEVELS[shade] for shade in shades(values, low, high))
-
-
-def _rounded(value: float) -> float:
-    """To three significant digits, for a legend."""
-    return float(f"{value:.3g}")
-
-
-def _simulated(result: NeuronResult | None, order: Sequence[Predicted]) -> dict[str, Any] | None:
-    known = [p for p in result.predicted if all(map(isfinite, p.expected))] if result else []
-    expected = [value for p in known for value in p.record.counted(p.expected)]
-    if not expected:
-        return None
-    low, high = background(expected), max(expected)
-
-    def of(excerpt: Predicted) -> str | None:
-        same = (p for p in known if _same(p, excerpt))
-        return next((_levels(counted_or(low, p.record, p.expected), low, high) for p in same), None)
-
-    return {"low": _rounded(low), "high": _rounded(high), "levels": list(map(of, order))}
-
-
-def _same(first: Predicted, second: Predicted) -> bool:
-    """Whether two runs mean one excerpt, whichever of its tokens each ignores.
-
-    Runs may have been dealt other excerpts under one name, so the name is not enough.
-    """
-    a, b = first.record, second.record
-    ignored = {*a.ignored, *b.ignored}
-    return (first.excerpt, a.tokens) == (second.excerpt, b.tokens) and all(
-        x == y
-        for i, (x, y) in enumerate(zip(a.activations, b.activations, strict=True))
-        if i not in ignored
-    )

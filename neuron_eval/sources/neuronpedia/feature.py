@@ -18,6 +18,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from neuron_eval.messages import shortened, shown
 from neuron_eval.records import (
@@ -35,6 +36,7 @@ PER_SPLIT = 5  # excerpts of each kind a split that a feature with enough of the
 TOP, OTHERS = 4, 3  # excerpts of each kind that one excerpt a split takes: the splits there are
 IN_TOP = -1  # the ``binContains`` of the highest activations
 SITE = "Neuronpedia"
+PAGES = "https://www.neuronpedia.org"
 
 FIELDS = ("modelId", "layer", "index")  # what tells which feature it is, in Neuronpedia's objects
 # What tells whose features they are, in a batch by SAEDashboard.
@@ -48,6 +50,15 @@ class Identity:
     model: str  # ``modelId``, such as ``gpt2-small``
     source: str  # ``layer``, more than that: ``6-res-jb``; of a batch layer, set and suffix
     index: str  # ``index``, digits; for a user's own vector some other name
+    is_published: bool = True  # False in a batch by SAEDashboard, which anyone can make
+
+    @property
+    def page(self) -> str:
+        """Where Neuronpedia shows the feature; empty if it may not be there."""
+        if not self.is_published or self.key.neuron < 0:
+            return ""
+        parts = (quote(part, safe="") for part in (self.model, self.source, self.index))
+        return "/".join([PAGES, *parts])
 
     @property
     def key(self) -> NeuronKey:
@@ -100,11 +111,13 @@ def identity(row: object, at: str) -> Identity:
     if not isinstance(row, Mapping):
         raise RecordError(f"{at}: expected a JSON object, got {type(row).__name__}")
     if "model_id" not in row:
-        return Identity(*(_name(row, field, at) for field in FIELDS))
+        model, source, index = (_name(row, field, at) for field in FIELDS)
+        return Identity(model, source, index)
     layer = _name(row, "layer", at)
     names = [_name(row, field, at) if row.get(field) else "" for field in BATCH[2:]]
     source = "".join(mark + name for mark, name in zip(("-", "__"), names, strict=True) if name)
-    return Identity(_name(row, "model_id", at), layer + source, _name(row, "feature_index", at))
+    model, index = _name(row, "model_id", at), _name(row, "feature_index", at)
+    return Identity(model, layer + source, index, is_published=False)
 
 
 def _name(row: Mapping[str, Any], field: str, at: str) -> str:
@@ -142,6 +155,7 @@ def feature_record(
         reference=texts[0] if texts else None,
         other_explanations=tuple(texts[1:]),
         repeated=len(excerpts) - len({record.text for record, _ in excerpts}),
+        page=which.page,
     )
     return check_record(with_excerpts(neuron, top, others), where)
 

@@ -1,4 +1,4 @@
-// One neuron in a dialog: reference, every run's explanation with its scores, the heat maps.
+// One neuron in a dialog: reference, every run's explanation with its scores, where it fires, excerpts.
 
 function neuronDialog(data) {
   const dialog = byId("neuron");
@@ -31,7 +31,7 @@ function neuronDialog(data) {
     if (event.target === dialog) dialog.close(); // outside of it
   });
   dialog.addEventListener("keydown", (event) => {
-    if (event.target.matches("input") || event.altKey || event.ctrlKey || event.metaKey) return;
+    if (event.target.matches("input, select") || event.altKey || event.ctrlKey || event.metaKey) return;
     if (event.key === "ArrowLeft") step(-1);
     if (event.key === "ArrowRight") step(1);
   });
@@ -57,15 +57,21 @@ function neuronView(neuron, data) {
   const where = [neuron.layer < 0 ? null : `layer ${neuron.layer}`, neuron.group].filter(Boolean);
   const cards = neuron.runs.map((run, i) => card(run, data.runs[i], neuron, data));
   return [
-    make("p", { class: "where", dir: "auto" }, where.join(" · ")),
+    make("p", { class: "where", dir: "auto" }, where.join(" · "), publisherLink(neuron)),
     make("h3", {}, "Reference"),
     make("p", { class: "said", dir: "auto" }, neuron.reference || "There is none."),
     make("h3", {}, "Explanations"),
     make("div", { class: "cards" }, ...cards),
     ...(neuron.comments ?? []).map((text) => make("p", { class: "note", dir: "auto" }, text)),
-    make("h3", {}, "Held-out excerpts"),
-    ...heatMaps(neuron, data.runs),
-  ];
+    activityView(neuron.activity),
+    ...excerptColumns(neuron, data.runs),
+  ].filter((part) => part !== null);
+}
+
+function publisherLink(neuron) {
+  if (!neuron.page) return null;
+  const link = make("a", { href: neuron.page, rel: "noreferrer noopener" }, new URL(neuron.page).host);
+  return make("span", { class: "publisher" }, "see it at ", link);
 }
 
 function card(run, about, neuron, data) {
