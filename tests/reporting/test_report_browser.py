@@ -13,6 +13,8 @@ import pytest
 from browsing import WAIT_MS, browser
 from made_up_runs import FORMATS, excerpt, five_formats, neuron, run
 
+from neuron_eval.logs.excerpts import activity
+from neuron_eval.records import ActivationRecord, Excerpt
 from neuron_eval.reporting.collecting import Collected
 from neuron_eval.reporting.figures import write_figures
 from neuron_eval.reporting.page import write_page
@@ -133,23 +135,95 @@ def test_what_failed_says_why(visit):
     assert "has not got the neuron" in page.locator(".card").last.inner_text()
 
 
-def test_the_heat_map_shows_truth_above_a_lane_for_each_run(visit):
+def test_the_heat_map_shows_truth_above_the_lane_of_the_run_that_is_chosen(visit):
     page = visit(hash="#neuron=toy%2FL1N1")
-    tokens = page.locator(".tokens .token")
+    tokens = page.locator(".held-out .token")
     assert tokens.locator(".true").all_text_contents() == [" The", " cat", " sat", "⏎"]
-    assert tokens.first.locator(".lane").count() == len(FORMATS)
+    assert page.locator(".held-out .rows .name").all_inner_texts() == ["true", "simulated"]
+    lane = page.get_by_label("Simulated from the explanation of")
+    assert lane.locator("option").all_inner_texts() == [
+        *(f"{name} (0.3 to 0.9)" for name in FORMATS),
+        "all runs, a lane each",
+    ]
     strong = "t => [...t.children].map(c => getComputedStyle(c).getPropertyValue('--level'))"
-    assert tokens.nth(1).evaluate(strong) == ["10"] * 6
-    assert tokens.nth(0).evaluate(strong) == ["0"] * 6
+    assert tokens.nth(1).evaluate(strong) == ["10"] * 2
+    assert tokens.nth(0).evaluate(strong) == ["0"] * 2
     # strength shows without colour too: the line under the text, the bar's height
     shadow = "t => getComputedStyle(t).boxShadow"
     assert "-4px" in tokens.nth(1).locator(".true").evaluate(shadow)
     assert "-4px" not in tokens.nth(3).locator(".true").evaluate(shadow)
     bar = "t => getComputedStyle(t).backgroundImage"
     assert "100%" in tokens.nth(1).locator(".lane").first.evaluate(bar)
-    assert "Strongest, true: cat (10 of 10)" in page.locator(".excerpt").inner_text()
-    page.get_by_role("radio", name="avhs").check()
-    assert tokens.first.locator(".lane:visible").count() == 1
+    assert "Strongest, true: cat (10 of 10)" in page.locator(".held-out .excerpt").inner_text()
+
+
+def test_all_lanes_can_be_shown_each_with_its_name_and_the_choice_stays(visit):
+    page = visit(hash="#neuron=toy%2FL1N1")
+    lane = page.get_by_label("Simulated from the explanation of")
+    lane.select_option("all")
+    assert page.locator(".held-out .token").first.locator(".lane").count() == len(FORMATS)
+    assert page.locator(".held-out .rows .name").all_inner_texts() == ["true", *FORMATS]
+    lane.select_option(label="avhs (0.3 to 0.9)")
+    assert page.locator(".held-out .token").first.locator(".lane").count() == 1
+    assert page.locator(".held-out .token").nth(1).get_attribute("title") == (
+        "true 10; avhs 10 (of 10)"
+    )
+    page.locator("#next").click()
+    page.get_by_role("dialog", name="toy/L2N2").wait_for()
+    assert lane.evaluate("select => select.selectedOptions[0].textContent").startswith("avhs")
+
+
+def test_arrow_keys_in_the_choice_of_a_lane_do_not_leave_the_neuron(visit):
+    page = visit(hash="#neuron=toy%2FL1N1")
+    page.get_by_label("Simulated from the explanation of").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.get_by_role("dialog", name="toy/L1N1").is_visible()
+
+
+def test_what_the_explainer_saw_is_beside_what_was_held_out(visit):
+    page = visit(hash="#neuron=toy%2FL2N5")
+    headings = page.locator(".excerpts h3").all_inner_texts()
+    assert headings == ["Shown to the explainer", "Held out"]
+    shown = page.locator(".shown .token .true")
+    assert shown.all_text_contents() == [" a", " mat", "⏎"]
+    level = "t => getComputedStyle(t).getPropertyValue('--level')"
+    assert shown.nth(1).evaluate(level) == "10"
+    assert page.locator(".shown .lane").count() == 0
+    left, right = (
+        page.locator(f".excerpts > {at}").bounding_box() for at in (".shown", ".held-out")
+    )
+    assert left["x"] + left["width"] <= right["x"]
+    assert left["y"] == right["y"]
+
+
+def test_where_a_neuron_fires_is_drawn_and_put_into_words(visit):
+    page = visit(hash="#neuron=toy%2FL2N5")
+    top = page.get_by_role("list", name="Top tokens, with their highest activation")
+    assert top.locator("li").all_inner_texts() == ["mat 8, 2 times", "a 4"]
+    picture = page.get_by_role("img", name="Histogram of activations from 0 to 8, 4 tokens")
+    heights = picture.locator("rect").evaluate_all("bars => bars.map(b => b.height.baseVal.value)")
+    assert [round(height, 1) for height in heights if height] == [40.4, 40.4, 64.0]
+    page.keyboard.press("ArrowRight")
+    page.get_by_role("dialog", name="toy/L0N6").wait_for()
+    assert page.locator(".activity").count() == 0
+
+
+def test_a_neuron_is_linked_to_its_publisher_only_where_the_log_has_its_address(visit):
+    page = visit(hash="#neuron=toy%2FL2N5")
+    link = page.get_by_role("link", name="www.neuronpedia.org")
+    assert link.get_attribute("href") == "https://www.neuronpedia.org/toy/2-mlp/5"
+    page.keyboard.press("ArrowRight")
+    page.get_by_role("dialog", name="toy/L0N6").wait_for()
+    assert link.count() == 0
+
+
+def test_no_table_runs_over_its_edge_on_a_desk(visit):
+    page = visit({"width": 1200, "height": 860})
+    log = page.locator("#compared td.log").first
+    name = f"2026-11-27T22-14-03-00-00_highlight_{'X3ZnwZSqFdK' * 2}.eval"
+    log.evaluate("(cell, name) => { cell.textContent = name }", name)
+    over = "boxes => boxes.map(box => box.scrollWidth - box.clientWidth)"
+    assert page.locator("#compared .box").evaluate_all(over) == [0]
 
 
 def test_a_sample_is_linked_where_the_viewer_looks_for_it(visit):
@@ -165,7 +239,7 @@ def test_planted_markup_is_shown_and_does_nothing(visit):
     page.get_by_role("button", name="toy/L2N2").click()
     dialog = page.get_by_role("dialog")
     assert dialog.locator(".said").nth(1).inner_text() == VISIBLE
-    assert dialog.locator(".tokens .true").nth(1).text_content() == VISIBLE
+    assert dialog.locator(".held-out .true").nth(1).text_content() == VISIBLE
     assert VISIBLE in page.locator("#compared").inner_text()
     assert page.evaluate("window.broken") is None
     assert page.locator("img[src=x]").count() == 0
@@ -292,7 +366,14 @@ def collected():
         errors=("boom",),
         predicted=(),
     )
-    first = dict(runs[0].results) | {wicked.id: wicked}
+    train = ActivationRecord((" a", " mat", "\n"), (4.0, 8.0, 0.0))
+    fires = neuron(
+        5,
+        shown=(Excerpt("top", 0, train),),
+        activity=activity([train, ActivationRecord((" mat",), (8.0,))]),
+        page="https://www.neuronpedia.org/toy/2-mlp/5",
+    )
+    first = dict(runs[0].results) | {wicked.id: wicked, fires.id: fires}
     last = {id: one for id, one in runs[4].results.items() if id != "toy/L1N4"}
     runs[0] = replace(runs[0], results=first)
     runs[1] = replace(runs[1], results=dict(runs[1].results) | {failed.id: failed})

@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up_runs import EXPECTED, FORMATS, TOKENS, excerpt, five_formats, neuron, run
 
+from neuron_eval.logs.excerpts import activity
 from neuron_eval.messages import script_json, visible, visible_lines
+from neuron_eval.records import ActivationRecord, Excerpt
 from neuron_eval.reporting import page
 from neuron_eval.reporting.collecting import Collected
 from neuron_eval.reporting.figures import FigureFile
@@ -118,6 +120,47 @@ def test_an_excerpt_whose_simulation_is_not_finite_has_no_values():
     assert simulated[0]["high"] == max(EXPECTED)
 
 
+def test_what_explainers_saw_is_there_once_and_says_where_not_all_saw_it():
+    first, second = (Excerpt("top", i, TRAIN) for i in (0, 4))
+    neurons = [neuron(1, shown=shown) for shown in ((first, second), (first,), (first,))]
+    runs = [run(name, [one]) for name, one in zip(FORMATS, neurons, strict=False)]
+    (data,) = page_data(Collected((*runs[:2], replace(runs[2], given=True))))["neurons"]
+    both, once = data["shown"]
+    assert both == {"name": "top 0", "tokens": ["a", "b⏎"], "peak": 8.0, "true": "a5"}
+    assert (once["name"], once["runs"]) == ("top 4", [0])
+    # truth is on one scale, whether it was shown or held out
+    assert data["top"] == 8.0
+    assert data["excerpts"][0]["true"] == "0502"
+
+
+def test_explanations_that_existed_were_shown_nothing():
+    given_ = run("given", [neuron(1, shown=(Excerpt("top", 0, TRAIN),))], given=True)
+    assert "shown" not in page_data(Collected((given_,)))["neurons"][0]
+
+
+def test_where_a_neuron_fires_is_there_in_few_characters():
+    result = neuron(1, activity=activity([TRAIN]))
+    (data,) = page_data(Collected((run(neurons=[result]),)))["neurons"]
+    where = data["activity"]
+    assert (where["excerpts"], where["low"], where["high"]) == (1, 4.0, 8.0)
+    assert (sum(where["counts"]), where["tokens"]) == (2, [["a", 8.0, 1], ["b", 4.0, 1]])
+    assert len(script_json(where)) < 200
+
+
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        ("https://www.neuronpedia.org/gpt2-small/6-res-jb/650", True),
+        ("", False),
+        ("javascript:alert(1)", False),
+        ("http://elsewhere", False),
+    ],
+)
+def test_only_an_address_that_is_safe_to_follow_is_linked(page, expected):
+    (data,) = page_data(Collected((run(neurons=[neuron(1, page=page)]),)))["neurons"]
+    assert data.get("page") == (page if expected else None)
+
+
 def test_json_cannot_end_its_script_and_reads_back_the_same():
     data = {"a": "</script><!--", "b": ["\u2028", 0.5, None]}
     text = script_json(data)
@@ -128,11 +171,18 @@ def test_json_cannot_end_its_script_and_reads_back_the_same():
 
 def test_five_formats_of_a_thousand_neurons_stay_below_25_megabytes():
     tokens = [f" word{i}" for i in range(64)]
+    train = tuple(
+        Excerpt("top", i, ActivationRecord(tuple(tokens), tuple(map(float, range(64)))))
+        for i in range(5)
+    )
     ten = tuple(
         excerpt(f"top {i}", tokens, range(64), [(i * t) % 11 for t in range(64)]) for i in range(10)
     )
     runs = [
-        replace(one, results={id: replace(n, predicted=ten) for id, n in one.results.items()})
+        replace(
+            one,
+            results={id: replace(n, predicted=ten, shown=train) for id, n in one.results.items()},
+        )
         for one in five_formats(10).runs
     ]
     neurons = page_data(Collected(tuple(runs)))["neurons"]
@@ -249,6 +299,8 @@ def test_scripts_are_short_and_never_write_markup():
         assert text.count("\n") <= 250
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", text)
 
+
+TRAIN = ActivationRecord(("a", "b\n"), (8.0, 4.0))
 
 HERE = Path(page.__file__).parent
 

@@ -103,6 +103,19 @@ def test_layer_and_neuron_are_the_numbers_that_there_are(tmp_path, change, key):
     assert ids(source.read()) == [key[0]]
 
 
+@pytest.mark.parametrize(
+    ("change", "page"),
+    [
+        ({}, "gpt2-small/6-res-jb/650"),
+        ({"layer": "6 res/jb"}, "gpt2-small/6%20res%2Fjb/650"),
+        ({"layer": "31-llamascope", "index": "cm5x2"}, ""),
+    ],
+)
+def test_a_feature_has_its_page_at_neuronpedia_and_a_user_s_vector_has_none(tmp_path, change, page):
+    (neuron,) = open_neuronpedia(write_json(tmp_path, feature(**change))).read()
+    assert neuron.page == (f"https://www.neuronpedia.org/{page}" if page else "")
+
+
 def scored(kind, value):
     return {"value": value, "explanationScoreTypeName": kind, "explanationScoreModelName": "m"}
 

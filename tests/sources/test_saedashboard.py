@@ -50,6 +50,7 @@ def test_the_smallest_batch_is_read(tmp_path):
     assert (neuron.id, neuron.model, neuron.layer, neuron.neuron) == ("m/0-s/0", "m", 0, 0)
     assert neuron.top == (ActivationRecord((" a",), (1.0,)),)
     assert (neuron.random, neuron.reference) == ((), None)
+    assert neuron.page == ""  # anyone can make one, and need not publish it
 
 
 def test_a_feature_has_the_id_that_neuronpedia_gives_it(tmp_path):
