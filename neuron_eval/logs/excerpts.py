@@ -50,7 +50,7 @@ class Activity:
 
 
 @dataclass(frozen=True, slots=True)
-class Excerpts:
+class StoredExcerpts:
     """What a sample has of its neuron's excerpts."""
 
     shown: tuple[Excerpt, ...] = ()  # what an explainer sees
@@ -58,18 +58,18 @@ class Excerpts:
     activity: Activity | None = None  # over all that it holds; None if all are alike
 
 
-def excerpts_of(sample: EvalSample, simulated: Score | None) -> Excerpts:
+def excerpts_of(sample: EvalSample, simulated: Score | None) -> StoredExcerpts:
     """Read a sample's excerpts; none where it holds no neuron.
 
     ``simulated`` is the score of the simulation, if there is one.
     """
     stored: list[Mapping[str, Any]] = ((simulated and simulated.metadata) or {}).get("excerpts", [])
     if not stored and not isinstance((sample.metadata or {}).get("record"), str):
-        return Excerpts()
+        return StoredExcerpts()
     dealt = from_metadata(sample.metadata, sample.id)
     held_out = {e.name: e for e in dealt.valid}
     predicted = tuple(_predicted(held_out[entry["excerpt"]], entry) for entry in stored)
-    return Excerpts(dealt.train, predicted, activity(_records(dealt)))
+    return StoredExcerpts(dealt.train, predicted, activity(_records(dealt)))
 
 
 def activity(records: Sequence[ActivationRecord]) -> Activity | None:
@@ -85,8 +85,8 @@ def activity(records: Sequence[ActivationRecord]) -> Activity | None:
     fired = [TopToken(text, max(on), len(on)) for text, on in tokens.items() if max(on) > 0]
     fired.sort(key=lambda token: -token.peak)
     low, high = float(edges[0]), float(edges[-1])
-    whole = tuple(int(count) for count in counts)
-    return Activity(len(records), low, high, whole, tuple(fired[:TOP_TOKENS]))
+    per_bin = tuple(map(int, counts))
+    return Activity(len(records), low, high, per_bin, tuple(fired[:TOP_TOKENS]))
 
 
 def _pairs(record: ActivationRecord) -> Sequence[tuple[str, float]]:

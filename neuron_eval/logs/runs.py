@@ -11,7 +11,7 @@ from inspect_ai.log import EvalSample
 from inspect_ai.model import ModelUsage
 from inspect_ai.scorer import Score
 
-from neuron_eval.logs.excerpts import Activity, Excerpts, Predicted, excerpts_of
+from neuron_eval.logs.excerpts import Activity, StoredExcerpts, Predicted, excerpts_of
 from neuron_eval.records import Excerpt
 
 EXPLAINER = "explainer"
@@ -106,7 +106,9 @@ def neuron_result(samples: Sequence[EvalSample], excerpts: bool = False) -> Neur
     levels = [(score.metadata or {}).get("unrelated_mean") for score in _scores(samples, ADACS)]
     unrelated = [level for level in levels if level is not None]
     names = [name for name in _names(samples) if name not in NOT_SCORES]
-    stored = excerpts_of(first, (first.scores or {}).get(SIMULATION)) if excerpts else Excerpts()
+    stored = (
+        excerpts_of(first, (first.scores or {}).get(SIMULATION)) if excerpts else StoredExcerpts()
+    )
     alike = [s for s in samples if _explanation(s) == _explanation(first)]
     return NeuronResult(
         id=str(first.id),
