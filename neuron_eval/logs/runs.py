@@ -11,7 +11,7 @@ from inspect_ai.log import EvalSample
 from inspect_ai.model import ModelUsage
 from inspect_ai.scorer import Score
 
-from neuron_eval.logs.excerpts import Activity, StoredExcerpts, Predicted, excerpts_of
+from neuron_eval.logs.excerpts import Activity, Predicted, StoredExcerpts, excerpts_of
 from neuron_eval.records import Excerpt
 
 EXPLAINER = "explainer"

@@ -88,7 +88,7 @@ def test_every_table_and_figure_has_its_name_in_the_list_that_is_cleared(tmp_pat
     pair = Pair(*collected.runs[:2])
     rated = replace(collected, raters=(rater,), pair=pair)
     assert tuple(t.name for t in all_tables(rated, by=("layer", "group"))) == table_names()
-    assert tuple(f.name for f in write_figures(collected, tmp_path)[0]) == tuple(FIGURES)
+    assert tuple(f.name for f in write_figures(rated, tmp_path)[0]) == tuple(FIGURES)
 
 
 def test_logs_of_one_name_are_not_put_over_each_other_in_the_viewer(tmp_path):

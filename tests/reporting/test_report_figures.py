@@ -18,8 +18,9 @@ from neuron_eval.reporting.figures.by_format import (
 from neuron_eval.reporting.figures.calibration import calibration, draw_calibration
 from neuron_eval.reporting.figures.labels import Box, log_ticks, place_names
 from neuron_eval.reporting.figures.layers import draw_layers
-from neuron_eval.reporting.figures.pair import draw_pair
+from neuron_eval.reporting.figures.pair import draw_against, draw_pair
 from neuron_eval.reporting.figures.tokens import Point, draw_tokens, frontier
+from neuron_eval.reporting.pairs import Pair
 from neuron_eval.reporting.statistics import Estimate
 
 NAMES = ["scores", "differences", "distribution", "tokens", "calibration", "layers"]
@@ -312,7 +313,7 @@ def test_two_runs_are_drawn_against_each_other_neuron_by_neuron():
         "mine/other": ([], []),
     }
     with paper_style():
-        result = draw_pair(scores, ("avhs", "original"))
+        result = draw_against(scores, ("avhs", "original"))
     left, right = result.figure.axes
     assert sorted(marks(left)) == [(0.0, 0.1), (0.3, 0.2), (0.3, 0.3), (0.4, 0.5)]
     assert (left.get_xlabel(), left.get_ylabel()) == ("original", "avhs")
@@ -324,8 +325,17 @@ def test_two_runs_are_drawn_against_each_other_neuron_by_neuron():
     )
 
 
+def test_the_pair_of_a_report_is_drawn_and_without_one_nothing_is_missing(tmp_path):
+    collected = five_formats(4)
+    pair = Pair(collected.runs[4], collected.runs[0])
+    panel = drawn(draw_pair, replace(collected, pair=pair)).figure.axes[0]
+    assert sorted(marks(panel)) == [(simulation(0, i), simulation(4, i)) for i in range(4)]
+    assert (panel.get_ylabel(), panel.get_xlabel()) == ("avhs", "original")
+    assert drawn(draw_pair, collected) == ""
+
+
 def test_two_runs_without_a_neuron_in_common_give_a_sentence():
-    assert drawn(draw_pair, {"adacs": ([], [])}, ("avhs", "original")) == (
+    assert drawn(draw_against, {"adacs": ([], [])}, ("avhs", "original")) == (
         "No figure of avhs against original: no neuron was scored in both."
     )
 

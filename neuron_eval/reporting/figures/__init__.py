@@ -15,6 +15,7 @@ from neuron_eval.reporting.figures.by_format import draw_differences, draw_distr
 from neuron_eval.reporting.figures.calibration import draw_calibration
 from neuron_eval.reporting.figures.drawing import Drawn
 from neuron_eval.reporting.figures.layers import draw_layers
+from neuron_eval.reporting.figures.pair import draw_pair
 from neuron_eval.reporting.figures.tokens import draw_tokens
 
 DPI = 300
@@ -55,6 +56,10 @@ _RC: Any = {
 FIGURES: dict[str, tuple[Callable[..., Drawn | str], str]] = {
     "scores": (draw_scores, "Score by format: mean over neurons with 95 % interval"),
     "differences": (draw_differences, "Paired difference to the baseline: mean with 95 % interval"),
+    "pair": (
+        draw_pair,
+        "Score of each neuron in two runs: above the line the run named at the left is higher",
+    ),
     "distribution": (
         draw_distribution,
         "Distribution of scores: one dot per neuron, boxes from quartile to quartile",
@@ -104,7 +109,7 @@ def write_figures(
         with paper_style():
             drawn = draw(collected, baseline) if draw is draw_differences else draw(collected)
             if isinstance(drawn, str):
-                notes.append(drawn)
+                notes += [drawn] if drawn else []
                 continue
             drawn.figure.savefig(png, dpi=DPI, metadata={"Software": None})
             drawn.figure.savefig(svg, metadata={"Date": None, "Creator": None})

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from neuron_eval.reporting.comparing import scorer_name
+from neuron_eval.reporting.collecting import Collected
+from neuron_eval.reporting.comparing import label, scorer_name, scorers
 from neuron_eval.reporting.figures import drawing, layout
 from neuron_eval.reporting.figures.drawing import Drawn
+from neuron_eval.reporting.pairs import paired_neurons
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +23,25 @@ ABOVE, BELOW = "#0072B2", "#D55E00"
 """Of dots on which one run or the other is higher: Okabe and Ito's, one darker than the other."""
 
 
-def draw_pair(scores: Mapping[str, tuple[Scores, Scores]], names: tuple[str, str]) -> Drawn | str:
+def draw_pair(collected: Collected) -> Drawn | str:
+    """The runs of the pair that is set against each other; nothing to be told without one."""
+    pair = collected.pair
+    if pair is None:
+        return ""
+    names = (label(pair.run, collected.runs), label(pair.other, collected.runs))
+    both = {scorer: paired_neurons(pair, scorer) for scorer in scorers((pair.run, pair.other))}
+    return draw_against(
+        {
+            scorer: ([n.score for n in neurons], [n.other for n in neurons])
+            for scorer, neurons in both.items()
+        },
+        names,
+    )
+
+
+def draw_against(
+    scores: Mapping[str, tuple[Scores, Scores]], names: tuple[str, str]
+) -> Drawn | str:
     """The first run's score of each neuron, upwards, against the second's; a panel per scorer.
 
     Args:
