@@ -219,7 +219,7 @@ def test_a_neuron_is_linked_to_its_publisher_only_where_the_log_has_its_address(
 
 def test_no_table_runs_over_its_edge_on_a_desk(visit):
     page = visit({"width": 1200, "height": 860})
-    log = page.locator("#compared td.log").first
+    log = page.locator("#compared td").last
     name = f"2026-11-27T22-14-03-00-00_highlight_{'X3ZnwZSqFdK' * 2}.eval"
     log.evaluate("(cell, name) => { cell.textContent = name }", name)
     over = "boxes => boxes.map(box => box.scrollWidth - box.clientWidth)"

@@ -43,7 +43,7 @@ function shownColumn(neuron, runs) {
     "section",
     { class: "shown" },
     make("h3", {}, "Shown to the explainer"),
-    make("p", { class: "note" }, "These were in its prompt, written as the run’s format has it."),
+    make("p", { class: "note" }, "These were in its prompt, in the run’s format."),
     ...maps,
   );
 }
