@@ -16,3 +16,8 @@ def on_files(files: Files, config: Any) -> Files:
     for name, content in resources["outputs"].items():
         files.append(File.generated(config, name, content=content))
     return files
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """On GitHub a link leads to the notebook, in the site to its page."""
+    return markdown.replace(f"({NOTEBOOK})", "(notebook.md)")

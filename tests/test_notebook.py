@@ -32,7 +32,7 @@ def test_run_again_the_notebook_gives_what_is_stored(stored, tmp_path, monkeypat
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     fresh = module.executed(nbformat.read(STORED, as_version=4), tmp_path)
-    assert outputs(fresh) == outputs(stored)
+    assert outputs(fresh) == outputs(stored), "make docs stores what it gives"
 
 
 def test_the_notebook_shows_a_neuron_a_table_and_a_figure_and_is_small(stored):
