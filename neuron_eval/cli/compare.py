@@ -19,8 +19,8 @@ from neuron_eval.simulation.measure import CALIBRATION
 if TYPE_CHECKING:
     from inspect_ai.log import EvalLog
 
+    from neuron_eval.comparison.costs import CostEstimate, Rates
     from neuron_eval.comparison.counting import Counted
-    from neuron_eval.comparison.estimate import CostEstimate, Rates
     from neuron_eval.comparison.plan import Plan
 
 WIDTH = 132  # columns that the tables need at least

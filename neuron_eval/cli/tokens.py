@@ -1,4 +1,4 @@
-"""`neuron-eval tokens`: how long the prompts of each format are."""
+"""`neuron-eval tokens`: how long the prompts of each format are, and what they cost."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from neuron_eval.cli.main import AT_LEAST_1, command
+from neuron_eval.cli.main import AT_LEAST_1, command, say
 
 
 @command()
@@ -24,6 +24,9 @@ from neuron_eval.cli.main import AT_LEAST_1, command
               help="Nothing to explain.")  # fmt: skip
 @click.option("--ignore-tokens", multiple=True, help="A token, or special; again for another.")
 @click.option("--window", help="Tokens of an excerpt at most, or none.")
+@click.option("--prices", default="example", metavar="FILE|example",
+              help="Dollars per million tokens, by model: a YAML file, or the example that "
+              "ships.")  # fmt: skip
 def tokens(
     neurons: str,
     excerpts: int,
@@ -33,25 +36,33 @@ def tokens(
     pack: str | None,
     ignore_tokens: tuple[str, ...],
     window: str | None,
+    prices: str,
     **reading: Any,
 ) -> None:
-    """Count the prompt tokens of every format over a set of neurons; no model is called."""
+    """Count the prompt tokens of every format over a set of neurons; no model is called.
+
+    That is the explainer alone; with the simulator: neuron-eval compare --dry-run.
+    """
     from rich.console import Console
     from rich.table import Table
     from tiktoken import list_encoding_names
 
+    from neuron_eval.comparison.assuming import price_notes
+    from neuron_eval.comparison.estimate import explaining
+    from neuron_eval.comparison.present import headline
     from neuron_eval.dataset import neuron_set
     from neuron_eval.formats import worded_formats
     from neuron_eval.models.tokencount import counter
     from neuron_eval.prompts.pack import load_pack
-    from neuron_eval.reporting.cost import prompt_tokens
+    from neuron_eval.reporting.cost import prompt_tokens, rates_of
 
     if model and encoding:
         raise click.UsageError("give --model or --encoding, not both")
     if encoding and encoding not in list_encoding_names():
         known = ", ".join(list_encoding_names())
         raise click.UsageError(f"--encoding {encoding}: tiktoken has {known}")
-    count = counter(encoding or model or "gpt-4o")
+    counted_as = encoding or model or "gpt-4o"
+    count = counter(counted_as)
     size = int(window) if window and window.isdecimal() else window
     chosen = neuron_set(
         neurons, excerpts, ignore_tokens=ignore_tokens or None, window=size, **reading
@@ -61,7 +72,7 @@ def tokens(
         name: prompt_tokens(chosen, name, wording, count, cutoff_quantile)
         for name in worded_formats(wording)
     }
-    table = Table(title=f"Prompt tokens a neuron, {count.label}", title_justify="left")
+    table = Table(title=f"Prompt tokens per neuron, {count.label}", title_justify="left")
     for heading in ("format", "mean", "lowest", "highest", "fewer than Original"):
         table.add_column(heading, justify="left" if heading == "format" else "right")
     original = counted["original"].mean if "original" in counted else math.nan
@@ -74,6 +85,18 @@ def tokens(
             str(prompts.highest),
             "unknown" if math.isnan(ratio) else f"{ratio:.2f} x",
         )
+    name = counted_as if encoding or "/" in counted_as else f"openai/{counted_as}"
+    sums = {of: prompts.mean * len(chosen.neurons) for of, prompts in counted.items()}
+    rates = rates_of(prices)
+    cost = explaining(name, sums, len(chosen.neurons), count, rates)
     console = Console()
+    say(console, headline(cost), style="bold")
     console.print(table)
-    console.print(f"{len(chosen.neurons)} neurons, {len(chosen.skipped)} skipped.")
+    say(
+        console,
+        f"{len(chosen.neurons)} neurons, {len(chosen.skipped)} skipped; one request of the "
+        f"explainer, {name}, for each of them and each format. What the simulator takes besides: "
+        "neuron-eval compare --dry-run.",
+    )
+    for note in price_notes(cost, rates):
+        say(console, note)

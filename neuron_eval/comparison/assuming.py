@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from neuron_eval.comparison.costs import CostEstimate, Rates
 from neuron_eval.comparison.counting import EXPLANATION, Counted, count
-from neuron_eval.comparison.estimate import (
-    AGAIN,
-    REPLIES,
-    TOKENIZERS,
-    CostEstimate,
-    Rates,
-    estimate,
-)
+from neuron_eval.comparison.estimate import AGAIN, REPLIES, TOKENIZERS, estimate
 from neuron_eval.comparison.pilot import Taken, seconds_each
 from neuron_eval.comparison.plan import EMBEDDING, Plan
 from neuron_eval.comparison.present import number
@@ -22,7 +16,7 @@ from neuron_eval.dataset import NeuronSet, neuron_set
 from neuron_eval.embedding import default_embedder
 from neuron_eval.models.tokencount import counter
 from neuron_eval.prompts.wording import Pack
-from neuron_eval.reporting.cost import example_prices
+from neuron_eval.reporting.cost import SHIPPED, example_prices
 from neuron_eval.task import NO_SIMULATION, READING
 
 
@@ -53,9 +47,7 @@ def estimated(
     embedder = plan.embedder or default_embedder()
     cost = estimate(plan, pack, counted, finished, rates, embedder)
     notes = assumptions(plan, pack, counted, cost)
-    sources = {price.source for line in cost.lines if (price := rates(line.model))}
-    if dated := next((source for source in sources if source.startswith("example")), None):
-        notes.append(f"Prices: {dated} ({example_prices()}); name your own with --prices FILE.")
+    notes += price_notes(cost, rates)
     if finished.others:
         notes.append(
             f"{log_dir} holds {len(finished.others)} logs of other settings, such as "
@@ -95,6 +87,16 @@ def assumptions(plan: Plan, pack: Pack, counted: Counted, cost: CostEstimate) ->
         "What the provider's or Inspect's cache saves is not counted."
     )
     return notes
+
+
+def price_notes(cost: CostEstimate, rates: Rates) -> list[str]:
+    """Where prices that ship come from, if any was used."""
+    sources = {price.source for line in cost.lines if (price := rates(line.model))}
+    dated = [source for source in sources if source.startswith(SHIPPED)]
+    return [
+        f"Prices: {source} ({example_prices()}); check them, or name yours with --prices FILE."
+        for source in dated
+    ]
 
 
 def pilot_notes(pilot: Sequence[Taken], cost: CostEstimate) -> list[str]:

@@ -10,8 +10,8 @@ from inspect_ai.event import ModelEvent
 from inspect_ai.log import EvalLog, EvalSample, read_eval_log_sample
 from inspect_ai.model import ModelUsage
 
+from neuron_eval.comparison.costs import EMBEDDER, CostEstimate, Line, Rates, priced_line
 from neuron_eval.comparison.counting import Counted, Size
-from neuron_eval.comparison.estimate import EMBEDDER, CostEstimate, Line, Rates, priced_line
 from neuron_eval.comparison.plan import Plan
 from neuron_eval.logs.runs import EXPLAINER
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich import box
 from rich.table import Table
 
-from neuron_eval.comparison.estimate import EMBEDDER, CostEstimate, Line, Range
+from neuron_eval.comparison.costs import EMBEDDER, CostEstimate, Line, Range
 from neuron_eval.logs.runs import EXPLAINER
 from neuron_eval.simulation.choose import ROLE
 
@@ -24,12 +24,13 @@ def headline(cost: CostEstimate, start: str = "About") -> str:
     more = "at least " if any(line.thinks for line in cost.lines) else ""
     requests, tokens = number(cost.requests.expected), more + number(cost.tokens.expected)
     amount = f"{start} {requests} requests, {tokens} tokens"
+    amount_within = amount if more else amount + _range(between(cost.tokens))
     if cost.free:
         why = "no dollars: all models run on this machine"
-        return f"{amount}{_range(between(cost.tokens))}, {why}."
+        return f"{amount_within}, {why}."
     if cost.unpriced and cost.dollars == Range():
         why = f"unknown dollars: there is no price for {', '.join(cost.unpriced)}"
-        return f"{amount}{_range(between(cost.tokens))}, {why}."
+        return f"{amount_within}, {why}."
     return f"{amount}, {total(cost)}{'' if cost.at_least else _range(money(cost.dollars))}."
 
 

@@ -15,6 +15,7 @@ from neuron_eval.cli import compare as command
 from neuron_eval.cli.compare import compare, shipped
 from neuron_eval.comparison import remote
 from neuron_eval.comparison.assuming import assumptions
+from neuron_eval.comparison.costs import Range, cost
 from neuron_eval.comparison.counting import (
     EXPLANATION,
     Counted,
@@ -23,7 +24,7 @@ from neuron_eval.comparison.counting import (
     count,
     requests,
 )
-from neuron_eval.comparison.estimate import Range, cost, estimate
+from neuron_eval.comparison.estimate import estimate
 from neuron_eval.comparison.plan import make_plan, named
 from neuron_eval.comparison.present import between, money, number, total
 from neuron_eval.comparison.remote import expected, is_remote

@@ -10,8 +10,8 @@ from inspect_ai.model import GenerateConfig, ModelOutput, ModelUsage
 
 from neuron_eval.cli.compare import compare
 from neuron_eval.comparison.assuming import duration
+from neuron_eval.comparison.costs import Range
 from neuron_eval.comparison.counting import Counted, Embedded, Size
-from neuron_eval.comparison.estimate import Range
 from neuron_eval.comparison.pilot import Taken, extrapolated, pilot_neurons, seconds_each, taken
 from neuron_eval.comparison.present import headline
 from neuron_eval.reporting.cost import Price

@@ -1,0 +1,136 @@
+"""What is expected to be asked for, within bounds, and what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from neuron_eval.comparison.counting import Size
+from neuron_eval.comparison.plan import runs_here, thinks
+from neuron_eval.reporting.cost import Price, charged
+
+EMBEDDER = "embedder"  # the role of the model that embeds
+
+Rates = Callable[[str], Price | None]
+"""From a model's name to what it charges; None if that is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A number that is expected, and its bounds."""
+
+    low: float = 0.0
+    expected: float = 0.0
+    high: float = 0.0
+
+    def __add__(self, other: Range) -> Range:
+        return Range(self.low + other.low, self.expected + other.expected, self.high + other.high)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One role of one model in one format."""
+
+    role: str  # ``explainer``, ``simulator`` or ``embedder``
+    model: str
+    format: str  # empty where all formats share it
+    explanations: float  # still to be made, or to be simulated, or to be embedded
+    requests: Range
+    input: Range  # tokens of prompts
+    output: Range  # tokens of replies
+    dollars: Range | None  # None if the model's price is unknown
+    own: bool = False  # whether it runs on the user's own machine, where nobody charges
+    thinks: bool = False  # whether it reasons first, so that replies take more than counted
+
+    @property
+    def tokens(self) -> Range:
+        return self.input + self.output
+
+    def __add__(self, other: Line) -> Line:
+        """Both together; they differ in nothing but their numbers."""
+        dollars = self.dollars and other.dollars and self.dollars + other.dollars
+        return replace(
+            self,
+            explanations=self.explanations + other.explanations,
+            requests=self.requests + other.requests,
+            input=self.input + other.input,
+            output=self.output + other.output,
+            dollars=dollars,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CostEstimate:
+    """What a comparison will take, less what is finished."""
+
+    lines: tuple[Line, ...]  # by role, in the order in which models are asked
+    explanations: float  # still to be made
+    finished: int  # explanations that an earlier run has made and scored
+
+    @property
+    def dollars(self) -> Range:
+        return sum((line.dollars for line in self.lines if line.dollars), Range())
+
+    @property
+    def requests(self) -> Range:
+        return sum((line.requests for line in self.lines), Range())
+
+    @property
+    def tokens(self) -> Range:
+        return sum((line.tokens for line in self.lines), Range())
+
+    @property
+    def unpriced(self) -> tuple[str, ...]:
+        """Hosted models that will be asked and whose price is unknown."""
+        unknown = (line for line in self.lines if line.dollars is None and not line.own)
+        return tuple(dict.fromkeys(line.model for line in unknown if line.requests.high))
+
+    @property
+    def free(self) -> bool:
+        """Whether all models run on the user's own machine, and nobody charges."""
+        return all(line.own and not (line.dollars and line.dollars.high) for line in self.lines)
+
+    @property
+    def at_least(self) -> bool:
+        return bool(self.unpriced) or any(line.thinks and line.requests.high for line in self.lines)
+
+
+def priced_line(
+    name: tuple[str, str, str],
+    explanations: float,
+    likely: Size,
+    bounds: Sequence[Size],
+    rates: Rates,
+) -> Line:
+    """One line from what is expected, and from what it may come to instead."""
+    role, model, format = name
+    price = rates(model)
+    sizes = [likely, *bounds]
+    costs = [cost(size, price) for size in sizes]
+    known = [dollars for dollars in costs if dollars is not None]
+    return Line(
+        role=role,
+        model=model,
+        format=format,
+        explanations=explanations,
+        requests=_range(size.requests for size in sizes),
+        input=_range(size.prompt for size in sizes),
+        output=_range(size.output for size in sizes),
+        dollars=_range(known) if len(known) == len(costs) else None,
+        own=runs_here(model),
+        thinks=role != EMBEDDER and thinks(model),
+    )
+
+
+def cost(size: Size, price: Price | None) -> float | None:
+    """Dollars; None if a price that it takes is unknown."""
+    tokens = (size.input, size.output, size.cache_read, size.cache_write)
+    if price is None:
+        return charged((amount, None) for amount in tokens)
+    rates = (price.input, price.output, price.cache_read, price.cache_write)
+    return charged(zip(tokens, rates, strict=True))
+
+
+def _range(values: Iterable[float]) -> Range:
+    numbers = list(values)
+    return Range(min(numbers), numbers[0], max(numbers))
