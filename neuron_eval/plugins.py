@@ -25,6 +25,11 @@ Group = Literal["formats", "ways", "sources", "tables"]
 """What there may be more of; the group of entry points is ``neuron_eval.`` and this."""
 
 
+def plugin_names(group: Group) -> tuple[str, ...]:
+    """What users' packages call their entry points in a group; none is imported."""
+    return tuple(sorted(entry_points(group=f"neuron_eval.{group}").names))
+
+
 @cache
 def load_plugins(group: Group) -> tuple[str, ...]:
     """Import what users' packages name in a group; at a look-up, so that starting stays fast.

@@ -104,8 +104,10 @@ def pilot_notes(pilot: Sequence[Taken], cost: CostEstimate) -> list[str]:
     minutes = seconds_each(pilot) * cost.explanations / 60
     return [
         f"That is for what is left, {number(cost.explanations)} explanations, and takes about "
-        f"{duration(minutes)} at the pilot's pace. Measured: {len(pilot)} explanations and their "
-        "scores. The range: as if all were like those that took least, or most."
+        f"{duration(minutes)} at the pilot's pace, or less where more requests run at once.",
+        f"Measured: {len(pilot)} explanations and their scores. The range: as if all were like "
+        "those that took least, or most. Few neurons seldom show how often a simulator's reply "
+        "cannot be read.",
     ]
 
 

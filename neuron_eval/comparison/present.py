@@ -119,6 +119,8 @@ def _compact(value: float) -> tuple[str, str]:
 
 def money(value: Range) -> str:
     low, high = money_of(value.low), money_of(value.high)
+    if 0 < value.high < 0.01:
+        return high
     return low if low == high else f"{low} – {high}"
 
 

@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from glob import escape
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any
 
 import inspect_ai
-from inspect_ai import Task, task
 from inspect_ai.log import EvalLog, list_eval_logs, read_eval_log, read_eval_log_sample_summaries
 from inspect_ai.model import CachePolicy
 from inspect_ai.util import registry_info
@@ -19,7 +18,6 @@ from inspect_ai.util import registry_info
 from neuron_eval.comparison.plan import Plan, served_here
 from neuron_eval.inspect_private import PrerequisiteError, eval_set_id_for_log_dir, filesystem
 from neuron_eval.messages import InputError
-from neuron_eval.task import Parameters, format_task
 from neuron_eval.tasks import formats
 
 LONG = "10Y"
@@ -98,12 +96,7 @@ def _task_of(format: str) -> str:
     try:
         return registry_info(getattr(formats, format, None)).name
     except ValueError:  # it is none of those tasks
-
-        @task(name=format)
-        def of_format(**parameters: Unpack[Parameters]) -> Task:
-            return format_task(format, parameters)
-
-        return registry_info(of_format).name
+        return registry_info(formats.register(format)).name
 
 
 def unfinished(logs: list[EvalLog]) -> list[str]:

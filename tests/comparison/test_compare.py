@@ -232,7 +232,7 @@ def test_an_explainer_takes_its_prompts_and_a_dozen_words_each():
 def test_a_simulator_shared_by_explainers_is_one_line_a_format_with_bounds_over_the_ways():
     one = line(estimated(), "simulator", "test/s", "summary")
     assert one.explanations == 4
-    # sparse is expected, and may be asked 1.75 times; all_at_once is asked once an excerpt
+    # sparse is expected, and may be asked twice; all_at_once is asked once per excerpt
     assert one.requests == Range(8, 8, 40)
     assert one.input == Range(4000, 4000, 20_000)
     # sparse: 4 x 100, half to 3.5 times as long; all_at_once: 4 x 10

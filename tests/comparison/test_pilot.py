@@ -8,6 +8,7 @@ from inspect_ai.event import ModelEvent
 from inspect_ai.log import EvalSample
 from inspect_ai.model import GenerateConfig, ModelOutput, ModelUsage
 
+from neuron_eval.cli import compare as command
 from neuron_eval.cli.compare import compare
 from neuron_eval.comparison.assuming import duration
 from neuron_eval.comparison.costs import Range
@@ -110,7 +111,7 @@ def test_a_sample_took_what_its_requests_took_whoever_answered_and_none_that_fai
     assert found.seconds[1] - found.seconds[0] == 9
 
 
-def test_after_a_pilot_the_rest_is_all_that_is_left_to_ask_for(tmp_path):
+def test_after_a_pilot_the_rest_is_all_that_is_left_to_ask_for(tmp_path, monkeypatch):
     explainer = fake_explainer("the word cat")
     fake_simulator(lambda _, tokens: [float(i % 2) for i in range(len(tokens))])
     fake_embedder(lambda text: [len(text) + 1.0, 1.0])
@@ -123,8 +124,9 @@ def test_after_a_pilot_the_rest_is_all_that_is_left_to_ask_for(tmp_path):
         "--embedder", "neuron-fake/embedder", "--simulation", "chat", "--no-report",
     ]  # fmt: skip
 
-    def invoke(*more):
-        return CliRunner().invoke(compare, [str(option) for option in (*options, *more)])
+    def invoke(*more, **answering):
+        typed = [str(option) for option in (*options, *more)]
+        return CliRunner().invoke(compare, typed, **answering)
 
     first = invoke("--pilot", "2")
     assert first.exit_code == 0, first.output
@@ -132,9 +134,12 @@ def test_after_a_pilot_the_rest_is_all_that_is_left_to_ask_for(tmp_path):
     assert "Stopped after the pilot." in first.output
     assert len(explainer.requests) == 2
 
-    rest = invoke("--yes")
+    monkeypatch.setattr(command, "_is_terminal", lambda: True)
+    rest = invoke("--pilot", "3", input="y\n")
     assert rest.exit_code == 0, rest.output
     assert "2 explanations are in the log folder already" in rest.output
+    assert "After 3 explanations, the rest: about 5 requests" in rest.output
+    assert "Go on? [y/N]: y" in rest.output
     assert len(explainer.requests) == 4
 
 
