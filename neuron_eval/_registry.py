@@ -4,13 +4,8 @@
 from neuron_eval import embedding, metrics
 from neuron_eval.explain import baseline, solvers
 from neuron_eval.given import origin
-from neuron_eval.plugins import plugin_names
 from neuron_eval.rating import asking as solver
 from neuron_eval.rating import human
 from neuron_eval.scorers import adacs, rating, simulation_correlation
 from neuron_eval.simulation import choose
-from neuron_eval.tasks import explain, formats, given, rate
-
-for _name in plugin_names("formats"):
-    if not hasattr(formats, _name):
-        formats.register(_name)
+from neuron_eval.tasks import added, explain, formats, given, rate

@@ -6,7 +6,6 @@ inspect eval tasks/formats.py                                  all five, from th
 Each takes the parameters of `neuron_eval.task.explanation_task`.
 """
 
-from collections.abc import Callable
 from typing import Unpack
 
 from inspect_ai import Task, task
@@ -42,13 +41,3 @@ def highlight_summary(**parameters: Unpack[Parameters]) -> Task:
 def avhs(**parameters: Unpack[Parameters]) -> Task:
     """Explain neurons from brackets and a list that states the activations."""
     return format_task("avhs", parameters)
-
-
-def register(format: str) -> Callable[..., Task]:
-    """Make a task of a user's format, so that Inspect finds it by name, to retry a log for one."""
-
-    @task(name=format)
-    def of_format(**parameters: Unpack[Parameters]) -> Task:
-        return format_task(format, parameters)
-
-    return of_format

@@ -1,5 +1,6 @@
 """docs/extending.md: the package of the page is installed, and each of its commands is run."""
 
+import os
 import re
 import subprocess
 import sys
@@ -20,6 +21,20 @@ def test_a_format_of_ones_own_is_one_function_and_a_section_of_a_pack(ran):
     assert re.search(r"firing\W+\d+\.\d", printed)
     compared = read(folder / "logs" / "compared")
     assert compared.eval.task.rpartition("/")[2] == "firing"
+
+
+def test_a_format_of_ones_own_is_a_task_that_another_process_finds_to_retry_its_log(ran):
+    folder, _ = ran
+    task = read(folder / "logs" / "compared").eval.task_registry_name
+    assert task == "neuron_eval/firing"
+    looked_up = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", LOOK_UP, task],
+        env={**os.environ, "PYTHONPATH": str(folder / "site-packages")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert looked_up.stdout == "neuron_eval/firing\n"
 
 
 def test_a_source_of_ones_own_is_one_class_and_an_opener(ran):
@@ -60,6 +75,15 @@ ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+LOOK_UP = """
+import sys
+from inspect_ai._util.entrypoints import ensure_entry_points
+from inspect_ai._util.registry import registry_info, registry_lookup
+ensure_entry_points("neuron_eval")
+print(registry_info(registry_lookup("task", sys.argv[1])).name)
+"""
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from inspect_ai.util import registry_info
 from neuron_eval.comparison.plan import Plan, served_here
 from neuron_eval.inspect_private import PrerequisiteError, eval_set_id_for_log_dir, filesystem
 from neuron_eval.messages import InputError
-from neuron_eval.tasks import formats
+from neuron_eval.tasks import added, formats
 
 LONG = "10Y"
 """How long an explainer's reply is kept. Not for ever: of that Inspect's logs make a week, and
@@ -96,7 +96,7 @@ def _task_of(format: str) -> str:
     try:
         return registry_info(getattr(formats, format, None)).name
     except ValueError:  # it is none of those tasks
-        return registry_info(formats.register(format)).name
+        return registry_info(added.register(format)).name
 
 
 def unfinished(logs: list[EvalLog]) -> list[str]:
