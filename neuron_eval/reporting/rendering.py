@@ -25,30 +25,11 @@ from neuron_eval.reporting.tables.base import (
     with_rows,
     without_rows,
 )
+from neuron_eval.reporting.typesetting import latex
 from neuron_eval.reporting.verdict import Verdict
 
 # What a renderer could take for markup; an interval in brackets, and _ within a word, are none
 _MARKUP = re.compile(r"[\\`*|<~$]|(?<!\w)_|_(?!\w)|&(?=#?\w+;)|\](?=[(\[:])|^[#>+-](?= )")
-
-_ESCAPES = str.maketrans({
-    **{sign: f"\\{sign}" for sign in "{}&%$#_"},
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    '"': "''",
-    "†": r"$^\dagger$",
-    "…": r"\dots{}",
-    "“": "``",
-    "”": "''",
-    "’": "'",
-    "–": "--",
-    "—": "---",
-    "×": r"$\times$",
-})  # fmt: skip
-_SIGN = re.compile(r"(?<![\w.)}-])([-+])(?=\d)")
 
 
 def write_tables(tables: Sequence[Table], folder: Path) -> list[Path]:
@@ -161,38 +142,6 @@ def csv_text(table: Table) -> str:
     return text.getvalue()
 
 
-def latex(table: Table) -> str:
-    r"""A ``table`` environment with caption, label and notes; ends with a newline.
-
-    Needs ``\usepackage{booktabs}``; characters beyond ASCII stay as they are.
-    """
-    notes = " ".join(map(_in_latex, table.notes))
-    if not table.rows:
-        return f"% {' '.join(table.title.split())}: no rows\n\\par {notes}\n"
-
-    def line(cells: Iterable[str]) -> str:
-        return f"{' & '.join(cells)} \\\\"
-
-    return "\n".join(
-        [
-            r"\begin{table}",
-            r"\centering",
-            f"\\caption{{{_in_latex(table.title)}.}}",
-            f"\\label{{tab:{table.name}}}",
-            f"\\begin{{tabular}}{{{''.join('r' if c.numeric else 'l' for c in table.columns)}}}",
-            r"\toprule",
-            line(_in_latex(column.heading) for column in table.columns),
-            r"\midrule",
-            *(line(map(_latex_cell, row)) for row in table.rows[: table.shown]),
-            r"\bottomrule",
-            r"\end{tabular}",
-            *([f"\\par\\smallskip\\footnotesize {notes}"] if notes else []),
-            r"\end{table}",
-            "",
-        ]
-    )
-
-
 WAYS: dict[str, Callable[[Table], str]] = {"md": markdown, "csv": csv_text, "tex": latex}
 """By the file's ending."""
 
@@ -225,18 +174,3 @@ def _markdown_cell(cell: Cell) -> str:
 def _in_markdown(text: str) -> str:
     """Text on one line, none of it markup."""
     return _MARKUP.sub(r"\\\g<0>", visible(" ".join(text.split())))
-
-
-def _latex_cell(cell: Cell) -> str:
-    text = _in_latex(cell.text)
-    if text.startswith("["):
-        # Behind a line's end it would be read as the space to leave.
-        text = f"{{}}{text}"
-    if cell.bold:
-        text = f"\\textbf{{{text}}}"
-    return f"{text}$^\\dagger$" if cell.marked else text
-
-
-def _in_latex(text: str) -> str:
-    """Text on one line, with nothing in it that LaTeX takes for a command."""
-    return _SIGN.sub(r"$\1$", visible(" ".join(text.split())).translate(_ESCAPES))

@@ -65,7 +65,7 @@ def test_every_rater_is_listed_with_what_it_did_not_rate(whole):
         skipped = [id_ for who, id_ in SKIPPED if who == rater]
         assert (row["neurons"], row["rated"]) == ("4", str(4 - len(skipped)))
         assert ("cannot tell" in row["not rated"]) == bool(skipped)
-        assert (row["seconds a neuron"] == "") == (rater == MODEL)
+        assert (row["seconds per neuron"] == "") == (rater == MODEL)
 
 
 def test_checks_of_attention_are_those_worked_out_by_hand(whole):

@@ -51,7 +51,7 @@ def test_a_neuron_that_was_not_rated_counts_in_no_mean_and_is_listed_with_its_re
     assert (row["neurons"], row["rated"]) == ("3", "2")
     assert row["not rated"] == "1: Skipped: I cannot read this"
     assert row["log"] == "human-alice.eval"
-    assert float(row["seconds a neuron"]) == 30
+    assert float(row["seconds per neuron"]) == 30
 
 
 def test_a_rater_who_rated_nothing_has_no_number():

@@ -28,7 +28,6 @@ from neuron_eval.reporting.raters import Rater
 from neuron_eval.reporting.rendering import (
     WAYS,
     csv_text,
-    latex,
     markdown,
     terminal_table,
     write_tables,
@@ -40,6 +39,7 @@ from neuron_eval.reporting.tables.cost import tokens_table, usage_table
 from neuron_eval.reporting.tables.failures import failures_table, grouped, skeleton
 from neuron_eval.reporting.tables.paired import paired_table
 from neuron_eval.reporting.tables.scores import scores_table
+from neuron_eval.reporting.typesetting import latex
 from neuron_eval.sources import schema
 from neuron_eval.stats import widened_level
 from neuron_eval.tasks import formats
@@ -142,7 +142,7 @@ def test_prompt_tokens_are_those_of_the_logs(collected, by_hand):
     tokens = once.groupby(["run", "id"]).tokens.mean().unstack("run")
     for run in table.index:
         against = f"original, {run.partition(', ')[2]}"
-        assert table.loc[run, "prompt tokens a neuron"] == pytest.approx(tokens[run].mean())
+        assert table.loc[run, "prompt tokens per neuron"] == pytest.approx(tokens[run].mean())
         both = tokens[[run, against]].dropna()
         ratio = both[against].sum() / both[run].sum()
         assert table.loc[run, "fewer than original"] == pytest.approx(ratio)
@@ -714,7 +714,7 @@ def test_without_requests_a_sentence_says_so():
     table = usage_table([made_run()])
     assert not table.rows
     assert table.notes == ("No requests to a model are in the logs.",)
-    assert cells(tokens_table([made_run(results={})]), "prompt tokens a neuron")[
+    assert cells(tokens_table([made_run(results={})]), "prompt tokens per neuron")[
         "original"
     ].text == ("no model was asked")
 
@@ -809,7 +809,12 @@ def test_markup_in_a_text_stays_text():
     shown = markdown(table)
     assert r"a\|b \*c\* \_d\_ e_f \<g> \`h\` [i\](j) \$k\$" in shown
     typeset = latex(table)
-    for escaped in (r"\_d\_", r"\$k\$", r"50 \% \& \#", r"\textasciitilde{} \textasciicircum{}"):
+    for escaped in (
+        r"\_\allowbreak{}d\_\allowbreak{}",
+        r"\$k\$",
+        r"50 \% \& \#",
+        r"\textasciitilde{} \textasciicircum{}",
+    ):
         assert escaped in typeset
     assert r"\{l\} \textbackslash{}m" in typeset
 
@@ -818,7 +823,7 @@ def test_latex_sets_signs_the_best_and_the_mark():
     row = (Cell("-0.5 [-1.0, +0.2]", bold=True), Cell("gpt-4o", marked=True))
     text = latex(Table("x", "x", (Column("a", True), Column("b")), (row,)))
     assert r"\textbf{$-$0.5 [$-$1.0, $+$0.2]} & gpt-4o$^\dagger$ \\" in text
-    assert r"\begin{tabular}{rl}" in text
+    assert r"\begin{tabular}{@{}rl@{}}" in text
     assert text.index(r"\toprule") < text.index(r"\midrule") < text.index(r"\bottomrule")
 
 

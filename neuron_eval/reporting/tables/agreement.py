@@ -36,9 +36,9 @@ OVER_NEURONS_AND_RUNS = (
     Column("runs", numeric=True),
     Column("neurons", True, (" fewest", " most")),
     Column("over runs", numeric=True),
-    Column("common neurons", numeric=True),
+    Column("common neurons", True, short="common"),
 )
-COLUMNS = (Column("measure"), Column("other measure"), *OVER_NEURONS_AND_RUNS)
+COLUMNS = (Column("measure"), Column("other measure", short="other"), *OVER_NEURONS_AND_RUNS)
 NOTES = (
     "Over neurons: within each run, over the neurons that both measures scored; the mean of the "
     "runs in which it is defined, whose number and neurons follow.",

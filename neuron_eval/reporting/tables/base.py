@@ -33,12 +33,13 @@ class Column:
     """A column of a table; no two of one table have the same heading.
 
     Numbers are set flush right and sorted by value. ``extra`` names the values that only a CSV
-    file shows, behind the heading.
+    file shows, behind the heading; ``short`` is the heading where there is little room.
     """
 
     heading: str
     numeric: bool = False
     extra: tuple[str, ...] = ()
+    short: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,10 +30,10 @@ USAGE_COLUMNS = (
     Column("role"),
     Column("model"),
     Column("requests", numeric=True),
-    Column("from Inspect's cache", numeric=True),
-    Column("prompt tokens", numeric=True),
-    Column("cached by the provider", numeric=True),
-    Column("output tokens", numeric=True),
+    Column("from Inspect's cache", True, short="cached"),
+    Column("prompt tokens", True, short="prompt"),
+    Column("cached by the provider", True, short="by provider"),
+    Column("output tokens", True, short="output"),
     Column("dollars", numeric=True),
     Column("price"),
 )
@@ -47,12 +47,12 @@ UNPRICED = "Unknown prices can be given in a prices file; until then the total l
 
 @report_table("tokens")
 def tokens_table(runs: Sequence[Run], baseline: str = "original") -> Table:
-    """A row a run: the explainer's prompt tokens a neuron, and how many times fewer."""
+    """A row a run: the explainer's prompt tokens per neuron, and how many times fewer."""
     columns = (
         Column("run"),
-        Column("neurons", True, (" counted",)),
-        Column("prompt tokens a neuron", True),
-        Column(f"fewer than {baseline}", True),
+        Column("neurons", True, (" counted",), "n"),
+        Column("prompt tokens per neuron", True, short="prompt tokens"),
+        Column(f"fewer than {baseline}", True, short="fewer"),
     )
     notes = [TOKENS_NOTE]
     if not any(is_baseline(run, baseline) for run in runs):

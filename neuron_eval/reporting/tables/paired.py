@@ -26,12 +26,12 @@ from neuron_eval.reporting.tables.base import (
 COLUMNS = (
     Column("measure"),
     Column("run"),
-    Column("neurons", numeric=True),
-    Column("mean difference", numeric=True),
-    Column("95 % interval", extra=(" lower", " upper")),
-    Column("win / tie / loss", extra=(" wins", " ties", " losses")),
-    Column("p (Holm)", True, (" uncorrected",)),
-    Column("neurons needed", numeric=True),
+    Column("neurons", True, short="n"),
+    Column("mean difference", True, short="difference"),
+    Column("95 % interval", extra=(" lower", " upper"), short="interval"),
+    Column("win / tie / loss", extra=(" wins", " ties", " losses"), short="w/t/l"),
+    Column("p (Holm)", True, (" uncorrected",), "p"),
+    Column("neurons needed", True, short="needed"),
 )
 NOTES = (
     "Difference on the same neurons. Interval: cluster bootstrap, 10,000 resamples of neurons, "

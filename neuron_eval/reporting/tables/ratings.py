@@ -51,7 +51,7 @@ RATERS = (
     Column("neurons", numeric=True),
     Column("rated", numeric=True),
     Column("not rated"),
-    Column("seconds a neuron", numeric=True),
+    Column("seconds per neuron", numeric=True),
     Column("log"),
 )
 RATERS_NOTES = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
-from neuron_eval.logs.runs import ADACS, NeuronResult, Run
+from neuron_eval.logs.runs import ADACS, SIMULATION, NeuronResult, Run
 from neuron_eval.reporting.comparing import (
     MEASURES,
     NAMES,
@@ -38,6 +38,9 @@ from neuron_eval.reporting.tables.base import (
 )
 
 UNRELATED = "AdaCS of unrelated references"
+SHORT = {SIMULATION: "simulation"}
+"""What scorers are called where there is little room."""
+
 BY = ("layer", "group")
 """What neurons can be told apart by."""
 
@@ -61,12 +64,12 @@ def scores_table(runs: Sequence[Run], by: str | None = None) -> Table:
             unknown = part in (None, "", -1)
             front = Cell(f"no {by}") if unknown else Cell(str(part), part)
             rows.append(row if by is None else (front, *row))
-    columns = [Column("run"), Column("neurons", numeric=True)]
+    columns = [Column("run"), Column("neurons", True, short="n")]
     for name in names:
-        columns.append(Column(scorer_name(name), True, INTERVAL))
-        columns.append(Column(f"{scorer_name(name)} scored", True))
+        columns.append(Column(scorer_name(name), True, INTERVAL, SHORT.get(name, "")))
+        columns.append(Column(f"{scorer_name(name)} scored", True, short="scored"))
     if ADACS in names:
-        columns.append(Column(UNRELATED, True))
+        columns.append(Column(UNRELATED, True, short="unrelated"))
     if by is not None:
         columns.insert(0, Column(by, numeric=by == "layer"))
     means = [i for i, column in enumerate(columns) if column.extra == INTERVAL]
