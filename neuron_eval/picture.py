@@ -101,7 +101,11 @@ class NeuronPicture:
                 parts.append(escape(token))
                 continue
             tag = "b" if activation > level else "span"
-            style = f"color: {_INK}; background: rgb({_mixed(shade)})"
+            # See-through, so that it is a shade of the page's own colour, be that light or dark.
+            full = ",".join(map(str, _FULL))
+            style = f"background: rgba({full},{shade / SHADES:g})"
+            if shade > SHADES / 2:
+                style += f"; color: {_INK}"
             parts.append(f'<{tag} style="{style}" title="{activation:.3g}">{escape(token)}</{tag}>')
         return "".join(parts)
 

@@ -1,6 +1,7 @@
 """What Python users import from neuron_eval; the examples of the docstrings are run."""
 
 import doctest
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,6 +17,10 @@ from neuron_eval.cli.report import report as report_command
 from neuron_eval.comparison.calling import UnfinishedError
 from neuron_eval.messages import InputError
 from neuron_eval.records import ActivationRecord, NeuronRecord
+from neuron_eval.reporting.collecting import Collected
+from neuron_eval.reporting.notebook import Report
+from neuron_eval.reporting.tables.base import Cell, Column, Table
+from neuron_eval.reporting.verdict import Verdict
 from neuron_eval.task import Parameters
 
 ROOT = Path(__file__).parents[1]
@@ -128,6 +133,14 @@ def test_a_report_is_tables_for_people_and_dataframes(folder, tmp_path):
         result["score"]
 
 
+def test_no_text_of_a_report_is_markup_in_a_notebook():
+    cell = Cell("<i>a&b</i>", bold=True)
+    table = Table("t", "<b>T</b>", (Column("<u>"),), ((cell,),), ("<s>note</s>",))
+    html = Report(Collected(()), (table,), Verdict(("<h1>",)), ("<p>",))._repr_html_()
+    assert not re.findall(r"<(?:i|u|s|h1)\b[^>]*>(?!&lt;p&gt;)", html)
+    assert "<b>&lt;i&gt;a&amp;b&lt;/i&gt;</b>" in html
+
+
 def test_what_costs_too_much_or_nobody_knows_what_needs_a_yes(tmp_path):
     with pytest.raises(InputError, match=r"not known: no price for openai/nobody.*yes=True"):
         compare("openai/nobody", limit=1, simulation="none", log_dir=str(tmp_path / "logs"))
@@ -148,3 +161,12 @@ def test_a_comparison_that_is_not_finished_says_what_failed(tmp_path, monkeypatc
             BASELINE, formats="summary", limit=1, simulation="none",
             log_dir=str(tmp_path / "logs"),
         )  # fmt: skip
+
+
+def test_the_models_are_asked_first_unless_check_is_false(tmp_path, monkeypatch):
+    monkeypatch.setenv("LOCAL_API_KEY", "none")
+    monkeypatch.setenv("LOCAL_BASE_URL", "http://127.0.0.1:9/v1")
+    options = {"formats": "summary", "simulation": "none", "limit": 1, "retries": 0, "yes": True}
+    with pytest.raises(InputError, match=r"cannot be reached.*check=False") as raised:
+        compare("openai-api/local/m", **options, log_dir=str(tmp_path / "logs"))
+    assert "--no-check" not in str(raised.value)

@@ -12,6 +12,7 @@ from neuron_eval.comparison.plan import planned
 from neuron_eval.comparison.present import too_dear
 from neuron_eval.files.locking import alone_in
 from neuron_eval.messages import InputError
+from neuron_eval.preflight.asking import command_check
 from neuron_eval.reporting.cost import SHIPPED, rates_of
 from neuron_eval.reporting.notebook import Report, reported
 from neuron_eval.task import Parameters
@@ -73,6 +74,7 @@ def compare(
         InputError: An argument cannot be used, or the cost needs ``yes``; the message says which.
         UnfinishedError: Some samples failed.
     """
+    check = parameters.pop("check", True)  # no setting of the logs
     options = _listed({
         "formats": formats,
         "models": models,
@@ -82,7 +84,8 @@ def compare(
     })  # fmt: skip
     if unknown := set(parameters) - set(Parameters.__annotations__):
         raise TypeError(f"compare() got an unexpected keyword argument {sorted(unknown)[0]!r}")
-    with alone_in(*(place for place in (log_dir, out) if place is not None)):
+    places = [place for place in (log_dir, out) if place is not None]
+    with alone_in(*places), command_check(check, "check=False"):
         plan, pack = planned(options, epochs)
         counted = counted_neurons(plan, pack, may_fetch=True)
         cost, _ = estimated(plan, pack, counted, log_dir, rates_of(prices))

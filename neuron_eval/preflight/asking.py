@@ -49,9 +49,9 @@ class UnableError(ModelError):
 
 
 @contextmanager
-def command_check(wanted: bool) -> Iterator[None]:
-    """Within a command that has ``--no-check``: the models are asked, or they are not."""
-    token = _LEAVE_OUT.set("--no-check" if wanted else None)
+def command_check(wanted: bool, option: str = "--no-check") -> Iterator[None]:
+    """Within a command: the models are asked, or they are not, as its ``option`` has it."""
+    token = _LEAVE_OUT.set(option if wanted else None)
     try:
         yield
     finally:
