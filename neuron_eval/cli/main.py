@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 COMMANDS = (
-    *("check-released", "compare", "convert", "demo", "given", "rate-static"),
+    *("check-released", "compare", "convert", "demo", "export", "given", "rate-static"),
     *("record", "report", "score", "show", "tokens", "validate"),
 )
 """Each subcommand; the function of its name in the module of its name."""

@@ -29,17 +29,19 @@ def log(tmp_path_factory):
     cat = replace(make_neuron("t/L2N7", layer=2, neuron=7), group="clear")
     dog = make_neuron("puzzle", " dog", layer=-1, neuron=-1, reference=None)
     schema.write(folder / "n.jsonl", [cat, dog])
-    (done,) = eval(
-        formats.avhs(neurons=str(folder / "n.jsonl"), excerpts=2),
-        model=fake_explainer(LONG).model,
-        model_roles={
-            "embedder": fake_embedder(lambda text: [float(len(text)), 1.0]).model,
-            "simulator": fake_simulator(_cat).model,
-        },
-        epochs=2,
-        log_dir=str(folder / "logs"),
-        display="none",
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INSPECT_CACHE_DIR", str(folder / "cache"))
+        (done,) = eval(
+            formats.avhs(neurons=str(folder / "n.jsonl"), excerpts=2),
+            model=fake_explainer(LONG).model,
+            model_roles={
+                "embedder": fake_embedder(lambda text: [float(len(text)), 1.0]).model,
+                "simulator": fake_simulator(_cat).model,
+            },
+            epochs=2,
+            log_dir=str(folder / "logs"),
+            display="none",
+        )
     assert done.status == "success", done.error
     return done.location
 

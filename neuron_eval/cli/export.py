@@ -1,0 +1,156 @@
+"""`neuron-eval export`: explanations with their scores, as files for other programs."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from neuron_eval.cli.main import command
+from neuron_eval.files.locking import IN_FOLDER, alone_at, alone_in, unfinished
+from neuron_eval.messages import InputError, listed
+
+if TYPE_CHECKING:
+    from neuron_eval.logs.runs import Run
+
+FILES = ("csv", "jsonl", "parquet")
+FOLDERS = ("openai", "neuronpedia")
+
+
+@command()
+@click.argument("logs", nargs=-1, required=True)
+@click.option("--to", required=True, type=click.Choice([*FILES, *FOLDERS]), help="The format.")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A file for csv, jsonl and parquet; a folder for openai and neuronpedia.",
+)
+@click.option(
+    "--run",
+    "wanted",
+    multiple=True,
+    help="Only this run: its name in the report, its format or its log; may be repeated.",
+)
+@click.option("--force", is_flag=True, help="Replace what is in OUT.")
+def export(logs: tuple[str, ...], to: str, out: Path, wanted: tuple[str, ...], force: bool) -> None:
+    """Write the explanations in LOGS (files and folders) with their scores.
+
+    csv, jsonl and parquet have a row per run and neuron, as the report's tables/neurons.csv has.
+    openai is the layout that check-released reads, with a folder per run where there are several;
+    neuronpedia is that of Neuronpedia's exports, all runs together. Both are read again by
+    --neurons and -T neurons=. Of logs that were run twice the report's choice is taken.
+    """
+    from neuron_eval.reporting.collecting import collect
+    from neuron_eval.reporting.comparing import label
+    from neuron_eval.reporting.exports.rows import neuron_rows, row_fields, write_rows
+
+    _check_out(out, to, force)
+    alone = alone_at(out) if to in FILES else alone_in(out)
+    click.get_current_context().with_resource(alone)
+    collected = collect(logs)
+    notes = list(collected.notes)
+    runs = collected.runs
+    chosen = _chosen(runs, wanted)
+    if to in FILES:
+        with unfinished(out) as beside:
+            count = write_rows(beside, row_fields(chosen), neuron_rows(runs, chosen))
+        lines = [f"{count} rows of {_runs(chosen)} written to {out}"]
+    else:
+        with _parts(out) as folder:
+            lines = _write_folder(folder, out, to, chosen, [label(r, runs) for r in chosen], notes)
+    for note in notes:
+        click.echo(note, err=True)
+    for line in lines:
+        click.echo(line)
+
+
+def _check_out(out: Path, to: str, force: bool) -> None:
+    if to in FILES:
+        if out.suffix != f".{to}":
+            raise click.UsageError(f"--out is {out}; expected a file ending in .{to}")
+        if out.is_dir() or not out.parent.is_dir():
+            raise click.UsageError(f"--out is {out}; expected a file in a folder that is there")
+        taken = out.exists()
+    else:
+        if out.is_file():
+            raise click.UsageError(f"--out is {out}; expected a folder, which {to} takes")
+        taken = out.is_dir() and any(part.name != IN_FOLDER for part in out.iterdir())
+    if taken and not force:
+        raise click.UsageError(f"{out} is there already; --force replaces it")
+
+
+def _chosen(runs: Sequence[Run], wanted: Sequence[str]) -> list[Run]:
+    """The runs that the user means; all if none is named."""
+    from neuron_eval.reporting.comparing import label
+
+    if not runs:
+        raise InputError("the logs hold ratings, and no explanations to export")
+    if not wanted:
+        return list(runs)
+    names = {run.log: {label(run, runs), run.format, _log_name(run)} for run in runs}
+    for name in wanted:
+        if not any(name.removesuffix(".eval") in own for own in names.values()):
+            known = listed([label(run, runs) for run in runs])
+            raise click.UsageError(f"--run {name}: there is no such run; there are {known}")
+    sought = {name.removesuffix(".eval") for name in wanted}
+    return [run for run in runs if names[run.log] & sought]
+
+
+def _log_name(run: Run) -> str:
+    return run.log.rpartition("/")[2].removesuffix(".eval")
+
+
+def _runs(chosen: Sequence[Run]) -> str:
+    return "1 run" if len(chosen) == 1 else f"{len(chosen)} runs"
+
+
+def _write_folder(
+    folder: Path, out: Path, to: str, chosen: Sequence[Run], names: Sequence[str], notes: list[str]
+) -> list[str]:
+    """Write what a folder holds, to be moved to ``out``; a line on each run."""
+    from neuron_eval.reporting.exports.neuronpedia import write_neuronpedia
+    from neuron_eval.reporting.exports.openai import write_openai
+
+    if to == "neuronpedia":
+        count = write_neuronpedia(folder, chosen, notes)
+        _check_written(count, to)
+        return [f"{count} explanations of {_runs(chosen)} written to {out}"]
+    lines = []
+    total = 0
+    for run, name in zip(chosen, names, strict=True):
+        inside = re.sub(r"[^\w.,=+-]+", "-", name) if len(chosen) > 1 else ""
+        count = write_openai(folder / inside, run, notes)
+        total += count
+        left_out = len(run.results) - count
+        if left_out:
+            notes.append(f"{name}: {left_out} neurons have no layer and index and are left out")
+        lines.append(f"{count} neurons of {name} written to {out / inside}")
+    _check_written(total, to)
+    return lines
+
+
+def _check_written(count: int, to: str) -> None:
+    if not count:
+        raise InputError(
+            f"none of the neurons has a layer and an index, by which {to} has them; export csv, "
+            "jsonl or parquet"
+        )
+
+
+@contextmanager
+def _parts(out: Path) -> Iterator[Path]:
+    """An empty folder whose parts are moved to ``out`` at the end, over those of the same names."""
+    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=out) as made:
+        yield Path(made)
+        for part in Path(made).iterdir():
+            target = out / part.name
+            if target.exists():
+                shutil.rmtree(target)
+            part.rename(target)

@@ -1,0 +1,121 @@
+"""Explanations as Neuronpedia exports them, all runs together.
+
+    explanations/batch-0.jsonl.gz    an explanation a line, with who wrote it how, and its scores
+    activations/batch-0.jsonl.gz     the excerpts that the logs hold, an excerpt a line
+
+``-T neurons=FOLDER`` reads both. ``typeName`` is ``neuron_eval_`` and the format's name, and each
+epoch is an explanation of its own. What Neuronpedia calls bins is not known: it is null.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, cast
+
+from neuron_eval.logs.runs import ADACS, SIMULATION, NeuronResult, Run
+from neuron_eval.messages import without_surrogates
+from neuron_eval.records import ActivationRecord
+from neuron_eval.reporting.exports.samples import ExportedNeuron, exported
+
+Json = dict[str, Any]
+
+BATCH = "batch-0.jsonl.gz"
+
+
+def write_neuronpedia(folder: Path, runs: Sequence[Run], notes: list[str]) -> int:
+    """Write the explanations of all runs and count them; those of no layer are left out."""
+    count = 0
+    with_activations: set[tuple[str, str, str]] = set()
+    with _batch(folder / "explanations") as texts, _batch(folder / "activations") as excerpts:
+        for run in runs:
+            for neuron in exported(run, notes):
+                place = feature_of(neuron.first)
+                if place is None:
+                    continue
+                count += len(neuron.epochs)
+                _write(texts, (_explanation(epoch, run, place) for epoch in neuron.epochs))
+                if place not in with_activations:
+                    with_activations.add(place)
+                    _write(excerpts, _activations(neuron, place))
+    return count
+
+
+def feature_of(result: NeuronResult) -> tuple[str, str, str] | None:
+    """Neuronpedia's ``modelId``, ``layer`` and ``index`` of a neuron; None for one of no layer.
+
+    What came from there has them in its id, such as ``gpt2-small/6-res-jb/650``.
+    """
+    if result.layer < 0:
+        return None
+    own = re.fullmatch(
+        rf"{re.escape(result.subject)}/({result.layer}(?!\d)[^/]*)/([^/]+)", result.id
+    )
+    if own:
+        return result.subject, own[1], own[2]
+    return (result.subject, str(result.layer), str(result.neuron)) if result.neuron >= 0 else None
+
+
+def _explanation(result: NeuronResult, run: Run, place: tuple[str, str, str]) -> Json:
+    model, layer, index = place
+    measured_by = {SIMULATION: run.simulator.rpartition(" (")[0], ADACS: run.embedder}
+    return {
+        "modelId": model,
+        "layer": layer,
+        "index": index,
+        "authorId": None,
+        "description": result.explanation,
+        "typeName": f"neuron_eval_{run.format}",
+        "explanationModelName": run.explainer.rpartition("/")[2],
+        "scores": [
+            {
+                "value": value,
+                "explanationScoreTypeName": name,
+                "explanationScoreModelName": measured_by.get(name, "").rpartition("/")[2] or None,
+            }
+            for name, value in result.scores.items()
+        ],
+    }
+
+
+def _activations(neuron: ExportedNeuron, place: tuple[str, str, str]) -> Iterator[Json]:
+    for excerpt in neuron.excerpts:
+        yield _activation(excerpt.record, place)
+
+
+def _activation(record: ActivationRecord, place: tuple[str, str, str]) -> Json:
+    model, layer, index = place
+    return {
+        "modelId": model,
+        "layer": layer,
+        "index": index,
+        "tokens": list(record.tokens),
+        "values": list(record.activations),
+        "maxValue": record.peak,
+        "minValue": min(record.activations),
+        "maxValueTokenIndex": record.activations.index(record.peak),
+        "binMin": None,
+        "binMax": None,
+        "binContains": None,
+    }
+
+
+@contextmanager
+def _batch(folder: Path) -> Iterator[IO[bytes]]:
+    folder.mkdir(parents=True, exist_ok=True)
+    # Neither time nor name goes in, so that the same logs give the same bytes.
+    with (
+        (folder / BATCH).open("wb") as raw,
+        gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed,
+    ):
+        yield cast(IO[bytes], packed)
+
+
+def _write(file: IO[bytes], objects: Iterable[Json]) -> None:
+    for data in objects:
+        text = json.dumps(without_surrogates(data), ensure_ascii=False, allow_nan=False)
+        file.write(f"{text}\n".encode())

@@ -1,0 +1,55 @@
+"""What a log says of each neuron, with the excerpts: one neuron in memory at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from inspect_ai.log import EvalSample
+
+from neuron_eval.logs.reading import UNUSED, Samples
+from neuron_eval.logs.runs import NeuronResult, Run, neuron_result
+from neuron_eval.records import Excerpt
+from neuron_eval.records.splits import DealtNeuron, from_metadata
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedNeuron:
+    """One neuron of a run."""
+
+    epochs: tuple[NeuronResult, ...]  # each alone, with what was simulated; at least one
+    dealt: DealtNeuron | None  # its excerpts; None where explanations were scored without any
+
+    @property
+    def first(self) -> NeuronResult:
+        return self.epochs[0]
+
+    @property
+    def excerpts(self) -> list[Excerpt]:
+        """Those that the log holds, in the order of the neuron's record: the highest peak first."""
+        if self.dealt is None:
+            return []
+        excerpts = self.dealt.train + self.dealt.calibration + self.dealt.valid
+        return sorted(excerpts, key=lambda e: (e.kind != "top", e.kind, e.index))
+
+
+def exported(run: Run, notes: list[str]) -> Iterator[ExportedNeuron]:
+    """The neurons of a run; to ``notes`` a sentence on samples that cannot be read is added."""
+    samples = Samples(run.log, UNUSED | {"events"})
+    for epochs in samples.by_neuron():
+        try:
+            neuron = _neuron(epochs)
+        except Exception as error:  # of a file that may hold anything
+            samples.leave_out(epochs, error)
+            continue
+        yield neuron
+    if samples.note:
+        notes.append(samples.note)
+
+
+def _neuron(epochs: Sequence[EvalSample]) -> ExportedNeuron:
+    metadata = epochs[0].metadata or {}
+    return ExportedNeuron(
+        epochs=tuple(neuron_result([sample], excerpts=True) for sample in epochs),
+        dealt=from_metadata(metadata, epochs[0].id) if "record" in metadata else None,
+    )
