@@ -105,6 +105,8 @@ COMMANDS = {
     "demo": ("logs/report", ["--log-dir", "logs"]),
     "rate-static": ("out", ["x.eval", "--rater", "anna", "--out", "out"]),
     "convert": ("out.jsonl", ["puzzles", "out.jsonl"]),
+    "export": ("out.csv", ["x.eval", "--to", "csv", "--out", "out.csv"]),
+    "export, a folder": ("out", ["x.eval", "--to", "openai", "--out", "out"]),
     "score": ("x-scored.eval", ["x.eval", "--simulation", "embedding"]),
     "score, the log itself": ("x.eval", ["x.eval", "--simulation", "embedding", "--overwrite"]),
     "record": ("out.jsonl", ["model", "--out", "out.jsonl", "--text", "t", "--neurons", "all"]),

@@ -15,10 +15,11 @@ import json
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from neuron_eval.given.released import RECOMPUTE
-from neuron_eval.logs.runs import NeuronResult, Predicted, Run
+from neuron_eval.logs.excerpts import Predicted
+from neuron_eval.logs.runs import NeuronResult, Run
 from neuron_eval.messages import InputError, without_surrogates
 from neuron_eval.records import Excerpt
 from neuron_eval.reporting.exports.samples import ExportedNeuron, exported
@@ -80,46 +81,50 @@ def record_json(neuron: ExportedNeuron) -> Json:
 
 def _scored_explanation(result: NeuronResult) -> Json:
     sequences = [_counted(predicted) for predicted in result.predicted]
-    true, expected = (
-        list(chain.from_iterable(sequence[side] for sequence in sequences)) for side in (1, 2)
-    )
+    true = list(chain.from_iterable(sequence.true for sequence in sequences))
+    expected = list(chain.from_iterable(sequence.expected for sequence in sequences))
     return {
         "dataclass_name": "ScoredExplanation",
         "explanation": result.explanation,
         "scored_simulation": {
             "dataclass_name": "ScoredSimulation",
-            "scored_sequence_simulations": [_sequence(*sequence) for sequence in sequences],
+            "scored_sequence_simulations": [_sequence(sequence) for sequence in sequences],
             **_scores(true, expected),
         },
     }
 
 
-def _counted(
-    predicted: Predicted,
-) -> tuple[Sequence[str], Sequence[float], Sequence[float]]:
-    """Tokens, true and simulated activations of those tokens that are scored."""
+class _Counted(NamedTuple):
+    """The tokens of an excerpt that are scored, each with both activations."""
+
+    tokens: Sequence[str]
+    true: Sequence[float]
+    expected: Sequence[float]
+
+
+def _counted(predicted: Predicted) -> _Counted:
     record = predicted.record
-    return (
+    return _Counted(
         record.counted(record.tokens),
         record.counted(record.activations),
         record.counted(predicted.expected),
     )
 
 
-def _sequence(tokens: Sequence[str], true: Sequence[float], expected: Sequence[float]) -> Json:
+def _sequence(counted: _Counted) -> Json:
     return {
         "dataclass_name": "ScoredSequenceSimulation",
         "simulation": {
             "dataclass_name": "SequenceSimulation",
-            "tokens": list(tokens),
-            "expected_activations": list(expected),
+            "tokens": list(counted.tokens),
+            "expected_activations": list(counted.expected),
             "activation_scale": "simulated_normalized_activations",
             "distribution_values": [],
             "distribution_probabilities": [],
             "uncalibrated_simulation": None,
         },
-        "true_activations": list(true),
-        **_scores(true, expected),
+        "true_activations": list(counted.true),
+        **_scores(counted.true, counted.expected),
     }
 
 
