@@ -29,6 +29,7 @@ def test_a_format_of_ones_own_is_a_task_that_another_process_finds_to_retry_its_
     assert task == "neuron_eval/firing"
     looked_up = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", LOOK_UP, task],
+        cwd=folder,
         env={**os.environ, "PYTHONPATH": str(folder / "site-packages")},
         capture_output=True,
         text=True,
