@@ -89,7 +89,7 @@ def names() -> Iterator[str]:
     yield listed(((name, get_format(name)) for name in format_names()), "format")
     yield "## Sources"
     yield "What `-T neurons=` takes. [Your own neurons](sources/index.md) has a page for each."
-    rows = [(f"`{o.written}`", o.meaning) for o in reversed(opening._OPENERS)]
+    rows = [(f"`{written}`", meaning) for written, meaning in opening.known_sources()]
     yield table(("what you write", "what it names"), rows)
     yield "## Ways to simulate"
     yield "What `-T simulation=` takes, besides `auto` and `none`."

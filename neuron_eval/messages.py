@@ -14,6 +14,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
+from difflib import get_close_matches
 from itertools import islice
 from typing import Any
 
@@ -48,6 +49,15 @@ def listed(names: Iterable[object], quoted: bool = True) -> str:
     parts = [shown(n) if quoted else shortened(str(n)) for n in every[:ITEMS]]
     more = [f"and {len(every) - ITEMS} more"] if len(every) > ITEMS else []
     return ", ".join(parts + more)
+
+
+def near_miss(names: Iterable[object], known: Iterable[str]) -> str:
+    """To stand behind what is allowed: the known name that is most like the first unknown one."""
+    allowed = {name.lower(): name for name in known}
+    for name in names:
+        if close := get_close_matches(str(name)[:LIMIT].lower(), allowed, n=1):
+            return f"; did you mean {allowed[close[0]]}?"
+    return ""
 
 
 def message_of(error: BaseException) -> str:

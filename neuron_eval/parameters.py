@@ -7,15 +7,25 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from neuron_eval.messages import InputError, replace_surrogates, shown
+from neuron_eval.messages import InputError, near_miss, replace_surrogates, shown
 
 
 def check_choice(name: str, value: object, allowed: Sequence[str]) -> str:
     if not isinstance(value, str) or value not in allowed:
-        raise InputError(f"{name}={shown(value)}: allowed are {', '.join(allowed)}")
+        meant = near_miss([value], allowed)
+        raise InputError(f"{name}={shown(value)}: allowed are {', '.join(allowed)}{meant}")
     return value
+
+
+def check_known(names: Iterable[str], known: Sequence[str], where: str = "") -> None:
+    """Refuse parameters that there are not; ``where`` is when there are just the known ones."""
+    if unknown := sorted(set(names) - set(known)):
+        raise InputError(
+            f"-T {', '.join(unknown)}: no such parameter{where}; there are "
+            f"{', '.join(known)}{near_miss(unknown, known)}"
+        )
 
 
 def check_number(name: str, value: object, least: int) -> None:

@@ -64,7 +64,7 @@ def rescore(
     """A copy of a finished log of this project's tasks with one more score in each sample.
 
     ``simulator`` may be None for ``simulation=embedding``, ``name`` is what the score is called;
-    the other parameters are `simulation_correlation`'s. A ValueError is about one of them.
+    the other parameters are `simulation_correlation`'s. A PrerequisiteError is about one of them.
 
     Raises:
         CannotScoreError: The log is unfinished, or holds no samples, a sample of another

@@ -10,19 +10,24 @@ from inspect_ai.scorer import Metric, Scorer, grouped, mean
 from inspect_ai.solver import Solver
 
 from neuron_eval.dataset import EXCERPTS, NeuronSet, about, dataset, neuron_set
-from neuron_eval.explain.prompting import CUTOFF_QUANTILE, cutoff
+from neuron_eval.explain.prompting import CUTOFF_QUANTILE, unmarked
 from neuron_eval.explain.solvers import explain
-from neuron_eval.formats.base import Shown
 from neuron_eval.metrics import interval, viewer_config
-from neuron_eval.parameters import check_flag, check_number, check_writable
+from neuron_eval.parameters import (
+    check_excerpts_per_call,
+    check_flag,
+    check_known,
+    check_number,
+    check_writable,
+)
 from neuron_eval.preflight import check_task
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.scorers.adacs import adacs
 from neuron_eval.scorers.simulation_correlation import scored, simulation_correlation
 from neuron_eval.simulation.choose import check_simulation
-from neuron_eval.simulation.measure import CALIBRATION
+from neuron_eval.simulation.measure import CALIBRATION, check_calibration
 from neuron_eval.sources.choosing import parse_choice
-from neuron_eval.usage_error import UsageError, usage_errors
+from neuron_eval.usage_error import usage_errors
 
 VERSION = "4-A"
 """Comparability and interface: scores of different numbers cannot be compared."""
@@ -73,13 +78,8 @@ def format_task(format: str, parameters: Parameters) -> Task:
     Raises:
         UsageError: A parameter does not exist, or see `explanation_task`.
     """
-    unknown = set(parameters) - set(Parameters.__annotations__)
-    if unknown:
-        raise UsageError(
-            f"-T {', '.join(sorted(unknown))}: no such parameter; there are "
-            f"{', '.join(Parameters.__annotations__)}"
-        )
     with usage_errors():
+        check_known(parameters, tuple(Parameters.__annotations__))
         check_writable(format=format, **parameters)
     return explanation_task(format=format, **parameters)
 
@@ -139,7 +139,7 @@ def explanation_task(
         window: Tokens of an excerpt at most, cut around the peak; 0 or ``none`` for whole
             excerpts; None is 64 for neurons with an excerpt of more than 128 tokens.
         by_layer: Whether the metrics are also given for each layer.
-        check: Whether each model is asked one short question first, see `neuron_eval.preflight`.
+        check: Whether each model is asked one short question first.
 
     Raises:
         UsageError: A parameter is not among the allowed values, or a file that it names cannot
@@ -167,7 +167,7 @@ def explanation_task(
             ignore_tokens=ignore_tokens,
             window=window,
         )
-        warnings = _unmarked(chosen, cutoff_quantile)
+        warnings = unmarked([dealt for dealt, _ in chosen.neurons], cutoff_quantile)
         solver = explain(format, cutoff_quantile, pack)
     return neuron_task(
         solver=solver,
@@ -213,6 +213,8 @@ def neuron_task(
         metrics = metrics_of(by_layer)
         if simulation != NO_SIMULATION:
             setup = check_simulation(simulation, pack)
+            check_calibration(calibration)
+            check_excerpts_per_call(excerpts_per_call)
             simulated = simulation_correlation(simulation, calibration, pack, excerpts_per_call)
             scorers.insert(0, simulated)
         check_flag("check", check)
@@ -239,18 +241,3 @@ def metrics_of(by_layer: bool) -> list[Metric] | None:
     """A task's metrics in place of its scorers' own; None where those are all that is wanted."""
     check_flag("by_layer", by_layer)
     return [mean(), interval(), grouped(mean(), "layer", all=False)] if by_layer else None
-
-
-def _unmarked(chosen: NeuronSet, cutoff_quantile: int) -> list[str]:
-    """A warning, if there are neurons of which nothing that is shown activates highly."""
-    ids = [
-        dealt.neuron.id
-        for dealt, _ in chosen.neurons
-        if not Shown(dealt.shown, cutoff(dealt.neuron, dealt.shown, cutoff_quantile)).highlighted
-    ]
-    if not ids:
-        return []
-    return [
-        f"of {len(ids)} neurons, the first {ids[0]}, nothing that the explainer sees activates "
-        "highly: no activation is above the cutoff and above 0"
-    ]

@@ -35,6 +35,19 @@ def usage_errors() -> Iterator[None]:
         raise UsageError(str(error)) from error
 
 
+@contextmanager
+def scorer_errors() -> Iterator[None]:
+    """Turn an InputError into an error with the same message that is no ValueError.
+
+    While it makes a scorer, Inspect takes any ValueError for one that it cannot find.
+    """
+    try:
+        with usage_errors():
+            yield
+    except UsageError as error:
+        raise PrerequisiteError(error.message) from error
+
+
 def _marked_up(message: str) -> str:
     """Markup that prints as the message was given, even where it looks like ``:smile:``."""
     escaped = escape(message)

@@ -29,6 +29,7 @@ from neuron_eval.simulation.measure import (
     measure,
 )
 from neuron_eval.simulation.presenting import explanation_line, score_metadata
+from neuron_eval.usage_error import scorer_errors
 
 
 @scorer(metrics=[mean(), interval()])
@@ -55,10 +56,11 @@ def simulation_correlation(
             is the way's own default.
 
     Raises:
-        ValueError: A parameter is not among the allowed values.
+        PrerequisiteError: A parameter is not among the allowed values.
     """
-    way, fit, wording = check_way(simulation), check_calibration(calibration), load_pack(pack)
-    check_excerpts_per_call(excerpts_per_call)
+    with scorer_errors():
+        way, fit, wording = check_way(simulation), check_calibration(calibration), load_pack(pack)
+        check_excerpts_per_call(excerpts_per_call)
 
     async def score(state: TaskState, target: Target) -> Score:
         dealt = from_metadata(state.metadata, state.sample_id)

@@ -17,7 +17,7 @@ from neuron_eval.given.reading import adacs_dataset, read_references
 from neuron_eval.given.table import ExplanationTable, named
 from neuron_eval.messages import InputError
 from neuron_eval.metrics import viewer_config
-from neuron_eval.parameters import check_flag, check_text, check_writable
+from neuron_eval.parameters import check_flag, check_known, check_text, check_writable
 from neuron_eval.preflight import check_task
 from neuron_eval.records import Reference
 from neuron_eval.scorers.adacs import adacs
@@ -32,7 +32,7 @@ from neuron_eval.task import (
     metrics_of,
     neuron_task,
 )
-from neuron_eval.usage_error import UsageError, usage_errors
+from neuron_eval.usage_error import usage_errors
 
 ALLOWED = ("neurons", *CHOOSING, *READING, *SIMULATING, "by_layer", "check")
 """Those of a task's parameters that have a part where nothing is explained."""
@@ -63,8 +63,8 @@ def given(
             cannot be used; the message says which and what would be right.
     """
     chosen: dict[str, Any] = dict(parameters)
-    _check_names(chosen)
     with usage_errors():
+        _check_names(chosen)
         check_writable(explanations=explanations, column=column, references=references, **chosen)
         if references is not None:
             check_text("references", references)
@@ -79,15 +79,11 @@ def given(
 
 
 def _check_names(chosen: Mapping[str, Any]) -> None:
-    unknown = sorted(set(chosen) - set(ALLOWED))
-    if unknown:
-        raise UsageError(
-            f"-T {', '.join(unknown)}: no such parameter where explanations are given; there are "
-            f"explanations, column, references, {', '.join(ALLOWED)}"
-        )
+    named = ("explanations", "column", "references", *ALLOWED)
+    check_known(chosen, named, " where explanations are given")
     idle = sorted(set(chosen) - {"neurons", "by_layer", "check"})
     if "neurons" not in chosen and idle:
-        raise UsageError(f"-T {', '.join(idle)}: has a part only where neurons are named too")
+        raise InputError(f"-T {', '.join(idle)}: has a part only where neurons are named too")
 
 
 def _about(origin: Origin, references: str | None) -> dict[str, Any]:

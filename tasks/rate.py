@@ -5,6 +5,7 @@ inspect eval neuron_eval/rate -T explanations=FILE -T neurons=mine.parquet --mod
 """
 
 from collections.abc import Sequence
+from inspect import signature
 
 from inspect_ai import Task, task
 from inspect_ai.dataset import MemoryDataset, Sample
@@ -13,7 +14,13 @@ from inspect_ai.model import GenerateConfig, get_model
 from neuron_eval.dataset import describe
 from neuron_eval.inspect_private import PrerequisiteError, active_model
 from neuron_eval.metrics import ratings_config
-from neuron_eval.parameters import check_choice, check_flag, check_number, check_writable
+from neuron_eval.parameters import (
+    check_choice,
+    check_flag,
+    check_known,
+    check_number,
+    check_writable,
+)
 from neuron_eval.preflight import says_something
 from neuron_eval.preflight.asking import check_models
 from neuron_eval.prompts.pack import load_pack
@@ -41,6 +48,7 @@ def rate(
     limit: int | None = None,
     columns: str | list[str] | None = None,
     check: bool = True,
+    **unknown: object,
 ) -> Task:
     """Have the explanations of each neuron rated from 1 to 5, and the best one chosen.
 
@@ -57,12 +65,14 @@ def rate(
         limit: At most so many neurons.
         columns: Only these formats of the logs, or columns of the file, separated by commas.
         check: Whether the rater is asked one short question first.
+        **unknown: There are no others.
 
     Raises:
         UsageError: A parameter is not among the allowed values, or a file cannot be used; the
             message says which and what would be right.
     """
     with usage_errors():
+        check_known(unknown, tuple(signature(rate).parameters)[:-1])
         check_writable(explanations=explanations, neurons=neurons, pack=pack, columns=columns)
         check_choice("excerpts", excerpts, EXCERPTS)
         check_number("orders", orders, least=1)

@@ -20,6 +20,7 @@ from typing import Any
 import click
 
 from neuron_eval.files.bounded import load_yaml
+from neuron_eval.messages import near_miss
 
 SHIPPED = resources.files("neuron_eval.comparison")
 FOLDER = "paper"  # the folder of the configurations that ship, and what their names begin with
@@ -62,7 +63,7 @@ def load_config(ctx: click.Context, _: click.Parameter, name: str | None) -> str
         if key not in allowed:
             raise click.ClickException(
                 f"{name}: {key!r} is no option that a file can set; allowed are "
-                f"{', '.join(sorted(allowed))}"
+                f"{', '.join(sorted(allowed))}{near_miss([key], allowed)}"
             )
         if value is None:
             continue

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 import click
 
-from neuron_eval.cli.main import command
+from neuron_eval.cli.main import as_typed, command
 from neuron_eval.files.locking import alone_at
 from neuron_eval.messages import InputError
 
@@ -46,7 +45,7 @@ def convert(source: str, out: Path, force: bool, **choosing: Any) -> None:
     except OSError as error:
         raise click.ClickException(f"{error.filename or out}: {error.strerror or error}") from error
     except InputError as error:
-        raise click.ClickException(f"{_as_options(str(error))}; {out} was not written") from error
+        raise click.ClickException(f"{as_typed(str(error))}; {out} was not written") from error
     finally:
         if missing:
             click.echo(f"{len(missing)} neurons are missing:", err=True)
@@ -54,11 +53,6 @@ def convert(source: str, out: Path, force: bool, **choosing: Any) -> None:
             for line in (*missing[:NAMED], *more):
                 click.echo(f"  {line}", err=True)
     click.echo(f"{written} neurons written to {out}")
-
-
-def _as_options(message: str) -> str:
-    """``-T per_layer=20`` as this command has it, ``--per-layer 20``."""
-    return re.sub(r"-T (\w+)=", lambda match: f"--{match[1].replace('_', '-')} ", message)
 
 
 def _check_out(out: Path, force: bool) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import errno
 import functools
 import importlib
+import re
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
@@ -21,15 +22,17 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.text import Text
 
-from neuron_eval.messages import InputError
+from neuron_eval.messages import InputError, near_miss
 
 if TYPE_CHECKING:
     from inspect_ai.log import EvalLog
     from rich.console import Console
 
+    from neuron_eval.plugins import Group
+
 COMMANDS = (
-    *("check-released", "compare", "convert", "demo", "export", "given", "rate-static"),
-    *("record", "report", "score", "show", "tokens", "validate"),
+    *("check-released", "compare", "convert", "demo", "export", "formats", "given"),
+    *("rate-static", "record", "report", "score", "show", "sources", "tokens", "validate", "ways"),
 )
 """Each subcommand; the function of its name in the module of its name."""
 
@@ -43,6 +46,13 @@ class LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and (meant := near_miss(args[:1], COMMANDS)):
+            ctx.fail(f"No such command {args[0]!r}{meant}")
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
@@ -72,11 +82,39 @@ def command(name: str | None = None) -> Callable[[Callable[..., None]], click.Co
             except Exception as error:
                 if (sentence := _sentence(error)) is None:
                     raise
-                raise click.ClickException(sentence) from error
+                raise click.ClickException(as_typed(sentence)) from error
 
         return click.command(name, context_settings={"show_default": True})(speaking)
 
     return decorate
+
+
+def as_typed(message: str) -> str:
+    """A message of a task with the options of the command that runs.
+
+    ``-T per_layer=20`` becomes ``--per-layer 20`` and ``--model-role simulator=X`` becomes
+    ``--simulator X``, if it has such an option; what it does not have is left as a bare setting.
+    """
+    params = click.get_current_context().command.params
+    options = {param.name: param.opts[0] for param in params if isinstance(param, click.Option)}
+
+    def typed(match: re.Match[str]) -> str:
+        option = options.get(match[1])
+        return f"{option} " if option else f"{match[1]}="
+
+    return re.sub(r"(?:-[TS]|--model-role) (\w+)=", typed, message)
+
+
+def list_lines(rows: Iterable[tuple[str, str | None]], group: Group) -> None:
+    """Print names with what they mean, one a line, and which users' packages cannot be used."""
+    from neuron_eval.plugins import load_plugins
+
+    known = [(name, (meaning or "").strip().partition("\n")[0]) for name, meaning in rows]
+    width = max(len(name) for name, _ in known)
+    for name, meaning in known:
+        click.echo(f"{name:{width}}  {meaning}".rstrip())
+    for failure in load_plugins(group):
+        click.echo(failure, err=True)
 
 
 def _sentence(error: Exception) -> str | None:

@@ -176,7 +176,7 @@ def named(parameters: Mapping[str, Any]) -> Parameters:
 
 def _check_simulation(simulation: str, models: Sequence[str], simulator: str | None) -> None:
     if simulation != NO_SIMULATION:
-        check_way(simulation)
+        check_way(simulation, also=(NO_SIMULATION,))
     if not asks_model(simulation):
         if simulator is not None:
             raise InputError(f"simulator={simulator}: has no part in simulation={simulation}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +11,7 @@ from neuron_eval.formats.base import Shown
 from neuron_eval.prompts.wording import Pack
 from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError
 from neuron_eval.records.activations import highest, lowest
+from neuron_eval.records.splits import DealtNeuron
 
 FEW_SHOT_CUTOFF = 1.0  # few-shot neurons (and puzzles) highlight activations above this
 CUTOFF_QUANTILE = 2  # the index into a record's quantile boundaries whose value is the cutoff
@@ -97,3 +99,18 @@ def opening_phrases(format_name: str, pack: Pack) -> tuple[str, ...]:
     opening = pack.wording(format_name).opening.replace("{number}", str(len(pack.few_shot) + 1))
     opening = opening.strip()
     return (opening, opening.rpartition(":")[2].strip())
+
+
+def unmarked(neurons: Sequence[DealtNeuron], cutoff_quantile: int) -> list[str]:
+    """A warning, if there are neurons of which nothing that is shown activates highly."""
+    ids = [
+        dealt.neuron.id
+        for dealt in neurons
+        if not Shown(dealt.shown, cutoff(dealt.neuron, dealt.shown, cutoff_quantile)).highlighted
+    ]
+    if not ids:
+        return []
+    return [
+        f"of {len(ids)} neurons, the first {ids[0]}, nothing that the explainer sees activates "
+        "highly: no activation is above the cutoff and above 0"
+    ]

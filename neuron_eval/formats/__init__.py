@@ -14,7 +14,7 @@ import pkgutil
 
 from neuron_eval.formats import published  # noqa: F401  the paper's come first
 from neuron_eval.formats.base import FORMATS, Renderer
-from neuron_eval.messages import InputError
+from neuron_eval.messages import InputError, near_miss
 from neuron_eval.plugins import load_plugins, with_failures
 from neuron_eval.prompts.wording import Pack
 
@@ -42,5 +42,6 @@ def get_format(name: str) -> Renderer:
     names = format_names()
     if name not in names:
         message = f"format={name!r}: no such format; allowed are {', '.join(names)}"
+        message += near_miss([name], names)
         raise InputError(with_failures(message, "formats"))
     return FORMATS[name]

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import PurePath
 
-from neuron_eval.messages import InputError, listed, replace_surrogates, shown
+from neuron_eval.messages import InputError, listed, near_miss, replace_surrogates, shown
 from neuron_eval.records.checks import fault_of
 from neuron_eval.sources.puzzles import puzzle_id
 
@@ -109,6 +109,7 @@ class ExplanationTable:
                 return name
         raise TableError(
             f"{self.path}: no explanations in a column {shown(wanted)}; there are: {known}"
+            f"{near_miss([wanted], self.columns)}"
         )
 
 

@@ -8,18 +8,22 @@ models are known, so there they are asked.
 
 from __future__ import annotations
 
-from inspect_ai.model import ChatMessageUser, GenerateConfig, Model
+from inspect_ai.model import ChatMessageUser, GenerateConfig, Model, model_roles
 
 from neuron_eval.embedding import TextEmbedder, resolve_embedder
 from neuron_eval.explain.solvers import reasons
 from neuron_eval.inspect_private import active_model
+from neuron_eval.messages import near_miss
 from neuron_eval.models.requests import cache_policy
 from neuron_eval.preflight.asking import Trial, check_models
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.wording import Pack
 from neuron_eval.simulation import Simulator
-from neuron_eval.simulation.choose import needed_simulator, own_check, role_simulator
+from neuron_eval.simulation.choose import ROLE, needed_simulator, own_check, role_simulator
 from neuron_eval.simulation.per_token import QUESTION, ROOM
+from neuron_eval.usage_error import UsageError
+
+ROLES = (ROLE, "embedder")
 
 
 def says_something(role: str, model: Model) -> Trial:
@@ -80,6 +84,11 @@ def check_task(explains: bool, way: str | None, pack: str | None, compares: bool
     model = active_model()
     if model is None:
         return
+    for role in model_roles():
+        if role not in ROLES and (meant := near_miss([role], ROLES)):
+            raise UsageError(
+                f"--model-role {role}: nobody has this role; there are {', '.join(ROLES)}{meant}"
+            )
     trials = [says_something("explainer", model)] if explains else []
     if way is not None:
         simulating = simulates(role_simulator(), way, load_pack(pack))

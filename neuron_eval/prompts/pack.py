@@ -51,7 +51,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from neuron_eval.files.bounded import YAML_FILE, TooLong, load_yaml, read_whole
-from neuron_eval.messages import listed, replace_surrogates, shortened, shown
+from neuron_eval.messages import listed, near_miss, replace_surrogates, shortened, shown
 from neuron_eval.prompts.wording import FewShotNeuron, Pack, PackError, RatingWording, Wording
 from neuron_eval.records import ActivationRecord
 
@@ -159,7 +159,7 @@ def check_keys(data: object, at: str, required: set[str], allowed: set[str]) -> 
     if unknown:
         raise PackError(
             f"{at}: unknown key(s) {listed(unknown, quoted=False)}; allowed are "
-            f"{', '.join(sorted(allowed))}"
+            f"{', '.join(sorted(allowed))}{near_miss(unknown, allowed)}"
         )
 
 

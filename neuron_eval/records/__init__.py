@@ -222,6 +222,18 @@ def with_excerpts(
     )
 
 
+def _enough(neuron: NeuronRecord) -> str:
+    """What can be asked of a neuron that has too few excerpts."""
+    tops, randoms = len(TOP_SPLITS), len(RANDOM_SPLITS)
+    most = min(len(neuron.top) // tops, len(neuron.random) // randoms)
+    if most:
+        return f"it has enough for excerpts={most}"
+    return (
+        f"even excerpts=1 needs {tops} top and {randoms} random ones, and it has {len(neuron.top)} "
+        f"and {len(neuron.random)}: record more"
+    )
+
+
 def _deal(
     neuron: NeuronRecord,
     kind: Literal["top", "random"],
@@ -235,7 +247,7 @@ def _deal(
     if len(records) < needed:
         raise TooFewExcerptsError(
             f"neuron {neuron.id}: field {kind!r} holds {len(records)} excerpts, but {n} per "
-            f"split need {needed} ({n} x {len(order)} splits); ask for fewer, or record more"
+            f"split need {needed} ({n} x {len(order)} splits); {_enough(neuron)}"
         )
     start = order.index(name)
     return tuple(Excerpt(kind, i, records[i]) for i in range(start, needed, len(order)))

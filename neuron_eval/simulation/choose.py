@@ -7,7 +7,7 @@ Inspect's cache answers it in later ones.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from weakref import WeakKeyDictionary
 
 from inspect_ai.model import Model, ModelAPI, get_model, model_roles
@@ -38,10 +38,13 @@ _DECIDED: WeakKeyDictionary[ModelAPI, dict[tuple[str, ...], tuple[str, str]]] = 
 """By model and by the ways that the prompt pack has words for."""
 
 
-def check_way(simulation: str) -> str:
-    """The way that a user named; if there is none, the error lists those there are."""
+def check_way(simulation: str, also: Sequence[str] = ()) -> str:
+    """The way that a user named; if there is none, the error lists what may be named.
+
+    That is ``auto``, the ways, and what else the caller takes.
+    """
     try:
-        return check_choice("simulation", simulation, ("auto", *ways()))
+        return check_choice("simulation", simulation, ("auto", *ways(), *also))
     except ValueError as error:
         error.args = (with_failures(str(error), "ways"),)
         raise
@@ -92,7 +95,7 @@ def check_simulation(simulation: str, pack: str | None = None) -> Solver:
     ``auto`` asks nothing here, unless the pack words no way that every model can do.
     """
     with usage_errors():
-        way, wording = check_way(simulation), load_pack(pack)
+        way, wording = check_way(simulation, also=("none",)), load_pack(pack)
         chosen = ways().get(way)
         if chosen is not None and chosen.wording is not None:
             wording.simulation_wording(way)

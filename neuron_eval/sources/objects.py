@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any, cast, get_args
 
-from neuron_eval.messages import listed, shown
+from neuron_eval.messages import listed, near_miss, shown
 from neuron_eval.records import (
     TOP_SPLITS,
     ActivationRecord,
@@ -93,7 +93,7 @@ def splits(
     if unknown:
         raise RecordError(
             f"{at}: field {field!r}: unknown split(s) {listed(unknown)}; "
-            f"allowed are {', '.join(TOP_SPLITS)}"
+            f"allowed are {', '.join(TOP_SPLITS)}{near_miss(unknown, TOP_SPLITS)}"
         )
     dealt = []
     for name in TOP_SPLITS:
@@ -207,6 +207,7 @@ def wrong_names(names: Iterable[str], word: str) -> list[str]:
     if unknown:
         faults.append(
             f"unknown {word}(s) {listed(unknown)}; allowed are {', '.join(REQUIRED + OPTIONAL)}"
+            f"{near_miss(unknown, missing or OPTIONAL)}"
         )
     return faults
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Literal, NamedTuple, cast
 
 from neuron_eval.files.bounded import TooLong
+from neuron_eval.messages import near_miss
 from neuron_eval.plugins import load_plugins, with_failures
 from neuron_eval.records import RecordError
 from neuron_eval.sources.base import Source, SourceError
@@ -140,10 +141,11 @@ def open_source(neurons: str) -> Source:
     if Path(neurons).is_symlink():
         raise SourceError(f"neurons={neurons}: is a link that leads nowhere, or to itself")
     if neurons.endswith((*ENDINGS, ".json")):
-        raise SourceError(f"neurons={neurons}: there is no such file")
+        raise SourceError(f"neurons={neurons}: there is no such file{_beside(neurons)}")
     raise SourceError(
         with_failures(
-            f"neurons={neurons}: there is no such file, folder or bundled set; {_allowed()}",
+            f"neurons={neurons}: there is no such file, folder or bundled set"
+            f"{near_miss([neurons], _plain_names())}; {_allowed()}",
             "sources",
         )
     )
@@ -183,6 +185,23 @@ def _refusal(place: Location) -> SourceError:
     )
 
 
+def known_sources() -> list[tuple[str, str]]:
+    """What a user may write, and what it names, in the order of precedence; plugins' included."""
+    load_plugins("sources")
+    return [(opener.written, opener.meaning) for opener in reversed(_OPENERS)]
+
+
+def _plain_names() -> list[str]:
+    return [name for written, _ in known_sources() for name in written.split(", ")]
+
+
+def _beside(name: str) -> str:
+    """The file of its folder that has nearly this name."""
+    with suppress(OSError):
+        return near_miss([Path(name).name], (path.name for path in Path(name).parent.iterdir()))
+    return ""
+
+
 def _allowed() -> str:
-    rows = (f"  {opener.written:40}{opener.meaning}" for opener in reversed(_OPENERS))
+    rows = (f"  {written:40}{meaning}" for written, meaning in known_sources())
     return "\n".join(("expected one of", *rows))
