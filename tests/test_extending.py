@@ -71,6 +71,16 @@ def test_a_table_of_ones_own_is_in_every_form_of_the_report(ran):
         assert "Length of explanations" in (folder / "report" / name).read_text(encoding="utf-8")
 
 
+def test_what_there_is_is_listed_with_ones_own(ran):
+    _, printed = ran
+    formats, ways, sources = (printed.split(f"$ neuron-eval {name}\n")[1] for name in LISTS)
+    assert re.search(r"^firing +from \w", formats, re.MULTILINE)
+    assert re.search(r"^literal +from \w", ways, re.MULTILINE)
+    assert re.search(r"^FILE\.tsv +neurons in our lab's format$", sources, re.MULTILINE)
+
+
+LISTS = ("formats", "ways", "sources")
+
 ROOT = Path(__file__).parents[1]
 
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
@@ -104,6 +114,7 @@ def ran(tmp_path_factory):
     for path in (folder / "source").glob("*.[yt][as][mv]*"):
         path.rename(folder / path.name)
     commands = documented.runnable(PAGE, kinds=("sh",)).commands
+    commands += [["neuron-eval", name] for name in LISTS]
     return folder, documented.run([(folder, commands)], PYTHONPATH=str(site))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from neuron_eval.cli.main import command, list_lines
+from neuron_eval.cli.main import command, first_line, list_lines
 
 
 @command()
@@ -10,4 +10,4 @@ def formats() -> None:
     """List the prompt formats, which -T format= and --formats take, with your own packages'."""
     from neuron_eval.formats import format_names, get_format
 
-    list_lines(((name, get_format(name).__doc__) for name in format_names()), "formats")
+    list_lines(((name, first_line(get_format(name))) for name in format_names()), "formats")

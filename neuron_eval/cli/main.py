@@ -105,14 +105,20 @@ def as_typed(message: str) -> str:
     return re.sub(r"(?:-[TS]|--model-role) (\w+)=", typed, message)
 
 
-def list_lines(rows: Iterable[tuple[str, str | None]], group: Group) -> None:
-    """Print names with what they mean, one a line, and which users' packages cannot be used."""
+def first_line(thing: object) -> str:
+    """What a format or a way is, by its docstring, or else by where it comes from."""
+    text = (thing.__doc__ or f"from {thing.__module__}").strip()
+    return text.partition("\n")[0]
+
+
+def list_lines(rows: Iterable[tuple[str, str]], group: Group) -> None:
+    """Print names with what they mean, one per line, and which users' packages cannot be used."""
     from neuron_eval.plugins import load_plugins
 
-    known = [(name, (meaning or "").strip().partition("\n")[0]) for name, meaning in rows]
+    known = list(rows)
     width = max(len(name) for name, _ in known)
     for name, meaning in known:
-        click.echo(f"{name:{width}}  {meaning}".rstrip())
+        click.echo(f"{name:{width}}  {meaning}")
     for failure in load_plugins(group):
         click.echo(failure, err=True)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from neuron_eval.cli.main import command, list_lines
+from neuron_eval.cli.main import command, first_line, list_lines
 
 CHOSEN = (
     ("auto", "The best of these that the simulator can do, see the log for which."),
@@ -15,4 +15,4 @@ def ways() -> None:
     """List the ways to simulate, which simulation= takes, with your own packages'."""
     from neuron_eval.simulation import ways as every
 
-    list_lines([*CHOSEN, *((name, way.__doc__) for name, way in every().items())], "ways")
+    list_lines([*CHOSEN, *((name, first_line(way)) for name, way in every().items())], "ways")

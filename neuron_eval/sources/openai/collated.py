@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from neuron_eval.messages import near_miss
 from neuron_eval.records import NeuronRecord, RecordError, Reference
 from neuron_eval.sources.base import NeuronKey, ScoredNeuron, Source, SourceError, Unreadable
 from neuron_eval.sources.openai.fetching import FetchSettings, HttpStore, cache_folder
@@ -138,8 +139,9 @@ class CollatedSource(Source):
 def open_container(name: str, settings: FetchSettings | None = None) -> CollatedSource:
     """The neurons of a model in `PUBLISHED`, from OpenAI's container or a mirror of it."""
     if name not in PUBLISHED:
-        known = ", ".join(f"openai:{model}" for model in PUBLISHED)
-        raise SourceError(f"neurons=openai:{name}: not published there; known are {known}")
+        known, named = [f"openai:{model}" for model in PUBLISHED], f"openai:{name}"
+        meant = f"known are {', '.join(known)}{near_miss([named], known)}"
+        raise SourceError(f"neurons={named}: not published there; {meant}")
     published = PUBLISHED[name]
     base = (os.environ.get(MIRROR_VARIABLE) or ADDRESS).rstrip("/")
     if not base.startswith(("https://", "http://")) or set("?#@ ") & set(base):
