@@ -77,10 +77,10 @@ class Report:
         for table, picture in zip(shown, drawn, strict=True):
             console.print(picture)
             for note in table.notes:
-                console.print(Text(note), soft_wrap=True)
+                console.print(Text(note))
             console.print()
         for sentence in without_rows(self.tables):
-            console.print(Text(sentence), soft_wrap=True)
+            console.print(Text(sentence))
         for run in runs:
             log = f"Log of {label(run, runs)}: {run.log.rpartition('/')[2]}"
             console.print(Text(visible(log)), soft_wrap=True)

@@ -15,6 +15,8 @@ from neuron_eval.reporting.ranking import Ranking, rankings
 from neuron_eval.reporting.statistics import FEW, paired
 from neuron_eval.reporting.tables.base import share
 
+LEFT_OUT = "Some logs or neurons are not in this report; its end says which, and why."
+
 UNSCORED = 0.05
 """From this share of neurons on, those that were left out are worth a caution."""
 
@@ -49,7 +51,8 @@ def verdict(collected: Collected, baseline: str = "original") -> Verdict:
     context = Context(runs, names, baseline, pair, measures[0])
     ranked = rankings(runs, measures[0])
     answers = [f"{lead}{' '.join(answer(r, c))}" for r, lead, c in _led(ranked, context)]
-    cautions = [*_unscored(context), *(c for r in ranked for c in _cautions(r, context))]
+    cautions = [LEFT_OUT] if collected.notes else []
+    cautions += [*_unscored(context), *(c for r in ranked for c in _cautions(r, context))]
     return Verdict(tuple(map(visible, answers)), tuple(map(visible, dict.fromkeys(cautions))))
 
 

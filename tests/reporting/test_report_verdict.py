@@ -97,6 +97,7 @@ KINDS = {
         scored("original", SPREAD[:8], 3000), scored("summary", above(0.01, 0.2)[:8], 2000)
     ),
     "one run": of(ORIGINAL),
+    "one run, and a log that was left out": of(ORIGINAL, notes=("b.eval did not finish",)),
     "one run of few neurons": of(scored("summary", [0.2, 0.4, None])),
     "one run, one neuron": of(scored("summary", [0.2])),
     "one neuron": of(scored("original", [0.2]), scored("summary", [0.4])),
