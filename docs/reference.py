@@ -155,7 +155,7 @@ def python() -> Iterator[str]:
         if value.__module__.startswith("neuron_eval.tasks"):
             continue
         yield f"### {name}"
-        yield f"```python\n{signature(name, value)}\n```"
+        yield f"```py\n{signature(name, value)}\n```"
         yield from documented(value)
 
 
