@@ -130,7 +130,7 @@ def _sentence(error: Exception) -> str | None:
     if isinstance(error, InputError):
         return str(error)
     if isinstance(error, PrerequisiteError):
-        return Text.from_markup(str(error.message)).plain
+        return Text.from_markup(str(error.message)).plain.removeprefix("ERROR: ")
     # click ends quietly where nobody reads the output any more
     if isinstance(error, OSError) and error.errno != errno.EPIPE:
         return f"{error.filename}: {error.strerror}" if error.filename else str(error)
