@@ -14,7 +14,7 @@ import click
 
 from neuron_eval.cli.main import command
 from neuron_eval.files.locking import IN_FOLDER, alone_at, alone_in, unfinished
-from neuron_eval.messages import InputError, listed
+from neuron_eval.messages import InputError
 
 if TYPE_CHECKING:
     from neuron_eval.logs.runs import Run
@@ -36,7 +36,7 @@ FOLDERS = ("openai", "neuronpedia")
     "--run",
     "wanted",
     multiple=True,
-    help="Only this run: its name in the report, its format or its log; may be repeated.",
+    help="Only this run, by its name in the report; may be repeated.",
 )
 @click.option("--force", is_flag=True, help="Replace what is in OUT.")
 def export(logs: tuple[str, ...], to: str, out: Path, wanted: tuple[str, ...], force: bool) -> None:
@@ -88,23 +88,14 @@ def _check_out(out: Path, to: str, force: bool) -> None:
 
 def _chosen(runs: Sequence[Run], wanted: Sequence[str]) -> list[Run]:
     """The runs that the user means; all if none is named."""
-    from neuron_eval.reporting.comparing import label
+    from neuron_eval.reporting.pairs import run_named
 
     if not runs:
         raise InputError("the logs hold ratings, and no explanations to export")
     if not wanted:
         return list(runs)
-    names = {run.log: {label(run, runs), run.format, _log_name(run)} for run in runs}
-    for name in wanted:
-        if not any(name.removesuffix(".eval") in own for own in names.values()):
-            known = listed([label(run, runs) for run in runs])
-            raise click.UsageError(f"--run {name}: there is no such run; there are {known}")
-    sought = {name.removesuffix(".eval") for name in wanted}
-    return [run for run in runs if names[run.log] & sought]
-
-
-def _log_name(run: Run) -> str:
-    return run.log.rpartition("/")[2].removesuffix(".eval")
+    named = {run_named(name, runs).log for name in wanted}
+    return [run for run in runs if run.log in named]
 
 
 def _runs(chosen: Sequence[Run]) -> str:
@@ -122,25 +113,31 @@ def _write_folder(
         count = write_neuronpedia(folder, chosen, notes)
         _check_written(count, to)
         return [f"{count} explanations of {_runs(chosen)} written to {out}"]
-    lines = []
-    total = 0
-    for run, name in zip(chosen, names, strict=True):
-        inside = re.sub(r"[^\w.,=+-]+", "-", name) if len(chosen) > 1 else ""
-        count = write_openai(folder / inside, run, notes)
-        total += count
-        left_out = len(run.results) - count
-        if left_out:
-            notes.append(f"{name}: {left_out} neurons have no layer and index and are left out")
-        lines.append(f"{count} neurons of {name} written to {out / inside}")
-    _check_written(total, to)
-    return lines
+    inside = _folder_names(names) if len(chosen) > 1 else [""]
+    counts = [
+        write_openai(folder / place, run, notes) for place, run in zip(inside, chosen, strict=True)
+    ]
+    _check_written(sum(counts), to)
+    return [
+        f"{count} neurons of {name} written to {out / place}"
+        for count, name, place in zip(counts, names, inside, strict=True)
+    ]
+
+
+def _folder_names(runs: Sequence[str]) -> list[str]:
+    """Each run's name as that of a folder, no two the same."""
+    names: list[str] = []
+    for run in runs:
+        name = re.sub(r"[^\w.=+-]+", "-", run).strip(".-") or "run"
+        names.append(f"{name}-{len(names) + 1}" if name in names else name)
+    return names
 
 
 def _check_written(count: int, to: str) -> None:
     if not count:
         raise InputError(
-            f"none of the neurons has a layer and an index, by which {to} has them; export csv, "
-            "jsonl or parquet"
+            f"none of the neurons has a layer and an index, and {to} names neurons by these; "
+            "export csv, jsonl or parquet"
         )
 
 

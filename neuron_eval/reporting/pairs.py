@@ -43,7 +43,7 @@ def pair_of(
         InputError: A name is no run's, or both are one run's.
     """
     if names is not None:
-        run, other = (_named(name, runs) for name in names)
+        run, other = (run_named(name, runs) for name in names)
         if run is other:
             raise InputError(
                 f"compare: both names are of one run, {shown(label(run, runs))}. {_there_are(runs)}"
@@ -72,8 +72,12 @@ def paired_neurons(pair: Pair, scorer: str) -> list[PairedNeuron]:
     return sorted(both, key=lambda neuron: -abs(neuron.difference))
 
 
-def _named(name: str, runs: Sequence[Run]) -> Run:
-    """The run that the report calls so, in any case; the beginning does if no other has it."""
+def run_named(name: str, runs: Sequence[Run]) -> Run:
+    """The run that the report calls so, in any case; the beginning does if no other has it.
+
+    Raises:
+        InputError: There is no such run, or several.
+    """
     labels = {label(run, runs).casefold(): run for run in runs}
     wanted = " ".join(name.split()).casefold()
     if wanted in labels:

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from inspect_ai import eval
 from inspect_ai.log import read_eval_log, write_eval_log
 
+from neuron_eval.cli.export import _folder_names
 from neuron_eval.cli.main import main
 from neuron_eval.given.released import check_files, explanation_files
 from neuron_eval.records.splits import from_metadata
@@ -80,7 +81,7 @@ def test_what_is_written_as_openai_released_it_is_recomputed_to_our_scores(logs,
     result = export(logs, "openai", tmp_path / "o", "--run", "summary")
     assert result.exit_code == 0, result.output
     assert f"3 neurons of summary written to {tmp_path / 'o'}" in result.output
-    assert "summary: 1 neurons have no layer and index and are left out" in result.output
+    assert "1 neuron is left out: it has no layer and index" in result.output
     checked = CliRunner().invoke(main, ["check-released", str(tmp_path / "o")])
     assert checked.exit_code == 0, checked.output
     tally = check_files(explanation_files(str(tmp_path / "o")))
@@ -118,6 +119,11 @@ def test_several_runs_have_a_folder_each(logs, tmp_path):
     assert (tmp_path / "o" / "avhs" / "explanations" / "2" / "7.jsonl").exists()
 
 
+def test_runs_of_odd_names_have_folders_of_plain_ones():
+    names = ["summary, gpt-4o", "a/b", "a b", "..", "a: b"]
+    assert _folder_names(names) == ["summary-gpt-4o", "a-b", "a-b-3", "run", "a-b-5"]
+
+
 def test_two_neurons_of_one_place_are_not_written_over_each_other(logs, tmp_path):
     (path,) = [path for path in logs.iterdir() if "_summary_" in path.name]
     log = read_eval_log(str(path))
@@ -138,6 +144,7 @@ def test_neuronpedias_export_holds_the_explanations_of_all_runs(logs, samples, t
     result = export(logs, "neuronpedia", tmp_path / "n")
     assert result.exit_code == 0, result.output
     assert f"12 explanations of 2 runs written to {tmp_path / 'n'}" in result.output
+    assert result.output.count("1 neuron is left out: it has no layer and index") == 2
     with gzip.open(tmp_path / "n" / "explanations" / "batch-0.jsonl.gz", "rt") as file:
         written = [json.loads(line) for line in file]
     mine = [one for one in written if one["layer"] == "6-res-jb"]
@@ -260,8 +267,10 @@ def test_force_replaces_what_was_exported_and_nothing_else(logs, tmp_path):
 
 def test_a_run_that_is_not_there_is_told_with_those_that_are(logs, tmp_path):
     result = export(logs, "csv", tmp_path / "x.csv", "--run", "sumary")
-    assert result.exit_code == 2
-    assert "--run sumary: there is no such run; there are 'summary', 'avhs'" in result.output
+    assert result.exit_code == 1
+    assert (
+        "'sumary' is the name of no run. Did you mean 'summary'? The runs are 'summary', 'avhs'"
+    ) in result.output
     assert not (tmp_path / "x.csv").exists()
 
 

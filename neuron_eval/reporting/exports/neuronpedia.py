@@ -20,7 +20,7 @@ from typing import IO, Any, cast
 from neuron_eval.logs.runs import ADACS, SIMULATION, NeuronResult, Run
 from neuron_eval.messages import without_surrogates
 from neuron_eval.records import ActivationRecord
-from neuron_eval.reporting.exports.samples import ExportedNeuron, exported
+from neuron_eval.reporting.exports.samples import ExportedNeuron, exported, left_out
 
 Json = dict[str, Any]
 
@@ -33,15 +33,18 @@ def write_neuronpedia(folder: Path, runs: Sequence[Run], notes: list[str]) -> in
     with_activations: set[tuple[str, str, str]] = set()
     with _batch(folder / "explanations") as texts, _batch(folder / "activations") as excerpts:
         for run in runs:
+            without = 0
             for neuron in exported(run, notes):
                 place = feature_of(neuron.first)
                 if place is None:
+                    without += 1
                     continue
                 count += len(neuron.epochs)
                 _write(texts, (_explanation(epoch, run, place) for epoch in neuron.epochs))
                 if place not in with_activations:
                     with_activations.add(place)
                     _write(excerpts, _activations(neuron, place))
+            notes += left_out(without, run)
     return count
 
 

@@ -22,7 +22,7 @@ from neuron_eval.logs.excerpts import Predicted
 from neuron_eval.logs.runs import NeuronResult, Run
 from neuron_eval.messages import InputError, without_surrogates
 from neuron_eval.records import Excerpt
-from neuron_eval.reporting.exports.samples import ExportedNeuron, exported
+from neuron_eval.reporting.exports.samples import ExportedNeuron, exported, left_out
 from neuron_eval.sources.openai.records import BOUNDARIES, RANDOM, TOP
 
 Json = dict[str, Any]
@@ -35,10 +35,12 @@ def write_openai(folder: Path, run: Run, notes: list[str]) -> int:
         InputError: Two neurons have the same layer and index.
     """
     written: dict[tuple[int, int], str] = {}
+    without = 0
     for neuron in exported(run, notes):
         first = neuron.first
         place = (first.layer, first.neuron)
         if min(place) < 0:
+            without += 1
             continue
         if place in written:
             raise InputError(
@@ -49,6 +51,7 @@ def write_openai(folder: Path, run: Run, notes: list[str]) -> int:
         _write(folder / "explanations", place, ".jsonl", results_json(neuron))
         if neuron.excerpts:
             _write(folder / "collated-activations", place, ".json", record_json(neuron))
+    notes += left_out(without, run)
     return len(written)
 
 

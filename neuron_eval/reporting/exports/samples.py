@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from inspect_ai.log import EvalSample
 
+from neuron_eval.logs.files import short
 from neuron_eval.logs.reading import UNUSED, Samples
 from neuron_eval.logs.runs import NeuronResult, Run, neuron_result
 from neuron_eval.records import Excerpt
@@ -53,3 +54,15 @@ def _neuron(epochs: Sequence[EvalSample]) -> ExportedNeuron:
         epochs=tuple(neuron_result([sample], excerpts=True) for sample in epochs),
         dealt=from_metadata(metadata, epochs[0].id) if "record" in metadata else None,
     )
+
+
+def left_out(neurons: int, run: Run) -> list[str]:
+    """A sentence, if neurons of a run have no place in a layout."""
+    if not neurons:
+        return []
+    what = (
+        "1 neuron is left out: it has"
+        if neurons == 1
+        else f"{neurons} neurons are left out: they have"
+    )
+    return [f"{short(run.log)}: {what} no layer and index"]
