@@ -163,6 +163,16 @@ def test_names_beside_points_cover_no_mark_and_no_other_name():
         assert not any(box.meets(Box(*at - 1, *at + 1)) for box in boxes)
 
 
+def test_of_several_explainers_only_what_is_on_the_frontier_has_its_name_beside_it():
+    runs = [
+        replace(one, explainer=explainer, log=f"{explainer}/{one.format}")
+        for explainer in ("maker/small", "maker/large")
+        for one in five_formats(3).runs
+    ]
+    panel = drawn(draw_tokens, Collected(tuple(runs))).figure.axes[0]
+    assert {text.get_text() for text in panel.texts} <= {"avhs, small", "avhs, large"}
+
+
 def test_a_name_without_room_near_its_point_is_left_out():
     room = Box(0, 0, 100, 20)
     first, second = place_names([(50, 10), (50, 10)], [(20, 8)] * 2, [Box(48, 8, 52, 12)], room)

@@ -135,11 +135,15 @@ def _log_axis(panel: Axes, tokens: Sequence[float]) -> None:
 def _name_points(
     figure: Figure, panels: Mapping[Axes, Sequence[Point]], runs: Sequence[Run]
 ) -> None:
-    """Names beside their points where there is room, the frontier's first."""
+    """Names beside their points where there is room, the frontier's first.
+
+    Of several series, whose names are long, only those on the frontier.
+    """
+    only_best = len(drawing.series(runs)) > 1
     figure.draw_without_rendering()  # lays the panels out, so that pixels are known
     for panel, points in panels.items():
         best = frontier(points)
-        ordered = [*best, *(p for p in points if p not in best)]
+        ordered = [*best, *(p for p in points if p not in best and not only_best)]
         texts = [
             panel.annotate(
                 drawing.pretty(label(p.run, runs)), (p.tokens, p.score.mean), fontsize=6,
