@@ -40,6 +40,7 @@ __all__ = [
     "has_provider",
     "local_path",
     "model_info_by_name",
+    "provider_names",
     "provider_package",
 ]
 
@@ -50,6 +51,12 @@ def has_provider(name: str) -> bool:
     A misspelt one is refused before anything is counted.
     """
     return provider_package(name) is not None
+
+
+def provider_names() -> list[str]:
+    """The names of all providers of models, Inspect's and its plugins'; none is loaded."""
+    infos = (registry_info(api) for api in registry_find(lambda info: info.type == "modelapi"))
+    return sorted({registry_unqualified_name(info) for info in infos})
 
 
 def provider_package(name: str) -> str | None:

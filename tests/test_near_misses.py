@@ -136,6 +136,18 @@ def test_there_is_a_list_of_formats_of_ways_and_of_sources():
         assert all(re.match(r"\S.*? {2,}\S", line) for line in text.splitlines())
 
 
+def test_a_provider_that_is_misspelt_is_named(tmp_path):
+    words = ["reference", "--neurons", "smollm2", "--log-dir", str(tmp_path / "logs")]
+    result = CliRunner().invoke(main, ["given", *words, "--simulator", "opnai/gpt-4o"])
+    assert result.exit_code == 1
+    assert re.search(
+        r"Error: opnai/gpt-4o: .* not recognized; did you mean openai\?", result.output
+    )
+    words = ["--models", "antropic/claude", "--limit", "1", "--dry-run"]
+    result = CliRunner().invoke(main, ["compare", *words])
+    assert result.output.endswith("has; did you mean anthropic?\n")
+
+
 def test_what_is_no_text_has_no_near_miss():
     with pytest.raises(InputError, match="allowed are"):
         formats.summary(simulation=["chat"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from neuron_eval.cli.main import AT_LEAST_1, command, finished, say_where
+from neuron_eval.cli.main import AT_LEAST_1, command, finished, model_named, say_where
 
 if TYPE_CHECKING:
     from inspect_ai import Task
@@ -87,8 +87,6 @@ def _check(
     tasks: list[Task], simulator: str | None, embedder: str | None, way: str, wanted: bool
 ) -> None:
     """Ask the models here: these tasks are made before the eval, which asks none for them."""
-    from inspect_ai.model import get_model
-
     from neuron_eval.embedding import default_embedder
     from neuron_eval.preflight import embeds, simulates
     from neuron_eval.preflight.asking import check_models, command_check
@@ -97,9 +95,9 @@ def _check(
 
     trials = []
     if simulator is not None:
-        trials.append(simulates(Simulator(get_model(simulator), True), way, default_pack()))
+        trials.append(simulates(Simulator(model_named(simulator), True), way, default_pack()))
     if way == "embedding" or any(sample.target for task in tasks for sample in task.dataset):
-        trials.append(embeds(get_model(embedder or default_embedder())))
+        trials.append(embeds(model_named(embedder or default_embedder())))
     with command_check(wanted):
         check_models(filter(None, trials))
 

@@ -26,6 +26,7 @@ from neuron_eval.messages import InputError, near_miss
 
 if TYPE_CHECKING:
     from inspect_ai.log import EvalLog
+    from inspect_ai.model import Model
     from rich.console import Console
 
     from neuron_eval.plugins import Group
@@ -135,6 +136,24 @@ def _sentence(error: Exception) -> str | None:
     if isinstance(error, OSError) and error.errno != errno.EPIPE:
         return f"{error.filename}: {error.strerror}" if error.filename else str(error)
     return None
+
+
+def model_named(
+    name: str, base_url: str | None = None, max_connections: int | None = None
+) -> Model:
+    """A model; a missing key or package, or an unknown provider, is the user's to mend."""
+    from inspect_ai.model import GenerateConfig, get_model
+
+    from neuron_eval.inspect_private import provider_names
+
+    try:
+        config = GenerateConfig(max_connections=max_connections)
+        return get_model(name, config=config, base_url=base_url)
+    except Exception as error:
+        api, known = name.partition("/")[0], provider_names()
+        meant = "" if api in known else near_miss([api], known)
+        sentence = Text.from_markup(str(error)).plain.removesuffix(".")
+        raise click.ClickException(f"{name}: {sentence}{meant}") from error
 
 
 def say(console: Console, text: str, style: str | None = None) -> None:

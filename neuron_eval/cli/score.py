@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from neuron_eval.cli.main import AT_LEAST_1, command
+from neuron_eval.cli.main import AT_LEAST_1, command, model_named
 from neuron_eval.files.locking import alone_at
 from neuron_eval.messages import InputError
 from neuron_eval.simulation.measure import CALIBRATION
@@ -62,7 +62,7 @@ def score(
         raise click.UsageError(str(error)) from error
     if simulator is None and asks_model(way):
         raise click.UsageError("name a --simulator, or use --simulation embedding")
-    model = None if simulator is None else _model(simulator, base_url, max_connections)
+    model = None if simulator is None else model_named(simulator, base_url, max_connections)
     if model is not None:
         _check(model, way, settings["pack"], check)
     called = name or score_name(simulator, way)
@@ -117,15 +117,3 @@ def _line(log: EvalLog, name: str, target: str) -> str:
         f"{name}: mean {added.metrics['mean'].value:.3f}, {added.scored_samples} scored, "
         f"{added.unscored_samples} not scored: {target}"
     )
-
-
-def _model(name: str, base_url: str | None, max_connections: int | None) -> Model:
-    """The simulator; a missing key or package, or an unknown provider, is the user's to mend."""
-    from inspect_ai.model import GenerateConfig, get_model
-    from rich.text import Text
-
-    try:
-        config = GenerateConfig(max_connections=max_connections)
-        return get_model(name, config=config, base_url=base_url)
-    except Exception as error:
-        raise click.ClickException(f"{name}: {Text.from_markup(str(error)).plain}") from error

@@ -12,8 +12,13 @@ from urllib.parse import urlsplit
 
 from neuron_eval.dataset import EXCERPTS
 from neuron_eval.formats import format_names, worded_formats
-from neuron_eval.inspect_private import has_provider, model_info_by_name, provider_package
-from neuron_eval.messages import InputError
+from neuron_eval.inspect_private import (
+    has_provider,
+    model_info_by_name,
+    provider_names,
+    provider_package,
+)
+from neuron_eval.messages import InputError, near_miss
 from neuron_eval.parameters import check_choice, check_excerpts_per_call, check_number
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.wording import Pack
@@ -116,7 +121,10 @@ def planned(options: Mapping[str, Any], epochs: int) -> tuple[Plan, Pack]:
     for model in (*plan.models, *plan.roles.values()):
         name = provider(model)
         if not has_provider(name):
-            raise InputError(f"{model}: {name} is no provider that Inspect or a plugin of it has")
+            meant = near_miss([name], provider_names())
+            raise InputError(
+                f"{model}: {name} is no provider that Inspect or a plugin of it has{meant}"
+            )
     return plan, pack
 
 
