@@ -29,7 +29,7 @@ from neuron_eval.simulation.measure import CALIBRATION, check_calibration
 from neuron_eval.sources.choosing import parse_choice
 from neuron_eval.usage_error import usage_errors
 
-VERSION = "4-A"
+VERSION = "5-A"
 """Comparability and interface: scores of different numbers cannot be compared."""
 
 NO_SIMULATION = "none"

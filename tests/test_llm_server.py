@@ -144,7 +144,7 @@ def test_expected_activations_are_what_the_servers_own_numbers_give_by_hand(
     ("simulation", "reply", "reason"),
     [
         ("chat", r'"1: " level "\n3: " level', "found index 3 where index 2 should be"),
-        ("sparse", r'"A: \"zebra\":" level', "does not stand in the excerpt"),
+        ("sparse", r'"A: \"zebra\" at " level', "cannot read"),
     ],
     ids=["chat", "sparse"],
 )

@@ -61,10 +61,10 @@ def cut_off(output: ModelOutput) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class StatedValue:
-    """An activation, in [0, 10], that the reply states from the character ``start`` on."""
+    """An activation, in [0, 10], that a reply states."""
 
     value: float
-    start: int
+    start: int | None  # the character at which it is written; None if it is only implied
 
 
 def stated_value(start: int, text: str) -> StatedValue | None:
@@ -104,7 +104,8 @@ def read_values(
 def take_values(output: ModelOutput, stated: Sequence[StatedValue]) -> tuple[list[float], Basis]:
     """For each stated value, in [0, 10], its expectation, or without these the value itself."""
     logprobs = output.choices[0].logprobs
-    if logprobs is not None:
+    implied = stated and all(item.start is None for item in stated)
+    if logprobs is not None and not implied:
         expected = expected_values(output.completion, stated, logprobs.content)
         if expected is not None:
             return expected, "log-probabilities"
@@ -132,6 +133,9 @@ def expected_values(
     places = None if reply.isascii() else [0, *accumulate(len(_encoded(c)) for c in reply)]
     values = []
     for item in stated:
+        if item.start is None:
+            values.append(item.value)
+            continue
         at = bisect_right(ends, offset + (places[item.start] if places else item.start))
         value = _value_at(item, at, logprobs)
         if value is None:

@@ -4,9 +4,9 @@ Most tokens of most excerpts are silent, so a line a token is mostly zeros that 
 Here a reply is one line an excerpt, such as ``A: "barked":9, "the"#2:4`` or ``A: none``; what it
 does not name is 0 (see `neuron_eval.simulation.sparse_reading`). Every excerpt must have its line,
 or the reply is bad and asked for again up to twice. What a line names is looked for in the excerpt
-(`neuron_eval.simulation.sparse_matching`). A line of which no name is there is as bad as none.
-Where only some are not, they count for nothing, and the score says how many there were: small
-models name them again when they are asked again (docs/study.md).
+(`neuron_eval.simulation.sparse_matching`). A name that is not there counts for nothing, and the
+score says how many there were: small models name it again when they are asked again
+(docs/study.md).
 
 With log-probabilities of the reply a named token has the expectation over 0..10 at its value,
 without them the value itself. All others are exactly 0 either way: of a token that is not named
@@ -139,8 +139,7 @@ def sparse_prompt(
 def read_reply(output: ModelOutput, excerpts: Tokens) -> list[Part]:
     """The expected activations in a reply about E excerpts: E parts.
 
-    A part is bad without a line of its own, with one that cannot be read, and with one that names
-    only what is not in its excerpt.
+    A part is bad without a line of its own, and with one that cannot be read.
     """
     output = readable(output)
     reply = output.completion
@@ -167,9 +166,7 @@ def _read_part(output: ModelOutput, name: str, tokens: Sequence[str], answer: Sp
         return type(error)(f"{where}: {error}")
     placement = place(tokens, answer.named)
     expected = tuple(0.0 if i is None else values[i] for i in placement.owners)
-    if placement.problems and len(placement.problems) == len(answer.named):
-        return UnreadableReplyError(f"{where}: {placement.problems[0]}")
-    return Simulated(expected, basis, len(placement.problems))
+    return Simulated(expected, basis, placement.unplaced)
 
 
 def _name(tokens: Sequence[str], index: int, finder: Finder) -> str:

@@ -8,9 +8,11 @@ One line an excerpt, or several, in any order:
 A name is a JSON string; one that is none (a lone backslash, a double quote inside) is taken
 literally. Between name and value may stand a colon, an equals sign or space, between two names a
 comma, a semicolon or space; braces around them all are passed over, as in a JSON object; the
-quotes may be missing where a name holds no space or comma. A line without a letter belongs to the
-letter above it, or to the only excerpt, if it begins with a double quote or says only ``none``;
-all other lines are passed over. A line with a letter must be readable to its end.
+quotes may be missing where a name holds no space or comma. A value counts for all names in quotes
+right before it. In a line of names without any value, all of them single words in quotes, each
+counts 1. A line without a letter belongs to the letter above it, or to the only excerpt, if it
+begins with a double quote or says only ``none``; all other lines are passed over. A line with a
+letter must be readable to its end.
 """
 
 from __future__ import annotations
@@ -23,7 +25,6 @@ from dataclasses import dataclass, field
 from neuron_eval.messages import replace_surrogates
 from neuron_eval.records.activations import LEVELS
 from neuron_eval.simulation.reading import (
-    SHOWN,
     StatedValue,
     quoted,
     stated_value,
@@ -40,13 +41,20 @@ _TAIL = (
     r"\s*+(?:#\s*+(?P<number>\d++)\s*+)?+(?:[:=]\s*+)?+(?P<value>\d++(?:\.\d++)?+)"
     r"(?=\s*+(?:[,;}\"]|$))(?!\")"
 )
+_NAME = r'"(?:\\.|[^"\\])++"'
 _ENTRIES = (
-    re.compile(r'"(?P<name>(?:\\.|[^"\\])++)"' + _TAIL),
+    re.compile(rf"(?P<names>{_NAME}(?:\s*+[,;]?+\s*+{_NAME})*+)" + _TAIL),
     re.compile(r'"(?P<name>.+?)"' + _TAIL),
     re.compile(r"(?P<name>[^\s\",;#:=]++)(?=[\s#:=])" + _TAIL),
 )
+_NAME_AT = re.compile(_NAME)
+_WORD = r'"[^"\\\s]++"'  # what holds space may be the excerpt itself, copied
+_VALUELESS = re.compile(rf"{_WORD}(?:\s*+[,;]?+\s*+{_WORD})*+[\s.}}]*+")
 _BETWEEN = re.compile(r"\s*+(?:[,;}]\s*+)?+")
 _NOTHING = ("none", "nothing")
+
+WEAK = StatedValue(1.0, None)
+"""What a name counts in a line without values: it fires, and the reply claims no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +103,7 @@ class Placement:
     owners: tuple[int | None, ...]
     """For each token the index of its name, shape [T]; None where nothing does."""
 
-    problems: tuple[str, ...]  # names that stand for no token: what is wrong with each, in order
+    unplaced: int  # how many names stand for no token
 
 
 def place(tokens: Sequence[str], named: Sequence[Named]) -> Placement:
@@ -108,39 +116,26 @@ def place(tokens: Sequence[str], named: Sequence[Named]) -> Placement:
     """
     finder = Finder(tokens)
     claims: list[tuple[int, range, int]] = []
-    problems: list[str] = []
+    unplaced = 0
     unnumbered: dict[tuple[range, ...], list[int]] = {}
     for i, item in enumerate(named):
         meanings = (finder.find(name) for name in item.names)
         places = next((meant for meant in meanings if meant.numbered), Places((), ()))
-        if not places.numbered:
-            problems.append(f"{_quoted(item)} does not stand in the excerpt")
-        elif item.number is None:
+        if item.number is None and places.numbered:
             unnumbered.setdefault(places.meant, []).append(i)
-        elif 1 <= item.number <= len(places.numbered):
+        elif item.number is not None and 1 <= item.number <= len(places.numbered):
             claims.append((2, places.numbered[item.number - 1], i))
         else:
-            problems.append(_not_so_often(item, f"#{item.number}", len(places.numbered)))
+            unplaced += 1
     for meant, items in unnumbered.items():
-        times = f" {len(items)} times"
-        problems += [_not_so_often(named[i], times, len(meant)) for i in items[len(meant) :]]
+        unplaced += max(0, len(items) - len(meant))
         owners = items * len(meant) if len(items) == 1 else items
         claims += [(int(len(p) == 1), p, i) for p, i in zip(meant, owners, strict=False)]
     given: list[int | None] = [None] * len(tokens)
     for _, cover, i in sorted(claims, key=lambda claim: (claim[0], claim[2])):
         for token in cover:
             given[token] = i
-    return Placement(tuple(given), tuple(problems))
-
-
-def _not_so_often(item: Named, how: str, count: int) -> str:
-    times = "once" if count == 1 else f"{count} times"
-    return f"{_quoted(item)} is named{how}, but stands in the excerpt only {times}"
-
-
-def _quoted(item: Named) -> str:
-    name = item.names[0]
-    return json.dumps(name if len(name) <= SHOWN else f"{name[: SHOWN - 1]}…", ensure_ascii=False)
+    return Placement(tuple(given), unplaced)
 
 
 def _read_line(reply: str, at: int, end: int, answer: SparseAnswer) -> str:
@@ -148,11 +143,17 @@ def _read_line(reply: str, at: int, end: int, answer: SparseAnswer) -> str:
     if _is_nothing(reply[at:end]):
         answer.answered = True
         return ""
+    if _VALUELESS.fullmatch(reply, at, end):
+        names = _NAME_AT.findall(reply, at, end)
+        answer.named += [Named(_meanings(name[1:-1]), None, WEAK) for name in names]
+        answer.answered = True
+        return ""
     while at < end:
         entry = next((m for p in _ENTRIES if (m := p.match(reply, at, end))), None)
         if entry is None:
             return f"cannot read {quoted(reply[at:end].strip())}"
-        name, digits = quoted(entry["name"]), entry["number"]
+        names, digits = _names(entry), entry["number"]
+        name = quoted(names[-1])
         value = stated_value(entry.start("value"), entry["value"])
         if value is None:
             written = quoted(entry["value"])
@@ -160,10 +161,17 @@ def _read_line(reply: str, at: int, end: int, answer: SparseAnswer) -> str:
         number = None if digits is None else whole_number(digits)
         if number is None and digits is not None:
             return f"the number behind {name} has {len(digits)} digits"
-        answer.named.append(Named(_meanings(entry["name"]), number, value))
+        answer.named += [Named(_meanings(other), None, value) for other in names[:-1]]
+        answer.named.append(Named(_meanings(names[-1]), number, value))
         answer.answered = True
         at = _BETWEEN.match(reply, entry.end(), end).end()  # type: ignore[union-attr]
     return ""
+
+
+def _names(entry: re.Match[str]) -> list[str]:
+    if "names" in entry.re.groupindex:
+        return [name[1:-1] for name in _NAME_AT.findall(entry["names"])]
+    return [entry["name"]]
 
 
 def _is_nothing(text: str) -> bool:

@@ -167,7 +167,11 @@ def test_an_excerpt_that_fails_alone_too_has_failed_with_its_name(way):
 
     simulator = fake_simulator(never)
     if way == "sparse":
-        simulator = fake("deaf", lambda *_: ModelOutput.from_content("m", 'A: "good":1'))
+        replies = {True: 'A: "good":1', False: "A: bad"}
+        simulator = fake(
+            "deaf",
+            lambda messages, _: ModelOutput.from_content("m", replies["good" in messages[1].text]),
+        )
     outcomes = simulate(simulator, [["good", "x"], [bad, "x"]], 2, way)
     assert outcomes[0].values[0] == 1
     assert isinstance(outcomes[1], Failed)

@@ -1,5 +1,4 @@
 import itertools
-import json
 import math
 
 import anyio
@@ -195,18 +194,15 @@ def test_text_that_is_copied_instead_of_escaped_is_understood():
     [
         ("I would rather not.", "there is no line for A"),
         ("A:", "there is no line for A"),
-        ('A: "dog":5', 'in the line of A: "dog" does not stand in the excerpt'),
-        ('A: "é":5', '"é" does not stand in the excerpt'),
-        (f'A: "{"x" * 60}":5', f'"{"x" * 60}" does not stand in the excerpt'),
-        (f'A: "{"x" * 61}":5', f'"{"x" * 59}…" does not stand in the excerpt'),
         ('A: "a"#1234567890:5', "the number behind 'a' has 10 digits"),
         ('A: "":5', "cannot read '\"\":5'"),
-        ('A: "c"#2:5', '"c" is named#2, but stands in the excerpt only once'),
-        ('A: "a"#0:5', '"a" is named#0, but stands in the excerpt only 2 times'),
         ('A: "a":11', "the value of 'a' is '11', not a number from 0 to 10"),
         ('A: "a":-1', "cannot read '\"a\":-1'"),
         ('A: "a":high', "cannot read '\"a\":high'"),
         ('A: "a":3, "c', "cannot read '\"c'"),
+        ('A: "a":3, "c"', "cannot read '\"c\"'"),
+        ('A: "a b a c"', "in the line of A: cannot read '\"a b a c\"'"),
+        (f'A: "{"x" * 58} "', f"cannot read '\"{'x' * 58}…'"),
         ("A: it fires on cats", "cannot read 'it fires on cats'"),
     ],
 )
@@ -221,12 +217,27 @@ def test_other_replies_are_refused_with_what_is_wrong(reply, message):
     [
         ('A: "dog":5, "c":3', (0.0, 0.0, 0.0, 3.0), 1),
         ('A: "a":1, "a":2, "a":9', (1.0, 0.0, 2.0, 0.0), 1),
-        ('A: "a":3 "c" "b":1', (3.0, 0.0, 3.0, 0.0), 1),
         ('A: "c":4, "c"#2:9, "c":7', (0.0, 0.0, 0.0, 4.0), 2),
+        ('A: "dog":5', (0.0, 0.0, 0.0, 0.0), 1),
+        ('A: "c"#2:5, "a"#0:5', (0.0, 0.0, 0.0, 0.0), 2),
+        (f'A: "{"x" * 9000}":5', (0.0, 0.0, 0.0, 0.0), 1),
     ],
 )
-def test_names_beside_others_that_stand_for_no_token_count_for_nothing(reply, values, unplaced):
+def test_names_that_stand_for_no_token_count_for_nothing(reply, values, unplaced):
     assert read(reply, ONE) == [Simulated(values, "values", unplaced)]
+
+
+def test_a_value_counts_for_all_names_right_before_it():
+    assert values('A: "a":3 "c" "b":1', ONE) == [[3, 1, 3, 1]]
+    assert values('A: "a", "b", "c"#1:6, "dog":2', ONE) == [[6, 6, 6, 6]]
+    assert values('A: "a", "a"#2:6', ONE) == [[6, 0, 6, 0]]
+
+
+def test_names_of_a_line_without_values_count_1_whatever_the_log_probabilities():
+    reply = 'A: "b", "c".\nB: "e"'
+    assert values(reply, ONE, TWO) == [[0, 1, 0, 1], [0, 1]]
+    logprobs = Logprobs(content=[Logprob(token=reply, logprob=0.0)])
+    assert read(reply, ONE, TWO, logprobs=logprobs)[1] == Simulated((0.0, 1.0), "values")
 
 
 def test_of_a_reply_that_was_cut_off_the_last_excerpt_is_not_kept():
@@ -317,19 +328,19 @@ def test_a_simulator_that_knows_the_truth_gives_it_whatever_the_tokens(truth, lo
 
 
 def test_a_bad_reply_is_asked_for_again_with_what_was_wrong():
-    texts = iter(['A: "dog":5', 'A: "cat":5'])
+    texts = iter(['A: "cat":high', 'A: "cat":5'])
     simulator = fake("again", lambda *_: ModelOutput.from_content("m", next(texts)))
     assert simulate(simulator, [(0, [" cat", "."])]) == [Simulated((5.0, 0.0), "values")]
     last = simulator.requests[1][-1].text
-    assert json.dumps("dog") + " does not stand in the excerpt" in last
+    assert "in the line of A: cannot read '\"cat\":high'" in last
     assert "one line each for A" in last
 
 
 def test_names_that_stand_for_no_token_are_not_asked_about_and_counted():
-    reply = 'A: "cat":5, "dog":1\nB: "cat":6, "dog":2'
+    reply = 'A: "cat":5, "dog":1\nB: "cat":6'
     simulator = fake("mixed up", lambda *_: ModelOutput.from_content("m", reply))
     outcomes = simulate(simulator, [(0, [" cat"]), (1, [" dog"])], 2)
-    assert [outcome.values for outcome in outcomes] == [(5.0,), (2.0,)]
+    assert [outcome.values for outcome in outcomes] == [(5.0,), (0.0,)]
     assert [outcome.unplaced for outcome in outcomes] == [1, 1]
     assert len(simulator.requests) == 1
 
