@@ -64,7 +64,8 @@ def run(job: Job, model: str, connections: int, server: str | None) -> list[Row]
     """
     folder = (RUNS / job.name).resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    environment = os.environ | ({"LOCAL_BASE_URL": server} if server else {})
+    # An error is one line, however long, so that its last line says all of it.
+    environment = os.environ | {"COLUMNS": "2000"} | ({"LOCAL_BASE_URL": server} if server else {})
     output = folder / "output.txt"
     with output.open("w") as file:
         code = subprocess.call(
