@@ -4,7 +4,7 @@
 
 `neuron-eval compare` with two formats and six neurons on a local server, killed with SIGKILL after
 a random number of requests and a random while (seeded by the run's number), then run again to its
-end. A row a run: the moment, the requests that had come, the replies that were recorded, the
+end. A row per run: the moment, the requests that had come, the replies that were recorded, the
 requests that were in flight and came again. Each run must end with the scores of an undisturbed
 one, and ask for nothing that was recorded; see `tests/killing.py`.
 """
@@ -21,7 +21,7 @@ from killing import Comparison
 
 
 def main(runs: int) -> None:
-    """Print a row a run, and exit 1 if one was not as it should be."""
+    """Print a row per run, and exit 1 if one was not as it should be."""
     bad = 0
     with tempfile.TemporaryDirectory() as folder:
         comparison = Comparison(Path(folder))

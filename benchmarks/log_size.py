@@ -5,7 +5,7 @@
 Whole evals of bundled neurons (10 held-out excerpts of 64 tokens, heat maps included, calibration
 on 10 more) with fakes; the simulator's replies come with 15 alternatives a generated token, as
 they do over the wire. The log file's bytes, divided by its samples. The limit is 60 kB; per_token
-goes over it, since each of its 1,280 requests a sample is an event of the transcript.
+goes over it, since each of its 1,280 requests per sample is an event of the transcript.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def with_alternatives(simulator: Fake) -> Model:
 
 
 def main(count: int) -> None:
-    """Print a row a way."""
+    """Print a row per way."""
     neurons = [dealt for dealt, _ in neuron_set("smollm2").neurons][:count]
     excerpts = [e.record.tokens for d in neurons for e in (*d.valid, *d.calibration)]
     for way in ("embedding", "sparse", "chat", "per_token"):

@@ -147,7 +147,7 @@ async def all_at_once(neuron: DealtNeuron, tokens: TokenCounter) -> Cost:
 
 
 async def main(count: int) -> None:
-    """Print a row a way."""
+    """Print a row per way."""
     tokens = counter("cl100k_base")
     neurons = [dealt for dealt, _ in neuron_set("smollm2").neurons][:count]
     ways: dict[str, Callable[[DealtNeuron], Awaitable[Cost]]] = {

@@ -166,7 +166,7 @@ def mean_interval(
     Seeded, so the same values give the same interval, in whatever order they come.
 
     Args:
-        values: Scores or differences, shape [N], finite, one a neuron.
+        values: Scores or differences, shape [N], finite, one per neuron.
         method: ``widened`` takes percentiles at `widened_level`; ``percentile`` and ``BCa`` are
             scipy's as they are, for comparison.
         level: Coverage, in (0, 1).

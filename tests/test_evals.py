@@ -36,7 +36,7 @@ def test_every_task_explains_simulates_and_scores(neurons, name):
     assert right["adacs"].as_float() == pytest.approx(1)
     assert wrong["adacs"].as_float() < right["adacs"].as_float()
     assert right["simulation_correlation"].answer == "the word cat"
-    # 10 held-out and 10 calibration excerpts a neuron, each asked for once
+    # 10 held-out and 10 calibration excerpts per neuron, each asked for once
     assert len(simulator.requests) == 3 * 20
     assert metrics(log, "scored") == {"share": 1, "excerpts_failed": 0, "explanations_cut_off": 0}
     assert set(metrics(log, "simulation_correlation")) == {"mean", "stderr", "lower", "upper"}

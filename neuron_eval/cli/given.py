@@ -47,7 +47,7 @@ def given(
 ) -> None:
     """Score the explanations in FILE and print the columns, best first.
 
-    FILE is CSV, JSON Lines or Parquet, with a row a neuron (layer and neuron, or id) and a column
+    FILE is CSV, JSON Lines or Parquet, with a row per neuron (layer and neuron, or id) and a column
     a way to explain; with --neurons it may also be reference, false or unrelated. Nothing is
     explained: no explainer is asked. With --references alone no activations are needed.
     """

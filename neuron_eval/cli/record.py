@@ -77,9 +77,9 @@ def _out(_ctx: click.Context, _param: click.Parameter, value: Path) -> Path:
 @click.option(
     "--group", default="", show_default=False, help="The group of the --neurons that name none."
 )
-@click.option("--top", type=AT_LEAST_1, default=20, help="Top excerpts a neuron.")
-@click.option("--random", type=click.IntRange(min=0), default=20, help="Random excerpts a neuron.")
-@click.option("--length", type=AT_LEAST_1, default=64, help="Tokens an excerpt.")
+@click.option("--top", type=AT_LEAST_1, default=20, help="Top excerpts per neuron.")
+@click.option("--random", type=click.IntRange(min=0), default=20, help="Random ones per neuron.")
+@click.option("--length", type=AT_LEAST_1, default=64, help="Tokens per excerpt.")
 @click.option("--max-tokens", type=AT_LEAST_1, help="Stop after this many tokens of text.")
 @click.option("--batch-size", type=AT_LEAST_1, default=16, help="Excerpts a forward pass.")
 @click.option(

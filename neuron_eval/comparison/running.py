@@ -39,7 +39,7 @@ def run(
     max_tasks: int | None,
     neurons: Sequence[str] | None = None,
 ) -> list[EvalLog]:
-    """Run what is left of a comparison: its logs without their samples, one a format and explainer.
+    """Run what is left of a comparison: a log per format and explainer, without samples.
 
     Only these ``neurons``, by id, if any are named: a later call goes on with the others.
 

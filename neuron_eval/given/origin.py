@@ -56,7 +56,7 @@ def given(explanations: str = "", column: str | None = None) -> Solver:
     sample's store.
 
     Args:
-        explanations: A CSV, JSON Lines or Parquet file with a row a neuron, told apart by layer
+        explanations: A CSV, JSON Lines or Parquet file with a row per neuron, told apart by layer
             and neuron or by id; or ``reference``, ``false`` or ``unrelated`` for what the sample
             itself holds: the neuron's reference, an explanation known to be wrong, and another
             neuron's reference.

@@ -1,4 +1,4 @@
-"""A table of explanations: a row a neuron, a column a way to explain.
+"""A table of explanations: a row per neuron, a column per way to explain.
 
 The published result files look like this, and so may JSON Lines and Parquet:
 
@@ -137,7 +137,7 @@ def make_table(path: str, sha256: str, rows: Iterable[TableRow]) -> ExplanationT
             column = columns.setdefault(name, _Column(row.names[place]))
             column.add(key, row.cells[place], row.where)
     if not lines:
-        raise TableError(f"{path}: no rows; expected one a neuron")
+        raise TableError(f"{path}: no rows; expected one per neuron")
     of_puzzles = identity[0] in PUZZLES
     aside = NOT_EXPLANATIONS.union(PUZZLES + ANSWERS if of_puzzles else ())
     texts = {column.name: column.texts for column in columns.values() if column.explains(aside)}

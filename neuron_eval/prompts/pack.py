@@ -216,7 +216,7 @@ def _revealed_from(
         return tuple(len(excerpt.tokens) // 2 for excerpt in excerpts)
     if not isinstance(data, list) or len(data) != len(excerpts):
         raise PackError(
-            f"{at}.revealed_from: expected a list of {len(excerpts)}, one an excerpt, got "
+            f"{at}.revealed_from: expected a list of {len(excerpts)}, one per excerpt, got "
             f"{shown(data)}"
         )
     for i, (value, excerpt) in enumerate(zip(data, excerpts, strict=True)):

@@ -91,7 +91,7 @@ def read_answers(path: Path) -> AnswersFile:
             f"{path}: {where} is no JSON; expected the file as the page saved it: {error}"
         ) from error
     if not isinstance(data, list) or not data:
-        raise AnswersError(f"{path}: {shown(data)}; expected a list of records, one a neuron")
+        raise AnswersError(f"{path}: {shown(data)}; expected a list of records, one per neuron")
     records: dict[str, AnswerRecord] = {}
     for number, item in enumerate(data, start=1):
         where = f"{path}, record {number}"
@@ -99,7 +99,7 @@ def read_answers(path: Path) -> AnswersFile:
         if id_ in records:
             raise AnswersError(
                 f"{where}: id {id_!r} stands in record {records[id_].number} too; "
-                "expected one record a neuron"
+                "expected one record per neuron"
             )
         records[id_] = _record(item.get("metadata"), number, f"{where} ({id_!r}), metadata")
     return AnswersFile(str(path), records)

@@ -35,7 +35,7 @@ def memory(neurons: int, length: int, top: int, random: int) -> int:
 class Collector:
     """Takes in activations batch by batch, and forgets nearly all of them.
 
-    N neurons, windows of L text tokens; ``top`` and ``random`` excerpts a neuron.
+    N neurons, windows of L text tokens; ``top`` and ``random`` excerpts per neuron.
     """
 
     def __init__(self, neurons: int, length: int, top: int, random: int, seed: int) -> None:

@@ -38,9 +38,9 @@ class Settings:
     seed: int  # at least 0
     name: str | None  # the model's name in the records; None for the last part of ``model``
     group: str  # of given neurons that name none
-    top: int  # excerpts a neuron, at least 1
-    random: int  # excerpts a neuron, at least 0
-    length: int  # text tokens an excerpt, at least 1
+    top: int  # excerpts per neuron, at least 1
+    random: int  # excerpts per neuron, at least 0
+    length: int  # text tokens per excerpt, at least 1
     max_tokens: int | None  # text tokens to stop after
     batch_size: int  # windows a forward pass, at least 1
     levels: Sequence[float]  # of quantiles, ascending, each in (0, 1)

@@ -176,7 +176,7 @@ def assemble(
     random: int,
     seed: int,
 ) -> Iterator[NeuronRecord]:
-    """One checked record a neuron, activations rounded to four significant digits.
+    """One checked record per neuron, activations rounded to four significant digits.
 
     The neurons stand in ``columns`` in the order of the collector's columns, in ``chosen`` in the
     order wanted. Seed, layer and neuron fix which ``random`` excerpts are taken.

@@ -62,7 +62,7 @@ class ActivationRecord:
         return max(self.activations)
 
     def counted(self, values: Sequence[T]) -> Sequence[T]:
-        """Those of the values, one a token, whose tokens are not ignored."""
+        """Those of the values, one per token, whose tokens are not ignored."""
         if not self.ignored:
             return values
         left_out = frozenset(self.ignored)

@@ -123,7 +123,7 @@ def report_markdown(
 
 
 def csv_text(table: Table) -> str:
-    """A line of headings, then one a row, without the notes; lines end with a newline.
+    """A line of headings, then one per row, without the notes; lines end with a newline.
 
     The numbers in full, nothing rounded, and empty where there is none.
     """

@@ -72,7 +72,7 @@ class Paired:
 
 
 def estimate(values: ArrayLike) -> Estimate | None:
-    """The mean of values of shape [N], finite, one a neuron; None if N is 0."""
+    """The mean of values of shape [N], finite, one per neuron; None if N is 0."""
     array = _finite(values)
     if not array.size:
         return None

@@ -124,7 +124,7 @@ def _reason(true: Sequence[float], predicted: Sequence[float]) -> str:
 
 
 def counted_or(white: float, record: ActivationRecord, values: Sequence[float]) -> list[float]:
-    """The values, one a token, with ``white`` in the place of those of ignored tokens."""
+    """The values, one per token, with ``white`` in the place of those of ignored tokens."""
     left_out = frozenset(record.ignored)
     return [white if i in left_out else value for i, value in enumerate(values)]
 

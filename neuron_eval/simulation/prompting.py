@@ -42,7 +42,7 @@ def simulation_request(model: str, system: str, explanation: str, rest: str) -> 
 
 @dataclass(frozen=True, slots=True)
 class LineWording:
-    """How an excerpt is shown with its activations: ``start``, a line a token, ``end``.
+    """How an excerpt is shown with its activations: ``start``, a line per token, ``end``.
 
     A line is the token, ``separator``, the activation, ``line_end``.
     """

@@ -1,7 +1,7 @@
 r"""`sparse`: excerpts go out as plain text; the simulator names only the tokens that fire.
 
-Most tokens of most excerpts are silent, so a line a token is mostly zeros that somebody pays for.
-Here a reply is one line an excerpt, such as ``A: "barked":9, "the"#2:4`` or ``A: none``; what it
+Most tokens of most excerpts are silent, so a line per token is mostly zeros that somebody pays for.
+Here a reply is one line per excerpt, such as ``A: "barked":9, "the"#2:4`` or ``A: none``; what it
 does not name is 0 (see `neuron_eval.simulation.sparse_reading`). Every excerpt must have its line,
 or the reply is bad and asked for again up to twice. What a line names is looked for in the excerpt
 (`neuron_eval.simulation.sparse_matching`). A name that is not there counts for nothing, and the

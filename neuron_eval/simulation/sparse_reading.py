@@ -1,6 +1,6 @@
 r"""Reading a reply of ``simulation=sparse``: what it names in which excerpt, and with what value.
 
-One line an excerpt, or several, in any order:
+One line per excerpt, or several, in any order:
 
     A: "barked":9, "the"#2:4
     B: none

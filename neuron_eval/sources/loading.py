@@ -180,7 +180,7 @@ class ScoreFile:
             if before != scored.score:
                 raise RecordError(
                     f"{path}: layer {at[0]}, neuron {at[1]} stands there with two scores, "
-                    f"{before} and {scored.score}; expected one row a neuron"
+                    f"{before} and {scored.score}; expected one row per neuron"
                 )
 
     def scores(self, wanted: Iterable[NeuronKey]) -> Iterator[ScoredNeuron]:

@@ -1,4 +1,4 @@
-"""Files of the project's own schema in Parquet: a column a field, a row a neuron.
+"""Files of the project's own schema in Parquet: a column per field, a row per neuron.
 
 Rows are counted from 0, as pandas does. Neurons that were chosen are read with the others of
 their row group and with no more; files written here have small ones.

@@ -22,7 +22,7 @@ A field left out and a field that is null mean the same. What each means, and wh
 its values, is said in `neuron_eval.records.NeuronRecord`, whose ``given_splits`` are ``splits``.
 
 Files end in ``.jsonl`` or ``.jsonl.gz`` (an object a line) or in ``.parquet``
-(`neuron_eval.sources.parquet`: a column a field, a row a neuron).
+(`neuron_eval.sources.parquet`: a column per field, a row per neuron).
 """
 
 from __future__ import annotations

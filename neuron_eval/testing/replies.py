@@ -81,7 +81,7 @@ def read_chat_prompts(text: str) -> tuple[str, list[list[str]]]:
 def answer_lines(
     question: SimulatorQuestion, values: Sequence[Sequence[float]]
 ) -> list[list[Piece]]:
-    """The lines of a good reply, in pieces; ``values`` are one a token, in [0, 10]."""
+    """The lines of a good reply, in pieces; ``values`` are one per token, in [0, 10]."""
     return question.way.reply(question.excerpts, values)
 
 

@@ -1001,7 +1001,7 @@ def collected(folder):
 
 @pytest.fixture(scope="module")
 def by_hand(folder):
-    """A row a sample and scorer, straight from the logs."""
+    """A row per sample and scorer, straight from the logs."""
     rows = []
     for info in list_eval_logs(folder):
         log = read_eval_log(info)

@@ -130,7 +130,7 @@ def test_a_pack_says_from_where_on_activations_are_shown_or_half_of_them_are_hid
     ("neuron", "wording", "message"),
     [
         ({"revealed_from": 2}, {}, r"few_shot\[0\].revealed_from: expected a list of 2, .* got 2"),
-        ({"revealed_from": [1]}, {}, r"expected a list of 2, one an excerpt, got \[1\]"),
+        ({"revealed_from": [1]}, {}, r"expected a list of 2, one per excerpt, got \[1\]"),
         ({"revealed_from": [1, 3]}, {}, r"revealed_from\[1\]: .* index from 0 to 2, .* got 3"),
         ({"revealed_from": [True, 0]}, {}, r"revealed_from\[0\]: .* from 0 to 4, .* got True"),
         ({}, {"unknown": ""}, r"simulation.all_at_once.unknown: .* visible ASCII .* got ''"),

@@ -1,4 +1,4 @@
-"""A rater's answers on disk: one file a rater, one line an event, nothing ever overwritten.
+"""A rater's answers on disk: one file per rater, one line an event, nothing ever overwritten.
 
     {"rater": "alice", "question": "6e0f…", "id": "smollm2/L8N902", "answer": {"ratings": …},
      "seconds": 31.5, "at": "2026-01-31T12:00:00.000+00:00"}

@@ -47,7 +47,7 @@ UNPRICED = "Unknown prices can be given in a prices file; until then the total l
 
 @report_table("tokens")
 def tokens_table(runs: Sequence[Run], baseline: str = "original") -> Table:
-    """A row a run: the explainer's prompt tokens per neuron, and how many times fewer."""
+    """A row per run: the explainer's prompt tokens per neuron, and how many times fewer."""
     columns = (
         Column("run"),
         Column("neurons", True, (" counted",), "n"),

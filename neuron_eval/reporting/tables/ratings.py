@@ -80,7 +80,7 @@ NO_CHECKS = (
 
 @report_table("ratings")
 def ratings_table(raters: Sequence[Rater]) -> Table:
-    """A row a rater and format, then the people's means where there are several people."""
+    """A row per rater and format, then the people's means where there are several people."""
     people = all_people(raters)
     named = [(rater_label(rater, raters), rater) for rater in raters]
     named += [(group.rater.name, group.rater) for group in people]
@@ -99,14 +99,14 @@ def ratings_table(raters: Sequence[Rater]) -> Table:
 
 @report_table("raters")
 def raters_table(raters: Sequence[Rater]) -> Table:
-    """A row a rater: how many neurons it rated, why not the others, how long it took."""
+    """A row per rater: how many neurons it rated, why not the others, how long it took."""
     rows = tuple(_rater(rater, rater_label(rater, raters)) for rater in raters)
     return Table("raters", "Raters", RATERS, rows, RATERS_NOTES)
 
 
 @report_table("attention")
 def attention_table(raters: Sequence[Rater]) -> Table:
-    """A row a rater and check that was asked for."""
+    """A row per rater and check that was asked for."""
     rows = tuple(
         (words(rater_label(rater, raters)), *row) for rater in raters for row in _checks(rater)
     )

@@ -51,7 +51,7 @@ def scores_tables(runs: Sequence[Run], by: Sequence[str]) -> list[Table]:
 
 
 def scores_table(runs: Sequence[Run], by: str | None = None) -> Table:
-    """A row a run with every scorer's mean; by ``layer`` or ``group`` a row a run and part."""
+    """A row per run with every scorer's mean; by ``layer`` or ``group`` a row per run and part."""
     if by is not None and by not in BY:
         raise ValueError(f"by={by!r}: expected one of {', '.join(BY)}")
     names = scorers(runs)
