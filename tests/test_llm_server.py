@@ -13,6 +13,7 @@ from inspect_ai.log import list_eval_logs, read_eval_log
 from inspect_ai.model import GenerateConfig, get_model
 
 from neuron_eval.records import ActivationRecord, NeuronRecord, Reference
+from neuron_eval.simulation.per_token import QUESTION
 from neuron_eval.sources import schema
 from neuron_eval.tasks.formats import summary
 from neuron_eval.testing import fake_explainer
@@ -100,7 +101,8 @@ def test_the_command_line_explains_simulates_and_counts_what_it_could_not_read(
     (sample,) = log.samples
     assert sample.output.completion.strip()
 
-    assert len([request for request in wire.requests if not request.get("logprobs")]) == 1
+    about = [r for r in wire.requests if r["messages"][-1]["content"] != QUESTION]
+    assert len([request for request in about if not request.get("logprobs")]) == 1
     asked = wire.simulating()
     assert len(asked) >= way.requests
     assert all(request["top_logprobs"] >= 10 for request, _ in asked)

@@ -20,15 +20,17 @@ from neuron_eval.testing import fake_embedder, make_neuron
 def test_the_share_is_that_of_the_excerpts_that_were_simulated(used, failed, value):
     metadata = {"excerpts_scored": used, "excerpts_failed": failed}
     score = share(Score(value=0.5, explanation="r = 0.5", metadata=metadata))
-    assert score.as_float() == pytest.approx(value)
-    assert score.metadata == metadata | {"explanation_cut_off": False}
+    assert score.metadata == metadata | {
+        "share": pytest.approx(value),
+        "explanation_cut_off": False,
+    }
     assert score.explanation is None
 
 
 def test_a_bad_explanation_is_a_whole_measurement_without_excerpts():
     score = share(Score(value=0.0, reason="refusal"))
-    assert score.as_float() == 1
     assert score.metadata == {
+        "share": 1,
         "excerpts_scored": 0,
         "excerpts_failed": 0,
         "explanation_cut_off": False,
@@ -38,7 +40,7 @@ def test_a_bad_explanation_is_a_whole_measurement_without_excerpts():
 def test_an_unscored_sample_has_no_share_whatever_was_simulated_and_says_why():
     metadata = {"excerpts_scored": 3, "excerpts_failed": 1}
     score = share(Score.unscored(reason="constant", explanation="All 0.", metadata=metadata))
-    assert score.as_float() == 0
+    assert score.metadata["share"] == 0
     assert score.explanation == "All 0."
 
 

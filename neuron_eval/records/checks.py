@@ -36,6 +36,11 @@ def check_record(neuron: NeuronRecord, where: str) -> NeuronRecord:
     check_id(neuron.id, at)
     _check_identity(neuron, at)
     _check_repeated(neuron, at)
+    if neuron.page and not neuron.page.startswith("https://"):
+        raise RecordError(
+            f"{at}: field 'page' is {shown(neuron.page)}; expected the address of the neuron's "
+            "page, beginning with https://"
+        )
     _check_splits(neuron, at)
     for kind, records in (("top", neuron.top), ("random", neuron.random)):
         for i, record in enumerate(records):

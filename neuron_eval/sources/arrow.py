@@ -50,6 +50,7 @@ def arrow_schema() -> pyarrow.Schema:
             ("splits", pa.struct([(name, placed) for name in TOP_SPLITS])),
             ("special_tokens", pa.list_(pa.string())),
             ("repeated", pa.int64()),
+            ("page", pa.string()),
         ]
     )
 

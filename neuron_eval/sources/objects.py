@@ -123,6 +123,7 @@ _OPTIONAL: Mapping[str, tuple[str, Callable[[Mapping[str, Any], str, str], Any]]
     "splits": ("given_splits", splits),
     "special_tokens": ("special_tokens", texts),
     "repeated": ("repeated", lambda data, field, at: typed(data, field, int, at)),
+    "page": ("page", lambda data, field, at: typed(data, field, str, at)),
 }
 """Field to the attribute of `NeuronRecord` that it is, and how it is read."""
 
@@ -134,7 +135,7 @@ def to_json(neuron: NeuronRecord) -> dict[str, Any]:
     """One neuron as a JSON object of the schema; fields without a value are left out."""
     data: dict[str, Any] = {name: getattr(neuron, name) for name in ("id", "model", *KEY[1:])}
     lists = ("quantiles", "quantile_boundaries", "false_explanations", "special_tokens")
-    for field in ("group", *lists, "repeated"):
+    for field in ("group", *lists, "repeated", "page"):
         if value := getattr(neuron, field):
             data[field] = list(value) if field in lists else value
     if neuron.cutoff is not None:

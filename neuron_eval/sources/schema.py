@@ -16,7 +16,8 @@
     "splits": {"train": [{"kind": "sentence", "index": 0, "tokens": […], "activations": […]}, …],
                "calibration": […], "valid": […], "test": […]},
     "special_tokens": ["<bos>", …],
-    "repeated": 2
+    "repeated": 2,
+    "page": "https://…"
 
 A field left out and a field that is null mean the same. What each means, and what must hold of
 its values, is said in `neuron_eval.records.NeuronRecord`, whose ``given_splits`` are ``splits``.

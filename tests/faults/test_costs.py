@@ -65,7 +65,8 @@ def test_samples_that_failed_are_tried_again_by_themselves(tmp_path):
         server.behave()
         (again,) = eval_retry(first, log_dir=str(tmp_path / "logs"), fail_on_error=False)
         assert again.status == "success", again.error
-        assert [request.name for request in server.requests] == ["broken"]
+        # The question before an eval is about no neuron.
+        assert [request.name for request in server.requests if request.name] == ["broken"]
     values = {sample.id: sample.scores["adacs"].as_float() for sample in again.samples}
     assert values["faults/well"] == first.samples[2].scores["adacs"].as_float() > 0
     assert values["faults/refused"] == 0

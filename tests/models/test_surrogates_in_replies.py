@@ -157,8 +157,7 @@ def test_tokens_of_a_prompt_that_are_parts_of_characters_are_read_as_if_replaced
     ("way", "text"),
     [
         ("chat", f"1: {HALF}"),
-        ("sparse", f'A: "{HALF}":9'),
-        ("sparse", r'A: "\ud83d":9'),
+        ("sparse", f'A: "{HALF}":x'),
         ("sparse", f'A: "cat":{HALF}'),
     ],
 )

@@ -73,6 +73,7 @@ def neurons(draw):
         given_splits=splits,
         special_tokens=tuple(draw(st.lists(TEXTS, max_size=2))),
         repeated=draw(st.integers(0, 2**31)),
+        page=draw(st.just("") | TEXTS.map("https://{}".format)),
     )
 
 
@@ -120,6 +121,7 @@ PLACED = {"kind": "sentence", "index": 0, "tokens": ["a"], "activations": [1]}
         ({"false_explanations": "cats"}, r"field 'false_explanations' is 'cats'; expected list"),
         ({"special_tokens": [1]}, r"field 'special_tokens': value 0 is 1, not a string"),
         ({"repeated": -1}, r"field 'repeated' is -1; expected how many .* a whole number from 0"),
+        ({"page": "javascript:alert(1)"}, r"field 'page' is .*; expected .* beginning with https"),
         ({"repeated": 1.5}, r"field 'repeated' is 1.5; expected int"),
         ({"false_explanations": [1]}, r"field 'false_explanations': value 0 is 1, not a string"),
         ({"other_explanations": ["cats"]}, r"'other_explanations': value 0 is 'cats'; expected"),
