@@ -148,6 +148,7 @@ def explanation_task(
     with usage_errors():
         check_number("cutoff_quantile", cutoff_quantile, least=0)
         wording = load_pack(pack)
+        solver = explain(format, cutoff_quantile, pack)
         choice = parse_choice(
             neurons,
             layers=layers,
@@ -159,6 +160,7 @@ def explanation_task(
             seed=seed,
             scores=scores,
         )
+        ask_models(simulation, pack, check, explains=True)
         chosen = neuron_set(
             choice,
             excerpts,
@@ -168,7 +170,6 @@ def explanation_task(
             window=window,
         )
         warnings = unmarked([dealt for dealt, _ in chosen.neurons], cutoff_quantile)
-        solver = explain(format, cutoff_quantile, pack)
     return neuron_task(
         solver=solver,
         chosen=chosen,
@@ -217,9 +218,7 @@ def neuron_task(
             check_excerpts_per_call(excerpts_per_call)
             simulated = simulation_correlation(simulation, calibration, pack, excerpts_per_call)
             scorers.insert(0, simulated)
-        check_flag("check", check)
-    if check:
-        check_task(explains, None if setup is None else simulation, pack, chosen.referenced)
+    ask_models(simulation, pack, check, explains, chosen.referenced)
     task = Task(
         dataset=dataset(chosen),
         setup=setup,
@@ -235,6 +234,25 @@ def neuron_task(
         # Afterwards, because a task's own metrics replace those of every scorer it is made with.
         task.scorer = [*(task.scorer or []), scored()]
     return task
+
+
+def ask_models(
+    simulation: str, pack: str | None, check: bool, explains: bool, compares: bool = False
+) -> None:
+    """Ask the models that are known to be needed, unless asked before or ``check`` is False.
+
+    Before neurons are read, for that may mean to fetch them; and when it is known whether any has
+    a reference, since only then anything ``compares`` and needs an embedder.
+
+    Raises:
+        UsageError: A parameter is not among the allowed values, or a model cannot be used.
+    """
+    with usage_errors():
+        check_simulation(simulation, pack)
+        check_flag("check", check)
+    if check:
+        way = None if simulation == NO_SIMULATION else simulation
+        check_task(explains, way, pack, compares)
 
 
 def metrics_of(by_layer: bool) -> list[Metric] | None:

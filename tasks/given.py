@@ -29,6 +29,7 @@ from neuron_eval.task import (
     SIMULATING,
     VERSION,
     Parameters,
+    ask_models,
     metrics_of,
     neuron_task,
 )
@@ -112,6 +113,12 @@ def _on_neurons(
         chosen["neurons"], **{name: chosen[name] for name in CHOOSING if name in chosen}
     )
     only = None if origin.table is None else _HasRow(origin.table)
+    ask_models(
+        chosen.get("simulation", "auto"),
+        chosen.get("pack"),
+        chosen.get("check", True),
+        explains=False,
+    )
     try:
         neurons = neuron_set(
             choice,

@@ -6,6 +6,7 @@ import socket
 import time
 
 import pytest
+from blob_server import BlobServer
 from click.testing import CliRunner
 from inspect_ai import eval
 from inspect_ai.log import list_eval_logs
@@ -20,6 +21,7 @@ from neuron_eval.preflight.asking import check_models
 from neuron_eval.prompts.pack import default_pack
 from neuron_eval.simulation import Simulator
 from neuron_eval.tasks import formats, rate
+from neuron_eval.tasks.given import given as given_task
 from neuron_eval.testing import fake_explainer, fake_simulator
 from neuron_eval.usage_error import UsageError
 
@@ -128,6 +130,24 @@ def test_a_server_that_has_gone_is_noticed_though_its_reply_is_cached():
         begun(s.url)
     with pytest.raises(UsageError, match="cannot be reached"):
         begun(s.url)
+
+
+def test_no_neuron_is_fetched_before_the_models_are_asked(tmp_path, monkeypatch):
+    monkeypatch.setenv("NEURON_EVAL_CACHE_DIR", str(tmp_path / "kept"))
+    dead = model_at(f"http://127.0.0.1:{free_port()}/v1")
+    chosen = {"neurons": "openai:gpt2-xl", "layers": 1, "index": 0}
+    with BlobServer(tmp_path) as server:
+        monkeypatch.setenv("NEURON_EVAL_OPENAI_URL", server.url)
+        for task, model, roles, more in (
+            (formats.summary, dead, {}, {}),
+            (given_task, "none", {"simulator": dead}, {"explanations": "reference"}),
+        ):
+            with pytest.raises(UsageError, match="cannot be reached"):
+                eval(
+                    task, model=model, model_roles=roles, run_samples=False,
+                    task_args={**chosen, **more},
+                )  # fmt: skip
+        assert server.requests == []
 
 
 def test_check_false_asks_nobody():

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from neuron_eval.logs.runs import ADACS, SIMULATION, Run
+from neuron_eval.messages import InputError, listed, near_miss, shown
 from neuron_eval.reporting.raters import Rater
 
 NAMES = {SIMULATION: "simulation correlation", ADACS: "AdaCS"}
@@ -21,6 +22,9 @@ MEASURES = {
     "1 is the same text.",
 }
 """What scorers measure, in a line."""
+
+ORIGINAL = "original"
+"""The baseline unless the user names another."""
 
 RATING_BY = "rating by "
 """How ratings are called where they stand among scores; no scorer's name has a space."""
@@ -200,6 +204,21 @@ def _left_out(compared: CommonNeurons, all_runs: Sequence[Run]) -> list[str]:
                 f"Left out of the scored ones: {counts}."
             )
     return notes
+
+
+def check_baseline(baseline: str, runs: Sequence[Run]) -> None:
+    """Refuse a baseline that no run is of; `ORIGINAL`, which nobody has to name, may be missing.
+
+    Raises:
+        InputError: Names the formats of the runs.
+    """
+    if not runs or baseline == ORIGINAL or any(is_baseline(run, baseline) for run in runs):
+        return
+    formats = dict.fromkeys(run.format for run in runs)
+    raise InputError(
+        f"baseline={shown(baseline)}: no run is of this format; there are "
+        f"{listed(formats)}{near_miss([baseline], formats)}"
+    )
 
 
 def is_baseline(run: Run, baseline: str) -> bool:

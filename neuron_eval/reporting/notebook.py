@@ -15,7 +15,7 @@ from rich.text import Text
 from neuron_eval.files.locking import alone_in
 from neuron_eval.messages import InputError, visible
 from neuron_eval.reporting.collecting import Collected, collect
-from neuron_eval.reporting.comparing import label
+from neuron_eval.reporting.comparing import check_baseline, label
 from neuron_eval.reporting.cost import read_prices
 from neuron_eval.reporting.pairs import pair_of
 from neuron_eval.reporting.rendering import csv_text, terminal_table
@@ -162,6 +162,7 @@ def reported(
     from neuron_eval.reporting.page import write_report
 
     collected = collect(places, excerpts=out is not None, workers=workers)
+    check_baseline(baseline, collected.runs)
     collected = replace(collected, pair=pair_of(collected.runs, baseline, compare))
     tables = all_tables(collected, baseline, read_prices(Path(prices)) if prices else None, by)
     answer = verdict(collected, baseline)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from neuron_eval.logs.runs import Run
-from neuron_eval.messages import InputError, listed, shown
+from neuron_eval.messages import InputError, listed, near_miss, shown
 from neuron_eval.reporting.comparing import is_baseline, label, measured_by, scored_ids
 
 
@@ -88,9 +87,10 @@ def run_named(name: str, runs: Sequence[Run]) -> Run:
     if begun:
         several = listed(label(run, runs) for run in begun)
         raise InputError(f"{shown(name)} could be any of {several}")
-    near = get_close_matches(wanted, labels, n=1)
-    meant = f" Did you mean {shown(label(labels[near[0]], runs))}?" if near else ""
-    raise InputError(f"{shown(name)} is the name of no run.{meant} {_there_are(runs)}")
+    known = (label(run, runs) for run in runs)
+    raise InputError(
+        f"{shown(name)} is the name of no run. {_there_are(runs)}{near_miss([wanted], known)}"
+    )
 
 
 def _there_are(runs: Sequence[Run]) -> str:

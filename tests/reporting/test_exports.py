@@ -269,7 +269,7 @@ def test_a_run_that_is_not_there_is_told_with_those_that_are(logs, tmp_path):
     result = export(logs, "csv", tmp_path / "x.csv", "--run", "sumary")
     assert result.exit_code == 1
     assert (
-        "'sumary' is the name of no run. Did you mean 'summary'? The runs are 'summary', 'avhs'"
+        "'sumary' is the name of no run. The runs are 'summary', 'avhs'; did you mean summary?"
     ) in result.output
     assert not (tmp_path / "x.csv").exists()
 

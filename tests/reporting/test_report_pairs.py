@@ -72,7 +72,7 @@ def test_the_beginning_of_a_name_will_do_where_only_one_begins_so():
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (("sumary", "avhs"), r"'sumary' is the name of no run\. Did you mean 'summary'\?"),
+        (("sumary", "avhs"), r"'sumary' is the name of no run\. .*; did you mean summary\?"),
         (("nothing like it", "avhs"), r"no run\. The runs are 'original', 'summary', 'highlight'"),
         (("avhs", "AVHS"), "both names are of one run, 'avhs'. The runs are"),
     ],
@@ -134,5 +134,14 @@ def test_the_command_takes_two_names(monkeypatch):
     assert "Difference from summary" in result.output
     wrong = CliRunner().invoke(main, ["report", "logs", "--compare", "avhs", "sumary"])
     assert wrong.exit_code == 1
-    assert "Did you mean 'summary'?" in wrong.output
+    assert "; did you mean summary?" in wrong.output
     assert all(name in wrong.output for name in FORMATS)
+
+
+def test_a_baseline_that_is_named_and_that_no_run_is_of_is_refused(monkeypatch):
+    monkeypatch.setattr("neuron_eval.reporting.notebook.collect", lambda *_, **__: five_formats())
+    wrong = CliRunner().invoke(main, ["report", "logs", "--baseline", "sumary"])
+    assert wrong.exit_code == 1
+    assert "baseline='sumary': no run is of this format; there are" in wrong.output
+    assert wrong.output.rstrip().endswith("; did you mean summary?")
+    assert CliRunner().invoke(main, ["report", "logs", "--baseline", "Summary"]).exit_code == 0
