@@ -205,8 +205,7 @@ def neuron_task(
 ) -> Task:
     """Score what a solver says of neurons; parameters and errors are `explanation_task`'s.
 
-    Besides, ``explains`` is whether the eval's model does, ``metadata`` what the log's header says
-    of the explanations, to which the neurons are added, and ``warnings`` what else is to be known.
+    ``explains`` is whether the eval's model does, ``metadata`` what the log says of explanations.
     """
     scorers: list[Scorer] = [adacs()]
     setup = None
