@@ -53,8 +53,12 @@ def is_constant(values: ArrayLike) -> bool:
     return bool(np.ptp(v) <= CONSTANT)
 
 
-def pearson(true: ArrayLike, predicted: ArrayLike) -> float | None:
+def pearson(
+    true: ArrayLike, predicted: ArrayLike, weights: ArrayLike | None = None
+) -> float | None:
     """Pearson correlation of two arrays of shape [N], in [-1, 1].
+
+    ``weights``, above 0, shape [N], say how much each value counts; None if all count alike.
 
     Returns:
         None if either side is constant (see `is_constant`) or has fewer than two values: nothing
@@ -69,6 +73,12 @@ def pearson(true: ArrayLike, predicted: ArrayLike) -> float | None:
     if is_constant(t) or is_constant(p):
         return None
     t, p = _unit(t), _unit(p)
+    if weights is not None:
+        root = np.sqrt(_unit(np.asarray(weights, dtype=np.float64)))
+        t, p = (root * (v - np.average(v, weights=root**2)) for v in (t, p))
+        t, p = _unit(t), _unit(p)
+        norms = float(np.linalg.norm(t) * np.linalg.norm(p))
+        return float(np.clip(t @ p / norms, -1, 1)) if norms else None
     t, p = _unit(t - t.mean()), _unit(p - p.mean())
     correlation = float(np.corrcoef(t, p)[0, 1])
     return correlation if np.isfinite(correlation) else None
