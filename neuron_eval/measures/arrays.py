@@ -29,7 +29,7 @@ class Compared:
     def shares(self) -> Values:
         """The weights, with a sum of 1."""
         weights = np.ones_like(self.true) if self.weights is None else self.weights
-        return weights / weights.sum()
+        return np.asarray(weights / weights.sum())
 
     @property
     def soft(self) -> Values:
