@@ -6,7 +6,8 @@ does not name is 0 (see `neuron_eval.simulation.sparse_reading`). Every excerpt 
 or the reply is bad and asked for again up to twice. What a line names is looked for in the excerpt
 (`neuron_eval.simulation.sparse_matching`). A name that is not there counts for nothing, and the
 score says how many there were: small models name it again when they are asked again
-(docs/study.md).
+(docs/study.md). Of a reply that was cut off the last line counts only where it went round in
+circles before.
 
 With log-probabilities of the reply a named token has the expectation over 0..10 at its value,
 without them the value itself. All others are exactly 0 either way: of a token that is not named
@@ -42,6 +43,7 @@ EXCERPTS_PER_CALL = 5
 """What a user gets who does not say: 2 requests for the 10 excerpts of an explanation."""
 
 MOST_OUTPUT = 1400  # the most output tokens of a reply: room for some 130 names with their values
+LOOP = 12  # names in a row that stand for no further token, and so end a line that was cut off
 PROSE = 64  # output tokens for what a simulator may write around its answer
 HEADING = 8  # output tokens for an excerpt's letter, and ``none``
 BESIDES = 8  # output tokens of a name's place and value, and what stands between two
@@ -142,16 +144,27 @@ def read_reply(output: ModelOutput, excerpts: Tokens) -> list[Part]:
     A part is bad without a line of its own, and with one that cannot be read.
     """
     output = readable(output)
-    reply = output.completion
     letters = [letter(i) for i in range(len(excerpts))]
-    answers, last = read_answers(reply, letters)
+    answers, last = read_answers(output.completion, letters)
     if cut_off(output) and last is not None:
-        # A value may have lost its second digit, and a list its end.
-        answers[last].problem = "the reply was cut off"
+        _close(answers[last], excerpts[letters.index(last)])
     return [
         _read_part(output, name, tokens, answers[name])
         for name, tokens in zip(letters, excerpts, strict=True)
     ]
+
+
+def _close(answer: SparseAnswer, tokens: Sequence[str]) -> None:
+    """End the line in which a reply was cut off, where it only went round in circles.
+
+    Small models repeat a name until they are stopped. Asked again, they do so again.
+    """
+    before = answer.named[:-LOOP]
+    if before and place(tokens, before).covered == place(tokens, answer.named).covered:
+        answer.named, answer.problem = before, ""
+    else:
+        # A value may have lost its second digit, and a list its end.
+        answer.problem = "the reply was cut off"
 
 
 def _read_part(output: ModelOutput, name: str, tokens: Sequence[str], answer: SparseAnswer) -> Part:

@@ -105,6 +105,11 @@ class Placement:
 
     unplaced: int  # how many names stand for no token
 
+    @property
+    def covered(self) -> frozenset[int]:
+        """The tokens that have a name."""
+        return frozenset(i for i, owner in enumerate(self.owners) if owner is not None)
+
 
 def place(tokens: Sequence[str], named: Sequence[Named]) -> Placement:
     """Find what a reply names.

@@ -247,6 +247,30 @@ def test_of_a_reply_that_was_cut_off_the_last_excerpt_is_not_kept():
     assert str(bad) == "in the line of B: the reply was cut off"
 
 
+@pytest.mark.parametrize(
+    ("reply", "of_one"),
+    [
+        # one name over and over, and cut off within it
+        ('A: "b":4, "c":2' + ', "b":4' * 20 + ', "b', (0, 4, 0, 2)),
+        # several in turn, with numbers of places that are not there
+        ('A: "b":4' + ', "c":3, "b"#2:4' * 10 + ', "c":1', (0, 4, 0, 3)),
+        # names that are not in the excerpt at all
+        ('A: "a":7' + "".join(f', "no{i}":1' for i in range(20)), (7, 0, 7, 0)),
+    ],
+)
+def test_a_line_that_went_round_in_circles_until_it_was_cut_off_is_read(reply, of_one):
+    first, second = read(reply, ONE, TWO, stop="max_tokens")
+    assert first.values == of_one
+    assert str(second) == "there is no line for B"
+
+
+def test_a_line_that_was_cut_off_while_it_named_further_tokens_is_not_kept():
+    tokens = [f"t{i}" for i in range(40)]
+    reply = "A: " + ", ".join(f'"{token}":1' for token in tokens[:30])
+    (part,) = read(reply, tokens, stop="max_tokens")
+    assert str(part) == "in the line of A: the reply was cut off"
+
+
 def test_named_tokens_have_the_expectation_at_their_value_and_others_are_zero():
     tops = [TopLogprob(token="8", logprob=math.log(0.5)), TopLogprob(token="4", logprob=-1e3)]
     tokens = [
