@@ -23,6 +23,7 @@ from inspect_ai.viewer import (
     ViewerConfig,
 )
 
+from neuron_eval.simulation.headline import HEADLINE, headline_label
 from neuron_eval.stats import mean_interval
 
 NAN = float("nan")
@@ -101,14 +102,17 @@ _PLACES = {"layer": f"Layer{_ROOM}", "neuron": f"Neuron{_ROOM}", "group": "Group
 _HIDDEN = ("input", "tokens", "duration")
 
 
-def viewer_config(simulated: bool = True) -> ViewerConfig:
+def viewer_config(simulated: bool = True, headline: str = HEADLINE) -> ViewerConfig:
     """Neuron, explanation, reference and both scores, coloured from 0 to 1.
 
     Where explanations are ``simulated`` the scorer `scored` says each neuron's layer, index and
-    group: they have columns too, and neurons come by layer and index.
+    group: they have columns too, and neurons come by layer and index. The simulation's score is
+    labelled by its ``headline``.
     """
     places = tuple(_PLACES) if simulated else ()
-    scores = _SCORES if simulated else {"adacs": _SCORES["adacs"]}
+    scores = dict(_SCORES) if simulated else {"adacs": _SCORES["adacs"]}
+    if simulated and headline != HEADLINE:
+        scores["simulation_correlation"] = f"Simulation: {headline_label(headline)}"
     columns = [
         *(TaskSamplesColumn.score("scored", name) for name in places),
         *(TaskSamplesColumn(id=id) for id in ("answer", "target")),

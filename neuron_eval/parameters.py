@@ -1,4 +1,4 @@
-"""Checking what users pass after -T and -S, which Inspect hands on as it came.
+"""What tasks take after -T; and checks of what users pass, which Inspect hands on as it came.
 
 Each check raises an InputError that names the parameter, its value and what is allowed.
 """
@@ -8,8 +8,46 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Sequence
+from typing import TypedDict
 
 from neuron_eval.messages import InputError, near_miss, replace_surrogates, shown
+
+
+class Parameters(TypedDict, total=False):
+    """What every task takes after ``-T``; meanings and defaults are `explanation_task`'s."""
+
+    neurons: str
+    layers: str | int | list[str | int] | None
+    index: str | int | list[str | int] | None
+    select: str
+    per_layer: int | None
+    threshold: float | None
+    limit: int | None
+    seed: int
+    scores: str | None
+    excerpts: int
+    cutoff_quantile: int
+    pack: str | None
+    simulation: str
+    calibration: str
+    excerpts_per_call: int | None
+    headline: str
+    on_short: str
+    on_dead: str
+    ignore_tokens: str | list[str] | None
+    window: int | str | None
+    by_layer: bool
+    check: bool
+
+
+CHOOSING = ("layers", "index", "select", "per_layer", "threshold", "limit", "seed", "scores")
+"""The parameters that choose neurons of the source."""
+
+READING = ("excerpts", "on_short", "on_dead", "ignore_tokens", "window")
+"""The parameters that say which of a neuron's excerpts are used, and how."""
+
+SIMULATING = ("simulation", "calibration", "pack", "excerpts_per_call", "headline")
+"""The parameters that say how explanations are simulated."""
 
 
 def check_choice(name: str, value: object, allowed: Sequence[str]) -> str:

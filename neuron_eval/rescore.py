@@ -21,6 +21,7 @@ from neuron_eval.metrics import interval, score_scale
 from neuron_eval.records.splits import from_metadata
 from neuron_eval.scorers.simulation_correlation import simulation_correlation
 from neuron_eval.simulation.choose import ROLE
+from neuron_eval.simulation.headline import HEADLINE, score_of
 from neuron_eval.simulation.measure import CALIBRATION
 
 
@@ -28,10 +29,13 @@ class CannotScoreError(InputError):
     """A log that cannot be scored again; the message says why."""
 
 
-def score_name(simulator: str | None, simulation: str) -> str:
-    """What a second score is called, for instance ``simulation_correlation_gpt-4o_sparse``."""
+def score_name(simulator: str | None, simulation: str, headline: str = HEADLINE) -> str:
+    """What a second score is called, for instance ``simulation_correlation_gpt-4o_sparse``.
+
+    By another measure than the usual one, ``simulation_f1_gpt-4o_sparse``.
+    """
     model = "" if simulator is None else re.sub(r"[^\w.-]+", "-", simulator.rpartition("/")[2])
-    return "_".join(filter(None, ("simulation_correlation", model, simulation)))
+    return "_".join(filter(None, (score_of(headline), model, simulation)))
 
 
 def read_whole_log(source: str) -> tuple[EvalLog, str]:
@@ -60,6 +64,7 @@ def rescore(
     calibration: str = CALIBRATION,
     excerpts_per_call: int | None = None,
     pack: str | None = None,
+    headline: str = HEADLINE,
 ) -> EvalLog:
     """A copy of a finished log of this project's tasks with one more score in each sample.
 
@@ -82,7 +87,7 @@ def rescore(
             from_metadata(sample.metadata, sample.id)
         except (ValueError, KeyError, TypeError) as error:
             raise CannotScoreError(f"{where}: sample {sample.id}: {wrong(error)}") from error
-    inner = simulation_correlation(simulation, calibration, pack, excerpts_per_call)
+    inner = simulation_correlation(simulation, calibration, pack, excerpts_per_call, headline)
     recorded = log.eval.model_roles
     others = {role: model for role, model in (recorded or {}).items() if role != ROLE} or None
     log = log.model_copy(update={"eval": log.eval.model_copy(update={"model_roles": others})})
@@ -119,6 +124,6 @@ def _show(log: EvalLog, name: str) -> None:
     first = TaskSamplesColumn.score("adacs").id
     at = ids.index(first) + 1 if first in ids else len(ids)
     view.columns.insert(at, TaskSamplesColumn.score(name))
-    short = name.removeprefix("simulation_correlation_")
+    short = name.removeprefix("simulation_correlation_").removeprefix("simulation_")
     view.score_labels = {**(view.score_labels or {}), name: f"Simulation {short}"}
     view.score_color_scales = {**(view.score_color_scales or {}), name: score_scale()}

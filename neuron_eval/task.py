@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any
 
 from inspect_ai import Task
 from inspect_ai.scorer import Metric, Scorer, grouped, mean
@@ -13,6 +13,10 @@ from neuron_eval.dataset import EXCERPTS, NeuronSet, about, dataset, neuron_set
 from neuron_eval.explain.prompting import CUTOFF_QUANTILE, unmarked
 from neuron_eval.explain.solvers import explain
 from neuron_eval.metrics import interval, viewer_config
+from neuron_eval.parameters import CHOOSING as CHOOSING
+from neuron_eval.parameters import READING as READING
+from neuron_eval.parameters import SIMULATING as SIMULATING
+from neuron_eval.parameters import Parameters as Parameters
 from neuron_eval.parameters import (
     check_excerpts_per_call,
     check_flag,
@@ -25,6 +29,7 @@ from neuron_eval.prompts.pack import load_pack
 from neuron_eval.scorers.adacs import adacs
 from neuron_eval.scorers.simulation_correlation import scored, simulation_correlation
 from neuron_eval.simulation.choose import check_simulation
+from neuron_eval.simulation.headline import HEADLINE, check_headline
 from neuron_eval.simulation.measure import CALIBRATION, check_calibration
 from neuron_eval.sources.choosing import parse_choice
 from neuron_eval.usage_error import usage_errors
@@ -34,42 +39,6 @@ VERSION = "5-A"
 
 NO_SIMULATION = "none"
 """In place of a way to simulate: AdaCS alone."""
-
-
-class Parameters(TypedDict, total=False):
-    """What every task takes after ``-T``; meanings and defaults are `explanation_task`'s."""
-
-    neurons: str
-    layers: str | int | list[str | int] | None
-    index: str | int | list[str | int] | None
-    select: str
-    per_layer: int | None
-    threshold: float | None
-    limit: int | None
-    seed: int
-    scores: str | None
-    excerpts: int
-    cutoff_quantile: int
-    pack: str | None
-    simulation: str
-    calibration: str
-    excerpts_per_call: int | None
-    on_short: str
-    on_dead: str
-    ignore_tokens: str | list[str] | None
-    window: int | str | None
-    by_layer: bool
-    check: bool
-
-
-CHOOSING = ("layers", "index", "select", "per_layer", "threshold", "limit", "seed", "scores")
-"""The parameters that choose neurons of the source."""
-
-READING = ("excerpts", "on_short", "on_dead", "ignore_tokens", "window")
-"""The parameters that say which of a neuron's excerpts are used, and how."""
-
-SIMULATING = ("simulation", "calibration", "pack", "excerpts_per_call")
-"""The parameters that say how explanations are simulated."""
 
 
 def format_task(format: str, parameters: Parameters) -> Task:
@@ -102,6 +71,7 @@ def explanation_task(
     simulation: str = "auto",
     calibration: str = CALIBRATION,
     excerpts_per_call: int | None = None,
+    headline: str = HEADLINE,
     on_short: str = "error",
     on_dead: str = "skip",
     ignore_tokens: str | list[str] | None = None,
@@ -131,6 +101,8 @@ def explanation_task(
         calibration: ``linear`` or ``percentiles`` simulates the calibration split too, for R² and
             absolute deviation, which doubles the simulator's requests; ``none`` does not.
         excerpts_per_call: Excerpts in one request to the simulator; None is the way's default.
+        headline: Which measure of the simulation is the score, such as ``f1`` or ``f1_random``,
+            the same over random excerpts alone.
         on_short: ``error`` or ``skip``, for neurons with too few excerpts.
         on_dead: ``skip``, ``error`` or ``keep``, for neurons with nothing to explain: dead, firing
             everywhere, or of one text.
@@ -177,6 +149,7 @@ def explanation_task(
         calibration=calibration,
         pack=pack,
         excerpts_per_call=excerpts_per_call,
+        headline=headline,
         by_layer=by_layer,
         check=check,
         explains=True,
@@ -197,6 +170,7 @@ def neuron_task(
     calibration: str = CALIBRATION,
     pack: str | None = None,
     excerpts_per_call: int | None = None,
+    headline: str = HEADLINE,
     by_layer: bool = False,
     check: bool = True,
     explains: bool = False,
@@ -215,8 +189,12 @@ def neuron_task(
             setup = check_simulation(simulation, pack)
             check_calibration(calibration)
             check_excerpts_per_call(excerpts_per_call)
-            simulated = simulation_correlation(simulation, calibration, pack, excerpts_per_call)
-            scorers.insert(0, simulated)
+            check_headline(headline)
+            scorers.insert(
+                0,
+                simulation_correlation(simulation, calibration, pack, excerpts_per_call, headline),
+            )
+            metadata = {**metadata, "headline": headline}
     ask_models(simulation, pack, check, explains, chosen.referenced)
     task = Task(
         dataset=dataset(chosen),
@@ -226,7 +204,7 @@ def neuron_task(
         metrics=metrics,  # type: ignore[arg-type]
         version=VERSION,
         metadata={**metadata, **about(chosen, warnings)},
-        viewer=viewer_config(simulated=setup is not None),
+        viewer=viewer_config(setup is not None, headline),
         headline_metric="adacs" if setup is None else "simulation_correlation",
     )
     if setup is not None:

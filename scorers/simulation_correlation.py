@@ -21,6 +21,14 @@ from neuron_eval.prompts.pack import load_pack
 from neuron_eval.records.splits import DealtNeuron, from_metadata
 from neuron_eval.simulation import Simulation
 from neuron_eval.simulation.choose import check_way, choose_simulation, role_simulator
+from neuron_eval.simulation.headline import (
+    HEADLINE,
+    check_headline,
+    measured,
+    measured_nothing,
+    value_of,
+    why_undefined,
+)
 from neuron_eval.simulation.measure import (
     CALIBRATION,
     Calibration,
@@ -38,13 +46,15 @@ def simulation_correlation(
     calibration: str = CALIBRATION,
     pack: str | None = None,
     excerpts_per_call: int | None = None,
+    headline: str = HEADLINE,
 ) -> Scorer:
     """Simulate the neuron from the explanation and correlate with the truth (Bills et al. 2023).
 
     The value is the Pearson correlation, in [-1, 1], of true raw and expected activations over
-    the concatenation of all held-out excerpts that the simulator gave values for. Where the
-    correlation is undefined, or no excerpt has values, the sample is unscored with the reason.
-    An empty or refused explanation predicts nothing and scores 0, with the reason. Space around
+    the concatenation of all held-out excerpts that the simulator gave values for, or the measure
+    that ``headline`` names; the metadata hold all of them. Where it is undefined, or no excerpt
+    has values, the sample is unscored with the reason. An empty or refused explanation predicts
+    nothing and scores 0 (as a headline: what predictions of 0 get), with the reason. Space around
     the explanation does not reach the simulator.
 
     Args:
@@ -54,11 +64,15 @@ def simulation_correlation(
         pack: A prompt pack (YAML file) to use instead of the bundled one.
         excerpts_per_call: How many excerpts go into one request (``chat`` and ``sparse``); None
             is the way's own default.
+        headline: Which measure is the value, see `neuron_eval.simulation.headline`: ``pearson``
+            or another of `neuron_eval.measures.MEASURES`; with ``_random`` behind it, over the
+            random excerpts alone.
 
     Raises:
         PrerequisiteError: A parameter is not among the allowed values.
     """
     with scorer_errors():
+        check_headline(headline)
         way, fit, wording = check_way(simulation), check_calibration(calibration), load_pack(pack)
         check_excerpts_per_call(excerpts_per_call)
 
@@ -67,27 +81,26 @@ def simulation_correlation(
         explanation = state.output.completion
         bad = bad_explanation(state.output)
         if bad is not None:
-            return bad
+            return _bad(bad, dealt, headline)
         with about_neuron(state.sample_id):
             simulate, why = await choose_simulation(
                 way, wording, role_simulator(), excerpts_per_call
             )
             # As published: the simulator is not told the outer space, AdaCS compares it.
             result = await _simulated(simulate, explanation.strip(), dealt, fit)
-        metadata = score_metadata(result, simulate, why, str(state.model))
-        if result.correlation is None:
+        numbers = measured(dealt, result.scored)
+        value, reason = value_of(result, numbers, headline)
+        line = explanation_line(result, numbers, headline)
+        metadata = {
+            **score_metadata(result, simulate, why, str(state.model)),
+            "headline": headline,
+            "measures": numbers,
+        }
+        if value is None:
             return Score.unscored(
-                reason=result.unscored_reason,
-                answer=explanation,
-                explanation=explanation_line(result),
-                metadata=metadata,
+                reason=reason, answer=explanation, explanation=line, metadata=metadata
             )
-        return Score(
-            value=result.correlation,
-            answer=explanation,
-            explanation=explanation_line(result),
-            metadata=metadata,
-        )
+        return Score(value=value, answer=explanation, explanation=line, metadata=metadata)
 
     return score
 
@@ -104,6 +117,20 @@ async def _simulated(
     return measure(
         list(zip(dealt.valid, held_out, strict=True)), list(zip(fitted, rest, strict=True)), fit
     )
+
+
+def _bad(score: Score, dealt: DealtNeuron, headline: str) -> Score:
+    """What a bad explanation, whose score is 0, gets by the measure that is the headline."""
+    if headline == HEADLINE or math.isnan(score.as_float()):
+        return score
+    numbers = measured_nothing(dealt)
+    value = numbers[headline]
+    about = {"headline": headline, "measures": numbers}
+    if value is None:
+        return Score.unscored(
+            reason=why_undefined(headline), explanation=score.explanation, metadata=about
+        )
+    return score.model_copy(update={"value": value, "metadata": about})
 
 
 @scorer(metrics=[counts(), cut_off()])

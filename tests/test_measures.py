@@ -223,12 +223,14 @@ def test_arrays_that_do_not_fit_are_refused(arrays, match):
         measures(*arrays)
 
 
-def test_a_recorded_boundary_at_the_level_or_beyond_is_the_threshold():
+def test_the_recorded_boundary_at_the_level_is_the_threshold_where_levels_reach_it():
     natural = np.arange(100.0)
     boundaries = {"levels": (0.9, 0.99, 0.999), "boundaries": (1.0, 2.0, 3.0)}
-    assert threshold(natural, **boundaries) == 3
-    assert threshold(natural, **boundaries, alpha=0.01) == 2
-    assert threshold(natural, **boundaries, alpha=0.1) == 1
+    assert threshold(natural, **boundaries, alpha=0.001) == pytest.approx(3)
+    assert threshold(natural, **boundaries, alpha=0.01) == pytest.approx(2)
+    assert threshold(natural, **boundaries, alpha=0.1) == pytest.approx(1)
+    assert threshold(natural, **boundaries, alpha=0.5) == 1
+    assert threshold(natural, **boundaries) == pytest.approx(2 + np.log10(2))
     assert threshold(natural, levels=(0.9, 0.99), boundaries=(1, 2)) == 98
     assert threshold(natural, levels=(0.999,), boundaries=(-0.1,)) == 0
     assert threshold(natural, boundaries=(1, 2, 3)) == 98

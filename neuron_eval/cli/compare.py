@@ -14,6 +14,7 @@ import click
 from neuron_eval.cli.config import Listed, load_config, shipped
 from neuron_eval.cli.main import AT_LEAST_1, command, say
 from neuron_eval.files.locking import alone_in
+from neuron_eval.simulation.headline import HEADLINE
 from neuron_eval.simulation.measure import CALIBRATION
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ FILE = click.Path(exists=True, dir_okay=False)
 @click.option("--simulation", help="How to simulate; none for AdaCS alone.  [default: auto]")
 @click.option("--calibration", help=f"linear, percentiles or none.  [default: {CALIBRATION}]")
 @click.option("--excerpts-per-call", type=AT_LEAST_1, help="In a simulator's request.")
+@click.option("--headline", help=f"Which measure is the score, such as f1.  [default: {HEADLINE}]")
 @click.option("--epochs", type=AT_LEAST_1, default=1, help="Times explained.")
 @click.option("--retries", type=click.IntRange(min=0), default=2,
               help="How often failed samples are tried again.")  # fmt: skip

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @click.option("--neurons", help="Neurons with activations, to simulate on; FILE's rows otherwise.")
 @click.option("--simulator", help="The model that simulates, such as openai/gpt-4o-mini.")
 @click.option("--simulation", help="How to simulate; none for AdaCS alone.")
+@click.option("--headline", help="Which measure of the simulation is the score, such as f1.")
 @click.option("--embedder", help="The model that embeds, such as embed-local/minilm.")
 @click.option("--check/--no-check", default=True, help="Ask each model a short question first.")
 @click.option("--log-dir", default="logs/given", help="Where the logs go.")
@@ -40,6 +41,7 @@ def given(
     neurons: str | None,
     simulator: str | None,
     simulation: str | None,
+    headline: str | None,
     embedder: str | None,
     check: bool,
     log_dir: str,
@@ -58,7 +60,8 @@ def given(
     from neuron_eval.task import NO_SIMULATION, Parameters
     from neuron_eval.tasks.given import given as task
 
-    if neurons is None and (simulator or simulation not in (None, NO_SIMULATION)):
+    simulates = simulator or headline or simulation not in (None, NO_SIMULATION)
+    if neurons is None and simulates:
         raise click.UsageError("to simulate takes activations: name --neurons")
     if neurons is not None and simulator is None and asks_model(simulation or "auto"):
         raise click.UsageError(
@@ -68,6 +71,8 @@ def given(
     parameters: Parameters = {}
     if neurons is not None:
         parameters = {"neurons": neurons, "simulation": simulation or "auto"}
+        if headline is not None:
+            parameters["headline"] = headline
     wanted = _wanted(file, columns, all_columns)
     tasks = [task(file, column, references, **parameters) for column in wanted]
     _check(tasks, simulator, embedder, parameters.get("simulation", NO_SIMULATION), check)

@@ -11,6 +11,7 @@ import click
 from neuron_eval.cli.main import AT_LEAST_1, command, model_named
 from neuron_eval.files.locking import alone_at
 from neuron_eval.messages import InputError
+from neuron_eval.simulation.headline import HEADLINE, check_headline
 from neuron_eval.simulation.measure import CALIBRATION
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ SCORED = "-scored"  # stands behind a log's name where scores were added to a co
 @click.option("--simulation", default="auto", help="How to simulate.")
 @click.option("--calibration", default=CALIBRATION, help="linear, percentiles or none.")
 @click.option("--excerpts-per-call", type=AT_LEAST_1, help="For chat and sparse.")
+@click.option(
+    "--headline", default=HEADLINE, help="Which measure is the score, such as f1 or f1_random."
+)
 @click.option(
     "--pack", help="The prompt pack to simulate with; name the log's own again if it had one."
 )
@@ -58,6 +62,7 @@ def score(
 
     try:
         way = check_way(simulation)
+        check_headline(settings["headline"])
     except InputError as error:
         raise click.UsageError(str(error)) from error
     if simulator is None and asks_model(way):
@@ -65,7 +70,7 @@ def score(
     model = None if simulator is None else model_named(simulator, base_url, max_connections)
     if model is not None:
         _check(model, way, settings["pack"], check)
-    called = name or score_name(simulator, way)
+    called = name or score_name(simulator, way, settings["headline"])
     added = 0
     click.get_current_context().with_resource(alone_at(*_targets(logs, overwrite)))
     # Listed again, as another process may have made a copy before this one was alone.

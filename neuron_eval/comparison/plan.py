@@ -23,6 +23,7 @@ from neuron_eval.parameters import check_choice, check_excerpts_per_call, check_
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.wording import Pack
 from neuron_eval.simulation.choose import ROLE, asks_model, auto_ways, check_way, is_baseline
+from neuron_eval.simulation.headline import HEADLINE, check_headline
 from neuron_eval.simulation.measure import CALIBRATION, check_calibration
 from neuron_eval.sources.choosing import Choice, parse_choice
 from neuron_eval.task import CHOOSING, NO_SIMULATION, Parameters, explanation_task
@@ -154,6 +155,7 @@ def make_plan(
     check_number("epochs", epochs, least=1)
     check_number("excerpts", parameters.get("excerpts", EXCERPTS), least=1)
     check_calibration(parameters.get("calibration", CALIBRATION))
+    check_headline(parameters.get("headline", HEADLINE))
     check_excerpts_per_call(parameters.get("excerpts_per_call"))
     _check_simulation(parameters.get("simulation", "auto"), models, simulator)
     chosen = {name: value for name, value in parameters.items() if name in CHOOSING}

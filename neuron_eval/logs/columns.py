@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from inspect_ai.analysis import Column, EvalColumn, SampleColumn
 from inspect_ai.log import EvalLog, EvalSample
@@ -18,6 +18,7 @@ from inspect_ai.log import EvalLog, EvalSample
 from neuron_eval.logs.files import EXPLAINED, about
 from neuron_eval.logs.identity import explainer_of, format_of
 from neuron_eval.logs.runs import ADACS, SIMULATION, neuron_result, why_unscored
+from neuron_eval.simulation.headline import HEADLINE
 
 
 def explanation_columns() -> list[Column]:
@@ -27,7 +28,8 @@ def explanation_columns() -> list[Column]:
     - ``id``, ``epoch``, ``layer``, ``neuron``, ``group``, and ``subject``, the model whose neuron
       it is; layer and neuron are missing where it is not part of a network
     - ``explanation``, ``reference``, ``reference_source``: texts, in full
-    - ``simulation_correlation``, ``adacs``: scores in [-1, 1], missing where unscored
+    - ``simulation_correlation``, ``adacs``: scores in [-1, 1], missing where unscored; the first
+      is the correlation, also where another measure is the headline
     - ``simulator``, ``simulation``, ``embedder``: what they were measured with
     - ``unscored``: why a score is missing, by scorer
 
@@ -46,7 +48,7 @@ def explanation_columns() -> list[Column]:
         _column("explanation", _explanation),
         _column("reference", _reference),
         _column("reference_source", lambda sample: _metadata(sample).get("reference_source")),
-        _column(SIMULATION, lambda sample: _score(sample, SIMULATION)),
+        _column(SIMULATION, _correlation),
         _column(ADACS, lambda sample: _score(sample, ADACS)),
         _column("simulator", lambda sample: _measured_with(sample, SIMULATION, "simulator")),
         _column("simulation", lambda sample: _measured_with(sample, SIMULATION, "simulation")),
@@ -89,6 +91,14 @@ def _score(sample: EvalSample, name: str) -> float | None:
     score = (sample.scores or {}).get(name)
     value = score.value if score else None
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _correlation(sample: EvalSample) -> float | None:
+    score = (sample.scores or {}).get(SIMULATION)
+    about = (score.metadata or {}) if score else {}
+    if about.get("headline", HEADLINE) != HEADLINE:
+        return cast(float | None, about["measures"][HEADLINE])
+    return _score(sample, SIMULATION)
 
 
 def _measured_with(sample: EvalSample, scorer: str, name: str) -> str | None:

@@ -17,6 +17,7 @@ from neuron_eval.explain.prompting import CUTOFF_QUANTILE
 from neuron_eval.explain.solvers import generation_settings, reasons_as
 from neuron_eval.formats import format_names
 from neuron_eval.given.origin import IN_SAMPLES, label
+from neuron_eval.logs.runs import headline_of
 from neuron_eval.records.activations import parse_ignored
 from neuron_eval.simulation import ways
 from neuron_eval.simulation.choose import ROLE
@@ -83,6 +84,7 @@ def identity(log: EvalLog) -> str:
         "explaining": _explaining(spec, format_of(log)),
         "neurons": _neurons(spec),
         "scoring": _scoring(spec),
+        "headline": headline_of(log),
         **models(spec, explains=_explains(spec), roles=_roles(spec)),
     }
     return json.dumps(settings, sort_keys=True, default=str)

@@ -20,7 +20,7 @@ from inspect_ai.log import (
 
 from neuron_eval.logs.files import line, short, wrong
 from neuron_eval.logs.identity import explainer_of, format_of, identity
-from neuron_eval.logs.runs import NeuronResult, Run, models, neuron_result
+from neuron_eval.logs.runs import NeuronResult, Run, by_headline, headline_of, models, neuron_result
 from neuron_eval.logs.spending import Spending, spent_on
 from neuron_eval.records import ActivationRecord
 
@@ -72,6 +72,7 @@ def _read_run(header: EvalLog, excerpts: bool) -> RunAndNote:
     spending = Spending()
     results: dict[str, NeuronResult] = {}
     simulator = embedder = ""
+    headline = headline_of(header)
     samples = Samples(header.location)
     for epochs in samples.by_neuron():
         try:
@@ -80,6 +81,7 @@ def _read_run(header: EvalLog, excerpts: bool) -> RunAndNote:
             samples.leave_out(epochs, error)
             continue
         spending.add(epochs)
+        result = by_headline(result, headline)
         results[result.id] = replace(result, spent=spent_on(epochs))
         simulator, embedder = named[0] or simulator, named[1] or embedder
     if not results:
@@ -97,6 +99,7 @@ def _read_run(header: EvalLog, excerpts: bool) -> RunAndNote:
         results=results,
         spent=spending.spent(),
         given="explanations" in about,
+        headline=headline,
         neurons_skipped=int(about.get("neurons_skipped", 0)) + int(about.get("neurons_missing", 0)),
     )
     return run, samples.note

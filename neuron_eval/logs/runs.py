@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import fmean
+from typing import TypeVar
 
-from inspect_ai.log import EvalSample
+from inspect_ai.log import EvalLog, EvalSample
 from inspect_ai.model import ModelUsage
 from inspect_ai.scorer import Score
 
 from neuron_eval.logs.excerpts import Activity, Predicted, StoredExcerpts, excerpts_of
 from neuron_eval.records import Excerpt
+from neuron_eval.simulation.headline import HEADLINE, score_of
+
+V = TypeVar("V")
 
 EXPLAINER = "explainer"
 """The role of the model that explains; others have the name of their Inspect model role."""
@@ -84,11 +88,21 @@ class Run:
     results: Mapping[str, NeuronResult]  # by sample id
     spent: tuple[Spent, ...] = ()
     given: bool = False  # whether the explanations existed, and nothing was explained
+    headline: str = HEADLINE  # the measure that the simulation's score is
     neurons_skipped: int = 0  # too few excerpts, nothing to explain, or missing
 
 
 SIMULATION = "simulation_correlation"
 ADACS = "adacs"
+
+
+def headline_of(log: EvalLog) -> str:
+    """The measure that the simulation's score is, in a log's header."""
+    for score in log.results.scores if log.results else []:
+        if score.name == SIMULATION:
+            return str(score.params.get("headline", HEADLINE))
+    return str((log.eval.metadata or {}).get("headline", HEADLINE))
+
 
 NOT_SCORES = ("scored",)
 """Scorers whose value is no judgement of the explanation."""
@@ -137,6 +151,24 @@ def neuron_result(samples: Sequence[EvalSample], excerpts: bool = False) -> Neur
         predicted=stored.predicted,
         shown=stored.shown,
         activity=stored.activity,
+    )
+
+
+def by_headline(result: NeuronResult, headline: str) -> NeuronResult:
+    """The same with the simulation's score named by its measure, so that no two are taken for one.
+
+    The usual measure's name stays.
+    """
+
+    def named(scores: Mapping[str, V]) -> dict[str, V]:
+        return {score_of(headline) if s == SIMULATION else s: v for s, v in scores.items()}
+
+    of_text = result.scores_of_text
+    return replace(
+        result,
+        scores=named(result.scores),
+        scores_of_text=None if of_text is None else named(of_text),
+        unscored=named(result.unscored),
     )
 
 

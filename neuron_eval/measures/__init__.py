@@ -33,15 +33,17 @@ __all__ = ["ALPHA", "MEASURES", "Measure", "measures", "threshold"]
 
 _CONSTANT = "the true or the predicted activations are all alike"
 _ONE_CLASS = "no token is active, or every one is"
-_TOP = "over top and random excerpts together: an explanation that fits twice as much as it should"
+_S_AND_Q = "where s is the share active and q the mean prediction"
+_BROAD = "an explanation that fits twice as much as it should"
+_TOP = f"{_BROAD}, where top excerpts are added to natural text"
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
     """One number for a neuron's predicted activations.
 
-    Its words and formulas call the true activations t, the predicted ones p, whether a token is
-    active a (1 or 0), the share of active tokens s and the mean prediction q.
+    Its formula calls the true activations t, the predicted ones p, and whether a token is active a,
+    which is 1 or 0.
     """
 
     name: str
@@ -115,27 +117,33 @@ MEASURES: Mapping[str, Measure] = {
             "Cosine",
             cosine,
             "Σtp / √(Σt² Σp²)",
-            "mean(t) mean(p) / √(mean(t²) mean(p²))",
+            "mean(t) mean(p) / √(mean(t²) mean(p²)), where t is true and p predicted",
             undefined="the true or the predicted activations are all 0",
             low=-1.0,
         ),
-        Measure("auprc", "AUPRC", auprc, "Σ recall gained × precision, over thresholds of p", "s"),
-        Measure("f1", "F1", f1, "2 Σap / (Σa + Σp)", "2sq / (s + q)"),
-        Measure("iou", "IoU", iou, "Σap / (Σa + Σp - Σap)", "sq / (s + q - sq)"),
+        Measure(
+            "auprc",
+            "AUPRC",
+            auprc,
+            "Σ recall gained × precision, over thresholds of p",
+            "the share of active tokens",
+        ),
+        Measure("f1", "F1", f1, "2 Σap / (Σa + Σp)", f"2sq / (s + q), {_S_AND_Q}"),
+        Measure("iou", "IoU", iou, "Σap / (Σa + Σp - Σap)", f"sq / (s + q - sq), {_S_AND_Q}"),
         Measure(
             "auroc",
             "AUROC",
             auroc,
             "share of pairs (active, silent) that p orders rightly",
             "0.5",
-            "an explanation that fits twice as much as it should: most tokens stay silent",
+            f"{_BROAD}: most tokens stay silent",
         ),
         Measure(
             "recall",
             "Recall",
             recall,
             "Σap / Σa",
-            "q",
+            "the mean prediction",
             "an explanation that fits more than it should, even everything",
         ),
         Measure(
@@ -143,7 +151,7 @@ MEASURES: Mapping[str, Measure] = {
             "Precision",
             precision,
             "Σap / Σp",
-            "s",
+            "the share of active tokens",
             "an explanation that fits half of what it should",
             "no token is active, or every one is, or the predictions are all 0",
         ),
@@ -152,7 +160,7 @@ MEASURES: Mapping[str, Measure] = {
             "Accuracy",
             accuracy,
             "mean of ap + (1 - a)(1 - p)",
-            "sq + (1 - s)(1 - q)",
+            f"sq + (1 - s)(1 - q), {_S_AND_Q}",
             "almost anything: nearly all tokens are silent",
         ),
         Measure(
@@ -161,7 +169,7 @@ MEASURES: Mapping[str, Measure] = {
             balanced_accuracy,
             "(Σap / Σa + Σ(1 - a)(1 - p) / Σ(1 - a)) / 2",
             "0.5",
-            "an explanation that fits twice as much as it should: most tokens stay silent",
+            f"{_BROAD}: most tokens stay silent",
         ),
     )
 }

@@ -90,10 +90,11 @@ def threshold(
 ) -> float:
     """The raw activation, at least 0, that a token must exceed to count as active.
 
-    A record's quantile boundary at level 1 - alpha, or at the next level beyond, where it has one.
-    Otherwise the highest value that at least a share alpha of the given tokens exceeds; so tokens
-    that tie are active together or not at all. Never below 0: where less than the share alpha
-    fires, whatever fires is active, and of a silent neuron nothing is.
+    Where a record's levels reach 1 - alpha, it is the boundary there; between two levels it is
+    interpolated, linearly in the logarithm of the share above. Otherwise it is the highest value
+    that at least a share alpha of the given tokens exceeds. Tokens that tie are active together or
+    not at all. Never below 0: where less than the share alpha fires, whatever fires is active, and
+    of a silent neuron nothing is.
 
     Args:
         natural: Raw activations in a sample of natural text, shape [N].
@@ -102,9 +103,9 @@ def threshold(
         boundaries: The activations at these levels.
         alpha: The share of tokens that is active, in (0, 1).
     """
-    for level, boundary in zip(levels, boundaries, strict=bool(levels)):
-        if level >= 1 - alpha - 1e-12:
-            return max(boundary, 0.0)
+    if levels and levels[-1] >= 1 - alpha - 1e-12:
+        surprise = -np.log1p(-np.asarray(levels, dtype=np.float64))
+        return max(float(np.interp(-np.log(alpha), surprise, boundaries)), 0.0)
     values = np.asarray(natural, dtype=np.float64)
     if not values.size:
         return 0.0

@@ -16,7 +16,10 @@ from neuron_eval.records import ActivationRecord, Excerpt, NeuronRecord, RecordE
 USES: tuple[SplitName, ...] = ("train", "calibration", "valid")
 """The splits that a sample holds: shown to the explainer, fitted on, scored."""
 
-IDENTITY = ("id", "model", "layer", "neuron", "group", "quantile_boundaries", "cutoff")
+IDENTITY = (
+    *("id", "model", "layer", "neuron", "group"),
+    *("quantiles", "quantile_boundaries", "cutoff"),
+)
 """What a sample holds of its neuron besides excerpts."""
 
 
@@ -83,8 +86,10 @@ def from_metadata(metadata: Mapping[str, Any] | None, sample: object) -> DealtNe
             "on its own datasets, for instance those of the task neuron_eval/explain"
         )
     data: dict[str, Any] = json.loads(metadata["record"])
+    data.setdefault("quantiles", ())  # which earlier logs lack
     identity = {name: data[name] for name in IDENTITY}
-    identity["quantile_boundaries"] = tuple(identity["quantile_boundaries"])
+    for name in ("quantiles", "quantile_boundaries"):
+        identity[name] = tuple(identity[name])
     return DealtNeuron(
         NeuronRecord(**identity),
         **{use: tuple(_excerpt(*item) for item in data[use]) for use in USES},

@@ -10,11 +10,31 @@ from typing import Any
 from neuron_eval.logs.runs import ADACS, SIMULATION, Run
 from neuron_eval.messages import InputError, listed, near_miss, shown
 from neuron_eval.reporting.raters import Rater
+from neuron_eval.simulation.headline import HEADLINES, headline_label, measure_of, score_of
 
-NAMES = {SIMULATION: "simulation correlation", ADACS: "AdaCS"}
+SIMULATED = {score_of(headline): headline for headline in HEADLINES}
+"""What the simulation's score is called, by each measure that it may be."""
+
+NAMES = {
+    **{name: f"simulation {headline_label(of)}" for name, of in SIMULATED.items()},
+    SIMULATION: "simulation correlation",
+    ADACS: "AdaCS",
+}
 """What scorers are called in tables; others keep their name."""
 
+
+def _described(headline: str) -> str:
+    """What a measure is, and what it does not notice."""
+    measure, where = measure_of(headline)
+    return (
+        f"a simulator predicts activations from the explanation alone, {where} that the explainer "
+        f"did not see; this is the {measure.label} of predicted and true ones. 1 is perfect, "
+        f"chance gets {measure.chance}. It hardly notices {measure.unnoticed}."
+    )
+
+
 MEASURES = {
+    **{name: _described(of) for name, of in SIMULATED.items()},
     SIMULATION: "a simulator predicts activations from the explanation alone; this is their "
     "correlation with the true ones, on excerpts that the explainer did not see. 1 is perfect, a "
     "wrong explanation gets about 0.",
@@ -72,7 +92,9 @@ def scorer_name(scorer: str) -> str:
 
 def measured_by(run: Run, scorer: str) -> str:
     """The model whose scores must not be compared with another's; empty if there is none."""
-    return {SIMULATION: run.simulator, ADACS: run.embedder}.get(scorer, "")
+    if scorer in SIMULATED:
+        return run.simulator
+    return run.embedder if scorer == ADACS else ""
 
 
 def scored_ids(run: Run, scorer: str) -> tuple[str, ...]:

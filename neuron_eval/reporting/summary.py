@@ -16,7 +16,8 @@ from statistics import fmean
 from inspect_ai.log import EvalLog, list_eval_logs, read_eval_log, write_eval_log
 
 from neuron_eval.logs.identity import format_of, paper_order
-from neuron_eval.logs.runs import ADACS, SIMULATION, prompt_size
+from neuron_eval.logs.runs import ADACS, SIMULATION, headline_of, prompt_size
+from neuron_eval.reporting.comparing import NAMES
 from neuron_eval.reporting.rendering import markdown_rows
 from neuron_eval.reporting.statistics import Estimate
 from neuron_eval.reporting.tables.base import (
@@ -28,6 +29,7 @@ from neuron_eval.reporting.tables.base import (
     number,
     words,
 )
+from neuron_eval.simulation.headline import HEADLINE, score_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +42,10 @@ class LogSummary:
 
     format: str
     neurons: int
-    simulation: Estimate | None
+    simulation: Estimate | None  # by the measure that `simulated_by` names
     adacs: Estimate | None
     prompt_tokens: float | None
+    simulated_by: str = HEADLINE
 
 
 def summaries(logs: Iterable[EvalLog]) -> list[LogSummary]:
@@ -70,9 +73,13 @@ def summary_table(
     columns = {
         Column("format"): [words(row.format) for row in rows],
         Column("neurons", True): [number(row.neurons, "d") for row in rows],
-        Column("simulation correlation", True, INTERVAL): [
-            _mean(row.simulation, row.neurons, counts) for row in rows
-        ],
+        **{
+            Column(NAMES[score_of(measure)], True, INTERVAL): [
+                _mean(row.simulation if row.simulated_by == measure else None, row.neurons, counts)
+                for row in rows
+            ]
+            for measure in dict.fromkeys(row.simulated_by for row in rows)
+        },
         Column("AdaCS", True, INTERVAL): [_mean(row.adacs, row.neurons, counts) for row in rows],
         Column("prompt tokens", True): [number(row.prompt_tokens, ".0f") for row in rows],
         Column("fewer than Original", True): [
@@ -125,6 +132,7 @@ def _summary(log: EvalLog) -> LogSummary:
         simulation=_estimate(log, SIMULATION),
         adacs=_estimate(log, ADACS),
         prompt_tokens=_prompt_tokens(log, neurons),
+        simulated_by=headline_of(log),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from neuron_eval.records import ActivationRecord
 from neuron_eval.records.heatmap import SIGNS, caption, heat_map, scale, shades
 from neuron_eval.simulation import Simulated, Simulation
+from neuron_eval.simulation.headline import HEADLINE, Numbers, headline_label, value_of
 from neuron_eval.simulation.measure import Measurement, background, counted_or
 from neuron_eval.stats import pearson
 
@@ -23,11 +24,17 @@ REASONS = 3
 _MARKUP = re.compile(r"[\\`*\[\]$~|]|(?<![^\W_])_|_(?![^\W_])")
 
 
-def explanation_line(result: Measurement) -> str:
+def explanation_line(
+    result: Measurement, numbers: Numbers | None = None, headline: str = HEADLINE
+) -> str:
+    """The score, the ``headline`` among the numbers, or why there is none; and the correlation."""
+    value, unscored_reason = value_of(result, numbers or {}, headline)
     counts = f"{result.tokens} tokens in {len(result.scored)} excerpts"
-    if result.unscored_reason:
-        return f"Not scored: {_plain(result.unscored_reason)} ({counts}).{_problems(result)}"
+    if value is None:
+        return f"Not scored: {_plain(unscored_reason)} ({counts}).{_problems(result)}"
     parts = [f"correlation {_number(result.correlation)}"]
+    if headline != HEADLINE:
+        parts.insert(0, f"{headline_label(headline)} {_number(value)}")
     if len({excerpt.kind for excerpt, _ in result.scored}) > 1:
         parts.append(f"top excerpts {_number(result.correlation_top)}")
         parts.append(f"random excerpts {_number(result.correlation_random)}")

@@ -264,7 +264,6 @@ def test_a_sample_holds_nothing_that_would_give_the_neuron_away():
         neuron,
         top=(),
         random=(),
-        quantiles=(),
         reference=None,
         other_explanations=(),
         false_explanations=(),

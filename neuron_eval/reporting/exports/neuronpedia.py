@@ -17,9 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
-from neuron_eval.logs.runs import ADACS, SIMULATION, NeuronResult, Run
+from neuron_eval.logs.runs import NeuronResult, Run
 from neuron_eval.messages import without_surrogates
 from neuron_eval.records import ActivationRecord
+from neuron_eval.reporting.comparing import SIMULATED, measured_by
 from neuron_eval.reporting.exports.samples import ExportedNeuron, exported, left_out
 
 Json = dict[str, Any]
@@ -65,7 +66,6 @@ def feature_of(result: NeuronResult) -> tuple[str, str, str] | None:
 
 def _explanation(result: NeuronResult, run: Run, place: tuple[str, str, str]) -> Json:
     model, layer, index = place
-    measured_by = {SIMULATION: run.simulator.rpartition(" (")[0], ADACS: run.embedder}
     return {
         "modelId": model,
         "layer": layer,
@@ -78,11 +78,18 @@ def _explanation(result: NeuronResult, run: Run, place: tuple[str, str, str]) ->
             {
                 "value": value,
                 "explanationScoreTypeName": name,
-                "explanationScoreModelName": measured_by.get(name, "").rpartition("/")[2] or None,
+                "explanationScoreModelName": _model(run, name),
             }
             for name, value in result.scores.items()
         ],
     }
+
+
+def _model(run: Run, scorer: str) -> str | None:
+    name = measured_by(run, scorer)
+    if scorer in SIMULATED:
+        name = name.rpartition(" (")[0]
+    return name.rpartition("/")[2] or None
 
 
 def _activations(neuron: ExportedNeuron, place: tuple[str, str, str]) -> Iterator[Json]:

@@ -9,7 +9,7 @@ from inspect_ai.log import EvalSample
 
 from neuron_eval.logs.files import short
 from neuron_eval.logs.reading import UNUSED, Samples
-from neuron_eval.logs.runs import NeuronResult, Run, neuron_result
+from neuron_eval.logs.runs import NeuronResult, Run, by_headline, neuron_result
 from neuron_eval.records import Excerpt
 from neuron_eval.records.splits import DealtNeuron, from_metadata
 
@@ -39,7 +39,7 @@ def exported(run: Run, notes: list[str]) -> Iterator[ExportedNeuron]:
     samples = Samples(run.log, UNUSED | {"events"})
     for epochs in samples.by_neuron():
         try:
-            neuron = _neuron(epochs)
+            neuron = _neuron(epochs, run.headline)
         except Exception as error:  # of a file that may hold anything
             samples.leave_out(epochs, error)
             continue
@@ -48,10 +48,10 @@ def exported(run: Run, notes: list[str]) -> Iterator[ExportedNeuron]:
         notes.append(samples.note)
 
 
-def _neuron(epochs: Sequence[EvalSample]) -> ExportedNeuron:
+def _neuron(epochs: Sequence[EvalSample], headline: str) -> ExportedNeuron:
     metadata = epochs[0].metadata or {}
     return ExportedNeuron(
-        epochs=tuple(neuron_result([sample], excerpts=True) for sample in epochs),
+        epochs=tuple(by_headline(neuron_result([s], excerpts=True), headline) for s in epochs),
         dealt=from_metadata(metadata, epochs[0].id) if "record" in metadata else None,
     )
 
