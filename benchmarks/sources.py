@@ -50,10 +50,11 @@ def made(count: int) -> Iterator[Any]:
 
 def first(path: str, started: float) -> dict[str, float]:
     """Seconds to the first record and the first sample."""
-    from neuron_eval.dataset import Unrelated, sample
+    from neuron_eval.dataset import sample
     from neuron_eval.records.splits import deal
     from neuron_eval.sources.choosing import Choice
     from neuron_eval.sources.loading import load
+    from neuron_eval.unrelated import Unrelated
 
     called = time.time()
     record: Any = next(load(Choice(path)))

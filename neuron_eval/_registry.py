@@ -8,4 +8,4 @@ from neuron_eval.rating import asking as solver
 from neuron_eval.rating import human
 from neuron_eval.scorers import adacs, rating, simulation_correlation
 from neuron_eval.simulation import choose
-from neuron_eval.tasks import added, explain, formats, given, rate
+from neuron_eval.tasks import added, controls, explain, formats, given, rate

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import random
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
@@ -22,11 +20,11 @@ from neuron_eval.records.treatment import Treated, loss, parse_treatment
 from neuron_eval.sources.base import NeuronKey, Unreadable
 from neuron_eval.sources.choosing import Choice
 from neuron_eval.sources.loading import Only, load
+from neuron_eval.unrelated import Unrelated, deranged
 
 logger = logging.getLogger(__name__)
 
 EXCERPTS = 5  # of each kind in each split, as published
-MAX_UNRELATED = 100  # so many references of other neurons at most go into a sample
 ON_SHORT = ("error", "skip")  # what can be done with a neuron that has too few excerpts
 ON_DEAD = ("skip", "error", "keep")  # and with one that there is nothing to explain of
 
@@ -40,6 +38,9 @@ class Published:
     wrong: tuple[str, ...]
     page: str = ""  # where its publisher shows it
 
+
+SHUFFLED = "shuffled_reference"
+"""Where a sample has another neuron's reference in place of its own, see `deranged`."""
 
 References = Callable[[NeuronKey], Reference | None]
 """Explanations to compare with, from elsewhere than the neuron's source."""
@@ -132,10 +133,14 @@ def neuron_set(
 
 def dataset(chosen: NeuronSet) -> MemoryDataset:
     """An Inspect dataset, one sample a neuron, its reference as the target."""
-    others = Unrelated(
-        {d.neuron.id: p.reference.explanation for d, p in chosen.neurons if p.reference}
-    )
+    texts = {d.neuron.id: p.reference.explanation for d, p in chosen.neurons if p.reference}
+    layers = {dealt.neuron.id: dealt.neuron.layer for dealt, _ in chosen.neurons}
+    others, pairs = Unrelated(texts), deranged(texts, layers, chosen.choice.seed)
     samples = [sample(dealt, published, others) for dealt, published in chosen.neurons]
+    for sample_ in samples:
+        if (other := pairs.get(str(sample_.id))) is not None:
+            metadata = sample_.metadata or {}
+            metadata[SHUFFLED] = {"id": other, "explanation": texts[other]}
     return MemoryDataset(samples, name=chosen.name)
 
 
@@ -169,34 +174,6 @@ def describe(neuron: NeuronRecord) -> str:
     if neuron.layer < 0:
         return f"the neuron {neuron.id}"
     return f"neuron {neuron.neuron} in layer {neuron.layer} of {neuron.model}"
-
-
-class Unrelated:
-    """Of each neuron, references of others: the level that an unrelated explanation reaches."""
-
-    def __init__(self, references: Mapping[str, str]) -> None:
-        self._ids = list(references)
-        self._references = references
-        self._same: Counter[str | None] = Counter(map(_folded, references.values()))
-
-    def of(self, id_: str) -> list[str]:
-        """Up to `MAX_UNRELATED` of the others' references, the same ones for the same id.
-
-        A reference that says the same as the neuron's own, up to case and blanks at its ends, is
-        left out.
-        """
-        own = _folded(self._references[id_]) if id_ in self._references else None
-        ids = self._ids
-        # So many that enough are left, whichever of the same are among them.
-        drawn = MAX_UNRELATED + max(1, self._same[own])
-        if len(ids) > drawn:
-            ids = random.Random(id_).sample(ids, drawn)
-        others = (self._references[other] for other in ids)
-        return [text for text in others if _folded(text) != own][:MAX_UNRELATED]
-
-
-def _folded(text: str) -> str:
-    return text.strip().casefold()
 
 
 def _published(record: NeuronRecord, references: References | None) -> Published:

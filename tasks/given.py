@@ -36,7 +36,11 @@ from neuron_eval.task import (
 from neuron_eval.usage_error import usage_errors
 
 ALLOWED = ("neurons", *CHOOSING, *READING, *SIMULATING, "by_layer", "check")
-"""Those of a task's parameters that have a part where nothing is explained."""
+"""Those of a task's parameters that have a part where nothing is explained; ``cutoff_quantile``
+has one in ``lexical`` alone."""
+
+SETTINGS = ("pack", "cutoff_quantile", "seed")
+"""Those on which controls depend."""
 
 
 @task
@@ -50,7 +54,8 @@ def given(
 
     Args:
         explanations: A CSV, JSON Lines or Parquet file with a row per neuron and a column per way
-            to explain; or, with neurons, ``reference``, ``false`` or ``unrelated``.
+            to explain, or a log; or, with neurons, a control: ``reference``, ``shuffled``,
+            ``generic``, ``lexical`` or ``false``, see `neuron_eval.given.origin.given`.
         column: Which column.
         references: A file with layer, neuron (or id) and explanation, to compare with, instead
             of the neurons' own references, where there are such. A file of puzzles that has their
@@ -65,12 +70,13 @@ def given(
     """
     chosen: dict[str, Any] = dict(parameters)
     with usage_errors():
-        _check_names(chosen)
+        _check_names(explanations, chosen)
         check_writable(explanations=explanations, column=column, references=references, **chosen)
         if references is not None:
             check_text("references", references)
-        origin = find_origin(explanations, column)
-        solver = given_solver(explanations, column)
+        settings = {name: chosen[name] for name in SETTINGS if name in chosen}
+        origin = find_origin(explanations, column, **settings)
+        solver = given_solver(explanations, column, **settings)
         about = _about(origin, references)
         if "neurons" in chosen:
             return _on_neurons(origin, references, chosen, solver, about)
@@ -79,8 +85,9 @@ def given(
         return _on_rows(origin, references, chosen, solver, about)
 
 
-def _check_names(chosen: Mapping[str, Any]) -> None:
-    named = ("explanations", "column", "references", *ALLOWED)
+def _check_names(explanations: str, chosen: Mapping[str, Any]) -> None:
+    marks = ("cutoff_quantile",) if explanations == "lexical" else ()
+    named = ("explanations", "column", "references", *ALLOWED, *marks)
     check_known(chosen, named, " where explanations are given")
     idle = sorted(set(chosen) - {"neurons", "by_layer", "check"})
     if "neurons" not in chosen and idle:
@@ -93,7 +100,7 @@ def _about(origin: Origin, references: str | None) -> dict[str, Any]:
         "task_format": origin.label,
         "explanations": origin.about["explanations"],
         "explanations_sha256": origin.about["sha256"],
-        "column": origin.about["column"],
+        **{name: value for name, value in origin.about.items() if name in ("column", "generic")},
     }
     if references is not None:
         table, _ = read_references(references)

@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 
 from inspect_ai.model import ChatCompletionChoice, ChatMessageAssistant, ModelOutput
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
+from neuron_eval.explain.prompting import CUTOFF_QUANTILE
 from neuron_eval.explain.solvers import NOT_GIVEN
+from neuron_eval.given.controls import (
+    IN_SAMPLES,
+    Explain,
+    NotGiven,
+    Settings,
+    control,
+    generic_sentence,
+)
 from neuron_eval.given.reading import ENDINGS, read_table
-from neuron_eval.given.table import ExplanationTable
-from neuron_eval.messages import InputError, listed, shortened, shown
-from neuron_eval.parameters import check_text
+from neuron_eval.given.table import ExplanationTable, Key
+from neuron_eval.messages import InputError, shortened, shown
+from neuron_eval.parameters import check_number, check_text
 from neuron_eval.sources.base import SourceError
+from neuron_eval.unrelated import deranged
 from neuron_eval.usage_error import usage_errors
 
-IN_SAMPLES = ("reference", "false", "unrelated")
-"""What a sample itself holds: its reference or another published explanation, an explanation
-known to be wrong, and another neuron's reference."""
-
-
-@dataclass(frozen=True, slots=True)
-class NotGiven:
-    """There is no explanation of the neuron, and why, in a sentence."""
-
-    reason: str
-
-
-Explain = Callable[[TaskState], str | NotGiven]
-"""The explanation of a sample's neuron, as written."""
+SHUFFLED_FILE = "shuffled:"
+"""Stands before a file whose explanations are to go to other neurons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +38,20 @@ class Origin:
     label: str  # in tables: the column, or what they are
     about: Mapping[str, str | None]
     """For the log: ``explanations`` (a file's name without its folders), the file's ``sha256``,
-    ``column``."""
+    ``column``; of the generic sentence also itself, as ``generic``."""
 
     explain: Explain
     table: ExplanationTable | None = None  # if it is a file
 
 
 @solver
-def given(explanations: str = "", column: str | None = None) -> Solver:
+def given(
+    explanations: str = "",
+    column: str | None = None,
+    pack: str | None = None,
+    cutoff_quantile: int = CUTOFF_QUANTILE,
+    seed: int = 0,
+) -> Solver:
     """Take explanations that exist; no model is asked, so ``--model none`` will do.
 
     The explanation, untrimmed, becomes the sample's output. A neuron without one is left
@@ -57,18 +60,22 @@ def given(explanations: str = "", column: str | None = None) -> Solver:
 
     Args:
         explanations: A CSV, JSON Lines or Parquet file with a row per neuron, told apart by layer
-            and neuron or by id; or ``reference``, ``false`` or ``unrelated`` for what the sample
-            itself holds: the neuron's reference, an explanation known to be wrong, and another
-            neuron's reference.
+            and neuron or by id; a log; or a control: ``reference``, ``shuffled`` (another
+            neuron's reference), ``generic`` (one sentence that fits anything), ``lexical`` (the
+            words that the shown excerpts mark), ``false`` (an explanation known to be wrong).
+            ``shuffled:FILE`` gives each neuron another one's explanation from a file or log.
         column: The file's column, in any case, needed if there are several. For ``reference``
             the source of another published explanation, for ``false`` which one, from 0.
+        pack: The prompt pack that words ``generic``.
+        cutoff_quantile: What ``lexical`` takes for marked, see `neuron_eval.explain`.
+        seed: Of ``shuffled:FILE``; references are shuffled by the task's seed.
 
     Raises:
         UsageError: There is no such file, column or number, or the file is bad; the message says
             what would be right.
     """
     with usage_errors():
-        origin = find_origin(explanations, column)
+        origin = find_origin(explanations, column, pack, cutoff_quantile, seed)
     model = f"given/{origin.label}"
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
@@ -86,7 +93,13 @@ def given(explanations: str = "", column: str | None = None) -> Solver:
     return solve
 
 
-def find_origin(explanations: object, column: object = None) -> Origin:
+def find_origin(
+    explanations: object,
+    column: object = None,
+    pack: str | None = None,
+    cutoff_quantile: int = CUTOFF_QUANTILE,
+    seed: int = 0,
+) -> Origin:
     """Where the explanations come from that the user means; parameters as those of `given`.
 
     Raises:
@@ -95,19 +108,29 @@ def find_origin(explanations: object, column: object = None) -> Origin:
     """
     name, chosen = _name(explanations), _column(column)
     if name in IN_SAMPLES:
-        explain = {"reference": _reference, "false": _false, "unrelated": _unrelated}[name](chosen)
+        explain = control(name, Settings(chosen, pack, cutoff_quantile))
         about = {"explanations": name, "sha256": None, "column": chosen}
+        if name == "generic":
+            about["generic"] = generic_sentence(pack)
         return Origin(label(name, chosen), about, explain)
+    path = name.removeprefix(SHUFFLED_FILE)
     try:
-        table = read_table(name)
+        table = read_table(path)
     except FileNotFoundError as error:
         raise InputError(
             f"explanations={name}: there is no such file; expected one that ends in {ENDINGS}, "
             f"or one of {', '.join(IN_SAMPLES)}"
         ) from error
     chosen = table.column(chosen)
-    about = {"explanations": table.name, "sha256": table.sha256, "column": chosen}
-    return Origin(chosen, about, _of_table(table, chosen), table)
+    if path != name:
+        check_number("seed", seed, least=0)
+        about = {"explanations": f"{SHUFFLED_FILE}{table.name}"}
+        explain = _shuffled(table, chosen, seed)
+    else:
+        about = {"explanations": table.name}
+        explain = _of_table(table, table.texts[chosen], chosen)
+    about |= {"sha256": table.sha256, "column": chosen}
+    return Origin(label(name, chosen), about, explain, table)
 
 
 def label(explanations: object, column: object = None) -> str:
@@ -115,7 +138,8 @@ def label(explanations: object, column: object = None) -> str:
     name, chosen = _name(explanations), _column(column)
     if name in IN_SAMPLES:
         return name if chosen is None else f"{name} {chosen}"
-    return chosen or PurePath(name).name
+    label_of_file = chosen or PurePath(name.removeprefix(SHUFFLED_FILE)).name
+    return f"shuffled {label_of_file}" if name.startswith(SHUFFLED_FILE) else label_of_file
 
 
 class Join:
@@ -164,8 +188,21 @@ def _column(column: object) -> str | None:
     raise InputError(f"column={shown(column)}: expected one column")
 
 
-def _of_table(table: ExplanationTable, column: str) -> Explain:
+def _shuffled(table: ExplanationTable, column: str, seed: int) -> Explain:
+    """Of each row's neuron the explanation of another row."""
     texts = table.texts[column]
+    layers = {k: table.layers.get(k) if isinstance(k, str) else k[0] for k in texts}
+    pairs = deranged(texts, layers, seed)
+    others = {key: texts[other] for key, other in pairs.items()}
+    if not others:
+        raise InputError(
+            f"explanations={SHUFFLED_FILE}{table.path}: all explanations in column "
+            f"{shown(column)} are the same, so no neuron can get another's"
+        )
+    return _of_table(table, others, column)
+
+
+def _of_table(table: ExplanationTable, texts: Mapping[Key, str], column: str) -> Explain:
     known = frozenset(table.keys)
     join = Join(table.path)
 
@@ -182,60 +219,25 @@ def _of_table(table: ExplanationTable, column: str) -> Explain:
     return explain
 
 
-def _reference(source: str | None) -> Explain:
-    def explain(state: TaskState) -> str | NotGiven:
-        metadata = state.metadata or {}
-        reference = (str(metadata.get("reference_source") or ""), state.target.text)
-        others: list[Mapping[str, str]] = metadata.get("other_explanations") or []
-        published = [reference, *((other["source"], other["explanation"]) for other in others)]
-        published = [(by, text) for by, text in published if text]
-        if not published:
-            return NotGiven(f"{state.sample_id} has no reference explanation.")
-        if source is None:
-            return published[0][1]
-        for by, text in published:
-            if by == source:
-                return text
-        sources = listed(sorted({by for by, _ in published}))
-        return NotGiven(
-            f"{state.sample_id} has no explanation by {shown(source)}; it has some by {sources}."
-        )
-
-    return explain
+@solver
+def reference() -> Solver:
+    """Take each neuron's reference explanation; `given` with ``reference``."""
+    return given("reference")
 
 
-def _false(column: str | None) -> Explain:
-    number = "0" if column is None else column
-    if not (number.isascii() and number.isdecimal() and len(number) < 10):
-        raise InputError(
-            f"column={shortened(number)}: explanations=false takes a number, from 0 for a "
-            "neuron's first false explanation"
-        )
-    place = int(number)
-
-    def explain(state: TaskState) -> str | NotGiven:
-        wrong: list[str] = (state.metadata or {}).get("false_explanations") or []
-        if place < len(wrong):
-            return wrong[place]
-        return NotGiven(
-            f"{state.sample_id} has {len(wrong)} false explanations; number {place} is none."
-        )
-
-    return explain
+@solver
+def shuffled() -> Solver:
+    """Take another neuron's reference, of the same layer where it can be; see `given`."""
+    return given("shuffled")
 
 
-def _unrelated(column: str | None) -> Explain:
-    """Another neuron's reference, the same one each time."""
-    if column is not None:
-        raise InputError(f"column={column}: explanations=unrelated takes no column")
+@solver
+def generic(pack: str | None = None) -> Solver:
+    """Take the pack's one sentence that fits anything; see `given`."""
+    return given("generic", pack=pack)
 
-    def explain(state: TaskState) -> str | NotGiven:
-        others: list[str] = (state.metadata or {}).get("unrelated_references") or []
-        others = [text for text in others if text != state.target.text]
-        if not others:
-            return NotGiven(
-                f"No neuron but {state.sample_id} has a reference explanation of its own."
-            )
-        return random.Random(f"unrelated {state.sample_id}").choice(others)
 
-    return explain
+@solver
+def lexical(cutoff_quantile: int = CUTOFF_QUANTILE) -> Solver:
+    """Name the words that the shown excerpts mark, as neuron-baseline/lexical does; see `given`."""
+    return given("lexical", cutoff_quantile=cutoff_quantile)

@@ -6,6 +6,7 @@ import csv
 import gzip
 import hashlib
 import io
+import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,19 +15,20 @@ from pathlib import Path
 from typing import IO, TextIO
 
 from inspect_ai.dataset import MemoryDataset, Sample
+from inspect_ai.log import read_eval_log_samples
 
-from neuron_eval.dataset import Unrelated
 from neuron_eval.files.bounded import TooLong, lines, parse_json
 from neuron_eval.given.table import ExplanationTable, Key, TableError, TableRow, make_table
 from neuron_eval.messages import message_of, replace_surrogates
 from neuron_eval.records import Reference
 from neuron_eval.sources.looking import head, nature, not_text, wrong_header
+from neuron_eval.unrelated import Unrelated
 
-ENDINGS = ".csv, .csv.gz, .jsonl, .jsonl.gz or .parquet"
+ENDINGS = ".csv, .csv.gz, .jsonl, .jsonl.gz, .parquet or .eval (a log)"
 
 
 def read_table(path: str) -> ExplanationTable:
-    """Read a CSV or JSON Lines file in UTF-8, perhaps gzipped, or a Parquet file.
+    """Read a CSV or JSON Lines file in UTF-8, perhaps gzipped, a Parquet file, or a log.
 
     Raises:
         TableError: The file is no such table, or is cut off; see `make_table`.
@@ -40,8 +42,8 @@ def read_table(path: str) -> ExplanationTable:
 def _read(path: str, version: tuple[int, ...]) -> ExplanationTable:
     """The columns of a file are scored one by one; it is read once, as long as it is the same."""
     kind = path.removesuffix(".gz").rpartition(".")[2].lower()
-    readers = {"csv": _csv, "jsonl": _jsonl, "parquet": _parquet}
-    if kind not in readers or path.endswith(".parquet.gz"):
+    readers = {"csv": _csv, "jsonl": _jsonl, "parquet": _parquet, "eval": _log}
+    if kind not in readers or path.endswith((".parquet.gz", ".eval.gz")):
         known = nature(head(path))
         it_is = f"; it is {known}" if known else ""
         raise TableError(f"{path}: expected a file that ends in {ENDINGS}{it_is}")
@@ -111,6 +113,20 @@ def _parquet(path: str) -> Iterator[TableRow]:
         except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
             message = message_of(error)
             raise TableError(f"{path}: not a Parquet file, or cut off ({message})") from error
+
+
+def _log(path: str) -> Iterator[TableRow]:
+    """A row per neuron of a finished log: what its first epoch explained."""
+    try:
+        for sample in read_eval_log_samples(
+            path, all_samples_required=False, exclude_fields={"events", "store", "attachments"}
+        ):
+            if sample.epoch == 1:
+                layer = str((sample.metadata or {}).get("layer", ""))
+                cells = (str(sample.id), layer, sample.output.completion)
+                yield TableRow(f"{path}, sample {sample.id}", ("id", "layer", "explanation"), cells)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise TableError(f"{path}: not a log, or cut off ({message_of(error)})") from error
 
 
 @contextmanager

@@ -9,11 +9,10 @@ Rows are told apart by ``layer`` and ``neuron``, or by ``id`` (the sample's id) 
 no such columns. A file of puzzles has ``puzzle_name`` or ``Puzzle id`` in their place, which is
 the id without ``puzzles/``, and perhaps a column of the puzzles' own answers:
 
-    ,puzzle_name,answer,Original,Summary
-    0,colors,words related to colors and nothing else,color words.,colors.
+    puzzle_name,answer,Original,Summary
+    colors,words related to colors and nothing else,color words.,colors.
 
-Column names may be written in any case. Texts are kept as written, untrimmed; a
-cell that is empty or holds white space only means that no explanation was given.
+Column names may be in any case. Texts are kept untrimmed; a blank cell is no explanation.
 """
 
 from __future__ import annotations
@@ -75,6 +74,7 @@ class ExplanationTable:
     keys: tuple[Key, ...]  # the rows' neurons, in the file's order, each once
     texts: Mapping[str, Mapping[Key, str]]  # by column, the explanations that were given
     answers: Mapping[Key, str] = field(default_factory=dict)  # puzzles' own explanations
+    layers: Mapping[Key, str] = field(default_factory=dict)  # of a file that has a column of them
 
     @property
     def name(self) -> str:
@@ -145,7 +145,8 @@ def make_table(path: str, sha256: str, rows: Iterable[TableRow]) -> ExplanationT
         names = listed((column.name for column in columns.values()), quoted=False)
         raise TableError(f"{path}: no column of explanations; it has {names}; they are texts")
     known = (columns[name].texts for name in ANSWERS if of_puzzles and name in columns)
-    return ExplanationTable(path, sha256, tuple(texts), tuple(lines), texts, next(known, {}))
+    own = (next(known, {}), columns["layer"].texts if "layer" in columns else {})
+    return ExplanationTable(path, sha256, tuple(texts), tuple(lines), texts, *own)
 
 
 def folded(name: str) -> str:

@@ -16,7 +16,8 @@ from neuron_eval.dataset import EXCERPTS
 from neuron_eval.explain.prompting import CUTOFF_QUANTILE
 from neuron_eval.explain.solvers import generation_settings, reasons_as
 from neuron_eval.formats import format_names
-from neuron_eval.given.origin import IN_SAMPLES, label
+from neuron_eval.given.controls import IN_SAMPLES, control_of
+from neuron_eval.given.origin import SHUFFLED_FILE, label
 from neuron_eval.logs.runs import headline_of
 from neuron_eval.records.activations import parse_ignored
 from neuron_eval.simulation import ways
@@ -56,7 +57,7 @@ def format_of(log: EvalLog) -> str:
         return str(arguments.get("format", "summary"))
     if solver == "given":
         return label(arguments.get("explanations"), arguments.get("column"))
-    if solver in format_names():
+    if solver in (*format_names(), *IN_SAMPLES):
         return solver
     return str((log.eval.metadata or {}).get("task_format", log.eval.task))
 
@@ -64,6 +65,17 @@ def format_of(log: EvalLog) -> str:
 def explainer_of(log: EvalLog) -> str:
     """Who explained: the model, or where explanations that exist come from."""
     return str((log.eval.metadata or {}).get("explanations") or log.eval.model)
+
+
+def control_name(spec: EvalSpec) -> str:
+    """Which control a log is of, see `neuron_eval.given.controls`; empty if of none."""
+    about = spec.metadata or {}
+    if spec.solver is None:
+        return control_of(about.get("explanations"), about.get("column"))
+    solver, arguments = _solver(spec), spec.solver_args or {}
+    if solver == "given":
+        return control_of(arguments.get("explanations"), arguments.get("column"))
+    return solver if solver in IN_SAMPLES else ""
 
 
 def paper_order(format: str) -> tuple[int, str]:
@@ -81,7 +93,7 @@ def identity(log: EvalLog) -> str:
     spec = log.eval
     settings = {
         "format": format_of(log),
-        "explaining": _explaining(spec, format_of(log)),
+        "explaining": _explaining(spec),
         "neurons": _neurons(spec),
         "scoring": _scoring(spec),
         "headline": headline_of(log),
@@ -104,6 +116,11 @@ def _solver(spec: EvalSpec) -> str | None:
     return spec.solver and spec.solver.removeprefix("neuron_eval/")
 
 
+def _is_given(spec: EvalSpec) -> bool:
+    """Whether the solver is one of this project's that takes explanations which exist."""
+    return _solver(spec) in ("given", *IN_SAMPLES)
+
+
 def _explains(spec: EvalSpec) -> bool:
     """Whether the solver is one of this project's that asks a model; those of tasks are."""
     if spec.solver is None:
@@ -111,15 +128,11 @@ def _explains(spec: EvalSpec) -> bool:
     return _solver(spec) in ("explain", *format_names())
 
 
-def _explaining(spec: EvalSpec, format: str) -> dict[str, Any]:
+def _explaining(spec: EvalSpec) -> dict[str, Any]:
     """What the explanation depends on besides format, neurons and models."""
     arguments = spec.solver_args or {}
-    if _solver(spec) == "given" or (spec.solver is None and not _explains(spec)):
-        if format.partition(" ")[0] in IN_SAMPLES:
-            return {}
-        if spec.solver is None:
-            return {"explanations_sha256": (spec.metadata or {}).get("explanations_sha256")}
-        return {"explanations": place(arguments.get("explanations"))}
+    if _is_given(spec) or (spec.solver is None and not _explains(spec)):
+        return _given(spec)
     if not _explains(spec):
         return {"solver": spec.solver, "solver_args": arguments}
     parameters = spec.task_args if spec.solver is None else arguments
@@ -127,6 +140,25 @@ def _explaining(spec: EvalSpec, format: str) -> dict[str, Any]:
         "cutoff_quantile": parameters.get("cutoff_quantile", CUTOFF_QUANTILE),
         "explaining_pack": _pack(spec, parameters.get("pack")),
     }
+
+
+def _given(spec: EvalSpec) -> dict[str, Any]:
+    """What explanations that exist depend on besides their name."""
+    about, arguments = spec.metadata or {}, spec.solver_args or {}
+    parameters = spec.task_args if spec.solver is None else arguments
+    name = control_name(spec)
+    settings: dict[str, Any] = {}
+    if name == "generic":
+        settings["generic"] = about.get("generic") or place(parameters.get("pack"))
+    if name == "lexical":
+        settings["cutoff_quantile"] = parameters.get("cutoff_quantile", CUTOFF_QUANTILE)
+    if name == "shuffled":
+        settings["seed"] = (about.get("neurons_choice") or parameters).get("seed")
+    if spec.solver is None and (digest := about.get("explanations_sha256")):
+        settings["explanations_sha256"] = digest
+    elif not name or SHUFFLED_FILE in str(arguments.get("explanations")):
+        settings["explanations"] = place(arguments.get("explanations"))
+    return settings
 
 
 def _pack(spec: EvalSpec, path: object) -> object:
@@ -190,7 +222,7 @@ def place(name: object) -> object:
 
 def _roles(spec: EvalSpec) -> tuple[str, ...]:
     """The roles that have a part; a solver from elsewhere may use any."""
-    if spec.solver is not None and not _explains(spec) and _solver(spec) != "given":
+    if spec.solver is not None and not _explains(spec) and not _is_given(spec):
         return tuple(spec.model_roles or ())
     simulated = _needs_model(spec.task_args.get("simulation", "auto"))
     return (EMBEDDER, ROLE) if simulated else (EMBEDDER,)

@@ -26,6 +26,7 @@ around them. So new wording, or another project's, is a file and no code. The fi
         example: {excerpt: […]}   # optional, the keys of `PerTokenExample`
       all_at_once: {system: "…"}  # the keys of `AllAtOnceWording`
     rating: {system: "…", …}      # optional, the keys of `RatingWording`
+    generic: "…"                  # optional: an explanation that fits any neuron; else the bundled
 
 A prompt made with it is: the system message; for each few-shot neuron a user and an assistant
 message; the user message of the neuron at hand. A user message is
@@ -67,7 +68,7 @@ LARGEST = 1e300
 
 W = TypeVar("W")
 
-_TOP_LEVEL = {"name", "version", "shared", "formats", "few_shot", "simulation", "rating"}
+_TOP_LEVEL = {"name", "version", "shared", "formats", "few_shot", "simulation", "rating", "generic"}
 
 
 def default_pack() -> Pack:
@@ -125,6 +126,7 @@ def _parse(content: bytes, path: str) -> Pack:
         sha256=hashlib.sha256(content).hexdigest(),
         formats=formats,
         few_shot=read_neurons(data["few_shot"], f"{at}: few_shot"),
+        generic=_generic(data.get("generic", ""), f"{at}: generic"),
         rating=None if rating is None else read_strings(RatingWording, rating, f"{at}: rating"),
         simulation={
             name: ways[name].read_wording(section, f"{at}: simulation.{name}")
@@ -141,6 +143,12 @@ def _ways() -> Mapping[str, Any]:
     """
     ways: Mapping[str, Any] = import_module("neuron_eval.simulation").ways()
     return ways
+
+
+def _generic(value: object, at: str) -> str:
+    if not isinstance(value, str):
+        raise PackError(f"{at}: expected a string, got {shown(value)}")
+    return value.strip()
 
 
 def _label(value: object, at: str) -> str:

@@ -90,6 +90,7 @@ class Pack:
     few_shot: tuple[FewShotNeuron, ...]  # in the order in which they are shown
     simulation: Mapping[str, Any]  # by way to simulate, each of which has a type of its own
     rating: RatingWording | None = None
+    generic: str = ""  # an explanation that fits any neuron; empty where the pack has none
 
     def wording(self, format_name: str) -> Wording:
         """The wording of one format.

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inspect_ai import eval as run_eval
 
-from neuron_eval.dataset import MAX_UNRELATED, Unrelated, neuron_set
+from neuron_eval.dataset import neuron_set
 from neuron_eval.records import RecordError, Reference
 from neuron_eval.sources import loading, open_source, schema
 from neuron_eval.sources.base import NeuronKey, ScoredNeuron, SourceError, Unreadable
@@ -20,6 +20,7 @@ from neuron_eval.sources.loading import ScoreFile, read_scores
 from neuron_eval.task import Parameters, explanation_task
 from neuron_eval.tasks.formats import summary
 from neuron_eval.testing import fake_explainer, make_neuron
+from neuron_eval.unrelated import MAX_UNRELATED, Unrelated
 
 HEADER = "layer,neuron,score,explanation\n"
 

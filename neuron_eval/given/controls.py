@@ -1,0 +1,187 @@
+"""Explanations that need no explainer and no file: what a right and a wrong one score.
+
+Each is a solver, for ``--solver neuron_eval/NAME``, and a name that `given` takes.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from inspect_ai.solver import TaskState
+
+from neuron_eval.dataset import SHUFFLED
+from neuron_eval.explain.baseline import name_words
+from neuron_eval.explain.prompting import CUTOFF_QUANTILE, cutoff
+from neuron_eval.formats.base import Shown
+from neuron_eval.messages import InputError, listed, shortened, shown
+from neuron_eval.parameters import check_number
+from neuron_eval.prompts.pack import default_pack, load_pack
+from neuron_eval.records.splits import from_metadata
+
+CONTROLS = ("reference", "shuffled", "generic", "lexical")
+"""What `neuron-eval compare --controls` runs: the neuron's reference; another neuron's, in a
+derangement; one sentence that fits anything; the words that the shown excerpts mark."""
+
+IN_SAMPLES = ("reference", "false", "unrelated", "shuffled", "generic", "lexical")
+"""Every control: also an explanation known to be wrong, and another neuron's reference that is
+drawn for each neuron alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotGiven:
+    """There is no explanation of the neuron, and why, in a sentence."""
+
+    reason: str
+
+
+Explain = Callable[[TaskState], str | NotGiven]
+"""The explanation of a sample's neuron, as written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a control depends on besides the sample."""
+
+    column: str | None = None  # the source of a reference, or the number of a false explanation
+    pack: str | None = None  # words ``generic``
+    cutoff_quantile: int = CUTOFF_QUANTILE  # what ``lexical`` names is above it
+
+
+def control(name: str, settings: Settings) -> Explain:
+    """The control of a name in `IN_SAMPLES`.
+
+    Raises:
+        InputError: A setting cannot be used; the message says which.
+    """
+    if settings.column is not None and name not in ("reference", "false"):
+        raise InputError(f"column={settings.column}: explanations={name} takes no column")
+    return _CONTROLS[name](settings)
+
+
+def control_of(explanations: object, column: object = None) -> str:
+    """Which control explanations are; empty for those of a file, and for another reference.
+
+    That of another source is somebody's explanation, to be compared with the others.
+    """
+    if explanations is False:
+        return "false"
+    name = explanations.partition(":")[0] if isinstance(explanations, str) else ""
+    if name not in IN_SAMPLES or (name == "reference" and column is not None):
+        return ""
+    return name
+
+
+def generic_sentence(pack: str | None = None) -> str:
+    """The pack's sentence that fits anything; that of the bundled pack where it has none."""
+    return load_pack(pack).generic or default_pack().generic
+
+
+def _reference(settings: Settings) -> Explain:
+    source = settings.column
+
+    def explain(state: TaskState) -> str | NotGiven:
+        metadata = state.metadata or {}
+        reference = (str(metadata.get("reference_source") or ""), state.target.text)
+        others: list[Mapping[str, str]] = metadata.get("other_explanations") or []
+        published = [reference, *((other["source"], other["explanation"]) for other in others)]
+        published = [(by, text) for by, text in published if text]
+        if not published:
+            return NotGiven(f"{state.sample_id} has no reference explanation.")
+        if source is None:
+            return published[0][1]
+        for by, text in published:
+            if by == source:
+                return text
+        sources = listed(sorted({by for by, _ in published}))
+        return NotGiven(
+            f"{state.sample_id} has no explanation by {shown(source)}; it has some by {sources}."
+        )
+
+    return explain
+
+
+def _false(settings: Settings) -> Explain:
+    number = "0" if settings.column is None else settings.column
+    if not (number.isascii() and number.isdecimal() and len(number) < 10):
+        raise InputError(
+            f"column={shortened(number)}: explanations=false takes a number, from 0 for a "
+            "neuron's first false explanation"
+        )
+    place = int(number)
+
+    def explain(state: TaskState) -> str | NotGiven:
+        wrong: list[str] = (state.metadata or {}).get("false_explanations") or []
+        if place < len(wrong):
+            return wrong[place]
+        return NotGiven(
+            f"{state.sample_id} has {len(wrong)} false explanations; number {place} is none."
+        )
+
+    return explain
+
+
+def _unrelated(settings: Settings) -> Explain:
+    """Another neuron's reference, the same one each time."""
+
+    def explain(state: TaskState) -> str | NotGiven:
+        others: list[str] = (state.metadata or {}).get("unrelated_references") or []
+        others = [text for text in others if text != state.target.text]
+        if not others:
+            return NotGiven(
+                f"No neuron but {state.sample_id} has a reference explanation of its own."
+            )
+        return random.Random(f"unrelated {state.sample_id}").choice(others)
+
+    return explain
+
+
+def _shuffled(settings: Settings) -> Explain:
+    """Another neuron's reference, each once, as far as it can be of the same layer."""
+
+    def explain(state: TaskState) -> str | NotGiven:
+        other = (state.metadata or {}).get(SHUFFLED)
+        if other:
+            return str(other["explanation"])
+        if not state.target.text:
+            return NotGiven(
+                f"{state.sample_id} has no reference explanation that another could replace."
+            )
+        return NotGiven(f"No neuron but {state.sample_id} has another reference explanation.")
+
+    return explain
+
+
+def _generic(settings: Settings) -> Explain:
+    sentence = generic_sentence(settings.pack)
+    return lambda state: sentence
+
+
+def _lexical(settings: Settings) -> Explain:
+    """What `neuron_eval.explain.baseline` says of the tokens that formats highlight."""
+    check_number("cutoff_quantile", settings.cutoff_quantile, least=0)
+
+    def explain(state: TaskState) -> str | NotGiven:
+        dealt = from_metadata(state.metadata, state.sample_id)
+        neuron = Shown(dealt.shown, cutoff(dealt.neuron, dealt.shown, settings.cutoff_quantile))
+        marked = Counter(
+            token
+            for excerpt in neuron.excerpts
+            for token, high in zip(excerpt.tokens, neuron.high(excerpt), strict=True)
+            if high
+        )
+        return name_words(marked)
+
+    return explain
+
+
+_CONTROLS: Mapping[str, Callable[[Settings], Explain]] = {
+    "reference": _reference,
+    "false": _false,
+    "unrelated": _unrelated,
+    "shuffled": _shuffled,
+    "generic": _generic,
+    "lexical": _lexical,
+}
