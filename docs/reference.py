@@ -25,7 +25,7 @@ from neuron_eval.scorers import adacs, rating, simulation_correlation
 from neuron_eval.simulation import ways
 from neuron_eval.sources import opening
 from neuron_eval.task import explanation_task
-from neuron_eval.tasks import explain, formats, given, rate
+from neuron_eval.tasks import controls, explain, formats, given, rate
 
 PAGE = Path(__file__).with_name("reference.md")
 
@@ -42,11 +42,15 @@ parameters, not the task's:
 inspect eval neuron_eval/summary --solver neuron_eval/avhs \\
     -S cutoff_quantile=3 --model neuron-baseline/lexical --limit 2 \\
     --log-dir logs/solver
-```"""
+```
+
+`reference`, `shuffled`, `generic` (which takes `pack`) and `lexical` (which takes
+`cutoff_quantile`) are solvers too, and ask no explainer."""
 
 TASKS = (
     *(formats.original, formats.summary, formats.highlight, formats.highlight_summary),
     *(formats.avhs, explain.explain, given.given, rate.rate),
+    *(controls.reference, controls.shuffled, controls.generic, controls.lexical, controls.false),
 )
 SCORERS = (
     simulation_correlation.simulation_correlation,
@@ -71,7 +75,8 @@ def tasks() -> Iterator[str]:
     yield "### Parameters of the tasks that explain"
     yield (
         "`original`, `summary`, `highlight`, `highlight_summary`, `avhs` and `explain` take these; "
-        "`explain` alone takes `format`."
+        "`explain` alone takes `format`. `reference`, `shuffled`, `generic`, `lexical` and `false` "
+        "take them too, and explain nothing."
     )
     yield parameters(explanation_task, {"format": "summary"})
     yield SOLVERS

@@ -50,8 +50,9 @@ def given(
     """Score the explanations in FILE and print the columns, best first.
 
     FILE is CSV, JSON Lines or Parquet, with a row per neuron (layer and neuron, or id) and a column
-    a way to explain; with --neurons it may also be reference, false or unrelated. Nothing is
-    explained: no explainer is asked. With --references alone no activations are needed.
+    a way to explain, or a log; with --neurons it may also be a control: reference, shuffled,
+    generic, lexical or false. Nothing is explained: no explainer is asked. With --references alone
+    no activations are needed.
     """
     from inspect_ai import eval
     from rich.console import Console
@@ -108,7 +109,8 @@ def _check(
 
 
 def _wanted(file: str, columns: tuple[str, ...], all_columns: bool) -> list[str | None]:
-    from neuron_eval.given.origin import IN_SAMPLES
+    from neuron_eval.given.controls import IN_SAMPLES
+    from neuron_eval.given.origin import SHUFFLED_FILE
     from neuron_eval.given.reading import read_table
 
     if not all_columns:
@@ -117,7 +119,7 @@ def _wanted(file: str, columns: tuple[str, ...], all_columns: bool) -> list[str 
         raise click.UsageError("give --column or --all-columns, not both")
     if file in IN_SAMPLES:
         raise click.UsageError(f"--all-columns takes a file; {file} is what neurons hold")
-    return list(read_table(file).columns)
+    return list(read_table(file.removeprefix(SHUFFLED_FILE)).columns)
 
 
 def ranked(rows: list[LogSummary]) -> list[LogSummary]:

@@ -42,7 +42,7 @@ Explain = Callable[[TaskState], str | NotGiven]
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ControlSettings:
     """What a control depends on besides the sample."""
 
     column: str | None = None  # the source of a reference, or the number of a false explanation
@@ -50,7 +50,7 @@ class Settings:
     cutoff_quantile: int = CUTOFF_QUANTILE  # what ``lexical`` names is above it
 
 
-def control(name: str, settings: Settings) -> Explain:
+def control(name: str, settings: ControlSettings) -> Explain:
     """The control of a name in `IN_SAMPLES`.
 
     Raises:
@@ -79,7 +79,7 @@ def generic_sentence(pack: str | None = None) -> str:
     return load_pack(pack).generic or default_pack().generic
 
 
-def _reference(settings: Settings) -> Explain:
+def _reference(settings: ControlSettings) -> Explain:
     source = settings.column
 
     def explain(state: TaskState) -> str | NotGiven:
@@ -103,7 +103,7 @@ def _reference(settings: Settings) -> Explain:
     return explain
 
 
-def _false(settings: Settings) -> Explain:
+def _false(settings: ControlSettings) -> Explain:
     number = "0" if settings.column is None else settings.column
     if not (number.isascii() and number.isdecimal() and len(number) < 10):
         raise InputError(
@@ -123,7 +123,7 @@ def _false(settings: Settings) -> Explain:
     return explain
 
 
-def _unrelated(settings: Settings) -> Explain:
+def _unrelated(settings: ControlSettings) -> Explain:
     """Another neuron's reference, the same one each time."""
 
     def explain(state: TaskState) -> str | NotGiven:
@@ -138,7 +138,7 @@ def _unrelated(settings: Settings) -> Explain:
     return explain
 
 
-def _shuffled(settings: Settings) -> Explain:
+def _shuffled(settings: ControlSettings) -> Explain:
     """Another neuron's reference, each once, as far as it can be of the same layer."""
 
     def explain(state: TaskState) -> str | NotGiven:
@@ -154,12 +154,12 @@ def _shuffled(settings: Settings) -> Explain:
     return explain
 
 
-def _generic(settings: Settings) -> Explain:
+def _generic(settings: ControlSettings) -> Explain:
     sentence = generic_sentence(settings.pack)
     return lambda state: sentence
 
 
-def _lexical(settings: Settings) -> Explain:
+def _lexical(settings: ControlSettings) -> Explain:
     """What `neuron_eval.explain.baseline` says of the tokens that formats highlight."""
     check_number("cutoff_quantile", settings.cutoff_quantile, least=0)
 
@@ -177,7 +177,7 @@ def _lexical(settings: Settings) -> Explain:
     return explain
 
 
-_CONTROLS: Mapping[str, Callable[[Settings], Explain]] = {
+_CONTROLS: Mapping[str, Callable[[ControlSettings], Explain]] = {
     "reference": _reference,
     "false": _false,
     "unrelated": _unrelated,

@@ -13,9 +13,9 @@ from neuron_eval.explain.prompting import CUTOFF_QUANTILE
 from neuron_eval.explain.solvers import NOT_GIVEN
 from neuron_eval.given.controls import (
     IN_SAMPLES,
+    ControlSettings,
     Explain,
     NotGiven,
-    Settings,
     control,
     generic_sentence,
 )
@@ -108,7 +108,7 @@ def find_origin(
     """
     name, chosen = _name(explanations), _column(column)
     if name in IN_SAMPLES:
-        explain = control(name, Settings(chosen, pack, cutoff_quantile))
+        explain = control(name, ControlSettings(chosen, pack, cutoff_quantile))
         about = {"explanations": name, "sha256": None, "column": chosen}
         if name == "generic":
             about["generic"] = generic_sentence(pack)
