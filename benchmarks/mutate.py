@@ -23,12 +23,12 @@ import os
 import resource
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -61,138 +61,99 @@ CALLED = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Mutant:
+class Mutant(NamedTuple):
     """A module that is wrong in one place."""
 
-    name: str
-    """The function, and the expression before and after; numbered where one stands twice."""
-
+    name: str  # the function, and the expression before and after; numbered where one stands twice
     line: int
-    """Where."""
-
-    tree: ast.Module
-    """The whole module."""
-
-
-class Places(ast.NodeVisitor):
-    """Finds what can be changed, each with its changes."""
-
-    def __init__(self) -> None:
-        """Nothing yet."""
-        self.found: list[tuple[str, ast.AST, ast.AST]] = []
-        self._function: list[str] = []
-
-    def visit(self, node: ast.AST) -> None:
-        """Collect the changes of a node and of those in it."""
-        if isinstance(node, ast.Raise | ast.JoinedStr | ast.Import | ast.ImportFrom):
-            return
-        where = ".".join(self._function) or "module"
-        self.found += [(where, node, changed) for changed in changes(node)]
-        named = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-        if named:
-            self._function.append(node.name)
-        for name, field in ast.iter_fields(node):
-            if name in ("annotation", "returns", "decorator_list"):
-                continue
-            for child in field if isinstance(field, list) else [field]:
-                if isinstance(child, ast.AST):
-                    self.visit(child)
-        if named:
-            self._function.pop()
+    tree: ast.Module  # the whole module
 
 
 def changes(node: ast.AST) -> Iterator[ast.AST]:
     """What a node can be replaced by."""
-    if isinstance(node, ast.Compare | ast.BinOp | ast.BoolOp | ast.AugAssign):
-        place = node.ops if isinstance(node, ast.Compare) else [node.op]
-        for i, op in enumerate(place):
-            if (other := TURNED.get(type(op))) is not None:
-                changed = copy.deepcopy(node)
-                if isinstance(changed, ast.Compare):
-                    changed.ops[i] = other()
-                else:
-                    changed.op = other()  # type: ignore[union-attr]
-                yield changed
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not | ast.USub):
-        yield node.operand
-    if isinstance(node, ast.If | ast.IfExp) and not isinstance(
-        node.test, ast.Compare | ast.BoolOp | ast.UnaryOp
-    ):
-        changed = copy.copy(node)
-        changed.test = ast.UnaryOp(ast.Not(), node.test)
-        yield changed
-    if isinstance(node, ast.Constant):
-        if isinstance(node.value, bool):
-            yield ast.Constant(not node.value)
-        elif isinstance(node.value, int | float):
-            yield ast.Constant(node.value + 1)
-    if isinstance(node, ast.Call):
-        yield from _changed_calls(node)
-    if isinstance(node, ast.Continue):
-        yield ast.Break()
-    if isinstance(node, ast.Break):
-        yield ast.Continue()
+    match node:
+        case ast.Compare(ops=ops):
+            for i, op in enumerate(ops):
+                if other := TURNED.get(type(op)):
+                    yield _copied(node, ops=[*ops[:i], other(), *ops[i + 1 :]])
+        case ast.BinOp(op=op) | ast.BoolOp(op=op) | ast.AugAssign(op=op):
+            if other := TURNED.get(type(op)):
+                yield _copied(node, op=other())
+        case ast.UnaryOp(op=ast.Not() | ast.USub(), operand=operand):
+            yield operand
+        case ast.If(test=test) | ast.IfExp(test=test):
+            if not isinstance(test, ast.Compare | ast.BoolOp | ast.UnaryOp):
+                yield _copied(node, test=ast.UnaryOp(ast.Not(), test))
+        case ast.Constant(value=bool(value)):
+            yield ast.Constant(not value)
+        case ast.Constant(value=int(value) | float(value)):
+            yield ast.Constant(value + 1)
+        case ast.Call(func=function, keywords=keywords):
+            field = "attr" if isinstance(function, ast.Attribute) else "id"
+            name = getattr(function, field, "")
+            if name in CALLED:
+                yield _copied(node, func=_copied(function, **{field: CALLED[name]}))
+            if name[:1].islower():
+                for i, keyword in enumerate(keywords):
+                    if keyword.arg:
+                        yield _copied(node, keywords=keywords[:i] + keywords[i + 1 :])
+        case ast.Continue():
+            yield ast.Break()
+        case ast.Break():
+            yield ast.Continue()
 
 
-def _changed_calls(node: ast.Call) -> Iterator[ast.AST]:
-    function = node.func
-    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-    if name in CALLED:
-        changed = copy.deepcopy(node)
-        if isinstance(changed.func, ast.Attribute):
-            changed.func.attr = CALLED[name]
-        else:
-            changed.func = ast.Name(CALLED[name], ast.Load())
-        yield changed
-    if name[:1].islower():
-        for i, keyword in enumerate(node.keywords):
-            if keyword.arg:
-                changed = copy.copy(node)
-                changed.keywords = node.keywords[:i] + node.keywords[i + 1 :]
-                yield changed
+def _copied(node: ast.AST, **fields: Any) -> ast.AST:
+    changed = copy.copy(node)
+    vars(changed).update(fields)
+    return changed
+
+
+def places(node: ast.AST, function: str = "") -> Iterator[tuple[str, ast.AST, ast.AST]]:
+    """What can be changed in a node, and in those in it: in which function, and what to what."""
+    if isinstance(node, ast.Raise | ast.JoinedStr | ast.Import | ast.ImportFrom):
+        return
+    for changed in changes(node):
+        yield function or "module", node, changed
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        function = f"{function}.{node.name}".lstrip(".")
+    for name, field in ast.iter_fields(node):
+        if name not in ("annotation", "returns", "decorator_list"):
+            for child in field if isinstance(field, list) else [field]:
+                if isinstance(child, ast.AST):
+                    yield from places(child, function)
 
 
 def mutants(source: str) -> list[Mutant]:
     """Every change of a module, one at a time."""
     tree = ast.parse(source)
-    places = Places()
-    places.visit(tree)
-    found: list[Mutant] = []
-    seen: dict[str, int] = {}
-    for where, node, changed in places.found:
+    made: list[Mutant] = []
+    times: Counter[str] = Counter()
+    for where, node, changed in places(tree):
         name = f"{where}: {_change(node, changed)}"
-        seen[name] = seen.get(name, 0) + 1
-        if seen[name] > 1:
-            name += f" ({seen[name]})"
-        found.append(Mutant(name, getattr(node, "lineno", 0), _with(tree, node, changed)))
-    return found
+        times[name] += 1
+        number = f" ({times[name]})" if times[name] > 1 else ""
+        made.append(Mutant(name + number, getattr(node, "lineno", 0), _with(tree, node, changed)))
+    return made
 
 
 def _change(node: ast.AST, changed: ast.AST) -> str:
     if isinstance(node, ast.Call) and isinstance(changed, ast.Call):
-        kept = {one.arg for one in changed.keywords}
-        for one in node.keywords:
-            if one.arg not in kept:
-                return f"{_short(node.func)} without {one.arg}"
+        for keyword in node.keywords:
+            if keyword not in changed.keywords:
+                return f"{_short(node.func)} without {keyword.arg}"
         return f"{_short(node.func)} -> {_short(changed.func)}"
     return f"{_short(node)} -> {_short(changed)}"
 
 
 def _short(node: ast.AST) -> str:
     """An expression, or what a statement begins with."""
-    return ast.unparse(ast.fix_missing_locations(copy.deepcopy(node))).split("\n")[0]
+    return ast.unparse(node).split("\n")[0]
 
 
 def _with(tree: ast.Module, node: ast.AST, changed: ast.AST) -> ast.Module:
-    class Replaced(ast.NodeTransformer):
-        def visit(self, at: ast.AST) -> Any:
-            return changed if at is node else self.generic_visit(at)
-
-    # Copies the way down to the node only, so that the other changes are not touched.
-    memo = {id(node): node}
-    copied = copy.deepcopy(tree, memo)
-    return ast.fix_missing_locations(Replaced().visit(copied))
+    # A copy, so that the other changes are not touched; of the node the copy is what it changes to.
+    return ast.fix_missing_locations(copy.deepcopy(tree, {id(node): changed}))
 
 
 def _load_instead(path: Path, code: CodeType) -> None:
