@@ -121,7 +121,7 @@ def test_each_model_is_asked_once_in_each_role_and_not_again_by_a_later_eval(mon
             simulator = model_at(s.url, "other")
             begun(s.url, roles={"simulator": simulator})
             begun(s.url, format="original")
-        assert [body["model"] for body in s.to("chat/completions")] == ["model", "other"]
+        assert sorted(body["model"] for body in s.to("chat/completions")) == ["model", "other"]
         assert len(s.to("embeddings")) == 1
 
 

@@ -105,7 +105,7 @@ def _check(
     if way == "embedding" or any(sample.target for task in tasks for sample in task.dataset):
         trials.append(embeds(model_named(embedder or default_embedder())))
     with command_check(wanted):
-        check_models(filter(None, trials))
+        check_models(trials)
 
 
 def _wanted(file: str, columns: tuple[str, ...], all_columns: bool) -> list[str | None]:

@@ -41,20 +41,11 @@ def report(logs: tuple[str, ...], out: Path | None, bundle: bool, **options: Any
     print_report(logs, out=out, bundle=bundle, **options)
 
 
-def print_report(
-    places: Sequence[str],
-    *,
-    out: Path | None,
-    baseline: str = "original",
-    compare: tuple[str, str] | None = None,
-    by: Sequence[str] = (),
-    prices: str | None = None,
-    bundle: bool = False,
-) -> None:
+def print_report(places: Sequence[str], **options: Any) -> None:
+    """Make a report, see `neuron_eval.reporting.notebook.reported`, and print it."""
     from rich.console import Console
 
     from neuron_eval.reporting.notebook import WIDTH, reported
 
-    workers = min(2, os.cpu_count() or 1)
-    made = reported(places, out, baseline, by, prices, bundle, workers, compare)
+    made = reported(places, workers=min(2, os.cpu_count() or 1), **options)
     made.write(Console(width=max(WIDTH, Console().width)))

@@ -97,8 +97,7 @@ def _check(model: Model, way: str, pack: str | None, wanted: bool) -> None:
     from neuron_eval.simulation import Simulator
 
     with command_check(wanted):
-        trial = simulates(Simulator(model, named=True), way, load_pack(pack))
-        check_models([trial] if trial else [])
+        check_models([simulates(Simulator(model, named=True), way, load_pack(pack))])
 
 
 def _targets(logs: tuple[Path, ...], overwrite: bool) -> dict[str, str]:

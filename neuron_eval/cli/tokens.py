@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any
+from collections.abc import Mapping
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from neuron_eval.cli.main import AT_LEAST_1, command, say
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 @command()
@@ -44,7 +48,6 @@ def tokens(
     That is the explainer alone; with the simulator: neuron-eval compare --dry-run.
     """
     from rich.console import Console
-    from rich.table import Table
     from tiktoken import list_encoding_names
 
     from neuron_eval.comparison.assuming import price_notes
@@ -72,26 +75,13 @@ def tokens(
         name: prompt_tokens(chosen, name, wording, count, cutoff_quantile)
         for name in worded_formats(wording)
     }
-    table = Table(title=f"Prompt tokens per neuron, {count.label}", title_justify="left")
-    for heading in ("format", "mean", "lowest", "highest", "fewer than Original"):
-        table.add_column(heading, justify="left" if heading == "format" else "right")
-    original = counted["original"].mean if "original" in counted else math.nan
-    for name, prompts in counted.items():
-        ratio = original / prompts.mean
-        table.add_row(
-            name,
-            f"{prompts.mean:.1f}",
-            str(prompts.lowest),
-            str(prompts.highest),
-            "unknown" if math.isnan(ratio) else f"{ratio:.2f} x",
-        )
     name = counted_as if encoding or "/" in counted_as else f"openai/{counted_as}"
-    sums = {of: prompts.mean * len(chosen.neurons) for of, prompts in counted.items()}
+    sums = {of: sum(prompts.values()) for of, prompts in counted.items()}
     rates = rates_of(prices)
     cost = explaining(name, sums, len(chosen.neurons), count, rates)
     console = Console()
     say(console, headline(cost), style="bold")
-    console.print(table)
+    console.print(_table(counted, count.label))
     say(
         console,
         f"{len(chosen.neurons)} neurons, {len(chosen.skipped)} skipped; one request of the "
@@ -100,3 +90,17 @@ def tokens(
     )
     for note in price_notes(cost, rates):
         say(console, note)
+
+
+def _table(counted: Mapping[str, Mapping[str, int]], label: str) -> Table:
+    from rich.table import Table
+
+    table = Table(title=f"Prompt tokens per neuron, {label}", title_justify="left")
+    for heading in ("format", "mean", "lowest", "highest", "fewer than Original"):
+        table.add_column(heading, justify="left" if heading == "format" else "right")
+    means = {name: fmean(prompts.values()) for name, prompts in counted.items()}
+    for name, prompts in counted.items():
+        tokens = (f"{means[name]:.1f}", *(f"{of(prompts.values())}" for of in (min, max)))
+        fewer = f"{means['original'] / means[name]:.2f} x" if "original" in means else "unknown"
+        table.add_row(name, *tokens, fewer)
+    return table

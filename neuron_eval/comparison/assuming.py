@@ -92,10 +92,10 @@ def assumptions(plan: Plan, pack: Pack, counted: Counted, cost: CostEstimate) ->
 def price_notes(cost: CostEstimate, rates: Rates) -> list[str]:
     """Where prices that ship come from, if any was used."""
     sources = {price.source for line in cost.lines if (price := rates(line.model))}
-    dated = [source for source in sources if source.startswith(SHIPPED)]
     return [
         f"Prices: {source} ({example_prices()}); check them, or name yours with --prices FILE."
-        for source in dated
+        for source in sources
+        if source.startswith(SHIPPED)
     ]
 
 

@@ -97,7 +97,7 @@ def compare(
         if left := running.unfinished(logs):
             raise UnfinishedError("\n".join(left))
         baseline = "original" if "original" in plan.formats else plan.formats[0]
-        return reported([log_dir], Path(out) if out else None, baseline, (), prices, bundle=False)
+        return reported([log_dir], Path(out) if out else None, baseline, prices=prices)
 
 
 def _listed(options: Mapping[str, Any]) -> dict[str, Any]:

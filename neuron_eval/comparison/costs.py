@@ -106,7 +106,10 @@ def priced_line(
     role, model, format = name
     price = rates(model)
     sizes = [likely, *bounds]
-    costs = [cost(size, price) for size in sizes]
+    costs = [
+        charged((size.input, size.output, size.cache_read, size.cache_write), price)
+        for size in sizes
+    ]
     known = [dollars for dollars in costs if dollars is not None]
     return Line(
         role=role,
@@ -120,15 +123,6 @@ def priced_line(
         own=runs_here(model),
         thinks=role != EMBEDDER and thinks(model),
     )
-
-
-def cost(size: Size, price: Price | None) -> float | None:
-    """Dollars; None if a price that it takes is unknown."""
-    tokens = (size.input, size.output, size.cache_read, size.cache_write)
-    if price is None:
-        return charged((amount, None) for amount in tokens)
-    rates = (price.input, price.output, price.cache_read, price.cache_write)
-    return charged(zip(tokens, rates, strict=True))
 
 
 def _range(values: Iterable[float]) -> Range:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass
 from operator import add
 
 from neuron_eval.comparison.plan import EMBEDDING, Plan
@@ -88,10 +88,11 @@ def count(chosen: NeuronSet, plan: Plan, pack: Pack, counters: Counters, embedde
     }
     embeds = any(way == EMBEDDING for way, _ in simulated)
     text = counters(embedder).count_text
+    quantile = int(plan.parameters.get("cutoff_quantile", CUTOFF_QUANTILE))
     return Counted(
         neurons=len(neurons),
         prompts={
-            (format, model): _prompts(chosen, format, plan, pack, counters(model))
+            (format, model): prompt_tokens(chosen, format, pack, counters(model), quantile)
             for format, model in plan.cells
         },
         simulated={
@@ -113,18 +114,6 @@ def count(chosen: NeuronSet, plan: Plan, pack: Pack, counters: Counters, embedde
 
 def _simulated(dealt: DealtNeuron, plan: Plan) -> tuple[tuple[Excerpt, ...], ...]:
     return (dealt.valid, dealt.calibration)[: 1 + plan.calibrated]
-
-
-def _prompts(
-    chosen: NeuronSet, format: str, plan: Plan, pack: Pack, counter: TokenCounter
-) -> dict[str, float]:
-    quantile = int(plan.parameters.get("cutoff_quantile", CUTOFF_QUANTILE))
-    return {
-        pair[0].neuron.id: prompt_tokens(
-            replace(chosen, neurons=(pair,)), format, pack, counter, quantile
-        ).mean
-        for pair in chosen.neurons
-    }
 
 
 def _mean_size(

@@ -8,7 +8,7 @@ models are known, so there they are asked.
 
 from __future__ import annotations
 
-from inspect_ai.model import ChatMessageUser, GenerateConfig, Model, model_roles
+from inspect_ai.model import GenerateConfig, Model, model_roles
 
 from neuron_eval.embedding import TextEmbedder, resolve_embedder
 from neuron_eval.explain.solvers import reasons
@@ -28,7 +28,12 @@ ROLES = (ROLE, "embedder")
 
 def says_something(role: str, model: Model) -> Trial:
     """A question to a model that is to write."""
-    return Trial(role, model, "writes", _say_something)
+
+    async def ask(model: Model) -> object:
+        config = GenerateConfig(max_tokens=None if reasons(model) else ROOM)
+        return await model.generate(QUESTION, config=config, cache=cache_policy(model))
+
+    return Trial(role, model, "writes", ask)
 
 
 def simulates(simulator: Simulator, way: str, pack: Pack) -> Trial | None:
@@ -39,10 +44,9 @@ def simulates(simulator: Simulator, way: str, pack: Pack) -> Trial | None:
     """
     if needed_simulator(simulator, way) is None:
         return None
-    check = own_check(way, pack)
-    if check is None:
+    able = own_check(way, pack)
+    if able is None:
         return says_something("simulator", simulator.model)
-    able = check
 
     async def ask(model: Model) -> object:
         return await able(Simulator(model, simulator.named))
@@ -56,20 +60,11 @@ def embeds(model: Model | None = None) -> Trial:
     Raises:
         PrerequisiteError: The default one needs a key or a package.
     """
-    return Trial("embedder", model or resolve_embedder(), "embeds", _embed)
 
+    async def ask(model: Model) -> object:
+        return await TextEmbedder(model).embed(["cat"])
 
-async def _say_something(model: Model) -> None:
-    room = None if reasons(model) else ROOM
-    await model.generate(
-        [ChatMessageUser(content=QUESTION)],
-        config=GenerateConfig(max_tokens=room),
-        cache=cache_policy(model),
-    )
-
-
-async def _embed(model: Model) -> None:
-    await TextEmbedder(model).embed(["cat"])
+    return Trial("embedder", model or resolve_embedder(), "embeds", ask)
 
 
 def check_task(explains: bool, way: str | None, pack: str | None, compares: bool) -> None:
@@ -89,9 +84,9 @@ def check_task(explains: bool, way: str | None, pack: str | None, compares: bool
             raise UsageError(
                 f"--model-role {role}: nobody has this role; there are {', '.join(ROLES)}{meant}"
             )
-    trials = [says_something("explainer", model)] if explains else []
+    trials = [says_something("explainer", model) if explains else None]
     if way is not None:
         simulating = simulates(role_simulator(), way, load_pack(pack))
-        trials += [simulating] if simulating else []
+        trials.append(simulating)
         compares = compares or way == "embedding" or (way == "auto" and not simulating)
-    check_models([*trials, embeds()] if compares else trials)
+    check_models([*trials, embeds() if compares else None])

@@ -68,8 +68,8 @@ class Trial:
     ask: Callable[[Model], Awaitable[object]] = field(compare=False)
 
 
-def check_models(wanted: Iterable[Trial]) -> None:
-    """Ask each model, all at once, and refuse what cannot be used.
+def check_models(wanted: Iterable[Trial | None]) -> None:
+    """Ask each model, all at once, and refuse what cannot be used; of None nothing is asked.
 
     What is asked twice goes out once, and what was asked in this process is not asked again. What
     may pass (too many requests, a server that starts, a slow model) is a warning.
@@ -79,7 +79,7 @@ def check_models(wanted: Iterable[Trial]) -> None:
         PrerequisiteError: A model cannot be made.
     """
     fresh: dict[tuple[int, str], tuple[Trial, GenerateConfig]] = {}
-    for each in wanted:
+    for each in filter(None, wanted):
         if _costs(each.model) and each.kind not in _TRIED.setdefault(each.model.api, set()):
             fresh.setdefault((id(each.model.api), each.kind), (each, _settings(each.model)))
     if not fresh or _LEAVE_OUT.get() is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import resources
@@ -60,29 +60,20 @@ class Price:
     cache_write: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PromptTokens:
-    """Tokens of one format's prompts over some neurons."""
-
-    mean: float
-    lowest: int
-    highest: int
-
-
 def prompt_tokens(
     chosen: NeuronSet, format_name: str, pack: Pack, count: TokenCounter, cutoff_quantile: int
-) -> PromptTokens:
-    """Count the whole prompts of at least one neuron, few-shot neurons and chat overhead included.
+) -> dict[str, int]:
+    """By neuron the tokens of its whole prompt, few-shot neurons and chat overhead included.
 
     The pack must have wording for the format; a token is highlighted if it exceeds the quantile
     boundary of that number.
     """
-    counts = []
+    counts = {}
     for dealt, _ in chosen.neurons:
         shown = Shown(dealt.shown, cutoff(dealt.neuron, dealt.shown, cutoff_quantile))
         messages = chat_messages(explainer_prompt(format_name, shown, pack))
-        counts.append(count.count_messages(messages))
-    return PromptTokens(sum(counts) / len(counts), min(counts), max(counts))
+        counts[dealt.neuron.id] = count.count_messages(messages)
+    return counts
 
 
 def read_prices(name: str | Path) -> dict[str, Price]:
@@ -149,27 +140,21 @@ def dollars(spent: Spent, price: Price | None) -> float | None:
     """
     if price is None:
         return None
-    return charged(
-        (
-            (spent.input_tokens, price.input),
-            (spent.output_tokens, price.output),
-            (spent.cache_read_tokens, price.cache_read),
-            (spent.cache_write_tokens, price.cache_write),
-        )
-    )
+    read, write = spent.cache_read_tokens, spent.cache_write_tokens
+    return charged((spent.input_tokens, spent.output_tokens, read, write), price)
 
 
-def charged(parts: Iterable[tuple[float, float | None]]) -> float | None:
-    """Dollars for tokens, each part with what a million of them take, None where that is unknown.
+def charged(tokens: Sequence[float], price: Price | None) -> float | None:
+    """Dollars for tokens of input, of output, read from the provider's cache, and written there.
 
     None if a price that it takes is unknown; no tokens cost nothing at any price.
     """
-    total = 0.0
-    for tokens, rate in parts:
-        if tokens and rate is None:
-            return None
-        total += tokens * (rate or 0.0) / MILLION
-    return total
+    price = price or Price("unknown")
+    rates = (price.input, price.output, price.cache_read, price.cache_write)
+    parts = list(zip(tokens, rates, strict=True))
+    if any(amount and rate is None for amount, rate in parts):
+        return None
+    return sum(amount * (rate or 0.0) / MILLION for amount, rate in parts)
 
 
 def _inspect_price(model: str) -> Price | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from html import escape
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 from rich.text import Text
@@ -15,7 +15,7 @@ from rich.text import Text
 from neuron_eval.files.locking import alone_in
 from neuron_eval.messages import InputError, visible
 from neuron_eval.reporting.collecting import Collected, collect
-from neuron_eval.reporting.comparing import check_baseline, label
+from neuron_eval.reporting.comparing import ORIGINAL, check_baseline, label
 from neuron_eval.reporting.cost import read_prices
 from neuron_eval.reporting.pairs import pair_of
 from neuron_eval.reporting.rendering import csv_text, terminal_table
@@ -141,22 +141,21 @@ def report(
     places = [str(place) for place in ([logs] if isinstance(logs, str | Path) else logs)]
     if bundle and out is None:
         raise InputError("bundle: needs out, the folder to write to")
-    options = (baseline, by, prices, bundle, 1, compare)
-    if out is None:
-        return reported(places, None, *options)
-    with alone_in(out):
-        return reported(places, Path(out), *options)
+    options: dict[str, Any] = {"compare": compare, "by": by, "prices": prices, "bundle": bundle}
+    with alone_in(*([out] if out is not None else [])):
+        return reported(places, None if out is None else Path(out), baseline, **options)
 
 
 def reported(
     places: Sequence[str],
     out: Path | None,
-    baseline: str,
-    by: Sequence[str],
-    prices: str | Path | None,
-    bundle: bool,
-    workers: int = 1,
+    baseline: str = ORIGINAL,
+    *,
     compare: tuple[str, str] | None = None,
+    by: Sequence[str] = (),
+    prices: str | Path | None = None,
+    bundle: bool = False,
+    workers: int = 1,
 ) -> Report:
     """The report of logs, written to ``out`` where that is a folder; see `report` and `collect`."""
     from neuron_eval.reporting.page import write_report

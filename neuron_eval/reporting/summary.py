@@ -27,6 +27,7 @@ from neuron_eval.reporting.tables.base import (
     Table,
     estimate_cell,
     number,
+    times_cell,
     words,
 )
 from neuron_eval.simulation.headline import HEADLINE, score_of
@@ -50,7 +51,13 @@ class LogSummary:
 
 def summaries(logs: Iterable[EvalLog]) -> list[LogSummary]:
     """One a log, in the paper's order of formats; logs may be without their samples."""
-    return sorted(map(_summary, logs), key=lambda row: paper_order(row.format))
+    rows = []
+    for log in logs:
+        neurons = log.results.completed_samples if log.results else 0
+        scores = (_estimate(log, SIMULATION), _estimate(log, ADACS))
+        tokens = _prompt_tokens(log, neurons)
+        rows.append(LogSummary(format_of(log), neurons, *scores, tokens, headline_of(log)))
+    return sorted(rows, key=lambda row: paper_order(row.format))
 
 
 def ratios_to_original(rows: Sequence[LogSummary]) -> list[float | None]:
@@ -69,7 +76,6 @@ def summary_table(
     ``only_measured`` leaves out columns in which no row has a number; with ``counts`` an interval
     is followed by how many neurons were scored, if not all were.
     """
-    ratios = ratios_to_original(rows)
     columns = {
         Column("format"): [words(row.format) for row in rows],
         Column("neurons", True): [number(row.neurons, "d") for row in rows],
@@ -83,15 +89,12 @@ def summary_table(
         Column("AdaCS", True, INTERVAL): [_mean(row.adacs, row.neurons, counts) for row in rows],
         Column("prompt tokens", True): [number(row.prompt_tokens, ".0f") for row in rows],
         Column("fewer than Original", True): [
-            Cell("unknown") if ratio is None else Cell(f"{ratio:.2f} x", ratio) for ratio in ratios
+            times_cell(ratio) for ratio in ratios_to_original(rows)
         ],
     }
     if only_measured:
-        columns = {
-            column: cells
-            for column, cells in columns.items()
-            if any(cell.value is not None for cell in cells)
-        }
+        known = {c: any(cell.value is not None for cell in cells) for c, cells in columns.items()}
+        columns = {column: cells for column, cells in columns.items() if known[column]}
     title = "A neuron, mean with 95 % bootstrap interval"
     return Table("summary", title, tuple(columns), tuple(zip(*columns.values(), strict=True)))
 
@@ -102,19 +105,15 @@ def of_folder(folder: str) -> str:
     return markdown_rows(summary_table(summaries(logs), counts=False))
 
 
-def copy_results(source: str, target: str) -> list[Path]:
+def copy_results(source: str, target: str) -> None:
     """Copy each log of a folder to another, without its samples and named by its task."""
     Path(target).mkdir(parents=True, exist_ok=True)
-    copies = []
     for info in list_eval_logs(source):
         log = read_eval_log(info, header_only=True)
         log.reductions = None
         if log.eval.revision:
             log.eval.revision.origin = ""  # where a checkout came from is its owner's business
-        copy = Path(target) / f"{log.eval.task.rpartition('/')[2]}.eval"
-        write_eval_log(log, str(copy))
-        copies.append(copy)
-    return copies
+        write_eval_log(log, str(Path(target) / f"{log.eval.task.rpartition('/')[2]}.eval"))
 
 
 def _mean(estimate: Estimate | None, neurons: int, counts: bool) -> Cell:
@@ -122,18 +121,6 @@ def _mean(estimate: Estimate | None, neurons: int, counts: bool) -> Cell:
     if estimate is None or estimate.n >= neurons or not counts:
         return cell
     return Cell(f"{cell.text} ({estimate.n})", cell.value, extra=cell.extra)
-
-
-def _summary(log: EvalLog) -> LogSummary:
-    neurons = log.results.completed_samples if log.results else 0
-    return LogSummary(
-        format=format_of(log),
-        neurons=neurons,
-        simulation=_estimate(log, SIMULATION),
-        adacs=_estimate(log, ADACS),
-        prompt_tokens=_prompt_tokens(log, neurons),
-        simulated_by=headline_of(log),
-    )
 
 
 def _prompt_tokens(log: EvalLog, neurons: int) -> float | None:
@@ -154,11 +141,8 @@ def _prompt_tokens(log: EvalLog, neurons: int) -> float | None:
 def _estimate(log: EvalLog, scorer: str) -> Estimate | None:
     for score in log.results.scores if log.results else []:
         if score.name == scorer:
-            values = [
-                metric.value if (metric := score.metrics.get(name)) else math.nan
-                for name in ("mean", "lower", "upper")
-            ]
-            mean, lower, upper = (None if math.isnan(value) else value for value in values)
+            values = {name: m.value for name, m in score.metrics.items() if not math.isnan(m.value)}
+            mean, lower, upper = map(values.get, ("mean", "lower", "upper"))
             if mean is not None:
                 return Estimate(mean, lower, upper, score.scored_samples or 0)
     return None

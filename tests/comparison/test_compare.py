@@ -15,7 +15,7 @@ from neuron_eval.cli import compare as command
 from neuron_eval.cli.compare import compare, shipped
 from neuron_eval.comparison import remote
 from neuron_eval.comparison.assuming import assumptions
-from neuron_eval.comparison.costs import Range, cost
+from neuron_eval.comparison.costs import Range
 from neuron_eval.comparison.counting import (
     EXPLANATION,
     Counted,
@@ -35,7 +35,7 @@ from neuron_eval.logs.runs import EXPLAINER
 from neuron_eval.models.tokencount import TokenCounter
 from neuron_eval.prompts.pack import default_pack
 from neuron_eval.records import ActivationRecord, Excerpt
-from neuron_eval.reporting.cost import Price
+from neuron_eval.reporting.cost import Price, charged
 from neuron_eval.simulation import ways
 from neuron_eval.simulation.asking import Asker
 from neuron_eval.simulation.chat import ChatSimulation
@@ -279,8 +279,8 @@ def test_an_unknown_price_is_unknown_and_the_total_at_least():
 
 
 def test_a_price_that_lacks_the_rate_of_a_reply_leaves_the_cost_unknown():
-    assert cost(Size(1, 1000, 0), Price("prices file", 0.5)) == pytest.approx(0.0005)
-    assert cost(Size(1, 1000, 5), Price("prices file", 0.5)) is None
+    assert charged((1000, 0, 0, 0), Price("prices file", 0.5)) == pytest.approx(0.0005)
+    assert charged((1000, 5, 0, 0), Price("prices file", 0.5)) is None
 
 
 def test_a_model_on_the_own_machine_needs_no_price():

@@ -10,18 +10,16 @@ epoch is an explanation of its own. What Neuronpedia calls bins is not known: it
 from __future__ import annotations
 
 import gzip
-import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
 from neuron_eval.logs.runs import NeuronResult, Run
-from neuron_eval.messages import without_surrogates
 from neuron_eval.records import ActivationRecord
 from neuron_eval.reporting.comparing import SIMULATED, measured_by
-from neuron_eval.reporting.exports.samples import ExportedNeuron, exported, left_out
+from neuron_eval.reporting.exports.samples import exported, json_line, left_out
 
 Json = dict[str, Any]
 
@@ -41,10 +39,11 @@ def write_neuronpedia(folder: Path, runs: Sequence[Run], notes: list[str]) -> in
                     without += 1
                     continue
                 count += len(neuron.epochs)
-                _write(texts, (_explanation(epoch, run, place) for epoch in neuron.epochs))
-                if place not in with_activations:
-                    with_activations.add(place)
-                    _write(excerpts, _activations(neuron, place))
+                for epoch in neuron.epochs:
+                    texts.write(json_line(_explanation(epoch, run, place)).encode())
+                for excerpt in neuron.excerpts if place not in with_activations else ():
+                    excerpts.write(json_line(_activation(excerpt.record, place)).encode())
+                with_activations.add(place)
             notes += left_out(without, run)
     return count
 
@@ -92,11 +91,6 @@ def _model(run: Run, scorer: str) -> str | None:
     return name.rpartition("/")[2] or None
 
 
-def _activations(neuron: ExportedNeuron, place: tuple[str, str, str]) -> Iterator[Json]:
-    for excerpt in neuron.excerpts:
-        yield _activation(excerpt.record, place)
-
-
 def _activation(record: ActivationRecord, place: tuple[str, str, str]) -> Json:
     model, layer, index = place
     return {
@@ -123,9 +117,3 @@ def _batch(folder: Path) -> Iterator[IO[bytes]]:
         gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed,
     ):
         yield cast(IO[bytes], packed)
-
-
-def _write(file: IO[bytes], objects: Iterable[Json]) -> None:
-    for data in objects:
-        text = json.dumps(without_surrogates(data), ensure_ascii=False, allow_nan=False)
-        file.write(f"{text}\n".encode())

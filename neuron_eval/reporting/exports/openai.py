@@ -11,18 +11,16 @@ neuron's whole record.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from neuron_eval.given.released import RECOMPUTE
-from neuron_eval.logs.excerpts import Predicted
 from neuron_eval.logs.runs import NeuronResult, Run
-from neuron_eval.messages import InputError, without_surrogates
+from neuron_eval.messages import InputError
 from neuron_eval.records import Excerpt
-from neuron_eval.reporting.exports.samples import ExportedNeuron, exported, left_out
+from neuron_eval.reporting.exports.samples import ExportedNeuron, exported, json_line, left_out
 from neuron_eval.sources.openai.records import BOUNDARIES, RANDOM, TOP
 
 Json = dict[str, Any]
@@ -83,55 +81,40 @@ def record_json(neuron: ExportedNeuron) -> Json:
 
 
 def _scored_explanation(result: NeuronResult) -> Json:
-    sequences = [_counted(predicted) for predicted in result.predicted]
-    true = list(chain.from_iterable(sequence.true for sequence in sequences))
-    expected = list(chain.from_iterable(sequence.expected for sequence in sequences))
+    records = [predicted.record for predicted in result.predicted]
+    tokens = [record.counted(record.tokens) for record in records]
+    true = [record.counted(record.activations) for record in records]
+    expected = [p.record.counted(p.expected) for p in result.predicted]
     return {
         "dataclass_name": "ScoredExplanation",
         "explanation": result.explanation,
         "scored_simulation": {
             "dataclass_name": "ScoredSimulation",
-            "scored_sequence_simulations": [_sequence(sequence) for sequence in sequences],
-            **_scores(true, expected),
+            "scored_sequence_simulations": list(map(_sequence, tokens, true, expected)),
+            **_scores(list(chain(*true)), list(chain(*expected))),
         },
     }
 
 
-class _Counted(NamedTuple):
-    """The tokens of an excerpt that are scored, each with both activations."""
-
-    tokens: Sequence[str]
-    true: Sequence[float]
-    expected: Sequence[float]
-
-
-def _counted(predicted: Predicted) -> _Counted:
-    record = predicted.record
-    return _Counted(
-        record.counted(record.tokens),
-        record.counted(record.activations),
-        record.counted(predicted.expected),
-    )
-
-
-def _sequence(counted: _Counted) -> Json:
+def _sequence(tokens: Sequence[str], true: Sequence[float], expected: Sequence[float]) -> Json:
+    """An excerpt, of which only those tokens are given that are scored."""
     return {
         "dataclass_name": "ScoredSequenceSimulation",
         "simulation": {
             "dataclass_name": "SequenceSimulation",
-            "tokens": list(counted.tokens),
-            "expected_activations": list(counted.expected),
+            "tokens": list(tokens),
+            "expected_activations": list(expected),
             "activation_scale": "simulated_normalized_activations",
             "distribution_values": [],
             "distribution_probabilities": [],
             "uncalibrated_simulation": None,
         },
-        "true_activations": list(counted.true),
-        **_scores(counted.true, counted.expected),
+        "true_activations": list(true),
+        **_scores(true, expected),
     }
 
 
-def _scores(true: Sequence[float], expected: Sequence[float]) -> Mapping[str, float | None]:
+def _scores(true: Sequence[float], expected: Sequence[float]) -> Json:
     return {name: compute(true, expected) for name, compute in RECOMPUTE.items()}
 
 
@@ -154,5 +137,4 @@ def _neuron_id(result: NeuronResult) -> Json:
 def _write(folder: Path, place: tuple[int, int], ending: str, data: Json) -> None:
     path = folder / str(place[0]) / f"{place[1]}{ending}"
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(without_surrogates(data), ensure_ascii=False, allow_nan=False)
-    path.write_text(f"{text}\n", encoding="utf-8", newline="")
+    path.write_text(json_line(data), encoding="utf-8", newline="")

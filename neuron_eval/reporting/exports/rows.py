@@ -12,7 +12,6 @@ it in a spreadsheet imports those columns as text.
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -20,6 +19,7 @@ from pathlib import Path
 from neuron_eval.logs.runs import EXPLAINER, NeuronResult, Run, why_unscored
 from neuron_eval.messages import replace_surrogates
 from neuron_eval.reporting.comparing import label, scorer_names
+from neuron_eval.reporting.exports.samples import json_line
 from neuron_eval.simulation.choose import ROLE
 
 Field = str | int | float | None
@@ -74,7 +74,16 @@ def neuron_rows(runs: Sequence[Run], chosen: Sequence[Run] | None = None) -> Ite
 
 def write_rows(path: Path, fields: Mapping[str, type], rows: Iterable[NeuronRow]) -> int:
     """Write and count rows, as the path's ending says: one of `WRITERS`."""
-    return WRITERS[path.suffix](path, fields, rows)
+    count = 0
+
+    def counted() -> Iterator[NeuronRow]:
+        nonlocal count
+        for row in rows:
+            count += 1
+            yield row
+
+    WRITERS[path.suffix](path, fields, counted())
+    return count
 
 
 def _row(run: Run, name: str, result: NeuronResult, scorers: Sequence[str]) -> NeuronRow:
@@ -128,42 +137,31 @@ def _tokens(result: NeuronResult) -> Iterator[tuple[str, int]]:
             yield f"{role}_output_tokens", output
 
 
-def _write_csv(path: Path, fields: Mapping[str, type], rows: Iterable[NeuronRow]) -> int:
-    count = 0
+def _write_csv(path: Path, fields: Mapping[str, type], rows: Iterable[NeuronRow]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(fields), lineterminator="\n")
         writer.writeheader()
-        for row in rows:
-            writer.writerow(row)
-            count += 1
-    return count
+        writer.writerows(rows)
 
 
-def _write_jsonl(path: Path, fields: Mapping[str, type], rows: Iterable[NeuronRow]) -> int:
-    count = 0
+def _write_jsonl(path: Path, fields: Mapping[str, type], rows: Iterable[NeuronRow]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        for row in rows:
-            line = {field: row.get(field) for field in fields}
-            file.write(f"{json.dumps(line, ensure_ascii=False, allow_nan=False)}\n")
-            count += 1
-    return count
+        file.writelines(json_line({field: row.get(field) for field in fields}) for row in rows)
 
 
-def _write_parquet(path: Path, fields: Mapping[str, type], rows: Iterable[NeuronRow]) -> int:
+def _write_parquet(path: Path, fields: Mapping[str, type], rows: Iterable[NeuronRow]) -> None:
     import pyarrow
     from pyarrow.parquet import ParquetWriter
 
     kinds = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64()}
     schema = pyarrow.schema([(field, kinds[kind]) for field, kind in fields.items()])
-    count, waiting = 0, iter(rows)
+    waiting = iter(rows)
     with ParquetWriter(path, schema) as writer:
         while batch := list(islice(waiting, 4096)):
             writer.write_table(pyarrow.Table.from_pylist(batch, schema))
-            count += len(batch)
-    return count
 
 
-WRITERS: Mapping[str, Callable[[Path, Mapping[str, type], Iterable[NeuronRow]], int]] = {
+WRITERS: Mapping[str, Callable[[Path, Mapping[str, type], Iterable[NeuronRow]], None]] = {
     ".csv": _write_csv,
     ".jsonl": _write_jsonl,
     ".parquet": _write_parquet,

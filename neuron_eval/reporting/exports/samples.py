@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from inspect_ai.log import EvalSample
 from neuron_eval.logs.files import short
 from neuron_eval.logs.reading import UNUSED, Samples
 from neuron_eval.logs.runs import NeuronResult, Run, by_headline, neuron_result
+from neuron_eval.messages import without_surrogates
 from neuron_eval.records import Excerpt
 from neuron_eval.records.splits import DealtNeuron, from_metadata
 
@@ -60,9 +62,11 @@ def left_out(neurons: int, run: Run) -> list[str]:
     """A sentence, if neurons of a run have no place in a layout."""
     if not neurons:
         return []
-    what = (
-        "1 neuron is left out: it has"
-        if neurons == 1
-        else f"{neurons} neurons are left out: they have"
-    )
+    several = f"{neurons} neurons are left out: they have"
+    what = "1 neuron is left out: it has" if neurons == 1 else several
     return [f"{short(run.log)}: {what} no layer and index"]
+
+
+def json_line(data: object) -> str:
+    """JSON that every program can read, on a line of its own."""
+    return json.dumps(without_surrogates(data), ensure_ascii=False, allow_nan=False) + "\n"

@@ -30,18 +30,8 @@ MARKDOWN = "report.md"
 STYLE = "page.css"
 LIBRARY = "vendored/tablesort.js"
 LICENCE = "vendored/tablesort.LICENCE"
-SCRIPTS = (
-    "dom.js",
-    "tables.js",
-    "filter.js",
-    "list.js",
-    "activity.js",
-    "heat.js",
-    "neuron.js",
-    "main.js",
-)
+SCRIPTS = ("dom", "tables", "filter", "list", "activity", "heat", "neuron", "main")
 """One script in this order: functions of later files use those of earlier ones."""
-
 
 NEURONS = ("tables/neurons.csv", "tables/neurons.jsonl")
 """The files with a row per run and neuron."""
@@ -75,7 +65,7 @@ def page_text(
     """The page as text; see `write_page`."""
     data = page_data(collected, viewer)
     style, library = _read(STYLE), _read(LIBRARY)
-    script = "\n".join(['"use strict";', *(_read(f"scripts/{name}") for name in SCRIPTS)])
+    script = "\n".join(['"use strict";', *(_read(f"scripts/{name}.js") for name in SCRIPTS)])
     text: str = _template().render(
         policy=page_policy(style, (library, script)),
         style=_markup(style),

@@ -160,6 +160,10 @@ def number(value: float | None, spec: str = ".3f", missing: str = "unknown") -> 
     return Cell(missing) if value is None else Cell(f"{value:{spec}}", value)
 
 
+def times_cell(ratio: float | None) -> Cell:
+    return Cell("unknown") if ratio is None else Cell(f"{ratio:.2f} x", ratio)
+
+
 def count(value: int) -> Cell:
     return Cell(f"{value:,}", value)
 

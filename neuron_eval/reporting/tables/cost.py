@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
+from itertools import groupby
 from statistics import fmean
 
 from neuron_eval.logs.runs import EXPLAINER, Run, Spent
@@ -18,6 +19,7 @@ from neuron_eval.reporting.tables.base import (
     number,
     report_table,
     share,
+    times_cell,
     words,
 )
 
@@ -65,22 +67,17 @@ def _tokens(run: Run, runs: Sequence[Run], baseline: str) -> Row:
     counts = prompt_counts(run)
     used = any(spent.role == EXPLAINER and spent.requests for spent in run.spent)
     missing = "unknown" if used else "no model was asked"
-    return (
-        words(label(run, runs)),
-        replace(count(len(run.results)), extra=(len(counts),)),
-        number(fmean(counts.values()) if counts else None, ",.0f", missing),
-        _ratio(run, runs, baseline),
-    )
-
-
-def _ratio(run: Run, runs: Sequence[Run], baseline: str) -> Cell:
     ratios = (
         times_fewer(run, other)
         for other in runs
         if is_baseline(other, baseline) and other.explainer == run.explainer
     )
-    value = next((ratio for ratio in ratios if ratio is not None), None)
-    return Cell("unknown") if value is None else Cell(f"{value:.2f} x", value)
+    return (
+        words(label(run, runs)),
+        replace(count(len(run.results)), extra=(len(counts),)),
+        number(fmean(counts.values()) if counts else None, ",.0f", missing),
+        times_cell(next((ratio for ratio in ratios if ratio is not None), None)),
+    )
 
 
 def times_fewer(run: Run, other: Run) -> float | None:
@@ -113,15 +110,20 @@ def usage_table(runs: Sequence[Run], prices: Mapping[str, Price] | None = None) 
     for spent in by_model:
         price = price_of(spent.model, prices)
         cost = dollars(spent, price)
-        known += [] if cost is None else [cost]
         source = price.source if price else "unknown"
-        if price and cost is None:
-            source = f"{source}, in part"
-        dollars_cell = Cell("unknown") if cost is None else Cell(money(cost), cost)
-        rows.append(_usage(spent, dollars_cell, words(source)))
-    unknown = len(known) < len(by_model)
+        if cost is None:
+            rows.append(_usage(spent, "unknown", None, f"{source}, in part" if price else source))
+        else:
+            known.append(cost)
+            rows.append(_usage(spent, money(cost), cost, source))
+    unknown, cost = len(known) < len(by_model), sum(known)
     total = replace(_sum(by_model), role="total", model="")
-    rows.append(_usage(total, *_total(sum(known), unknown)))
+    if not unknown:
+        rows.append(_usage(total, money(cost), cost, ""))
+    elif cost:
+        rows.append(_usage(total, f"at least {money(cost)}", cost, "unknown in part"))
+    else:
+        rows.append(_usage(total, "unknown", None, "unknown"))
     notes = (*USAGE_NOTES, UNPRICED) if unknown else USAGE_NOTES
     return Table("usage", title, USAGE_COLUMNS, tuple(rows), notes)
 
@@ -135,11 +137,11 @@ def money(value: float) -> str:
 
 def _add_up(spent: Iterable[Spent]) -> list[Spent]:
     """What was spent, by role and model; the explainer first."""
-    groups: dict[tuple[str, str], list[Spent]] = {}
-    for part in spent:
-        groups.setdefault((part.role, part.model), []).append(part)
-    order = sorted(groups, key=lambda at: (at[0] != EXPLAINER, at))
-    return [_sum(groups[at]) for at in order]
+
+    def place(part: Spent) -> tuple[bool, str, str]:
+        return part.role != EXPLAINER, part.role, part.model
+
+    return [_sum(list(group)) for _, group in groupby(sorted(spent, key=place), place)]
 
 
 def _sum(spent: Sequence[Spent]) -> Spent:
@@ -149,7 +151,7 @@ def _sum(spent: Sequence[Spent]) -> Spent:
     )
 
 
-def _usage(spent: Spent, cost: Cell, source: Cell) -> Row:
+def _usage(spent: Spent, text: str, cost: float | None, source: str) -> Row:
     prompt = spent.input_tokens + spent.cache_read_tokens + spent.cache_write_tokens
     return (
         words(spent.role),
@@ -159,14 +161,6 @@ def _usage(spent: Spent, cost: Cell, source: Cell) -> Row:
         count(prompt),
         share(spent.cache_read_tokens, prompt),
         count(spent.output_tokens),
-        cost,
-        source,
+        Cell(text, cost),
+        words(source),
     )
-
-
-def _total(known: float, unknown: bool) -> tuple[Cell, Cell]:
-    if not unknown:
-        return Cell(money(known), known), words("")
-    if not known:
-        return Cell("unknown"), words("unknown")
-    return Cell(f"at least {money(known)}", known), words("unknown in part")
