@@ -15,7 +15,7 @@ from neuron_eval.messages import InputError
 from neuron_eval.parameters import check_choice, check_number
 from neuron_eval.records import NeuronRecord, Reference, TooFewExcerptsError
 from neuron_eval.records.activations import UnfitNeuronError, why_unfit
-from neuron_eval.records.splits import DealtNeuron, deal, to_text
+from neuron_eval.records.splits import SCORED, DealtNeuron, Scored, check_scored, deal, to_text
 from neuron_eval.records.treatment import Treated, loss, parse_treatment
 from neuron_eval.sources.base import NeuronKey, Unreadable
 from neuron_eval.sources.choosing import Choice
@@ -58,6 +58,7 @@ class NeuronSet:
     """The neurons that the source lists but does not hold, a message a neuron."""
 
     treated: Treated = field(default_factory=Treated)
+    scored: Scored = SCORED  # which held-out excerpts are scored
 
     @property
     def name(self) -> str:
@@ -77,6 +78,7 @@ def neuron_set(
     on_dead: str = "skip",
     ignore_tokens: str | Sequence[str] | None = None,
     window: int | str | None = None,
+    excerpts_scored: str = SCORED,
     only: Only | None = None,
     references: References | None = None,
 ) -> NeuronSet:
@@ -89,12 +91,14 @@ def neuron_set(
         on_dead: One of `ON_DEAD`, see `neuron_eval.records.activations.why_unfit`.
         ignore_tokens: See `neuron_eval.records.treatment.parse_treatment`, as is ``window``.
         window: How many tokens of an excerpt to keep at most.
+        excerpts_scored: See `neuron_eval.records.splits.deal`.
         only: Leaves out further neurons before any are drawn.
         references: Explanations to compare with instead of the source's own, where it has one.
     """
     check_number("excerpts", excerpts, least=1)
     check_choice("on_short", on_short, ON_SHORT)
     check_choice("on_dead", on_dead, ON_DEAD)
+    scored = check_scored(excerpts_scored)
     treated = Treated(parse_treatment(ignore_tokens, window))
     choice = neurons if isinstance(neurons, Choice) else Choice(neurons)
     dealt: list[tuple[DealtNeuron, Published]] = []
@@ -110,7 +114,7 @@ def neuron_set(
         try:
             if on_dead != "keep" and (why := why_unfit(neuron)):
                 raise UnfitNeuronError(f"neuron {neuron.id}: {why}")
-            dealt.append((deal(neuron, excerpts), _published(record, references)))
+            dealt.append((deal(neuron, excerpts, scored), _published(record, references)))
             treated.add(record, neuron)
         except (UnfitNeuronError, TooFewExcerptsError) as error:
             why = f"{error}{loss(record, neuron)}"
@@ -128,7 +132,7 @@ def neuron_set(
             f"neurons={choice.neurons}: no neuron is left, {len(skipped)} were skipped and "
             f"{len(missing)} are missing{''.join(f'; {why}' for why in (skipped + missing)[:1])}"
         )
-    return NeuronSet(choice, tuple(dealt), tuple(skipped), tuple(missing), treated)
+    return NeuronSet(choice, tuple(dealt), tuple(skipped), tuple(missing), treated, scored)
 
 
 def dataset(chosen: NeuronSet) -> MemoryDataset:
@@ -195,6 +199,7 @@ def about(chosen: NeuronSet, warnings: Sequence[str] = ()) -> dict[str, Any]:
         "neurons_used": len(chosen.neurons),
         "neurons_skipped": len(chosen.skipped),
         "neurons_missing": len(chosen.missing),
+        "excerpts_scored": chosen.scored,
         **chosen.treated.header(),
         "neurons_choice": {
             "select": choice.select,

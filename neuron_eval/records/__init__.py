@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeVar
+from typing import Literal
 
 from neuron_eval.messages import InputError
-
-T = TypeVar("T")
+from neuron_eval.records.excerpts import ActivationRecord as ActivationRecord
+from neuron_eval.records.excerpts import Excerpt as Excerpt
+from neuron_eval.records.excerpts import Kind as Kind
+from neuron_eval.records.excerpts import Stratum as Stratum
+from neuron_eval.records.excerpts import distinct_strata
 
 SplitName = Literal["train", "calibration", "valid", "test"]
-
-Kind = Literal["top", "random", "sentence", "further"]
-"""A recorded neuron's top and random excerpts; a puzzle's sentences and further sentences."""
 
 TOP_SPLITS: tuple[SplitName, ...] = ("train", "calibration", "valid", "test")
 """The splits that top excerpts are dealt to in turn."""
@@ -33,59 +33,6 @@ class RecordError(InputError):
 
 class TooFewExcerptsError(RecordError):
     """A sound record that holds too few excerpts for the splits asked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class ActivationRecord:
-    """One excerpt of text and what the neuron did on it."""
-
-    tokens: tuple[str, ...]
-    """The tokens, shape [T], T >= 1; joined they are the excerpt's text. None is empty."""
-
-    activations: tuple[float, ...]
-    """The neuron's raw activation on each token, shape [T]; any finite number, in the units of
-    the subject model (post-activation, so signed for GELU-like and gated MLPs)."""
-
-    ignored: tuple[int, ...] = ()
-    """Positions of tokens that are part of the text alone, ascending: they are neither marked nor
-    scored. Their activations are at most 0 and at most the lowest of the others, so that no peak
-    is there."""
-
-    @property
-    def text(self) -> str:
-        """The excerpt as running text."""
-        return "".join(self.tokens)
-
-    @property
-    def peak(self) -> float:
-        """The highest raw activation in the excerpt."""
-        return max(self.activations)
-
-    def counted(self, values: Sequence[T]) -> Sequence[T]:
-        """Those of the values, one per token, whose tokens are not ignored."""
-        if not self.ignored:
-            return values
-        left_out = frozenset(self.ignored)
-        return [value for i, value in enumerate(values) if i not in left_out]
-
-
-@dataclass(frozen=True, slots=True)
-class Excerpt:
-    """An activation record together with where it stands in its neuron's record."""
-
-    kind: Kind
-    """Which of the neuron's lists the excerpt comes from."""
-
-    index: int
-    """Its place in that list, from 0."""
-
-    record: ActivationRecord
-    """Tokens and activations."""
-
-    @property
-    def name(self) -> str:
-        """A label such as ``top 2``, for errors, logs and heat maps."""
-        return f"{self.kind} {self.index}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +68,10 @@ class NeuronRecord:
 
     random: tuple[ActivationRecord, ...] = ()
     """Excerpts drawn at random from the same corpus, none of them among ``top``."""
+
+    strata: tuple[Stratum, ...] = ()
+    """A sample of all text by how strongly the neuron fires, lowest first; no text twice, but some
+    may be among ``top`` or ``random``. Empty if the source has none."""
 
     quantiles: tuple[float, ...] = ()
     """The levels of ``quantile_boundaries``, each in (0, 1), ascending; empty if not known."""
@@ -196,7 +147,10 @@ class NeuronRecord:
 
 
 def with_excerpts(
-    neuron: NeuronRecord, top: Iterable[ActivationRecord], random: Iterable[ActivationRecord]
+    neuron: NeuronRecord,
+    top: Iterable[ActivationRecord],
+    random: Iterable[ActivationRecord],
+    strata: Iterable[Stratum] | None = None,
 ) -> NeuronRecord:
     """The neuron with these excerpts, the top ones sorted by peak, each text once and counted.
 
@@ -204,6 +158,7 @@ def with_excerpts(
         neuron: Everything else.
         top: Excerpts on which the neuron fires most, in any order; equal peaks keep theirs.
         random: Excerpts drawn at random; one whose text is among ``top`` is left out.
+        strata: Excerpts by stratum, lowest first, see `distinct_strata`; None for the neuron's.
     """
     first: dict[str, tuple[Kind, ActivationRecord]] = {}
     repeated = neuron.repeated
@@ -218,6 +173,7 @@ def with_excerpts(
         neuron,
         top=tuple(sorted(kept, key=lambda record: -record.peak)),
         random=tuple(record for kind, record in first.values() if kind == "random"),
+        strata=neuron.strata if strata is None else distinct_strata(strata),
         repeated=repeated,
     )
 

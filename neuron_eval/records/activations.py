@@ -156,11 +156,12 @@ def ignoring(neuron: NeuronRecord, names: frozenset[str]) -> NeuronRecord:
             for name, given in neuron.given_splits
         )
         return replace(neuron, given_splits=splits)
-    top, random = (
-        [record for record in (_without(r, ignored) for r in records) if _counts(record)]
-        for records in (neuron.top, neuron.random)
-    )
-    return with_excerpts(neuron, top, random)
+
+    def left(records: Iterable[ActivationRecord]) -> tuple[ActivationRecord, ...]:
+        return tuple(r for r in (_without(record, ignored) for record in records) if _counts(r))
+
+    strata = [replace(stratum, excerpts=left(stratum.excerpts)) for stratum in neuron.strata]
+    return with_excerpts(neuron, left(neuron.top), left(neuron.random), strata)
 
 
 def ignored_tokens(neuron: NeuronRecord) -> Counter[str]:

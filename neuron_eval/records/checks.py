@@ -15,6 +15,7 @@ from itertools import pairwise
 from neuron_eval.messages import listed, shortened, shown, without_surrogates
 from neuron_eval.records import TOP_SPLITS, ActivationRecord, NeuronRecord, RecordError
 from neuron_eval.records.heatmap import token_signs
+from neuron_eval.records.strata import check_shares
 
 # The largest whole number that a browser, which shows the logs, can tell from the next.
 LARGEST = 2**53 - 1
@@ -48,12 +49,18 @@ def check_record(neuron: NeuronRecord, where: str) -> NeuronRecord:
     for split, excerpts in neuron.given_splits:
         for excerpt in excerpts:
             _check_excerpt(excerpt.record, f"{at}: excerpt {split} {excerpt.name}")
+    strata = _named_in_strata(neuron)
+    for name, record in strata:
+        _check_excerpt(record, f"{at}: excerpt {name}")
+    check_shares(neuron, at)
     texts = [(name, record.text) for name, record in _named(neuron)]
-    if not _encodable("".join([text for _, text in texts] + list(_texts(neuron)))):
+    drawn = [(name, record.text) for name, record in strata]
+    if not _encodable("".join([text for _, text in texts + drawn] + list(_texts(neuron)))):
         return check_record(without_surrogates(neuron), where)
     _check_sorted([record.peak for record in neuron.top], at)
     _check_numbers(neuron, at)
     _check_distinct(texts, at)
+    _check_distinct(drawn, at)
     return neuron
 
 
@@ -185,6 +192,15 @@ def _named(neuron: NeuronRecord) -> list[tuple[str, ActivationRecord]]:
         return [(f"{s} {e.name}", e.record) for s, es in neuron.given_splits for e in es]
     named = [(f"top {i}", r) for i, r in enumerate(neuron.top)]
     return named + [(f"random {i}", r) for i, r in enumerate(neuron.random)]
+
+
+def _named_in_strata(neuron: NeuronRecord) -> list[tuple[str, ActivationRecord]]:
+    """Excerpts by stratum, which may be among the others too."""
+    return [
+        (f"{i} of stratum {number}", record)
+        for number, stratum in enumerate(neuron.strata)
+        for i, record in enumerate(stratum.excerpts)
+    ]
 
 
 LONGEST = 200

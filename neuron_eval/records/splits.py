@@ -9,9 +9,23 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, cast, get_args
 
-from neuron_eval.records import ActivationRecord, Excerpt, NeuronRecord, RecordError, SplitName
+from neuron_eval.parameters import check_choice
+from neuron_eval.records import (
+    ActivationRecord,
+    Excerpt,
+    NeuronRecord,
+    RecordError,
+    SplitName,
+    TooFewExcerptsError,
+)
+from neuron_eval.records.strata import stratified
+
+Scored = Literal["top_random", "random", "quantiles"]
+
+SCORED: Scored = "top_random"
+"""Which held-out excerpts are scored where the user does not say, as published."""
 
 USES: tuple[SplitName, ...] = ("train", "calibration", "valid")
 """The splits that a sample holds: shown to the explainer, fitted on, scored."""
@@ -41,8 +55,15 @@ class DealtNeuron:
         return {use: _places(getattr(self, use)) for use in USES}
 
 
-def deal(neuron: NeuronRecord, n: int) -> DealtNeuron:
+def check_scored(excerpts_scored: str) -> Scored:
+    return cast(Scored, check_choice("excerpts_scored", excerpts_scored, get_args(Scored)))
+
+
+def deal(neuron: NeuronRecord, n: int, scored: Scored = SCORED) -> DealtNeuron:
     """Deal a checked record's excerpts to train, calibration and valid, ``n`` of a kind to each.
+
+    Scored are the top and random excerpts of valid; its random ones alone; or excerpts of every
+    stratum, with nothing to fit on.
 
     Raises:
         TooFewExcerptsError: The record holds too few.
@@ -50,8 +71,15 @@ def deal(neuron: NeuronRecord, n: int) -> DealtNeuron:
             scored.
     """
     identity = NeuronRecord(**{name: getattr(neuron, name) for name in IDENTITY})
-    dealt = DealtNeuron(identity, **{use: neuron.split(use, n) for use in USES})
-    shown = {excerpt.record.text: excerpt for excerpt in dealt.train}
+    train = neuron.split("train", n)
+    shown = {excerpt.record.text: excerpt for excerpt in train}
+    if scored == "quantiles":
+        dealt = DealtNeuron(identity, train, (), stratified(neuron, n, shown))
+    else:
+        calibration, valid = neuron.split("calibration", n), neuron.split("valid", n)
+        if scored == "random":
+            calibration, valid = _random(neuron, calibration), _random(neuron, valid)
+        dealt = DealtNeuron(identity, train, calibration, valid)
     for excerpt in dealt.calibration + dealt.valid:
         if excerpt.record.text in shown:
             raise RecordError(
@@ -61,6 +89,16 @@ def deal(neuron: NeuronRecord, n: int) -> DealtNeuron:
     return dealt
 
 
+def _random(neuron: NeuronRecord, excerpts: tuple[Excerpt, ...]) -> tuple[Excerpt, ...]:
+    random = tuple(excerpt for excerpt in excerpts if excerpt.kind == "random")
+    if excerpts and not random:
+        raise TooFewExcerptsError(
+            f"neuron {neuron.id}: field 'splits' holds no random excerpt that is held out, which "
+            "excerpts_scored=random scores; use excerpts_scored=top_random"
+        )
+    return random
+
+
 def to_text(dealt: DealtNeuron) -> str:
     """The JSON string that a sample's metadata holds."""
     data = {name: getattr(dealt.neuron, name) for name in IDENTITY}
@@ -68,7 +106,8 @@ def to_text(dealt: DealtNeuron) -> str:
         data[use] = [
             [e.kind, e.index, e.record.tokens, e.record.activations]
             # Only where there are any, which keeps logs small.
-            + ([e.record.ignored] if e.record.ignored else [])
+            + ([e.record.ignored] if e.record.ignored or e.kind == "quantile" else [])
+            + ([e.stratum, e.share] if e.kind == "quantile" else [])
             for e in getattr(dealt, use)
         ]
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
@@ -102,9 +141,11 @@ def _excerpt(
     tokens: list[str],
     activations: list[float],
     ignored: list[int] | tuple[()] = (),
+    stratum: int = 0,
+    share: float = 1.0,
 ) -> Excerpt:
     record = ActivationRecord(tuple(tokens), tuple(activations), tuple(ignored))
-    return Excerpt(kind, index, record)
+    return Excerpt(kind, index, record, stratum, share)
 
 
 def _places(excerpts: tuple[Excerpt, ...]) -> str:

@@ -154,9 +154,9 @@ def windowed(neuron: NeuronRecord, length: int) -> NeuronRecord:
     """The neuron with each longer excerpt cut to ``length`` tokens; 0 changes nothing.
 
     A top excerpt, and a puzzle's sentence, is cut with its peak in the middle, or as near to it
-    as the text's ends allow. A random excerpt is cut around a token that is drawn, by the neuron's
-    id and the excerpt's place alone, from those that are not ignored. Windows whose text is the
-    same become one.
+    as the text's ends allow. A random excerpt, and one of a stratum, is cut around a token that is
+    drawn, by the neuron's id and the excerpt's place alone, from those that are not ignored.
+    Windows whose text is the same become one.
     """
     if not length:
         return neuron
@@ -167,6 +167,16 @@ def windowed(neuron: NeuronRecord, length: int) -> NeuronRecord:
         neuron,
         (record for kind, record in cut if kind == "top"),
         (record for kind, record in cut if kind == "random"),
+        [
+            replace(
+                stratum,
+                excerpts=tuple(
+                    _cut(Excerpt("quantile", i, record), length, f"{neuron.id}/{number}")
+                    for i, record in enumerate(stratum.excerpts)
+                ),
+            )
+            for number, stratum in enumerate(neuron.strata)
+        ],
     )
 
 
@@ -195,7 +205,7 @@ def _cut(excerpt: Excerpt, length: int, id_: str) -> ActivationRecord:
     size = len(record.tokens)
     if size <= length:
         return record
-    middle = _drawn(excerpt, id_) if excerpt.kind == "random" else _peak_at(record)
+    middle = _drawn(excerpt, id_) if excerpt.kind in ("random", "quantile") else _peak_at(record)
     begin = min(max(0, middle - length // 2), size - length)
     end = begin + length
     return ActivationRecord(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -33,12 +34,14 @@ class Measurement:
     """What the simulation of one neuron gave, over its held-out excerpts.
 
     Correlations are Pearson's over the concatenation of excerpts, in [-1, 1]; None if undefined.
+    Excerpts of strata count as much as they stand for, see `excerpt_weights`.
     """
 
     scored: tuple[tuple[Excerpt, Simulated], ...]  # the excerpts that have values, in order
     failures: tuple[str, ...]  # why each other excerpt has none
     correlation: float | None
     unscored_reason: str  # why there is no correlation; empty if there is one
+    weights: tuple[float, ...] | None  # of each scored excerpt; None where all count alike
     correlation_top: float | None
     correlation_random: float | None
     calibration: Calibrator | None  # None if nothing was asked for or nothing fits
@@ -72,7 +75,9 @@ def measure(held_out: Pairs, calibration: Pairs, fit: Calibration = "linear") ->
     scored = _simulated(held_out)
     of_kind = {kind: [p for p in scored if p[0].kind == kind] for kind in ("top", "random")}
     true, predicted = _flat(scored)
-    correlation = pearson(true, predicted)
+    weights = excerpt_weights([excerpt for excerpt, _ in scored])
+    reason = _left_without(held_out, scored)
+    correlation = None if reason else pearson(true, predicted, _by_token(scored, weights))
     fitted = _simulated(calibration)
     calibrator = _FITS[fit](*_flat(fitted)) if fitted and fit != "none" else None
     calibrated = calibrator(predicted) if calibrator and scored else None
@@ -80,7 +85,8 @@ def measure(held_out: Pairs, calibration: Pairs, fit: Calibration = "linear") ->
         scored=tuple(scored),
         failures=_failures(held_out),
         correlation=correlation,
-        unscored_reason=_reason(true, predicted) if correlation is None else "",
+        unscored_reason=reason or _reason(true, predicted) if correlation is None else "",
+        weights=weights,
         correlation_top=pearson(*_flat(of_kind["top"])),
         correlation_random=pearson(*_flat(of_kind["random"])),
         calibration=calibrator,
@@ -111,6 +117,41 @@ def _flat(pairs: Sequence[tuple[Excerpt, Simulated]]) -> tuple[list[float], list
     true = [value for record, _ in records for value in record.counted(record.activations)]
     predicted = [value for record, values in records for value in record.counted(values)]
     return true, predicted
+
+
+def excerpt_weights(excerpts: Sequence[Excerpt]) -> tuple[float, ...] | None:
+    """How much each token of each excerpt counts, so that strata weigh as they do in all text.
+
+    The share of the excerpt's stratum over the number of its excerpts; over all excerpts the mean
+    is 1. None where all weigh the same.
+    """
+    counts = Counter(excerpt.stratum for excerpt in excerpts)
+    parts = [excerpt.share / counts[excerpt.stratum] for excerpt in excerpts]
+    if len(set(parts)) < 2:
+        return None
+    mean = sum(parts) / len(parts)
+    return tuple(part / mean for part in parts)
+
+
+def _by_token(
+    pairs: Sequence[tuple[Excerpt, Simulated]], weights: Sequence[float] | None
+) -> list[float] | None:
+    if weights is None:
+        return None
+    each = zip(pairs, weights, strict=True)
+    return [w for (e, simulated), w in each for _ in e.record.counted(simulated.values)]
+
+
+def _left_without(held_out: Pairs, scored: Sequence[tuple[Excerpt, Simulated]]) -> str:
+    """Why what is scored stands for no natural text: a stratum was not simulated at all."""
+    left = {e.stratum for e, _ in held_out} - {e.stratum for e, _ in scored}
+    if not left or not scored:
+        return ""
+    excerpt = next(excerpt for excerpt, _ in held_out if excerpt.stratum in left)
+    return (
+        f"no excerpt was simulated of stratum {excerpt.stratum}, which stands for "
+        f"{excerpt.share:.2%} of all text"
+    )
 
 
 def _reason(true: Sequence[float], predicted: Sequence[float]) -> str:

@@ -38,6 +38,8 @@ def explanation_line(
     if len({excerpt.kind for excerpt, _ in result.scored}) > 1:
         parts.append(f"top excerpts {_number(result.correlation_top)}")
         parts.append(f"random excerpts {_number(result.correlation_random)}")
+    if result.weights is not None:
+        parts.append("weighted by how much of all text each excerpt stands for")
     if result.calibration is not None:
         parts.append(f"R² after calibration {_number(result.r_squared)}")
         parts.append(f"absolute deviation explained {_number(result.absolute_deviation_explained)}")
@@ -76,8 +78,9 @@ def score_metadata(
                 "true": list(excerpt.record.activations),
                 "expected": list(simulated.values),
                 **({"ignored": list(excerpt.record.ignored)} if excerpt.record.ignored else {}),
+                **({} if result.weights is None else {"weight": result.weights[i]}),
             }
-            for excerpt, simulated in result.scored
+            for i, (excerpt, simulated) in enumerate(result.scored)
         ],
     }
 

@@ -47,6 +47,7 @@ def arrow_schema() -> pyarrow.Schema:
             ("false_explanations", pa.list_(pa.string())),
             ("top", excerpts),
             ("random", excerpts),
+            ("strata", pa.list_(pa.struct([("share", pa.float64()), ("excerpts", excerpts)]))),
             ("splits", pa.struct([(name, placed) for name in TOP_SPLITS])),
             ("special_tokens", pa.list_(pa.string())),
             ("repeated", pa.int64()),
@@ -210,7 +211,8 @@ def batches(neurons: Iterable[NeuronRecord]) -> Iterator[pyarrow.RecordBatch]:
     for neuron in neurons:
         group.append(neuron)
         placed = (excerpt.record for _, excerpts in neuron.given_splits for excerpt in excerpts)
-        tokens += sum(len(r.tokens) for r in (*neuron.top, *neuron.random, *placed))
+        drawn = (record for stratum in neuron.strata for record in stratum.excerpts)
+        tokens += sum(len(r.tokens) for r in (*neuron.top, *neuron.random, *drawn, *placed))
         if len(group) >= ROWS or tokens >= TOKENS:
             yield _batch(group)
             group, tokens = [], 0

@@ -20,6 +20,7 @@ from neuron_eval.records import (
     RecordError,
     Reference,
     SplitName,
+    Stratum,
 )
 from neuron_eval.records.checks import check_record, named
 from neuron_eval.sources.base import NeuronKey, number, numbers, typed
@@ -61,6 +62,15 @@ def excerpts(data: Mapping[str, Any], kind: str, at: str) -> tuple[ActivationRec
             raise RecordError(f"{here}: expected an object with 'tokens' and 'activations'")
         records.append(_excerpt(item, here))
     return tuple(records)
+
+
+def strata(data: Mapping[str, Any], field: str, at: str) -> tuple[Stratum, ...]:
+    made = []
+    for i, value in enumerate(typed(data, field, list, at)):
+        here = f"{at}: field {field!r}: stratum {i}"
+        item = _object(value, ("share", "excerpts"), here)
+        made.append(Stratum(number(item, "share", here), excerpts(item, "excerpts", here)))
+    return tuple(made)
 
 
 def _reference(value: object, at: str) -> Reference:
@@ -111,6 +121,7 @@ REQUIRED = ("id", "model", "layer", "neuron", "top", "random")
 
 _OPTIONAL: Mapping[str, tuple[str, Callable[[Mapping[str, Any], str, str], Any]]] = {
     "group": ("group", lambda data, field, at: typed(data, field, str, at)),
+    "strata": ("strata", strata),
     "quantiles": ("quantiles", numbers),
     "quantile_boundaries": ("quantile_boundaries", numbers),
     "cutoff": ("cutoff", number),
@@ -145,7 +156,12 @@ def to_json(neuron: NeuronRecord) -> dict[str, Any]:
     if neuron.other_explanations:
         data["other_explanations"] = [asdict(r) for r in neuron.other_explanations]
     for kind, records in (("top", neuron.top), ("random", neuron.random)):
-        data[kind] = [_from_excerpt(record) for record in records]
+        data[kind] = list(map(_from_excerpt, records))
+    if neuron.strata:
+        data["strata"] = [
+            {"share": stratum.share, "excerpts": list(map(_from_excerpt, stratum.excerpts))}
+            for stratum in neuron.strata
+        ]
     if neuron.given_splits:
         data["splits"] = {
             name: [{"kind": e.kind, "index": e.index, **_from_excerpt(e.record)} for e in placed]

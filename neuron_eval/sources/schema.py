@@ -12,6 +12,7 @@
 
     "other_explanations": [{"explanation": "…", "source": "…"}, …],
     "false_explanations": ["…", …],
+    "strata": [{"share": 0.5, "excerpts": [{"tokens": […], "activations": […]}, …]}, …],
     "cutoff": 1.0,
     "splits": {"train": [{"kind": "sentence", "index": 0, "tokens": […], "activations": […]}, …],
                "calibration": […], "valid": […], "test": […]},
