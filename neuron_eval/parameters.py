@@ -26,6 +26,7 @@ class Parameters(TypedDict, total=False):
     seed: int
     scores: str | None
     excerpts: int
+    excerpts_scored: str
     cutoff_quantile: int
     pack: str | None
     simulation: str
@@ -43,7 +44,7 @@ class Parameters(TypedDict, total=False):
 CHOOSING = ("layers", "index", "select", "per_layer", "threshold", "limit", "seed", "scores")
 """The parameters that choose neurons of the source."""
 
-READING = ("excerpts", "on_short", "on_dead", "ignore_tokens", "window")
+READING = ("excerpts", "excerpts_scored", "on_short", "on_dead", "ignore_tokens", "window")
 """The parameters that say which of a neuron's excerpts are used, and how."""
 
 SIMULATING = ("simulation", "calibration", "pack", "excerpts_per_call", "headline")

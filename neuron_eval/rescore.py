@@ -18,11 +18,11 @@ from inspect_ai.viewer import TaskSamplesColumn, TaskSamplesView
 from neuron_eval.logs.files import short, wrong
 from neuron_eval.messages import InputError
 from neuron_eval.metrics import interval, score_scale
-from neuron_eval.records.splits import from_metadata
+from neuron_eval.records.splits import from_metadata, which_scored
 from neuron_eval.scorers.simulation_correlation import simulation_correlation
 from neuron_eval.simulation.choose import ROLE
 from neuron_eval.simulation.headline import HEADLINE, score_of
-from neuron_eval.simulation.measure import CALIBRATION
+from neuron_eval.simulation.measure import CALIBRATION, check_calibration
 
 
 class CannotScoreError(InputError):
@@ -84,7 +84,8 @@ def rescore(
         raise CannotScoreError(f"{where}: it has a score {name!r} already; choose another --name")
     for sample in log.samples:
         try:
-            from_metadata(sample.metadata, sample.id)
+            dealt = from_metadata(sample.metadata, sample.id)
+            check_calibration(calibration, which_scored(dealt.valid))
         except (ValueError, KeyError, TypeError) as error:
             raise CannotScoreError(f"{where}: sample {sample.id}: {wrong(error)}") from error
     inner = simulation_correlation(simulation, calibration, pack, excerpts_per_call, headline)

@@ -26,6 +26,7 @@ from neuron_eval.parameters import (
 )
 from neuron_eval.preflight import check_task
 from neuron_eval.prompts.pack import load_pack
+from neuron_eval.records.splits import SCORED
 from neuron_eval.scorers.adacs import adacs
 from neuron_eval.scorers.simulation_correlation import scored, simulation_correlation
 from neuron_eval.simulation.choose import check_simulation
@@ -66,6 +67,7 @@ def explanation_task(
     seed: int = 0,
     scores: str | None = None,
     excerpts: int = EXCERPTS,
+    excerpts_scored: str = SCORED,
     cutoff_quantile: int = CUTOFF_QUANTILE,
     pack: str | None = None,
     simulation: str = "auto",
@@ -94,6 +96,9 @@ def explanation_task(
         scores: A CSV file with layer, neuron, score and explanation, for sets that need scores
             and for neurons that have no reference.
         excerpts: Excerpts of each kind in each split; the explainer sees so many.
+        excerpts_scored: ``top_random``; ``random`` for the held-out random excerpts alone; or
+            ``quantiles`` for excerpts from each part of the neuron's range, weighted back to how
+            common these are in all text, which needs a source with such excerpts.
         cutoff_quantile: Which of the neuron's quantile boundaries a token must exceed to be
             highlighted, counted from 0.
         pack: A prompt pack (YAML file) to use instead of the bundled one.
@@ -122,25 +127,14 @@ def explanation_task(
         wording = load_pack(pack)
         solver = explain(format, cutoff_quantile, pack)
         choice = parse_choice(
-            neurons,
-            layers=layers,
-            index=index,
-            select=select,
-            per_layer=per_layer,
-            threshold=threshold,
-            limit=limit,
-            seed=seed,
-            scores=scores,
-        )
+            neurons, layers=layers, index=index, select=select, per_layer=per_layer,
+            threshold=threshold, limit=limit, seed=seed, scores=scores,
+        )  # fmt: skip
         ask_models(simulation, pack, check, explains=True)
         chosen = neuron_set(
-            choice,
-            excerpts,
-            on_short,
-            on_dead=on_dead,
-            ignore_tokens=ignore_tokens,
-            window=window,
-        )
+            choice, excerpts, on_short, on_dead=on_dead, ignore_tokens=ignore_tokens,
+            window=window, excerpts_scored=excerpts_scored,
+        )  # fmt: skip
         warnings = unmarked([dealt for dealt, _ in chosen.neurons], cutoff_quantile)
     return neuron_task(
         solver=solver,
@@ -187,7 +181,7 @@ def neuron_task(
         metrics = metrics_of(by_layer)
         if simulation != NO_SIMULATION:
             setup = check_simulation(simulation, pack)
-            check_calibration(calibration)
+            check_calibration(calibration, chosen.scored)
             check_excerpts_per_call(excerpts_per_call)
             check_headline(headline)
             scorers.insert(

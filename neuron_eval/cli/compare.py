@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from neuron_eval.cli.config import Listed, load_config, shipped
 from neuron_eval.cli.main import AT_LEAST_1, command, say
 from neuron_eval.files.locking import alone_in
+from neuron_eval.records.splits import SCORED, Scored
 from neuron_eval.simulation.headline import HEADLINE
 from neuron_eval.simulation.measure import CALIBRATION
 
@@ -56,6 +57,8 @@ FILE = click.Path(exists=True, dir_okay=False)
 @click.option("--seed", type=click.IntRange(min=0), help="What is drawn.  [default: 0]")
 @click.option("--scores", type=FILE, help="CSV: layer, neuron, score, explanation.")
 @click.option("--excerpts", type=AT_LEAST_1, help="Excerpts of a kind and split.  [default: 5]")
+@click.option("--excerpts-scored", type=click.Choice(get_args(Scored)),
+              help=f"Which held-out excerpts are scored.  [default: {SCORED}]")  # fmt: skip
 @click.option("--on-short", type=click.Choice(["error", "skip"]), help="Too few excerpts.")
 @click.option("--on-dead", type=click.Choice(ON_DEAD), help="Nothing to explain.  [default: skip]")
 @click.option("--ignore-tokens", type=Listed(), help="By comma; special for the special ones.")

@@ -22,6 +22,7 @@ from neuron_eval.messages import InputError, near_miss
 from neuron_eval.parameters import check_choice, check_excerpts_per_call, check_number
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.wording import Pack
+from neuron_eval.records.splits import SCORED, check_scored
 from neuron_eval.simulation.choose import ROLE, asks_model, auto_ways, check_way, is_baseline
 from neuron_eval.simulation.headline import HEADLINE, check_headline
 from neuron_eval.simulation.measure import CALIBRATION, check_calibration
@@ -154,7 +155,8 @@ def make_plan(
             raise InputError(f"{model!r}: expected PROVIDER/MODEL, such as openai/gpt-4.1-mini")
     check_number("epochs", epochs, least=1)
     check_number("excerpts", parameters.get("excerpts", EXCERPTS), least=1)
-    check_calibration(parameters.get("calibration", CALIBRATION))
+    scored = check_scored(parameters.get("excerpts_scored", SCORED))
+    check_calibration(parameters.get("calibration", CALIBRATION), scored)
     check_headline(parameters.get("headline", HEADLINE))
     check_excerpts_per_call(parameters.get("excerpts_per_call"))
     _check_simulation(parameters.get("simulation", "auto"), models, simulator)

@@ -20,6 +20,7 @@ from neuron_eval.given.controls import IN_SAMPLES, control_of
 from neuron_eval.given.origin import SHUFFLED_FILE, label
 from neuron_eval.logs.runs import headline_of
 from neuron_eval.records.activations import parse_ignored
+from neuron_eval.records.splits import SCORED
 from neuron_eval.simulation import ways
 from neuron_eval.simulation.choose import ROLE
 from neuron_eval.simulation.measure import CALIBRATION
@@ -179,6 +180,7 @@ def _neurons(spec: EvalSpec) -> dict[str, Any]:
         "neurons": place(about.get("neurons")),
         "scores": place(choice["scores"]),
         "excerpts": parameters.get("excerpts", EXCERPTS),
+        "excerpts_scored": parameters.get("excerpts_scored", SCORED),
         "ignore_tokens": sorted(parse_ignored(parameters.get("ignore_tokens"))),
         # As it came out: a length that cut nothing is no setting of its own.
         "window": (about.get("window") or {}).get("tokens"),

@@ -80,7 +80,10 @@ class Run:
     created: str  # ISO 8601; later is greater
     format: str  # or the column of explanations that exist
     explainer: str
-    simulator: str  # with the way to simulate; empty if nothing was simulated
+    simulator: str
+    """With the way to simulate and, unless as published, which excerpts are scored, on which the
+    score depends as much; empty if nothing was simulated."""
+
     embedder: str  # empty if AdaCS was not scored
     neurons: str  # their source
     version: str  # the task's, ``N-X``; scores of different N cannot be compared
@@ -106,6 +109,10 @@ def headline_of(log: EvalLog) -> str:
 
 NOT_SCORES = ("scored",)
 """Scorers whose value is no judgement of the explanation."""
+
+
+WHICH = {"random": ", random excerpts", "quantiles": ", excerpts by quantile"}
+"""Which excerpts were scored, if not top and random ones."""
 
 
 def neuron_result(samples: Sequence[EvalSample], excerpts: bool = False) -> NeuronResult:
@@ -186,7 +193,8 @@ def models(samples: Sequence[EvalSample]) -> tuple[str, str]:
     simulator = embedder = ""
     for score in _scores(samples, SIMULATION):
         if (about := score.metadata or {}).get("simulator"):
-            simulator = f"{about['simulator']} ({about.get('simulation')})"
+            which = WHICH.get(str(about.get("held_out")), "")
+            simulator = f"{about['simulator']} ({about.get('simulation')}{which})"
     for score in _scores(samples, ADACS):
         if (about := score.metadata or {}).get("embedder"):
             embedder = str(about["embedder"])

@@ -7,7 +7,7 @@ about 100 ms a sample, a string costs nothing, and what was shown and scored sta
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
@@ -53,6 +53,12 @@ class DealtNeuron:
     def places(self) -> dict[str, str]:
         """For each use, where its excerpts stand in the record, such as ``top 0, 4, 8``."""
         return {use: _places(getattr(self, use)) for use in USES}
+
+
+def which_scored(excerpts: Iterable[Excerpt]) -> Scored:
+    """What scored excerpts are of, by their kinds."""
+    kinds = {excerpt.kind for excerpt in excerpts}
+    return {("random",): "random", ("quantile",): "quantiles"}.get(tuple(kinds), SCORED)
 
 
 def check_scored(excerpts_scored: str) -> Scored:

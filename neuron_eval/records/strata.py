@@ -10,8 +10,8 @@ from neuron_eval.records.treatment import seeded
 
 SHARES_OFF = 1e-3  # what the shares of a neuron's strata may miss 1 by, since files round them
 
-QUANTILES = (
-    "OpenAI's records, caches of delphi, features of Neuronpedia with all their bins, and what "
+SOURCES = (
+    "OpenAI's records, delphi's caches, Neuronpedia's features with all their bins, and what "
     "neuron-eval record writes have them"
 )
 """Which sources have strata."""
@@ -41,14 +41,18 @@ def check_shares(neuron: NeuronRecord, at: str) -> None:
 def stratified(neuron: NeuronRecord, n: int, shown: Collection[str]) -> tuple[Excerpt, ...]:
     """Up to ``n`` excerpts of every stratum, drawn by the neuron's id, none with a text ``shown``.
 
-    A stratum of which all was shown is no part of what is held out, and left out.
+    Of the stratum with the largest share up to as many as of all others together: where the neuron
+    is silent the explanation may fit now and then, and few excerpts would miss that. A stratum of
+    which all was shown is no part of what is held out, and left out.
 
     Raises:
         TooFewExcerptsError: No excerpt is left, or there were none.
     """
     drawn: list[Excerpt] = []
     index = 0
+    commonest = max(neuron.strata, key=lambda stratum: stratum.share, default=None)
     for number, stratum in enumerate(neuron.strata):
+        count = n * max(1, len(neuron.strata) - 1) if stratum is commonest else n
         free = []
         for record in stratum.excerpts:
             if record.text not in shown:
@@ -56,11 +60,15 @@ def stratified(neuron: NeuronRecord, n: int, shown: Collection[str]) -> tuple[Ex
             index += 1
         # Drawn again, since a source may have sorted them.
         order = seeded(f"{neuron.id}/stratum {number}").permutation(len(free))
-        drawn += (free[i] for i in sorted(order[:n].tolist()))
-    if not drawn:
-        why = "and the explainer sees all of these" if neuron.strata else QUANTILES
+        drawn += (free[i] for i in sorted(order[:count].tolist()))
+    if not neuron.strata:
         raise TooFewExcerptsError(
-            f"neuron {neuron.id}: field 'strata' holds {index} excerpts by quantile of activation, "
-            f"which excerpts_scored=quantiles scores; {why}"
+            f"neuron {neuron.id}: it has no excerpts by quantile of activation (field 'strata'), "
+            f"which excerpts_scored=quantiles scores; {SOURCES}"
+        )
+    if not drawn:
+        raise TooFewExcerptsError(
+            f"neuron {neuron.id}: the explainer sees every excerpt of field 'strata', so none is "
+            "left for excerpts_scored=quantiles"
         )
     return tuple(drawn)

@@ -144,7 +144,9 @@ def window_length(neuron: NeuronRecord, wanted: int | None) -> int:
 
     ``wanted`` is 0 for whole excerpts, and None for `LENGTH` where one has more than `LONG` tokens.
     """
-    longest = max((len(excerpt.record.tokens) for excerpt in neuron.excerpts), default=0)
+    records = [excerpt.record for excerpt in neuron.excerpts]
+    records += (record for stratum in neuron.strata for record in stratum.excerpts)
+    longest = max((len(record.tokens) for record in records), default=0)
     if wanted is None:
         return LENGTH if longest > LONG else 0
     return wanted if longest > wanted else 0

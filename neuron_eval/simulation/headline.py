@@ -15,7 +15,7 @@ from neuron_eval.records import Excerpt
 from neuron_eval.records.activations import LEVELS
 from neuron_eval.records.splits import DealtNeuron
 from neuron_eval.simulation import Simulated
-from neuron_eval.simulation.measure import Measurement
+from neuron_eval.simulation.measure import Measurement, excerpt_weights, token_weights
 from neuron_eval.stats import pearson
 
 HEADLINE = "pearson"
@@ -57,7 +57,7 @@ def why_undefined(headline: str) -> str:
 
 def value_of(result: Measurement, numbers: Numbers, headline: str) -> tuple[float | None, str]:
     """The score's value; without one, why there is none."""
-    if headline == HEADLINE or not result.scored:
+    if headline == HEADLINE or not result.scored or result.lost:
         return result.correlation, result.unscored_reason
     value = numbers[headline]
     return value, "" if value is not None else why_undefined(headline)
@@ -69,23 +69,28 @@ def measured(dealt: DealtNeuron, scored: Sequence[tuple[Excerpt, Simulated]]) ->
     A token is active above the neuron's `threshold`, which is one for all of its excerpts: from
     the quantile boundaries of its record where these have levels that reach it, else from the
     random excerpts among those scored, which are natural text, or from all if none is random.
-    Predictions of a language model are divided by 10; cosines are taken as they are.
+    Predictions of a language model are divided by 10; cosines are taken as they are. Excerpts of
+    strata weigh what they stand for, see `neuron_eval.simulation.measure.excerpt_weights`.
     """
     tokens = [len(e.record.counted(e.record.activations)) for e, _ in scored]
     true = _joined([e.record.counted(e.record.activations) for e, _ in scored])
     expected = _joined([e.record.counted(simulated.values) for e, simulated in scored])
     full = np.repeat([1.0 if s.basis == "cosine" else LEVELS for _, s in scored], tokens)
     random = np.repeat([e.kind == "random" for e, _ in scored], tokens).astype(np.bool_)
+    by_token = token_weights(scored, excerpt_weights([excerpt for excerpt, _ in scored]))
+    weights = None if by_token is None else np.array(by_token)
     above = threshold(
         true[random] if random.any() else true,
+        weights,
         levels=dealt.neuron.quantiles,
         boundaries=dealt.neuron.quantile_boundaries,
     )
     numbers: Numbers = {}
     for suffix, chosen in (("", np.ones_like(random)), (RANDOM, random)):
         t, e = true[chosen], expected[chosen]
-        of_set = measures(t, e / full[chosen], t > above)
-        of_set["pearson"] = pearson(t, e)  # to the last digit what the score is
+        w = None if weights is None else weights[chosen]
+        of_set = measures(t, e / full[chosen], t > above, w)
+        of_set["pearson"] = pearson(t, e, w)  # to the last digit what the score is
         numbers |= {f"{name}{suffix}": value for name, value in of_set.items()}
     return numbers
 

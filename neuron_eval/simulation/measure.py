@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal, cast, get_args
 
+from neuron_eval.messages import InputError
 from neuron_eval.parameters import check_choice
 from neuron_eval.records import ActivationRecord, Excerpt
+from neuron_eval.records.splits import SCORED, Scored, which_scored
 from neuron_eval.simulation import Failed, Outcome, Simulated
 from neuron_eval.stats import (
     Calibrator,
@@ -49,6 +51,9 @@ class Measurement:
     r_squared: float | None  # 1 - mean((t-p)²)/mean(t²) after calibration, at most 1
     absolute_deviation_explained: float | None  # 1 - mean|t-p|/mean|t| likewise
 
+    held_out: Scored  # which excerpts were to be scored
+    lost: str  # why what is scored stands for no natural text; empty if it does, or need not
+
     @property
     def basis(self) -> str:
         return ", ".join(sorted({simulated.basis for _, simulated in self.scored}))
@@ -63,8 +68,14 @@ class Measurement:
         return sum(len(e.record.counted(simulated.values)) for e, simulated in self.scored)
 
 
-def check_calibration(calibration: str) -> Calibration:
-    return cast(Calibration, check_choice("calibration", calibration, get_args(Calibration)))
+def check_calibration(calibration: str, scored: Scored = SCORED) -> Calibration:
+    fit = cast(Calibration, check_choice("calibration", calibration, get_args(Calibration)))
+    if fit != "none" and scored == "quantiles":
+        raise InputError(
+            f"calibration={fit}: a fit needs excerpts like those that are scored, and "
+            "excerpts_scored=quantiles leaves none for it; use calibration=none"
+        )
+    return fit
 
 
 def measure(held_out: Pairs, calibration: Pairs, fit: Calibration = "linear") -> Measurement:
@@ -76,16 +87,18 @@ def measure(held_out: Pairs, calibration: Pairs, fit: Calibration = "linear") ->
     of_kind = {kind: [p for p in scored if p[0].kind == kind] for kind in ("top", "random")}
     true, predicted = _flat(scored)
     weights = excerpt_weights([excerpt for excerpt, _ in scored])
-    reason = _left_without(held_out, scored)
-    correlation = None if reason else pearson(true, predicted, _by_token(scored, weights))
+    lost = _lost(held_out, scored)
+    correlation = None if lost else pearson(true, predicted, token_weights(scored, weights))
     fitted = _simulated(calibration)
     calibrator = _FITS[fit](*_flat(fitted)) if fitted and fit != "none" else None
     calibrated = calibrator(predicted) if calibrator and scored else None
     return Measurement(
         scored=tuple(scored),
         failures=_failures(held_out),
+        held_out=which_scored([excerpt for excerpt, _ in held_out]),
+        lost=lost,
         correlation=correlation,
-        unscored_reason=reason or _reason(true, predicted) if correlation is None else "",
+        unscored_reason=lost or _reason(true, predicted) if correlation is None else "",
         weights=weights,
         correlation_top=pearson(*_flat(of_kind["top"])),
         correlation_random=pearson(*_flat(of_kind["random"])),
@@ -133,17 +146,18 @@ def excerpt_weights(excerpts: Sequence[Excerpt]) -> tuple[float, ...] | None:
     return tuple(part / mean for part in parts)
 
 
-def _by_token(
+def token_weights(
     pairs: Sequence[tuple[Excerpt, Simulated]], weights: Sequence[float] | None
 ) -> list[float] | None:
+    """Excerpts' weights for each of their tokens that is not ignored."""
     if weights is None:
         return None
     each = zip(pairs, weights, strict=True)
     return [w for (e, simulated), w in each for _ in e.record.counted(simulated.values)]
 
 
-def _left_without(held_out: Pairs, scored: Sequence[tuple[Excerpt, Simulated]]) -> str:
-    """Why what is scored stands for no natural text: a stratum was not simulated at all."""
+def _lost(held_out: Pairs, scored: Sequence[tuple[Excerpt, Simulated]]) -> str:
+    """Whether a stratum was not simulated at all, so that nothing stands for its share."""
     left = {e.stratum for e, _ in held_out} - {e.stratum for e, _ in scored}
     if not left or not scored:
         return ""

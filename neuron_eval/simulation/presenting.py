@@ -60,6 +60,7 @@ def score_metadata(
         "simulator": simulate.model,
         "simulator_is_explainer": simulate.model == explainer,
         "basis": result.basis,
+        "held_out": result.held_out,
         "correlation_top": result.correlation_top,
         "correlation_random": result.correlation_random,
         "r_squared": result.r_squared,
