@@ -58,7 +58,9 @@ class DealtNeuron:
 def which_scored(excerpts: Iterable[Excerpt]) -> Scored:
     """What scored excerpts are of, by their kinds."""
     kinds = {excerpt.kind for excerpt in excerpts}
-    return {("random",): "random", ("quantile",): "quantiles"}.get(tuple(kinds), SCORED)
+    if kinds == {"quantile"}:
+        return "quantiles"
+    return "random" if kinds == {"random"} else SCORED
 
 
 def check_scored(excerpts_scored: str) -> Scored:
