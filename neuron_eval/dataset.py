@@ -81,6 +81,7 @@ def neuron_set(
     excerpts_scored: str = SCORED,
     only: Only | None = None,
     references: References | None = None,
+    dealing: Callable[[NeuronRecord, int, Scored], DealtNeuron] = deal,
 ) -> NeuronSet:
     """Load a set of neurons, treat and deal their excerpts.
 
@@ -94,6 +95,7 @@ def neuron_set(
         excerpts_scored: See `neuron_eval.records.splits.deal`.
         only: Leaves out further neurons before any are drawn.
         references: Explanations to compare with instead of the source's own, where it has one.
+        dealing: Deals a neuron's excerpts to their uses.
     """
     check_number("excerpts", excerpts, least=1)
     check_choice("on_short", on_short, ON_SHORT)
@@ -114,7 +116,7 @@ def neuron_set(
         try:
             if on_dead != "keep" and (why := why_unfit(neuron)):
                 raise UnfitNeuronError(f"neuron {neuron.id}: {why}")
-            dealt.append((deal(neuron, excerpts, scored), _published(record, references)))
+            dealt.append((dealing(neuron, excerpts, scored), _published(record, references)))
             treated.add(record, neuron)
         except (UnfitNeuronError, TooFewExcerptsError) as error:
             why = f"{error}{loss(record, neuron)}"

@@ -130,6 +130,11 @@ def ratings_config() -> ViewerConfig:
     return _config(columns, ["rating"], score_scale(1, 5), {"rating": "Mean rating"})
 
 
+def sanity_config() -> ViewerConfig:
+    """Of a log of sanity checks: the neuron, and by how much each score falls."""
+    return _config(_hidden(*_HIDDEN, "target", "answer"), (), score_scale(), {})
+
+
 def _hidden(*ids: str) -> list[TaskSamplesColumn]:
     return [TaskSamplesColumn(id=id, visible=False) for id in ids]
 

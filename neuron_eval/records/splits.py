@@ -107,6 +107,26 @@ def _random(neuron: NeuronRecord, excerpts: tuple[Excerpt, ...]) -> tuple[Excerp
     return random
 
 
+def deal_all(neuron: NeuronRecord, n: int) -> DealtNeuron:
+    """Deal the excerpts of valid as `deal` does, and every other one to calibration.
+
+    For what needs all that is recorded of a neuron, and explains nothing.
+
+    Raises:
+        TooFewExcerptsError: The record holds too few for valid, or no random ones at all.
+    """
+    if not neuron.random:
+        raise TooFewExcerptsError(
+            f"neuron {neuron.id}: field 'random' holds no excerpts, so there is no sample of all "
+            "text; use neurons that have some"
+        )
+    identity = NeuronRecord(**{name: getattr(neuron, name) for name in IDENTITY})
+    valid = neuron.split("valid", n)
+    names = {excerpt.name for excerpt in valid}
+    others = tuple(excerpt for excerpt in neuron.excerpts if excerpt.name not in names)
+    return DealtNeuron(identity, (), others, valid)
+
+
 def to_text(dealt: DealtNeuron) -> str:
     """The JSON string that a sample's metadata holds."""
     data = {name: getattr(dealt.neuron, name) for name in IDENTITY}

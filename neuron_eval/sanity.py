@@ -1,0 +1,184 @@
+"""Does a score notice that an explanation covers half of a concept, or twice of it?
+
+The sanity checks of Oikarinen et al. (ICML 2025, arXiv 2506.05774). A concept is which tokens an
+explanation names, true or false for each. ``missing`` labels: each of them is left out with
+probability one half. ``extra`` labels: each other token is added with such a probability that
+they about double. A score that is to be believed falls both times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from hashlib import blake2b
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neuron_eval.measures import MEASURES, measures
+
+Check = Literal["missing", "extra"]
+CHECKS: tuple[Check, ...] = get_args(Check)
+
+Sample = Literal["natural", "top_random"]
+SAMPLES: tuple[Sample, ...] = get_args(Sample)
+"""All text, and the top and random excerpts that a score uses."""
+
+FALL = 0.001
+"""A score notices if it falls by more than this share of its range."""
+
+ENOUGH = 0.9
+"""A score passes a check if it notices in at least this share of the neurons."""
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSample:
+    """The tokens recorded of a neuron, N of them."""
+
+    true: Floats
+    """Raw activations, shape [N]."""
+
+    natural: Floats
+    """What each counts in all text, shape [N]; 0 for one that tells nothing of it."""
+
+    active: Flags
+    """Whether the neuron is active, shape [N]."""
+
+    scored: Flags
+    """Whether it is in an excerpt that a score over top and random excerpts uses, shape [N]."""
+
+
+def natural_weights(
+    true: Floats, random: Flags, levels: Sequence[float], boundaries: Sequence[float]
+) -> Floats:
+    """What each token counts, so that together they stand for all text; shape [N], they sum to 1.
+
+    Where the record has quantile boundaries with their levels, tokens between two of them share
+    what there is between these in all text. Else those of random excerpts count the same, and the
+    others nothing.
+
+    Args:
+        true: Raw activations, shape [N].
+        random: Whether a token is in a random excerpt, shape [N].
+        levels: Of the quantiles, ascending, each in (0, 1); empty if not known.
+        boundaries: The raw activation at each level.
+    """
+    if not levels:
+        weights = random.astype(np.float64)
+    else:
+        part = np.searchsorted(boundaries, true, side="left")
+        shares = np.diff([0.0, *levels, 1.0])
+        weights = (shares / np.bincount(part, minlength=len(shares)).clip(1))[part]
+    return weights / weights.sum() if weights.any() else weights
+
+
+def drawn(concept: Flags, weights: Floats, seed: int, id_: str) -> dict[Check, Flags]:
+    """The concept with labels missing, and with extra ones, both shape [N].
+
+    What is drawn depends on the seed and the neuron's id alone. A negative becomes positive with
+    the probability positives / negatives, both as they weigh in all text.
+    """
+    digest = blake2b(f"{seed}/{id_}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    uniform = np.random.default_rng(int.from_bytes(digest, "big")).random((2, concept.size))
+    positives = float(weights[concept].sum())
+    negatives = float(weights[~concept].sum())
+    rate = positives / negatives if negatives else 0.0
+    return {"missing": concept & (uniform[0] < 0.5), "extra": concept | (uniform[1] < rate)}
+
+
+@dataclass(frozen=True, slots=True)
+class Fall:
+    """One measure of one neuron, before and after one check."""
+
+    before: float | None
+    after: float | None
+    span: float
+    """From the lowest to the highest value that the measure can have."""
+
+    @property
+    def difference(self) -> float | None:
+        """After less before, as a share of the span; None where either is undefined."""
+        if self.before is None or self.after is None:
+            return None
+        return (self.after - self.before) / self.span
+
+    @property
+    def noticed(self) -> bool:
+        return self.difference is not None and self.difference < -FALL
+
+
+def falls(
+    tokens: TokenSample, concept: Flags, sample: Sample, check: Check, seed: int, id_: str
+) -> dict[str, Fall]:
+    """One check of every measure, by name, over one sample of the tokens.
+
+    Labels are drawn over all tokens: excerpts picked for their peaks may hold few of those that
+    are added. A draw that changes no label of a natural token checks nothing over all text, and
+    one that changes none at all checks nothing.
+
+    Args:
+        tokens: Of one neuron.
+        concept: Which of them the explanation names, shape [N].
+        sample: Over which of them the measures are.
+        check: Which labels are changed.
+        seed: What is drawn.
+        id_: The neuron's, on which depends what is drawn, too.
+    """
+    natural = sample == "natural"
+    part = tokens.natural > 0 if natural else tokens.scored
+    labels = drawn(concept, tokens.natural, seed, id_)[check]
+    values = partial(
+        measures,
+        tokens.true[part],
+        active=tokens.active[part],
+        weights=tokens.natural[part] if natural else None,
+    )
+    before = values(concept[part].astype(np.float64))
+    changed = (labels != concept)[part if natural else ...].any()
+    after = values(labels[part].astype(np.float64)) if changed else {}
+    return {
+        name: Fall(before[name], after.get(name), measure.high - measure.low)
+        for name, measure in MEASURES.items()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """How one measure does in one check, over neurons."""
+
+    noticed: int
+    neurons: int
+    """Those with a measurement."""
+
+    change: float | None
+    """The mean difference, as a share of the measure's span; None without neurons."""
+
+    @property
+    def share(self) -> float | None:
+        return self.noticed / self.neurons if self.neurons else None
+
+    @property
+    def passes(self) -> bool | None:
+        return None if self.share is None else self.share >= ENOUGH
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % interval of the share (Wilson's); None without neurons."""
+        from scipy.stats import binomtest
+
+        if not self.neurons:
+            return None
+        ends = binomtest(self.noticed, self.neurons).proportion_ci(method="wilson")
+        return float(ends.low), float(ends.high)
+
+
+def check_result(differences: Sequence[float]) -> CheckResult:
+    """From the differences of the neurons that have one."""
+    noticed = sum(difference < -FALL for difference in differences)
+    change = float(np.mean(differences)) if differences else None
+    return CheckResult(noticed, len(differences), change)

@@ -1,0 +1,207 @@
+"""Does a score fall when a concept loses half of its labels, or gets as many more?
+
+`missing_labels` and `extra_labels` are the checks over all text; those with ``_top_random`` are
+over the top and random excerpts that `simulation_correlation` scores.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Literal, cast, get_args
+
+import numpy as np
+from inspect_ai.scorer import Metric, SampleScore, Score, Scorer, Target, Value, metric, scorer
+from inspect_ai.solver import TaskState
+
+from neuron_eval.explain.solvers import bad_explanation
+from neuron_eval.measures import ALPHA, MEASURES, threshold
+from neuron_eval.messages import InputError, shown
+from neuron_eval.parameters import check_choice, check_number, check_real
+from neuron_eval.records.splits import DealtNeuron, from_metadata
+from neuron_eval.sanity import (
+    Check,
+    Fall,
+    Flags,
+    Floats,
+    Sample,
+    TokenSample,
+    check_result,
+    falls,
+    natural_weights,
+)
+from neuron_eval.usage_error import scorer_errors
+
+Concept = Literal["truth", "reference"]
+
+PREDICTED = "predicted"
+"""Where a sample's store has what was simulated of a reference: values by excerpt."""
+
+NAN = float("nan")
+
+
+def check_concept(concept: object) -> Concept:
+    return cast(Concept, check_choice("concept", concept, get_args(Concept)))
+
+
+def check_alpha(alpha: object) -> float:
+    share = check_real("alpha", alpha, str(ALPHA))
+    if not 0 < share < 0.5:
+        raise InputError(f"alpha={shown(alpha)}: expected a share of tokens above 0, below 0.5")
+    return share
+
+
+@metric
+def noticed() -> Metric:
+    """By measure: the share of neurons in which it falls, and whether it ``passes`` (1 or 0).
+
+    Neurons for which a measure is undefined, before or after, are left out of its share.
+    """
+
+    def compute(scores: list[SampleScore]) -> Value:
+        metrics: dict[str, float] = {}
+        for name in MEASURES:
+            values = [_difference(score.score, name) for score in scores]
+            result = check_result([value for value in values if not math.isnan(value)])
+            metrics[name] = NAN if result.share is None else result.share
+            metrics[f"{name}_passes"] = NAN if result.passes is None else float(result.passes)
+        return cast(Value, metrics)
+
+    return compute
+
+
+def _difference(score: Score, name: str) -> float:
+    return float(cast(Mapping[str, float], score.value).get(name, NAN))
+
+
+@scorer(metrics=[noticed()])
+def missing_labels(concept: str = "truth", alpha: float = ALPHA, seed: int = 0) -> Scorer:
+    """Leave out half of a concept's labels: which measures fall, over all text?
+
+    The value holds, by measure, the score after less the score before, as a share of the
+    measure's range; NaN where there is no measurement. A neuron without a concept is unscored with
+    the reason.
+
+    Args:
+        concept: ``truth``: the tokens on which the neuron is active. ``reference``: those for
+            which the simulated reference predicts the most, as many.
+        alpha: The share of all tokens on which a neuron counts as active.
+        seed: Which labels are drawn, with the neuron's id.
+
+    Raises:
+        PrerequisiteError: A parameter is not among the allowed values.
+    """
+    return _check("natural", "missing", concept, alpha, seed)
+
+
+@scorer(metrics=[noticed()])
+def extra_labels(concept: str = "truth", alpha: float = ALPHA, seed: int = 0) -> Scorer:
+    """Add as many labels to a concept as it has, at random: which measures fall, over all text?
+
+    Value, parameters and errors are those of `missing_labels`.
+    """
+    return _check("natural", "extra", concept, alpha, seed)
+
+
+@scorer(metrics=[noticed()])
+def missing_labels_top_random(
+    concept: str = "truth", alpha: float = ALPHA, seed: int = 0
+) -> Scorer:
+    """As `missing_labels`, over the top and random excerpts that a score uses."""
+    return _check("top_random", "missing", concept, alpha, seed)
+
+
+@scorer(metrics=[noticed()])
+def extra_labels_top_random(concept: str = "truth", alpha: float = ALPHA, seed: int = 0) -> Scorer:
+    """As `extra_labels`, over the top and random excerpts that a score uses."""
+    return _check("top_random", "extra", concept, alpha, seed)
+
+
+def _check(sample: Sample, check: Check, concept: str, alpha: float, seed: int) -> Scorer:
+    with scorer_errors():
+        source, share = check_concept(concept), check_alpha(alpha)
+        check_number("seed", seed, least=0)
+
+    async def score(state: TaskState, target: Target) -> Score:
+        dealt = from_metadata(state.metadata, state.sample_id)
+        predicted: dict[str, list[float]] | None = None
+        if source == "reference":
+            bad = bad_explanation(state.output)
+            if bad is not None:
+                return bad
+            predicted = dict(state.store.get(PREDICTED, {}))
+        tokens, labels = _concept(dealt, predicted, share)
+        about = {
+            "tokens": int(tokens.true.size),
+            "concept_tokens": int(labels.sum()),
+            "concept_share": float(tokens.natural[labels].sum()),
+        }
+        measured = falls(tokens, labels, sample, check, seed, dealt.neuron.id)
+        reason = _reason(labels, measured)
+        if reason:
+            return Score.unscored(reason=reason, explanation=f"{reason}.", metadata=about)
+        return Score(
+            value={n: NAN if f.difference is None else f.difference for n, f in measured.items()},
+            explanation=_in_words(measured),
+            metadata=about,
+        )
+
+    return score
+
+
+def _concept(
+    dealt: DealtNeuron, predicted: Mapping[str, list[float]] | None, alpha: float
+) -> tuple[TokenSample, Flags]:
+    """All tokens, and those that the concept is true of.
+
+    ``predicted`` has values by excerpt; None where the truth is the concept. Excerpts without
+    are left out.
+    """
+    excerpts = [
+        excerpt
+        for excerpt in (*dealt.calibration, *dealt.valid)
+        if predicted is None or excerpt.name in predicted
+    ]
+    sizes = [len(e.record.counted(e.record.tokens)) for e in excerpts]
+
+    def flags(values: Iterable[bool]) -> Flags:
+        return np.repeat(np.array(list(values), dtype=np.bool_), sizes)
+
+    levels, boundaries = dealt.neuron.quantiles, dealt.neuron.quantile_boundaries
+    true = _flat(e.record.counted(e.record.activations) for e in excerpts)
+    weights = natural_weights(true, flags(e.kind == "random" for e in excerpts), levels, boundaries)
+    active = true > threshold(
+        true, weights, levels=levels, boundaries=boundaries if levels else (), alpha=alpha
+    )
+    valid = {excerpt.name for excerpt in dealt.valid}
+    tokens = TokenSample(true, weights, active, flags(e.name in valid for e in excerpts))
+    share = float(weights[active].sum())
+    if predicted is None or not share:
+        return tokens, active
+    values = _flat(e.record.counted(predicted[e.name]) for e in excerpts)
+    return tokens, values > threshold(values, weights, alpha=share)
+
+
+def _flat(values: Iterable[Iterable[float]]) -> Floats:
+    return np.array([value for part in values for value in part], dtype=np.float64)
+
+
+def _reason(labels: Flags, measured: Mapping[str, Fall]) -> str:
+    """Why there is no measurement; empty if there is one."""
+    if not labels.any():
+        return "the concept is true of no token"
+    if all(fall.difference is None for fall in measured.values()):
+        return "no label that counts was changed, or no score is defined"
+    return ""
+
+
+def _in_words(measured: Mapping[str, Fall]) -> str:
+    """A table in Markdown, as Inspect's viewer draws it."""
+    lines = ["| score | before | after | |", "|---|---|---|---|"]
+    for name, fall in measured.items():
+        before, after = (
+            "undefined" if value is None else f"{value:.4f}" for value in (fall.before, fall.after)
+        )
+        verdict = "" if fall.difference is None or fall.noticed else "does not fall"
+        lines.append(f"| {MEASURES[name].label} | {before} | {after} | {verdict} |")
+    return "\n".join(lines)

@@ -1,0 +1,128 @@
+"""Does each score notice an explanation that covers half of a concept, or twice of it?
+
+inspect eval neuron_eval/sanity                       on the neurons that ship, no model is asked
+inspect eval neuron_eval/sanity -T neurons=mine.jsonl
+"""
+
+from typing import Any, Unpack
+
+from inspect_ai import Task, task
+from inspect_ai.solver import Generate, Solver, TaskState, solver
+
+from neuron_eval.dataset import about, dataset, neuron_set
+from neuron_eval.explain.solvers import bad_explanation
+from neuron_eval.given.origin import given
+from neuron_eval.logs.sanity import print_at_the_end
+from neuron_eval.measures import ALPHA
+from neuron_eval.metrics import sanity_config
+from neuron_eval.models.server_errors import about_neuron
+from neuron_eval.parameters import check_excerpts_per_call, check_known, check_writable
+from neuron_eval.prompts.pack import load_pack
+from neuron_eval.records.splits import deal_all, from_metadata
+from neuron_eval.scorers.sanity_checks import (
+    PREDICTED,
+    check_alpha,
+    check_concept,
+    extra_labels,
+    extra_labels_top_random,
+    missing_labels,
+    missing_labels_top_random,
+)
+from neuron_eval.simulation import Simulated
+from neuron_eval.simulation.choose import (
+    check_simulation,
+    check_way,
+    choose_simulation,
+    role_simulator,
+)
+from neuron_eval.sources.choosing import parse_choice
+from neuron_eval.task import CHOOSING, READING, VERSION, Parameters, ask_models
+from neuron_eval.usage_error import usage_errors
+
+SIMULATING = ("simulation", "pack", "excerpts_per_call")
+
+ALLOWED = ("neurons", *CHOOSING, *READING, *SIMULATING, "check")
+"""Those of a task's parameters that have a part where a concept is checked."""
+
+
+@task
+def sanity(concept: str = "truth", alpha: float = ALPHA, **parameters: Unpack[Parameters]) -> Task:
+    """Check which scores can be believed, on any neurons that have random excerpts.
+
+    Args:
+        concept: ``truth``: a concept is the tokens on which the neuron is active; no model is
+            asked. ``reference``: it is those for which the neuron's reference explanation, given
+            to the simulator, predicts the most.
+        alpha: The share of all tokens on which a neuron counts as active.
+        **parameters: Those of `neuron_eval.task.explanation_task` in `ALLOWED`. ``excerpts`` says
+            how many top and how many random excerpts a score over these uses; all text is
+            estimated from every excerpt. ``seed`` also draws labels.
+
+    Raises:
+        UsageError: A parameter has no part here or is not among the allowed values, or the
+            neurons cannot be used; the message says which and what would be right.
+    """
+    chosen: dict[str, Any] = dict(parameters)
+    with usage_errors():
+        check_known(chosen, ("concept", "alpha", *ALLOWED), " for the sanity checks")
+        check_writable(concept=concept, alpha=alpha, **chosen)
+        simulated, share = check_concept(concept) == "reference", check_alpha(alpha)
+        asking = {name: chosen[name] for name in SIMULATING if name in chosen}
+        choice = parse_choice(
+            chosen.get("neurons", "smollm2"),
+            **{name: chosen[name] for name in CHOOSING if name in chosen},
+        )
+        if simulated:
+            way, pack = asking.get("simulation", "auto"), asking.get("pack")
+            ask_models(way, pack, chosen.get("check", True), explains=False)
+        neurons = neuron_set(
+            choice,
+            dealing=lambda neuron, n, scored: deal_all(neuron, n),
+            **{name: chosen[name] for name in READING if name in chosen},
+        )
+        solvers = [given("reference")]
+        if simulated:
+            solvers = [check_simulation(way, pack), *solvers, simulated_excerpts(**asking)]
+    print_at_the_end()
+    checks = (missing_labels, extra_labels, missing_labels_top_random, extra_labels_top_random)
+    return Task(
+        dataset=dataset(neurons),
+        solver=solvers,
+        scorer=[check(concept, share, choice.seed) for check in checks],
+        model=None if simulated else "none",
+        version=VERSION,
+        metadata={"sanity_concept": concept, "sanity_alpha": share, **about(neurons)},
+        viewer=sanity_config(),
+    )
+
+
+@solver
+def simulated_excerpts(
+    simulation: str = "auto", pack: str | None = None, excerpts_per_call: int | None = None
+) -> Solver:
+    """Simulate every excerpt from the output, for the sample's store; parameters as a task's.
+
+    Raises:
+        UsageError: A parameter is not among the allowed values.
+    """
+    with usage_errors():
+        way, wording = check_way(simulation), load_pack(pack)
+        check_excerpts_per_call(excerpts_per_call)
+
+    async def solve(state: TaskState, generate: Generate) -> TaskState:
+        if bad_explanation(state.output) is not None:
+            return state
+        dealt = from_metadata(state.metadata, state.sample_id)
+        excerpts = (*dealt.calibration, *dealt.valid)
+        with about_neuron(state.sample_id):
+            simulate, _ = await choose_simulation(way, wording, role_simulator(), excerpts_per_call)
+            outcomes = await simulate(state.output.completion.strip(), excerpts)
+        predicted = {
+            excerpt.name: list(outcome.values)
+            for excerpt, outcome in zip(excerpts, outcomes, strict=True)
+            if isinstance(outcome, Simulated)
+        }
+        state.store.set(PREDICTED, predicted)
+        return state
+
+    return solve
