@@ -15,7 +15,7 @@ from inspect_ai.scorer import Metric, SampleScore, Score, Scorer, Target, Value,
 from inspect_ai.solver import TaskState
 
 from neuron_eval.explain.solvers import bad_explanation
-from neuron_eval.measures import ALPHA, MEASURES, threshold
+from neuron_eval.measures import MEASURES, threshold
 from neuron_eval.messages import InputError, shown
 from neuron_eval.parameters import check_choice, check_number, check_real
 from neuron_eval.records.splits import DealtNeuron, from_metadata
@@ -33,6 +33,10 @@ from neuron_eval.sanity import (
 from neuron_eval.usage_error import scorer_errors
 
 Concept = Literal["truth", "reference"]
+
+ALPHA = 0.001
+"""About as often as the concepts of Oikarinen et al. are true, such as one of 1,000 classes. How
+far some scores fall depends on it: AUROC by half of it where labels are added."""
 
 PREDICTED = "predicted"
 """Where a sample's store has what was simulated of a reference: values by excerpt."""

@@ -9,17 +9,17 @@ from typing import Any, Unpack
 from inspect_ai import Task, task
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
-from neuron_eval.dataset import about, dataset, neuron_set
+from neuron_eval.dataset import NeuronSet, about, dataset, neuron_set
 from neuron_eval.explain.solvers import bad_explanation
 from neuron_eval.given.origin import given
 from neuron_eval.logs.sanity import print_at_the_end
-from neuron_eval.measures import ALPHA
 from neuron_eval.metrics import sanity_config
 from neuron_eval.models.server_errors import about_neuron
 from neuron_eval.parameters import check_excerpts_per_call, check_known, check_writable
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.records.splits import deal_all, from_metadata
 from neuron_eval.scorers.sanity_checks import (
+    ALPHA,
     PREDICTED,
     check_alpha,
     check_concept,
@@ -41,8 +41,13 @@ from neuron_eval.usage_error import usage_errors
 
 SIMULATING = ("simulation", "pack", "excerpts_per_call")
 
-ALLOWED = ("neurons", *CHOOSING, *READING, *SIMULATING, "check")
+CHECKED_READING = tuple(name for name in READING if name != "excerpts_scored")
+
+ALLOWED = ("neurons", *CHOOSING, *CHECKED_READING, *SIMULATING, "check")
 """Those of a task's parameters that have a part where a concept is checked."""
+
+
+FEW_LABELS = 2
 
 
 @task
@@ -53,7 +58,7 @@ def sanity(concept: str = "truth", alpha: float = ALPHA, **parameters: Unpack[Pa
         concept: ``truth``: a concept is the tokens on which the neuron is active; no model is
             asked. ``reference``: it is those for which the neuron's reference explanation, given
             to the simulator, predicts the most.
-        alpha: The share of all tokens on which a neuron counts as active.
+        alpha: The share of all tokens that the concept is true of.
         **parameters: Those of `neuron_eval.task.explanation_task` in `ALLOWED`. ``excerpts`` says
             how many top and how many random excerpts a score over these uses; all text is
             estimated from every excerpt. ``seed`` also draws labels.
@@ -78,11 +83,12 @@ def sanity(concept: str = "truth", alpha: float = ALPHA, **parameters: Unpack[Pa
         neurons = neuron_set(
             choice,
             dealing=lambda neuron, n, scored: deal_all(neuron, n),
-            **{name: chosen[name] for name in READING if name in chosen},
+            **{name: chosen[name] for name in CHECKED_READING if name in chosen},
         )
         solvers = [given("reference")]
         if simulated:
             solvers = [check_simulation(way, pack), *solvers, simulated_excerpts(**asking)]
+        header = about(neurons, too_rare(neurons, share))
     print_at_the_end()
     checks = (missing_labels, extra_labels, missing_labels_top_random, extra_labels_top_random)
     return Task(
@@ -91,9 +97,34 @@ def sanity(concept: str = "truth", alpha: float = ALPHA, **parameters: Unpack[Pa
         scorer=[check(concept, share, choice.seed) for check in checks],
         model=None if simulated else "none",
         version=VERSION,
-        metadata={"sanity_concept": concept, "sanity_alpha": share, **about(neurons)},
+        metadata={
+            "sanity_concept": concept,
+            "sanity_alpha": share,
+            **about(neurons, too_rare(neurons, share)),
+        },
         viewer=sanity_config(),
     )
+
+
+def too_rare(neurons: NeuronSet, alpha: float) -> list[str]:
+    """A sentence if most neurons have too few tokens for a concept that is so rare."""
+    expected = [
+        alpha
+        * sum(
+            len(e.record.counted(e.record.tokens))
+            for e in dealt.calibration + dealt.valid
+            if dealt.neuron.quantiles or e.kind == "random"
+        )
+        for dealt, _ in neurons.neurons
+    ]
+    few = sum(number < FEW_LABELS for number in expected)
+    if few <= len(expected) / 2:
+        return []
+    return [
+        f"{few} of {len(expected)} neurons have too few excerpts: a concept that is true of a share "
+        f"of {alpha:g} of their tokens is true of fewer than {FEW_LABELS}, so that a check may "
+        "change no label; use a larger -T alpha, or neurons with more random excerpts"
+    ]
 
 
 @solver

@@ -226,13 +226,20 @@ def test_a_neuron_without_a_reference_is_unscored_with_the_reason(neurons):
     assert {result.unscored_samples for result in log.results.scores} == {1}
 
 
+def test_neurons_with_too_few_tokens_for_so_rare_a_concept_are_warned_about(neurons, bundled):
+    (warning,) = sanity(neurons=neurons).metadata["warnings"]
+    assert warning.startswith("2 of 2 neurons have too few excerpts: a concept that is true of")
+    assert "warnings" not in sanity(neurons=neurons, alpha=0.01).metadata
+    assert "warnings" not in bundled.eval.metadata
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
         ({"neurons": "puzzles"}, "field 'random' holds no excerpts"),
         ({"concept": "true"}, "concept='true': allowed are truth, reference"),
         ({"alpha": 0.5}, "alpha=0.5: expected a share of tokens above 0, below 0.5"),
-        ({"alpha": "x"}, "alpha='x': expected a number such as 0.005"),
+        ({"alpha": "x"}, "alpha='x': expected a number such as 0.001"),
         ({"calibration": "none"}, "-T calibration: no such parameter for the sanity checks"),
     ],
 )
