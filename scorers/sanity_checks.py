@@ -186,6 +186,13 @@ def _concept(
     return tokens, values > threshold(values, weights, alpha=share)
 
 
+def natural_tokens(dealt: DealtNeuron) -> int:
+    """How many tokens stand for all text, see `neuron_eval.sanity.natural_weights`."""
+    excerpts = (*dealt.calibration, *dealt.valid)
+    chosen = (e.record for e in excerpts if dealt.neuron.quantiles or e.kind == "random")
+    return sum(len(record.counted(record.tokens)) for record in chosen)
+
+
 def _flat(values: Iterable[Iterable[float]]) -> Floats:
     return np.array([value for part in values for value in part], dtype=np.float64)
 

@@ -27,6 +27,7 @@ from neuron_eval.scorers.sanity_checks import (
     extra_labels_top_random,
     missing_labels,
     missing_labels_top_random,
+    natural_tokens,
 )
 from neuron_eval.simulation import Simulated
 from neuron_eval.simulation.choose import (
@@ -48,6 +49,7 @@ ALLOWED = ("neurons", *CHOOSING, *CHECKED_READING, *SIMULATING, "check")
 
 
 FEW_LABELS = 2
+"""A concept that is true of fewer natural tokens, on average, is too rare to be checked."""
 
 
 @task
@@ -97,33 +99,21 @@ def sanity(concept: str = "truth", alpha: float = ALPHA, **parameters: Unpack[Pa
         scorer=[check(concept, share, choice.seed) for check in checks],
         model=None if simulated else "none",
         version=VERSION,
-        metadata={
-            "sanity_concept": concept,
-            "sanity_alpha": share,
-            **about(neurons, too_rare(neurons, share)),
-        },
+        metadata={"sanity_concept": concept, "sanity_alpha": share, **header},
         viewer=sanity_config(),
     )
 
 
 def too_rare(neurons: NeuronSet, alpha: float) -> list[str]:
     """A sentence if most neurons have too few tokens for a concept that is so rare."""
-    expected = [
-        alpha
-        * sum(
-            len(e.record.counted(e.record.tokens))
-            for e in dealt.calibration + dealt.valid
-            if dealt.neuron.quantiles or e.kind == "random"
-        )
-        for dealt, _ in neurons.neurons
-    ]
+    expected = [alpha * natural_tokens(dealt) for dealt, _ in neurons.neurons]
     few = sum(number < FEW_LABELS for number in expected)
     if few <= len(expected) / 2:
         return []
     return [
-        f"{few} of {len(expected)} neurons have too few excerpts: a concept that is true of a share "
-        f"of {alpha:g} of their tokens is true of fewer than {FEW_LABELS}, so that a check may "
-        "change no label; use a larger -T alpha, or neurons with more random excerpts"
+        f"{few} of {len(expected)} neurons have too few excerpts: a concept that is true of a "
+        f"share of {alpha:g} of all tokens is true of fewer than {FEW_LABELS} of theirs, so that a "
+        "check may change no label; use a larger -T alpha, or neurons with more random excerpts"
     ]
 
 
