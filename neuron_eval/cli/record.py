@@ -12,6 +12,7 @@ from neuron_eval.cli.main import AT_LEAST_1, command
 from neuron_eval.files.locking import alone_at
 from neuron_eval.messages import shown
 from neuron_eval.recording import job
+from neuron_eval.recording.strata import PER_STRATUM
 
 LEVELS = "0.5,0.9,0.99,0.999,0.9999"
 
@@ -79,6 +80,9 @@ def _out(_ctx: click.Context, _param: click.Parameter, value: Path) -> Path:
 )
 @click.option("--top", type=AT_LEAST_1, default=20, help="Top excerpts per neuron.")
 @click.option("--random", type=click.IntRange(min=0), default=20, help="Random ones per neuron.")
+@click.option("--per-stratum", type=click.IntRange(min=0), default=PER_STRATUM,
+              help="Excerpts of each stratum of peaks, for excerpts_scored=quantiles; 0 for none.",
+              )  # fmt: skip
 @click.option("--length", type=AT_LEAST_1, default=64, help="Tokens per excerpt.")
 @click.option("--max-tokens", type=AT_LEAST_1, help="Stop after this many tokens of text.")
 @click.option("--batch-size", type=AT_LEAST_1, default=16, help="Excerpts a forward pass.")

@@ -1,4 +1,4 @@
-"""What is kept of a stream of activations: top excerpts, a random sample, a histogram."""
+"""What is kept of a stream of activations: top excerpts, samples, a histogram."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuron_eval.recording import RecordingError
+from neuron_eval.recording.strata import StratifiedExcerpts, slots_memory
 from neuron_eval.records.activations import round_significant
 
 ROWS = 4096  # neurons handled at once, so that the working copies stay small
@@ -16,6 +17,7 @@ ROWS = 4096  # neurons handled at once, so that the working copies stay small
 STATE = {
     "top": ("peaks", "index", "activations"),
     "reservoir": ("priority", "index", "activations"),
+    "strata": ("exponent", "counts", "priority", "index", "activations"),
     "histogram": ("counts", "low", "high"),
 }
 """The arrays of each part of a `Collector`."""
@@ -26,22 +28,32 @@ def reservoir_size(top: int, random: int) -> int:
     return max(4 * random, top + random)
 
 
-def memory(neurons: int, length: int, top: int, random: int) -> int:
+def memory(neurons: int, length: int, top: int, random: int, per_stratum: int = 0) -> int:
     """Bytes that a `Collector` takes, whatever the length of the text."""
     windows = top + reservoir_size(top, random)
-    return neurons * 4 * (windows * length + BINS)
+    return neurons * 4 * (windows * length + BINS) + slots_memory(neurons, length, per_stratum)
 
 
 class Collector:
     """Takes in activations batch by batch, and forgets nearly all of them.
 
-    N neurons, windows of L text tokens; ``top`` and ``random`` excerpts per neuron.
+    N neurons, windows of L text tokens; ``top`` and ``random`` excerpts per neuron, and
+    ``per_stratum`` of each stratum.
     """
 
-    def __init__(self, neurons: int, length: int, top: int, random: int, seed: int) -> None:
+    def __init__(
+        self,
+        neurons: int,
+        length: int,
+        top: int,
+        random: int,
+        seed: int,
+        per_stratum: int = 0,
+    ) -> None:
         self.windows = 0  # taken in so far; the next one has this index
         self.top = TopExcerpts(neurons, top, length)
         self.reservoir = Reservoir(reservoir_size(top, random), length, neurons, seed)
+        self.strata = StratifiedExcerpts(neurons, length, per_stratum)
         self.histogram = Histogram(neurons)
 
     def update(self, activations: NDArray[np.float32]) -> None:
@@ -55,12 +67,16 @@ class Collector:
             )
         self.top.update(self.windows, activations)
         self.reservoir.update(self.windows, activations)
+        # The same random numbers, so that their windows are largely the same.
+        drawn = priorities(self.reservoir.seed, self.windows, len(activations))
+        self.strata.update(self.windows, activations, drawn)
         self.histogram.update(activations)
         self.windows += len(activations)
 
     def live(self) -> set[int]:
         """Indices of the windows that may still end up in a record."""
-        kept = np.union1d(self.top.index, self.reservoir.index)
+        samples = np.union1d(self.reservoir.index, self.strata.index)
+        kept = np.union1d(self.top.index, samples)
         return {int(i) for i in kept if i >= 0}
 
     def state(self) -> dict[str, NDArray[Any]]:

@@ -40,6 +40,7 @@ class Settings:
     group: str  # of given neurons that name none
     top: int  # excerpts per neuron, at least 1
     random: int  # excerpts per neuron, at least 0
+    per_stratum: int  # excerpts of each stratum, at least 0
     length: int  # text tokens per excerpt, at least 1
     max_tokens: int | None  # text tokens to stop after
     batch_size: int  # windows a forward pass, at least 1
@@ -90,7 +91,8 @@ def record(settings: Settings, say: Callable[[str], None], bar: Bar) -> str:
     by_layer = groupby(columns, key=lambda neuron: neuron.layer)
     subject.watch({layer: [neuron.neuron for neuron in part] for layer, part in by_layer})
     shape = (len(columns), settings.length, settings.top, settings.random)
-    say(f"recording {len(columns)} neurons in {memory(*shape) / 2**20:.0f} MB beside the model")
+    size = memory(*shape, settings.per_stratum)
+    say(f"recording {len(columns)} neurons in {size / 2**20:.0f} MB beside the model")
     checkpoint = Checkpoint(
         settings.checkpoint_path,
         _fingerprint(settings, subject.fingerprint, columns),
@@ -101,7 +103,7 @@ def record(settings: Settings, say: Callable[[str], None], bar: Bar) -> str:
         recording = run(
             subject,
             _windows(settings, tokenizer, tally),
-            Collector(*shape, settings.seed),
+            Collector(*shape, settings.seed, settings.per_stratum),
             settings.batch_size,
             checkpoint,
             settings.resume,
@@ -175,7 +177,7 @@ def _count(settings: Settings, tokenizer: Tokenizer) -> int | None:
 
 def _fingerprint(settings: Settings, model: str, columns: Sequence[PickedNeuron]) -> dict[str, Any]:
     neurons = ",".join(neuron.id for neuron in columns).encode()
-    names = ("dtype", "length", "max_tokens", "batch_size", "top", "random", "seed")
+    names = ("dtype", "length", "max_tokens", "batch_size", "top", "random", "per_stratum", "seed")
     return {
         "model": model,
         "neurons": f"{len(columns)}-{hashlib.blake2b(neurons, digest_size=4).hexdigest()}",

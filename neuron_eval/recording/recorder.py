@@ -21,12 +21,12 @@ from neuron_eval.recording.collect import Collector, draw
 from neuron_eval.recording.select import PickedNeuron
 from neuron_eval.recording.subject import HuggingFaceSubject
 from neuron_eval.recording.texts import Window
-from neuron_eval.records import ActivationRecord, NeuronRecord
+from neuron_eval.records import ActivationRecord, NeuronRecord, Stratum
 from neuron_eval.records.activations import round_significant
 from neuron_eval.records.checks import check_record
 
 PRUNE = 4096  # windows whose tokens are remembered before those no longer needed are forgotten
-VERSION = 1  # raised whenever an older checkpoint cannot be gone on from
+VERSION = 2  # raised whenever an older checkpoint cannot be gone on from
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,8 @@ def assemble(
     """One checked record per neuron, activations rounded to four significant digits.
 
     The neurons stand in ``columns`` in the order of the collector's columns, in ``chosen`` in the
-    order wanted. Seed, layer and neuron fix which ``random`` excerpts are taken.
+    order wanted. Seed, layer and neuron fix which ``random`` excerpts are taken. In strata, lowest
+    first, excerpts are in the order of their windows' random numbers.
     """
     collector = recording.collector
     top, reservoir = collector.top, collector.reservoir
@@ -203,6 +204,12 @@ def assemble(
             random=tuple(
                 excerpt(index, reservoir.activations[slot_of[index], :, i])
                 for index in drawn.tolist()
+            ),
+            strata=tuple(
+                Stratum(share, tuple(excerpt(*window) for window in windows))
+                for share, windows in collector.strata.of(
+                    i, reservoir.priority, reservoir.index, reservoir.activations[:, :, i]
+                )
             ),
             quantiles=tuple(levels),
             quantile_boundaries=tuple(boundaries[i].tolist()),
