@@ -71,7 +71,8 @@ class StratifiedExcerpts:
 
     def stratum_of(self, exponent: NDArray[np.int64]) -> NDArray[np.int64]:
         """The strata of windows by the exponents of their peaks, one a neuron, shape [N]."""
-        return np.minimum(self.exponent - exponent, STRATA - 1)
+        strata: NDArray[np.int64] = np.minimum(self.exponent - exponent, STRATA - 1)
+        return strata
 
     def of(
         self,
@@ -99,7 +100,7 @@ class StratifiedExcerpts:
                         self.activations[neuron, stratum], strict=True)  # fmt: skip
             windows = {int(i): (float(p), values) for p, i, values in drawn if i >= 0}
             if stratum == commonest:
-                room = size * max(1, np.count_nonzero(counts) - 1)
+                room = size * max(1, int(np.count_nonzero(counts)) - 1)
                 more = zip(priority[inside], index[inside], activations[inside], strict=True)
                 windows |= {int(i): (float(p), values) for p, i, values in more if i >= 0}
             lowest = sorted(windows, key=lambda i: windows[i][0])[:room]
