@@ -16,7 +16,7 @@ from neuron_eval.cli.score import score
 from neuron_eval.formats import format_names
 from neuron_eval.inspect_private import PrerequisiteError
 from neuron_eval.messages import InputError, near_miss
-from neuron_eval.prompts.pack import check_keys
+from neuron_eval.prompts.sections import check_keys
 from neuron_eval.prompts.wording import PackError
 from neuron_eval.records import TooFewExcerptsError
 from neuron_eval.records.splits import deal

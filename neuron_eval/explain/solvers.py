@@ -134,34 +134,34 @@ def explained(raw: ModelOutput, openings: Sequence[str]) -> ModelOutput:
     return output
 
 
-def bad_explanation(output: ModelOutput) -> Score | None:
+def bad_explanation(output: ModelOutput, value: float = 0.0) -> Score | None:
     """The score of an explanation that is missing, empty, unfinished or refused; None for others.
 
     What an explainer leaves empty or refuses counts as a bad explanation, which tells nothing
-    about the neuron: 0, not unscored, or a model could raise its mean by keeping quiet about hard
-    neurons. Where no explainer was asked, or there is no reply at all, nothing is measured:
-    unscored.
+    about the neuron. It gets the ``value`` of one that predicts nothing, and is not unscored, or a
+    model could raise its mean by keeping quiet about hard neurons. Where no explainer was asked, or
+    there is no reply at all, nothing is measured: unscored.
     """
+
+    def bad(reason: str, why: str, answer: str) -> Score:
+        return Score(value=value, reason=reason, answer=answer, explanation=why)
+
     why = (output.metadata or {}).get(NOT_GIVEN)
     if why:
         return Score.unscored(reason="no explanation given", explanation=f"Not scored: {why}")
     if output.empty:
         return Score.unscored(reason="no reply", explanation="Not scored: there is no reply.")
     if refusal(output) is not None:
-        return _zero("refusal", "The explainer refused to explain the neuron.", output.completion)
+        return bad("refusal", "The explainer refused to explain the neuron.", output.completion)
     if (output.metadata or {}).get(UNFINISHED):
         why = (
             f"The explainer's reply ended within its thinking (stop reason: {output.stop_reason})."
         )
-        return _zero(UNFINISHED, why, "")
+        return bad(UNFINISHED, why, "")
     if not output.completion.strip():
         why = f"The explainer gave no explanation (stop reason: {output.stop_reason})."
-        return _zero("no_response", why, "")
+        return bad("no_response", why, "")
     return None
-
-
-def _zero(reason: str, why: str, answer: str) -> Score:
-    return Score(value=0.0, reason=reason, answer=answer, explanation=why)
 
 
 def chat_messages(prompt: list[Message]) -> list[ChatMessage]:

@@ -27,6 +27,8 @@ around them. So new wording, or another project's, is a file and no code. The fi
       all_at_once: {system: "…"}  # the keys of `AllAtOnceWording`
     rating: {system: "…", …}      # optional, the keys of `RatingWording`
     generic: "…"                  # optional: an explanation that fits any neuron; else the bundled
+    judging:                      # optional, a section for each of `JUDGEMENTS`
+      detection: {system: "…", …} # the keys of `DetectionWording`
 
 A prompt made with it is: the system message; for each few-shot neuron a user and an assistant
 message; the user message of the neuron at hand. A user message is
@@ -45,16 +47,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from functools import lru_cache
 from importlib import import_module, resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from neuron_eval.files.bounded import YAML_FILE, TooLong, load_yaml, read_whole
-from neuron_eval.messages import listed, near_miss, replace_surrogates, shortened, shown
-from neuron_eval.prompts.wording import FewShotNeuron, Pack, PackError, RatingWording, Wording
-from neuron_eval.records import ActivationRecord
+from neuron_eval.messages import replace_surrogates, shortened, shown
+from neuron_eval.prompts.sections import check_keys, read_neurons, read_strings
+from neuron_eval.prompts.wording import JUDGEMENTS, Pack, PackError, RatingWording, Wording
 
 EARLIER = ("neuron_eval-2",)
 """Packs that shipped before, so that what was measured with them can be measured again; each name
@@ -63,12 +65,10 @@ stands for a file."""
 LABEL = 200
 """The longest name or version, in characters."""
 
-LARGEST = 1e300
-"""An activation is nearer to 0 than this."""
-
-W = TypeVar("W")
-
-_TOP_LEVEL = {"name", "version", "shared", "formats", "few_shot", "simulation", "rating", "generic"}
+_TOP_LEVEL = {
+    *("name", "version", "shared", "formats", "few_shot", "simulation", "rating", "judging"),
+    "generic",
+}
 
 
 def default_pack() -> Pack:
@@ -119,7 +119,8 @@ def _parse(content: bytes, path: str) -> Pack:
     simulation = data.get("simulation") or {}
     ways = {name: way for name, way in _ways().items() if way.wording is not None}
     check_keys(simulation, f"{at}: simulation", required=set(), allowed=set(ways))
-    rating = data.get("rating")
+    rating, judging = data.get("rating"), data.get("judging") or {}
+    check_keys(judging, f"{at}: judging", required=set(), allowed=set(JUDGEMENTS))
     return Pack(
         name=_label(data["name"], f"{at}: name"),
         version=_label(data.get("version", ""), f"{at}: version"),
@@ -128,6 +129,10 @@ def _parse(content: bytes, path: str) -> Pack:
         few_shot=read_neurons(data["few_shot"], f"{at}: few_shot"),
         generic=_generic(data.get("generic", ""), f"{at}: generic"),
         rating=None if rating is None else read_strings(RatingWording, rating, f"{at}: rating"),
+        judging={
+            name: read_strings(JUDGEMENTS[name], section, f"{at}: judging.{name}")
+            for name, section in judging.items()
+        },
         simulation={
             name: ways[name].read_wording(section, f"{at}: simulation.{name}")
             for name, section in simulation.items()
@@ -155,100 +160,3 @@ def _label(value: object, at: str) -> str:
     if isinstance(value, Mapping | list | tuple | set | bytes) or len(str(value)) > LABEL:
         raise PackError(f"{at}: expected a text of at most {LABEL} characters, got {shown(value)}")
     return str(value)
-
-
-def check_keys(data: object, at: str, required: set[str], allowed: set[str]) -> None:
-    """Refuse what is no mapping, lacks a key or has one that nobody reads."""
-    if not isinstance(data, Mapping):
-        raise PackError(f"{at}: expected keys and values, got {type(data).__name__}")
-    missing, unknown = sorted(required - set(data)), sorted(map(str, set(data) - allowed))
-    if missing:
-        raise PackError(f"{at}: missing key(s) {', '.join(missing)}")
-    if unknown:
-        raise PackError(
-            f"{at}: unknown key(s) {listed(unknown, quoted=False)}; allowed are "
-            f"{', '.join(sorted(allowed))}{near_miss(unknown, allowed)}"
-        )
-
-
-def read_strings(
-    kind: type[W], data: Mapping[str, Any], at: str, read: Mapping[str, Any] | None = None
-) -> W:
-    """A type's instance from a section with its keys; fields with a default may be left out.
-
-    Args:
-        kind: A dataclass whose fields are texts, but for those in ``read``; its ``must_hold``, if
-            it has one, says what which field must hold.
-        data: The section.
-        at: Where it stands, for `PackError`.
-        read: Fields that are no texts, and have been checked; they are passed over in ``data``.
-    """
-    read = read or {}
-    every = fields(kind)  # type: ignore[arg-type]
-    required = {f.name for f in every if f.default is MISSING}
-    check_keys(data, at, required, allowed={f.name for f in every})
-    texts = {key: value for key, value in data.items() if key not in read}
-    for key, value in texts.items():
-        if not isinstance(value, str):
-            raise PackError(f"{at}.{key}: expected a string, got {shown(value)}")
-    for key, mark in getattr(kind, "must_hold", {}).items():
-        # Without its explanation a simulation would measure nothing, and look like any other.
-        if mark not in texts.get(key, mark):
-            raise PackError(f"{at}.{key}: must hold {mark}, got {shown(texts[key])}")
-    return kind(**texts, **read)
-
-
-def read_neurons(data: object, at: str) -> tuple[FewShotNeuron, ...]:
-    if not isinstance(data, list):
-        raise PackError(f"{at}: expected a list (it may be empty), got {shown(data)}")
-    neurons = []
-    for i, neuron in enumerate(data):
-        here = f"{at}[{i}]"
-        required = {"explanation", "excerpts"}
-        check_keys(neuron, here, required, required | {"revealed_from"})
-        if not isinstance(neuron["explanation"], str) or not isinstance(neuron["excerpts"], list):
-            raise PackError(f"{here}: expected a string 'explanation' and a list 'excerpts'")
-        excerpts = tuple(
-            read_excerpt(excerpt, f"{here}.excerpts[{j}]")
-            for j, excerpt in enumerate(neuron["excerpts"])
-        )
-        revealed = _revealed_from(neuron.get("revealed_from"), excerpts, here)
-        neurons.append(FewShotNeuron(neuron["explanation"], excerpts, revealed))
-    return tuple(neurons)
-
-
-def _revealed_from(
-    data: object, excerpts: tuple[ActivationRecord, ...], at: str
-) -> tuple[int | None, ...]:
-    if data is None:
-        return tuple(len(excerpt.tokens) // 2 for excerpt in excerpts)
-    if not isinstance(data, list) or len(data) != len(excerpts):
-        raise PackError(
-            f"{at}.revealed_from: expected a list of {len(excerpts)}, one per excerpt, got "
-            f"{shown(data)}"
-        )
-    for i, (value, excerpt) in enumerate(zip(data, excerpts, strict=True)):
-        last = len(excerpt.tokens) - 1
-        if value is not None and (type(value) is not int or not 0 <= value <= last):
-            raise PackError(
-                f"{at}.revealed_from[{i}]: expected a token's index from 0 to {last}, or null, "
-                f"got {shown(value)}"
-            )
-    return tuple(data)
-
-
-def read_excerpt(items: object, at: str) -> ActivationRecord:
-    if not isinstance(items, list) or not items:
-        raise PackError(f"{at}: expected a list of tokens, got {shown(items)}")
-    pairs: list[tuple[str, float]] = []
-    for i, item in enumerate(items):
-        token, value = item if isinstance(item, list) and len(item) == 2 else (item, 0)
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not isinstance(token, str) or not number:
-            raise PackError(
-                f"{at}[{i}]: expected a token or [token, activation], got {shown(item)}"
-            )
-        if not -LARGEST < value < LARGEST:
-            raise PackError(f"{at}[{i}]: expected a finite activation, got {shown(value)}")
-        pairs.append((token, float(value)))
-    return ActivationRecord(tuple(t for t, _ in pairs), tuple(a for _, a in pairs))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from neuron_eval.messages import InputError
@@ -68,6 +68,57 @@ class RatingWording:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgementWording:
+    """The literal strings of what a judge is asked of excerpts, see `neuron_eval.judging`.
+
+    A prompt is ``system``, and a message that is ``opening``, then each excerpt's ``start TEXT
+    end``, then ``closing``.
+    """
+
+    system: str  # with the form of the answer
+    opening: str
+    start: str  # stands right before an excerpt's text; may hold ``{letter}``
+    end: str  # stands right after an excerpt's text; may hold ``{letter}``
+    closing: str  # may hold ``{letters}``, such as ``A, B, C``
+    retry: str  # asks again; may hold ``{reason}`` and ``{letters}``
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionWording(JudgementWording):
+    """The same, with the explanation."""
+
+    must_hold: ClassVar[Mapping[str, str]] = {"opening": "{explanation}", "start": "{letter}"}
+
+
+@dataclass(frozen=True, slots=True)
+class FuzzingWording(JudgementWording):
+    """The same, with the explanation and marked tokens."""
+
+    must_hold: ClassVar[Mapping[str, str]] = {
+        "opening": "{explanation}",
+        "start": "{letter}",
+        "mark": "{token}",
+    }
+
+    mark: str  # a marked token; holds ``{token}``
+
+
+@dataclass(frozen=True, slots=True)
+class IntruderWording(JudgementWording):
+    """The same, without an explanation."""
+
+    must_hold: ClassVar[Mapping[str, str]] = {"start": "{letter}"}
+
+
+JUDGEMENTS: Mapping[str, type[JudgementWording]] = {
+    "detection": DetectionWording,
+    "fuzzing": FuzzingWording,
+    "intruder": IntruderWording,
+}
+"""What a judge can be asked, by the names of the scorers and of the pack's sections."""
+
+
+@dataclass(frozen=True, slots=True)
 class FewShotNeuron:
     """A neuron that is shown with its explanation before the one at hand."""
 
@@ -91,6 +142,7 @@ class Pack:
     simulation: Mapping[str, Any]  # by way to simulate, each of which has a type of its own
     rating: RatingWording | None = None
     generic: str = ""  # an explanation that fits any neuron; empty where the pack has none
+    judging: Mapping[str, JudgementWording] = field(default_factory=dict)  # by `JUDGEMENTS`
 
     def wording(self, format_name: str) -> Wording:
         """The wording of one format.
@@ -114,3 +166,16 @@ class Pack:
         if way not in self.simulation:
             raise PackError(f"prompt pack {self.name!r} has no section simulation.{way}")
         return self.simulation[way]
+
+    def judgement_wording(self, name: str) -> JudgementWording:
+        """The wording of one of `JUDGEMENTS`.
+
+        Raises:
+            PackError: The pack has no section for it.
+        """
+        if name not in self.judging:
+            raise PackError(
+                f"prompt pack {self.name!r} (version {self.version}) has no section "
+                f"judging.{name}; copy it from the bundled pack, or leave the pack out"
+            )
+        return self.judging[name]

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from neuron_eval.messages import InputError
 from neuron_eval.plugins import load_plugins
-from neuron_eval.prompts.pack import read_strings
+from neuron_eval.prompts.sections import read_strings
 from neuron_eval.prompts.wording import Pack
 from neuron_eval.records import Excerpt
 

@@ -22,7 +22,7 @@ from inspect_ai.model import Logprob, Model
 
 from neuron_eval.messages import shown
 from neuron_eval.models.requests import together
-from neuron_eval.prompts.pack import read_strings
+from neuron_eval.prompts.sections import read_strings
 from neuron_eval.prompts.wording import FewShotNeuron, Pack, PackError
 from neuron_eval.records import Excerpt
 from neuron_eval.records.activations import highest, normalise

@@ -73,7 +73,7 @@ class ChatSimulation(PackedSimulation):
     @classmethod
     def question(
         cls, explanation: str, excerpts: Tokens, wording: ChatWording, model: str
-    ) -> PackQuestion:
+    ) -> PackQuestion[Simulated]:
         counts = [len(tokens) for tokens in excerpts]
         return PackQuestion(
             len(counts),

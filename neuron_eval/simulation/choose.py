@@ -140,6 +140,16 @@ def is_baseline(model: Model | str) -> bool:
     return str(model).startswith(f"{BASELINE}/")
 
 
+def check_judge(simulator: Simulator) -> Simulator:
+    """The same model, which judges excerpts; a UsageError says that it cannot."""
+    named = f"name a judge with --model-role {ROLE}=PROVIDER/MODEL"
+    if str(simulator.model) == NO_MODEL:
+        raise UsageError(f"no model judges: --model is none; {named}")
+    if is_baseline(simulator.model):
+        raise UsageError(f"{simulator.model} cannot judge; {named}")
+    return simulator
+
+
 def _refuse(simulator: Simulator) -> None:
     if str(simulator.model) == NO_MODEL:
         raise UsageError(

@@ -17,7 +17,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from inspect_ai.model import ChatMessage, ModelOutput
 
@@ -41,6 +41,7 @@ from neuron_eval.simulation.limits import RoomRefusedError, fitting_size, note_p
 from neuron_eval.simulation.reading import cut_off
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 Part = Simulated | UnreadableReplyError
 """What a reply holds of one excerpt, or what is wrong with it."""
@@ -59,12 +60,12 @@ def grouped(items: Sequence[T], size: int) -> list[list[T]]:
 
 
 @dataclass(frozen=True, slots=True)
-class PackQuestion:
+class PackQuestion(Generic[R]):
     """What a request asks about its E = ``count`` >= 1 excerpts."""
 
     count: int
     messages: list[ChatMessage]
-    read: Callable[[ModelOutput], list[Part]]
+    read: Callable[[ModelOutput], Sequence[R | UnreadableReplyError]]
     """From a reply to its E parts. Raises `UnreadableReplyError` if there is nothing to read."""
 
     again: Callable[[str], str]  # from what was wrong to the message that asks again
@@ -88,7 +89,9 @@ class PackedSimulation(Simulation):
 
     @classmethod
     @abstractmethod
-    def question(cls, explanation: str, excerpts: Tokens, wording: Any, model: str) -> PackQuestion:
+    def question(
+        cls, explanation: str, excerpts: Tokens, wording: Any, model: str
+    ) -> PackQuestion[Simulated]:
         """What is asked about E >= 1 excerpts; ``model`` is the simulator's name."""
 
     @classmethod
@@ -196,14 +199,16 @@ def _later(before: NoReadableReplyError, after: Read) -> Read:
     return after
 
 
-async def ask_pack(asker: Asker, question: PackQuestion, room: int, attempts: int) -> list[Read]:
+async def ask_pack(
+    asker: Asker, question: PackQuestion[R], room: int, attempts: int
+) -> list[R | NoReadableReplyError]:
     """One request for E excerpts, and again until every excerpt has been read once.
 
     Several are asked for no more after a reply that was cut off behind some that could be read,
     nor after two of which nothing could be. A reply has at most ``room`` output tokens.
     """
     several = question.count > 1
-    kept: dict[int, Simulated] = {}
+    kept: dict[int, R] = {}
     replies = 0
 
     def read_rest(output: ModelOutput) -> None:
@@ -227,11 +232,11 @@ async def ask_pack(asker: Asker, question: PackQuestion, room: int, attempts: in
     return [kept[i] for i in range(question.count)]
 
 
-def _keep(parts: Sequence[Part], kept: dict[int, Simulated]) -> None:
+def _keep(parts: Sequence[R | UnreadableReplyError], kept: dict[int, R]) -> None:
     """Keep of a reply what was read for the first time; raise what is wrong with all else."""
     problems: list[UnreadableReplyError] = []
     for i, part in enumerate(parts):
-        if isinstance(part, Simulated):
+        if not isinstance(part, UnreadableReplyError):
             kept.setdefault(i, part)
         elif i not in kept:
             problems.append(part)

@@ -12,7 +12,7 @@ from inspect_ai.model import ChatMessage, ChatMessageUser
 from neuron_eval.explain.prompting import Message
 from neuron_eval.explain.solvers import chat_messages
 from neuron_eval.messages import shown
-from neuron_eval.prompts.pack import check_keys, read_excerpt, read_neurons, read_strings
+from neuron_eval.prompts.sections import check_keys, read_excerpt, read_neurons, read_strings
 from neuron_eval.prompts.wording import FewShotNeuron, PackError
 from neuron_eval.records import ActivationRecord
 from neuron_eval.records.activations import highest, normalise

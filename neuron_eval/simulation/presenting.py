@@ -31,7 +31,7 @@ def explanation_line(
     value, unscored_reason = value_of(result, numbers or {}, headline)
     counts = f"{result.tokens} tokens in {len(result.scored)} excerpts"
     if value is None:
-        return f"Not scored: {_plain(unscored_reason)} ({counts}).{_problems(result)}"
+        return f"Not scored: {plain(unscored_reason)} ({counts}).{_problems(result)}"
     parts = [f"correlation {_number(result.correlation)}"]
     if headline != HEADLINE:
         parts.insert(0, f"{headline_label(headline)} {_number(value)}")
@@ -143,7 +143,7 @@ def _problems(result: Measurement) -> str:
     lines = [
         f"\n\nNo values for {len(result.failures)} held-out and "
         f"{len(result.calibration_failures)} calibration excerpts:\n",
-        *(f"- {_plain(failure)}" for failure in failures[:REASONS]),
+        *(f"- {plain(failure)}" for failure in failures[:REASONS]),
     ]
     if len(failures) > REASONS:
         lines.append(f"- and {len(failures) - REASONS} more, in the metadata")
@@ -154,6 +154,6 @@ def _number(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.3f}"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """A model's words inside Markdown: on one line, nothing of them markup or mathematics."""
     return _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))

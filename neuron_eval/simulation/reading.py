@@ -124,24 +124,30 @@ def expected_values(
     Returns:
         One for each; None if the tokens do not spell the reply, or a value has no distribution.
     """
+    written = [item for item in stated if item.start is not None]
+    places = token_places(reply, [item.start or 0 for item in written], logprobs)
+    if places is None:
+        return None
+    expected = [_value_at(item, at, logprobs) for item, at in zip(written, places, strict=True)]
+    if None in expected:
+        return None
+    left = iter(expected)
+    values = [item.value if item.start is None else next(left) for item in stated]
+    return [value for value in values if value is not None]
+
+
+def token_places(
+    reply: str, starts: Sequence[int], logprobs: Sequence[Logprob]
+) -> list[int] | None:
+    """In which token each of some characters of a reply is; None if the tokens do not spell it."""
     pieces = [_bytes(token) for token in logprobs]
     # A model that thinks aloud may have drafted the same reply before.
     offset = last_place(b"".join(pieces), _encoded(reply))
     if offset is None:
         return None
     ends = list(accumulate(map(len, pieces)))
-    places = None if reply.isascii() else [0, *accumulate(len(_encoded(c)) for c in reply)]
-    values = []
-    for item in stated:
-        if item.start is None:
-            values.append(item.value)
-            continue
-        at = bisect_right(ends, offset + (places[item.start] if places else item.start))
-        value = _value_at(item, at, logprobs)
-        if value is None:
-            return None
-        values.append(value)
-    return values
+    before = None if reply.isascii() else [0, *accumulate(len(_encoded(c)) for c in reply)]
+    return [bisect_right(ends, offset + (before[at] if before else at)) for at in starts]
 
 
 def expected_first(logprobs: Sequence[Logprob]) -> float | None:
@@ -168,9 +174,9 @@ def _value_at(item: StatedValue, at: int, logprobs: Sequence[Logprob]) -> float 
 
 
 def _expected_at(at: int, written: int, logprobs: Sequence[Logprob]) -> float | None:
-    masses = level_masses(_candidates(logprobs[at]))
+    masses = level_masses(candidates(logprobs[at]))
     if written == 1 and at + 1 < len(logprobs):
-        following = _candidates(logprobs[at + 1])
+        following = candidates(logprobs[at + 1])
         zeros = level_masses((token, p) for token, p in following if token[:1] == "0")
         ten = masses[1] * min(1.0, zeros.get(0, 0.0))
         masses[LEVELS] = masses.get(LEVELS, 0.0) + ten
@@ -178,7 +184,8 @@ def _expected_at(at: int, written: int, logprobs: Sequence[Logprob]) -> float | 
     return expectation(masses)
 
 
-def _candidates(token: Logprob) -> list[tuple[str, float]]:
+def candidates(token: Logprob) -> list[tuple[str, float]]:
+    """The token and its alternatives, each with its natural-log probability; some occur twice."""
     listed = [(c.token, c.logprob) for c in token.top_logprobs or []]
     return [*listed, (token.token, token.logprob)]
 

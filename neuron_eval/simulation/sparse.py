@@ -75,7 +75,7 @@ class SparseSimulation(PackedSimulation):
     @classmethod
     def question(
         cls, explanation: str, excerpts: Tokens, wording: SparseWording, model: str
-    ) -> PackQuestion:
+    ) -> PackQuestion[Simulated]:
         return PackQuestion(
             len(excerpts),
             sparse_prompt(explanation, excerpts, wording, model),

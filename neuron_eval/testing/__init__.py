@@ -9,6 +9,7 @@ They go through Inspect like any model: its retries, cache, events and usage are
 
 from __future__ import annotations
 
+from neuron_eval.testing.judges import fake_judge
 from neuron_eval.testing.models import (
     Fake,
     FakeRateLimitError,
@@ -27,6 +28,7 @@ __all__ = [
     "fake",
     "fake_embedder",
     "fake_explainer",
+    "fake_judge",
     "fake_rater",
     "fake_simulator",
     "make_neuron",

@@ -1,0 +1,90 @@
+"""A fake judge: it reads a pack's prompts, and sees no more than a real one does."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable
+
+from inspect_ai.model import ChatMessage, GenerateConfig, Logprob, Logprobs, ModelOutput, TopLogprob
+
+from neuron_eval.formats.base import letter
+from neuron_eval.prompts.pack import default_pack
+from neuron_eval.prompts.wording import IntruderWording, JudgementWording, Pack
+from neuron_eval.testing.models import Fake, FakeRateLimitError, fake
+
+Fits = Callable[[str, str], float]
+
+SURE = 1e-6  # how far from 0 and 1 a probability stays
+
+
+def fake_judge(
+    fits: Fits,
+    *,
+    logprobs: bool = True,
+    faults: Iterable[str] = (),
+    pack: Pack | None = None,
+    name: str = "judge",
+) -> Fake:
+    """A judge that answers what `detection`, `fuzzing` and `intruder` ask.
+
+    Args:
+        fits: From the explanation, and an excerpt's text with its marks, to the probability that it
+            fits, in [0, 1]. Of an intruder's round, without an explanation, the judge names the
+            excerpt that fits least.
+        logprobs: Whether the answers come with these probabilities.
+        faults: What goes wrong with the first requests, one each: ``garbage``, ``missing`` (the
+            last excerpt's line; of a round all), ``undecided``, ``empty``, ``rate-limit``; an empty
+            text is no fault.
+        pack: What the prompts are made with; None is the bundled pack.
+        name: The model's name.
+    """
+    left = list(faults)
+    wordings = (pack or default_pack()).judging
+
+    def respond(messages: list[ChatMessage], config: GenerateConfig) -> ModelOutput:
+        wording = next(w for w in wordings.values() if w.system == messages[0].text)
+        explanation, texts = _read(messages[1].text, wording)
+        probabilities = [min(1 - SURE, max(SURE, fits(explanation, text))) for text in texts]
+        fault = left.pop(0) if left else ""
+        if fault == "rate-limit":
+            raise FakeRateLimitError("429: slow down")
+        answers = [(f"{letter(i)}: ", {"yes": p, "no": 1 - p}) for i, p in enumerate(probabilities)]
+        if isinstance(wording, IntruderWording):
+            odds = {letter(i): 1 - p for i, p in enumerate(probabilities)}
+            total = sum(odds.values())
+            answers = [("", {name: p / total for name, p in odds.items()})]
+        words = {"garbage": "I would rather not.", "empty": "", "undecided": "A: maybe"}
+        answers = [] if fault in words else answers[: -1 if fault == "missing" else None]
+        tokens = [token for lead, odds in answers for token in _line(lead, odds)]
+        text = "".join(token.token for token in tokens) or words.get(fault, "")
+        output = ModelOutput.from_content(f"neuron-fake/{name}", text)
+        if logprobs and config.logprobs and tokens:
+            output.choices[0].logprobs = Logprobs(content=tokens)
+        return output
+
+    return fake(name, respond)
+
+
+def _read(user: str, wording: JudgementWording) -> tuple[str, list[str]]:
+    """The explanation, if the wording has one, and the excerpts' texts."""
+    before, _, behind = (re.escape(part) for part in wording.opening.partition("{explanation}"))
+    opening = re.match(f"{before}(.*?){behind}", user, re.DOTALL)
+    assert opening is not None, f"not a prompt of this pack: {user!r}"
+    texts: list[str] = []
+    at = opening.end()
+    while user.startswith(start := wording.start.replace("{letter}", letter(len(texts))), at):
+        end = user.index(wording.end.replace("{letter}", letter(len(texts))), at)
+        texts.append(user[at + len(start) : end])
+        at = end + len(wording.end.replace("{letter}", letter(len(texts) - 1)))
+    explanation = opening[1] if "{explanation}" in wording.opening else ""
+    return explanation, texts
+
+
+def _line(lead: str, odds: dict[str, float]) -> list[Logprob]:
+    """A line of a reply in tokens, with each answer's probability at the likeliest one."""
+    best = max(odds, key=lambda word: odds[word])
+    tops = [TopLogprob(token=word, logprob=math.log(p)) for word, p in odds.items()]
+    answer = Logprob(token=best, logprob=math.log(odds[best]), top_logprobs=tops)
+    blanks = [Logprob(token=text, logprob=0.0) for text in (lead, "\n")]
+    return [*blanks[: bool(lead)], answer, blanks[1]]

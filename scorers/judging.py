@@ -1,0 +1,249 @@
+"""`detection`, `fuzzing` and `intruder`: judgements that cost less than a simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from inspect_ai.scorer import Score, Scorer, Target, mean, scorer
+from inspect_ai.solver import TaskState
+
+from neuron_eval.embedding import TextEmbedder, cosine, resolve_embedder
+from neuron_eval.explain.solvers import bad_explanation
+from neuron_eval.judging import Case
+from neuron_eval.judging.asking import EXCERPTS_PER_CALL, ask_cases, ask_rounds
+from neuron_eval.judging.choosing import (
+    CHANCE,
+    EXCERPTS,
+    LEAST,
+    ROUNDS,
+    HeldOut,
+    TooFewError,
+    detection_cases,
+    fuzzing_cases,
+    held_out,
+    intruder_rounds,
+)
+from neuron_eval.judging.measuring import measure_rounds, verdicts
+from neuron_eval.judging.presenting import (
+    rounds_line,
+    rounds_metadata,
+    verdict_line,
+    verdict_metadata,
+)
+from neuron_eval.metrics import interval
+from neuron_eval.models.server_errors import about_neuron, model_errors
+from neuron_eval.parameters import check_choice, check_number
+from neuron_eval.prompts.pack import load_pack
+from neuron_eval.prompts.wording import JudgementWording
+from neuron_eval.records.splits import from_metadata
+from neuron_eval.simulation.asking import Asker
+from neuron_eval.simulation.choose import check_judge, role_simulator
+from neuron_eval.usage_error import scorer_errors
+
+NEGATIVES = ("random", "hard")
+
+
+@scorer(metrics=[mean(), interval()])
+def detection(
+    negatives: str = "random",
+    excerpts: int = EXCERPTS,
+    excerpts_per_call: int = EXCERPTS_PER_CALL,
+    pack: str | None = None,
+) -> Scorer:
+    """Which excerpts does the explanation fit? A judge answers yes or no of held-out ones.
+
+    The value is the balanced accuracy, in [0, 1]: the mean of the share of excerpts that fire and
+    got a yes, and of the share of silent ones that got a no. Chance gets 0.5, and so does a judge
+    who always says yes. With log-probabilities the metadata have AUROC and AUPRC. The judge is the
+    model role ``simulator``.
+
+    An empty or refused explanation gets 0.5: it tells a judge nothing. A neuron of which fewer than
+    two held-out excerpts fire, or are silent, is unscored, as is one with too few readable answers.
+
+    It cannot see where in an excerpt the neuron fires, nor how strongly. Silent excerpts that are
+    drawn at random hold few near misses, so that an explanation may be too broad unnoticed.
+
+    Args:
+        negatives: ``hard`` takes the half of the silent excerpts that are nearest to those that
+            fire, by the model role ``embedder``; ``random`` draws them.
+        excerpts: At most so many that fire, and so many silent ones.
+        excerpts_per_call: How many share a request.
+        pack: A prompt pack (YAML file) to use instead of the bundled one.
+
+    Raises:
+        PrerequisiteError: A parameter is not among the allowed values, or the pack words no
+            detection.
+    """
+    with scorer_errors():
+        check_choice("negatives", negatives, NEGATIVES)
+        _check_numbers(excerpts=excerpts, excerpts_per_call=excerpts_per_call)
+        wording = load_pack(pack).judgement_wording("detection")
+
+    async def score(state: TaskState, target: Target) -> Score:
+        async def cases(neuron: HeldOut) -> list[list[Case]]:
+            nearness = await _nearness(neuron) if negatives == "hard" else None
+            return [detection_cases(neuron, excerpts, nearness)]
+
+        return await _judge(state, "detection", cases, wording, excerpts_per_call)
+
+    return score
+
+
+@scorer(metrics=[mean(), interval()])
+def fuzzing(
+    excerpts: int = EXCERPTS,
+    excerpts_per_call: int = EXCERPTS_PER_CALL,
+    pack: str | None = None,
+) -> Scorer:
+    """Are the marked tokens those that the explanation means? A judge answers yes or no.
+
+    Each held-out excerpt that fires is shown twice, in different requests: with the tokens marked
+    on which the neuron fires, and with as many silent ones at random. The value is the balanced
+    accuracy, in [0, 1], as `detection` has it, AUROC and AUPRC too; chance gets 0.5, and so does
+    an empty or refused explanation. A neuron with fewer than two excerpts that can be marked is
+    unscored, as is one with too few readable answers. The judge is the model role ``simulator``.
+
+    It cannot see whether the neuron is silent elsewhere: an explanation may be too broad unnoticed.
+    Marks at random are seldom next to each other, which gives some of them away.
+
+    Args:
+        excerpts: At most so many, each of which is shown twice.
+        excerpts_per_call: How many share a request.
+        pack: A prompt pack (YAML file) to use instead of the bundled one.
+
+    Raises:
+        PrerequisiteError: A parameter is not among the allowed values, or the pack words no
+            fuzzing.
+    """
+    with scorer_errors():
+        _check_numbers(excerpts=excerpts, excerpts_per_call=excerpts_per_call)
+        wording = load_pack(pack).judgement_wording("fuzzing")
+
+    async def score(state: TaskState, target: Target) -> Score:
+        async def cases(neuron: HeldOut) -> list[list[Case]]:
+            return fuzzing_cases(neuron, excerpts)
+
+        return await _judge(state, "fuzzing", cases, wording, excerpts_per_call)
+
+    return score
+
+
+@scorer(metrics=[mean(), interval()])
+def intruder(rounds: int = ROUNDS, pack: str | None = None) -> Scorer:
+    """In which of five held-out excerpts does the neuron not fire? A judge names one.
+
+    The value is the share of right answers, in [0, 1]; chance gets 0.2. No explanation is shown:
+    it says whether the excerpts have something in common that a judge can see, and so whether the
+    neuron can be explained at all, by whichever explanation. The judge is the model role
+    ``simulator``. A neuron with fewer than four excerpts that fire, or two silent ones, is
+    unscored, as is one without readable answers.
+
+    Args:
+        rounds: At most so many, each with another silent excerpt.
+        pack: A prompt pack (YAML file) to use instead of the bundled one.
+
+    Raises:
+        PrerequisiteError: A parameter is not among the allowed values, or the pack words no
+            intruder.
+    """
+    with scorer_errors():
+        _check_numbers(rounds=rounds)
+        wording = load_pack(pack).judgement_wording("intruder")
+
+    async def score(state: TaskState, target: Target) -> Score:
+        try:
+            shown = intruder_rounds(
+                held_out(from_metadata(state.metadata, state.sample_id)), rounds
+            )
+        except TooFewError as error:
+            return _too_few(error, state.output.completion)
+        with about_neuron(state.sample_id):
+            asker = Asker.of(check_judge(role_simulator()))
+            result = measure_rounds(await ask_rounds(asker, shown, wording))
+        return _score(
+            result.accuracy,
+            "no answer could be read",
+            state,
+            rounds_line(result),
+            rounds_metadata(result, asker.name, str(state.model)),
+        )
+
+    return score
+
+
+JUDGES: dict[str, Callable[..., Scorer]] = {
+    "detection": detection,
+    "fuzzing": fuzzing,
+    "intruder": intruder,
+}
+
+
+def judges(names: str | Sequence[str] | None, pack: str | None) -> list[Scorer]:
+    """The scorers of a task's ``judge``, each once: names by comma, in a list, or none.
+
+    Raises:
+        InputError: There is no such judgement, or the pack has no words for it.
+    """
+    wording, wanted = load_pack(pack), names.split(",") if isinstance(names, str) else names or []
+    chosen = dict.fromkeys(check_choice("judge", name, tuple(JUDGES)) for name in wanted)
+    for name in chosen:
+        wording.judgement_wording(name)
+    return [JUDGES[name](pack=pack) for name in chosen]
+
+
+def _check_numbers(**numbers: object) -> None:
+    for name, number in numbers.items():
+        check_number(name, number, least=LEAST if name == "excerpts" else 1)
+
+
+async def _judge(
+    state: TaskState,
+    name: str,
+    cases: Callable[[HeldOut], Awaitable[list[list[Case]]]],
+    wording: JudgementWording,
+    excerpts_per_call: int,
+) -> Score:
+    dealt = from_metadata(state.metadata, state.sample_id)
+    bad = bad_explanation(state.output, CHANCE[name])
+    if bad is not None:
+        return bad
+    explanation = state.output.completion
+    with about_neuron(state.sample_id):
+        try:
+            lists = await cases(held_out(dealt))
+        except TooFewError as error:
+            return _too_few(error, explanation)
+        asker = Asker.of(check_judge(role_simulator()))
+        answers = await ask_cases(asker, explanation.strip(), lists, wording, excerpts_per_call)
+    result = verdicts(answers)
+    return _score(
+        result.balanced_accuracy,
+        result.unscored_reason,
+        state,
+        verdict_line(result, wording),
+        verdict_metadata(result, name, asker.name, str(state.model), [case for case, _ in answers]),
+    )
+
+
+def _score(
+    value: float | None, reason: str, state: TaskState, line: str, metadata: dict[str, Any]
+) -> Score:
+    answer = state.output.completion
+    if value is None:
+        return Score.unscored(reason=reason, answer=answer, explanation=line, metadata=metadata)
+    return Score(value=value, answer=answer, explanation=line, metadata=metadata)
+
+
+def _too_few(error: TooFewError, answer: str) -> Score:
+    return Score.unscored(reason=str(error), answer=answer, explanation=f"Not scored: {error}.")
+
+
+async def _nearness(neuron: HeldOut) -> dict[str, float]:
+    """How near each silent excerpt is to the nearest that fires, by text, as a cosine."""
+    firing = [excerpt.record.text for excerpt in neuron.firing]
+    silent = [excerpt.record.text for excerpt in neuron.silent]
+    embedder = TextEmbedder(resolve_embedder())
+    with model_errors("embedder", embedder.model):
+        vectors = await embedder.embed([*firing, *silent])
+    return {text: max(cosine(vectors[text], vectors[other]) for other in firing) for text in silent}
