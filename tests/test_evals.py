@@ -314,6 +314,7 @@ def test_short_neurons_are_refused_or_skipped_and_counted(tmp_path):
             "simulation='psychic': allowed are auto, all_at_once, chat, sparse",
         ),
         ({"calibration": "cubic"}, "allowed are linear, percentiles, none"),
+        ({"headline": "f1_top"}, "headline='f1_top': allowed are pearson, spearman, cosine, auprc"),
         ({"excerpts": 0}, "excerpts=0: expected a whole number of at least 1"),
         ({"excerpts": "five"}, "excerpts='five'"),
         ({"cutoff_quantile": -1}, "cutoff_quantile=-1"),

@@ -38,6 +38,7 @@ from neuron_eval.usage_error import UsageError
         ({"simulation": "per-token"}, "per_token"),
         ({"simulation": "nono"}, "none"),
         ({"calibration": "liner"}, "linear"),
+        ({"headline": "auprc_ranom"}, "auprc_random"),
         ({"select": "interpretible"}, "interpretable"),
         ({"on_short": "skipp"}, "skip"),
         ({"simulaton": "chat"}, "simulation"),

@@ -31,6 +31,12 @@ from neuron_eval.files.locking import alone_in
     metavar="FILE|example",
     help="Dollars per million tokens, by model: a YAML file, or the example that ships.",
 )
+@click.option(
+    "--measures",
+    default="",
+    metavar="all|NAME,NAME",
+    help="Further measures of the simulations, such as f1,auprc; no model is asked.",
+)
 @click.option("--bundle", is_flag=True, help="Put Inspect's viewer with the logs beside the page.")
 def report(logs: tuple[str, ...], out: Path | None, bundle: bool, **options: Any) -> None:
     """Compare what LOGS (files and folders) say: scores, differences, cost, agreement, failures."""

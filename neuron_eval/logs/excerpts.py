@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -13,6 +14,8 @@ from inspect_ai.scorer import Score
 from neuron_eval.messages import InputError
 from neuron_eval.records import ActivationRecord, Excerpt
 from neuron_eval.records.splits import DealtNeuron, from_metadata
+from neuron_eval.simulation import Basis, Simulated
+from neuron_eval.simulation.headline import Numbers, measured, measured_nothing
 
 BINS = 24
 """Bins of equal width from a neuron's lowest to its highest activation."""
@@ -70,6 +73,26 @@ def excerpts_of(sample: EvalSample, simulated: Score | None) -> StoredExcerpts:
     held_out = {e.name: e for e in dealt.valid}
     predicted = tuple(_predicted(held_out[entry["excerpt"]], entry) for entry in stored)
     return StoredExcerpts(dealt.train, predicted, activity(_records(dealt)))
+
+
+def measured_in(sample: EvalSample, simulated: Score | None) -> Numbers:
+    """Every measure of a sample's simulation, from the arrays of its score; nothing without one."""
+    if simulated is None:
+        return {}
+    dealt, about = from_metadata(sample.metadata, sample.id), simulated.metadata or {}
+    if "excerpts" not in about:  # of a bad explanation
+        nothing_given = math.isnan(simulated.as_float()) and "measures" not in about
+        return {} if nothing_given else measured_nothing(dealt)
+    basis: Basis = "cosine" if about.get("basis") == "cosine" else "values"
+    held_out = {e.name: e for e in dealt.valid}
+    scored = []
+    for entry in about["excerpts"]:
+        excerpt = held_out[entry["excerpt"]]
+        predicted = _predicted(excerpt, entry)
+        scored.append(
+            (replace(excerpt, record=predicted.record), Simulated(predicted.expected, basis))
+        )
+    return measured(dealt, scored)
 
 
 def activity(records: Sequence[ActivationRecord]) -> Activity | None:

@@ -18,7 +18,7 @@ from neuron_eval.explain.solvers import generation_settings, reasons_as
 from neuron_eval.formats import format_names
 from neuron_eval.given.controls import IN_SAMPLES, control_of
 from neuron_eval.given.origin import SHUFFLED_FILE, label
-from neuron_eval.logs.runs import headline_of
+from neuron_eval.logs.headlines import headline_of
 from neuron_eval.records.activations import parse_ignored
 from neuron_eval.records.splits import SCORED
 from neuron_eval.simulation import ways

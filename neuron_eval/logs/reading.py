@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -19,8 +19,9 @@ from inspect_ai.log import (
 )
 
 from neuron_eval.logs.files import line, short, wrong
+from neuron_eval.logs.headlines import by_headline, headline_of
 from neuron_eval.logs.identity import explainer_of, format_of, identity
-from neuron_eval.logs.runs import NeuronResult, Run, by_headline, headline_of, models, neuron_result
+from neuron_eval.logs.runs import NeuronResult, Run, models, neuron_result
 from neuron_eval.logs.spending import Spending, spent_on
 from neuron_eval.records import ActivationRecord
 
@@ -42,14 +43,17 @@ RunAndNote = tuple[Run | None, str]
 """What a log was read to, if anything of it can be used, and what could not be read."""
 
 
-def read_runs(headers: Sequence[EvalLog], excerpts: bool, workers: int = 1) -> list[RunAndNote]:
+def read_runs(
+    headers: Sequence[EvalLog], excerpts: bool, workers: int = 1, measures: Collection[str] = ()
+) -> list[RunAndNote]:
     """One run a log; excerpts, if they are wanted, are kept once where several runs hold them."""
+    read_one = partial(_read, excerpts=excerpts, measures=measures)
     samples = sum(log.results.completed_samples for log in headers if log.results)
     known: Known = {}
     if workers < 2 or len(headers) < 2 or samples < MANY:
-        return [_shared(_read(header, excerpts), known) for header in headers]
+        return [_shared(read_one(header), known) for header in headers]
     with ProcessPoolExecutor(min(workers, len(headers)), get_context("spawn")) as pool:
-        reads = pool.map(partial(_read, excerpts=excerpts), headers)
+        reads = pool.map(read_one, headers)
         return [_shared(read, known) for read in reads]
 
 
@@ -63,11 +67,11 @@ def read_or_note(
         return None, f"{short(header.location)} cannot be read: {wrong(error)}"
 
 
-def _read(header: EvalLog, excerpts: bool) -> RunAndNote:
-    return read_or_note(partial(_read_run, excerpts=excerpts), header)
+def _read(header: EvalLog, excerpts: bool, measures: Collection[str]) -> RunAndNote:
+    return read_or_note(partial(_read_run, excerpts=excerpts, measures=measures), header)
 
 
-def _read_run(header: EvalLog, excerpts: bool) -> RunAndNote:
+def _read_run(header: EvalLog, excerpts: bool, measures: Collection[str]) -> RunAndNote:
     about = header.eval.metadata or {}
     spending = Spending()
     results: dict[str, NeuronResult] = {}
@@ -76,7 +80,7 @@ def _read_run(header: EvalLog, excerpts: bool) -> RunAndNote:
     samples = Samples(header.location)
     for epochs in samples.by_neuron():
         try:
-            result, named = neuron_result(epochs, excerpts), models(epochs)
+            result, named = neuron_result(epochs, excerpts, measures), models(epochs)
         except Exception as error:
             samples.leave_out(epochs, error)
             continue

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from statistics import fmean
-from typing import TypeVar
 
-from inspect_ai.log import EvalLog, EvalSample
+from inspect_ai.log import EvalSample
 from inspect_ai.model import ModelUsage
 from inspect_ai.scorer import Score
 
-from neuron_eval.logs.excerpts import Activity, Predicted, StoredExcerpts, excerpts_of
+from neuron_eval.logs.excerpts import Activity, Predicted, StoredExcerpts, excerpts_of, measured_in
 from neuron_eval.records import Excerpt
-from neuron_eval.simulation.headline import HEADLINE, score_of
-
-V = TypeVar("V")
+from neuron_eval.simulation.headline import HEADLINE, Numbers
 
 EXPLAINER = "explainer"
 """The role of the model that explains; others have the name of their Inspect model role."""
@@ -64,6 +61,8 @@ class NeuronResult:
     cut_off: int = 0  # epochs in which the explainer's reply stopped at ``max_tokens``
     unrelated: float | None = None  # AdaCS with other neurons' references, mean
     spent: tuple[Spent, ...] = ()  # by role and model, over all epochs
+    # By each of `HEADLINES` that was asked for, the mean over the epochs; None where undefined.
+    measures: Numbers = field(default_factory=dict)
     page: str = ""  # where its publisher shows it; empty if the log does not tell
 
     # Of the first epoch, if excerpts were asked for.
@@ -98,15 +97,6 @@ class Run:
 SIMULATION = "simulation_correlation"
 ADACS = "adacs"
 
-
-def headline_of(log: EvalLog) -> str:
-    """The measure that the simulation's score is, in a log's header."""
-    for score in log.results.scores if log.results else []:
-        if score.name == SIMULATION:
-            return str(score.params.get("headline", HEADLINE))
-    return str((log.eval.metadata or {}).get("headline", HEADLINE))
-
-
 NOT_SCORES = ("scored",)
 """Scorers whose value is no judgement of the explanation."""
 
@@ -115,10 +105,13 @@ WHICH = {"random": ", random excerpts", "quantiles": ", excerpts by quantile"}
 """Which excerpts were scored, if not top and random ones."""
 
 
-def neuron_result(samples: Sequence[EvalSample], excerpts: bool = False) -> NeuronResult:
+def neuron_result(
+    samples: Sequence[EvalSample], excerpts: bool = False, measures: Collection[str] = ()
+) -> NeuronResult:
     """Average one neuron's epochs, at least one; of what was not scored the reason is kept.
 
-    ``excerpts``: whether to keep excerpts, shown and simulated.
+    ``excerpts``: whether to keep excerpts, shown and simulated. ``measures``: those of `HEADLINES`
+    to compute from what was simulated.
     """
     first = samples[0]
     about = first.metadata or {}
@@ -154,28 +147,11 @@ def neuron_result(samples: Sequence[EvalSample], excerpts: bool = False) -> Neur
         retries=sum(len(s.error_retries or []) for s in samples),
         cut_off=sum(_cut_off(s) for s in samples),
         unrelated=fmean(unrelated) if unrelated else None,
+        measures=_measures(samples, measures),
         page=str(about.get("page", "")),
         predicted=stored.predicted,
         shown=stored.shown,
         activity=stored.activity,
-    )
-
-
-def by_headline(result: NeuronResult, headline: str) -> NeuronResult:
-    """The same with the simulation's score named by its measure, so that no two are taken for one.
-
-    The usual measure's name stays.
-    """
-
-    def named(scores: Mapping[str, V]) -> dict[str, V]:
-        return {score_of(headline) if s == SIMULATION else s: v for s, v in scores.items()}
-
-    of_text = result.scores_of_text
-    return replace(
-        result,
-        scores=named(result.scores),
-        scores_of_text=None if of_text is None else named(of_text),
-        unscored=named(result.unscored),
     )
 
 
@@ -236,6 +212,19 @@ def _means(samples: Sequence[EvalSample], names: Sequence[str]) -> dict[str, flo
         for name in names
     }
     return {name: fmean(numbers) for name, numbers in values.items() if numbers}
+
+
+def _measures(samples: Sequence[EvalSample], names: Collection[str]) -> Numbers:
+    """The means over the epochs in which a measure is defined; nothing if nothing was simulated."""
+    if not names:
+        return {}
+    epochs = [
+        numbers for s in samples if (numbers := measured_in(s, (s.scores or {}).get(SIMULATION)))
+    ]
+    of = {name: [n for numbers in epochs if (n := numbers[name]) is not None] for name in names}
+    return (
+        {name: fmean(values) if values else None for name, values in of.items()} if epochs else {}
+    )
 
 
 def _reasons(samples: Sequence[EvalSample], name: str) -> tuple[str, ...]:

@@ -161,7 +161,7 @@ MEASURES: Mapping[str, Measure] = {
             accuracy,
             "mean of ap + (1 - a)(1 - p)",
             f"sq + (1 - s)(1 - q), {_S_AND_Q}",
-            "almost anything: nearly all tokens are silent",
+            "what becomes of the active tokens: nearly all are silent",
         ),
         Measure(
             "balanced_accuracy",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
@@ -52,7 +52,13 @@ class NoRunsError(InputError):
     """There is nothing to report on; the message says what was found."""
 
 
-def collect(locations: Sequence[str], *, excerpts: bool = False, workers: int = 1) -> Collected:
+def collect(
+    locations: Sequence[str],
+    *,
+    excerpts: bool = False,
+    workers: int = 1,
+    measures: Collection[str] = (),
+) -> Collected:
     """Read logs, at places as `log_files` has them, and keep what can be compared.
 
     Args:
@@ -60,6 +66,8 @@ def collect(locations: Sequence[str], *, excerpts: bool = False, workers: int = 
         excerpts: Whether to keep what was simulated for each held-out excerpt.
         workers: How many processes may read logs; above 1 only where the main module can be
             imported again, as that of a command can.
+        measures: Those of `neuron_eval.simulation.headline.HEADLINES` that each simulation is
+            measured by, whatever its score is.
 
     Raises:
         NoRunsError: No log is left.
@@ -68,7 +76,7 @@ def collect(locations: Sequence[str], *, excerpts: bool = False, workers: int = 
     logs, notes = headers(locations)
     explained = choose(logs, EXPLAINED, identity, notes)
     rated = sorted(choose(logs, RATED, rater_identity, notes), key=_people_first)
-    read = read_runs(explained, excerpts, workers)
+    read = read_runs(explained, excerpts, workers, measures)
     read_raters = [read_or_note(_read_rater, log) for log in rated]
     runs = [run for run, _ in read if run is not None]
     raters = tuple(rater for rater, _ in read_raters if rater is not None)

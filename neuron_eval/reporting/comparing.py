@@ -83,6 +83,11 @@ def scorer_names(runs: Sequence[Run]) -> list[str]:
     return list(dict.fromkeys(name for n in results for name in (*n.scores, *n.unscored)))
 
 
+def measured_names(runs: Sequence[Run]) -> list[str]:
+    """The measures that simulations were measured by on request, see `collect`."""
+    return list(dict.fromkeys(m for run in runs for r in run.results.values() for m in r.measures))
+
+
 def scorer_name(scorer: str) -> str:
     """What a scorer is called in tables; a rater keeps the provider: ``human/…`` is a person."""
     if scorer.startswith(RATING_BY):

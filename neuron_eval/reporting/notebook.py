@@ -21,6 +21,7 @@ from neuron_eval.reporting.pairs import pair_of
 from neuron_eval.reporting.rendering import csv_text, terminal_table
 from neuron_eval.reporting.tables import all_tables
 from neuron_eval.reporting.tables.base import MARK, Table, with_rows, without_rows
+from neuron_eval.reporting.tables.measures import check_measures
 from neuron_eval.reporting.verdict import Verdict, verdict
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ def report(
     by: Sequence[Literal["layer", "group"]] = (),
     prices: str | Path | None = None,
     bundle: bool = False,
+    measures: str | Sequence[str] = (),
 ) -> Report:
     """Compare what logs say: scores, differences, cost, agreement and failures.
 
@@ -133,6 +135,8 @@ def report(
         by: Whether scores are also stated by layer, by group or by both.
         prices: A YAML file with dollars per million tokens by model.
         bundle: Whether Inspect's viewer is put with the logs beside the page.
+        measures: Further measures of the simulations, such as ``f1,auprc``, or ``all``: a table of
+            their own, for which no model is asked.
 
     Raises:
         InputError: No log is left to report on, or a parameter or file cannot be used.
@@ -141,7 +145,13 @@ def report(
     places = [str(place) for place in ([logs] if isinstance(logs, str | Path) else logs)]
     if bundle and out is None:
         raise InputError("bundle: needs out, the folder to write to")
-    options: dict[str, Any] = {"compare": compare, "by": by, "prices": prices, "bundle": bundle}
+    options: dict[str, Any] = {
+        "compare": compare,
+        "by": by,
+        "prices": prices,
+        "bundle": bundle,
+        "measures": measures,
+    }
     with alone_in(*([out] if out is not None else [])):
         return reported(places, None if out is None else Path(out), baseline, **options)
 
@@ -156,11 +166,13 @@ def reported(
     prices: str | Path | None = None,
     bundle: bool = False,
     workers: int = 1,
+    measures: str | Sequence[str] = (),
 ) -> Report:
     """The report of logs, written to ``out`` where that is a folder; see `report` and `collect`."""
     from neuron_eval.reporting.page import write_report
 
-    collected = collect(places, excerpts=out is not None, workers=workers)
+    wanted = check_measures(measures)
+    collected = collect(places, excerpts=out is not None, workers=workers, measures=wanted)
     check_baseline(baseline, collected.runs)
     collected = replace(collected, pair=pair_of(collected.runs, baseline, compare))
     tables = all_tables(collected, baseline, read_prices(Path(prices)) if prices else None, by)

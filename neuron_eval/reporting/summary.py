@@ -15,8 +15,9 @@ from statistics import fmean
 
 from inspect_ai.log import EvalLog, list_eval_logs, read_eval_log, write_eval_log
 
+from neuron_eval.logs.headlines import headline_of
 from neuron_eval.logs.identity import format_of, paper_order
-from neuron_eval.logs.runs import ADACS, SIMULATION, headline_of, prompt_size
+from neuron_eval.logs.runs import ADACS, SIMULATION, prompt_size
 from neuron_eval.reporting.comparing import NAMES
 from neuron_eval.reporting.rendering import markdown_rows
 from neuron_eval.reporting.statistics import Estimate

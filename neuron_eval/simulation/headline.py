@@ -15,7 +15,12 @@ from neuron_eval.records import Excerpt
 from neuron_eval.records.activations import LEVELS
 from neuron_eval.records.splits import DealtNeuron
 from neuron_eval.simulation import Simulated
-from neuron_eval.simulation.measure import Measurement, excerpt_weights, token_weights
+from neuron_eval.simulation.measure import (
+    Measurement,
+    excerpt_weights,
+    lost_stratum,
+    token_weights,
+)
 from neuron_eval.stats import pearson
 
 HEADLINE = "pearson"
@@ -72,6 +77,8 @@ def measured(dealt: DealtNeuron, scored: Sequence[tuple[Excerpt, Simulated]]) ->
     Predictions of a language model are divided by 10; cosines are taken as they are. Excerpts of
     strata weigh what they stand for, see `neuron_eval.simulation.measure.excerpt_weights`.
     """
+    if lost_stratum(dealt.valid, scored):
+        return dict.fromkeys(HEADLINES)
     tokens = [len(e.record.counted(e.record.activations)) for e, _ in scored]
     true = _joined([e.record.counted(e.record.activations) for e, _ in scored])
     expected = _joined([e.record.counted(simulated.values) for e, simulated in scored])

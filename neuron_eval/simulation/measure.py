@@ -87,7 +87,7 @@ def measure(held_out: Pairs, calibration: Pairs, fit: Calibration = "linear") ->
     of_kind = {kind: [p for p in scored if p[0].kind == kind] for kind in ("top", "random")}
     true, predicted = _flat(scored)
     weights = excerpt_weights([excerpt for excerpt, _ in scored])
-    lost = _lost(held_out, scored)
+    lost = lost_stratum([excerpt for excerpt, _ in held_out], scored)
     correlation = None if lost else pearson(true, predicted, token_weights(scored, weights))
     fitted = _simulated(calibration)
     calibrator = _FITS[fit](*_flat(fitted)) if fitted and fit != "none" else None
@@ -156,12 +156,12 @@ def token_weights(
     return [w for (e, simulated), w in each for _ in e.record.counted(simulated.values)]
 
 
-def _lost(held_out: Pairs, scored: Sequence[tuple[Excerpt, Simulated]]) -> str:
-    """Whether a stratum was not simulated at all, so that nothing stands for its share."""
-    left = {e.stratum for e, _ in held_out} - {e.stratum for e, _ in scored}
+def lost_stratum(held_out: Sequence[Excerpt], scored: Sequence[tuple[Excerpt, Simulated]]) -> str:
+    """Which stratum was not simulated at all, so that nothing stands for its share; or nothing."""
+    left = {e.stratum for e in held_out} - {e.stratum for e, _ in scored}
     if not left or not scored:
         return ""
-    excerpt = next(excerpt for excerpt, _ in held_out if excerpt.stratum in left)
+    excerpt = next(excerpt for excerpt in held_out if excerpt.stratum in left)
     return (
         f"no excerpt was simulated of stratum {excerpt.stratum}, which stands for "
         f"{excerpt.share:.2%} of all text"

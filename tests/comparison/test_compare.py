@@ -72,6 +72,7 @@ def test_a_plan_is_every_format_with_every_explainer_each_once():
         ({"epochs": 0}, "epochs=0: expected a whole number of at least 1"),
         ({"parameters": {"simulation": "magic"}}, "simulation='magic': allowed are auto"),
         ({"parameters": {"calibration": "cubic"}}, "calibration='cubic'"),
+        ({"parameters": {"headline": "best"}}, "headline='best'"),
         ({"parameters": {"simulation": "none"}}, "test/s: has no part in simulation=none"),
         ({"parameters": {"select": "random", "threshold": 0.5}}, "threshold=0.5"),
         ({"simulator": "neuron-baseline/lexical"}, "neuron-baseline/lexical cannot simulate"),

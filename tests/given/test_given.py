@@ -309,6 +309,18 @@ def test_the_command_simulates_on_neurons(file, neurons, embedder, tmp_path):
     assert text.index("Right 2 0.9") < text.index("Wrong 2 ")
 
 
+def test_the_command_ranks_by_the_headline_under_its_name(file, neurons, embedder, tmp_path):
+    simulator = str(fake_simulator(knows, name="given-simulator").model)
+    result = call(
+        file, "--column", "right", "--neurons", neurons, "--simulator", simulator, "--simulation",
+        "chat", "--embedder", embedder, "--limit", "2", "--headline", "balanced_accuracy",
+        "--log-dir", str(tmp_path / "out"),
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "simulation Balanced accuracy" in flat(result)
+    assert "correlation" not in flat(result).replace("simulation_correlation", "")
+
+
 def test_the_command_says_which_column_did_not_finish(file, references, tmp_path):
     broken = fake_embedder(lambda text: [0.0], name="given-broken").model
     result = call(

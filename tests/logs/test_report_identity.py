@@ -117,6 +117,7 @@ SAME = {
     "limit": {"arguments": {"limit": 2}, "choice": {"limit": 2}},
     "simulation": {"arguments": {"simulation": "auto"}},
     "calibration": {"arguments": {"calibration": "none"}},
+    "the usual headline": {"metadata": {"headline": "pearson"}},
     "cutoff": {"arguments": {"cutoff_quantile": 2}},
     "no pack": {"arguments": {"pack": None}},
     "no size of packs": {"arguments": {"excerpts_per_call": None}},

@@ -171,6 +171,16 @@ def test_a_second_simulators_score_stands_beside_the_first(neurons):
     assert [s.name for s in third.results.scores][-2:] == ["beside", "chatting"]
 
 
+def test_a_second_score_may_be_another_measure(neurons):
+    simulator = fake_simulator(knows)
+    first = run(formats.summary(neurons=neurons, simulation="chat"), simulator)
+    second = rescore(first, simulator.model, "beside", simulation="chat", headline="auprc")
+    for sample in second.samples:
+        numbers = sample.scores["simulation_correlation"].metadata["measures"]
+        assert sample.scores["beside"].value == numbers["auprc"]
+        assert sample.scores["beside"].metadata["headline"] == "auprc"
+
+
 def test_scoring_again_asks_nothing_that_was_asked_before(neurons):
     simulator = fake_simulator(knows)
     log = run(formats.summary(neurons=neurons, simulation="chat"), simulator)
@@ -247,6 +257,7 @@ def test_an_unfinished_log_is_not_scored(neurons):
 def test_names_of_second_scores_are_made_of_model_and_way():
     assert score_name("openai/gpt-4o", "sparse") == "simulation_correlation_gpt-4o_sparse"
     assert score_name(None, "embedding") == "simulation_correlation_embedding"
+    assert score_name("openai/gpt-4o", "chat", "f1_random") == "simulation_f1_random_gpt-4o_chat"
 
 
 def pack_without(tmp_path, *ways):

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from neuron_eval.logs.runs import EXPLAINER, NeuronResult, Run, why_unscored
 from neuron_eval.messages import replace_surrogates
-from neuron_eval.reporting.comparing import label, scorer_names
+from neuron_eval.reporting.comparing import label, measured_names, scorer_names
 from neuron_eval.reporting.exports.samples import json_line
 from neuron_eval.simulation.choose import ROLE
 
@@ -60,7 +60,8 @@ AFTER: Mapping[str, type] = {
 def row_fields(runs: Sequence[Run]) -> dict[str, type]:
     """Every field of the rows with its type, in order; each scorer's under its own name."""
     scores = {_score_field(name): float for name in scorer_names(runs)}
-    return {**BEFORE, **scores, **AFTER}
+    measures = {_measure_field(name): float for name in measured_names(runs)}
+    return {**BEFORE, **scores, **measures, **AFTER}
 
 
 def neuron_rows(runs: Sequence[Run], chosen: Sequence[Run] | None = None) -> Iterator[NeuronRow]:
@@ -104,6 +105,7 @@ def _row(run: Run, name: str, result: NeuronResult, scorers: Sequence[str]) -> N
         "explanation": result.explanation,
         "reference": result.reference,
         **{_score_field(scorer): result.scores.get(scorer) for scorer in scorers},
+        **{_measure_field(name): value for name, value in result.measures.items()},
         "unscored": why_unscored(result),
         "epochs": result.epochs,
         "prompt_tokens": result.prompt_tokens,
@@ -120,6 +122,10 @@ def _row(run: Run, name: str, result: NeuronResult, scorers: Sequence[str]) -> N
 
 def _score_field(scorer: str) -> str:
     return f"score_{scorer}" if scorer in BEFORE or scorer in AFTER else scorer
+
+
+def _measure_field(measure: str) -> str:
+    return f"simulation_{measure}"
 
 
 def _place(number: int) -> int | None:

@@ -21,7 +21,7 @@ for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
 
 FIRST = (
-    *("scores", "paired", "pair", "tokens", "usage", "agreement", "failures"),
+    *("scores", "measures", "paired", "pair", "tokens", "usage", "agreement", "failures"),
     *("ratings", "rater_agreement", "rating_agreement", "attention", "raters"),
 )
 """The order of the paper; others follow, as they were registered."""

@@ -9,6 +9,7 @@ from neuron_eval.logs.runs import ADACS, SIMULATION, NeuronResult, Run
 from neuron_eval.reporting.comparing import (
     MEASURES,
     NAMES,
+    SIMULATED,
     CommonNeurons,
     compare,
     label,
@@ -38,7 +39,7 @@ from neuron_eval.reporting.tables.base import (
 )
 
 UNRELATED = "AdaCS of unrelated references"
-SHORT = {SIMULATION: "simulation"}
+SHORT = {**SIMULATED, SIMULATION: "simulation"}
 """What scorers are called where there is little room."""
 
 BY = ("layer", "group")

@@ -1,0 +1,125 @@
+"""How well predicted activations match true ones, by further measures, for any log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from neuron_eval.logs.runs import NeuronResult, Run
+from neuron_eval.measures import ALPHA, MEASURES
+from neuron_eval.parameters import check_choice
+from neuron_eval.reporting.comparing import CommonNeurons, compare, label, measured_names, values
+from neuron_eval.reporting.statistics import estimate
+from neuron_eval.reporting.tables.base import (
+    INTERVAL,
+    MEANS,
+    Cell,
+    Column,
+    Table,
+    cell_neurons,
+    count,
+    estimate_cell,
+    few_neurons,
+    report_table,
+    words,
+)
+from neuron_eval.simulation.headline import RANDOM
+
+ALL = "all"
+
+SETS = {"": "all excerpts", RANDOM: "random excerpts"}
+"""What a measure is computed over, by what stands behind its name."""
+
+COLUMNS = (
+    *(Column("measure"), Column("run")),
+    *(
+        column
+        for name in SETS.values()
+        for column in (Column(name, True, INTERVAL), Column(f"undefined on {name}", True))
+    ),
+)
+
+ACTIVE = (
+    f"A token is active above the activation that {100 * ALPHA:g} % of all tokens exceed, by the "
+    "neuron's recorded quantiles, else by its scored random excerpts; and never at 0 or below."
+)
+
+
+def check_measures(measures: str | Sequence[str]) -> tuple[str, ...]:
+    """The headlines to compute for measures that the user named, or for ``all``.
+
+    Raises:
+        InputError: Names a measure that there is not, and those that there are.
+    """
+    names = measures.split(",") if isinstance(measures, str) else measures
+    names = [check_choice("measures", name.strip(), (ALL, *MEASURES)) for name in names if name]
+    chosen = MEASURES if ALL in names else dict.fromkeys(names)
+    return tuple(f"{name}{suffix}" for name in chosen for suffix in SETS)
+
+
+@report_table("measures")
+def measures_tables(runs: Sequence[Run]) -> list[Table]:
+    """A row per measure and run; nothing unless measures were asked for."""
+    headlines = measured_names(runs)
+    if not headlines:
+        return []
+    measured = [_as_scores(run) for run in runs if any(r.measures for r in run.results.values())]
+    compared = {headline: compare(measured, headline) for headline in headlines}
+    names = [name for name in headlines if name in MEASURES]
+    rows = []
+    for name in names:
+        for run in measured:
+            cells = [words(MEASURES[name].label), words(label(run, runs))]
+            for suffix in SETS:
+                cells += _cells(compared[f"{name}{suffix}"], run)
+            rows.append(tuple(cells))
+    means = [row[i] for row in rows for i, column in enumerate(COLUMNS) if column.extra]
+    notes = (*(_footnote(name) for name in names), ACTIVE, MEANS, *_common(compared))
+    return [
+        Table(
+            name="measures",
+            title="Simulations by further measures",
+            columns=COLUMNS,
+            rows=tuple(rows),
+            notes=(*notes, *few_neurons(cell_neurons(means))),
+        )
+    ]
+
+
+def _as_scores(run: Run) -> Run:
+    """The run with the measures that are defined in place of its scores."""
+
+    def scored(result: NeuronResult) -> NeuronResult:
+        known = {name: value for name, value in result.measures.items() if value is not None}
+        return replace(result, scores=known)
+
+    return replace(run, results={id: scored(r) for id, r in run.results.items() if r.measures})
+
+
+def _cells(compared: CommonNeurons, run: Run) -> list[Cell]:
+    """The mean over the neurons that all runs together have, and in how many it is undefined."""
+    scorer = compared.scorer
+    undefined = sum(scorer not in result.scores for result in run.results.values())
+    ids = compared.ids(run) if run in compared.runs else ()
+    mean = estimate(values(run, ids, scorer))
+    return [
+        Cell("undefined", extra=(None, None, 0)) if mean is None else estimate_cell(mean),
+        count(undefined),
+    ]
+
+
+def _common(compared: dict[str, CommonNeurons]) -> list[str]:
+    """A sentence if means are over fewer neurons than were measured, so that runs compare."""
+    if not any(left for common in compared.values() for left in common.left_out.values()):
+        return []
+    return ["Means are over the neurons for which the measure is defined in every run."]
+
+
+def _footnote(name: str) -> str:
+    """A measure in a line: formula, range, chance, and what it does not notice."""
+    measure = MEASURES[name]
+    return (
+        f"{measure.label}: {measure.formula}; from {measure.low:g} to {measure.high:g}. Chance: "
+        f"{measure.chance}. Undefined where {measure.undefined}. It hardly notices "
+        f"{measure.unnoticed}."
+    )
