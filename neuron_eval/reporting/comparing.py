@@ -23,25 +23,14 @@ NAMES = {
 """What scorers are called in tables; others keep their name."""
 
 
-def _described(headline: str) -> str:
-    """What a measure is, and what it does not notice."""
-    measure, where = measure_of(headline)
-    return (
-        f"a simulator predicts activations from the explanation alone, {where} that the explainer "
-        f"did not see; this is the {measure.label} of predicted and true ones. 1 is perfect, "
-        f"chance gets {measure.chance}. It hardly notices {measure.unnoticed}."
-    )
-
-
 MEASURES = {
-    **{name: _described(of) for name, of in SIMULATED.items()},
     SIMULATION: "a simulator predicts activations from the explanation alone; this is their "
     "correlation with the true ones, on excerpts that the explainer did not see. 1 is perfect, a "
     "wrong explanation gets about 0.",
     ADACS: "the cosine similarity of the explanation and a reference explanation, by the embedder. "
     "1 is the same text.",
 }
-"""What scorers measure, in a line."""
+"""What scorers measure, in a line; see `definition`."""
 
 ORIGINAL = "original"
 """The baseline unless the user names another."""
@@ -93,6 +82,18 @@ def scorer_name(scorer: str) -> str:
     if scorer.startswith(RATING_BY):
         return scorer
     return NAMES.get(scorer, scorer.rpartition("/")[2])
+
+
+def definition(scorer: str) -> str:
+    """What a scorer measures and what it does not notice, in a line; empty if not known."""
+    if scorer in MEASURES or scorer not in SIMULATED:
+        return MEASURES.get(scorer, "")
+    measure, where = measure_of(SIMULATED[scorer])
+    return (
+        f"a simulator predicts activations from the explanation alone, {where} that the explainer "
+        f"did not see; this is the {measure.label} of predicted and true ones. 1 is perfect, "
+        f"chance gets {measure.chance}. It hardly notices {measure.unnoticed}."
+    )
 
 
 def measured_by(run: Run, scorer: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from inspect_ai import eval
 from inspect_ai.log import read_eval_log, write_eval_log
-from made_up_runs import five_formats
+from made_up_runs import five_formats, neuron, run
 
 from neuron_eval.reporting.collecting import Collected, collect
 from neuron_eval.reporting.figures import FIGURES, write_figures
@@ -86,7 +86,8 @@ def test_every_table_and_figure_has_its_name_in_the_list_that_is_cleared(tmp_pat
     collected = five_formats()
     rater = Rater("a.eval", "human/a", ("x",), "train", "0a1b", "{}", ())
     pair = Pair(*collected.runs[:2])
-    rated = replace(collected, raters=(rater,), pair=pair)
+    measured = run("measured", [neuron(0, measures={"f1": 0.5, "f1_random": None})])
+    rated = Collected((*collected.runs, measured), raters=(rater,), pair=pair)
     assert tuple(t.name for t in all_tables(rated, by=("layer", "group"))) == table_names()
     assert tuple(f.name for f in write_figures(rated, tmp_path)[0]) == tuple(FIGURES)
 

@@ -7,11 +7,11 @@ from statistics import fmean
 
 from neuron_eval.logs.runs import ADACS, SIMULATION, NeuronResult, Run
 from neuron_eval.reporting.comparing import (
-    MEASURES,
     NAMES,
     SIMULATED,
     CommonNeurons,
     compare,
+    definition,
     label,
     measured_by,
     scorer_name,
@@ -140,7 +140,7 @@ def _notes(
 ) -> list[str]:
     if not compared:
         return ["Nothing was scored in any run."]
-    defined = [f"{NAMES[name]}: {MEASURES[name]}" for name in compared if name in MEASURES]
+    defined = [f"{NAMES[name]}: {line}" for name in compared if (line := definition(name))]
     notes = [MEANS] if by else [*defined, MEANS]
     if any(
         len(group) > 1 and common.common[group[0].log]
