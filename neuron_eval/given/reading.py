@@ -150,11 +150,8 @@ def _open(path: str) -> IO[bytes]:
     return Path(path).open("rb")
 
 
-REFERENCE = "explanation"
-"""The column of a file of references, if there are several."""
-
-SET = "given"
-"""Stands before layer and neuron in the samples' ids, where no model is known."""
+REFERENCE = "explanation"  # the column of a file of references, if there are several
+SET = "given"  # stands before layer and neuron in the samples' ids, where no model is known
 
 
 def read_references(path: str) -> tuple[ExplanationTable, Mapping[Key, Reference]]:

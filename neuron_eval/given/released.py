@@ -23,8 +23,7 @@ from neuron_eval.sources.openai.records import (
 )
 from neuron_eval.stats import absolute_deviation_explained, pearson, r_squared
 
-TOLERANCE = 1e-6
-"""Scores that differ by no more than this agree."""
+TOLERANCE = 1e-6  # scores that differ by no more than this agree
 
 Compute = Callable[[Sequence[float], Sequence[float]], float | None]
 

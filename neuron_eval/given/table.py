@@ -27,8 +27,7 @@ from neuron_eval.messages import InputError, listed, near_miss, replace_surrogat
 from neuron_eval.records.checks import fault_of
 from neuron_eval.sources.puzzles import puzzle_id
 
-Key = tuple[int, int] | str
-"""Layer and neuron, or the sample's id."""
+Key = tuple[int, int] | str  # layer and neuron, or the sample's id
 
 PUZZLES = ("puzzle_name", "puzzle name", "puzzle_id", "puzzle id", "puzzle", "name")
 """Columns that name a puzzle, where there is neither layer and neuron nor an id."""

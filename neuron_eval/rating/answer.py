@@ -22,14 +22,9 @@ from neuron_eval.messages import replace_surrogates
 from neuron_eval.models.replies import answer_text
 from neuron_eval.rating.question import Question
 
-MAX_TEXT = 10_000
-"""Characters that a comment or a reason may have."""
-
-READINGS = 20
-"""An answer's text is gone through at most so many times in search of JSON."""
-
-FAILING = 1000
-"""What an attempt costs that fails at once, in characters."""
+MAX_TEXT = 10_000  # characters that a comment or a reason may have
+READINGS = 20  # an answer's text is gone through at most so many times in search of JSON
+FAILING = 1000  # what an attempt costs that fails at once, in characters
 
 _START = re.compile(r'\{(?=\s*+")')
 

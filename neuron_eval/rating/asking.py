@@ -41,14 +41,9 @@ from neuron_eval.rating.question import Question
 from neuron_eval.records.splits import from_metadata
 from neuron_eval.usage_error import usage_errors
 
-ATTEMPTS = 3
-"""How often a language model is asked one question: once, and again twice."""
-
-MAX_TOKENS = 1000
-"""Room for an answer, and for some prose that a model may write before it."""
-
-PERSON = "human/"
-"""How the names of models begin that are people."""
+ATTEMPTS = 3  # how often a language model is asked one question: once, and again twice
+MAX_TOKENS = 1000  # room for an answer, and for some prose that a model may write before it
+PERSON = "human/"  # how the names of models begin that are people
 
 BY_SCHEMA = frozenset(
     (
@@ -58,8 +53,7 @@ BY_SCHEMA = frozenset(
 )  # fmt: skip
 """Providers that hand a schema on; Inspect's others drop it without a word, or warn."""
 
-_REFUSED: WeakSet[ModelAPI] = WeakSet()
-"""Models whose server takes no schema."""
+_REFUSED: WeakSet[ModelAPI] = WeakSet()  # models whose server takes no schema
 
 
 def is_person(rater: str) -> bool:

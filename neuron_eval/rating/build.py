@@ -19,11 +19,8 @@ from neuron_eval.prompts.wording import Pack, PackError, RatingWording
 from neuron_eval.rating.question import KEY, Option, Question, Scale, ShownExcerpt
 from neuron_eval.records.splits import DealtNeuron
 
-LEAST, MOST = 1, 5
-"""The scale, as published."""
-
-AGAIN = "#2"
-"""Follows the id of a neuron that is shown for the second time."""
+LEAST, MOST = 1, 5  # the scale, as published
+AGAIN = "#2"  # follows the id of a neuron that is shown for the second time
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,8 @@ from neuron_eval.rating.answer import Answer, Skipped
 from neuron_eval.rating.build import Candidate
 from neuron_eval.rating.question import Question
 
-STORE = "rating"
-"""Where a sample's store holds the turns."""
-
-About = Mapping[str, Any]
-"""A score's metadata, see `neuron_eval.scorers.rating`."""
+STORE = "rating"  # where a sample's store holds the turns
+About = Mapping[str, Any]  # a score's metadata, see `neuron_eval.scorers.rating`
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,8 +26,7 @@ from neuron_eval.formats.base import letter
 from neuron_eval.messages import InputError
 from neuron_eval.records.activations import LEVELS
 
-KEY = "question"
-"""Where a user message's metadata hold the question."""
+KEY = "question"  # where a user message's metadata hold the question
 
 NotEmpty = Field(min_length=1)
 Level = Annotated[int, Field(strict=True, ge=0, le=LEVELS)]

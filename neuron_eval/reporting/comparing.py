@@ -32,8 +32,7 @@ MEASURES = {
 }
 """What scorers measure, in a line; see `definition`."""
 
-ORIGINAL = "original"
-"""The baseline unless the user names another."""
+ORIGINAL = "original"  # the baseline unless the user names another
 
 RATING_BY = "rating by "
 """How ratings are called where they stand among scores; no scorer's name has a space."""

@@ -23,8 +23,7 @@ from neuron_eval.prompts.wording import Pack
 HERE = ("embed-local/", "neuron-baseline/")
 """Models that run in this process and that nobody sends a bill for."""
 
-MILLION = 1_000_000
-"""Tokens that a price is for."""
+MILLION = 1_000_000  # tokens that a price is for
 
 FIELDS = {
     "input": "input",

@@ -16,8 +16,7 @@ from neuron_eval.rating.judging import Judgement, PlaceBias, Planted, mean_judge
 T = TypeVar("T")
 Value = float | str
 
-Explanation = tuple[str, str]
-"""A neuron's id and the text."""
+Explanation = tuple[str, str]  # a neuron's id and the text
 
 
 @dataclass(frozen=True, slots=True)

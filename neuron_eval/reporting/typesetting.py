@@ -8,14 +8,9 @@ from collections.abc import Iterable, Sequence
 from neuron_eval.messages import visible
 from neuron_eval.reporting.tables.base import Cell, Column, Row, Table
 
-PACKAGES = ("array", "booktabs", "graphicx")
-"""What a document must load."""
-
-NARROW = 12
-"""Characters of a text up to which its column needs no lines to be broken."""
-
-WIDE = 40
-"""Characters from which a column of text is given more room."""
+PACKAGES = ("array", "booktabs", "graphicx")  # what a document must load
+NARROW = 12  # characters of a text up to which its column needs no lines to be broken
+WIDE = 40  # characters from which a column of text is given more room
 
 _ESCAPES = str.maketrans({
     **{sign: f"\\{sign}" for sign in "{}&%$#"},

@@ -114,8 +114,7 @@ def splits(
     return tuple(dealt)
 
 
-KEY = ("id", "layer", "neuron")
-"""What tells which neuron it is."""
+KEY = ("id", "layer", "neuron")  # what tells which neuron it is
 
 REQUIRED = ("id", "model", "layer", "neuron", "top", "random")
 
@@ -138,8 +137,7 @@ _OPTIONAL: Mapping[str, tuple[str, Callable[[Mapping[str, Any], str, str], Any]]
 }
 """Field to the attribute of `NeuronRecord` that it is, and how it is read."""
 
-OPTIONAL = tuple(_OPTIONAL)
-"""Fields that may be left out or null, which means the same."""
+OPTIONAL = tuple(_OPTIONAL)  # fields that may be left out or null, which means the same
 
 
 def to_json(neuron: NeuronRecord) -> dict[str, Any]:

@@ -25,8 +25,7 @@ from neuron_eval.rating.human.page import own_order
 from neuron_eval.rating.human.store import AnswerFile, Reply, replay
 from neuron_eval.rating.question import Question, question_key
 
-LOOK_SECONDS = 1.0
-"""How often the file is looked at for what another process has written."""
+LOOK_SECONDS = 1.0  # how often the file is looked at for what another process has written
 
 
 class DeskError(ValueError):

@@ -30,8 +30,7 @@ from neuron_eval.rating.human.store import Reply
 MAX_BODY = 1_000_000
 """Bytes that a request's body may have; handing over a thousand answers takes a tenth."""
 
-Names = Callable[[str], bool]
-"""Whether the server may be called by this host name."""
+Names = Callable[[str], bool]  # whether the server may be called by this host name
 
 _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([\w.-]+))(?::\d{1,5})?")
 """A Host header: an IPv6 address in brackets, or a name or another address; and a port."""

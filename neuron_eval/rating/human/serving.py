@@ -23,11 +23,8 @@ from neuron_eval.rating.human.desk import Desk
 from neuron_eval.rating.human.server import Names, is_wildcard, make_app, own_names
 from neuron_eval.usage_error import UsageError
 
-PATIENCE_SECONDS = 10.0
-"""How long a connection may take to send the head of a request."""
-
-MAX_SILENT = 100
-"""Connections that have sent no request yet; with one more the oldest is closed."""
+PATIENCE_SECONDS = 10.0  # how long a connection may take to send the head of a request
+MAX_SILENT = 100  # connections that have sent no request yet; with one more the oldest is closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +141,7 @@ class PatientProtocol(H11Protocol):
             self._look_again()
 
 
-_opened: set[str] = set()
-"""Addresses that a browser was opened on."""
+_opened: set[str] = set()  # addresses that a browser was opened on
 
 _LEADS_TO = """<!doctype html>
 <meta charset="utf-8">

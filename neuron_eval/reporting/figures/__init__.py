@@ -18,8 +18,7 @@ from neuron_eval.reporting.figures.layers import draw_layers
 from neuron_eval.reporting.figures.pair import draw_pair
 from neuron_eval.reporting.figures.tokens import draw_tokens
 
-DPI = 300
-"""Dots an inch of the PNG."""
+DPI = 300  # dots an inch of the PNG
 
 _RC: Any = {
     "font.family": "sans-serif",

@@ -23,11 +23,8 @@ from neuron_eval.reporting.statistics import Estimate, estimate
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-BINS = 10
-"""Bins of equal width between a neuron's lowest and highest simulated activation."""
-
-SPREAD = 0.05
-"""How far the formats' marks of one bin are apart, in all."""
+BINS = 10  # bins of equal width between a neuron's lowest and highest simulated activation
+SPREAD = 0.05  # how far the formats' marks of one bin are apart, in all
 
 
 def draw_calibration(collected: Collected) -> Drawn | str:

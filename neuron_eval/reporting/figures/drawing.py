@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 Key = Literal["series", "formats", "both"]
 """What the looks in a figure tell apart; the rest is told by where a mark stands."""
 
-WIDE = 18
-"""Characters of a legend's entry above which entries stand below each other."""
+WIDE = 18  # characters of a legend's entry above which entries stand below each other
 
 GREY = "#6e6e6e"
 DASHED: Any = {"color": GREY, "linewidth": 0.8, "linestyle": (0, (3, 2))}

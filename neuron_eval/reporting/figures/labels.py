@@ -16,8 +16,7 @@ RINGS = (1.0, 1.6)
 SIDES = ((1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1), (0, 1), (0, -1))
 """Where it may be, best first: steps to the right and upwards."""
 
-TICKS = 5
-"""At most so many ticks."""
+TICKS = 5  # at most so many ticks
 
 STEPS = (
     (1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0),

@@ -22,14 +22,9 @@ from neuron_eval.reporting.statistics import Estimate, estimate
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-TICKS = 8
-"""Layers named on an axis of half a column are apart by this part of it, or more."""
-
-BEHIND = "#c9c9c9"
-"""The other formats' lines."""
-
-Means = dict[int, Estimate]
-"""By layer, lowest first."""
+TICKS = 8  # layers named on an axis of half a column are apart by this part of it, or more
+BEHIND = "#c9c9c9"  # the other formats' lines
+Means = dict[int, Estimate]  # by layer, lowest first
 
 
 def draw_layers(collected: Collected) -> Drawn | str:

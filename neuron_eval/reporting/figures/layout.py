@@ -12,11 +12,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLUMN = 3.3
-"""Width of a figure in inches: one column of a paper of two."""
-
-ACROSS = 2
-"""Panels beside each other at most, but for those of `stack`."""
+COLUMN = 3.3  # width of a figure in inches: one column of a paper of two
+ACROSS = 2  # panels beside each other at most, but for those of `stack`
 
 
 def _blank(height: float) -> Figure:

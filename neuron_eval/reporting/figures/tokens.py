@@ -18,11 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MARGIN = 1.4
-"""The axis goes on by this factor beyond the fewest and the most tokens."""
-
-NEAR = 4.0
-"""Pixels around a mark, and half as many around a line, that no name may cover."""
+MARGIN = 1.4  # the axis goes on by this factor beyond the fewest and the most tokens
+NEAR = 4.0  # pixels around a mark, and half as many around a line, that no name may cover
 
 
 class Point(NamedTuple):

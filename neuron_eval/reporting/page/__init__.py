@@ -33,8 +33,7 @@ LICENCE = "vendored/tablesort.LICENCE"
 SCRIPTS = ("dom", "tables", "filter", "list", "activity", "heat", "neuron", "main")
 """One script in this order: functions of later files use those of earlier ones."""
 
-NEURONS = ("tables/neurons.csv", "tables/neurons.jsonl")
-"""The files with a row per run and neuron."""
+NEURONS = ("tables/neurons.csv", "tables/neurons.jsonl")  # the files with a row per run and neuron
 
 
 def write_page(

@@ -25,8 +25,7 @@ from neuron_eval.reporting.page.excerpts import (
 )
 from neuron_eval.reporting.raters import RatedNeuron, best_texts, with_ratings
 
-DIGITS = 4
-"""Decimals of a score on the page; tables and CSV hold the full number."""
+DIGITS = 4  # decimals of a score on the page; tables and CSV hold the full number
 
 
 def page_data(collected: Collected, viewer: str | None = None) -> dict[str, Any]:

@@ -46,8 +46,7 @@ NOTES = (
     "scored in every run. Each run is a format with its models.",
     "Undefined: fewer than three values, or a measure that is the same for all.",
 )
-RATING = "\0rating"
-"""What a rating is called among a run's scores; no scorer is called that."""
+RATING = "\0rating"  # what a rating is called among a run's scores; no scorer is called that
 
 RATING_COLUMNS = (
     Column("score"),

@@ -11,11 +11,8 @@ from neuron_eval.reporting.statistics import FEW, TIE, Estimate, told_apart
 
 Value = float | str | None
 
-MARK = "†"
-"""Stands behind a marked cell's text where there is no better way to show it."""
-
-INTERVAL = (" lower", " upper", " n")
-"""What a CSV file calls the columns behind a mean's."""
+MARK = "†"  # stands behind a marked cell's text where there is no better way to show it
+INTERVAL = (" lower", " upper", " n")  # what a CSV file calls the columns behind a mean's
 
 MEANS = (
     "Mean over neurons [95 % bootstrap interval over neurons: percentiles of 10,000 resamples, "

@@ -39,19 +39,15 @@ SKIPPED = (
 SILENT = "no score and no reason in the log"
 CUT_OFF = "the explainer's reply stopped at max_tokens"
 
-LONGEST = 160
-"""Characters of a reason that are shown."""
-
-READ = 2000
-"""Characters of a reason that are looked at: a model's words in it may be of any length."""
+LONGEST = 160  # characters of a reason that are shown
+READ = 2000  # characters of a reason that are looked at: a model's words in it may be of any length
 
 _QUOTED = re.compile(r"(?<!\w)'(?:[^'\\]|\\.)*'(?!\w)|\"(?:[^\"\\]|\\.)*\"|“[^”]*”|`[^`]*`")
 _EXCERPT = re.compile(r"\b(?:top|random) \d+")
 _WITH_DIGIT = re.compile(r"[^\s,;:()\[\]{}'\"]*\d[^\s,;()\[\]{}'\"]*")
 _REPEATED = re.compile(r"…(?:[\s,;]*…)+")
 
-Given = tuple[str, str]
-"""A log and the reason that it gives."""
+Given = tuple[str, str]  # a log and the reason that it gives
 
 
 @dataclass(frozen=True, slots=True)

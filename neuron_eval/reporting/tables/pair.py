@@ -10,11 +10,8 @@ from neuron_eval.reporting.comparing import label, scorer_name, scorers
 from neuron_eval.reporting.pairs import Pair, PairedNeuron, paired_neurons
 from neuron_eval.reporting.tables.base import Column, Row, Table, number, report_table, words
 
-SHOWN = 10
-"""Neurons at most, but in the CSV file."""
-
-LONGEST = 100
-"""Characters of an explanation."""
+SHOWN = 10  # neurons at most, but in the CSV file
+LONGEST = 100  # characters of an explanation
 
 
 @report_table("pair")

@@ -19,8 +19,7 @@ from neuron_eval.reporting.statistics import RESAMPLES, Agreement, Places, clust
 from neuron_eval.reporting.tables.agreement import agreement_cell, rho_cell
 from neuron_eval.reporting.tables.base import Cell, Column, Row, Table, count, report_table, words
 
-Unit = Sequence[Value]
-"""What several raters said of one thing."""
+Unit = Sequence[Value]  # what several raters said of one thing
 
 ENDS = (" lower", " upper")
 COLUMNS = (
