@@ -105,10 +105,7 @@ def _out(_ctx: click.Context, _param: click.Parameter, value: Path) -> Path:
     help="How often the state is saved beside --out.",
 )
 def record(
-    texts: tuple[Path, ...],
-    neurons: tuple[str, ...],
-    quantiles: tuple[float, ...],
-    **options: Any,
+    texts: tuple[Path, ...], neurons: tuple[str, ...], quantiles: tuple[float, ...], **options: Any
 ) -> None:
     """Record neurons of MODEL: a Hugging Face name, a folder, or a .gguf file.
 

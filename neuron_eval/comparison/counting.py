@@ -132,12 +132,7 @@ def _mean_size(
 
 
 def requests(
-    way: str,
-    model: str,
-    excerpts: Sequence[Excerpt],
-    plan: Plan,
-    pack: Pack,
-    counter: TokenCounter,
+    way: str, model: str, excerpts: Sequence[Excerpt], plan: Plan, pack: Pack, counter: TokenCounter
 ) -> Iterator[Size]:
     """The requests of one way for one explanation, with the reply that each would get."""
     per_call = plan.parameters.get("excerpts_per_call")

@@ -74,10 +74,7 @@ def _times(sample: EvalSample) -> Iterator[str]:
 
 
 def extrapolated(
-    pilot: Sequence[Taken],
-    left: Mapping[tuple[str, str], float],
-    rates: Rates,
-    finished: int = 0,
+    pilot: Sequence[Taken], left: Mapping[tuple[str, str], float], rates: Rates, finished: int = 0
 ) -> CostEstimate:
     """What the explanations that are left will take, by format and explainer.
 

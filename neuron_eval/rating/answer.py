@@ -201,8 +201,5 @@ def answer_schema(question: Question) -> ResponseSchema:
 
 def _strict_object(properties: dict[str, JSONSchema]) -> JSONSchema:
     return JSONSchema(
-        type="object",
-        properties=properties,
-        required=list(properties),
-        additionalProperties=False,
+        type="object", properties=properties, required=list(properties), additionalProperties=False
     )

@@ -80,11 +80,7 @@ def in_order(
 
 
 def question(
-    id_: str,
-    dealt: DealtNeuron,
-    order: Sequence[Candidate],
-    excerpts: str,
-    wording: RatingWording,
+    id_: str, dealt: DealtNeuron, order: Sequence[Candidate], excerpts: str, wording: RatingWording
 ) -> Question:
     """The question about a neuron; its excerpts are ``train``, as the explainer's, or ``valid``."""
     chosen = {"train": dealt.train, "valid": dealt.valid}[excerpts]

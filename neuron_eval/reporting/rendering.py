@@ -17,14 +17,7 @@ from rich import box
 from rich.text import Text
 
 from neuron_eval.messages import visible
-from neuron_eval.reporting.tables.base import (
-    MARK,
-    Cell,
-    Table,
-    Value,
-    with_rows,
-    without_rows,
-)
+from neuron_eval.reporting.tables.base import MARK, Cell, Table, Value, with_rows, without_rows
 from neuron_eval.reporting.typesetting import latex
 from neuron_eval.reporting.verdict import Verdict
 

@@ -9,13 +9,7 @@ from urllib.parse import quote
 from neuron_eval.logs.runs import NeuronResult, Run
 from neuron_eval.messages import visible, visible_lines
 from neuron_eval.reporting.collecting import Collected
-from neuron_eval.reporting.comparing import (
-    RATING_BY,
-    label,
-    rater_label,
-    scorer_name,
-    scorer_names,
-)
+from neuron_eval.reporting.comparing import RATING_BY, label, rater_label, scorer_name, scorer_names
 from neuron_eval.reporting.page.excerpts import (
     activity_data,
     heat,

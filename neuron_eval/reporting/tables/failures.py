@@ -10,15 +10,7 @@ from dataclasses import dataclass
 from neuron_eval.logs.runs import Run
 from neuron_eval.messages import visible
 from neuron_eval.reporting.comparing import label, scorer_name, scorer_names
-from neuron_eval.reporting.tables.base import (
-    Column,
-    Row,
-    Table,
-    count,
-    report_table,
-    share,
-    words,
-)
+from neuron_eval.reporting.tables.base import Column, Row, Table, count, report_table, share, words
 
 COLUMNS = (
     Column("what"),

@@ -98,9 +98,7 @@ def _rank(first: Rater, second: Rater) -> Cell:
 
 
 def krippendorff(
-    neurons: Sequence[Sequence[Unit]],
-    level: Literal["nominal", "ordinal"],
-    interval: bool = True,
+    neurons: Sequence[Sequence[Unit]], level: Literal["nominal", "ordinal"], interval: bool = True
 ) -> Agreement | None:
     """Krippendorff's alpha, as Inspect has it, of each neuron's units, each of two raters or more.
 

@@ -22,12 +22,7 @@ from neuron_eval.messages import message_of, shown
 from neuron_eval.records import NeuronRecord, RecordError
 from neuron_eval.records.checks import named
 from neuron_eval.sources.base import NeuronKey, Source, SourceError, Unreadable
-from neuron_eval.sources.delphi.files import (
-    OpenSplit,
-    Split,
-    TokenizerVocabulary,
-    find_tokenizer,
-)
+from neuron_eval.sources.delphi.files import OpenSplit, Split, TokenizerVocabulary, find_tokenizer
 from neuron_eval.sources.delphi.records import Texts
 from neuron_eval.sources.folder import by_number
 from neuron_eval.sources.opening import Location, opener

@@ -181,9 +181,7 @@ def _explained(row: Mapping[str, Any], at: str) -> list[PublishedExplanation]:
 
 
 def _published_scores(
-    published: Mapping[str, Sequence[PublishedExplanation]],
-    wanted: Iterable[NeuronKey],
-    name: str,
+    published: Mapping[str, Sequence[PublishedExplanation]], wanted: Iterable[NeuronKey], name: str
 ) -> Iterator[ScoredNeuron]:
     """Scores of one kind: the one that most features have, the first of them in the alphabet.
 

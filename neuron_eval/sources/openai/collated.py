@@ -201,9 +201,7 @@ def with_explanations(
     texts = parse_explanations(content, neuron.layer, neuron.neuron, where)
     written = [Reference(e.explanation, author) for e in texts if e.explanation.strip()]
     return replace(
-        neuron,
-        reference=written[0] if written else None,
-        other_explanations=tuple(written[1:]),
+        neuron, reference=written[0] if written else None, other_explanations=tuple(written[1:])
     )
 
 
