@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from neuron_eval.cli.main import as_typed, command
+from neuron_eval.cli.main import as_typed, check_file, check_replaced, command
 from neuron_eval.files.locking import alone_at
 from neuron_eval.messages import InputError
 
@@ -38,7 +38,8 @@ def convert(source: str, out: Path, force: bool, **choosing: Any) -> None:
     from neuron_eval.sources.surveying import write_chosen
 
     click.get_current_context().with_resource(alone_at(out))
-    _check_out(out, force)
+    check_file(out, "OUT", ENDINGS)
+    check_replaced(out, out.exists(), force)
     missing: list[str] = []
     try:
         written = write_chosen(out, parse_choice(source, **choosing), missing)
@@ -53,12 +54,3 @@ def convert(source: str, out: Path, force: bool, **choosing: Any) -> None:
             for line in (*missing[:NAMED], *more):
                 click.echo(f"  {line}", err=True)
     click.echo(f"{written} neurons written to {out}")
-
-
-def _check_out(out: Path, force: bool) -> None:
-    if not out.name.endswith(ENDINGS):
-        raise click.UsageError(f"OUT is {out}; expected a file ending in {', '.join(ENDINGS)}")
-    if out.is_dir() or not out.parent.is_dir():
-        raise click.UsageError(f"OUT is {out}; expected a file in a folder that is there")
-    if out.exists() and not force:
-        raise click.UsageError(f"{out} is there already; --force replaces it")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from neuron_eval.cli.main import command
+from neuron_eval.cli.main import check_file, check_replaced, command
 from neuron_eval.files.locking import IN_FOLDER, alone_at, alone_in, unfinished
 from neuron_eval.messages import InputError
 
@@ -73,17 +73,11 @@ def export(logs: tuple[str, ...], to: str, out: Path, wanted: tuple[str, ...], f
 
 def _check_out(out: Path, to: str, force: bool) -> None:
     if to in FILES:
-        if out.suffix != f".{to}":
-            raise click.UsageError(f"--out is {out}; expected a file ending in .{to}")
-        if out.is_dir() or not out.parent.is_dir():
-            raise click.UsageError(f"--out is {out}; expected a file in a folder that is there")
-        taken = out.exists()
-    else:
-        if out.is_file():
-            raise click.UsageError(f"--out is {out}; expected a folder, which {to} takes")
-        taken = out.is_dir() and any(part.name != IN_FOLDER for part in out.iterdir())
-    if taken and not force:
-        raise click.UsageError(f"{out} is there already; --force replaces it")
+        check_file(out, "--out", (f".{to}",))
+    elif out.is_file():
+        raise click.UsageError(f"--out is {out}; expected a folder, which {to} takes")
+    parts = out.iterdir() if out.is_dir() else ()
+    check_replaced(out, out.is_file() or any(part.name != IN_FOLDER for part in parts), force)
 
 
 def _chosen(runs: Sequence[Run], wanted: Sequence[str]) -> list[Run]:

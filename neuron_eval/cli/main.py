@@ -156,6 +156,19 @@ def model_named(
         raise click.ClickException(f"{name}: {sentence}{meant}") from error
 
 
+def check_file(out: Path, name: str, endings: tuple[str, ...]) -> None:
+    """Refuse a file to write, which the user knows as ``name``, that cannot be written."""
+    if not out.name.endswith(endings):
+        raise click.UsageError(f"{name} is {out}; expected a file ending in {', '.join(endings)}")
+    if out.is_dir() or not out.parent.is_dir():
+        raise click.UsageError(f"{name} is {out}; expected a file in a folder that is there")
+
+
+def check_replaced(out: Path, exists: bool, force: bool) -> None:
+    if exists and not force:
+        raise click.UsageError(f"{out} is there already; --force replaces it")
+
+
 def say(console: Console, text: str, style: str | None = None) -> None:
     """A line of text that may hold brackets, in one piece however narrow the terminal."""
     console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)

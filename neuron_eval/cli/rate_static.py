@@ -97,16 +97,13 @@ def _logs(raters: Sequence[str], out: Path, **parameters: Any) -> dict[str, Eval
     task = task_with(rate(**parameters), solver=solver)
     models = [f"human/{rater}" for rater in raters]
     logs = eval(task, model=models, score=False, log_dir=str(out), display="none")
-    by_model = {log.eval.model: log for log in logs}
-    for model in models:
-        log = by_model[model]
+    for log in logs:
         if log.status != "success":
             why = log.error.message if log.error else log.status
             raise click.ClickException(f"{log.location}: the questions were not written: {why}")
-    return {
-        rater: read_eval_log(by_model[model].location, resolve_attachments=True)
-        for rater, model in zip(raters, models, strict=True)
-    }
+    places = {log.eval.model: log.location for log in logs}
+    whole = (read_eval_log(places[model], resolve_attachments=True) for model in models)
+    return dict(zip(raters, whole, strict=True))
 
 
 def _instructions(rater: str, page: Path, log: EvalLog) -> str:

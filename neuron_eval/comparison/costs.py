@@ -112,10 +112,7 @@ def priced_line(
     ]
     known = [dollars for dollars in costs if dollars is not None]
     return Line(
-        role=role,
-        model=model,
-        format=format,
-        explanations=explanations,
+        *(role, model, format, explanations),
         requests=_range(size.requests for size in sizes),
         input=_range(size.prompt for size in sizes),
         output=_range(size.output for size in sizes),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -53,8 +53,9 @@ def taken(cell: tuple[str, str], sample: EvalSample) -> Taken:
         if isinstance(event, ModelEvent) and not event.error:
             at = (event.role or EXPLAINER, event.model)
             sizes[at] = sizes.get(at, Size()) + _size(event.output.usage or ModelUsage())
-    times = [datetime.fromisoformat(time) for time in _times(sample)]
-    return Taken(cell, sizes, (times[0].timestamp(), times[-1].timestamp()))
+    # Inspect writes both where a sample ended.
+    began, ended = map(datetime.fromisoformat, (str(sample.started_at), str(sample.completed_at)))
+    return Taken(cell, sizes, (began.timestamp(), ended.timestamp()))
 
 
 def _size(usage: ModelUsage) -> Size:
@@ -65,12 +66,6 @@ def _size(usage: ModelUsage) -> Size:
         cache_read=usage.input_tokens_cache_read or 0,
         cache_write=usage.input_tokens_cache_write or 0,
     )
-
-
-def _times(sample: EvalSample) -> Iterator[str]:
-    for time in (sample.started_at, sample.completed_at):
-        assert time is not None  # Inspect writes both where a sample ended
-        yield str(time)
 
 
 def extrapolated(

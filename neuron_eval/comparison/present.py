@@ -26,11 +26,10 @@ def headline(cost: CostEstimate, start: str = "About") -> str:
     amount = f"{start} {requests} requests, {tokens} tokens"
     amount_within = amount if more else amount + _range(between(cost.tokens))
     if cost.free:
-        why = "no dollars: all models run on this machine"
-        return f"{amount_within}, {why}."
-    if cost.unpriced and cost.dollars == Range():
-        why = f"unknown dollars: there is no price for {', '.join(cost.unpriced)}"
-        return f"{amount_within}, {why}."
+        return f"{amount_within}, no dollars: all models run on this machine."
+    if total(cost) == "unknown":
+        models = ", ".join(cost.unpriced)
+        return f"{amount_within}, unknown dollars: there is no price for {models}."
     return f"{amount}, {total(cost)}{'' if cost.at_least else _range(money(cost.dollars))}."
 
 
@@ -56,14 +55,13 @@ def estimate_table(cost: CostEstimate) -> Table:
         names = ("" if same_role else role, "" if same_model else model, line.format or "all")
         table.add_row(*names, *_numbers(line))
     table.add_section()
-    table.add_row(
-        *("total", "", "", number(cost.explanations), number(cost.requests.expected)),
-        number(sum(line.input.expected for line in cost.lines)),
-        number(sum(line.output.expected for line in cost.lines)),
-        between(cost.tokens),
-        _total_dollars(cost),
-        style="bold",
-    )
+    tokens = (sum(line.input.expected for line in cost.lines),
+              sum(line.output.expected for line in cost.lines))  # fmt: skip
+    expected = map(number, (cost.explanations, cost.requests.expected, *tokens))
+    dollars = "own machine" if cost.free else total(cost)
+    if dollars not in ("own machine", "unknown"):
+        dollars = ("at least " if cost.at_least else "") + money(cost.dollars)
+    table.add_row("total", "", "", *expected, between(cost.tokens), dollars, style="bold")
     return table
 
 
@@ -81,13 +79,6 @@ def _numbers(line: Line) -> tuple[str, ...]:
         between(line.tokens),
         dollars,
     )
-
-
-def _total_dollars(cost: CostEstimate) -> str:
-    if cost.free:
-        return "own machine"
-    more = "at least " if cost.at_least else ""
-    return "unknown" if total(cost) == "unknown" else more + money(cost.dollars)
 
 
 def total(cost: CostEstimate) -> str:

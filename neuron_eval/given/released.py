@@ -100,10 +100,8 @@ class ReleasedTally:
 def explanation_files(path: str) -> Iterator[tuple[str, bytes | RecordError]]:
     """The explanation files of a place: where each is, and its content or why it cannot be read.
 
-    Args:
-        path: A file, a folder of ``.jsonl`` files at any depth, ``openai:gpt2-xl`` and the like,
-            or an address such as ``s3://bucket/folder``. Of a folder with OpenAI's layout, only
-            ``explanations`` is read.
+    The place is a file, a folder of ``.jsonl`` files at any depth, ``openai:gpt2-xl`` and the like,
+    or an address such as ``s3://bucket/folder``. In OpenAI's layout only ``explanations`` is read.
 
     Raises:
         SourceError: There are no such files.
@@ -126,10 +124,7 @@ def explanation_files(path: str) -> Iterator[tuple[str, bytes | RecordError]]:
 
 
 def check_files(files: Iterable[tuple[str, bytes | RecordError]]) -> ReleasedTally:
-    """Compare all scores of explanation files; a bad line is noted, and the next is read.
-
-    Args:
-        files: See `explanation_files`.
+    """Compare all scores of `explanation_files`; a bad line is noted, and the next is read.
 
     Raises:
         SourceError: The files break off.
@@ -158,12 +153,9 @@ def _check_line(tally: ReleasedTally, at: str, line: bytes) -> None:
     for score in compare(results):
         if score.difference is not None:
             tally.largest = max(score.difference, tally.largest or 0.0)
-        if score.verdict == "agrees":
-            tally.agree += 1
-        elif score.verdict == "undefined":
-            tally.undefined += 1
-        else:
-            tally.disagree.append((at, score))
+        tally.agree += score.verdict == "agrees"
+        tally.undefined += score.verdict == "undefined"
+        tally.disagree += [(at, score)] if score.verdict == "disagrees" else []
 
 
 def compare(results: SimulationResults) -> Iterator[RecomputedScore]:
@@ -224,7 +216,5 @@ def _content(path: Path) -> tuple[str, bytes | RecordError]:
 
 def _in_order(path: Path) -> list[tuple[int, str]]:
     """By the parts of the path, numbers by their value."""
-    return [
-        (int(part), "") if part.isdecimal() else (-1, part)
-        for part in (*path.parent.parts, path.stem)
-    ]
+    parts = (*path.parent.parts, path.stem)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]

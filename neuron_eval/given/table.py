@@ -90,10 +90,7 @@ class ExplanationTable:
         return id_ if self.by_id else (layer, neuron)
 
     def column(self, wanted: str | None) -> str:
-        """The column of explanations that the user means, as the file spells it.
-
-        Args:
-            wanted: A column's name in any case; None if there is only one.
+        """The column that the user means, in any case, as the file spells it; None is the only one.
 
         Raises:
             TableError: There is no such column, or several.

@@ -45,11 +45,9 @@ ATTEMPTS = 3  # how often a language model is asked one question: once, and agai
 MAX_TOKENS = 1000  # room for an answer, and for some prose that a model may write before it
 PERSON = "human/"  # how the names of models begin that are people
 
-BY_SCHEMA = frozenset(
-    (
-        "anthropic", "fireworks", "google", "grok", "groq", "mistral", "ollama", "openai",
-        "openai-api", "openrouter", "sagemaker", "sglang", "together", "vllm",
-    )
+BY_SCHEMA = (
+    "anthropic", "fireworks", "google", "grok", "groq", "mistral", "ollama", "openai",
+    "openai-api", "openrouter", "sagemaker", "sglang", "together", "vllm",
 )  # fmt: skip
 """Providers that hand a schema on; Inspect's others drop it without a word, or warn."""
 

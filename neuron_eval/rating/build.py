@@ -6,7 +6,7 @@ import json
 import random
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from inspect_ai.model import ChatMessage, ChatMessageSystem, ChatMessageUser
@@ -99,9 +99,7 @@ def question(
             )
             for excerpt in chosen
         ),
-        options=tuple(
-            Option(letter(i), candidate.explanation) for i, candidate in enumerate(order)
-        ),
+        options=tuple(Option(letter(i), each.explanation) for i, each in enumerate(order)),
         scale=Scale(LEAST, MOST, wording.least_means, wording.most_means),
         instructions=wording.instructions,
     )
@@ -149,22 +147,13 @@ def messages(question: Question, wording: RatingWording) -> list[ChatMessage]:
 
 def in_words(question: Question, wording: RatingWording) -> str:
     """The question as a text, see `neuron_eval.prompts.rating`."""
-    excerpts = [
-        _excerpt(i, excerpt, wording) for i, excerpt in enumerate(question.excerpts, start=1)
-    ]
-    options = [
-        fill(wording.option, letter=option.letter, explanation=_quoted(option.explanation))
-        for option in question.options
-    ]
-    parts = (
-        f"{question.instructions}\n",
-        fill(wording.title, title=question.title),
-        *excerpts,
-        wording.options_heading,
-        *options,
-        _about(wording.closing, question),
-    )
-    return "".join(parts)
+    parts = [f"{question.instructions}\n", fill(wording.title, title=question.title)]
+    parts += (_excerpt(i, e, wording) for i, e in enumerate(question.excerpts, start=1))
+    parts.append(wording.options_heading)
+    for option in question.options:
+        explanation = _quoted(option.explanation)
+        parts.append(fill(wording.option, letter=option.letter, explanation=explanation))
+    return "".join([*parts, _about(wording.closing, question)])
 
 
 def asks_again(question: Question, wording: RatingWording, reason: str) -> str:
@@ -178,13 +167,8 @@ def fill(text: str, **values: str) -> str:
 
 
 def _excerpt(number: int, excerpt: ShownExcerpt, wording: RatingWording) -> str:
-    items = [
-        f"{_quoted(token)}: {level}"
-        for token, level, mark in zip(
-            excerpt.tokens, excerpt.levels, excerpt.highlighted, strict=True
-        )
-        if mark
-    ]
+    tokens = zip(excerpt.tokens, excerpt.levels, excerpt.highlighted, strict=True)
+    items = [f"{_quoted(token)}: {level}" for token, level, mark in tokens if mark]
     body = bracketed(excerpt.tokens, excerpt.highlighted)
     listed = wording.list_separator.join(items) or wording.list_empty
     heading = fill(wording.heading, number=str(number))
@@ -193,15 +177,8 @@ def _excerpt(number: int, excerpt: ShownExcerpt, wording: RatingWording) -> str:
 
 
 def _about(text: str, question: Question) -> str:
-    scale = question.scale
-    return fill(
-        text,
-        letters=", ".join(question.letters),
-        least=str(scale.least),
-        most=str(scale.most),
-        least_means=scale.least_means,
-        most_means=scale.most_means,
-    )
+    scale = {name: str(value) for name, value in asdict(question.scale).items()}
+    return fill(text, letters=", ".join(question.letters), **scale)
 
 
 def _quoted(text: str) -> str:

@@ -42,11 +42,11 @@ def load_explained(
     lose, and what stands among fewer would win.
 
     Args:
-        explanations: A table of explanations, see `neuron_eval.given.reading.read_table`; or
-            logs and folders of logs, one or a list.
+        explanations: A table, see `neuron_eval.given.reading.read_table`; or logs and folders of
+            logs, one or a list.
         neurons: The source of the neurons of a table; logs hold their own.
-        limit: At most so many neurons, drawn by the seed.
-        seed: See ``limit``.
+        limit: At most so many neurons, drawn by the ``seed``.
+        seed: Any whole number.
         columns: Only these formats, or columns of the file, as a list or separated by commas.
 
     Raises:
@@ -217,13 +217,10 @@ def _names(runs: Sequence[tuple[str, str]]) -> list[str]:
     """A name a log: the format; with the explainer, and with a number, where that is not enough."""
     formats = Counter(format for format, _ in runs)
     names = [f if formats[f] == 1 else f"{f} by {explainer}" for f, explainer in runs]
-    numbered: Counter[str] = Counter()
-    times = Counter(names)
-    for i, name in enumerate(names):
-        if times[name] > 1:
-            numbered[name] += 1
-            names[i] = f"{name} ({numbered[name]})"
-    return names
+    return [
+        name if names.count(name) == 1 else f"{name} ({names[: i + 1].count(name)})"
+        for i, name in enumerate(names)
+    ]
 
 
 def _explained(log: str, notes: list[str]) -> Iterator[tuple[str, DealtNeuron, str]]:

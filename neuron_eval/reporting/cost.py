@@ -15,6 +15,7 @@ from neuron_eval.explain.prompting import cutoff, explainer_prompt
 from neuron_eval.explain.solvers import chat_messages
 from neuron_eval.files.bounded import load_yaml
 from neuron_eval.formats.base import Shown
+from neuron_eval.inspect_private import model_info_by_name
 from neuron_eval.logs.runs import Spent
 from neuron_eval.messages import InputError
 from neuron_eval.models.tokencount import TokenCounter
@@ -25,14 +26,8 @@ HERE = ("embed-local/", "neuron-baseline/")
 
 MILLION = 1_000_000  # tokens that a price is for
 
-FIELDS = {
-    "input": "input",
-    "output": "output",
-    "cache_read": "cache_read",
-    "cache_write": "cache_write",
-    "input_cache_read": "cache_read",
-    "input_cache_write": "cache_write",
-}
+FIELDS = {name: name for name in ("input", "output", "cache_read", "cache_write")}
+FIELDS |= {f"input_{name}": name for name in ("cache_read", "cache_write")}
 """What a prices file may name, with the names in Inspect's own files, and the field meant."""
 
 EXAMPLE = "{input: 0.15, output: 0.6, cache_read: 0.075, cache_write: 0}"
@@ -124,7 +119,12 @@ def price_of(model: str, prices: Mapping[str, Price] | None = None) -> Price | N
         return prices[model]
     if model.startswith(HERE):
         return Price("run here", 0.0, 0.0, 0.0, 0.0)
-    return _inspect_price(model)
+    # By name alone, since Inspect's public look-up may start a local model's server.
+    info = model_info_by_name(model)
+    if info is None or info.cost is None:
+        return None
+    cost = info.cost
+    return Price("Inspect", cost.input, cost.output, cost.input_cache_read, cost.input_cache_write)
 
 
 def rates_of(name: str | Path | None) -> Callable[[str], Price | None]:
@@ -154,17 +154,6 @@ def charged(tokens: Sequence[float], price: Price | None) -> float | None:
     if any(amount and rate is None for amount, rate in parts):
         return None
     return sum(amount * (rate or 0.0) / MILLION for amount, rate in parts)
-
-
-def _inspect_price(model: str) -> Price | None:
-    """Inspect's; by name alone, since its public look-up may start a local model's server."""
-    from neuron_eval.inspect_private import model_info_by_name
-
-    info = model_info_by_name(model)
-    if info is None or info.cost is None:
-        return None
-    cost = info.cost
-    return Price("Inspect", cost.input, cost.output, cost.input_cache_read, cost.input_cache_write)
 
 
 def _price(model: object, fields: object, source: str) -> Price:

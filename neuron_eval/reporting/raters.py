@@ -138,20 +138,21 @@ def with_ratings(runs: Sequence[Run], rater: Rater, name: str) -> list[Run]:
         rating = ratings.get((result.id, result.explanation.strip()))
         return result.scores if rating is None else {**result.scores, name: rating}
 
-    return [_with_scores(run, rated) for run in runs]
+    return _with_scores(runs, rated)
 
 
 def scores_of_texts(runs: Sequence[Run]) -> list[Run]:
     """The runs with the scores of the explanations that they show, without other epochs'."""
-
-    def of_text(result: NeuronResult) -> Mapping[str, float]:
-        return result.scores if result.scores_of_text is None else result.scores_of_text
-
-    return [_with_scores(run, of_text) for run in runs]
+    return _with_scores(runs, lambda n: n.scores if n.scores_of_text is None else n.scores_of_text)
 
 
-def _with_scores(run: Run, scores: Callable[[NeuronResult], Mapping[str, float]]) -> Run:
-    return replace(run, results={i: replace(n, scores=scores(n)) for i, n in run.results.items()})
+def _with_scores(
+    runs: Sequence[Run], scores: Callable[[NeuronResult], Mapping[str, float]]
+) -> list[Run]:
+    return [
+        replace(run, results={i: replace(n, scores=scores(n)) for i, n in run.results.items()})
+        for run in runs
+    ]
 
 
 def _choice(judgement: Judgement) -> str:
@@ -161,16 +162,12 @@ def _choice(judgement: Judgement) -> str:
 
 
 def _people(raters: Sequence[Rater], name: str) -> People:
+    rated = [replace(r, neurons=tuple(n for n in r.neurons if n.judgement)) for r in raters]
     versions: dict[str, set[tuple[tuple[str, str], ...]]] = {}
-    for rater in raters:
-        for neuron in rater.neurons:
-            if neuron.judgement is not None:
-                versions.setdefault(neuron.id, set()).add(tuple(neuron.explanations.items()))
+    for neuron in (neuron for rater in rated for neuron in rater.neurons):
+        versions.setdefault(neuron.id, set()).add(tuple(neuron.explanations.items()))
     same = {id for id, shown in versions.items() if len(shown) == 1}
-    kept = [
-        replace(r, neurons=tuple(n for n in r.neurons if n.id in same and n.judgement is not None))
-        for r in raters
-    ]
+    kept = [replace(r, neurons=tuple(n for n in r.neurons if n.id in same)) for r in rated]
     return People(_together(kept, name), len(versions) - len(same))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from io import StringIO
 from pathlib import Path
 from textwrap import wrap
@@ -86,17 +86,11 @@ def markdown(table: Table) -> str:
 
 def markdown_rows(table: Table) -> str:
     """Headings and rows alone."""
-
-    def line(cells: Iterable[str]) -> str:
-        return f"| {' | '.join(cells)} |"
-
-    return "\n".join(
-        [
-            line(_in_markdown(column.heading) for column in table.columns),
-            f"|{'|'.join('---:' if column.numeric else '---' for column in table.columns)}|",
-            *(line(map(_markdown_cell, row)) for row in table.rows[: table.shown]),
-        ]
-    )
+    rows = [map(_markdown_cell, row) for row in table.rows[: table.shown]]
+    head = (_in_markdown(column.heading) for column in table.columns)
+    first, *others = (f"| {' | '.join(cells)} |" for cells in (head, *rows))
+    rule = f"|{'|'.join('---:' if column.numeric else '---' for column in table.columns)}|"
+    return "\n".join([first, rule, *others])
 
 
 def report_markdown(
@@ -145,9 +139,8 @@ def _heading(heading: str, width: int) -> Text:
 
 
 def _text(cell: Cell, column: Sequence[Cell]) -> Text:
-    return Text.assemble(
-        (visible(cell.text), "bold" if cell.bold else ""), (_mark(cell, column), "")
-    )
+    text = (visible(cell.text), "bold" if cell.bold else "")
+    return Text.assemble(text, _mark(cell, column))
 
 
 def _mark(cell: Cell, column: Sequence[Cell]) -> str:

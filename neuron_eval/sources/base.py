@@ -20,6 +20,10 @@ T = TypeVar("T")
 class SourceError(InputError):
     """A source that cannot be read at all; the message says what was looked for and found."""
 
+    @classmethod
+    def of_file(cls, path: object, error: OSError) -> SourceError:
+        return cls(f"{path}: cannot be read ({error.strerror or error})")
+
 
 @dataclass(frozen=True, slots=True)
 class NeuronKey:
@@ -81,8 +85,7 @@ class Source(ABC):
     ) -> Iterator[NeuronRecord | Unreadable]:
         """The neurons, checked, one at a time and in the source's order; a bad one `Unreadable`.
 
-        Args:
-            wanted: Which; None reads all. Those not among `keys` are ignored.
+        Of those wanted, None being all, the ones that are not among `keys` are ignored.
 
         Raises:
             SourceError: The source cannot be read.
@@ -152,7 +155,7 @@ def read_file(path: str) -> bytes:
     except TooLong as error:
         raise SourceError(str(error)) from error
     except OSError as error:
-        raise SourceError(f"{path}: cannot be read ({error.strerror or error})") from error
+        raise SourceError.of_file(path, error) from error
 
 
 def ids_of(wanted: Collection[NeuronKey] | None) -> set[str] | None:
@@ -199,15 +202,14 @@ def _number(value: object, at: str) -> float:
         raise RecordError(f"{at} has {len(str(value))} digits; expected a number") from error
 
 
-def excerpt(tokens: object, activations: object, at: str) -> ActivationRecord:
+def excerpt(tokens: Any, activations: Any, at: str) -> ActivationRecord:
     """An excerpt of another project's file from two JSON lists, without its empty tokens.
 
     An empty token can neither be shown nor predicted; anything else that is wrong is an error.
     """
-    if not isinstance(tokens, Sequence) or isinstance(tokens, str):
-        raise RecordError(f"{at}: field 'tokens' is {shown(tokens)}; expected a list")
-    if not isinstance(activations, Sequence) or isinstance(activations, str):
-        raise RecordError(f"{at}: field 'activations' is {shown(activations)}; expected a list")
+    for name, values in (("tokens", tokens), ("activations", activations)):
+        if not isinstance(values, Sequence) or isinstance(values, str):
+            raise RecordError(f"{at}: field {name!r} is {shown(values)}; expected a list")
     if len(tokens) != len(activations):
         raise RecordError(
             f"{at}: {len(tokens)} tokens but {len(activations)} activations; "

@@ -68,7 +68,7 @@ class FolderSource(FilesSource):
                 path for path in Path(self.name).iterdir() if path.is_file() or _dangles(path)
             ]
         except OSError as error:
-            raise SourceError(f"{self.name}: cannot be read ({error.strerror or error})") from error
+            raise SourceError.of_file(self.name, error) from error
         visible = [path for path in inside if not path.name.startswith(".")]
         paths = sorted(path for path in visible if path.name.endswith(ENDINGS))
         tables = {path: _checked(path) for path in paths if path.suffix == ".parquet"}

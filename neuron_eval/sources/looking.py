@@ -63,7 +63,7 @@ def head(path: str) -> bytes:
     except (gzip.BadGzipFile, EOFError, zlib.error):
         return b""
     except OSError as error:
-        raise SourceError(f"{path}: cannot be read ({error.strerror or error})") from error
+        raise SourceError.of_file(path, error) from error
     return content.removeprefix(codecs.BOM_UTF8)
 
 

@@ -118,24 +118,21 @@ KEY = ("id", "layer", "neuron")  # what tells which neuron it is
 
 REQUIRED = ("id", "model", "layer", "neuron", "top", "random")
 
-_OPTIONAL: Mapping[str, tuple[str, Callable[[Mapping[str, Any], str, str], Any]]] = {
-    "group": ("group", lambda data, field, at: typed(data, field, str, at)),
-    "strata": ("strata", strata),
-    "quantiles": ("quantiles", numbers),
-    "quantile_boundaries": ("quantile_boundaries", numbers),
-    "cutoff": ("cutoff", number),
-    "reference": (
-        "reference",
-        lambda data, field, at: _reference(data[field], f"{at}: field {field!r}"),
-    ),
-    "other_explanations": ("other_explanations", references),
-    "false_explanations": ("false_explanations", texts),
-    "splits": ("given_splits", splits),
-    "special_tokens": ("special_tokens", texts),
-    "repeated": ("repeated", lambda data, field, at: typed(data, field, int, at)),
-    "page": ("page", lambda data, field, at: typed(data, field, str, at)),
+_OPTIONAL: Mapping[str, Callable[[Mapping[str, Any], str, str], Any]] = {
+    "group": lambda data, field, at: typed(data, field, str, at),
+    "strata": strata,
+    "quantiles": numbers,
+    "quantile_boundaries": numbers,
+    "cutoff": number,
+    "reference": lambda data, field, at: _reference(data[field], f"{at}: field {field!r}"),
+    "other_explanations": references,
+    "false_explanations": texts,
+    "splits": splits,
+    "special_tokens": texts,
+    "repeated": lambda data, field, at: typed(data, field, int, at),
+    "page": lambda data, field, at: typed(data, field, str, at),
 }
-"""Field to the attribute of `NeuronRecord` that it is, and how it is read."""
+"""How each field is read; all are attributes of `NeuronRecord`, ``splits`` is ``given_splits``."""
 
 OPTIONAL = tuple(_OPTIONAL)  # fields that may be left out or null, which means the same
 
@@ -185,8 +182,8 @@ def from_json(value: object, where: str) -> NeuronRecord:
         top=excerpts(data, "top", at),
         random=excerpts(data, "random", at),
         **{
-            name: read(data, field, at)
-            for field, (name, read) in _OPTIONAL.items()
+            "given_splits" if field == "splits" else field: read(data, field, at)
+            for field, read in _OPTIONAL.items()
             if data.get(field) is not None
         },
     )

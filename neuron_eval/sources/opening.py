@@ -90,7 +90,7 @@ def unpacked(path: str, open_file: OpenFile | None = None) -> Iterator[IO[bytes]
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise RecordError(f"{path}: cut off or not a gzip file ({error})") from error
     except OSError as error:
-        raise SourceError(f"{path}: cannot be read ({error.strerror or error})") from error
+        raise SourceError.of_file(path, error) from error
 
 
 Open = Callable[[Location], Source | None]  # None if the place is not of its kind
@@ -106,15 +106,11 @@ _OPENERS: list[_Opener] = []
 
 
 def opener(written: str, meaning: str) -> Callable[[Open], Open]:
-    """Register a function that recognises a source.
+    """Register a function that recognises a source, and what a user writes to mean it.
 
     It returns None for a place that is not its own, and raises `SourceError` where the place is
     its own and cannot be read. Those registered last are asked first, so a plugin before what
-    ships.
-
-    Args:
-        written: What a user writes, for instance ``hub:ORG/NAME``; at most 38 characters.
-        meaning: What that names, in one line.
+    ships. What is ``written``, such as ``hub:ORG/NAME``, has at most 38 characters.
     """
 
     def register(function: Open) -> Open:
@@ -173,7 +169,7 @@ def _opened(place: Location) -> Source | None:
         return next((source for source in sources if source), None)
     except OSError as error:
         where = error.filename or place.name
-        raise SourceError(f"{where}: cannot be read ({error.strerror or error})") from error
+        raise SourceError.of_file(where, error) from error
 
 
 def _refusal(place: Location) -> SourceError:

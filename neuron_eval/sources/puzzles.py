@@ -65,9 +65,7 @@ class PuzzleSource(Source):
         try:
             return _puzzles(read_whole(Path(self.path)), self.path)
         except OSError as error:
-            raise SourceError(
-                f"neurons={self.name}: cannot be read ({error.strerror or error})"
-            ) from error
+            raise SourceError.of_file(f"neurons={self.name}", error) from error
         except (RecordError, TooLong) as error:
             raise SourceError(f"neurons={self.name}: {error}") from error
 

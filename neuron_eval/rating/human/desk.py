@@ -127,12 +127,9 @@ class Desk:
             return question, reply
 
     def answer(self, key: str, data: object, replaces: str | None) -> str:
-        """Save an answer, new or changed; when this returns its time, it is on the disk.
+        """Save an answer's JSON, new or changed; when this returns its time, it is on the disk.
 
-        Args:
-            key: The question.
-            data: The answer as JSON.
-            replaces: The time of the answer that the rater changes; None for a new one.
+        What it ``replaces`` is the time of the answer that the rater changes; None for a new one.
 
         Raises:
             DeskError: It is no question of this rater, its answer is final, or there is another
@@ -168,8 +165,7 @@ class Desk:
     def hand_over(self, listed: Mapping[str, str]) -> int:
         """Make answers final, on the disk first; returns how many became it.
 
-        Args:
-            listed: The time of each answer by its question's key, as the rater has seen it.
+        They are listed with their times, by their questions' keys, as the rater has seen them.
 
         Raises:
             DeskError: One of them was changed meanwhile, or is none of this rater's.

@@ -52,8 +52,7 @@ class Serving:
         """The rater's page; the same for the same rater and folder of answers."""
         if (rater, folder) not in self._pages:
             token = secrets.token_urlsafe(32)
-            desk = Desk(rater, folder)
-            self._desks[token] = desk
+            desk = self._desks[token] = Desk(rater, folder)
             name = f"[{self._host}]" if ":" in self._host else self._host
             self._pages[rater, folder] = RaterPage(desk, f"http://{name}:{self.port}/{token}/")
         return self._pages[rater, folder]

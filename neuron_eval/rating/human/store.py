@@ -88,8 +88,7 @@ class AnswerFile:
     def read_on(self, *, wait: bool = True) -> set[str]:
         """Read what was appended since the last time; returns the keys of its questions.
 
-        Args:
-            wait: Whether to wait while another process appends; else nothing is read then.
+        While another process appends, it waits if it is to ``wait``; else nothing is read.
 
         Raises:
             OSError: The file exists and cannot be read.

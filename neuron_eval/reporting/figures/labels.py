@@ -54,11 +54,8 @@ def place_names(
 ) -> list[Box | None]:
     """A box for each point's name, earlier ones first; None where there is no room for it.
 
-    Args:
-        points: The x and y of each.
-        sizes: The width and height of each name.
-        taken: What no name may cover.
-        room: Where names must be.
+    Names, of widths and heights ``sizes``, must be in the ``room``, and cover nothing that is
+    ``taken``.
     """
     kept, boxes = list(taken), []
     for point, size in zip(points, sizes, strict=True):

@@ -41,10 +41,12 @@ def draw_layers(collected: Collected) -> Drawn | str:
         compared = compare(runs, scorer)
         means = {run.log: by_layer(run, compared) for run in runs}
         for panel, name in zip(panels, names, strict=True):
-            own = [run for run in runs if run.format == name]
-            _draw_behind(panel, [means[run.log] for run in runs if run.format != name])
-            for run in own:
-                _draw_line(panel, means[run.log], by_log[run.log])
+            for run in runs:
+                if run.format == name:
+                    _draw_line(panel, means[run.log], by_log[run.log])
+                else:
+                    levels = [mean.mean for mean in means[run.log].values()]
+                    panel.plot(list(means[run.log]), levels, color=BEHIND, linewidth=0.6, zorder=1)
         panels[-1].set_xlabel("layer")
         panels[-1].set_xticks(_named(layers))
         panels[-1].locator_params(axis="y", nbins=3)
@@ -70,12 +72,6 @@ def _named(layers: Sequence[int]) -> list[int]:
         if (layer - named[-1]) * TICKS >= layers[-1] - layers[0]:
             named.append(layer)
     return named
-
-
-def _draw_behind(panel: Axes, others: Sequence[Means]) -> None:
-    for means in others:
-        levels = [mean.mean for mean in means.values()]
-        panel.plot(list(means), levels, "-", color=BEHIND, linewidth=0.6, zorder=1)
 
 
 def _draw_line(panel: Axes, means: Means, look: Look) -> None:

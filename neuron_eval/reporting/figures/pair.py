@@ -44,10 +44,7 @@ def draw_against(
 ) -> Drawn | str:
     """The first run's score of each neuron, upwards, against the second's; a panel per scorer.
 
-    Args:
-        scores: By scorer the two runs' scores of the same neurons in one order, each of shape
-            [neurons].
-        names: What the two runs are called.
+    The scores of two runs of these names are of the same neurons in one order.
     """
     measured = {scorer: np.array(pair, dtype=float) for scorer, pair in scores.items()}
     measured = {scorer: pair for scorer, pair in measured.items() if pair.size}

@@ -90,12 +90,8 @@ def page_text(
 
 def _figure(figure: FigureFile) -> dict[str, str]:
     png = base64.b64encode(figure.png.read_bytes()).decode()
-    return {
-        "name": figure.name,
-        "title": visible(figure.title),
-        "alt": visible(figure.alt),
-        "address": f"data:image/png;base64,{png}",
-    }
+    texts = {"name": figure.name, "title": visible(figure.title), "alt": visible(figure.alt)}
+    return {**texts, "address": f"data:image/png;base64,{png}"}
 
 
 @cache

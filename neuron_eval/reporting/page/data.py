@@ -40,15 +40,13 @@ def page_data(collected: Collected, viewer: str | None = None) -> dict[str, Any]
     for neuron, id in zip(neurons, ids, strict=True):
         by_rater = {name: of[id] for name, of in rated.items() if id in of}
         _add_choices(neuron, by_rater, [run.results.get(id) for run in runs])
+    logs = (quote(run.log.rpartition("/")[2], errors="replace") for run in runs)
     return {
         "viewer": viewer,
         "scorers": [visible(scorer_name(name)) for name in scorers],
         "runs": [
-            {
-                "label": visible(label(run, runs)),
-                "log": quote(run.log.rpartition("/")[2], errors="replace"),
-            }
-            for run in runs
+            {"label": visible(label(r, runs)), "log": log}
+            for r, log in zip(runs, logs, strict=True)
         ],
         "neurons": neurons,
     }

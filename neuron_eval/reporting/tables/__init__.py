@@ -38,22 +38,12 @@ def all_tables(
     prices: Mapping[str, Price] | None = None,
     by: Sequence[str] = (),
 ) -> list[Table]:
-    """Every table of the report, in its order.
+    """Every table of the report, in its order; there is at least one run or rater.
 
-    Args:
-        collected: The runs and raters, at least one of either.
-        baseline: The format that the others are compared with.
-        prices: By model, see `neuron_eval.reporting.cost.read_prices`.
-        by: ``layer`` and ``group`` add the score table for each of them.
+    ``by`` of ``layer`` or ``group`` adds the score table for each of them.
     """
-    material = {
-        "runs": collected.runs,
-        "raters": collected.raters,
-        "baseline": baseline,
-        "pair": collected.pair,
-        "prices": prices,
-        "by": by,
-    }
+    parts = {"runs": collected.runs, "raters": collected.raters, "pair": collected.pair}
+    material = {**parts, "baseline": baseline, "prices": prices, "by": by}
     return [table for names, make in _makers() for table in made_tables(names, make, material)]
 
 

@@ -114,19 +114,17 @@ def agreement_cell(agreement: Agreement | None, spec: str, more: tuple[int, ...]
 
 def _over_neurons_and_runs(runs: Sequence[Run], a: str, b: str) -> Row:
     """The cells of `OVER_NEURONS_AND_RUNS` for two scorers."""
-    both = {
-        run.log: [id for id in scored_ids(run, a) if b in run.results[id].scores] for run in runs
-    }
+    both = {r.log: [i for i in scored_ids(r, a) if b in r.results[i].scores] for r in runs}
     defined = [
         (rho, len(both[run.log]))
         for run in runs
-        if (rho := spearman(*_columns(run, both[run.log], a, b))) is not None
+        if (rho := spearman(*(values(run, both[run.log], m) for m in (a, b)))) is not None
     ]
     rhos, counts = [rho for rho, _ in defined], [n for _, n in defined]
     with_both = [run for run in runs if both[run.log]]
     common = set.intersection(*(set(both[run.log]) for run in with_both)) if with_both else set()
     ids = sorted(common)
-    means = [[fmean(v) for v in _columns(run, ids, a, b)] for run in with_both] if ids else []
+    means = [[fmean(values(run, ids, m)) for m in (a, b)] for run in with_both] if ids else []
     over_runs = spearman([m[0] for m in means], [m[1] for m in means])
     return (
         _over_neurons(rhos),
@@ -135,10 +133,6 @@ def _over_neurons_and_runs(runs: Sequence[Run], a: str, b: str) -> Row:
         rho_cell(over_runs),
         count(len(ids)),
     )
-
-
-def _columns(run: Run, ids: Sequence[str], a: str, b: str) -> tuple[list[float], list[float]]:
-    return values(run, ids, a), values(run, ids, b)
 
 
 def _over_neurons(rhos: Sequence[float]) -> Cell:
@@ -167,10 +161,9 @@ def _scores(runs: Sequence[Run]) -> Iterator[tuple[str, str, list[Run]]]:
 
 
 def _over_explanations(neurons: Sequence[Sequence[ScoreAndRating]]) -> Cell:
-    scores = np.array([score for points in neurons for score, _ in points])
-    ratings = np.array([rating for points in neurons for _, rating in points])
-    agreement = clustered([len(p) for p in neurons], lambda at: spearman(scores[at], ratings[at]))
-    return agreement_cell(agreement, "+z.2f", (scores.size,))
+    points = np.array([point for points in neurons for point in points])
+    agreement = clustered([len(p) for p in neurons], lambda at: spearman(*points[at].T))
+    return agreement_cell(agreement, "+z.2f", (len(points),))
 
 
 def _points(runs: Sequence[Run], scorer: str) -> list[list[ScoreAndRating]]:

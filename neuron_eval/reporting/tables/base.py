@@ -41,21 +41,14 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One entry of a table.
+    """One entry of a table."""
 
-    Attributes:
-        text: What a reader sees, without any markup.
-        value: The number in full, or the text, to sort by and for CSV; None where nothing is known.
-        bold: Whether it is the best in its column.
-        marked: Whether it cannot be told from the best; a note of the table says so.
-        extra: Values for the column's extra columns, as many as it has.
-    """
-
-    text: str
+    text: str  # what a reader sees, without any markup
+    # The number in full, or the text, to sort by and for CSV; None where nothing is known.
     value: Value = None
-    bold: bool = False
-    marked: bool = False
-    extra: tuple[Value, ...] = ()
+    bold: bool = False  # whether it is the best in its column
+    marked: bool = False  # whether it cannot be told from the best; a note of the table says so
+    extra: tuple[Value, ...] = ()  # for the column's extra columns, as many as it has
 
 
 Row = tuple[Cell, ...]
@@ -63,33 +56,22 @@ Row = tuple[Cell, ...]
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table with its sentences; without rows the notes say why there is nothing to show.
+    """A table with its sentences; without rows the notes say why there is nothing to show."""
 
-    Attributes:
-        name: Names its files: lower-case letters, digits and ``_``.
-        title: Stands above it.
-        columns: At least one.
-        rows: Each with one cell a column.
-        notes: Sentences that stand below.
-        shown: At most so many rows are shown; CSV holds all.
-    """
-
-    name: str
+    name: str  # of its files: lower-case letters, digits and ``_``
     title: str
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
-    notes: tuple[str, ...] = ()
-    shown: int | None = None
+    columns: tuple[Column, ...]  # at least one
+    rows: tuple[Row, ...]  # each with one cell a column
+    notes: tuple[str, ...] = ()  # sentences that stand below
+    shown: int | None = None  # at most so many rows are shown; CSV holds all
 
     def __post_init__(self) -> None:
         headings = [column.heading for column in self.columns]
         if len(set(headings)) < len(headings):
             raise ValueError(f"table {self.name}: a heading stands there twice: {headings}")
         for row in self.rows:
-            if len(row) != len(self.columns):
-                raise ValueError(
-                    f"table {self.name}: {len(row)} cells, {len(self.columns)} columns"
-                )
+            if (cells := len(row)) != len(headings):
+                raise ValueError(f"table {self.name}: {cells} cells, {len(headings)} columns")
 
 
 def with_rows(tables: Iterable[Table]) -> list[Table]:

@@ -94,16 +94,14 @@ def skeleton(reason: str) -> str:
 
 def grouped(reasons: Iterable[Given]) -> list[Reason]:
     """Each different reason once, the most frequent first."""
-    texts: dict[str, set[str]] = {}
-    counts: dict[str, Counter[str]] = {}
+    given: dict[str, list[Given]] = {}
     for log, reason in reasons:
-        key = skeleton(reason)
-        texts.setdefault(key, set()).add(_short(_line(reason)))
-        counts.setdefault(key, Counter())[log] += 1
-    different = [
-        Reason(next(iter(texts[key])) if len(texts[key]) == 1 else key, by.total(), by)
-        for key, by in counts.items()
-    ]
+        given.setdefault(skeleton(reason), []).append((log, _short(_line(reason))))
+    different = []
+    for key, same in given.items():
+        texts = {text for _, text in same}
+        text = key if len(texts) > 1 else texts.pop()
+        different.append(Reason(text, len(same), Counter(log for log, _ in same)))
     return sorted(different, key=lambda reason: -reason.count)
 
 

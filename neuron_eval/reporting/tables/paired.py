@@ -74,7 +74,7 @@ def paired_table(runs: Sequence[Run], baseline: str, pair: Pair | None = None) -
 
 
 def _row(comparison: Comparison, runs: Sequence[Run], named: bool) -> Row:
-    paired = comparison.paired
+    paired, p = comparison.paired, comparison.p
     ends, outcomes = (paired.lower, paired.upper), (paired.wins, paired.ties, paired.losses)
     return (
         words(scorer_name(comparison.scorer)),
@@ -84,15 +84,9 @@ def _row(comparison: Comparison, runs: Sequence[Run], named: bool) -> Row:
         number(paired.difference, "+.3f"),
         Cell(interval_text(*ends, "+.3f"), paired.lower, extra=ends),
         Cell("/".join(map(str, outcomes)), paired.wins, extra=outcomes),
-        _p(comparison),
+        Cell("all tied" if p is None else p_text(p), p, extra=(paired.p,)),
         _needed(paired),
     )
-
-
-def _p(comparison: Comparison) -> Cell:
-    if comparison.p is None:
-        return Cell("all tied", extra=(None,))
-    return Cell(p_text(comparison.p), comparison.p, extra=(comparison.paired.p,))
 
 
 def _needed(paired: Paired) -> Cell:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Literal
 
 from neuron_eval.reporting.comparing import rater_label
 from neuron_eval.reporting.raters import (
+    Explanation,
     Rater,
     Value,
     by_explanation,
@@ -87,12 +88,11 @@ def _row(name: str, raters: Sequence[Rater], interval: bool) -> Row:
         count(sum(len(units) for units in ratings)),
         chosen if choices else Cell("none", extra=(None, None)),
         count(len(choices)),
-        _rank(*raters) if len(raters) == 2 else Cell(""),
+        _rank(*map(by_explanation, raters)) if len(raters) == 2 else Cell(""),
     )
 
 
-def _rank(first: Rater, second: Rater) -> Cell:
-    a, b = by_explanation(first), by_explanation(second)
+def _rank(a: Mapping[Explanation, float], b: Mapping[Explanation, float]) -> Cell:
     both = [key for key in a if key in b]
     return rho_cell(spearman([a[key] for key in both], [b[key] for key in both]))
 

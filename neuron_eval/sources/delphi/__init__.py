@@ -107,7 +107,7 @@ def opened(split: Split) -> Iterator[OpenSplit]:
             f"{split.path}: cut off or not a safetensors file ({message_of(error)})"
         ) from error
     except OSError as error:
-        raise SourceError(f"{split.path}: cannot be read ({error.strerror or error})") from error
+        raise SourceError.of_file(split.path, error) from error
     with tensors as mapped:
         yield OpenSplit(split, mapped)
 

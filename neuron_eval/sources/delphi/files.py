@@ -167,7 +167,7 @@ class TokenizerVocabulary:
             self._added = {int(t["id"]): str(t["content"]) for t in added}
             self.special = tuple(str(t["content"]) for t in added if t.get("special") is True)
         except OSError as error:
-            raise SourceError(f"{path}: cannot be read ({error.strerror or error})") from error
+            raise SourceError.of_file(path, error) from error
         except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as error:
             raise SourceError(
                 f"{path}: not a tokenizer.json that can be used ({type(error).__name__}: "

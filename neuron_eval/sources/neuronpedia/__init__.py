@@ -139,7 +139,7 @@ class NeuronpediaFile(Source):
             return feature.features_of(self._content(), self.name)
         return chain.from_iterable(
             feature.features_of(_parsed(line, at), at)
-            for _, line, at in export.object_lines(Path(self.name))
+            for line, at in export.object_lines(Path(self.name))
         )
 
     def _content(self) -> Any:

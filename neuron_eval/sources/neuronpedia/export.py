@@ -30,8 +30,8 @@ from neuron_eval.sources.neuronpedia.feature import (
 )
 from neuron_eval.sources.schema import numbered_lines
 
-# A line's number from 1, and where it begins in the temporary file and how long it is.
-LinePlace = tuple[int, int, int]
+# Where a line is for messages, where it begins in the temporary file, and how long it is.
+LinePlace = tuple[str, int, int]
 
 _BATCH = re.compile(r"batch-(\d+)\.jsonl(\.gz)?", re.ASCII)
 
@@ -59,7 +59,7 @@ def folders(root: Path) -> tuple[Export, ...]:
 
 def identities(batch: Path) -> list[Identity]:
     """The features of a batch of activations, in the order of their first lines."""
-    return list(dict.fromkeys(_which(line, at) for _, line, at in object_lines(batch)))
+    return list(dict.fromkeys(_which(line, at) for line, at in object_lines(batch)))
 
 
 def records(
@@ -73,13 +73,13 @@ def records(
     """
     places: dict[Identity, list[LinePlace]] = {}
     with tempfile.TemporaryFile() as kept:
-        for number, line, at in object_lines(batch):
+        for line, at in object_lines(batch):
             which = _which(line, at)
             if wanted is None or which.key.id in wanted:
-                places.setdefault(which, []).append((number, kept.tell(), len(line)))
+                places.setdefault(which, []).append((at, kept.tell(), len(line)))
                 kept.write(line)
         for which, lines in places.items():
-            yield which, _rows(kept, lines, batch)
+            yield which, _rows(kept, lines)
 
 
 def explanations(
@@ -88,7 +88,7 @@ def explanations(
     """Published explanations of the ids wanted, or all, by id and in the order of the files."""
     by_id: dict[str, list[PublishedExplanation]] = {}
     for file in (file for export in exports for file in export.explanations):
-        for _, line, at in object_lines(file):
+        for line, at in object_lines(file):
             id_ = _which(line, at).key.id
             if wanted is None or id_ in wanted:
                 published = explained(parse_line(line, at), at)
@@ -106,10 +106,9 @@ def _batches(folder: Path) -> tuple[Path, ...]:
     return tuple(numbered[number] for number in sorted(numbered))
 
 
-def object_lines(file: Path) -> Iterator[tuple[int, bytes, str]]:
-    """The lines that are not blank: number from 1, bytes, place for messages."""
-    for number, line in numbered_lines(str(file)):
-        yield number, line, f"{file}, line {number}"
+def object_lines(file: Path) -> Iterator[tuple[bytes, str]]:
+    """The lines that are not blank, each with its place for messages."""
+    return ((line, f"{file}, line {number}") for number, line in numbered_lines(str(file)))
 
 
 def _which(line: bytes, at: str) -> Identity:
@@ -126,9 +125,8 @@ def _which(line: bytes, at: str) -> Identity:
     return identity(row if len(row) == 3 else parse_line(line, at), at)
 
 
-def _rows(kept: IO[bytes], places: list[LinePlace], file: Path) -> Iterator[tuple[Any, str]]:
-    for number, begin, size in places:
-        at = f"{file}, line {number}"
+def _rows(kept: IO[bytes], places: list[LinePlace]) -> Iterator[tuple[Any, str]]:
+    for at, begin, size in places:
         kept.seek(begin)
         yield parse_line(kept.read(size), at), at
 
