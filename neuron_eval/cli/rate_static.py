@@ -102,8 +102,8 @@ def _logs(raters: Sequence[str], out: Path, **parameters: Any) -> dict[str, Eval
             why = log.error.message if log.error else log.status
             raise click.ClickException(f"{log.location}: the questions were not written: {why}")
     places = {log.eval.model: log.location for log in logs}
-    whole = (read_eval_log(places[model], resolve_attachments=True) for model in models)
-    return dict(zip(raters, whole, strict=True))
+    written = (read_eval_log(places[model], resolve_attachments=True) for model in models)
+    return dict(zip(raters, written, strict=True))
 
 
 def _instructions(rater: str, page: Path, log: EvalLog) -> str:
