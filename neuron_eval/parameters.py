@@ -33,6 +33,7 @@ class Parameters(TypedDict, total=False):
     calibration: str
     excerpts_per_call: int | None
     headline: str
+    judge: str | list[str] | None
     on_short: str
     on_dead: str
     ignore_tokens: str | list[str] | None
@@ -47,8 +48,8 @@ CHOOSING = ("layers", "index", "select", "per_layer", "threshold", "limit", "see
 READING = ("excerpts", "excerpts_scored", "on_short", "on_dead", "ignore_tokens", "window")
 """The parameters that say which of a neuron's excerpts are used, and how."""
 
-SIMULATING = ("simulation", "calibration", "pack", "excerpts_per_call", "headline")
-"""The parameters that say how explanations are simulated."""
+SIMULATING = ("simulation", "calibration", "pack", "excerpts_per_call", "headline", "judge")
+"""The parameters that say how explanations are simulated, and judged besides."""
 
 
 def check_choice(name: str, value: object, allowed: Sequence[str]) -> str:

@@ -28,6 +28,7 @@ from neuron_eval.preflight import check_task
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.records.splits import SCORED
 from neuron_eval.scorers.adacs import adacs
+from neuron_eval.scorers.judging import judges
 from neuron_eval.scorers.simulation_correlation import scored, simulation_correlation
 from neuron_eval.simulation.choose import check_simulation
 from neuron_eval.simulation.headline import HEADLINE, check_headline
@@ -74,6 +75,7 @@ def explanation_task(
     calibration: str = CALIBRATION,
     excerpts_per_call: int | None = None,
     headline: str = HEADLINE,
+    judge: str | list[str] | None = None,
     on_short: str = "error",
     on_dead: str = "skip",
     ignore_tokens: str | list[str] | None = None,
@@ -108,6 +110,7 @@ def explanation_task(
         excerpts_per_call: Excerpts in one request to the simulator; None is the way's default.
         headline: Which measure of the simulation is the score, such as ``f1`` or ``f1_random``,
             the same over random excerpts alone.
+        judge: Judgements besides: ``detection``, ``fuzzing``, ``intruder``, or several.
         on_short: ``error`` or ``skip``, for neurons with too few excerpts.
         on_dead: ``skip``, ``error`` or ``keep``, for neurons with nothing to explain: dead, firing
             everywhere, or of one text.
@@ -130,7 +133,7 @@ def explanation_task(
             neurons, layers=layers, index=index, select=select, per_layer=per_layer,
             threshold=threshold, limit=limit, seed=seed, scores=scores,
         )  # fmt: skip
-        ask_models(simulation, pack, check, explains=True)
+        ask_models(simulation, pack, check, explains=True, judge=judge)
         chosen = neuron_set(
             choice, excerpts, on_short, on_dead=on_dead, ignore_tokens=ignore_tokens,
             window=window, excerpts_scored=excerpts_scored,
@@ -144,6 +147,7 @@ def explanation_task(
         pack=pack,
         excerpts_per_call=excerpts_per_call,
         headline=headline,
+        judge=judge,
         by_layer=by_layer,
         check=check,
         explains=True,
@@ -165,6 +169,7 @@ def neuron_task(
     pack: str | None = None,
     excerpts_per_call: int | None = None,
     headline: str = HEADLINE,
+    judge: str | list[str] | None = None,
     by_layer: bool = False,
     check: bool = True,
     explains: bool = False,
@@ -189,7 +194,8 @@ def neuron_task(
                 simulation_correlation(simulation, calibration, pack, excerpts_per_call, headline),
             )
             metadata = {**metadata, "headline": headline}
-    ask_models(simulation, pack, check, explains, chosen.referenced)
+        scorers += judges(judge, pack)
+    ask_models(simulation, pack, check, explains, chosen.referenced, judge)
     task = Task(
         dataset=dataset(chosen),
         setup=setup,
@@ -208,7 +214,12 @@ def neuron_task(
 
 
 def ask_models(
-    simulation: str, pack: str | None, check: bool, explains: bool, compares: bool = False
+    simulation: str,
+    pack: str | None,
+    check: bool,
+    explains: bool,
+    compares: bool = False,
+    judge: str | list[str] | None = None,
 ) -> None:
     """Ask the models that are known to be needed, unless asked before or ``check`` is False.
 
@@ -221,9 +232,10 @@ def ask_models(
     with usage_errors():
         check_simulation(simulation, pack)
         check_flag("check", check)
+        judging = bool(judges(judge, pack))
     if check:
         way = None if simulation == NO_SIMULATION else simulation
-        check_task(explains, way, pack, compares)
+        check_task(explains, way, pack, compares, judging)
 
 
 def metrics_of(by_layer: bool) -> list[Metric] | None:

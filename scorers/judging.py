@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer
@@ -179,14 +179,15 @@ JUDGES: dict[str, Callable[..., Scorer]] = {
 }
 
 
-def judges(names: str | Sequence[str] | None, pack: str | None) -> list[Scorer]:
+def judges(names: str | list[str] | None, pack: str | None) -> list[Scorer]:
     """The scorers of a task's ``judge``, each once: names by comma, in a list, or none.
 
     Raises:
         InputError: There is no such judgement, or the pack has no words for it.
     """
-    wording, wanted = load_pack(pack), names.split(",") if isinstance(names, str) else names or []
-    chosen = dict.fromkeys(check_choice("judge", name, tuple(JUDGES)) for name in wanted)
+    wording, wanted = load_pack(pack), names.split(",") if isinstance(names, str) else names
+    listed = wanted if isinstance(wanted, list) else [] if wanted is None else [wanted]
+    chosen = dict.fromkeys(check_choice("judge", name, tuple(JUDGES)) for name in listed)
     for name in chosen:
         wording.judgement_wording(name)
     return [JUDGES[name](pack=pack) for name in chosen]

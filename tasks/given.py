@@ -125,6 +125,7 @@ def _on_neurons(
         chosen.get("pack"),
         chosen.get("check", True),
         explains=False,
+        judge=chosen.get("judge"),
     )
     try:
         neurons = neuron_set(

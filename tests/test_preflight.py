@@ -38,6 +38,20 @@ def test_a_server_that_is_not_there_ends_the_eval_before_its_first_sample(tmp_pa
     assert list_eval_logs(str(tmp_path / "logs")) == []
 
 
+def test_a_judge_that_is_not_there_ends_the_eval_too():
+    url = f"http://127.0.0.1:{free_port()}/v1"
+    with pytest.raises(UsageError, match="The server of the simulator openai-api/test/judge at"):
+        eval(
+            given_task, model="none", model_roles={"simulator": model_at(url, "judge")},
+            task_args={**GIVEN, "judge": "detection"}, run_samples=False,
+        )  # fmt: skip
+    with pytest.raises(UsageError, match="no model judges: --model is none; name a judge with"):
+        eval(given_task, model="none", task_args={**GIVEN, "judge": "fuzzing"}, run_samples=False)
+
+
+GIVEN = {"neurons": "puzzles", "explanations": "reference", "simulation": "none"}
+
+
 def test_a_server_that_never_answers_is_named(monkeypatch):
     monkeypatch.setattr(asking, "REACHED", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:

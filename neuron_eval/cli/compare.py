@@ -69,6 +69,8 @@ FILE = click.Path(exists=True, dir_okay=False)
 @click.option("--calibration", help=f"linear, percentiles or none.  [default: {CALIBRATION}]")
 @click.option("--excerpts-per-call", type=AT_LEAST_1, help="In a simulator's request.")
 @click.option("--headline", help=f"Which measure is the score, such as f1.  [default: {HEADLINE}]")
+@click.option("--judge", type=Listed(), help="Judgements besides, by comma: detection, fuzzing, "
+              "intruder.")  # fmt: skip
 @click.option("--epochs", type=AT_LEAST_1, default=1, help="Times explained.")
 @click.option("--retries", type=click.IntRange(min=0), default=2,
               help="How often failed samples are tried again.")  # fmt: skip

@@ -69,6 +69,8 @@ def assumptions(plan: Plan, pack: Pack, counted: Counted, cost: CostEstimate) ->
     if cost.finished:
         notes.append(f"{cost.finished:,} explanations are in the log folder already and left out.")
     notes.append(_ways(plan, pack))
+    if plan.parameters.get("judge"):
+        notes.append("What judgements take is not counted; --pilot 3 measures that too.")
     thinking = dict.fromkeys(line.model for line in cost.lines if line.thinks)
     if thinking:
         notes.append(

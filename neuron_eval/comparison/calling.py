@@ -17,7 +17,7 @@ from neuron_eval.reporting.cost import SHIPPED, rates_of
 from neuron_eval.reporting.notebook import Report, reported
 from neuron_eval.task import Parameters
 
-LISTS = ("formats", "models", "layers", "index", "ignore_tokens")
+LISTS = ("formats", "models", "layers", "index", "ignore_tokens", "judge")
 """What the command splits at commas."""
 
 

@@ -23,6 +23,7 @@ from neuron_eval.parameters import check_choice, check_excerpts_per_call, check_
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.wording import Pack
 from neuron_eval.records.splits import SCORED, check_scored
+from neuron_eval.scorers.judging import judges
 from neuron_eval.simulation.choose import ROLE, asks_model, auto_ways, check_way, is_baseline
 from neuron_eval.simulation.headline import HEADLINE, check_headline
 from neuron_eval.simulation.measure import CALIBRATION, check_calibration
@@ -107,8 +108,9 @@ def planned(options: Mapping[str, Any], epochs: int) -> tuple[Plan, Pack]:
     for name in ("layers", "index"):
         if parameters.get(name):
             parameters[name] = ",".join(parameters[name])
-    if parameters.get("ignore_tokens"):
-        parameters["ignore_tokens"] = list(parameters["ignore_tokens"])
+    for name in ("ignore_tokens", "judge"):
+        if parameters.get(name):
+            parameters[name] = list(parameters[name])
     if str(parameters.get("window") or "").isdecimal():
         parameters["window"] = int(parameters["window"])
     pack, formats = load_pack(parameters.get("pack")), options.get("formats")
@@ -159,7 +161,8 @@ def make_plan(
     check_calibration(parameters.get("calibration", CALIBRATION), scored)
     check_headline(parameters.get("headline", HEADLINE))
     check_excerpts_per_call(parameters.get("excerpts_per_call"))
-    _check_simulation(parameters.get("simulation", "auto"), models, simulator)
+    judging = bool(judges(parameters.get("judge"), parameters.get("pack")))
+    _check_simulation(parameters.get("simulation", "auto"), models, simulator, judging)
     chosen = {name: value for name, value in parameters.items() if name in CHOOSING}
     return Plan(
         formats=tuple(dict.fromkeys(formats)),
@@ -186,11 +189,15 @@ def named(parameters: Mapping[str, Any]) -> Parameters:
     return cast(Parameters, given)
 
 
-def _check_simulation(simulation: str, models: Sequence[str], simulator: str | None) -> None:
+def _check_simulation(
+    simulation: str, models: Sequence[str], simulator: str | None, judging: bool
+) -> None:
     if simulation != NO_SIMULATION:
         check_way(simulation, also=(NO_SIMULATION,))
+    if judging and any(map(is_baseline, (simulator,) if simulator else models)):
+        raise InputError("judge: the baseline cannot judge; name another model as the simulator")
     if not asks_model(simulation):
-        if simulator is not None:
+        if simulator is not None and not judging:
             raise InputError(f"simulator={simulator}: has no part in simulation={simulation}")
         return
     if simulator is not None:

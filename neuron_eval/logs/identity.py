@@ -190,12 +190,14 @@ def _neurons(spec: EvalSpec) -> dict[str, Any]:
 
 def _scoring(spec: EvalSpec) -> dict[str, Any]:
     parameters = spec.task_args
-    way = parameters.get("simulation", "auto")
-    if way == NO_SIMULATION:
-        return {"simulation": way}
-    scoring = {"simulation": way, "calibration": parameters.get("calibration", CALIBRATION)}
-    if _needs_model(way):
+    way, judge = parameters.get("simulation", "auto"), parameters.get("judge")
+    scoring: dict[str, Any] = {"simulation": way}
+    if judge:  # only then, so that logs without it are what they were
+        scoring["judge"] = sorted(judge.split(",") if isinstance(judge, str) else judge)
+    if judge or _needs_model(way):
         scoring["pack"] = _pack(spec, parameters.get("pack"))
+    if way != NO_SIMULATION:
+        scoring["calibration"] = parameters.get("calibration", CALIBRATION)
     usual = ways()[way].excerpts_per_call if way in ways() else None
     if way == "auto" or usual:
         scoring["excerpts_per_call"] = parameters.get("excerpts_per_call") or usual
@@ -226,8 +228,8 @@ def _roles(spec: EvalSpec) -> tuple[str, ...]:
     """The roles that have a part; a solver from elsewhere may use any."""
     if spec.solver is not None and not _explains(spec) and not _is_given(spec):
         return tuple(spec.model_roles or ())
-    simulated = _needs_model(spec.task_args.get("simulation", "auto"))
-    return (EMBEDDER, ROLE) if simulated else (EMBEDDER,)
+    way, judge = spec.task_args.get("simulation", "auto"), spec.task_args.get("judge")
+    return (EMBEDDER, ROLE) if judge or _needs_model(way) else (EMBEDDER,)
 
 
 def models(spec: EvalSpec, explains: bool, roles: Collection[str]) -> dict[str, Any]:

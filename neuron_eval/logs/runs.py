@@ -12,6 +12,7 @@ from inspect_ai.model import ModelUsage
 from inspect_ai.scorer import Score
 
 from neuron_eval.logs.excerpts import Activity, Predicted, StoredExcerpts, excerpts_of, measured_in
+from neuron_eval.prompts.wording import JUDGEMENTS
 from neuron_eval.records import Excerpt
 from neuron_eval.simulation.headline import HEADLINE, Numbers
 
@@ -90,6 +91,7 @@ class Run:
     results: Mapping[str, NeuronResult]  # by sample id
     spent: tuple[Spent, ...] = ()
     given: bool = False  # whether the explanations existed, and nothing was explained
+    judge: str = ""  # the model that answered for detection, fuzzing or intruder, if one did
     headline: str = HEADLINE  # the measure that the simulation's score is
     neurons_skipped: int = 0  # too few excerpts, nothing to explain, or missing
 
@@ -164,9 +166,11 @@ def why_unscored(result: NeuronResult) -> str:
     return "; ".join(f"{name}: {why}" for name in reasons for why in dict.fromkeys(reasons[name]))
 
 
-def models(samples: Sequence[EvalSample]) -> tuple[str, str]:
-    """Who simulated, with the way, and who embedded; empty where nobody did."""
-    simulator = embedder = ""
+def models(samples: Sequence[EvalSample]) -> tuple[str, str, str]:
+    """Who simulated, with the way, who embedded, and who judged; empty where nobody did."""
+    simulator = embedder = judge = ""
+    for score in (score for name in JUDGEMENTS for score in _scores(samples, name)):
+        judge = str((score.metadata or {}).get("simulator", "")) or judge
     for score in _scores(samples, SIMULATION):
         if (about := score.metadata or {}).get("simulator"):
             which = WHICH.get(str(about.get("held_out")), "")
@@ -174,7 +178,7 @@ def models(samples: Sequence[EvalSample]) -> tuple[str, str]:
     for score in _scores(samples, ADACS):
         if (about := score.metadata or {}).get("embedder"):
             embedder = str(about["embedder"])
-    return simulator, embedder
+    return simulator, embedder, judge
 
 
 def _explanation(sample: EvalSample) -> str:

@@ -19,7 +19,13 @@ from neuron_eval.preflight.asking import Trial, check_models
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.wording import Pack
 from neuron_eval.simulation import Simulator
-from neuron_eval.simulation.choose import ROLE, needed_simulator, own_check, role_simulator
+from neuron_eval.simulation.choose import (
+    ROLE,
+    check_judge,
+    needed_simulator,
+    own_check,
+    role_simulator,
+)
 from neuron_eval.simulation.per_token import QUESTION, ROOM
 from neuron_eval.usage_error import UsageError
 
@@ -67,11 +73,14 @@ def embeds(model: Model | None = None) -> Trial:
     return Trial("embedder", model or resolve_embedder(), "embeds", ask)
 
 
-def check_task(explains: bool, way: str | None, pack: str | None, compares: bool) -> None:
+def check_task(
+    explains: bool, way: str | None, pack: str | None, compares: bool, judging: bool = False
+) -> None:
     """Ask the models of the eval that a task is made for; of none, where there is none yet.
 
     ``explains`` is whether its model does, ``way`` how explanations are simulated, if they are,
-    ``pack`` the prompt pack for that, and ``compares`` whether there are references.
+    ``pack`` the prompt pack for that, ``compares`` whether there are references, and ``judging``
+    whether excerpts are judged.
 
     Raises:
         UsageError: See `check_models`, as is a PrerequisiteError.
@@ -85,6 +94,8 @@ def check_task(explains: bool, way: str | None, pack: str | None, compares: bool
                 f"--model-role {role}: nobody has this role; there are {', '.join(ROLES)}{meant}"
             )
     trials = [says_something("explainer", model) if explains else None]
+    if judging:
+        trials.append(says_something("simulator", check_judge(role_simulator()).model))
     if way is not None:
         simulating = simulates(role_simulator(), way, load_pack(pack))
         trials.append(simulating)

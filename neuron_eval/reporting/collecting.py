@@ -11,7 +11,7 @@ from inspect_ai.log import EvalLog, EvalSample
 
 from neuron_eval.logs.files import EXPLAINED, RATED, RATING, choose, headers
 from neuron_eval.logs.identity import defaults, identity, models, paper_order, place
-from neuron_eval.logs.reading import Epochs, Samples, read_or_note, read_runs
+from neuron_eval.logs.reading import Samples, read_or_note, read_runs
 from neuron_eval.logs.runs import Run
 from neuron_eval.messages import InputError
 from neuron_eval.rating.asking import is_person
@@ -118,15 +118,16 @@ def _read_rater(header: EvalLog) -> tuple[Rater | None, str]:
     columns = about[RATED]
     if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
         raise ValueError(f"{RATED} is {columns!r:.60}; expected a list of names")
-
-    def made(epochs: Epochs) -> tuple[list[About], RatedNeuron, str | None]:
-        rated = [score for score in map(_about, epochs) if score.get("ratings")]
-        places(rated)
-        repeat_of = (epochs[0].metadata or {}).get("repeat_of")
-        return rated, _neuron(epochs, rated, columns), repeat_of
-
-    for rated, neuron, repeat_of in samples.neurons(made):
+    for epochs in samples.by_neuron():
+        try:
+            rated = [score for score in map(_about, epochs) if score.get("ratings")]
+            neuron = _neuron(epochs, rated, columns)
+            places(rated)
+        except Exception as error:
+            samples.leave_out(epochs, error)
+            continue
         ratings += rated
+        repeat_of = (epochs[0].metadata or {}).get("repeat_of")
         if repeat_of:
             again[str(repeat_of)] = neuron.judgement
         else:

@@ -9,6 +9,7 @@ from typing import Any
 
 from neuron_eval.logs.runs import ADACS, SIMULATION, Run
 from neuron_eval.messages import InputError, listed, near_miss, shown
+from neuron_eval.prompts.wording import JUDGEMENTS
 from neuron_eval.reporting.raters import Rater
 from neuron_eval.simulation.headline import HEADLINES, headline_label, measure_of, score_of
 
@@ -29,6 +30,12 @@ MEASURES = {
     "wrong explanation gets about 0.",
     ADACS: "the cosine similarity of the explanation and a reference explanation, by the embedder. "
     "1 is the same text.",
+    "detection": "a judge says which excerpts the explanation fits; this is the balanced accuracy. "
+    "Chance gets 0.5. It does not see where in an excerpt the neuron fires.",
+    "fuzzing": "a judge says of right and random marks whether the explanation means them; this is "
+    "the balanced accuracy. Chance gets 0.5. It does not see silent excerpts.",
+    "intruder": "a judge finds the silent one of five excerpts; this is how often it is right. "
+    "Chance gets 0.2. It is of the neuron, and sees no explanation.",
 }
 """What scorers measure, in a line; see `definition`."""
 
@@ -99,7 +106,7 @@ def measured_by(run: Run, scorer: str) -> str:
     """The model whose scores must not be compared with another's; empty if there is none."""
     if scorer in SIMULATED:
         return run.simulator
-    return run.embedder if scorer == ADACS else ""
+    return {ADACS: run.embedder, **dict.fromkeys(JUDGEMENTS, run.judge)}.get(scorer, "")
 
 
 def scored_ids(run: Run, scorer: str) -> tuple[str, ...]:

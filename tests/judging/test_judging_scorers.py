@@ -14,11 +14,16 @@ from neuron_eval.dataset import dataset, neuron_set
 from neuron_eval.judging.choosing import fuzzing_cases, held_out
 from neuron_eval.judging.prompting import marked
 from neuron_eval.records.splits import from_metadata, to_text
+from neuron_eval.reporting.collecting import collect
+from neuron_eval.reporting.rendering import markdown
+from neuron_eval.reporting.tables import all_tables
 from neuron_eval.scorers.judging import detection, fuzzing, intruder, judges
 from neuron_eval.sources.choosing import parse_choice
+from neuron_eval.tasks.given import given
 from neuron_eval.testing import fake_embedder, fake_judge
 
 FEW = 3
+BOTH = "fuzzing,intruder"
 MARK = "<<{token}>>"
 
 
@@ -194,3 +199,26 @@ def test_a_model_that_cannot_judge_is_refused_in_a_sentence():
     task = Task(samples(1), solver=explains(), scorer=detection())
     (log,) = eval(task, model="none")
     assert "no model judges: --model is none; name a judge with --model-role" in log.error.message
+
+
+def test_judgements_stand_in_a_task_and_in_its_report():
+    right = right_texts(samples())
+    judge = fake_judge(lambda _, text: text in right)
+    embedder = fake_embedder(lambda text: [1.0, float(len(text))])
+    (log,) = eval(
+        given(
+            "reference", neurons="puzzles", limit=FEW, simulation="none", judge="fuzzing,intruder"
+        ),
+        model="none",
+        model_roles={"simulator": judge.model, "embedder": embedder.model},
+    )
+    assert log.status == "success", log.error
+    collected = collect([log.location])
+    (run,) = collected.runs
+    assert run.judge == str(judge.model)
+    assert {name for r in run.results.values() for name in r.scores} == {
+        "adacs", "fuzzing", "intruder"
+    }  # fmt: skip
+    text = "\n".join(map(markdown, all_tables(collected)))
+    assert "fuzzing: a judge says of right and random marks" in text
+    assert "intruder: a judge finds the silent one of five" in text

@@ -119,6 +119,7 @@ SAME = {
     "calibration": {"arguments": {"calibration": "none"}},
     "the usual headline": {"metadata": {"headline": "pearson"}},
     "cutoff": {"arguments": {"cutoff_quantile": 2}},
+    "no judge": {"arguments": {"judge": None}},
     "no pack": {"arguments": {"pack": None}},
     "no size of packs": {"arguments": {"excerpts_per_call": None}},
     "on_short": {"arguments": {"on_short": "skip"}},
@@ -136,6 +137,7 @@ SAME = {
 OTHER = {
     "excerpts": {"arguments": {"excerpts": 5}},
     "a way": {"arguments": {"simulation": "sparse"}},
+    "a judge": {"arguments": {"judge": ["detection"]}},
     "a calibration": {"arguments": {"calibration": "linear"}},
     "a cutoff": {"arguments": {"cutoff_quantile": 1}},
     "a size of packs": {"arguments": {"excerpts_per_call": 3}},

@@ -7,7 +7,6 @@ from statistics import fmean
 
 from neuron_eval.logs.runs import ADACS, SIMULATION, NeuronResult, Run
 from neuron_eval.reporting.comparing import (
-    NAMES,
     SIMULATED,
     CommonNeurons,
     compare,
@@ -140,7 +139,7 @@ def _notes(
 ) -> list[str]:
     if not compared:
         return ["Nothing was scored in any run."]
-    defined = [f"{NAMES[name]}: {line}" for name in compared if (line := definition(name))]
+    defined = [f"{scorer_name(name)}: {line}" for name in compared if (line := definition(name))]
     notes = [MEANS] if by else [*defined, MEANS]
     if any(
         len(group) > 1 and common.common[group[0].log]
