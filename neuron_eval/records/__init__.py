@@ -17,6 +17,7 @@ from neuron_eval.records.excerpts import Excerpt as Excerpt
 from neuron_eval.records.excerpts import Kind as Kind
 from neuron_eval.records.excerpts import Stratum as Stratum
 from neuron_eval.records.excerpts import distinct_strata
+from neuron_eval.records.excerpts import whole_strata as whole_strata
 
 SplitName = Literal["train", "calibration", "valid", "test"]
 

@@ -100,3 +100,15 @@ def distinct_strata(strata: Iterable[Stratum]) -> tuple[Stratum, ...]:
         if kept:
             distinct.append(replace(stratum, excerpts=tuple(kept)))
     return tuple(distinct)
+
+
+def whole_strata(
+    parts: Iterable[tuple[float, Iterable[ActivationRecord]]],
+) -> tuple[Stratum, ...]:
+    """Strata of these shares and excerpts, each text once; none where one has no text of its own.
+
+    For without it nothing would stand for its share.
+    """
+    strata = [Stratum(share, tuple(excerpts)) for share, excerpts in parts]
+    distinct = distinct_strata(strata)
+    return distinct if len(distinct) == len(strata) else ()

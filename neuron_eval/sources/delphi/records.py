@@ -9,7 +9,13 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError, with_excerpts
+from neuron_eval.records import (
+    ActivationRecord,
+    NeuronRecord,
+    RecordError,
+    whole_strata,
+    with_excerpts,
+)
 from neuron_eval.records.activations import round_significant
 from neuron_eval.records.checks import check_id, check_record
 from neuron_eval.records.tokens import join_pieces
@@ -19,6 +25,13 @@ from neuron_eval.sources.delphi.files import Latent, OpenSplit, TokenizerVocabul
 
 TOP = 32  # at most so many excerpts with the highest peaks
 RANDOM = 24  # at most so many excerpts drawn from all windows, active or not
+
+PER_STRATUM = 5
+"""Excerpts of each stratum of windows in which the latent is active; of the silent ones as many as
+of the others together."""
+
+CUTS = (0.5, 0.9, 0.99)
+"""The levels at which active windows, by their peak, are divided into strata."""
 
 LOOKED_AT = 4 * (TOP + RANDOM)
 """At most so many windows are looked at for either, since texts repeat."""
@@ -52,6 +65,13 @@ class Texts:
             model=model,
             layer=key.layer,
             neuron=key.neuron,
+            strata=whole_strata(
+                (
+                    len(windows) / self._windows.total,
+                    self._distinct(excerpts, windows.tolist(), count, set(), at),
+                )
+                for windows, count in excerpts.strata(key.id)
+            ),
             quantiles=LEVELS,
             special_tokens=self._vocabulary.special,
             quantile_boundaries=boundaries(latent.values, self._rows * self._context),
@@ -138,12 +158,33 @@ class Excerpts:
 
     def highest(self) -> Iterator[int]:
         """Windows with a positive activation, the highest peak first; of equals, the first."""
+        yield from self._firing().tolist()
+
+    def _firing(self) -> NDArray[np.int64]:
         if not len(self._number):
-            return
+            return np.zeros(0, dtype=np.int64)
         starts = np.flatnonzero(np.diff(self._number, prepend=-1))
         peaks = np.maximum.reduceat(self._values, starts)
         order = np.argsort(-peaks, kind="stable")
-        yield from self._number[starts[order[peaks[order] > 0]]].tolist()
+        firing: NDArray[np.int64] = self._number[starts[order[peaks[order] > 0]]]
+        return firing
+
+    def strata(self, seed: str) -> list[tuple[NDArray[np.int64], int]]:
+        """All windows by their peak, each stratum mixed by the seed, and how many to take of it.
+
+        The silent ones, then the others divided at `CUTS`; those that would be empty are left out.
+        """
+        firing = self._firing()[::-1]
+        parts = np.split(firing, [int(level * len(firing)) for level in CUTS])
+        parts = [part for part in parts if len(part)]
+        silent = np.ones(self._windows.total, dtype=np.bool_)
+        silent[firing] = False
+        counts = [PER_STRATUM] * len(parts)
+        if silent.any():
+            parts.insert(0, np.flatnonzero(silent))
+            counts.insert(0, PER_STRATUM * max(1, len(counts)))
+        rng = seeded(f"{seed}/strata")
+        return [(rng.permutation(part), n) for part, n in zip(parts, counts, strict=True)]
 
     def drawn(self, count: int, seed: str) -> Iterator[int]:
         """Up to ``count`` different windows of all there are, active or not, by the seed."""

@@ -31,10 +31,10 @@ from neuron_eval.records import (
 from neuron_eval.records.checks import check_id, check_record, named
 from neuron_eval.records.tokens import clean_record
 from neuron_eval.sources.base import NeuronKey, excerpt
+from neuron_eval.sources.neuronpedia.bins import bin_of, bins
 
 PER_SPLIT = 5  # excerpts of each kind a split that a feature with enough of them is laid out for
 TOP, OTHERS = 4, 3  # excerpts of each kind that one excerpt a split takes: the splits there are
-IN_TOP = -1  # the ``binContains`` of the highest activations
 SITE = "Neuronpedia"
 PAGES = "https://www.neuronpedia.org"
 
@@ -145,13 +145,15 @@ def feature_record(
     key = which.key
     check_id(key.id, where)
     texts = [explained.reference for explained in explanations]
-    excerpts = [_excerpt(row, f"{at}: neuron {named(key.id)}") for row, at in activations]
+    read = [_excerpt(row, f"{at}: neuron {named(key.id)}") for row, at in activations]
+    excerpts = [(record, bin_of(row) is not None) for row, record in read]
     top, others = split(excerpts, key.id)
     neuron = NeuronRecord(
         id=key.id,
         model=which.model,
         layer=key.layer,
         neuron=key.neuron,
+        strata=bins(read),
         reference=texts[0] if texts else None,
         other_explanations=tuple(texts[1:]),
         repeated=len(excerpts) - len({record.text for record, _ in excerpts}),
@@ -202,12 +204,10 @@ def explained(row: object, at: str) -> PublishedExplanation | None:
     return PublishedExplanation(Reference(text, ", ".join([*by, SITE])), tuple(filter(None, pairs)))
 
 
-def _excerpt(row: object, at: str) -> tuple[ActivationRecord, bool]:
+def _excerpt(row: object, at: str) -> tuple[Mapping[str, Any], ActivationRecord]:
     if not isinstance(row, Mapping) or "tokens" not in row or "values" not in row:
         raise RecordError(f"{at}: expected an object with 'tokens' and 'values'")
-    record = clean_record(excerpt(row["tokens"], row["values"], at))
-    bin_ = row.get("binContains", row.get("bin_contains"))
-    return record, isinstance(bin_, int | float) and bin_ != IN_TOP
+    return row, clean_record(excerpt(row["tokens"], row["values"], at))
 
 
 def _score(data: Any) -> tuple[str, float] | None:

@@ -13,13 +13,25 @@ from typing import Any
 
 from neuron_eval.files.bounded import parse_json
 from neuron_eval.messages import listed, replace_surrogates, shown
-from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError, with_excerpts
+from neuron_eval.records import (
+    ActivationRecord,
+    NeuronRecord,
+    RecordError,
+    Stratum,
+    whole_strata,
+    with_excerpts,
+)
 from neuron_eval.records.checks import check_record
 from neuron_eval.sources.base import excerpt, number, numbers
 
 TOP = "most_positive_activation_records"
 RANDOM = "random_sample"
 BOUNDARIES = "quantile_boundaries"
+BY_QUANTILE = "random_sample_by_quantile"
+
+SHARES = (0.5, 0.4, 0.09, 0.009, 0.001)
+"""What the five samples by quantile stand for. The records do not state it; OpenAI's viewer calls
+them the ranges [0, 0.5], [0.5, 0.9], [0.9, 0.99], [0.99, 0.999] and [0.999, 1]."""
 
 CORRELATION = "ev_correlation_score"
 # The scores of a simulation, for each sequence and for all of them.
@@ -61,7 +73,7 @@ class SimulationResults:
 def parse_record(
     content: bytes | str, model: str, layer: int, neuron: int, where: str
 ) -> NeuronRecord:
-    """A record file as a neuron; moments and the samples by quantile are left aside.
+    """A record file as a neuron; moments are left aside.
 
     Layer and neuron are those that the file should be of; ``where`` names it in messages.
     """
@@ -73,10 +85,24 @@ def parse_record(
         model=model,
         layer=layer,
         neuron=neuron,
+        strata=_strata(data, len(boundaries), where),
         quantile_boundaries=boundaries,
     )
     top, random = _excerpts(data, TOP, where), _excerpts(data, RANDOM, where)
     return check_record(with_excerpts(identity, top, random), where)
+
+
+def _strata(data: Mapping[str, Any], boundaries: int, where: str) -> tuple[Stratum, ...]:
+    """The samples by quantile, if they are as many as in the published records, and none empty."""
+    samples = data.get(BY_QUANTILE)
+    if not isinstance(samples, list) or not len(samples) == len(SHARES) == boundaries + 1:
+        return ()
+    read = [
+        (share, list(_excerpts({name: sample}, name, where)))
+        for i, (share, sample) in enumerate(zip(SHARES, samples, strict=True))
+        if (name := f"{BY_QUANTILE}[{i}]")
+    ]
+    return whole_strata(read)
 
 
 def record_place(content: bytes, where: str) -> tuple[int, int]:
