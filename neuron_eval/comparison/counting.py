@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
+from itertools import chain
 from operator import add
 
 from neuron_eval.comparison.plan import EMBEDDING, Plan
@@ -89,6 +90,14 @@ def count(chosen: NeuronSet, plan: Plan, pack: Pack, counters: Counters, embedde
     embeds = any(way == EMBEDDING for way, _ in simulated)
     text = counters(embedder).count_text
     quantile = int(plan.parameters.get("cutoff_quantile", CUTOFF_QUANTILE))
+
+    def mean_size(way: str, model: str) -> Size:
+        most = SAMPLED_PER_TOKEN if ways()[way].asks_per_token else SAMPLED
+        few = neurons[:: -(-len(neurons) // most)]
+        splits = (split for dealt in few for split in _simulated(dealt, plan))
+        each = (requests(way, model, split, plan, pack, counters(model)) for split in splits)
+        return sum(chain.from_iterable(each), Size()).times(1 / len(few))
+
     return Counted(
         neurons=len(neurons),
         prompts={
@@ -96,9 +105,7 @@ def count(chosen: NeuronSet, plan: Plan, pack: Pack, counters: Counters, embedde
             for format, model in plan.cells
         },
         simulated={
-            (way, model): _mean_size(way, model, neurons, plan, pack, counters(model))
-            for way, model in simulated
-            if way != EMBEDDING
+            (way, model): mean_size(way, model) for way, model in simulated if way != EMBEDDING
         },
         explanations={model: counters(model).count_text(EXPLANATION) for model in models},
         embedded=Embedded(
@@ -114,21 +121,6 @@ def count(chosen: NeuronSet, plan: Plan, pack: Pack, counters: Counters, embedde
 
 def _simulated(dealt: DealtNeuron, plan: Plan) -> tuple[tuple[Excerpt, ...], ...]:
     return (dealt.valid, dealt.calibration)[: 1 + plan.calibrated]
-
-
-def _mean_size(
-    way: str,
-    model: str,
-    neurons: Sequence[DealtNeuron],
-    plan: Plan,
-    pack: Pack,
-    counter: TokenCounter,
-) -> Size:
-    size = SAMPLED_PER_TOKEN if ways()[way].asks_per_token else SAMPLED
-    few = neurons[:: -(-len(neurons) // size)]
-    splits = (split for dealt in few for split in _simulated(dealt, plan))
-    sizes = (size for split in splits for size in requests(way, model, split, plan, pack, counter))
-    return sum(sizes, Size()).times(1 / len(few))
 
 
 def requests(

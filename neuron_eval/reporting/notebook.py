@@ -37,14 +37,9 @@ class Report:
 
     collected: Collected
     tables: tuple[Table, ...]
-    verdict: Verdict
-    """What they answer, in sentences."""
-
-    notes: tuple[str, ...] = ()
-    """A sentence for each log, neuron or figure that is left out."""
-
-    page: Path | None = None
-    """Where the page was written."""
+    verdict: Verdict  # what they answer, in sentences
+    notes: tuple[str, ...] = ()  # a sentence for each log, neuron or figure that is left out
+    page: Path | None = None  # where it was written
 
     def __getitem__(self, name: str) -> DataFrame:
         """A table as a DataFrame, with the numbers in full and a column a bound of an interval."""

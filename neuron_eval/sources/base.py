@@ -29,9 +29,7 @@ class SourceError(InputError):
 class NeuronKey:
     """Which neuron: all that is known of it before its activations are read."""
 
-    id: str
-    """The sample's id, see `neuron_eval.records.NeuronRecord.id`."""
-
+    id: str  # the sample's, see `neuron_eval.records.NeuronRecord.id`
     layer: int  # from 0; -1 where the neuron is not part of a network
     neuron: int  # within the layer, from 0; -1 where it is not part of a network
 
@@ -53,21 +51,16 @@ class ScoredNeuron:
 class Unreadable:
     """A neuron that the source could not give, in the place where it would have stood."""
 
-    name: str
-    """The neuron's id, or file and line where the id cannot be known."""
-
-    error: RecordError
-    """What is wrong; the message names file, line or record, field and value."""
-
+    name: str  # the neuron's id, or file and line where the id cannot be known
+    error: RecordError  # what is wrong; the message names file, line or record, field and value
+    # Whether the neuron is simply not there (left out and counted) instead of bad (an error).
     missing: bool = False
-    """Whether the neuron is simply not there (left out and counted) instead of bad (an error)."""
 
 
 class Source(ABC):
     """Neurons from one place."""
 
-    name: str
-    """What the user wrote."""
+    name: str  # what the user wrote
 
     @abstractmethod
     def keys(self) -> Iterator[NeuronKey]:
