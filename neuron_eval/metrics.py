@@ -132,7 +132,7 @@ def ratings_config() -> ViewerConfig:
 
 def sanity_config() -> ViewerConfig:
     """Of a log of sanity checks: the neuron, and by how much each score falls."""
-    return _config(_hidden(*_HIDDEN, "target", "answer"), (), score_scale(), {})
+    return _config(_hidden(*_HIDDEN, "target", "answer"), (), score_scale(), {}, wraps=False)
 
 
 def _hidden(*ids: str) -> list[TaskSamplesColumn]:
@@ -145,6 +145,7 @@ def _config(
     scale: ScoreColorScale,
     labels: Mapping[str, str],
     order: Sequence[TaskSamplesSort] = (),
+    wraps: bool = True,
 ) -> ViewerConfig:
     first = [TaskSamplesColumn(id=id) for id in ("sampleStatus", "sampleId")]
     return ViewerConfig(
@@ -152,7 +153,7 @@ def _config(
             name="Neurons",
             columns=[*first, *columns],
             sort=list(order),
-            multiline=True,
+            multiline=wraps,
             compact_scores=False,
             score_labels=dict(labels),
             score_color_scales=dict.fromkeys(coloured, scale),

@@ -18,6 +18,7 @@ from neuron_eval.explain.solvers import bad_explanation
 from neuron_eval.measures import MEASURES, threshold
 from neuron_eval.messages import InputError, shown
 from neuron_eval.parameters import check_choice, check_number, check_real
+from neuron_eval.records import Excerpt
 from neuron_eval.records.splits import DealtNeuron, from_metadata
 from neuron_eval.sanity import (
     Check,
@@ -63,19 +64,22 @@ def noticed() -> Metric:
     """
 
     def compute(scores: list[SampleScore]) -> Value:
-        metrics: dict[str, float] = {}
-        for name in MEASURES:
-            values = [_difference(score.score, name) for score in scores]
-            result = check_result([value for value in values if not math.isnan(value)])
-            metrics[name] = NAN if result.share is None else result.share
-            metrics[f"{name}_passes"] = NAN if result.passes is None else float(result.passes)
-        return cast(Value, metrics)
+        results = {name: check_result(_differences(scores, name)) for name in MEASURES}
+        shares = {name: _number(result.share) for name, result in results.items()}
+        passes = {f"{name}_passes": _number(result.passes) for name, result in results.items()}
+        return cast(Value, {**shares, **passes})
 
     return compute
 
 
-def _difference(score: Score, name: str) -> float:
-    return float(cast(Mapping[str, float], score.value).get(name, NAN))
+def _differences(scores: list[SampleScore], name: str) -> list[float]:
+    """Of the neurons for which the measure is defined before and after."""
+    values = [float(cast(Mapping[str, float], score.score.value)[name]) for score in scores]
+    return [value for value in values if not math.isnan(value)]
+
+
+def _number(value: float | None) -> float:
+    return NAN if value is None else float(value)
 
 
 @scorer(metrics=[noticed()])
@@ -161,11 +165,11 @@ def _concept(
     ``predicted`` has values by excerpt; None where the truth is the concept. Excerpts without
     are left out.
     """
-    excerpts = [
-        excerpt
-        for excerpt in (*dealt.calibration, *dealt.valid)
-        if predicted is None or excerpt.name in predicted
-    ]
+    # In one order, whichever of them are scored, so that the same labels are drawn.
+    excerpts = sorted(
+        (e for e in every_excerpt(dealt) if predicted is None or e.name in predicted),
+        key=lambda e: (e.kind, e.index),
+    )
     sizes = [len(e.record.counted(e.record.tokens)) for e in excerpts]
 
     def flags(values: Iterable[bool]) -> Flags:
@@ -186,10 +190,15 @@ def _concept(
     return tokens, values > threshold(values, weights, alpha=share)
 
 
+def every_excerpt(dealt: DealtNeuron) -> tuple[Excerpt, ...]:
+    return (*dealt.calibration, *dealt.valid)
+
+
 def natural_tokens(dealt: DealtNeuron) -> int:
     """How many tokens stand for all text, see `neuron_eval.sanity.natural_weights`."""
-    excerpts = (*dealt.calibration, *dealt.valid)
-    chosen = (e.record for e in excerpts if dealt.neuron.quantiles or e.kind == "random")
+    chosen = (
+        e.record for e in every_excerpt(dealt) if dealt.neuron.quantiles or e.kind == "random"
+    )
     return sum(len(record.counted(record.tokens)) for record in chosen)
 
 

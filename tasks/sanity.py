@@ -23,6 +23,7 @@ from neuron_eval.scorers.sanity_checks import (
     PREDICTED,
     check_alpha,
     check_concept,
+    every_excerpt,
     extra_labels,
     extra_labels_top_random,
     missing_labels,
@@ -134,7 +135,7 @@ def simulated_excerpts(
         if bad_explanation(state.output) is not None:
             return state
         dealt = from_metadata(state.metadata, state.sample_id)
-        excerpts = (*dealt.calibration, *dealt.valid)
+        excerpts = every_excerpt(dealt)
         with about_neuron(state.sample_id):
             simulate, _ = await choose_simulation(way, wording, role_simulator(), excerpts_per_call)
             outcomes = await simulate(state.output.completion.strip(), excerpts)

@@ -37,7 +37,9 @@ CHECKED = "sanity_concept"
 
 CRITERION = (
     f"A score falls if it loses more than {FALL} of its range. It passes a check if it falls in at "
-    f"least {100 * ENOUGH:g} % of the neurons. In brackets: the 95 % interval of that share."
+    f"least {100 * ENOUGH:g} % of the neurons; in brackets the 95 % interval of that share. Where "
+    "the share is of fewer neurons, the others have no measurement: no label was changed, or the "
+    "score is undefined."
 )
 CONCEPTS = {
     "truth": "where the neuron is active",
