@@ -21,11 +21,11 @@ import neuron_eval
 from neuron_eval import metrics
 from neuron_eval.cli.main import main
 from neuron_eval.formats import format_names, get_format
-from neuron_eval.scorers import adacs, rating, simulation_correlation
+from neuron_eval.scorers import adacs, rating, sanity_checks, simulation_correlation
 from neuron_eval.simulation import ways
 from neuron_eval.sources import opening
 from neuron_eval.task import explanation_task
-from neuron_eval.tasks import controls, explain, formats, given, rate
+from neuron_eval.tasks import controls, explain, formats, given, rate, sanity
 
 PAGE = Path(__file__).with_name("reference.md")
 
@@ -49,7 +49,7 @@ inspect eval neuron_eval/summary --solver neuron_eval/avhs \\
 
 TASKS = (
     *(formats.original, formats.summary, formats.highlight, formats.highlight_summary),
-    *(formats.avhs, explain.explain, given.given, rate.rate),
+    *(formats.avhs, explain.explain, given.given, rate.rate, sanity.sanity),
     *(controls.reference, controls.shuffled, controls.generic, controls.lexical, controls.false),
 )
 SCORERS = (
@@ -57,8 +57,10 @@ SCORERS = (
     simulation_correlation.scored,
     adacs.adacs,
     rating.rating,
+    *(sanity_checks.missing_labels, sanity_checks.extra_labels),
+    *(sanity_checks.missing_labels_top_random, sanity_checks.extra_labels_top_random),
 )
-METRICS = (metrics, rating)
+METRICS = (metrics, rating, sanity_checks)
 """The modules that define them."""
 
 
@@ -86,6 +88,10 @@ def tasks() -> Iterator[str]:
     yield f"Besides, it takes {allowed}, as the tasks that explain do."
     yield "### Parameters of `rate`"
     yield parameters(rate.rate)
+    yield "### Parameters of `sanity`"
+    yield parameters(sanity.sanity)
+    allowed = ", ".join(f"`{name}`" for name in sanity.ALLOWED)
+    yield f"Besides, it takes {allowed}, as the tasks that explain do."
 
 
 def names() -> Iterator[str]:

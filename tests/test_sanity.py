@@ -1,6 +1,7 @@
 """The sanity checks of scores: on vectors whose verdict is known by hand, and as a task."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from neuron_eval.logs import sanity as logs_sanity
 from neuron_eval.logs.sanity import print_checks, result_text, sanity_checks_of
 from neuron_eval.measures import MEASURES
 from neuron_eval.sanity import (
+    CHECKS,
+    SAMPLES,
     TokenSample,
     check_result,
     drawn,
@@ -187,6 +190,16 @@ def test_the_seed_decides_what_is_drawn():
 
 def differences(log):
     return [[score.value for score in sample.scores.values()] for sample in log.samples]
+
+
+def test_the_page_has_the_results_of_the_command(bundled):
+    page = (Path(__file__).parents[1] / "docs" / "believe.md").read_text(encoding="utf-8")
+    checks = sanity_checks_of(read_eval_log(bundled.location, header_only=True))
+    for sample in SAMPLES:
+        for name, measure in MEASURES.items():
+            results = (checks.results[name, sample, check] for check in CHECKS)
+            texts = (" ".join(result_text(r, checks.neurons).split()) for r in results)
+            assert f"| {measure.label} | {' | '.join(texts)} | " in page
 
 
 @pytest.mark.parametrize(("display", "tables"), [("rich", 1), ("none", 0)])
