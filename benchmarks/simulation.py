@@ -1,4 +1,4 @@
-"""What each way to simulate costs, and what its cheapness costs.
+"""What each way to simulate and each judgement costs, and what its cheapness costs.
 
     python benchmarks/simulation.py [NEURONS]
 
@@ -8,6 +8,9 @@ a real one would be asked and would write; tokens are counted with cl100k_base. 
 left of the prompts after the part that an earlier request of the same neuron began with, which a
 prefix cache does not bill in full. The published way (Bills et al. 2023) took 10 requests and
 10,870 prompt tokens.
+
+Judgements ask about up to 20 excerpts, valid and calibration ones, 5 a request. What `intruder`
+asks it asks once a neuron, not for each explanation.
 
 Below, the fake knows the truth but for noise of known size, the same for every way. If packing and
 naming only what fires changed anything on this side of the wire, the correlations would differ.
@@ -26,8 +29,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from neuron_eval.dataset import neuron_set
+from neuron_eval.judging.asking import ask_cases, ask_rounds
+from neuron_eval.judging.choosing import (
+    detection_cases,
+    fuzzing_cases,
+    held_out,
+    intruder_rounds,
+)
 from neuron_eval.models.tokencount import TokenCounter, counter
 from neuron_eval.prompts.pack import default_pack
+from neuron_eval.prompts.wording import JUDGEMENTS
 from neuron_eval.records.activations import highest, normalise
 from neuron_eval.records.splits import DealtNeuron
 from neuron_eval.simulation import Simulation
@@ -39,7 +50,7 @@ from neuron_eval.simulation.measure import measure
 from neuron_eval.simulation.per_token import PerTokenSimulation
 from neuron_eval.simulation.sparse import EXCERPTS_PER_CALL as SPARSE_PACK
 from neuron_eval.simulation.sparse import SparseSimulation
-from neuron_eval.testing import Fake, fake_simulator
+from neuron_eval.testing import Fake, fake_judge, fake_simulator
 
 PUBLISHED_REQUESTS, PUBLISHED_TOKENS = 10, 10_870
 NOISE = 3.0
@@ -146,6 +157,20 @@ async def all_at_once(neuron: DealtNeuron, tokens: TokenCounter) -> Cost:
     return Cost(len(prompts), cold, again, 0, None)
 
 
+async def judged(name: str, dealt: DealtNeuron, tokens: TokenCounter) -> Cost:
+    """Have one neuron judged, and count."""
+    fake = fake_judge(lambda _, text: 0.0, logprobs=False)
+    neuron, wording = held_out(dealt), PACK.judging[name]
+    if name == "intruder":
+        await ask_rounds(asker(fake), intruder_rounds(neuron), wording)
+    else:
+        cases = [detection_cases(neuron)] if name == "detection" else fuzzing_cases(neuron)
+        await ask_cases(asker(fake), explanation(dealt), cases, wording)
+    prompts = ["\n".join(m.text for m in request) for request in fake.requests]
+    cold, again = prompt_cost(prompts, tokens.count_text)
+    return Cost(len(prompts), cold, again, sum(map(tokens.count_text, fake.replies)), None)
+
+
 async def main(count: int) -> None:
     """Print a row per way."""
     tokens = counter("cl100k_base")
@@ -155,6 +180,10 @@ async def main(count: int) -> None:
         **{
             name: (lambda neuron, name=name: simulated(name, neuron, tokens))  # type: ignore[misc]
             for name in WAYS
+        },
+        **{
+            name: (lambda neuron, name=name: judged(name, neuron, tokens))  # type: ignore[misc]
+            for name in JUDGEMENTS
         },
     }
     print(f"{count} neurons, mean a scored explanation of 10 excerpts of 64 tokens, {tokens.label}")

@@ -12,14 +12,23 @@ see, see `neuron_eval.judging.choosing`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Generic, TypeVar
 
 from neuron_eval.records import Excerpt
 
 A = TypeVar("A", bool, int)
 
-Basis = Literal["log-probabilities", "answers"]
+MEANINGS: Mapping[str, str] = {
+    "detection": "a judge says which excerpts the explanation fits; this is the balanced accuracy. "
+    "Chance gets 0.5. It does not see where in an excerpt the neuron fires.",
+    "fuzzing": "a judge says of right and random marks whether the explanation means them; this is "
+    "the balanced accuracy. Chance gets 0.5. It does not see silent excerpts.",
+    "intruder": "a judge finds the silent one of five excerpts; this is how often it is right. "
+    "Chance gets 0.2. It is of the neuron, and sees no explanation.",
+}
+"""By scorer: what it measures and what it does not notice, in a line."""
 
 
 @dataclass(frozen=True, slots=True)

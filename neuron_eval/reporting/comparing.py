@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from neuron_eval.judging import MEANINGS
 from neuron_eval.logs.runs import ADACS, SIMULATION, Run
 from neuron_eval.messages import InputError, listed, near_miss, shown
 from neuron_eval.prompts.wording import JUDGEMENTS
@@ -30,12 +31,6 @@ MEASURES = {
     "wrong explanation gets about 0.",
     ADACS: "the cosine similarity of the explanation and a reference explanation, by the embedder. "
     "1 is the same text.",
-    "detection": "a judge says which excerpts the explanation fits; this is the balanced accuracy. "
-    "Chance gets 0.5. It does not see where in an excerpt the neuron fires.",
-    "fuzzing": "a judge says of right and random marks whether the explanation means them; this is "
-    "the balanced accuracy. Chance gets 0.5. It does not see silent excerpts.",
-    "intruder": "a judge finds the silent one of five excerpts; this is how often it is right. "
-    "Chance gets 0.2. It is of the neuron, and sees no explanation.",
 }
 """What scorers measure, in a line; see `definition`."""
 
@@ -93,7 +88,7 @@ def scorer_name(scorer: str) -> str:
 def definition(scorer: str) -> str:
     """What a scorer measures and what it does not notice, in a line; empty if not known."""
     if scorer in MEASURES or scorer not in SIMULATED:
-        return MEASURES.get(scorer, "")
+        return MEASURES.get(scorer) or MEANINGS.get(scorer, "")
     measure, where = measure_of(SIMULATED[scorer])
     return (
         f"a simulator predicts activations from the explanation alone, {where} that the explainer "
