@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 WIDTH = 120  # columns that the tables need at least
+WIDEST = 10_000  # columns that any table may need
 READABLE = 100  # columns of running text at most
 
 
@@ -62,7 +63,9 @@ class Report:
         shown, runs = with_rows(self.tables), self.collected.runs
         drawn = [terminal_table(table) for table in shown]
         # A line that the terminal folds is ugly; a number that is cut off is wrong.
-        console.width = max([console.width, *(console.measure(table).minimum for table in drawn)])
+        room = console.options.update(max_width=WIDEST)
+        needed = [console.measure(table, options=room).minimum for table in drawn]
+        console.width = max([console.width, *needed])
         for paragraph in self.verdict.answers:
             console.print(Text(paragraph, "bold"), width=min(console.width, READABLE))
         if cautions := " ".join(self.verdict.cautions):

@@ -63,12 +63,14 @@ def terminal_table(table: Table, narrow: bool = True) -> rich.table.Table:
     columns = list(zip(*rows, strict=True))
     for column, cells in zip(table.columns, columns, strict=True):
         widest = max(len(cell.text) + len(_mark(cell, cells)) for cell in cells)
+        # Words may be broken over lines, numbers may not.
+        unbroken = column.numeric or bool(column.extra)
         made.add_column(
             _heading(column.heading, widest) if narrow else Text(column.heading),
             justify="right" if column.numeric else "left",
             overflow="fold",
-            # Words may be broken over lines, numbers may not.
-            no_wrap=column.numeric or bool(column.extra),
+            no_wrap=unbroken,
+            min_width=widest if unbroken else None,
         )
     for row in rows:
         made.add_row(*(_text(cell, cells) for cell, cells in zip(row, columns, strict=True)))

@@ -74,7 +74,9 @@ def _unscored(context: Context) -> Iterator[str]:
     without = [run for run in context.runs if context.measure not in scorers([run])]
     if without:
         name = scorer_name(context.measure)
-        yield f"{context.listed(without)} has no {name} of any neuron, and is in no comparison."
+        runs = context.listed(without)
+        has, be = ("has", "is") if len(without) == 1 else ("have", "are")
+        yield f"{runs} {has} no {name} of any neuron, and {be} in no comparison."
 
 
 def _cautions(ranking: Ranking, context: Context) -> Iterator[str]:

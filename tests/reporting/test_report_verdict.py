@@ -222,3 +222,21 @@ def test_each_measure_is_defined_beside_its_first_table():
     for name, line in MEASURES.items():
         assert f"{NAMES[name]}: {line}" in first.notes
         assert not any(line in note for table in others for note in table.notes)
+
+
+def test_no_number_of_a_wide_table_is_cut_off_in_a_narrow_terminal():
+    scores = {f"scorer_{i}": 0.123456 for i in range(12)}
+    runs = [run(name, [neuron(i, scores=scores) for i in range(3)]) for name in ("a", "b")]
+    collected = Collected(tuple(runs))
+    report = Report(collected, tuple(all_tables(collected)), verdict(collected))
+    rows = [line for line in repr(report).splitlines() if line.startswith((" a ", " b "))]
+    assert [line.count("0.123 [0.123, 0.123]") for line in rows[:2]] == [12, 12]
+
+
+def test_several_runs_without_a_score_are_in_the_plural():
+    made = [
+        run("a", [neuron(i) for i in range(2)]),
+        *(run(name, [neuron(i, scores={"x": 0.5}) for i in range(2)]) for name in ("b", "c")),
+    ]
+    cautions = " ".join(verdict(Collected(tuple(made))).cautions)
+    assert "b and c have no simulation correlation of any neuron, and are in no" in cautions
