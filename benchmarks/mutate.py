@@ -26,6 +26,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from importlib.machinery import SourceFileLoader
+from itertools import islice
 from pathlib import Path
 from types import CodeType
 from typing import Any, NamedTuple
@@ -166,24 +167,20 @@ def _load_instead(path: Path, code: CodeType) -> None:
     SourceFileLoader.get_code = get_code  # type: ignore[assignment,method-assign]
 
 
-def living(path: Path, found: Sequence[Mutant], tests: Sequence[str]) -> list[Mutant]:
+def living(path: Path, tried: Sequence[Mutant], tests: Sequence[str]) -> list[Mutant]:
     """Those of a module's changes that tests do not notice, each tried in a process of its own."""
-    running: dict[int, int] = {}
-    alive: set[int] = set()
-    for i, one in enumerate(found):
-        if len(running) == AT_ONCE:
-            _wait(running, alive)
-        running[_start(path, one.tree, tests)] = i
-    while running:
-        _wait(running, alive)
-    return [one for i, one in enumerate(found) if i in alive]
-
-
-def _wait(running: dict[int, int], alive: set[int]) -> None:
-    child, status = os.wait()
-    i = running.pop(child)
-    if os.waitstatus_to_exitcode(status) == 0:
-        alive.add(i)
+    running: dict[int, str] = {}
+    alive: set[str] = set()
+    waiting = iter(tried)
+    while True:
+        for mutant in islice(waiting, AT_ONCE - len(running)):
+            running[_start(path, mutant.tree, tests)] = mutant.name
+        if not running:
+            return [mutant for mutant in tried if mutant.name in alive]
+        child, status = os.wait()
+        name = running.pop(child)
+        if os.waitstatus_to_exitcode(status) == 0:
+            alive.add(name)
 
 
 def _start(path: Path, tree: ast.Module, tests: Sequence[str]) -> int:
@@ -210,9 +207,7 @@ def _start(path: Path, tree: ast.Module, tests: Sequence[str]) -> int:
 def survivors(path: Path, tests: Sequence[Sequence[str]]) -> tuple[int, list[Mutant]]:
     """How many changes there are of a module, and those that no test notices.
 
-    Args:
-        path: The module's file.
-        tests: Groups of tests; the next is run on what the one before did not notice.
+    Tests come in groups, of which the next is run on what the one before did not notice.
     """
     source = path.read_text()
     unchanged = Mutant("", 0, ast.parse(source))

@@ -70,17 +70,12 @@ def latex(table: Table) -> str:
 def _varying(table: Table) -> tuple[list[Column], list[Row], list[str]]:
     """What is shown, and a sentence for each column of numbers that are all the same."""
     rows = table.rows[: table.shown]
-    columns = list(zip(table.columns, zip(*rows, strict=True), strict=True))
-    same = [
-        column.numeric and len(rows) > 1 and len({cell.text for cell in cells}) == 1
-        for column, cells in columns
-    ]
-    kept = [of for of, out in zip(columns, same, strict=True) if not out]
-    sentences = [
-        f"{column.heading}: {cells[0].text} in every row."
-        for (column, cells), out in zip(columns, same, strict=True)
-        if out
-    ]
+    kept, sentences = [], []
+    for column, cells in zip(table.columns, zip(*rows, strict=True), strict=True):
+        if column.numeric and len(rows) > 1 and len({cell.text for cell in cells}) == 1:
+            sentences.append(f"{column.heading}: {cells[0].text} in every row.")
+        else:
+            kept.append((column, cells))
     return [c for c, _ in kept], list(zip(*(cells for _, cells in kept), strict=True)), sentences
 
 

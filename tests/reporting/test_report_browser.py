@@ -17,7 +17,7 @@ from neuron_eval.logs.excerpts import activity
 from neuron_eval.records import ActivationRecord, Excerpt
 from neuron_eval.reporting.collecting import Collected
 from neuron_eval.reporting.figures import write_figures
-from neuron_eval.reporting.page import write_page
+from neuron_eval.reporting.page import page_text
 from neuron_eval.reporting.tables.base import Cell, Column, Table
 
 pytestmark = pytest.mark.browser
@@ -304,7 +304,8 @@ def test_a_screen_reader_finds_names_and_levels(visit):
 
 def test_one_run_of_one_neuron_makes_a_page_too(visit, tmp_path, written):
     alone = Collected((run(neurons=[neuron(0, predicted=())]),))
-    path = write_page(alone, [], [], written.parent / "alone")
+    path = written.with_name("alone.html")
+    path.write_text(page_text(alone, [], []), encoding="utf-8")
     page = visit(path=path)
     assert page.title() == "Neuron explanations compared: 1 run, 1 neuron"
     page.locator("#list tbody button").click()
@@ -392,7 +393,9 @@ def written(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     runs = collected()
     figures, _ = write_figures(runs, folder / "figures")
-    return write_page(runs, [TABLE], figures, folder, viewer="viewer")
+    text = page_text(runs, [TABLE], figures, viewer="viewer")
+    (folder / "index.html").write_text(text, encoding="utf-8")
+    return folder / "index.html"
 
 
 @pytest.fixture

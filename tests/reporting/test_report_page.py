@@ -18,7 +18,7 @@ from neuron_eval.records import ActivationRecord, Excerpt
 from neuron_eval.reporting import page
 from neuron_eval.reporting.collecting import Collected
 from neuron_eval.reporting.figures import FigureFile
-from neuron_eval.reporting.page import page_text, write_page
+from neuron_eval.reporting.page import page_text, write_report
 from neuron_eval.reporting.page.data import page_data
 from neuron_eval.reporting.page.excerpts import heat
 from neuron_eval.reporting.tables.base import Cell, Column, Table
@@ -192,10 +192,13 @@ def test_five_formats_of_a_thousand_neurons_stay_below_25_megabytes():
 # the page
 
 
-def test_the_page_is_one_file_in_the_folder(tmp_path, figure):
-    path = write_page(five_formats(2), [TABLE], [figure], tmp_path / "new" / "report")
-    assert path == tmp_path / "new" / "report" / "index.html"
-    assert [one.name for one in path.parent.iterdir()] == ["index.html"]
+def test_the_page_is_one_file_in_a_folder_that_is_made(tmp_path):
+    folder = tmp_path / "new" / "report"
+    path, _ = write_report(five_formats(2), [TABLE], folder, "original", bundle=False)
+    assert path == folder / "index.html"
+    assert sorted(one.name for one in folder.iterdir()) == [
+        *("figures", "index.html", "report.md", "tables")
+    ]
 
 
 def test_the_page_asks_for_nothing_from_elsewhere(figure):

@@ -25,7 +25,7 @@ from neuron_eval.reporting.verdict import verdict
 
 HERE = Path(__file__).parent
 
-MARKDOWN = "report.md"
+PAGE, MARKDOWN = "index.html", "report.md"
 
 STYLE = "page.css"
 LIBRARY = "vendored/tablesort.js"
@@ -36,24 +36,6 @@ SCRIPTS = ("dom", "tables", "filter", "list", "activity", "heat", "neuron", "mai
 NEURONS = ("tables/neurons.csv", "tables/neurons.jsonl")  # the files with a row per run and neuron
 
 
-def write_page(
-    collected: Collected,
-    tables: Sequence[Table],
-    figures: Sequence[FigureFile],
-    folder: Path,
-    viewer: str | None = None,
-    baseline: str = "original",
-) -> Path:
-    """Write ``folder/index.html``; runs come with their excerpts, figures' files are put in.
-
-    ``viewer`` is where Inspect's bundled viewer lies, relative to the page; None leaves out links.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "index.html"
-    path.write_text(page_text(collected, tables, figures, viewer, baseline), encoding="utf-8")
-    return path
-
-
 def page_text(
     collected: Collected,
     tables: Sequence[Table],
@@ -61,7 +43,10 @@ def page_text(
     viewer: str | None = None,
     baseline: str = "original",
 ) -> str:
-    """The page as text; see `write_page`."""
+    """The page, in which the runs' excerpts are, and the figures' files.
+
+    ``viewer`` is where Inspect's bundled viewer lies, relative to the page; None leaves out links.
+    """
     data = page_data(collected, viewer)
     style, library = _read(STYLE), _read(LIBRARY)
     script = "\n".join(['"use strict";', *(_read(f"scripts/{name}.js") for name in SCRIPTS)])
@@ -151,8 +136,9 @@ def write_report(
         (*collected.notes, *notes),
     )
     (out / MARKDOWN).write_text(text, encoding="utf-8", newline="")
-    page = write_page(collected, tables, figures, out, "viewer" if bundle else None, baseline)
-    return page, notes
+    text = page_text(collected, tables, figures, "viewer" if bundle else None, baseline)
+    (out / PAGE).write_text(text, encoding="utf-8")
+    return out / PAGE, notes
 
 
 def _check_names(runs: Sequence[Run]) -> None:
