@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from inspect_ai import eval
 
+from neuron_eval.comparison.plan import make_plan
 from neuron_eval.dataset import neuron_set
+from neuron_eval.logs.runs import models
 from neuron_eval.records import (
     ActivationRecord,
     Excerpt,
@@ -21,6 +23,7 @@ from neuron_eval.records.checks import check_record
 from neuron_eval.records.splits import deal, from_metadata, to_text
 from neuron_eval.records.strata import stratified
 from neuron_eval.records.treatment import Treatment
+from neuron_eval.rescore import CannotScoreError, rescore
 from neuron_eval.simulation import Failed, Simulated
 from neuron_eval.simulation.measure import excerpt_weights, measure
 from neuron_eval.sources import open_source, parquet, schema
@@ -146,6 +149,29 @@ def test_a_sample_holds_what_is_scored_with_its_strata():
     assert {len(excerpt) for use in ("train", "valid") for excerpt in plain[use]} == {4}
 
 
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"excerpts_scored": "quantile"}, "did you mean quantiles"),
+        (
+            {"excerpts_scored": "quantiles", "calibration": "linear"},
+            "calibration=linear: a fit needs excerpts like those that are scored",
+        ),
+    ],
+)
+def test_what_cannot_be_scored_is_refused_in_a_sentence(tmp_path, parameters, message):
+    path = tmp_path / "n.jsonl"
+    schema.write(path, [layered()])
+    with pytest.raises(UsageError) as error:
+        formats.summary(neurons=str(path), excerpts=1, simulation="embedding", **parameters)
+    assert message in str(error.value)
+    with pytest.raises(ValueError, match=message[:40]):
+        make_plan(
+            formats=["summary"], models=["a/b"], simulator="a/c", embedder=None, epochs=1,
+            parameters=parameters,
+        )  # fmt: skip
+
+
 def test_a_neuron_without_strata_is_an_error_or_skipped(tmp_path):
     path = tmp_path / "n.jsonl"
     schema.write(path, [replace(layered(), strata=(), id="m/bare"), layered()])
@@ -257,5 +283,11 @@ def test_an_eval_weighs_strata_and_its_log_says_so(tmp_path):
     assert log.eval.metadata["excerpts_scored"] == "quantiles"
     metadata = log.samples[0].scores["simulation_correlation"].metadata
     assert metadata["held_out"] == "quantiles"
+    # As the name of what measured, so that no report compares it with other excerpts' scores.
+    assert models(log.samples)[0] == f"{metadata['simulator']} (embedding, excerpts by quantile)"
+    with pytest.raises(CannotScoreError, match="excerpts_scored=quantiles leaves none for it"):
+        rescore(log, None, "again", simulation="embedding", calibration="linear")
+    again = rescore(log, None, "again", simulation="embedding").samples[0].scores
+    assert again["again"].value == again["simulation_correlation"].value
     weights = [excerpt["weight"] for excerpt in metadata["excerpts"]]
     assert weights == pytest.approx([1.0, 1.0, 1.6, 0.4])
