@@ -1,7 +1,9 @@
 """The sanity checks of scores: on vectors whose verdict is known by hand, and as a task."""
 
 import re
+import shutil
 from pathlib import Path
+from urllib.parse import urlparse
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from inspect_ai import eval
 from inspect_ai.log import read_eval_log
 
+from neuron_eval import report
 from neuron_eval.logs import sanity as logs_sanity
 from neuron_eval.logs.sanity import print_checks, result_text, sanity_checks_of
 from neuron_eval.measures import MEASURES
@@ -23,6 +26,7 @@ from neuron_eval.sanity import (
     natural_weights,
 )
 from neuron_eval.sources import schema
+from neuron_eval.tasks.formats import summary
 from neuron_eval.tasks.sanity import sanity
 from neuron_eval.testing import fake_simulator, make_neuron
 from neuron_eval.usage_error import UsageError
@@ -259,3 +263,28 @@ def test_neurons_with_too_few_tokens_for_so_rare_a_concept_are_warned_about(neur
 def test_what_cannot_be_checked_is_refused(parameters, message):
     with pytest.raises(UsageError, match=re.escape(message)):
         sanity(**parameters)
+
+
+def test_the_report_has_the_table_alone_and_beside_other_logs(bundled, tmp_path):
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    shutil.copy(urlparse(bundled.location).path, folder)
+    alone = report(folder)
+    assert list(alone) == ["sanity"]
+    table = alone["sanity"].set_index(["score", "over"])
+    auroc = table.loc[("AUROC", "all text")]
+    assert auroc["missing labels"] == 1
+    assert auroc["extra labels n"] == 76
+    assert "There are only sanity checks" in repr(alone)
+    explained = run_summary(folder)
+    assert {"scores", "sanity"} <= set(report([folder, explained]))
+    assert "sanity" not in set(report(explained))
+
+
+def run_summary(folder):
+    (log,) = eval(
+        summary(neurons="smollm2", limit=1, simulation="none", check=False),
+        model="neuron-baseline/lexical",
+        log_dir=str(folder.parent / "explained"),
+    )
+    return log.location

@@ -18,8 +18,8 @@ from pydantic import ValidationError
 from neuron_eval.inspect_private import local_path
 from neuron_eval.messages import visible
 
-EXPLAINED, RATED = "task_format", "rated_columns"
-"""What the headers of logs of explanations, and of ratings, have in their metadata."""
+EXPLAINED, RATED, CHECKED = "task_format", "rated_columns", "sanity_concept"
+"""What the headers of logs of explanations, ratings and sanity checks have in their metadata."""
 
 RATING = "rating"
 """The name of the scorer of ratings."""
@@ -66,7 +66,7 @@ def headers(places: Sequence[str]) -> tuple[list[EvalLog], list[str]]:
 
 
 def about(log: EvalLog, kind: str) -> bool:
-    """Whether a log is of explanations (`EXPLAINED`) or of ratings (`RATED`)."""
+    """Whether a log is of explanations (`EXPLAINED`), of ratings (`RATED`) or of `CHECKED`."""
     return kind in (log.eval.metadata or {})
 
 
@@ -122,7 +122,7 @@ def _file(name: str) -> object:
 def _unusable(log: EvalLog, name: str) -> str:
     """Why a log does not count; nothing if it does."""
     task = log.eval.task
-    if not about(log, EXPLAINED) and not about(log, RATED):
+    if not any(about(log, kind) for kind in (EXPLAINED, RATED, CHECKED)):
         return f"is a log of another task, {task}"
     if log.status != "success":
         why = line(log.error.message) if log.error else f"its status is {log.status}"
@@ -148,7 +148,7 @@ def choose(
 
     Args:
         logs: See `headers`.
-        kind: `EXPLAINED` or `RATED`.
+        kind: `EXPLAINED`, `RATED` or `CHECKED`.
         same: Equal for logs of equal settings.
         notes: Where a sentence on each log that is left out is added.
     """

@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from neuron_eval.dataset import EXCERPTS
+from neuron_eval.logs.files import CHECKED
 from neuron_eval.measures import MEASURES
 from neuron_eval.messages import visible
 from neuron_eval.sanity import (
@@ -31,9 +32,6 @@ from neuron_eval.sanity import (
     Sample,
     check_result,
 )
-
-CHECKED = "sanity_concept"
-"""What the headers of logs of sanity checks have in their metadata."""
 
 CRITERION = (
     f"A score falls if it loses more than {FALL} of its range. It passes a check if it falls in at "

@@ -9,10 +9,11 @@ from statistics import fmean
 
 from inspect_ai.log import EvalLog, EvalSample
 
-from neuron_eval.logs.files import EXPLAINED, RATED, RATING, choose, headers
+from neuron_eval.logs.files import CHECKED, EXPLAINED, RATED, RATING, choose, headers
 from neuron_eval.logs.identity import defaults, identity, models, paper_order, place
 from neuron_eval.logs.reading import Samples, read_or_note, read_runs
 from neuron_eval.logs.runs import Run
+from neuron_eval.logs.sanity import SanityChecks, sanity_checks_of
 from neuron_eval.messages import InputError
 from neuron_eval.rating.asking import is_person
 from neuron_eval.rating.judging import (
@@ -36,15 +37,16 @@ TOLD_BY_HEADER = ("explanations", "neurons", "columns", "pack", "limit")
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """The runs and raters to report on, with a sentence for each log or neuron left out.
+    """What is to be reported on, with a sentence for each log or neuron left out.
 
     Runs are in the paper's order of formats, then by explainer and simulator; none if there are
-    only raters. The pair are two of the runs that are to be set against each other.
+    none but raters or sanity checks. The pair are two of the runs, to be set against each other.
     """
 
     runs: tuple[Run, ...]
     notes: tuple[str, ...] = ()
     raters: tuple[Rater, ...] = ()
+    checks: tuple[SanityChecks, ...] = ()
     pair: Pair | None = None
 
 
@@ -80,12 +82,25 @@ def collect(
     read_raters = [read_or_note(_read_rater, log) for log in rated]
     runs = [run for run, _ in read if run is not None]
     raters = tuple(rater for rater, _ in read_raters if rater is not None)
-    notes += filter(None, [note for _, note in (*read, *read_raters)])
-    if not runs and not raters:
+    checked = choose(logs, CHECKED, checks_identity, notes)
+    read_checks = [read_or_note(lambda log: (sanity_checks_of(log), ""), log) for log in checked]
+    checks = tuple(check for check, _ in read_checks if check is not None)
+    notes += filter(None, [note for _, note in (*read, *read_raters, *read_checks)])
+    if not (runs or raters or checks):
         what = "; ".join(notes) or "no log files"
         raise NoRunsError(f"{', '.join(locations)}: no log to report on: {what}")
     runs.sort(key=lambda run: (*paper_order(run.format), run.explainer, run.simulator))
-    return Collected(tuple(runs), tuple(notes), raters)
+    return Collected(tuple(runs), tuple(notes), raters, checks)
+
+
+def checks_identity(log: EvalLog) -> str:
+    """Equal if the same was checked twice."""
+    about = log.eval.metadata or {}
+    return json.dumps(
+        [log.eval.task_args, place(about.get("neurons")), about.get("neurons_choice")],
+        sort_keys=True,
+        default=str,
+    )
 
 
 def rater_identity(log: EvalLog) -> str:

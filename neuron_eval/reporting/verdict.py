@@ -15,6 +15,7 @@ from neuron_eval.reporting.ranking import Ranking, rankings
 from neuron_eval.reporting.statistics import FEW, paired
 from neuron_eval.reporting.tables.base import share
 
+NO_SCORES = "no log of explanations has scores."
 LEFT_OUT = "Some logs or neurons are not in this report; its end says which, and why."
 
 UNSCORED = 0.05
@@ -37,10 +38,12 @@ class Verdict:
 def verdict(collected: Collected, baseline: str = "original") -> Verdict:
     """What the runs show: of a pair that was asked for its two runs only."""
     every, pair = collected.runs, collected.pair
+    if not every and not collected.raters:
+        return Verdict((f"There are only sanity checks of scores: {NO_SCORES}",))
     if not every:
         count = len(collected.raters)
         who = "one rater" if count == 1 else f"{count} raters"
-        return Verdict((f"There are only ratings, by {who}: no log of explanations has scores.",))
+        return Verdict((f"There are only ratings, by {who}: {NO_SCORES}",))
     runs = (pair.run, pair.other) if pair else every
     measures = scorers(runs)
     if not measures:

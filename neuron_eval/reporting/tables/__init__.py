@@ -38,12 +38,18 @@ def all_tables(
     prices: Mapping[str, Price] | None = None,
     by: Sequence[str] = (),
 ) -> list[Table]:
-    """Every table of the report, in its order; there is at least one run or rater.
+    """Every table of the report, in its order; there is at least one run, rater or sanity check.
 
     ``by`` of ``layer`` or ``group`` adds the score table for each of them.
     """
     parts = {"runs": collected.runs, "raters": collected.raters, "pair": collected.pair}
-    material = {**parts, "baseline": baseline, "prices": prices, "by": by}
+    material = {
+        **parts,
+        "checks": collected.checks,
+        "baseline": baseline,
+        "prices": prices,
+        "by": by,
+    }
     return [table for names, make in _makers() for table in made_tables(names, make, material)]
 
 

@@ -86,7 +86,7 @@ def without_rows(tables: Iterable[Table]) -> list[str]:
 Maker = Callable[..., Table | Sequence[Table]]
 """Makes one table or several from whichever of `MATERIAL` its parameters name."""
 
-MATERIAL = ("runs", "raters", "baseline", "pair", "prices", "by")
+MATERIAL = ("runs", "raters", "checks", "baseline", "pair", "prices", "by")
 """See `neuron_eval.reporting.tables.all_tables`, which gives them."""
 
 MAKERS: dict[tuple[str, ...], Maker] = {}
@@ -98,8 +98,9 @@ M = TypeVar("M", bound=Maker)
 def report_table(*names: str) -> Callable[[M], M]:
     """Register a function that makes the tables of these names.
 
-    It takes whichever it needs of ``runs``, ``raters``, ``baseline``, ``pair``, ``prices`` and
-    ``by``, and is called where there are raters, if it takes them; else where there are runs.
+    It takes whichever it needs of ``runs``, ``raters``, ``checks``, ``baseline``, ``pair``,
+    ``prices`` and ``by``. It is called where there are raters or sanity checks, if it takes them;
+    else where there are runs.
     """
 
     def register(maker: M) -> M:
@@ -120,7 +121,7 @@ def report_table(*names: str) -> Callable[[M], M]:
 def made_tables(names: Sequence[str], maker: Maker, material: Mapping[str, Any]) -> list[Table]:
     """What a maker makes of the material; nothing where there is none for it."""
     taken = inspect.signature(maker).parameters
-    if not material["raters" if "raters" in taken else "runs"]:
+    if not material[next((name for name in ("raters", "checks") if name in taken), "runs")]:
         return []
     made = maker(**{name: material[name] for name in taken})
     tables = [made] if isinstance(made, Table) else list(made)
