@@ -41,7 +41,7 @@ def verdict_line(result: Verdicts, wording: JudgementWording) -> str:
         )
         for case, judged in result.answered
     ]
-    head = ("excerpt", "right answer", "judge", "P(yes)", "text")
+    head = ("excerpt", "right", "says", "P(yes)", "text")
     return f"{line}{_problems(result.failures)}{_table(head, rows)}"
 
 
