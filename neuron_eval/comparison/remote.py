@@ -29,6 +29,11 @@ class Expected:
     why: str
 
 
+AS_MANY = {"random": 0.5, "quantiles": 4.0}
+"""How many excerpts are scored, by which, over top and random ones; of quantiles for five strata,
+as OpenAI's records have."""
+
+
 def is_remote(choice: Choice) -> bool:
     """Whether counting these neurons' prompts would have to fetch them first."""
     if not choice.neurons.startswith(CONTAINER):
@@ -99,11 +104,15 @@ def stand_in(plan: Plan, how_many: Expected, count: Callable[[NeuronSet], Counte
         f"{how_many.why}; tokens are those of the bundled {STAND_IN} neurons, whose excerpts have "
         f"{TOKENS} tokens."
     )
+    many = AS_MANY.get(str(plan.parameters.get("excerpts_scored")), 1.0)
+    simulated = {key: size.times(many) for key, size in counted.simulated.items()}
     # Each may have a reference, which half of the bundled ones have.
     texts = counted.embedded
     tokens = texts.reference_tokens / texts.referenced
     each = replace(texts, referenced=1.0, reference_tokens=tokens)
-    return replace(counted, neurons=how_many.neurons, stand_in=why, embedded=each)
+    return replace(
+        counted, neurons=how_many.neurons, simulated=simulated, stand_in=why, embedded=each
+    )
 
 
 def scaled(counted: Counted, fewer: Counted, excerpts: int, wanted: int) -> Counted:

@@ -75,8 +75,11 @@ def measured(dealt: DealtNeuron, scored: Sequence[tuple[Excerpt, Simulated]]) ->
     the quantile boundaries of its record where these have levels that reach it, else from the
     random excerpts among those scored, which are natural text, or from all if none is random.
     Predictions of a language model are divided by 10; cosines are taken as they are. Excerpts of
-    strata weigh what they stand for, see `neuron_eval.simulation.measure.excerpt_weights`.
+    strata weigh what they stand for, see `neuron_eval.simulation.measure.excerpt_weights`; where
+    one was not simulated, nothing stands for its share and all is None.
     """
+    if {e.stratum for e in dealt.valid} - {e.stratum for e, _ in scored} and scored:
+        return dict.fromkeys(HEADLINES)
     if lost_stratum(dealt.valid, scored):
         return dict.fromkeys(HEADLINES)
     tokens = [len(e.record.counted(e.record.activations)) for e, _ in scored]

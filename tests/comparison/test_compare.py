@@ -399,6 +399,15 @@ def test_each_neuron_that_is_elsewhere_may_have_a_reference():
     assert "so many" in found.stand_in
 
 
+@pytest.mark.parametrize(("which", "times"), [("top_random", 1), ("random", 0.5), ("quantiles", 4)])
+def test_neurons_that_are_elsewhere_are_counted_with_what_would_be_scored(which, times):
+    made = plan(parameters={"neurons": "openai:gpt2-xl", "excerpts_scored": which})
+    referenced = replace(COUNTED, embedded=Embedded(0.5, 4.0, 0.0, 0.0))
+    found = remote.stand_in(made, remote.Expected(960, "so many"), lambda _: referenced)
+    usual = COUNTED.simulated["sparse", "test/s"]
+    assert found.simulated["sparse", "test/s"] == usual.times(times)
+
+
 # The command
 
 

@@ -20,11 +20,12 @@ from neuron_eval.records import (
     TooFewExcerptsError,
 )
 from neuron_eval.records.checks import check_record
-from neuron_eval.records.splits import deal, from_metadata, to_text
+from neuron_eval.records.splits import DealtNeuron, deal, from_metadata, to_text
 from neuron_eval.records.strata import stratified
 from neuron_eval.records.treatment import Treatment
 from neuron_eval.rescore import CannotScoreError, rescore
 from neuron_eval.simulation import Failed, Simulated
+from neuron_eval.simulation.headline import measured
 from neuron_eval.simulation.measure import excerpt_weights, measure
 from neuron_eval.sources import open_source, parquet, schema
 from neuron_eval.stats import pearson
@@ -212,6 +213,9 @@ def test_a_stratum_that_was_not_simulated_leaves_no_score():
         for i, share in enumerate((0.9, 0.1))
     ]
     assert measure(pairs, []).correlation is not None
+    dealt = DealtNeuron(layered(), (), (), tuple(excerpt for excerpt, _ in pairs))
+    assert measured(dealt, pairs)["pearson"] == measure(pairs, []).correlation
+    assert set(measured(dealt, pairs[:1]).values()) == {None}
     lost = measure([pairs[0], (pairs[1][0], Failed("no reply"))], [])
     assert lost.correlation is None
     assert lost.unscored_reason == (
