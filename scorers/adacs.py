@@ -21,7 +21,8 @@ def adacs() -> Scorer:
 
     It rewards naming words: of the bundled references, said again as a list of words and as a right
     sentence without examples, the list gets .16 more (docs/study.md). So it compares explanations
-    of one style, and can prefer a list that understands nothing.
+    of one style, and can prefer a list that understands nothing. It never looks at the neuron: what
+    the reference gets wrong it does not notice.
 
     The metadata hold the mean cosine with other neurons' references: the level that an unrelated
     explanation reaches, without which the value says little.

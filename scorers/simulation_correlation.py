@@ -57,6 +57,9 @@ def simulation_correlation(
     nothing and scores 0 (as a headline: what predictions of 0 get), with the reason. Space around
     the explanation does not reach the simulator.
 
+    Over top and random excerpts it notices an explanation that is too narrow, and often not one
+    that fits twice as much as it should, which a measure over all text notices (docs/believe.md).
+
     Args:
         simulation: A way to simulate, or ``auto`` (see `neuron_eval.simulation.choose`).
         calibration: ``linear`` or ``percentiles`` also simulate the calibration split, and state
