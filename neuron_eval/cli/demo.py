@@ -22,18 +22,21 @@ def demo(neurons: str, limit: int | None, log_dir: str) -> None:
     """Explain the bundled neurons with all five prompt formats and write the report.
 
     The explainer is neuron-baseline/lexical, which only names marked words; the simulator
-    compares embeddings. Both run here, so the numbers are a floor, not a result.
+    compares embeddings. Both run here, so the numbers are a floor, not a result. Controls show
+    what right and wrong explanations score.
     """
     from inspect_ai import eval
     from rich.console import Console
 
     from neuron_eval.cli.report import print_report
-    from neuron_eval.tasks import formats
+    from neuron_eval.given.controls import CONTROLS
+    from neuron_eval.tasks import controls, formats
 
     out = Path(log_dir) / "report"
     click.get_current_context().with_resource(alone_in(out))
     names = ("original", "summary", "highlight", "highlight_summary", "avhs")
     tasks = [getattr(formats, name)(neurons=neurons) for name in names]
+    tasks += [getattr(controls, name)(neurons=neurons) for name in CONTROLS]
     logs = eval(
         tasks, model=MODEL, model_roles={"embedder": EMBEDDER}, limit=limit, log_dir=log_dir
     )

@@ -56,7 +56,7 @@ def export(logs: tuple[str, ...], to: str, out: Path, wanted: tuple[str, ...], f
     click.get_current_context().with_resource(alone)
     collected = collect(logs)
     notes = list(collected.notes)
-    runs = collected.runs
+    runs = collected.every
     chosen = _chosen(runs, wanted)
     if to in FILES:
         with unfinished(out) as beside:

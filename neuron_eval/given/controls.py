@@ -21,13 +21,13 @@ from neuron_eval.parameters import check_number
 from neuron_eval.prompts.pack import default_pack, load_pack
 from neuron_eval.records.splits import from_metadata
 
-CONTROLS = ("reference", "shuffled", "generic", "lexical")
-"""What `neuron-eval compare --controls` runs: the neuron's reference; another neuron's, in a
-derangement; one sentence that fits anything; the words that the shown excerpts mark."""
+CONTROLS = ("reference", "lexical", "generic", "shuffled")
+"""What `neuron-eval compare --controls` runs: the neuron's reference; the words that the shown
+excerpts mark; one sentence that fits anything; another neuron's reference, in a derangement."""
 
-IN_SAMPLES = ("reference", "false", "unrelated", "shuffled", "generic", "lexical")
-"""Every control: also an explanation known to be wrong, and another neuron's reference that is
-drawn for each neuron alone."""
+IN_SAMPLES = (*CONTROLS, "false", "unrelated")
+"""Every control, in the report's order: also an explanation known to be wrong, and another neuron's
+reference that is drawn for each neuron alone, where ``shuffled`` gives each reference once."""
 
 
 @dataclass(frozen=True, slots=True)

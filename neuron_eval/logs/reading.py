@@ -20,7 +20,7 @@ from inspect_ai.log import (
 
 from neuron_eval.logs.files import line, short, wrong
 from neuron_eval.logs.headlines import by_headline, headline_of
-from neuron_eval.logs.identity import explainer_of, format_of, identity
+from neuron_eval.logs.identity import control_name, explainer_of, format_of, identity
 from neuron_eval.logs.runs import NeuronResult, Run, models, neuron_result
 from neuron_eval.logs.spending import Spending, spent_on
 from neuron_eval.records import ActivationRecord
@@ -106,6 +106,7 @@ def _read_run(header: EvalLog, excerpts: bool, measures: Collection[str]) -> Run
         results=results,
         spent=spending.spent(),
         given="explanations" in about,
+        control=control_name(header.eval),
         headline=headline,
         neurons_skipped=int(about.get("neurons_skipped", 0)) + int(about.get("neurons_missing", 0)),
     )

@@ -91,6 +91,7 @@ class Run:
     results: Mapping[str, NeuronResult]  # by sample id
     spent: tuple[Spent, ...] = ()
     given: bool = False  # whether the explanations existed, and nothing was explained
+    control: str = ""  # which of `neuron_eval.given.controls` explained; empty if none did
     judge: str = ""  # the model that answered for detection, fuzzing or intruder, if one did
     headline: str = HEADLINE  # the measure that the simulation's score is
     neurons_skipped: int = 0  # too few excerpts, nothing to explain, or missing

@@ -31,6 +31,7 @@ class Context:
     baseline: str
     pair: Pair | None
     measure: str  # the scorer that ranks
+    controls: tuple[Run, ...] = ()
 
     def name(self, run: Run) -> str:
         """As the report names it; what tells it from others of its format in parentheses."""

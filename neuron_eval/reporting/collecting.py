@@ -9,6 +9,7 @@ from statistics import fmean
 
 from inspect_ai.log import EvalLog, EvalSample
 
+from neuron_eval.given.controls import IN_SAMPLES
 from neuron_eval.logs.files import CHECKED, EXPLAINED, RATED, RATING, choose, headers
 from neuron_eval.logs.identity import defaults, identity, models, paper_order, place
 from neuron_eval.logs.reading import Samples, read_or_note, read_runs
@@ -41,6 +42,7 @@ class Collected:
 
     Runs are in the paper's order of formats, then by explainer and simulator; none if there are
     none but raters or sanity checks. The pair are two of the runs, to be set against each other.
+    Controls stand beside the runs; where nothing else was run, they are the runs.
     """
 
     runs: tuple[Run, ...]
@@ -48,6 +50,12 @@ class Collected:
     raters: tuple[Rater, ...] = ()
     checks: tuple[SanityChecks, ...] = ()
     pair: Pair | None = None
+    controls: tuple[Run, ...] = ()
+
+    @property
+    def every(self) -> tuple[Run, ...]:
+        """The runs, and the controls behind them."""
+        return (*self.runs, *self.controls)
 
 
 class NoRunsError(InputError):
@@ -90,7 +98,11 @@ def collect(
         what = "; ".join(notes) or "no log files"
         raise NoRunsError(f"{', '.join(locations)}: no log to report on: {what}")
     runs.sort(key=lambda run: (*paper_order(run.format), run.explainer, run.simulator))
-    return Collected(tuple(runs), tuple(notes), raters, checks)
+    explaining = tuple(run for run in runs if not run.control)
+    controls = [run for run in runs if run.control] if explaining else []
+    controls.sort(key=lambda run: IN_SAMPLES.index(run.control))
+    shown = explaining or tuple(runs)
+    return Collected(shown, tuple(notes), raters, checks, controls=tuple(controls))
 
 
 def checks_identity(log: EvalLog) -> str:

@@ -154,10 +154,12 @@ def label(run: Run, runs: Sequence[Run]) -> str:
     """The shortest name that tells a run from the others.
 
     The format; where there are several, also the explainer, the simulator, the embedder and the
-    neurons; then the settings that differ, and at last the log's name.
+    neurons; then the settings that differ, and at last the log's name. A control is told from
+    controls, and has no explainer.
     """
+    runs = [other for other in runs if bool(other.control) == bool(run.control)]
     parts, same = [run.format], [other for other in runs if other.format == run.format]
-    for name in ("explainer", "simulator", "embedder", "neurons"):
+    for name in ("explainer", "simulator", "embedder", "neurons")[bool(run.control) :]:
         own, every = getattr(run, name), {getattr(other, name) for other in runs} - {""}
         same = [other for other in same if getattr(other, name) == own]
         if own and len(every) > 1:

@@ -172,7 +172,9 @@ def reported(
     wanted = check_measures(measures)
     collected = collect(places, excerpts=out is not None, workers=workers, measures=wanted)
     check_baseline(baseline, collected.runs)
-    collected = replace(collected, pair=pair_of(collected.runs, baseline, compare))
+    collected = replace(
+        collected, pair=pair_of(collected.every if compare else collected.runs, baseline, compare)
+    )
     tables = all_tables(collected, baseline, read_prices(Path(prices)) if prices else None, by)
     answer = verdict(collected, baseline)
     if out is None:

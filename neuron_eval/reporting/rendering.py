@@ -72,7 +72,9 @@ def terminal_table(table: Table, narrow: bool = True) -> rich.table.Table:
             no_wrap=unbroken,
             min_width=widest if unbroken else None,
         )
-    for row in rows:
+    for i, row in enumerate(rows):
+        if i == len(table.rows) - table.apart:
+            made.add_section()
         made.add_row(*(_text(cell, cells) for cell, cells in zip(row, columns, strict=True)))
     return made
 

@@ -56,7 +56,7 @@ def latex(table: Table) -> str:
             r"\toprule",
             _line(_in_latex(column.short or column.heading) for column in columns),
             r"\midrule",
-            *(_line(map(_latex_cell, row)) for row in rows),
+            *_lines(rows, len(table.rows) - table.apart),
             r"\bottomrule",
             r"\end{tabular}}%",
             r"\ifdim\wd0>\columnwidth\resizebox{\columnwidth}{!}{\usebox0}\else\usebox0\fi",
@@ -92,6 +92,14 @@ def _kind(column: Column, cells: Sequence[Cell]) -> str:
     if longest <= NARROW or column.extra:
         return "l"
     return f">{{\\raggedright\\arraybackslash}}p{{{0.3 if longest >= WIDE else 0.2}\\columnwidth}}"
+
+
+def _lines(rows: Sequence[Row], apart: int) -> Iterable[str]:
+    """The rows, with a rule before the first that is set apart."""
+    for i, row in enumerate(rows):
+        if i == apart:
+            yield r"\midrule"
+        yield _line(map(_latex_cell, row))
 
 
 def _line(cells: Iterable[str]) -> str:

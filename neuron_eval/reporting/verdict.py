@@ -10,7 +10,15 @@ from neuron_eval.logs.runs import ADACS, SIMULATION
 from neuron_eval.messages import visible
 from neuron_eval.reporting.answers import Context, answer
 from neuron_eval.reporting.collecting import Collected
-from neuron_eval.reporting.comparing import NAMES, label, scorer_name, scorers
+from neuron_eval.reporting.comparing import (
+    NAMES,
+    label,
+    scored_ids,
+    scorer_name,
+    scorers,
+    values,
+)
+from neuron_eval.reporting.controls import SHUFFLED, control_for
 from neuron_eval.reporting.ranking import Ranking, rankings
 from neuron_eval.reporting.statistics import FEW, paired
 from neuron_eval.reporting.tables.base import share
@@ -50,8 +58,8 @@ def verdict(collected: Collected, baseline: str = "original") -> Verdict:
         one = "the only run" if len(runs) == 1 else f"any of the {len(runs)} runs"
         why = "The table of failures says why."
         return Verdict((f"Nothing was scored in {one}, so nothing can be compared. {why}",))
-    names = {run.log: label(run, every) for run in every}
-    context = Context(runs, names, baseline, pair, measures[0])
+    names = {run.log: label(run, collected.every) for run in collected.every}
+    context = Context(runs, names, baseline, pair, measures[0], collected.controls)
     ranked = rankings(runs, measures[0])
     answers = [f"{lead}{' '.join(answer(r, c))}" for r, lead, c in _led(ranked, context)]
     cautions = [LEFT_OUT] if collected.notes else []
@@ -100,6 +108,17 @@ def _cautions(ranking: Ranking, context: Context) -> Iterator[str]:
 def _near_wrong(ranking: Ranking, context: Context) -> Iterator[str]:
     """Whether the best run's scores are what wrong explanations get."""
     best, name, mean = ranking.best, context.name(ranking.best), ranking.means[0]
+    shuffled = control_for(SHUFFLED, best, context.controls, ranking.scorer)
+    if shuffled is not None and shuffled is not best:
+        common = set(ranking.common).intersection(scored_ids(shuffled, ranking.scorer))
+        ids = sorted(common)
+        right, wrong = (values(run, ids, ranking.scorer) for run in (best, shuffled))
+        above = paired(right, wrong)
+        if above is not None and above.lower is not None and above.lower <= 0:
+            yield (
+                f"The {scorer_name(ranking.scorer)} of {name}, {fmean(right):.3f}, is near the "
+                f"level of shuffled explanations, {fmean(wrong):.3f}, and not shown to be above it."
+            )
     if ranking.scorer == SIMULATION and mean.lower is not None and mean.lower <= 0:
         yield (
             f"The {NAMES[SIMULATION]} of {name} is not shown to be above 0, the level of wrong "

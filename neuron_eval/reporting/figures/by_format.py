@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from neuron_eval.logs.runs import Run
 from neuron_eval.reporting.collecting import Collected
-from neuron_eval.reporting.comparing import compare, label, scorer_name, scorers, values
+from neuron_eval.reporting.comparing import (
+    CommonNeurons,
+    compare,
+    label,
+    scorer_name,
+    scorers,
+    values,
+)
+from neuron_eval.reporting.controls import control_ids
 from neuron_eval.reporting.differences import comparisons
 from neuron_eval.reporting.figures import drawing, layout
 from neuron_eval.reporting.figures.drawing import Drawn, Look
@@ -41,8 +49,29 @@ def draw_scores(collected: Collected) -> Drawn | str:
         panel.errorbar(score.mean, y, xerr=drawing.error(*interval), **look.mark)
         return drawing.interval_words(*interval)
 
-    figure, words = _by_format(runs, _by_series(runs), shown, draw)
+    lines = _control_lines(collected.controls, compared)
+    figure, words = _by_format(runs, _by_series(runs), shown, draw, lines=lines)
     return Drawn(figure, f"Mean scores with 95 % intervals. {words}.")
+
+
+def _control_lines(
+    controls: Sequence[Run], compared: Mapping[str, CommonNeurons]
+) -> dict[str, dict[str, float]]:
+    """By scorer and control its mean score; where it is over fewer neurons, its name says so."""
+    lines: dict[str, dict[str, float]] = {scorer: {} for scorer in compared}
+    for run in controls:
+        ids = {scorer: control_ids(run, common) for scorer, common in compared.items()}
+        all_ = {
+            s: {i for r in common.runs for i in common.ids(r)} for s, common in compared.items()
+        }
+        fewer = [
+            len(ids[scorer]) for scorer in compared if 0 < len(ids[scorer]) < len(all_[scorer])
+        ]
+        name = label(run, controls) + (f" ({min(fewer)} neurons)" if fewer else "")
+        for scorer in compared:
+            if (mean := estimate(values(run, ids[scorer], scorer))) is not None:
+                lines[scorer][name] = mean.mean
+    return lines
 
 
 def draw_differences(collected: Collected, baseline: str) -> Drawn | str:
@@ -100,10 +129,12 @@ def _by_format(
     draw: Draw,
     spread: float = 1.0,
     differences: bool = False,
+    lines: Mapping[str, Mapping[str, float]] | None = None,
 ) -> tuple[Figure, str]:
     """The figure, and what was drawn in words: some of the runs, in order, a panel a scorer.
 
-    All runs give the looks; ``spread`` says how much room one mark takes.
+    All runs give the looks; ``spread`` says how much room one mark takes; ``lines`` are drawn at
+    values, by panel and name.
     """
     groups, looks = drawing.series(runs), drawing.run_looks(runs)
     place = {
@@ -111,7 +142,9 @@ def _by_format(
     }
     rows = [name for name in drawing.formats(runs) if name in drawing.formats(drawn)]
     marks = round(spread * len(groups))
-    figure, panels = layout.grid(shown, rows, marks, legend=drawing.legend_lines(runs, "series"))
+    styles = drawing.line_styles(name for values in (lines or {}).values() for name in values)
+    legend = drawing.legend_lines(runs, "series", styles)
+    figure, panels = layout.grid(shown, rows, marks, legend=legend)
     sentences: list[str] = []
     for panel, scorer in zip(panels, shown, strict=True):
         if differences:
@@ -122,8 +155,12 @@ def _by_format(
             y = rows.index(run.format) + place[run.log]
             if text := draw(panel, scorer, run, y, looks[run.log]):
                 words.append(f"{label(run, runs)} {text}")
+        for name, value in (lines or {}).get(scorer, {}).items():
+            panel.axvline(value, **styles[name])
+            panel.margins(x=0.08)
+            words.append(f"{name} (control) {value:.2f}")
         sentences.append(f"{scorer_name(scorer)}: {', '.join(words)}")
-    drawing.legend(figure, runs, "series")
+    drawing.legend(figure, runs, "series", drawing.labelled(styles))
     return figure, ". ".join(sentences)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,6 +26,8 @@ Key = Literal["series", "formats", "both"]
 WIDE = 18  # characters of a legend's entry above which entries stand below each other
 
 GREY = "#6e6e6e"
+GREYS = ("#3c3c3c", "#9a9a9a")
+DASHES: Any = ((0, (4, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), "solid")
 DASHED: Any = {"color": GREY, "linewidth": 0.8, "linestyle": (0, (3, 2))}
 
 _UNITS = {SIMULATION: "Pearson r", ADACS: "cosine similarity"}
@@ -149,9 +151,24 @@ def offset(i: int, of: int) -> float:
     return 0.0 if of == 1 else 0.6 * (i / (of - 1)) - 0.3
 
 
-def legend_lines(runs: Sequence[Run], key: Key) -> int:
-    """How many lines of text `legend` takes, about."""
-    names = [name for name, _, _ in _entries(runs, key)]
+def line_styles(names: Iterable[str]) -> dict[str, Any]:
+    """For each name the colour and dashes of a line that stands for it, for matplotlib."""
+    return {
+        name: {"color": GREYS[i // 4 % 2], "linewidth": 1, "linestyle": DASHES[i % 4], "zorder": 1}
+        for i, name in enumerate(dict.fromkeys(names))
+    }
+
+
+def labelled(styles: Mapping[str, Any]) -> list[Any]:
+    """The lines as a legend shows them."""
+    from matplotlib.lines import Line2D
+
+    return [Line2D([], [], label=pretty(name), **style) for name, style in styles.items()]
+
+
+def legend_lines(runs: Sequence[Run], key: Key, more: Iterable[str] = ()) -> int:
+    """How many lines of text `legend` takes, about, with ``more`` names."""
+    names = [*map(pretty, more), *(name for name, _, _ in _entries(runs, key))]
     lines = sum(len(name.split("\n")) for name in names)
     return lines if _columns(names) == 1 else -(-(lines + 1) // 3)
 

@@ -63,7 +63,7 @@ def page_text(
         notes=[visible(note) for note in collected.notes],
         tables=with_rows(tables),
         untabled=without_rows(tables),
-        logs=runs_table(collected.runs),
+        logs=runs_table(collected.every),
         figures=[_figure(figure) for figure in figures],
         neurons=data["neurons"],
         scorers=data["scorers"],
@@ -118,7 +118,7 @@ def write_report(
     Returns:
         The page, and a sentence for each figure that could not be drawn.
     """
-    runs = collected.runs
+    runs = collected.every
     if bundle:
         _check_names(runs)
     _clear(out)

@@ -21,7 +21,8 @@ for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
 
 FIRST = (
-    *("scores", "measures", "paired", "pair", "tokens", "usage", "agreement", "failures"),
+    *("scores", "measures", "rescaled", "preference", "paired", "pair", "tokens", "usage"),
+    *("agreement", "failures"),
     *("ratings", "rater_agreement", "rating_agreement", "attention", "raters"),
 )
 """The order of the paper; others follow, as they were registered."""
@@ -42,10 +43,11 @@ def all_tables(
 
     ``by`` of ``layer`` or ``group`` adds the score table for each of them.
     """
-    parts = {"runs": collected.runs, "raters": collected.raters, "pair": collected.pair}
+    parts = {"runs": collected.runs, "controls": collected.controls, "raters": collected.raters}
     material = {
         **parts,
         "checks": collected.checks,
+        "pair": collected.pair,
         "baseline": baseline,
         "prices": prices,
         "by": by,

@@ -64,6 +64,7 @@ class Table:
     rows: tuple[Row, ...]  # each with one cell a column
     notes: tuple[str, ...] = ()  # sentences that stand below
     shown: int | None = None  # at most so many rows are shown; CSV holds all
+    apart: int = 0  # so many rows at the end, such as those of controls, are set apart by a line
 
     def __post_init__(self) -> None:
         headings = [column.heading for column in self.columns]
@@ -86,7 +87,7 @@ def without_rows(tables: Iterable[Table]) -> list[str]:
 Maker = Callable[..., Table | Sequence[Table]]
 """Makes one table or several from whichever of `MATERIAL` its parameters name."""
 
-MATERIAL = ("runs", "raters", "checks", "baseline", "pair", "prices", "by")
+MATERIAL = ("runs", "controls", "raters", "checks", "baseline", "pair", "prices", "by")
 """See `neuron_eval.reporting.tables.all_tables`, which gives them."""
 
 MAKERS: dict[tuple[str, ...], Maker] = {}
@@ -98,9 +99,9 @@ M = TypeVar("M", bound=Maker)
 def report_table(*names: str) -> Callable[[M], M]:
     """Register a function that makes the tables of these names.
 
-    It takes whichever it needs of ``runs``, ``raters``, ``checks``, ``baseline``, ``pair``,
-    ``prices`` and ``by``. It is called where there are raters or sanity checks, if it takes them;
-    else where there are runs.
+    It takes whichever it needs of ``runs``, ``controls``, ``raters``, ``checks``, ``baseline``,
+    ``pair``, ``prices`` and ``by``. It is called where there are raters or sanity checks, if it
+    takes them; else where there are runs.
     """
 
     def register(maker: M) -> M:

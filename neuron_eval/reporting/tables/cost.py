@@ -98,10 +98,14 @@ def prompt_counts(run: Run) -> dict[str, float]:
 
 
 @report_table("usage")
-def usage_table(runs: Sequence[Run], prices: Mapping[str, Price] | None = None) -> Table:
+def usage_table(
+    runs: Sequence[Run],
+    prices: Mapping[str, Price] | None = None,
+    controls: Sequence[Run] = (),
+) -> Table:
     """A row a role and model, over all runs, and the total; a file's prices come first."""
     title = "Usage and cost by role"
-    by_model = _add_up(spent for run in runs for spent in run.spent)
+    by_model = _add_up(spent for run in (*runs, *controls) for spent in run.spent)
     if not by_model:
         nothing = ("No requests to a model are in the logs.",)
         return Table("usage", title, USAGE_COLUMNS, (), nothing)

@@ -55,8 +55,9 @@ class Reason:
 
 
 @report_table("failures")
-def failures_table(runs: Sequence[Run]) -> Table:
+def failures_table(runs: Sequence[Run], controls: Sequence[Run] = ()) -> Table:
     """A row for each thing that failed and reason, over all runs; the most frequent first."""
+    runs = (*runs, *controls)
     labels = {run.log: label(run, runs) for run in runs}
     results = [(run.log, result) for run in runs for result in run.results.values()]
     samples = sum(result.epochs for _, result in results)

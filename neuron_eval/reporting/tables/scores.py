@@ -17,6 +17,7 @@ from neuron_eval.reporting.comparing import (
     scorers,
     values,
 )
+from neuron_eval.reporting.controls import control_ids, control_label, meanings
 from neuron_eval.reporting.statistics import estimate
 from neuron_eval.reporting.tables.base import (
     INTERVAL,
@@ -46,12 +47,18 @@ BY = ("layer", "group")
 
 
 @report_table("scores", *(f"scores_by_{part}" for part in BY))
-def scores_tables(runs: Sequence[Run], by: Sequence[str]) -> list[Table]:
-    return [scores_table(runs), *(scores_table(runs, part) for part in dict.fromkeys(by))]
+def scores_tables(
+    runs: Sequence[Run], by: Sequence[str], controls: Sequence[Run] = ()
+) -> list[Table]:
+    parts = dict.fromkeys(by)
+    return [scores_table(runs, None, controls), *(scores_table(runs, part) for part in parts)]
 
 
-def scores_table(runs: Sequence[Run], by: str | None = None) -> Table:
-    """A row per run with every scorer's mean; by ``layer`` or ``group`` a row per run and part."""
+def scores_table(runs: Sequence[Run], by: str | None = None, controls: Sequence[Run] = ()) -> Table:
+    """A row per run with every scorer's mean; by ``layer`` or ``group`` a row per run and part.
+
+    Controls follow, over the neurons that the runs above are compared on.
+    """
     if by is not None and by not in BY:
         raise ValueError(f"by={by!r}: expected one of {', '.join(BY)}")
     names = scorers(runs)
@@ -64,6 +71,7 @@ def scores_table(runs: Sequence[Run], by: str | None = None) -> Table:
             unknown = part in (None, "", -1)
             front = Cell(f"no {by}") if unknown else Cell(str(part), part)
             rows.append(row if by is None else (front, *row))
+    rows.extend(_control(control, controls, compared) for control in controls)
     columns = [Column("run"), Column("neurons", True, short="n")]
     for name in names:
         columns.append(Column(scorer_name(name), True, INTERVAL, SHORT.get(name, "")))
@@ -79,7 +87,12 @@ def scores_table(runs: Sequence[Run], by: str | None = None) -> Table:
         title="Scores by run" if by is None else f"Scores by {by} and run",
         columns=tuple(columns),
         rows=tuple(rows),
-        notes=(*_notes(compared, by, shown), *few_neurons(cell_neurons(shown))),
+        notes=(
+            *_notes(compared, by, shown),
+            *_control_notes(controls, compared),
+            *few_neurons(cell_neurons(shown)),
+        ),
+        apart=len(controls),
     )
 
 
@@ -113,6 +126,42 @@ def _row(
         levels = [n.unrelated for n in used if _in(n, by, part) and n.unrelated is not None]
         row.append(number(fmean(levels) if levels else None, missing="none"))
     return tuple(row)
+
+
+def _control(run: Run, controls: Sequence[Run], compared: Mapping[str, CommonNeurons]) -> Row:
+    """A control's row: no mean of it is bold or marked."""
+    results = run.results.values()
+    row = [words(control_label(run, controls)), count(len(results))]
+    for name, common in compared.items():
+        row.append(estimate_cell(estimate(values(run, control_ids(run, common), name))))
+        row.append(share(sum(name in result.scores for result in results), len(results)))
+    if ADACS in compared:
+        used = (run.results[id_].unrelated for id_ in control_ids(run, compared[ADACS]))
+        levels = [level for level in used if level is not None]
+        row.append(number(fmean(levels) if levels else None, missing="none"))
+    return tuple(row)
+
+
+def _control_notes(controls: Sequence[Run], compared: Mapping[str, CommonNeurons]) -> list[str]:
+    """What the controls are, and which neurons have no explanation that would be one."""
+    if not controls:
+        return []
+    notes = [f"{meanings(controls)} No explainer is asked, and no control is called best."]
+    for name, common in compared.items():
+        ids = {id_ for run in common.runs for id_ in common.ids(run)}
+        fewer: dict[tuple[int, int], list[str]] = {}
+        for run in controls:
+            measured = ids.intersection(run.results)
+            without = len(measured) - len(control_ids(run, common))
+            if without:
+                fewer.setdefault((without, len(measured)), []).append(label(run, controls))
+        notes += [
+            f"{scorer_name(name)}: {without:,} of {of:,} neurons have no score of "
+            f"{' and '.join(names)}, for want of such an explanation or of the score; the rescaled "
+            "scores are over the same neurons."
+            for (without, of), names in fewer.items()
+        ]
+    return notes
 
 
 def _means(compared: CommonNeurons, by: str | None, part: object) -> dict[str, Cell]:
