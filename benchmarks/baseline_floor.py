@@ -18,6 +18,7 @@ import numpy as np
 from inspect_ai.log import EvalLog, list_eval_logs, read_eval_log
 
 from neuron_eval.embedding import TextEmbedder, resolve_embedder
+from neuron_eval.logs.identity import control_name
 from neuron_eval.records.splits import DealtNeuron, from_metadata
 from neuron_eval.simulation.embedding import EmbeddingSimulation
 from neuron_eval.simulation.measure import measure
@@ -51,6 +52,8 @@ def main(folders: Sequence[str]) -> None:
     for folder in folders:
         for info in list_eval_logs(folder):
             log = read_eval_log(info)
+            if control_name(log.eval):
+                continue
             own, others = asyncio.run(own_and_others(log))
             name = str((log.eval.metadata or {})["task_format"])
             print(f"{name:<20}{len(own):>14}{np.mean(own):>12.3f}{np.mean(others):>15.3f}")

@@ -17,6 +17,8 @@ from pathlib import Path
 
 from inspect_ai.log import list_eval_logs, read_eval_log, write_eval_log
 
+from neuron_eval.logs.identity import control_name
+
 REPORT = """
 import resource, sys, time
 from neuron_eval.cli.main import main
@@ -32,6 +34,8 @@ def multiply(source: str, target: Path, neurons: int) -> None:
     """Copy each log with its samples repeated under new ids until there are enough."""
     for info in list_eval_logs(source):
         log = read_eval_log(info)
+        if control_name(log.eval):
+            continue
         samples = []
         for i, sample in enumerate(islice(cycle(log.samples or []), neurons)):
             copied = sample.model_copy(deep=True)

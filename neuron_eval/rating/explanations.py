@@ -151,7 +151,7 @@ def from_logs(
     """Read the explanations of logs, one column a log; see `load_explained`."""
     # What reads logs is not needed to find the task, and takes a while to load.
     from neuron_eval.logs.files import EXPLAINED, RATED, about, choose, headers
-    from neuron_eval.logs.identity import identity
+    from neuron_eval.logs.identity import control_name, identity
 
     logs, notes = headers(places)
     explained = choose(logs, EXPLAINED, identity, notes)
@@ -162,6 +162,9 @@ def from_logs(
         raise InputError(f"explanations={','.join(places)}: no log of explanations: {what}")
     runs = _named(explained)
     columns = _wanted(wanted, tuple(runs), ",".join(places))
+    if not wanted:  # controls are rated where they are named, or where nothing else is there
+        made = tuple(name for name in columns if not control_name(runs[name][1].eval))
+        columns = made or columns
     texts: dict[str, dict[str, str]] = {}
     dealt: dict[str, DealtNeuron] = {}
     differing: set[str] = set()

@@ -61,7 +61,7 @@ Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class Ends:
     """What a run and the two ends of its scale score on the same neurons, each of shape [N]."""
 
     scores: Values
@@ -69,7 +69,7 @@ class Scale:
     reference: Values
 
 
-def scale(run: Run, controls: Sequence[Run], compared: CommonNeurons) -> Scale | None:
+def scale(run: Run, controls: Sequence[Run], compared: CommonNeurons) -> Ends | None:
     """None where there is no such pair of controls, or no neuron that all three scored."""
     scorer = compared.scorer
     ends = [control_for(name, run, controls, scorer) for name in (SHUFFLED, REFERENCE)]
@@ -82,16 +82,16 @@ def scale(run: Run, controls: Sequence[Run], compared: CommonNeurons) -> Scale |
     if not ids:
         return None
     arrays = (np.asarray(values(one, ids, scorer), dtype=np.float64) for one in (run, low, high))
-    return Scale(*arrays)
+    return Ends(*arrays)
 
 
-def has_length(ends: Scale) -> bool:
+def has_length(ends: Ends) -> bool:
     """Whether the reference is shown to score above the shuffled one, so that there is a scale."""
     interval = mean_interval(ends.reference - ends.shuffled)
     return interval is not None and interval[0] > 0
 
 
-def rescaled(ends: Scale) -> Estimate | None:
+def rescaled(ends: Ends) -> Estimate | None:
     """The mean score where a shuffled explanation is 0 and the reference is 1.
 
     (score - shuffled) / (reference - shuffled), a ratio of means over the same neurons, with its

@@ -16,7 +16,7 @@ from statistics import fmean
 from inspect_ai.log import EvalLog, list_eval_logs, read_eval_log, write_eval_log
 
 from neuron_eval.logs.headlines import headline_of
-from neuron_eval.logs.identity import format_of, paper_order
+from neuron_eval.logs.identity import control_name, format_of, paper_order
 from neuron_eval.logs.runs import ADACS, SIMULATION, prompt_size
 from neuron_eval.reporting.comparing import NAMES
 from neuron_eval.reporting.rendering import markdown_rows
@@ -107,10 +107,12 @@ def of_folder(folder: str) -> str:
 
 
 def copy_results(source: str, target: str) -> None:
-    """Copy each log of a folder to another, without its samples and named by its task."""
+    """Copy each log but controls to another folder, without its samples and named by its task."""
     Path(target).mkdir(parents=True, exist_ok=True)
     for info in list_eval_logs(source):
         log = read_eval_log(info, header_only=True)
+        if control_name(log.eval):
+            continue
         log.reductions = None
         if log.eval.revision:
             log.eval.revision.origin = ""  # where a checkout came from is its owner's business

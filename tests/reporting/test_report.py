@@ -132,7 +132,10 @@ def test_demo_runs_five_formats_and_says_where_the_logs_are(tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     result = call("demo", "--neurons", "puzzles", "--limit", "2", "--log-dir", "logs/demo")
     assert result.exit_code == 0, result.output
-    assert len(list((tmp_path / "logs" / "demo").glob("*.eval"))) == 5
+    assert len(list((tmp_path / "logs" / "demo").glob("*.eval"))) == 9  # and four controls
     for name in ("original", "summary", "highlight", "highlight_summary", "avhs"):
         assert f"\n{name} " in re.sub(r"\n +", "\n", result.output)
+    for name in ("reference", "lexical", "generic", "shuffled"):
+        assert f"\n{name} (control) " in re.sub(r"\n +", "\n", result.output)
+    assert "Scores from shuffled (0) to reference (1)" in result.output
     assert "inspect view --log-dir logs/demo" in result.output

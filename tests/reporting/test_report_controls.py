@@ -10,7 +10,7 @@ from made_up_runs import five_formats, neuron, run
 from neuron_eval.reporting.collecting import Collected
 from neuron_eval.reporting.comparing import compare, label
 from neuron_eval.reporting.controls import (
-    Scale,
+    Ends,
     has_length,
     preferences,
     rescaled,
@@ -89,9 +89,9 @@ def test_a_rescaled_score_is_the_ratio_of_means_over_the_neurons_of_all_three():
 
 
 def test_the_ends_of_the_scale_are_0_and_1_without_any_width():
-    ends = Scale(*(np.array([0.1, 0.3, 0.2]) + add for add in (0.0, 0.0, 0.5)))
+    ends = Ends(*(np.array([0.1, 0.3, 0.2]) + add for add in (0.0, 0.0, 0.5)))
     assert (rescaled(ends).mean, rescaled(ends).lower, rescaled(ends).upper) == (0, 0, 0)
-    top = Scale(ends.reference, ends.shuffled, ends.reference)
+    top = Ends(ends.reference, ends.shuffled, ends.reference)
     assert rescaled(top).mean == pytest.approx(1) == rescaled(top).lower
 
 
@@ -99,8 +99,8 @@ def test_the_ends_of_the_scale_are_0_and_1_without_any_width():
 def test_the_rescaled_score_does_not_change_with_the_scores_unit(seed):
     rng = np.random.default_rng(seed)
     shuffled = rng.normal(0, 0.1, 30)
-    ends = Scale(shuffled + rng.uniform(0, 0.5, 30), shuffled, shuffled + rng.uniform(0.3, 0.9, 30))
-    other = Scale(*(3 * array + 1 for array in (ends.scores, ends.shuffled, ends.reference)))
+    ends = Ends(shuffled + rng.uniform(0, 0.5, 30), shuffled, shuffled + rng.uniform(0.3, 0.9, 30))
+    other = Ends(*(3 * array + 1 for array in (ends.scores, ends.shuffled, ends.reference)))
     for a, b in zip(
         (rescaled(ends).mean, rescaled(ends).lower, rescaled(ends).upper),
         (rescaled(other).mean, rescaled(other).lower, rescaled(other).upper),
@@ -114,7 +114,7 @@ def test_the_interval_holds_the_true_ratio_about_as_often_as_it_says():
     for seed in range(20):
         rng = np.random.default_rng(seed)
         common = rng.normal(0, 0.2, 40)
-        ends = Scale(
+        ends = Ends(
             0.3 + common + rng.normal(0, 0.1, 40),
             0.1 + rng.normal(0, 0.1, 40),
             0.7 + common + rng.normal(0, 0.1, 40),
@@ -134,7 +134,7 @@ def test_the_interval_holds_the_true_ratio_about_as_often_as_it_says():
     ],
 )
 def test_without_a_scale_there_is_no_rescaled_score(shuffled, reference):
-    ends = Scale(np.array(shuffled), np.array(shuffled), np.array(reference))
+    ends = Ends(np.array(shuffled), np.array(shuffled), np.array(reference))
     assert not has_length(ends)
     assert rescaled(ends) is None
 

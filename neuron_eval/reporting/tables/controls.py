@@ -11,7 +11,7 @@ from neuron_eval.reporting.comparing import compare, label, scorer_name, scorers
 from neuron_eval.reporting.controls import (
     REFERENCE,
     SHUFFLED,
-    Scale,
+    Ends,
     control_label,
     preferences,
     rescaled,
@@ -86,7 +86,7 @@ def rescaled_table(runs: Sequence[Run], controls: Sequence[Run]) -> list[Table]:
     ]
 
 
-def _no_scale(name: str, ends: Scale) -> str:
+def _no_scale(name: str, ends: Ends) -> str:
     measure, n = scorer_name(name), ends.scores.size
     between = estimate(ends.reference - ends.shuffled)
     assert between is not None
