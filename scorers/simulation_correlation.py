@@ -52,8 +52,9 @@ def simulation_correlation(
 
     The value is the Pearson correlation, in [-1, 1], of true raw and expected activations over
     the concatenation of all held-out excerpts that the simulator gave values for, or the measure
-    that ``headline`` names; the metadata hold all of them. Where it is undefined, or no excerpt
-    has values, the sample is unscored with the reason. An empty or refused explanation predicts
+    that ``headline`` names; the metadata hold all of them. Excerpts of strata (the task's
+    ``excerpts_scored=quantiles``) weigh what they stand for of all text. Where it is undefined, or
+    no excerpt, or none of a stratum, has values, the sample is unscored with the reason. An empty or refused explanation predicts
     nothing and scores 0 (as a headline: what predictions of 0 get), with the reason. Space around
     the explanation does not reach the simulator.
 
