@@ -54,12 +54,9 @@ def simulation_correlation(
     the concatenation of all held-out excerpts that the simulator gave values for, or the measure
     that ``headline`` names; the metadata hold all of them. Excerpts of strata (the task's
     ``excerpts_scored=quantiles``) weigh what they stand for of all text. Where it is undefined, or
-    no excerpt, or none of a stratum, has values, the sample is unscored with the reason. An empty or refused explanation predicts
-    nothing and scores 0 (as a headline: what predictions of 0 get), with the reason. Space around
-    the explanation does not reach the simulator.
-
-    Over top and random excerpts it notices an explanation that is too narrow, and often not one
-    that fits twice as much as it should, which a measure over all text notices (docs/believe.md).
+    no excerpt, or none of a stratum, has values, the sample is unscored with the reason. An empty
+    or refused explanation predicts nothing and scores 0 (as a headline: what predictions of 0 get),
+    with the reason. Space around the explanation does not reach the simulator.
 
     Args:
         simulation: A way to simulate, or ``auto`` (see `neuron_eval.simulation.choose`).
