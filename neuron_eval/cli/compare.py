@@ -92,6 +92,8 @@ FILE = click.Path(exists=True, dir_okay=False)
               "ask whether to go on. Nothing is bought twice.")  # fmt: skip
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Print the estimate, and call no model.")
+@click.option("--controls", is_flag=True, help="Score reference, lexical, generic and shuffled "
+              "explanations too, with no explainer.")  # fmt: skip
 @click.option("--report/--no-report", default=True, help="Print the tables.")
 @click.option("--check/--no-check", default=True, help="Ask each model a short question first.")
 def compare(

@@ -40,6 +40,7 @@ def compare(
     prices: str | Path | None = SHIPPED,
     confirm_over: float = 5.0,
     yes: bool = False,
+    controls: bool = False,
     **parameters: Unpack[Parameters],
 ) -> Report:
     """Explain the same neurons with several prompt formats and models, and report.
@@ -68,6 +69,7 @@ def compare(
             ship, None is no file.
         confirm_over: More dollars than that are not spent without ``yes``.
         yes: Whether to go on whatever it costs, and where nobody knows what.
+        controls: Whether reference, lexical, generic and shuffled explanations are scored too.
         **parameters: Those of the tasks, such as ``neurons`` and ``limit``.
 
     Raises:
@@ -80,6 +82,7 @@ def compare(
         "models": models,
         "simulator": simulator,
         "embedder": embedder,
+        "controls": controls,
         **parameters,
     })  # fmt: skip
     if unknown := set(parameters) - set(Parameters.__annotations__):

@@ -21,6 +21,8 @@ EXPLANATION = "words and phrases that have to do with times of the year."
 """Stands for an explanation that is still to be written; those of Lee et al. 2023 have 8 to 12
 words on average, this one 12."""
 
+REFERENCE, SHUFFLED = "reference", "shuffled"  # controls of neurons that have a reference
+
 SAMPLED = 20
 """The simulator's prompts are counted over so many neurons, spread evenly, and averaged."""
 
@@ -103,6 +105,14 @@ def count(chosen: NeuronSet, plan: Plan, pack: Pack, counters: Counters, embedde
         prompts={
             (format, model): prompt_tokens(chosen, format, pack, counters(model), quantile)
             for format, model in plan.cells
+        }
+        | {
+            (control, model): {
+                dealt.neuron.id: 0.0
+                for dealt, published in chosen.neurons
+                if published.reference or control not in (REFERENCE, SHUFFLED)
+            }
+            for control, model in plan.control_cells
         },
         simulated={
             (way, model): mean_size(way, model) for way, model in simulated if way != EMBEDDING

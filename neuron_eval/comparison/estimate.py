@@ -37,12 +37,16 @@ def estimate(
     explained: list[Line] = []
     to_simulate: dict[tuple[str, str], float] = {}
     possible: dict[str, list[str]] = {}
-    for cell in plan.cells:
+    controls = 0.0
+    for cell in (*plan.cells, *plan.control_cells):
         format, model = cell
         left, prompt = _left(plan, counted, finished, cell)
-        size = Size(left, prompt, left * counted.explanations[model])
-        sizes = _spread(size, exact=model not in counted.inexact)
-        explained.append(priced_line((EXPLAINER, model, format), left, size, sizes, rates))
+        if cell in plan.cells:
+            size = Size(left, prompt, left * counted.explanations[model])
+            sizes = _spread(size, exact=model not in counted.inexact)
+            explained.append(priced_line((EXPLAINER, model, format), left, size, sizes, rates))
+        else:
+            controls += left
         simulator = plan.simulates(model)
         possible[simulator] = [way for way in plan.ways(model, pack) if way != EMBEDDING]
         if possible[simulator]:
@@ -52,7 +56,7 @@ def estimate(
         _simulated(counted, simulator, format, possible[simulator], left, rates)
         for (simulator, format), left in to_simulate.items()
     ]
-    total = sum(line.explanations for line in explained)
+    total = sum(line.explanations for line in explained) + controls
     embedded = _embedded(plan, pack, counted, total, rates, embedder)
     return CostEstimate((*explained, *simulated, *embedded), total, finished.total)
 
@@ -74,18 +78,22 @@ def explaining(
 
 def left_by_cell(plan: Plan, counted: Counted, finished: Finished) -> dict[tuple[str, str], float]:
     """By format and explainer: the explanations that are still to be made."""
-    return {cell: _left(plan, counted, finished, cell)[0] for cell in plan.cells}
+    cells = (*plan.cells, *plan.control_cells)
+    return {cell: _left(plan, counted, finished, cell)[0] for cell in cells}
 
 
 def _left(
     plan: Plan, counted: Counted, finished: Finished, cell: tuple[str, str]
 ) -> tuple[float, float]:
     prompts, epochs = counted.prompts[cell], finished.of(cell)
+    times_each = plan.epochs if cell in plan.cells else 1
+    if not prompts:
+        return 0.0, 0.0
     if not counted.stand_in:
-        left = {id_: max(0, plan.epochs - epochs.get(id_, 0)) for id_ in prompts}
+        left = {id_: max(0, times_each - epochs.get(id_, 0)) for id_ in prompts}
         return sum(left.values()), sum(prompts[id_] * times for id_, times in left.items())
     neurons = 1 if counted.neurons is None else counted.neurons
-    number = max(0, neurons * plan.epochs - sum(epochs.values()))
+    number = max(0, neurons * times_each - sum(epochs.values()))
     return number, number * sum(prompts.values()) / len(prompts)
 
 

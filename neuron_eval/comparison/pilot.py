@@ -38,9 +38,14 @@ def read_taken(plan: Plan, logs: Iterable[EvalLog], neurons: Sequence[str]) -> l
         taken((log.eval.task.rpartition("/")[2], log.eval.model), sample)
         for log in logs
         for id_ in neurons
-        for epoch in range(1, plan.epochs + 1)
+        for epoch in range(1, _epochs(plan, log) + 1)
         for sample in [read_eval_log_sample(log.location, id_, epoch)]
     ]
+
+
+def _epochs(plan: Plan, log: EvalLog) -> int:
+    """How often each neuron is scored: a control's explanation stays the same."""
+    return 1 if log.eval.task.rpartition("/")[2] in plan.controls else plan.epochs
 
 
 def taken(cell: tuple[str, str], sample: EvalSample) -> Taken:

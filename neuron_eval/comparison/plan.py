@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from neuron_eval.dataset import EXCERPTS
 from neuron_eval.formats import format_names, worded_formats
+from neuron_eval.given.controls import CONTROLS
 from neuron_eval.inspect_private import (
     has_provider,
     model_info_by_name,
@@ -46,6 +47,8 @@ MAY_READ_PROMPTS = ("openai-api", "sagemaker", "sglang")
 """Those that hand them on where the server behind them has them. Of its others Inspect knows that
 they do not: it documents ``prompt_logprobs`` as vLLM's alone."""
 
+NO_MODEL = "none/none"  # Inspect's model that is never asked
+
 EMBEDDING = "embedding"  # the way to simulate that asks the embedder
 
 
@@ -60,6 +63,14 @@ class Plan:
     epochs: int  # how often each neuron is explained
     parameters: Mapping[str, Any]  # those of every task that were named, and no others
     choice: Choice
+    controls: tuple[str, ...] = ()  # beside the formats, see `neuron_eval.given.controls`
+
+    @property
+    def control_cells(self) -> tuple[tuple[str, str], ...]:
+        """Each control, once with a named simulator, and else with each explainer as simulator."""
+        alone = self.simulator is not None or not asks_model(self.simulation)
+        models = (NO_MODEL,) if alone else self.models
+        return tuple((control, model) for control in self.controls for model in models)
 
     @property
     def cells(self) -> tuple[tuple[str, str], ...]:
@@ -103,7 +114,7 @@ class Plan:
 
 def planned(options: Mapping[str, Any], epochs: int) -> tuple[Plan, Pack]:
     """The plan and its prompt pack, from the command's options; None where one was left out."""
-    roles = ("formats", "models", "simulator", "embedder")
+    roles = ("formats", "models", "simulator", "embedder", "controls")
     parameters = {name: value for name, value in options.items() if name not in roles}
     for name in ("layers", "index"):
         if parameters.get(name):
@@ -121,6 +132,7 @@ def planned(options: Mapping[str, Any], epochs: int) -> tuple[Plan, Pack]:
         embedder=options.get("embedder"),
         epochs=epochs,
         parameters=named(parameters),
+        controls=bool(options.get("controls")),
     )
     for model in (*plan.models, *plan.roles.values()):
         name = provider(model)
@@ -140,6 +152,7 @@ def make_plan(
     embedder: str | None,
     epochs: int,
     parameters: Parameters,
+    controls: bool = False,
 ) -> Plan:
     """Check what the user asked for; an InputError names option, value and what is allowed.
 
@@ -172,6 +185,7 @@ def make_plan(
         epochs=epochs,
         parameters=dict(parameters),
         choice=parse_choice(parameters.get("neurons", "smollm2"), **chosen),
+        controls=CONTROLS if controls else (),
     )
 
 

@@ -18,7 +18,7 @@ from inspect_ai.util import registry_info
 from neuron_eval.comparison.plan import Plan, served_here
 from neuron_eval.inspect_private import PrerequisiteError, eval_set_id_for_log_dir, filesystem
 from neuron_eval.messages import InputError
-from neuron_eval.tasks import added, formats
+from neuron_eval.tasks import added, controls, formats
 
 LONG = "10Y"
 """How long an explainer's reply is kept. Not for ever: of that Inspect's logs make a week, and
@@ -62,39 +62,65 @@ def run(
         options["max_tasks"] = max_tasks
     if neurons is not None:
         options["sample_id"] = [escape(id_) for id_ in neurons]  # Inspect reads patterns
+    if plan.controls:
+        # Two sets share the folder, so that Inspect cannot tell what belongs to neither.
+        if find_finished(log_dir, plan).others:
+            raise InputError(_foreign(log_dir))
+        options["log_dir_allow_dirty"] = True
     try:
-        _, logs = inspect_ai.eval_set(
-            # By name: Inspect would tell tasks made here apart by where this code is installed.
-            [_task_of(name) for name in plan.formats],
-            task_args=dict(plan.parameters),
-            log_dir=log_dir,
-            eval_set_id=set_id,
-            model=list(plan.models),
-            model_roles=dict(plan.roles),
-            epochs=plan.epochs,
-            # With no retries Inspect warns that to retry at once has no effect.
-            retry_attempts=retries,
-            retry_immediate=retries > 0,
-            continue_on_fail=True,
-            **options,
-        )
+        logs = _run_set(plan, plan.cells, plan.epochs, log_dir, set_id, retries, options)
+        if plan.controls and not any(log.status == "cancelled" for log in logs):
+            logs += _run_set(plan, plan.control_cells, 1, log_dir, set_id, retries, options)
     except PrerequisiteError as error:
         if FOREIGN not in str(error.message):
             raise
-        raise InputError(
-            f"{log_dir} holds logs of other settings or other tasks; take the settings that "
-            "it was begun with, or another --log-dir"
-        ) from error
+        raise InputError(_foreign(log_dir)) from error
     # Inspect takes a run that was stopped for a success, without the logs of what broke off.
-    if len(logs) < len(plan.cells) or any(log.status == "cancelled" for log in logs):
+    every = len(plan.cells) + len(plan.control_cells)
+    if len(logs) < every or any(log.status == "cancelled" for log in logs):
         raise KeyboardInterrupt
+    return logs
+
+
+def _foreign(log_dir: str) -> str:
+    return (
+        f"{log_dir} holds logs of other settings or other tasks; take the settings that it was "
+        "begun with, or another --log-dir"
+    )
+
+
+def _run_set(
+    plan: Plan,
+    cells: Sequence[tuple[str, str]],
+    epochs: int,
+    log_dir: str,
+    set_id: str,
+    retries: int,
+    options: Mapping[str, Any],
+) -> list[EvalLog]:
+    """The logs of every one of the cells' tasks with every one of their models."""
+    _, logs = inspect_ai.eval_set(
+        # By name: Inspect would tell tasks made here apart by where this code is installed.
+        [_task_of(name) for name in dict.fromkeys(name for name, _ in cells)],
+        task_args=dict(plan.parameters),
+        log_dir=log_dir,
+        eval_set_id=set_id,
+        model=list(dict.fromkeys(model for _, model in cells)),
+        model_roles=dict(plan.roles),
+        epochs=epochs,
+        # With no retries Inspect warns that to retry at once has no effect.
+        retry_attempts=retries,
+        retry_immediate=retries > 0,
+        continue_on_fail=True,
+        **options,
+    )
     return logs
 
 
 def _task_of(format: str) -> str:
     """The name that Inspect knows a format's task by; a user's format gets a task by this call."""
     try:
-        return registry_info(getattr(formats, format, None)).name
+        return registry_info(getattr(formats, format, getattr(controls, format, None))).name
     except ValueError:  # it is none of those tasks
         return registry_info(added.register(format)).name
 
@@ -161,10 +187,11 @@ def find_finished(log_dir: str, plan: Plan) -> Finished:
         try:
             log = read_eval_log(info, header_only=True)
         except Exception:  # a log that was cut off; Inspect says so when it gets there
-            others.append(name)
+            if not plan.controls:
+                others.append(name)
             continue
         cell = (log.eval.task.rpartition("/")[2], log.eval.model)
-        if cell not in plan.cells or not _is_of(log, plan):
+        if cell not in (*plan.cells, *plan.control_cells) or not _is_of(log, plan):
             others.append(name)
         elif cell not in samples:
             samples[cell] = _finished(log)

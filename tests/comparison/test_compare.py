@@ -552,6 +552,42 @@ def test_an_explanation_whose_simulation_broke_is_not_bought_again(neurons, log_
     assert statuses(log_dir) == {"success": 3}
 
 
+def test_controls_ask_no_explainer_run_once_with_a_named_simulator_and_go_on(
+    neurons, log_dir, fakes
+):
+    options = asking(neurons, log_dir, "--yes", "--epochs", "2", "--no-report")
+    assert invoke(*options).exit_code == 0
+    explained, simulated = len(fakes.explainer.requests), len(fakes.simulator.requests)
+    done = invoke(*options, "--controls", "--dry-run")
+    assert "6 explanations are in the log folder already" in done.output
+    assert "shuffled" in done.output
+    done = invoke(*options, "--controls")
+    assert done.exit_code == 0, done.output
+    logs = [read_eval_log(info) for info in list_eval_logs(log_dir)]
+    named = {log.eval.task.rpartition("/")[2]: log for log in logs}
+    assert set(named) == {"summary", "reference", "lexical", "generic", "shuffled"}
+    assert {log.eval.model for name, log in named.items() if name != "summary"} == {"none/none"}
+    assert {len(log.samples) for name, log in named.items() if name != "summary"} == {3}
+    assert len(fakes.explainer.requests) == explained
+    asked = len(fakes.simulator.requests)
+    assert asked > simulated
+    again = invoke(*options, "--controls")
+    assert again.exit_code == 0, again.output
+    assert len(fakes.simulator.requests) == asked
+    other = invoke(*options, "--controls", "--excerpts", "1")
+    assert other.exit_code != 0
+    assert "holds logs of other settings" in " ".join(other.output.split())
+
+
+def test_controls_are_scored_by_each_explainer_where_no_simulator_is_named():
+    made = plan(models=["test/a", "test/b"], simulator=None, controls=True)
+    assert {model for _, model in made.control_cells} == {"test/a", "test/b"}
+    assert len(made.control_cells) == 8
+    named_ = plan(models=["test/a", "test/b"], controls=True)
+    assert {model for _, model in named_.control_cells} == {"none/none"}
+    assert plan().control_cells == ()
+
+
 def test_another_folder_explains_anew(neurons, tmp_path, fakes):
     for folder in ("one", "two"):
         done = invoke(*asking(neurons, tmp_path / folder, "--yes", "--no-report"))
