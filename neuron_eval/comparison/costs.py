@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from neuron_eval.comparison.counting import Size
-from neuron_eval.comparison.plan import runs_here, thinks
+from neuron_eval.comparison.own_machine import runs_here
+from neuron_eval.comparison.plan import thinks
 from neuron_eval.reporting.cost import Price, charged
 
 EMBEDDER = "embedder"  # the role of the model that embeds

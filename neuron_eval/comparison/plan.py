@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from inspect import signature
-from ipaddress import ip_address
 from typing import Any, cast
-from urllib.parse import urlsplit
 
+from neuron_eval.comparison.own_machine import provider
 from neuron_eval.dataset import EXCERPTS
 from neuron_eval.formats import format_names, worded_formats
 from neuron_eval.given.controls import CONTROLS
@@ -30,15 +28,6 @@ from neuron_eval.simulation.headline import HEADLINE, check_headline
 from neuron_eval.simulation.measure import CALIBRATION, check_calibration
 from neuron_eval.sources.choosing import Choice, parse_choice
 from neuron_eval.task import CHOOSING, NO_SIMULATION, Parameters, explanation_task
-
-OWN_MACHINE = (
-    "embed-local", "hf", "llama-cpp-python", "mockllm", "neuron-baseline", "none", "ollama",
-    "sglang", "transformer_lens", "vllm",
-)  # fmt: skip
-"""Providers that run models on the user's own machines, where nobody charges for tokens."""
-
-SERVERS = ("llama-cpp-python", "ollama", "sglang", "vllm")
-"""Those whose models a server on this machine answers for, unless an address is named."""
 
 READS_PROMPTS = ("openai-api-completions", "vllm", "vllm-completions")
 """Inspect's providers that give log-probabilities of a prompt, as `all_at_once` needs."""
@@ -233,34 +222,6 @@ def _likeliest_first(ways: tuple[str, ...], provider: str) -> tuple[str, ...]:
     if provider_package(provider) == "inspect_ai" and provider not in MAY_READ_PROMPTS:
         return others
     return (*others, "all_at_once")
-
-
-def provider(model: str) -> str:
-    return model.partition("/")[0]
-
-
-def runs_here(model: str) -> bool:
-    """Whether a model runs on the user's own machine, where nobody charges for tokens."""
-    return provider(model) in OWN_MACHINE or served_here(model)
-
-
-def served_here(model: str) -> bool:
-    """Whether a server on this machine answers for a model, by the address in the environment.
-
-    Such a server keeps the prompts' common beginning of as many requests as it has slots. One
-    format after the other finds it again; five at once drive it out, and each request pays for
-    its few-shot neurons.
-    """
-    name, _, rest = model.partition("/")
-    service = rest.partition("/")[0] if name.startswith("openai-api") else name
-    address = os.environ.get(f"{service.upper().replace('-', '_')}_BASE_URL")
-    if not address:
-        return name in SERVERS
-    host = urlsplit(address).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def thinks(model: str) -> bool:

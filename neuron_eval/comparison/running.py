@@ -15,7 +15,8 @@ from inspect_ai.log import EvalLog, list_eval_logs, read_eval_log, read_eval_log
 from inspect_ai.model import CachePolicy
 from inspect_ai.util import registry_info
 
-from neuron_eval.comparison.plan import Plan, served_here
+from neuron_eval.comparison.own_machine import served_here
+from neuron_eval.comparison.plan import Plan
 from neuron_eval.inspect_private import PrerequisiteError, eval_set_id_for_log_dir, filesystem
 from neuron_eval.messages import InputError
 from neuron_eval.tasks import added, controls, formats
