@@ -108,7 +108,7 @@ MEASURES: Mapping[str, Measure] = {
             spearman,
             "Pearson of the ranks; ties share their mean",
             "0",
-            "which tokens are the peaks: the many silent tokens decide",
+            f"{_BROAD}: most ranks are those of silent tokens",
             _CONSTANT,
             -1.0,
         ),
@@ -161,7 +161,7 @@ MEASURES: Mapping[str, Measure] = {
             accuracy,
             "mean of ap + (1 - a)(1 - p)",
             f"sq + (1 - s)(1 - q), {_S_AND_Q}",
-            "what becomes of the active tokens: nearly all are silent",
+            "an explanation that fits half or twice of what it should: nearly all is silent",
         ),
         Measure(
             "balanced_accuracy",

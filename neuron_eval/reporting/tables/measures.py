@@ -40,8 +40,10 @@ COLUMNS = (
 )
 
 ACTIVE = (
-    f"A token is active above the activation that {100 * ALPHA:g} % of all tokens exceed, by the "
-    "neuron's recorded quantiles, else by its scored random excerpts; and never at 0 or below."
+    "In formulas t is the true activation, p the predicted one, from 0 to 1 (a language model's is "
+    "divided by 10), and a whether the token is active. It is above the activation that "
+    f"{100 * ALPHA:g} % of all tokens exceed, by the neuron's recorded quantiles, else by its "
+    "scored random excerpts; and never at 0 or below."
 )
 
 
