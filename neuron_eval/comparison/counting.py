@@ -8,7 +8,7 @@ from itertools import chain
 from operator import add
 
 from neuron_eval.comparison.plan import EMBEDDING, Plan
-from neuron_eval.dataset import NeuronSet
+from neuron_eval.dataset import NeuronSet, Published
 from neuron_eval.explain.prompting import CUTOFF_QUANTILE
 from neuron_eval.models.tokencount import TokenCounter
 from neuron_eval.prompts.wording import Pack
@@ -110,7 +110,7 @@ def count(chosen: NeuronSet, plan: Plan, pack: Pack, counters: Counters, embedde
             (control, model): {
                 dealt.neuron.id: 0.0
                 for dealt, published in chosen.neurons
-                if published.reference or control not in (REFERENCE, SHUFFLED)
+                if _has(control, published)
             }
             for control, model in plan.control_cells
         },
@@ -127,6 +127,13 @@ def count(chosen: NeuronSet, plan: Plan, pack: Pack, counters: Counters, embedde
         label=", ".join(dict.fromkeys(counters(model).label for model in plan.models)),
         inexact=frozenset(model for model in models if not counters(model).exact),
     )
+
+
+def _has(control: str, published: Published) -> bool:
+    """Whether a neuron has an explanation of a control."""
+    if control == "false":
+        return bool(published.wrong)
+    return published.reference is not None or control not in (REFERENCE, SHUFFLED)
 
 
 def _simulated(dealt: DealtNeuron, plan: Plan) -> tuple[tuple[Excerpt, ...], ...]:

@@ -174,8 +174,13 @@ def make_plan(
         epochs=epochs,
         parameters=dict(parameters),
         choice=parse_choice(parameters.get("neurons", "smollm2"), **chosen),
-        controls=CONTROLS if controls else (),
+        controls=_controls(str(parameters.get("neurons", "smollm2"))) if controls else (),
     )
+
+
+def _controls(neurons: str) -> tuple[str, ...]:
+    """Of puzzles, which have false explanations, those too."""
+    return (*CONTROLS, "false") if neurons.startswith("puzzles") else CONTROLS
 
 
 def named(parameters: Mapping[str, Any]) -> Parameters:

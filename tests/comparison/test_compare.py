@@ -586,6 +586,8 @@ def test_controls_are_scored_by_each_explainer_where_no_simulator_is_named():
     named_ = plan(models=["test/a", "test/b"], controls=True)
     assert {model for _, model in named_.control_cells} == {"none/none"}
     assert plan().control_cells == ()
+    puzzles = plan(controls=True, parameters={"neurons": "puzzles"})
+    assert puzzles.controls == ("reference", "lexical", "generic", "shuffled", "false")
 
 
 def test_another_folder_explains_anew(neurons, tmp_path, fakes):
