@@ -40,6 +40,7 @@ NAMED = 3
 T = TypeVar("T")
 Known = dict[ActivationRecord, ActivationRecord]
 RunAndNote = tuple[Run | None, str]
+Epochs = list[EvalSample]  # of one neuron
 """What a log was read to, if anything of it can be used, and what could not be read."""
 
 
@@ -78,12 +79,11 @@ def _read_run(header: EvalLog, excerpts: bool, measures: Collection[str]) -> Run
     simulator = embedder = judge = ""
     headline = headline_of(header)
     samples = Samples(header.location)
-    for epochs in samples.by_neuron():
-        try:
-            result, named = neuron_result(epochs, excerpts, measures), models(epochs)
-        except Exception as error:
-            samples.leave_out(epochs, error)
-            continue
+
+    def made(epochs: Epochs) -> tuple[Epochs, NeuronResult, tuple[str, str]]:
+        return epochs, neuron_result(epochs, excerpts, measures), models(epochs)
+
+    for epochs, result, named in samples.neurons(made):
         spending.add(epochs)
         result = by_headline(result, headline)
         results[result.id] = replace(result, spent=spent_on(epochs))
@@ -139,8 +139,17 @@ class Samples:
         self._listed = read_eval_log_sample_summaries(location)
         self._unread: list[tuple[str, int, str]] = []  # id, epoch, and what is wrong with it
 
-    def by_neuron(self, epoch: int | None = None) -> Iterator[list[EvalSample]]:
-        """The epochs, or only one, of one neuron after the other, where any can be read."""
+    def neurons(self, make: Callable[[Epochs], T], epoch: int | None = None) -> Iterator[T]:
+        """What is made of each neuron's epochs, or of one; counts those that cannot be used."""
+        for samples in self._by_neuron(epoch):
+            try:
+                made = make(samples)
+            except Exception as error:  # of a file that may hold anything
+                self._unread += [(str(s.id), s.epoch, wrong(error)) for s in samples]
+            else:
+                yield made
+
+    def _by_neuron(self, epoch: int | None) -> Iterator[Epochs]:
         epochs: dict[str, list[tuple[str | int, int]]] = {}
         for summary in self._listed:
             if epoch in (None, summary.epoch):
@@ -152,10 +161,6 @@ class Samples:
                 readable = [s for s in islice(samples, len(neuron)) if s is not None]
                 if readable:
                     yield readable
-
-    def leave_out(self, samples: Sequence[EvalSample], error: Exception) -> None:
-        """Count samples of a neuron as unreadable, for what they hold."""
-        self._unread += [(str(s.id), s.epoch, wrong(error)) for s in samples]
 
     @property
     def note(self) -> str:

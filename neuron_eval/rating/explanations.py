@@ -22,7 +22,7 @@ from neuron_eval.sources.base import NeuronKey
 from neuron_eval.sources.choosing import parse_choice, place
 
 if TYPE_CHECKING:
-    from inspect_ai.log import EvalLog
+    from inspect_ai.log import EvalLog, EvalSample
 
 logger = getLogger(__name__)
 
@@ -230,17 +230,13 @@ def _explained(log: str, notes: list[str]) -> Iterator[tuple[str, DealtNeuron, s
     """Of each neuron of a log that was explained: id, record, the first epoch's explanation."""
     from neuron_eval.logs.reading import UNUSED, Samples
 
+    def explained(epochs: list[EvalSample]) -> tuple[str, DealtNeuron, str] | None:
+        sample, id_ = epochs[0], str(epochs[0].id)
+        if sample.error is not None or bad_explanation(sample.output) is not None:
+            return None
+        return id_, from_metadata(sample.metadata, id_), sample.output.completion
+
     samples = Samples(log, UNUSED | {"events", "scores"})
-    for epochs in samples.by_neuron(epoch=1):
-        sample = epochs[0]
-        id_ = str(sample.id)
-        try:
-            if sample.error is not None or bad_explanation(sample.output) is not None:
-                continue
-            dealt, text = from_metadata(sample.metadata, id_), sample.output.completion
-        except Exception as error:  # of a file that may hold anything
-            samples.leave_out(epochs, error)
-            continue
-        yield id_, dealt, text
+    yield from filter(None, samples.neurons(explained, epoch=1))
     if samples.note:
         notes.append(samples.note)

@@ -12,7 +12,7 @@ from inspect_ai.log import EvalLog, EvalSample
 from neuron_eval.given.controls import IN_SAMPLES
 from neuron_eval.logs.files import CHECKED, EXPLAINED, RATED, RATING, choose, headers
 from neuron_eval.logs.identity import defaults, identity, models, paper_order, place
-from neuron_eval.logs.reading import Samples, read_or_note, read_runs
+from neuron_eval.logs.reading import Epochs, Samples, read_or_note, read_runs
 from neuron_eval.logs.runs import Run
 from neuron_eval.logs.sanity import SanityChecks, sanity_checks_of
 from neuron_eval.messages import InputError
@@ -145,16 +145,15 @@ def _read_rater(header: EvalLog) -> tuple[Rater | None, str]:
     columns = about[RATED]
     if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
         raise ValueError(f"{RATED} is {columns!r:.60}; expected a list of names")
-    for epochs in samples.by_neuron():
-        try:
-            rated = [score for score in map(_about, epochs) if score.get("ratings")]
-            neuron = _neuron(epochs, rated, columns)
-            places(rated)
-        except Exception as error:
-            samples.leave_out(epochs, error)
-            continue
-        ratings += rated
+
+    def made(epochs: Epochs) -> tuple[list[About], RatedNeuron, str | None]:
+        rated = [score for score in map(_about, epochs) if score.get("ratings")]
+        places(rated)
         repeat_of = (epochs[0].metadata or {}).get("repeat_of")
+        return rated, _neuron(epochs, rated, columns), repeat_of
+
+    for rated, neuron, repeat_of in samples.neurons(made):
+        ratings += rated
         if repeat_of:
             again[str(repeat_of)] = neuron.judgement
         else:

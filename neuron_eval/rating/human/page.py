@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -66,26 +65,18 @@ def answers_name(name: str) -> str:
 
 def shown_question(question: Question) -> dict[str, Any]:
     """The question's JSON, its texts with visible signs for what has no shape."""
-    excerpts = (
-        replace(excerpt, name=visible(excerpt.name), tokens=tuple(map(visible, excerpt.tokens)))
-        for excerpt in question.excerpts
-    )
-    options = (
-        replace(option, explanation=visible_lines(option.explanation))
-        for option in question.options
-    )
-    scale = question.scale
-    return replace(
-        question,
-        id=visible(question.id),
-        title=visible(question.title),
-        excerpts=tuple(excerpts),
-        options=tuple(options),
-        scale=replace(
-            scale, least_means=visible(scale.least_means), most_means=visible(scale.most_means)
-        ),
-        instructions=visible_lines(question.instructions),
-    ).to_json()
+
+    def shown(value: Any, lines: bool = False) -> Any:
+        if isinstance(value, dict):
+            return {k: shown(v, k in ("explanation", "instructions")) for k, v in value.items()}
+        if isinstance(value, list):
+            return list(map(shown, value))
+        if isinstance(value, str):
+            return visible_lines(value) if lines else visible(value)
+        return value
+
+    data: dict[str, Any] = shown(question.to_json())
+    return data
 
 
 def _filled(**parts: str) -> str:

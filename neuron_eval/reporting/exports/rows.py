@@ -25,43 +25,31 @@ from neuron_eval.simulation.choose import ROLE
 Field = str | int | float | None
 NeuronRow = Mapping[str, Field]
 
-BEFORE: Mapping[str, type] = {
-    "id": str,
-    "source": str,  # of the neurons, as the user named it
-    "subject": str,  # the model whose neuron it is
-    "layer": int,
-    "neuron": int,
-    "group": str,
-    "run": str,  # what the report calls the run
-    "format": str,
-    "explainer": str,
-    "simulator": str,
-    "simulation": str,  # the way to simulate
-    "embedder": str,
-    "explanation": str,
-    "reference": str,
-}
-"""The fields before the scores."""
+BEFORE = (
+    *("id", "source", "subject", "layer", "neuron", "group", "run", "format", "explainer"),
+    *("simulator", "simulation", "embedder", "explanation", "reference"),
+)
+"""The fields before the scores. The source is that of the neurons, as the user named it, the
+subject the model whose they are; the run has its name in the report, and simulation is the way."""
 
-AFTER: Mapping[str, type] = {
-    "unscored": str,  # why each score that is missing is, see `why_unscored`
-    "epochs": int,
-    "prompt_tokens": float,  # of the explainer's prompt, mean over epochs
-    # Tokens over all epochs; those of requests that Inspect's cache answered are left out.
-    "explainer_input_tokens": int,
-    "explainer_output_tokens": int,
-    "simulator_input_tokens": int,
-    "simulator_output_tokens": int,
-    "log": str,
-}
-"""The fields behind the scores."""
+TOKENS = tuple(
+    f"{role}_{part}_tokens" for role in (EXPLAINER, ROLE) for part in ("input", "output")
+)
+"""Over all epochs; those of requests that Inspect's cache answered are left out."""
+
+AFTER = ("unscored", "epochs", "prompt_tokens", *TOKENS, "log")
+"""The fields behind the scores. Unscored is why each score that is missing is, see `why_unscored`;
+prompt tokens are the explainer's, as a mean over epochs."""
+
+NUMBERS = {**dict.fromkeys(("layer", "neuron", "epochs", *TOKENS), int), "prompt_tokens": float}
 
 
 def row_fields(runs: Sequence[Run]) -> dict[str, type]:
     """Every field of the rows with its type, in order; each scorer's under its own name."""
+    before, after = ({name: NUMBERS.get(name, str) for name in names} for names in (BEFORE, AFTER))
     scores = {_score_field(name): float for name in scorer_names(runs)}
     measures = {_measure_field(name): float for name in measured_names(runs)}
-    return {**BEFORE, **scores, **measures, **AFTER}
+    return {**before, **scores, **measures, **after}
 
 
 def neuron_rows(runs: Sequence[Run], chosen: Sequence[Run] | None = None) -> Iterator[NeuronRow]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from inspect_ai.log import EvalSample
 
@@ -40,13 +41,7 @@ class ExportedNeuron:
 def exported(run: Run, notes: list[str]) -> Iterator[ExportedNeuron]:
     """The neurons of a run; to ``notes`` a sentence on samples that cannot be read is added."""
     samples = Samples(run.log, UNUSED | {"events"})
-    for epochs in samples.by_neuron():
-        try:
-            neuron = _neuron(epochs, run.headline)
-        except Exception as error:  # of a file that may hold anything
-            samples.leave_out(epochs, error)
-            continue
-        yield neuron
+    yield from samples.neurons(partial(_neuron, headline=run.headline))
     if samples.note:
         notes.append(samples.note)
 
