@@ -40,8 +40,8 @@ class Line:
     input: Range  # tokens of prompts
     output: Range  # tokens of replies
     dollars: Range | None  # None if the model's price is unknown
-    own: bool = False  # whether it runs on the user's own machine, where nobody charges
-    thinks: bool = False  # whether it reasons first, so that replies take more than counted
+    own: bool  # whether it runs on the user's own machine, where nobody charges
+    thinks: bool  # whether it reasons first, so that replies take more than counted
 
     @property
     def tokens(self) -> Range:

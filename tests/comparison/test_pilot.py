@@ -14,6 +14,7 @@ from neuron_eval.comparison.assuming import duration
 from neuron_eval.comparison.costs import Range
 from neuron_eval.comparison.counting import Counted, Embedded, Size
 from neuron_eval.comparison.pilot import Taken, extrapolated, pilot_neurons, seconds_each, taken
+from neuron_eval.comparison.plan import thinks
 from neuron_eval.comparison.present import headline
 from neuron_eval.reporting.cost import Price
 from neuron_eval.sources import schema
@@ -61,6 +62,25 @@ def test_formats_of_one_embedder_are_one_line_and_a_price_that_is_unknown_stays_
     assert found.unpriced == ("test/e",)
 
 
+def test_what_is_embedded_for_several_formats_is_added_up():
+    at = ("embedder", "test/e")
+    pilot = [Taken((name, "test/a"), {at: Size(1, 5, 2)}, (0, 1)) for name in ("summary", "avhs")]
+    left = {one.cell: number for one, number in zip(pilot, (10, 30), strict=True)}
+    found = extrapolated(pilot, left, lambda _: Price("prices file", 1.0, 1.0))
+    (line,) = found.lines
+    assert (line.explanations, found.explanations, found.finished) == (40, 40, 0)
+    assert (line.input, line.output) == (Range(200, 200, 200), Range(80, 80, 80))
+    assert line.dollars.high == line.dollars.low == pytest.approx(280e-6)
+
+
+def test_what_a_model_thinks_was_measured_with_all_else():
+    pilot = [Taken(CELL, {("explainer", "openai/o3-mini"): Size(1, 5, 900)}, (0, 1))]
+    (line,) = extrapolated(pilot, {CELL: 10}, lambda _: None).lines
+    assert thinks("openai/o3-mini")
+    assert not line.thinks
+    assert line.format == "summary"
+
+
 def test_what_the_provider_had_in_its_cache_is_charged_at_that_rate():
     pilot = [Taken(CELL, {EXPLAINS: Size(1, 100, 0, cache_read=900)}, (0, 1))]
     found = extrapolated(pilot, {CELL: 1000}, lambda _: Price("prices file", 1.0, 1.0, 0.1))
@@ -69,7 +89,7 @@ def test_what_the_provider_had_in_its_cache_is_charged_at_that_rate():
 
 
 def test_seconds_in_which_several_ran_count_once():
-    pilot = [Taken(CELL, {}, span) for span in ((0, 10), (5, 12), (100, 104), (101, 103))]
+    pilot = [Taken(CELL, {}, span) for span in ((100, 104), (5, 12), (0, 10), (101, 103))]
     assert seconds_each(pilot) == (12 + 4) / 4
 
 
