@@ -80,7 +80,7 @@ def _read_run(header: EvalLog, excerpts: bool, measures: Collection[str]) -> Run
     headline = headline_of(header)
     samples = Samples(header.location)
 
-    def made(epochs: Epochs) -> tuple[Epochs, NeuronResult, tuple[str, str]]:
+    def made(epochs: Epochs) -> tuple[Epochs, NeuronResult, tuple[str, str, str]]:
         return epochs, neuron_result(epochs, excerpts, measures), models(epochs)
 
     for epochs, result, named in samples.neurons(made):
