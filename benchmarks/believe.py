@@ -1,8 +1,8 @@
 """What each score gives to right and to wrong explanations, and how well it tells them apart.
 
-    python benchmarks/believe.py run FOLDER         explanations of the study, and controls, simulated
-                                                    by embeddings; goes on where it stopped
-    python benchmarks/believe.py tables LOGS…       the tables of docs/believe.md
+    python benchmarks/believe.py run FOLDER      explanations of the study, and controls, simulated
+                                                 by embeddings; goes on where it stopped
+    python benchmarks/believe.py tables LOGS…    the tables of docs/believe.md
 
 The formats' explanations are those of the study's model with the bundled pack, one per neuron. No
 model is asked but the local embedder. ``tables`` takes logs of any simulator: those of one
@@ -84,11 +84,10 @@ def ask(logs: Path, parameters: Sequence[str]) -> None:
 def write_explanations(path: Path, neurons: str) -> None:
     """A row per neuron, a column per format: the study's first explanations."""
     rows: dict[str, dict[str, str]] = {}
+    jobs = {f"explain/neuron_eval-3/{neurons}/{format}": format for format in FORMATS}
     for row in read_rows():
-        for format in FORMATS:
-            if row.job == f"explain/neuron_eval-3/{neurons}/{format}" and row.model == MODEL:
-                if row.epoch == 1:
-                    rows.setdefault(row.neuron, {"id": row.neuron})[format] = row.explanation
+        if row.model == MODEL and row.epoch == 1 and row.job in jobs:
+            rows.setdefault(row.neuron, {"id": row.neuron})[jobs[row.job]] = row.explanation
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, ["id", *FORMATS])
         writer.writeheader()
@@ -124,7 +123,7 @@ def scores(locations: Sequence[str]) -> Iterator[Scores]:
 
 
 def means(given: Scores) -> str:
-    """A row per score: the mean of each kind of explanation over the neurons that it is defined for."""
+    """A row per score: the mean of each kind of explanation, where the score is defined."""
     lines = []
     for name, kinds in given.values.items():
         if any(kinds.values()):
