@@ -18,6 +18,7 @@ from inspect_ai.util import registry_info
 from neuron_eval.comparison.own_machine import served_here
 from neuron_eval.comparison.plan import Plan
 from neuron_eval.inspect_private import PrerequisiteError, eval_set_id_for_log_dir, filesystem
+from neuron_eval.logs.identity import control_name
 from neuron_eval.messages import InputError
 from neuron_eval.tasks import added, controls, formats
 
@@ -63,9 +64,10 @@ def run(
         options["max_tasks"] = max_tasks
     if neurons is not None:
         options["sample_id"] = [escape(id_) for id_ in neurons]  # Inspect reads patterns
-    if plan.controls:
+    finished = find_finished(log_dir, plan)
+    if plan.controls or finished.controls:
         # Two sets share the folder, so that Inspect cannot tell what belongs to neither.
-        if find_finished(log_dir, plan).others:
+        if finished.others:
             raise InputError(_foreign(log_dir))
         options["log_dir_allow_dirty"] = True
     try:
@@ -164,6 +166,9 @@ class Finished:
     others: tuple[str, ...] = ()
     """Logs in the folder that are of another run: other settings, or another task."""
 
+    controls: bool = False
+    """Whether the folder holds controls that the plan does without."""
+
     def of(self, cell: tuple[str, str]) -> Mapping[str, int]:
         return self.samples.get(cell, {})
 
@@ -182,21 +187,26 @@ def find_finished(log_dir: str, plan: Plan) -> Finished:
         return Finished()
     samples: dict[tuple[str, str], Mapping[str, int]] = {}
     others: list[str] = []
+    unread: list[str] = []
+    beside = False
     # The newest first: each attempt's log begins with what the one before it had finished.
     for info in list_eval_logs(log_dir):
         name = info.name.rpartition("/")[2]
         try:
             log = read_eval_log(info, header_only=True)
         except Exception:  # a log that was cut off; Inspect says so when it gets there
-            if not plan.controls:
-                others.append(name)
+            unread.append(name)
             continue
         cell = (log.eval.task.rpartition("/")[2], log.eval.model)
-        if cell not in (*plan.cells, *plan.control_cells) or not _is_of(log, plan):
+        if not plan.controls and control_name(log.eval) and _is_of(log, plan):
+            beside = True
+        elif cell not in (*plan.cells, *plan.control_cells) or not _is_of(log, plan):
             others.append(name)
         elif cell not in samples:
             samples[cell] = _finished(log)
-    return Finished(samples, tuple(others))
+    if not (plan.controls or beside):
+        others += unread
+    return Finished(samples, tuple(others), beside)
 
 
 def _is_of(log: EvalLog, plan: Plan) -> bool:

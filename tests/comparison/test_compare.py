@@ -574,6 +574,9 @@ def test_controls_ask_no_explainer_run_once_with_a_named_simulator_and_go_on(
     again = invoke(*options, "--controls")
     assert again.exit_code == 0, again.output
     assert len(fakes.simulator.requests) == asked
+    without = invoke(*options)
+    assert without.exit_code == 0, without.output
+    assert "other settings" not in without.output
     other = invoke(*options, "--controls", "--excerpts", "1")
     assert other.exit_code != 0
     assert "holds logs of other settings" in " ".join(other.output.split())
