@@ -1,18 +1,22 @@
 """Which logs a report is made of, and what it leaves alone in its folder."""
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 from inspect_ai import eval
 from inspect_ai.log import read_eval_log, write_eval_log
 from made_up_runs import five_formats, neuron, run
 
+from neuron_eval.logs.sanity import SanityChecks
+from neuron_eval.measures import MEASURES
 from neuron_eval.reporting.collecting import Collected, collect
 from neuron_eval.reporting.figures import FIGURES, write_figures
 from neuron_eval.reporting.page import write_report
 from neuron_eval.reporting.pairs import Pair
 from neuron_eval.reporting.raters import Rater
 from neuron_eval.reporting.tables import all_tables, table_names
+from neuron_eval.sanity import CHECKS, SAMPLES, CheckResult
 from neuron_eval.sources import schema
 from neuron_eval.tasks import formats
 from neuron_eval.testing import fake_embedder, make_neuron
@@ -87,7 +91,19 @@ def test_every_table_and_figure_has_its_name_in_the_list_that_is_cleared(tmp_pat
     rater = Rater("a.eval", "human/a", ("x",), "train", "0a1b", "{}", ())
     pair = Pair(*collected.runs[:2])
     measured = run("measured", [neuron(0, measures={"f1": 0.5, "f1_random": None})])
-    rated = Collected((*collected.runs, measured), raters=(rater,), pair=pair)
+    controls = tuple(
+        run(name, [neuron(i, level + i / 9) for i in range(9)], given=True, control=name)
+        for name, level in (("reference", 0.5), ("shuffled", 0.0), ("false", 0.1))
+    )
+    checked = {k: CheckResult(9, 9, -0.5) for k in product(MEASURES, SAMPLES, CHECKS)}
+    checks = SanityChecks("s.eval", 9, "checks", dict.fromkeys(SAMPLES, "text"), checked)
+    rated = Collected(
+        (*collected.runs, measured),
+        raters=(rater,),
+        pair=pair,
+        controls=controls,
+        checks=(checks,),
+    )
     assert tuple(t.name for t in all_tables(rated, by=("layer", "group"))) == table_names()
     assert tuple(f.name for f in write_figures(rated, tmp_path)[0]) == tuple(FIGURES)
 
