@@ -27,12 +27,6 @@ ROOT = Path(__file__).parents[1]
 BASELINE = "neuron-baseline/lexical"
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A folder in which the examples have been run, one after the other."""
-    return tmp_path_factory.mktemp("examples")
-
-
 class Printed(doctest.OutputChecker):
     """What an eval prints of its progress is no part of an example."""
 
@@ -40,15 +34,30 @@ class Printed(doctest.OutputChecker):
         return not want or super().check_output(want, got, optionflags)
 
 
-@pytest.mark.parametrize("name", ["load_neurons", "show", "compare", "report"])
-def test_the_examples_of_the_docstrings_give_what_they_say(name, folder, monkeypatch):
-    monkeypatch.chdir(folder)
+def run_example(name):
+    """Run the example of a public function's docstring, in the working folder."""
     (example,) = doctest.DocTestFinder(recurse=False).find(getattr(neuron_eval, name), name)
     assert example.examples
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     failed = []
     doctest.DocTestRunner(Printed(), optionflags=flags).run(example, out=failed.append)
     assert not failed, "".join(failed)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder in which the example of `compare` has been run."""
+    made = tmp_path_factory.mktemp("examples")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(made)
+        run_example("compare")
+    return made
+
+
+@pytest.mark.parametrize("name", ["load_neurons", "show", "report"])
+def test_the_examples_of_the_docstrings_give_what_they_say(name, folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    run_example(name)
 
 
 def test_every_public_name_is_there_and_has_a_docstring():
