@@ -35,7 +35,7 @@ from neuron_eval.simulation.headline import RANDOM
 SOURCES = {"clear": ("neurons=smollm2", "limit=40"), "puzzles": ("neurons=puzzles",)}
 """The neurons that have a reference."""
 
-CONTROLS = ("reference", "lexical", "generic", "shuffled", "false")
+CONTROLS = ("reference", "shuffled", "unrelated", "false", "generic", "lexical")
 WRONG = ("shuffled", "unrelated", "false")
 """What a right explanation is to be told from; ``unrelated`` is another neuron's, too."""
 
@@ -64,7 +64,7 @@ def run(folder: Path) -> None:
         path = folder / f"{source}.csv"
         write_explanations(path, "puzzles" if source == "puzzles" else "smollm2")
         for kind in (*FORMATS, *CONTROLS):
-            if kind == "false" and source != "puzzles":
+            if kind == "unrelated" or (kind == "false" and source != "puzzles"):
                 continue
             logs = folder / "logs" / source / kind
             if any(logs.glob("*.eval")):
@@ -117,8 +117,7 @@ def scores(locations: Sequence[str]) -> Iterator[Scores]:
             for kind, results in by_kind.items()
             if kind != "reference"
         }
-        order = (*FORMATS, *CONTROLS, "unrelated")
-        kinds = tuple(sorted(by_kind, key=lambda k: (k != "reference", order.index(k))))
+        kinds = tuple(sorted(by_kind, key=(*CONTROLS, *FORMATS).index))
         yield Scores(f"{neurons}, {simulator}", values, kinds)
 
 

@@ -109,7 +109,7 @@ def _check(
 
 
 def _wanted(file: str, columns: tuple[str, ...], all_columns: bool) -> list[str | None]:
-    from neuron_eval.given.controls import IN_SAMPLES
+    from neuron_eval.given.controls import ALL_CONTROLS
     from neuron_eval.given.origin import SHUFFLED_FILE
     from neuron_eval.given.reading import read_table
 
@@ -117,7 +117,7 @@ def _wanted(file: str, columns: tuple[str, ...], all_columns: bool) -> list[str 
         return list(dict.fromkeys(columns)) or [None]
     if columns:
         raise click.UsageError("give --column or --all-columns, not both")
-    if file in IN_SAMPLES:
+    if file in ALL_CONTROLS:
         raise click.UsageError(f"--all-columns takes a file; {file} is what neurons hold")
     return list(read_table(file.removeprefix(SHUFFLED_FILE)).columns)
 

@@ -25,7 +25,7 @@ CONTROLS = ("reference", "lexical", "generic", "shuffled")
 """What `neuron-eval compare --controls` runs: the neuron's reference; the words that the shown
 excerpts mark; one sentence that fits anything; another neuron's reference, in a derangement."""
 
-IN_SAMPLES = (*CONTROLS, "false", "unrelated")
+ALL_CONTROLS = (*CONTROLS, "false", "unrelated")
 """Every control, in the report's order: also an explanation known to be wrong, and another neuron's
 reference that is drawn for each neuron alone, where ``shuffled`` gives each reference once."""
 
@@ -51,7 +51,7 @@ class ControlSettings:
 
 
 def control(name: str, settings: ControlSettings) -> Explain:
-    """The control of a name in `IN_SAMPLES`.
+    """The control of a name in `ALL_CONTROLS`.
 
     Raises:
         InputError: A setting cannot be used; the message says which.
@@ -69,7 +69,7 @@ def control_of(explanations: object, column: object = None) -> str:
     if explanations is False:
         return "false"
     name = explanations.partition(":")[0] if isinstance(explanations, str) else ""
-    if name not in IN_SAMPLES or (name == "reference" and column is not None):
+    if name not in ALL_CONTROLS or (name == "reference" and column is not None):
         return ""
     return name
 

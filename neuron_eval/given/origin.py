@@ -12,7 +12,7 @@ from inspect_ai.solver import Generate, Solver, TaskState, solver
 from neuron_eval.explain.prompting import CUTOFF_QUANTILE
 from neuron_eval.explain.solvers import NOT_GIVEN
 from neuron_eval.given.controls import (
-    IN_SAMPLES,
+    ALL_CONTROLS,
     ControlSettings,
     Explain,
     NotGiven,
@@ -21,7 +21,7 @@ from neuron_eval.given.controls import (
 )
 from neuron_eval.given.reading import ENDINGS, read_table
 from neuron_eval.given.table import ExplanationTable, Key
-from neuron_eval.messages import InputError, shortened, shown
+from neuron_eval.messages import InputError, near_miss, shortened, shown
 from neuron_eval.parameters import check_number, check_text
 from neuron_eval.sources.base import SourceError
 from neuron_eval.unrelated import deranged
@@ -107,7 +107,7 @@ def find_origin(
         OSError: The file cannot be read.
     """
     name, chosen = _name(explanations), _column(column)
-    if name in IN_SAMPLES:
+    if name in ALL_CONTROLS:
         explain = control(name, ControlSettings(chosen, pack, cutoff_quantile))
         about = {"explanations": name, "sha256": None, "column": chosen}
         if name == "generic":
@@ -119,7 +119,7 @@ def find_origin(
     except FileNotFoundError as error:
         raise InputError(
             f"explanations={name}: there is no such file; expected one that ends in {ENDINGS}, "
-            f"or one of {', '.join(IN_SAMPLES)}"
+            f"or one of {', '.join(ALL_CONTROLS)}{near_miss([name], ALL_CONTROLS)}"
         ) from error
     chosen = table.column(chosen)
     if path != name:
@@ -136,7 +136,7 @@ def find_origin(
 def label(explanations: object, column: object = None) -> str:
     """What explanations are called in tables; reads no file, so it may have to name that."""
     name, chosen = _name(explanations), _column(column)
-    if name in IN_SAMPLES:
+    if name in ALL_CONTROLS:
         return name if chosen is None else f"{name} {chosen}"
     label_of_file = chosen or PurePath(name.removeprefix(SHUFFLED_FILE)).name
     return f"shuffled {label_of_file}" if name.startswith(SHUFFLED_FILE) else label_of_file
@@ -175,7 +175,7 @@ def _name(explanations: object) -> str:
     if not isinstance(explanations, str) or not explanations:
         raise InputError(
             f"explanations={shown(explanations)}: expected one file that ends in {ENDINGS}, "
-            f"or one of {', '.join(IN_SAMPLES)}"
+            f"or one of {', '.join(ALL_CONTROLS)}"
         )
     check_text("explanations", explanations)
     return explanations

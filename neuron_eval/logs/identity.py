@@ -16,7 +16,7 @@ from neuron_eval.dataset import EXCERPTS
 from neuron_eval.explain.prompting import CUTOFF_QUANTILE
 from neuron_eval.explain.solvers import generation_settings, reasons_as
 from neuron_eval.formats import format_names
-from neuron_eval.given.controls import IN_SAMPLES, control_of
+from neuron_eval.given.controls import ALL_CONTROLS, control_of
 from neuron_eval.given.origin import SHUFFLED_FILE, label
 from neuron_eval.logs.headlines import headline_of
 from neuron_eval.records.activations import parse_ignored
@@ -58,7 +58,7 @@ def format_of(log: EvalLog) -> str:
         return str(arguments.get("format", "summary"))
     if solver == "given":
         return label(arguments.get("explanations"), arguments.get("column"))
-    if solver in (*format_names(), *IN_SAMPLES):
+    if solver in (*format_names(), *ALL_CONTROLS):
         return solver
     return str((log.eval.metadata or {}).get("task_format", log.eval.task))
 
@@ -76,7 +76,7 @@ def control_name(spec: EvalSpec) -> str:
     solver, arguments = _solver(spec), spec.solver_args or {}
     if solver == "given":
         return control_of(arguments.get("explanations"), arguments.get("column"))
-    return solver if solver in IN_SAMPLES else ""
+    return solver if solver in ALL_CONTROLS else ""
 
 
 def paper_order(format: str) -> tuple[int, str]:
@@ -119,7 +119,7 @@ def _solver(spec: EvalSpec) -> str | None:
 
 def _is_given(spec: EvalSpec) -> bool:
     """Whether the solver is one of this project's that takes explanations which exist."""
-    return _solver(spec) in ("given", *IN_SAMPLES)
+    return _solver(spec) in ("given", *ALL_CONTROLS)
 
 
 def _explains(spec: EvalSpec) -> bool:

@@ -9,7 +9,7 @@ from statistics import fmean
 
 from inspect_ai.log import EvalLog, EvalSample
 
-from neuron_eval.given.controls import IN_SAMPLES
+from neuron_eval.given.controls import ALL_CONTROLS
 from neuron_eval.logs.files import CHECKED, EXPLAINED, RATED, RATING, choose, headers
 from neuron_eval.logs.identity import defaults, identity, models, paper_order, place
 from neuron_eval.logs.reading import Epochs, Samples, read_or_note, read_runs
@@ -100,7 +100,7 @@ def collect(
     runs.sort(key=lambda run: (*paper_order(run.format), run.explainer, run.simulator))
     explaining = tuple(run for run in runs if not run.control)
     controls = [run for run in runs if run.control] if explaining else []
-    controls.sort(key=lambda run: IN_SAMPLES.index(run.control))
+    controls.sort(key=lambda run: ALL_CONTROLS.index(run.control))
     shown = explaining or tuple(runs)
     return Collected(shown, tuple(notes), raters, checks, controls=tuple(controls))
 

@@ -135,6 +135,7 @@ def test_unrelated_references_are_the_floor_and_the_same_each_time(neurons):
         ("results.csv", None, "name one of the columns of explanations: Right, Wrong"),
         ("nowhere.csv", None, "nowhere.csv: there is no such file; expected one that ends in .csv"),
         ("references", None, "or one of reference, lexical, generic, shuffled, false, unrelated"),
+        ("shufled", None, "shuffled, false, unrelated; did you mean shuffled?"),
         ("results.xlsx", None, "or one of reference, lexical, generic, shuffled, false, unrelated"),
         ("", None, "explanations='': expected one file"),
         (["a.csv", "b.csv"], None, "explanations=['a.csv', 'b.csv']: expected one file"),
