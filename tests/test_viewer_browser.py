@@ -29,11 +29,11 @@ BAR = 28
 NEURONS = "smollm2"
 
 # the rendered heat map: its rows as lists of [text, background, ink]
-ROWS = """legend => [...legend.closest('div').parentElement.children].map(line =>
+ROWS = """found => found.isConnected ? [...found.closest('div').parentElement.children].map(line =>
     [...line.querySelectorAll('span')].map(span => {
         const style = getComputedStyle(span)
         return [span.textContent, style.backgroundColor, style.color]
-    }))"""
+    })) : null"""
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def _see_the_sample_list(page, log):
             colour = cell.evaluate("cell => getComputedStyle(cell).backgroundColor")
             assert colour not in ("transparent", "rgba(0, 0, 0, 0)")
     headline = log.results.scores[0].metrics["mean"].value
-    assert page.get_by_text(f"{headline:.3f}", exact=True).first.is_visible()
+    page.get_by_text(f"{headline:.3f}", exact=True).first.wait_for()
     _screenshot(page, "viewer-samples.png", height=505)
 
 
@@ -138,22 +138,30 @@ def _cell(page, sample_id, column):
     return row.locator(f"[data-col-id={column}]")
 
 
+def _rows(found):
+    """The lines beside a text; found again where the viewer draws them anew in this moment."""
+    deadline = time.monotonic() + WAIT_MS / 1000
+    while (rows := found.evaluate(ROWS)) is None:
+        assert time.monotonic() < deadline, "the viewer does not stop drawing"
+    return rows
+
+
 def _see_the_heat_map(page, sample):
     page.locator("a#scoring").click()
     legend = page.get_by_text("true activation", exact=False).first
     legend.wait_for()
-    rows = legend.evaluate(ROWS)
+    rows = _rows(legend)
     texts = ["".join(text for text, _, _ in row) for row in rows]
     scored = sample.scores["simulation_correlation"].metadata["excerpts"]
     # the first excerpts are there without a click
-    assert page.get_by_text(texts[-1], exact=True).last.is_visible()
+    page.get_by_text(texts[-1], exact=True).last.wait_for()
     first = [e["excerpt"] for e in scored if any(t.startswith(f"{e['excerpt']} ") for t in texts)]
     assert first == [excerpt["excerpt"] for excerpt in scored][: len(first)]
     assert 0 < len(first) < len(scored)
     page.get_by_role("button", name="more...").first.click()
     page.get_by_role("button", name="less...").first.wait_for()
     heading = page.get_by_text(scored[len(first)]["excerpt"], exact=True).first
-    rows += heading.evaluate(ROWS)
+    rows += _rows(heading)
     texts = ["".join(text for text, _, _ in row) for row in rows]
     assert texts[0].startswith("T true activation  ")
     assert texts[1].startswith("S simulated activation (cosine)  white up to ")
