@@ -6,6 +6,13 @@ from neuron_eval.explain import baseline, solvers
 from neuron_eval.given import origin
 from neuron_eval.rating import asking as solver
 from neuron_eval.rating import human
-from neuron_eval.scorers import adacs, judging, rating, sanity_checks, simulation_correlation
+from neuron_eval.scorers import (
+    adacs,
+    judging,
+    rating,
+    rewritten,
+    sanity_checks,
+    simulation_correlation,
+)
 from neuron_eval.simulation import choose
 from neuron_eval.tasks import added, controls, explain, formats, given, rate, sanity

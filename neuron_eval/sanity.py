@@ -4,11 +4,14 @@ The sanity checks of Oikarinen et al. (ICML 2025, arXiv 2506.05774). A concept i
 explanation names, true or false for each. ``missing`` labels: each of them is left out with
 probability one half. ``extra`` labels: each other token is added with such a probability that
 they about double. A score that is to be believed falls both times.
+
+A score that asks a model reads words and no labels: there a model writes the explanation anew, too
+narrow or too broad (`neuron_eval.rewriting`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
@@ -25,6 +28,22 @@ CHECKS: tuple[Check, ...] = get_args(Check)
 Sample = Literal["natural", "top_random"]
 SAMPLES: tuple[Sample, ...] = get_args(Sample)
 """All text, and the top and random excerpts that a score uses."""
+
+REWRITTEN = "rewritten"
+"""The held-out excerpts, where explanations are rewritten and no labels are changed."""
+
+JUDGED = {"detection": "Detection", "fuzzing": "Fuzzing"}
+AUROC = "_auroc"  # stands behind a judgement's name for that of its probabilities
+
+SCORE_LABELS: Mapping[str, str] = {
+    **{name: measure.label for name, measure in MEASURES.items()},
+    **{
+        f"{name}{suffix}": f"{label}{more}"
+        for name, label in JUDGED.items()
+        for suffix, more in (("", ""), (AUROC, ", AUROC"))
+    },
+}
+"""Every score that is checked, in the order of tables: measures of a simulation, judgements."""
 
 FALL = 0.001
 """A score notices if it falls by more than this share of its range."""
@@ -112,6 +131,11 @@ class Fall:
         return self.difference is not None and self.difference < -FALL
 
 
+def span(name: str) -> float:
+    """From the lowest to the highest value of one of `SCORE_LABELS`."""
+    return MEASURES[name].high - MEASURES[name].low if name in MEASURES else 1.0
+
+
 def falls(
     tokens: TokenSample, concept: Flags, sample: Sample, check: Check, seed: int, id_: str
 ) -> dict[str, Fall]:
@@ -141,10 +165,7 @@ def falls(
     before = values(concept[part].astype(np.float64))
     changed = (labels != concept)[part if natural else ...].any()
     after = values(labels[part].astype(np.float64)) if changed else {}
-    return {
-        name: Fall(before[name], after.get(name), measure.high - measure.low)
-        for name, measure in MEASURES.items()
-    }
+    return {name: Fall(before[name], after.get(name), span(name)) for name in MEASURES}
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,12 +185,17 @@ def judges(names: str | list[str] | None, pack: str | None) -> list[Scorer]:
     Raises:
         InputError: There is no such judgement, or the pack has no words for it.
     """
-    wording, wanted = load_pack(pack), names.split(",") if isinstance(names, str) else names
-    listed = wanted if isinstance(wanted, list) else [] if wanted is None else [wanted]
-    chosen = dict.fromkeys(check_choice("judge", name, tuple(JUDGES)) for name in listed)
+    wording, chosen = load_pack(pack), judge_names(names)
     for name in chosen:
         wording.judgement_wording(name)
     return [JUDGES[name](pack=pack) for name in chosen]
+
+
+def judge_names(names: str | list[str] | None) -> list[str]:
+    """A task's ``judge``, each once; an InputError says which judgement there is not."""
+    wanted = names.split(",") if isinstance(names, str) else names
+    listed = wanted if isinstance(wanted, list) else [] if wanted is None else [wanted]
+    return list(dict.fromkeys(check_choice("judge", name, tuple(JUDGES)) for name in listed))
 
 
 def _check_numbers(**numbers: object) -> None:

@@ -21,6 +21,7 @@ from neuron_eval.parameters import check_choice, check_number, check_real
 from neuron_eval.records import Excerpt
 from neuron_eval.records.splits import DealtNeuron, from_metadata
 from neuron_eval.sanity import (
+    SCORE_LABELS,
     Check,
     Fall,
     Flags,
@@ -58,13 +59,15 @@ def check_alpha(alpha: object) -> float:
 
 @metric
 def noticed() -> Metric:
-    """By measure: the share of neurons in which it falls, and whether it ``passes`` (1 or 0).
+    """By score: the share of neurons in which it falls, and whether it ``passes`` (1 or 0).
 
-    Neurons for which a measure is undefined, before or after, are left out of its share.
+    Neurons for which a score is undefined, before or after, are left out of its share.
     """
 
     def compute(scores: list[SampleScore]) -> Value:
-        results = {name: check_result(_differences(scores, name)) for name in MEASURES}
+        named = {name for score in scores for name in cast(Mapping[str, float], score.score.value)}
+        names = [name for name in SCORE_LABELS if name in (named or MEASURES)]
+        results = {name: check_result(_differences(scores, name)) for name in names}
         shares = {name: _number(result.share) for name, result in results.items()}
         passes = {f"{name}_passes": _number(result.passes) for name, result in results.items()}
         return cast(Value, {**shares, **passes})
@@ -73,9 +76,9 @@ def noticed() -> Metric:
 
 
 def _differences(scores: list[SampleScore], name: str) -> list[float]:
-    """Of the neurons for which the measure is defined before and after."""
-    values = [float(cast(Mapping[str, float], score.score.value)[name]) for score in scores]
-    return [value for value in values if not math.isnan(value)]
+    """Of the neurons for which the score is defined before and after."""
+    values = [cast(Mapping[str, float], score.score.value).get(name, NAN) for score in scores]
+    return [float(value) for value in values if not math.isnan(value)]
 
 
 def _number(value: float | None) -> float:
@@ -148,11 +151,7 @@ def _check(sample: Sample, check: Check, concept: str, alpha: float, seed: int) 
         reason = _reason(labels, measured)
         if reason:
             return Score.unscored(reason=reason, explanation=f"{reason}.", metadata=about)
-        return Score(
-            value={n: NAN if f.difference is None else f.difference for n, f in measured.items()},
-            explanation=_in_words(measured),
-            metadata=about,
-        )
+        return Score(value=differences(measured), explanation=falls_table(measured), metadata=about)
 
     return score
 
@@ -215,7 +214,12 @@ def _reason(labels: Flags, measured: Mapping[str, Fall]) -> str:
     return ""
 
 
-def _in_words(measured: Mapping[str, Fall]) -> str:
+def differences(measured: Mapping[str, Fall]) -> dict[str, float]:
+    """After less before, as a share of the score's range; NaN where there is no measurement."""
+    return {n: NAN if f.difference is None else f.difference for n, f in measured.items()}
+
+
+def falls_table(measured: Mapping[str, Fall]) -> str:
     """A table in Markdown, as Inspect's viewer draws it."""
     lines = ["| score | before | after | |", "|---|---|---|---|"]
     for name, fall in measured.items():
@@ -223,5 +227,5 @@ def _in_words(measured: Mapping[str, Fall]) -> str:
             "undefined" if value is None else f"{value:.4f}" for value in (fall.before, fall.after)
         )
         verdict = "" if fall.difference is None or fall.noticed else "does not fall"
-        lines.append(f"| {MEASURES[name].label} | {before} | {after} | {verdict} |")
+        lines.append(f"| {SCORE_LABELS[name]} | {before} | {after} | {verdict} |")
     return "\n".join(lines)

@@ -2,9 +2,12 @@
 
 inspect eval neuron_eval/sanity                       on the neurons that ship, no model is asked
 inspect eval neuron_eval/sanity -T neurons=mine.jsonl
+inspect eval neuron_eval/sanity -T concept=rewritten -T judge=detection,fuzzing
+        --model none --model-role simulator=openai/gpt-4o-mini      what scores that ask it notice
 """
 
-from typing import Any, Unpack
+from collections.abc import Mapping
+from typing import Any, Unpack, get_args
 
 from inspect_ai import Task, task
 from inspect_ai.solver import Generate, Solver, TaskState, solver
@@ -12,15 +15,27 @@ from inspect_ai.solver import Generate, Solver, TaskState, solver
 from neuron_eval.dataset import NeuronSet, about, dataset, neuron_set
 from neuron_eval.explain.solvers import bad_explanation
 from neuron_eval.given.origin import given
+from neuron_eval.logs.files import CHECKED
 from neuron_eval.logs.sanity import print_at_the_end
+from neuron_eval.messages import InputError
 from neuron_eval.metrics import sanity_config
 from neuron_eval.models.server_errors import about_neuron
-from neuron_eval.parameters import check_excerpts_per_call, check_known, check_writable
+from neuron_eval.parameters import (
+    check_choice,
+    check_excerpts_per_call,
+    check_flag,
+    check_known,
+    check_writable,
+)
+from neuron_eval.preflight import check_task
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.records.splits import deal_all, from_metadata
+from neuron_eval.sanity import REWRITTEN
+from neuron_eval.scorers.rewritten import narrowed_reference, widened_reference
 from neuron_eval.scorers.sanity_checks import (
     ALPHA,
     PREDICTED,
+    Concept,
     check_alpha,
     check_concept,
     every_excerpt,
@@ -37,17 +52,19 @@ from neuron_eval.simulation.choose import (
     choose_simulation,
     role_simulator,
 )
-from neuron_eval.sources.choosing import parse_choice
-from neuron_eval.task import CHOOSING, READING, VERSION, Parameters, ask_models
+from neuron_eval.sources.choosing import Choice, parse_choice
+from neuron_eval.task import CHOOSING, NO_SIMULATION, READING, VERSION, Parameters, ask_models
+from neuron_eval.tasks.rewriting import scored_rewritings
 from neuron_eval.usage_error import usage_errors
 
 SIMULATING = ("simulation", "pack", "excerpts_per_call")
 
 CHECKED_READING = tuple(name for name in READING if name != "excerpts_scored")
 
-ALLOWED = ("neurons", *CHOOSING, *CHECKED_READING, *SIMULATING, "check")
-"""Those of a task's parameters that have a part where a concept is checked."""
+ALLOWED = ("neurons", *CHOOSING, *CHECKED_READING, *SIMULATING, "judge", "check")
+"""Those of a task's parameters that have a part where scores are checked."""
 
+CONCEPTS = (*get_args(Concept), REWRITTEN)
 
 FEW_LABELS = 2
 """A concept that is true of fewer natural tokens, on average, is too rare to be checked."""
@@ -55,13 +72,15 @@ FEW_LABELS = 2
 
 @task
 def sanity(concept: str = "truth", alpha: float = ALPHA, **parameters: Unpack[Parameters]) -> Task:
-    """Check which scores can be believed, on any neurons that have random excerpts.
+    """Check which scores can be believed.
 
     Args:
         concept: ``truth``: a concept is the tokens on which the neuron is active; no model is
             asked. ``reference``: it is those for which the neuron's reference explanation, given
-            to the simulator, predicts the most.
-        alpha: The share of all tokens that the concept is true of.
+            to the simulator, predicts the most. Labels of these are changed, which needs neurons
+            with random excerpts. ``rewritten``: the simulator makes the reference too narrow and
+            too broad, and the simulation and every ``judge`` score the three.
+        alpha: The share of all tokens that the concept is true of, where labels are changed.
         **parameters: Those of `neuron_eval.task.explanation_task` in `ALLOWED`. ``excerpts`` says
             how many top and how many random excerpts a score over these uses; all text is
             estimated from every excerpt. ``seed`` also draws labels.
@@ -74,25 +93,38 @@ def sanity(concept: str = "truth", alpha: float = ALPHA, **parameters: Unpack[Pa
     with usage_errors():
         check_known(chosen, ("concept", "alpha", *ALLOWED), " for the sanity checks")
         check_writable(concept=concept, alpha=alpha, **chosen)
-        simulated, share = check_concept(concept) == "reference", check_alpha(alpha)
-        asking = {name: chosen[name] for name in SIMULATING if name in chosen}
+        check_choice("concept", concept, CONCEPTS)
         choice = parse_choice(
             chosen.get("neurons", "smollm2"),
             **{name: chosen[name] for name in CHOOSING if name in chosen},
         )
-        if simulated:
-            way, pack = asking.get("simulation", "auto"), asking.get("pack")
-            ask_models(way, pack, chosen.get("check", True), explains=False)
-        neurons = neuron_set(
-            choice,
-            dealing=lambda neuron, n, scored: deal_all(neuron, n),
-            **{name: chosen[name] for name in CHECKED_READING if name in chosen},
-        )
-        solvers = [given("reference")]
-        if simulated:
-            solvers = [check_simulation(way, pack), *solvers, simulated_excerpts(**asking)]
-        header = about(neurons, too_rare(neurons, share))
+        reading = {name: chosen[name] for name in CHECKED_READING if name in chosen}
+        if concept == REWRITTEN:
+            made = _of_rewritten(chosen, choice, reading)
+        else:
+            made = _of_labels(chosen, choice, reading, concept, alpha)
     print_at_the_end()
+    return made
+
+
+def _of_labels(
+    chosen: Mapping[str, Any],
+    choice: Choice,
+    reading: Mapping[str, Any],
+    concept: str,
+    alpha: float,
+) -> Task:
+    simulated, share = check_concept(concept) == "reference", check_alpha(alpha)
+    if "judge" in chosen:
+        raise InputError(f"-T judge: has a part only with concept={REWRITTEN}: it sees no labels")
+    asking = {name: chosen[name] for name in SIMULATING if name in chosen}
+    way, pack = asking.get("simulation", "auto"), asking.get("pack")
+    if simulated:
+        ask_models(way, pack, chosen.get("check", True), explains=False)
+    neurons = neuron_set(choice, dealing=lambda neuron, n, scored: deal_all(neuron, n), **reading)
+    solvers = [given("reference")]
+    if simulated:
+        solvers = [check_simulation(way, pack), *solvers, simulated_excerpts(**asking)]
     checks = (missing_labels, extra_labels, missing_labels_top_random, extra_labels_top_random)
     return Task(
         dataset=dataset(neurons),
@@ -100,7 +132,31 @@ def sanity(concept: str = "truth", alpha: float = ALPHA, **parameters: Unpack[Pa
         scorer=[check(concept, share, choice.seed) for check in checks],
         model=None if simulated else "none",
         version=VERSION,
-        metadata={"sanity_concept": concept, "sanity_alpha": share, **header},
+        metadata={
+            CHECKED: concept,
+            "sanity_alpha": share,
+            **about(neurons, too_rare(neurons, share)),
+        },
+        viewer=sanity_config(),
+    )
+
+
+def _of_rewritten(chosen: Mapping[str, Any], choice: Choice, reading: Mapping[str, Any]) -> Task:
+    way, pack, judge = chosen.get("simulation", "auto"), chosen.get("pack"), chosen.get("judge")
+    per_call = chosen.get("excerpts_per_call")
+    rewriting = scored_rewritings(way, judge, pack, per_call)
+    setup = [] if way == NO_SIMULATION else [check_simulation(way, pack)]
+    check = chosen.get("check", True)
+    check_flag("check", check)
+    if check:
+        check_task(False, None if way == NO_SIMULATION else way, pack, False, judging=True)
+    neurons = neuron_set(choice, **reading)
+    return Task(
+        dataset=dataset(neurons),
+        solver=[*setup, given("reference"), rewriting],
+        scorer=[narrowed_reference(), widened_reference()],
+        version=VERSION,
+        metadata={CHECKED: REWRITTEN, **about(neurons)},
         viewer=sanity_config(),
     )
 

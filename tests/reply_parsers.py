@@ -7,11 +7,13 @@ from inspect_ai.model import Logprob, Logprobs, ModelOutput, TopLogprob
 
 from neuron_eval.explain.cleaning import clean_explanation
 from neuron_eval.explain.prompting import opening_phrases
+from neuron_eval.judging.reading import read_letter, read_yes_or_no
 from neuron_eval.models.replies import answer_text
 from neuron_eval.prompts.pack import default_pack
 from neuron_eval.rating.answer import AnswerError, parse_answer
 from neuron_eval.rating.question import Option, Question, Scale, ShownExcerpt
 from neuron_eval.reporting.tables.failures import skeleton
+from neuron_eval.rewriting import read_rewritten
 from neuron_eval.simulation import UnreadableReplyError, all_at_once, chat, per_token, sparse
 from neuron_eval.simulation.expected import AlignmentError, align, unescaped
 
@@ -77,6 +79,10 @@ SIMULATOR = {
     "sparse, log-probabilities": lambda text: _sparse(text, logprob=-0.5),
     "per_token": lambda text: per_token.read_reply(_output(text, logprob=-0.5), "m"),
     "all_at_once": _prompt,
+    "judge, yes or no": lambda text: read_yes_or_no(_output(text, logprob=-0.5), 2),
+    "judge, one excerpt": lambda text: read_yes_or_no(_output(text), 1),
+    "judge, letter": lambda text: read_letter(_output(text, logprob=-0.5), 5, 1),
+    "rewritten": lambda text: read_rewritten(_output(text), "cats", PACK.rewriting["narrowed"]),
     "alignment": lambda text: align(["n: ", "0 b"], [*text[:1000], text]),
 }
 

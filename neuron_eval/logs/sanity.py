@@ -22,32 +22,55 @@ from neuron_eval.dataset import EXCERPTS
 from neuron_eval.logs.files import CHECKED
 from neuron_eval.measures import MEASURES
 from neuron_eval.messages import visible
+from neuron_eval.prompts.wording import REWRITINGS
 from neuron_eval.sanity import (
     CHECKS,
     ENOUGH,
     FALL,
+    REWRITTEN,
     SAMPLES,
-    Check,
+    SCORE_LABELS,
     CheckResult,
-    Sample,
     check_result,
 )
+from neuron_eval.simulation.choose import ROLE
 
 CRITERION = (
     f"A score falls if it loses more than {FALL} of its range. It passes a check if it falls in at "
     f"least {100 * ENOUGH:g} % of the neurons; in brackets the 95 % interval of that share. Where "
-    "the share is of fewer neurons, the others have no measurement: no label was changed, or the "
-    "score is undefined."
+    "the share is of fewer neurons, the others have no measurement:"
+)
+NO_LABEL = "no label was changed, or the score is undefined."
+NOT_REWRITTEN = (
+    "the reference was not rewritten, the score is undefined, or other excerpts could be read."
 )
 CONCEPTS = {
-    "truth": "where the neuron is active",
-    "reference": "what the simulated reference explanation names",
+    "truth": "the concept is where the neuron is active",
+    "reference": "the concept is what the simulated reference explanation names",
 }
 
+CHECKS_OVER: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(SAMPLES, CHECKS),
+    REWRITTEN: REWRITINGS,
+}
+"""By sample of tokens: what is done to a concept there."""
 
-def scorer_of(sample: Sample, check: Check) -> str:
+
+def scorer_of(sample: str, check: str) -> str:
     """The scorer of one check, which is the name of its score."""
+    if sample == REWRITTEN:
+        return f"{check}_reference"
     return f"{check}_labels" + ("" if sample == "natural" else f"_{sample}")
+
+
+def check_label(check: str) -> str:
+    """What is done to a concept, or to its explanation, as the heading of a column."""
+    return f"{check} labels" if check in CHECKS else check
+
+
+def criterion(samples: Iterable[str]) -> str:
+    """When a score passes, in sentences, for tables over some samples."""
+    return f"{CRITERION} {NOT_REWRITTEN if REWRITTEN in samples else NO_LABEL}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +80,16 @@ class SanityChecks:
     log: str
     neurons: int
     title: str
-    samples: Mapping[Sample, str]
-    """What each sample of tokens is, for a person."""
+    samples: Mapping[str, str]
+    """What each sample of tokens that was checked is, for a person."""
 
-    results: Mapping[tuple[str, Sample, Check], CheckResult]
-    """By measure, sample and check."""
+    results: Mapping[tuple[str, str, str], CheckResult]
+    """By score, sample and check."""
+
+    def scores(self, sample: str) -> list[str]:
+        """What was checked over a sample, in the order of tables."""
+        named = {name for name, over, _ in self.results if over == sample}
+        return [name for name in SCORE_LABELS if name in named]
 
 
 def sanity_checks_of(log: EvalLog) -> SanityChecks:
@@ -74,27 +102,38 @@ def sanity_checks_of(log: EvalLog) -> SanityChecks:
     summaries = read_eval_log_sample_summaries(log.location)
     scored = [summary.scores or {} for summary in summaries]
     n = arguments.get("excerpts", EXCERPTS)
+    if about.get(CHECKED) == REWRITTEN:
+        what = f"references narrowed and widened by {_simulator(log)}"
+        samples = {REWRITTEN: "the held-out excerpts"}
+    else:
+        what = CONCEPTS.get(str(about.get(CHECKED)), "the concept is unknown")
+        samples = {"natural": "all text", "top_random": f"{n} top and {n} random excerpts"}
+    count = f"{len(summaries)} neuron{'s' * (len(summaries) != 1)}"
     return SanityChecks(
         log=log.location,
         neurons=len(summaries),
-        title=visible(
-            f"Sanity checks of scores on {about.get('neurons')}, {len(summaries)} "
-            f"neuron{'s' * (len(summaries) != 1)}; the concept is "
-            f"{CONCEPTS.get(str(about.get(CHECKED)), 'unknown')}"
-        ),
-        samples={
-            "natural": "all text",
-            "top_random": visible(f"{n} top and {n} random excerpts"),
-        },
+        title=visible(f"Sanity checks of scores on {about.get('neurons')}, {count}; {what}"),
+        samples={sample: visible(text) for sample, text in samples.items()},
         results={
-            (name, sample, check): check_result(
-                list(_differences(scored, scorer_of(sample, check), name))
-            )
-            for name in MEASURES
-            for sample in SAMPLES
-            for check in CHECKS
+            (name, sample, check): check_result(list(_differences(scored, scorer, name)))
+            for sample in samples
+            for check in CHECKS_OVER[sample]
+            for scorer in [scorer_of(sample, check)]
+            for name in (_scored_names(scored) if sample == REWRITTEN else MEASURES)
         },
     )
+
+
+def _simulator(log: EvalLog) -> str:
+    role = (log.eval.model_roles or {}).get(ROLE)
+    first = role[0] if isinstance(role, list) else role
+    return str(first.model) if first else log.eval.model
+
+
+def _scored_names(samples: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Of `SCORE_LABELS` those that the samples of a log have values of."""
+    values = (score.value for scores in samples for score in scores.values())
+    return {name for value in values if isinstance(value, dict) for name in value} & {*SCORE_LABELS}
 
 
 def _differences(
@@ -121,19 +160,19 @@ def result_text(result: CheckResult, neurons: int) -> str:
 def print_checks(checks: SanityChecks) -> None:
     console = Console()
     console.print(Text(f"\n{checks.title}", "bold"))
-    for sample in SAMPLES:
-        console.print(Text(f"\nOver {checks.samples[sample]}"))
-        heads = ("score", *(f"{check} labels" for check in CHECKS))
+    for sample, over in checks.samples.items():
+        console.print(Text(f"\nOver {over}"))
+        heads = ("score", *map(check_label, CHECKS_OVER[sample]))
         table = Table(*heads, box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-        for name, measure in MEASURES.items():
-            results = [checks.results[name, sample, check] for check in CHECKS]
+        for name in checks.scores(sample):
+            results = [checks.results[name, sample, check] for check in CHECKS_OVER[sample]]
             texts = [
                 Text(result_text(r, checks.neurons), "green" if r.passes else "red")
                 for r in results
             ]
-            table.add_row(measure.label, *texts)
+            table.add_row(SCORE_LABELS[name], *texts)
         console.print(table)
-    console.print(Text(f"\n{CRITERION}"))
+    console.print(Text(f"\n{criterion(checks.samples)}"))
 
 
 @cache

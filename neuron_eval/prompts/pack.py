@@ -29,6 +29,10 @@ around them. So new wording, or another project's, is a file and no code. The fi
     generic: "…"                  # optional: an explanation that fits any neuron; else the bundled
     judging:                      # optional, a section for each of `JUDGEMENTS`
       detection: {system: "…", …} # the keys of `DetectionWording`
+    rewriting:                    # optional, a section for each of `REWRITINGS`
+      narrowed:                   # the keys of `RewritingWording`
+        system: "…"
+        examples: [["…", "…"]]    # an explanation and that as it is rewritten; may be []
 
 A prompt made with it is: the system message; for each few-shot neuron a user and an assistant
 message; the user message of the neuron at hand. A user message is
@@ -56,7 +60,15 @@ from typing import Any
 from neuron_eval.files.bounded import YAML_FILE, TooLong, load_yaml, read_whole
 from neuron_eval.messages import replace_surrogates, shortened, shown
 from neuron_eval.prompts.sections import check_keys, read_neurons, read_strings
-from neuron_eval.prompts.wording import JUDGEMENTS, Pack, PackError, RatingWording, Wording
+from neuron_eval.prompts.wording import (
+    JUDGEMENTS,
+    REWRITINGS,
+    Pack,
+    PackError,
+    RatingWording,
+    RewritingWording,
+    Wording,
+)
 
 EARLIER = ("neuron_eval-2",)
 """Packs that shipped before, so that what was measured with them can be measured again; each name
@@ -67,7 +79,7 @@ LABEL = 200
 
 _TOP_LEVEL = {
     *("name", "version", "shared", "formats", "few_shot", "simulation", "rating", "judging"),
-    "generic",
+    *("generic", "rewriting"),
 }
 
 
@@ -121,6 +133,8 @@ def _parse(content: bytes, path: str) -> Pack:
     check_keys(simulation, f"{at}: simulation", required=set(), allowed=set(ways))
     rating, judging = data.get("rating"), data.get("judging") or {}
     check_keys(judging, f"{at}: judging", required=set(), allowed=set(JUDGEMENTS))
+    rewriting = data.get("rewriting") or {}
+    check_keys(rewriting, f"{at}: rewriting", required=set(), allowed=set(REWRITINGS))
     return Pack(
         name=_label(data["name"], f"{at}: name"),
         version=_label(data.get("version", ""), f"{at}: version"),
@@ -132,6 +146,10 @@ def _parse(content: bytes, path: str) -> Pack:
         judging={
             name: read_strings(JUDGEMENTS[name], section, f"{at}: judging.{name}")
             for name, section in judging.items()
+        },
+        rewriting={
+            name: _rewriting(section, f"{at}: rewriting.{name}")
+            for name, section in rewriting.items()
         },
         simulation={
             name: ways[name].read_wording(section, f"{at}: simulation.{name}")
@@ -148,6 +166,19 @@ def _ways() -> Mapping[str, Any]:
     """
     ways: Mapping[str, Any] = import_module("neuron_eval.simulation").ways()
     return ways
+
+
+def _rewriting(section: object, at: str) -> RewritingWording:
+    read = {}
+    if isinstance(section, Mapping) and "examples" in section:
+        pairs = section["examples"]
+        if not isinstance(pairs, list):
+            raise PackError(f"{at}.examples: expected a list (it may be empty), got {shown(pairs)}")
+        for i, pair in enumerate(pairs):
+            if not isinstance(pair, list) or [type(text) for text in pair] != [str, str]:
+                raise PackError(f"{at}.examples[{i}]: expected two strings, got {shown(pair)}")
+        read = {"examples": tuple(map(tuple, pairs))}
+    return read_strings(RewritingWording, section, at, read)  # type: ignore[arg-type]
 
 
 def _generic(value: object, at: str) -> str:

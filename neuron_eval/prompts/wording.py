@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from neuron_eval.messages import InputError
 from neuron_eval.records import ActivationRecord
+
+W = TypeVar("W")
 
 
 class PackError(InputError):
@@ -119,6 +121,26 @@ JUDGEMENTS: Mapping[str, type[JudgementWording]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class RewritingWording:
+    """The literal strings of what a model is asked that rewrites an explanation.
+
+    A prompt is ``system``; for each example ``question``, and what is right as the answer; and
+    ``question`` about the explanation at hand. See `neuron_eval.rewriting`.
+    """
+
+    must_hold: ClassVar[Mapping[str, str]] = {"question": "{explanation}"}
+
+    system: str  # with the form of the answer
+    question: str
+    retry: str  # asks again; may hold ``{reason}``
+    examples: tuple[tuple[str, str], ...]  # an explanation, and that as it is rewritten
+
+
+REWRITINGS = ("narrowed", "widened")
+"""How explanations are rewritten for the sanity checks, and the names of the pack's sections."""
+
+
+@dataclass(frozen=True, slots=True)
 class FewShotNeuron:
     """A neuron that is shown with its explanation before the one at hand."""
 
@@ -143,6 +165,7 @@ class Pack:
     rating: RatingWording | None = None
     generic: str = ""  # an explanation that fits any neuron; empty where the pack has none
     judging: Mapping[str, JudgementWording] = field(default_factory=dict)  # by `JUDGEMENTS`
+    rewriting: Mapping[str, RewritingWording] = field(default_factory=dict)  # by `REWRITINGS`
 
     def wording(self, format_name: str) -> Wording:
         """The wording of one format.
@@ -173,9 +196,21 @@ class Pack:
         Raises:
             PackError: The pack has no section for it.
         """
-        if name not in self.judging:
-            raise PackError(
-                f"prompt pack {self.name!r} (version {self.version}) has no section "
-                f"judging.{name}; copy it from the bundled pack, or leave the pack out"
-            )
-        return self.judging[name]
+        return _section("judging", self.judging, name, self)
+
+    def rewriting_wording(self, name: str) -> RewritingWording:
+        """The wording of one of `REWRITINGS`.
+
+        Raises:
+            PackError: The pack has no section for it.
+        """
+        return _section("rewriting", self.rewriting, name, self)
+
+
+def _section(kind: str, sections: Mapping[str, W], name: str, pack: Pack) -> W:
+    if name not in sections:
+        raise PackError(
+            f"prompt pack {pack.name!r} (version {pack.version}) has no section {kind}.{name}; "
+            "copy it from the bundled pack, or leave the pack out"
+        )
+    return sections[name]

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from neuron_eval.logs.sanity import CRITERION, SanityChecks, result_text
-from neuron_eval.measures import MEASURES
+from neuron_eval.logs.sanity import (
+    CHECKS_OVER,
+    SanityChecks,
+    check_label,
+    criterion,
+    result_text,
+)
 from neuron_eval.reporting.tables.base import (
     INTERVAL,
     Cell,
@@ -17,18 +22,27 @@ from neuron_eval.reporting.tables.base import (
     report_table,
     words,
 )
-from neuron_eval.sanity import CHECKS, SAMPLES, CheckResult
+from neuron_eval.sanity import REWRITTEN, SCORE_LABELS, CheckResult
 
 CHANGE = "Change: the mean difference, as a share of the score's range."
 
 
-@report_table("sanity")
-def sanity_table(checks: Sequence[SanityChecks]) -> Table:
+@report_table("sanity", "rewritten")
+def sanity_tables(checks: Sequence[SanityChecks]) -> list[Table]:
+    """One where labels were changed, one where references were rewritten."""
+    by_name = {
+        "sanity": [c for c in checks if REWRITTEN not in c.samples],
+        "rewritten": [c for c in checks if REWRITTEN in c.samples],
+    }
+    return [_table(name, chosen) for name, chosen in by_name.items() if chosen]
+
+
+def _table(name: str, checks: Sequence[SanityChecks]) -> Table:
     """A row per score and sample of tokens; of several logs, each with its number."""
     several = len(checks) > 1
     columns = [Column("score"), Column("over")]
-    for check in CHECKS:
-        columns.append(Column(f"{check} labels", True, INTERVAL))
+    for check in CHECKS_OVER[next(iter(checks[0].samples))]:
+        columns.append(Column(check_label(check), True, INTERVAL))
         columns.append(Column(f"{check} change", True, short="change"))
     rows = [
         ((count(i), *row) if several else row)
@@ -39,14 +53,15 @@ def sanity_table(checks: Sequence[SanityChecks]) -> Table:
         columns.insert(0, Column("log", True))
     titles = tuple(f"Log {i}: {c.title}." for i, c in enumerate(checks, 1)) if several else ()
     title = "Sanity checks of scores" if several else checks[0].title
-    return Table("sanity", title, tuple(columns), tuple(rows), (*titles, CRITERION, CHANGE))
+    notes = (*titles, criterion(checks[0].samples), CHANGE)
+    return Table(name, title, tuple(columns), tuple(rows), notes)
 
 
 def _rows(checks: SanityChecks) -> Iterator[Row]:
-    for sample in SAMPLES:
-        for name, measure in MEASURES.items():
-            row = [words(measure.label), words(checks.samples[sample])]
-            for check in CHECKS:
+    for sample, over in checks.samples.items():
+        for name in checks.scores(sample):
+            row = [words(SCORE_LABELS[name]), words(over)]
+            for check in CHECKS_OVER[sample]:
                 result = checks.results[name, sample, check]
                 row += [_cell(result, checks.neurons), number(result.change, "+.4f", "none")]
             yield tuple(row)

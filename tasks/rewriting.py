@@ -1,0 +1,99 @@
+"""The reference too narrow and too broad, each scored by what asks a model; the task `sanity`."""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import asdict
+from typing import Any
+
+from inspect_ai.model import ModelOutput
+from inspect_ai.scorer import Scorer, Target
+from inspect_ai.solver import Generate, Solver, TaskState, solver
+
+from neuron_eval.explain.solvers import bad_explanation
+from neuron_eval.messages import InputError
+from neuron_eval.models.requests import together
+from neuron_eval.models.server_errors import about_neuron
+from neuron_eval.parameters import check_excerpts_per_call
+from neuron_eval.prompts.pack import load_pack
+from neuron_eval.prompts.wording import REWRITINGS
+from neuron_eval.rewriting import rewrite
+from neuron_eval.scorers.judging import judge_names, judges
+from neuron_eval.scorers.rewritten import REFERENCE, STORED, Version, numbers_of
+from neuron_eval.scorers.simulation_correlation import simulation_correlation
+from neuron_eval.simulation.asking import Asker, NoReadableReplyError
+from neuron_eval.simulation.choose import check_judge, check_simulation, role_simulator
+from neuron_eval.simulation.limits import RoomRefusedError
+from neuron_eval.task import NO_SIMULATION
+from neuron_eval.usage_error import usage_errors
+
+Scorers = dict[str, Scorer]
+
+
+@solver
+def scored_rewritings(
+    simulation: str = "auto",
+    judge: str | list[str] | None = None,
+    pack: str | None = None,
+    excerpts_per_call: int | None = None,
+) -> Solver:
+    """Let the simulator narrow and widen the output, and score all three, for the sample's store.
+
+    Parameters are those of a task.
+
+    Raises:
+        UsageError: A parameter is not among the allowed values, nothing is left to score with, or
+            the pack does not word how to rewrite.
+    """
+    with usage_errors():
+        wordings = {name: load_pack(pack).rewriting_wording(name) for name in REWRITINGS}
+        scorers = _scorers(simulation, judge, pack, excerpts_per_call)
+
+    async def solve(state: TaskState, generate: Generate) -> TaskState:
+        if bad_explanation(state.output) is not None:
+            return state
+        reference = state.output.completion.strip()
+
+        async def version(name: str) -> Version:
+            text = reference
+            if name != REFERENCE:
+                try:
+                    text = await rewrite(asker, reference, wordings[name])
+                except (NoReadableReplyError, RoomRefusedError) as error:
+                    return Version("", reason=str(error))
+            return Version(text, scores=await _scores(state, text, scorers))
+
+        names = (REFERENCE, *REWRITINGS)
+        with about_neuron(state.sample_id):
+            asker = Asker.of(check_judge(role_simulator()))
+            made = await together(*(version(name) for name in names))
+        state.store.set(STORED, {name: asdict(v) for name, v in zip(names, made, strict=True)})
+        return state
+
+    return solve
+
+
+def _scorers(
+    simulation: str, judge: str | list[str] | None, pack: str | None, per_call: int | None
+) -> Scorers:
+    scorers = dict(zip(judge_names(judge), judges(judge, pack), strict=True))
+    if "intruder" in scorers:
+        raise InputError("judge=intruder: it sees no explanation, so none can be rewritten for it")
+    check_simulation(simulation, pack)
+    check_excerpts_per_call(per_call)
+    if simulation != NO_SIMULATION:
+        scorers["simulation"] = simulation_correlation(simulation, "none", pack, per_call)
+    if not scorers:
+        raise InputError(f"simulation={NO_SIMULATION}: no score is left to check; name a judge")
+    return scorers
+
+
+async def _scores(
+    state: TaskState, explanation: str, scorers: Scorers
+) -> dict[str, dict[str, Any]]:
+    """What each scorer measures of an explanation in place of the sample's own."""
+    rewritten = copy(state)
+    rewritten.output = ModelOutput.from_content(str(state.model), explanation)
+    target = Target(state.target.target)
+    scores = await together(*(scorer(rewritten, target) for scorer in scorers.values()))
+    return {n: numbers_of(n, score) for n, score in zip(scorers, scores, strict=True) if score}
