@@ -21,6 +21,7 @@ from neuron_eval.testing.models import (
     question_in,
 )
 from neuron_eval.testing.replies import fake_simulator, read_chat_prompt
+from neuron_eval.testing.subjects import fake_subject
 
 __all__ = [
     "Fake",
@@ -31,6 +32,7 @@ __all__ = [
     "fake_judge",
     "fake_rater",
     "fake_simulator",
+    "fake_subject",
     "make_neuron",
     "question_in",
     "read_chat_prompt",
