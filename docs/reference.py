@@ -25,7 +25,7 @@ from neuron_eval.scorers import adacs, rating, rewritten, sanity_checks, simulat
 from neuron_eval.simulation import ways
 from neuron_eval.sources import opening
 from neuron_eval.task import explanation_task
-from neuron_eval.tasks import controls, explain, formats, given, rate, sanity
+from neuron_eval.tasks import controls, explain, formats, given, investigate, rate, sanity
 
 PAGE = Path(__file__).with_name("reference.md")
 
@@ -49,7 +49,8 @@ inspect eval neuron_eval/summary --solver neuron_eval/avhs \\
 
 TASKS = (
     *(formats.original, formats.summary, formats.highlight, formats.highlight_summary),
-    *(formats.avhs, explain.explain, given.given, rate.rate, sanity.sanity),
+    *(formats.avhs, explain.explain, investigate.investigate),
+    *(given.given, rate.rate, sanity.sanity),
     *(controls.reference, controls.shuffled, controls.generic, controls.lexical, controls.false),
 )
 SCORERS = (
@@ -83,6 +84,9 @@ def tasks() -> Iterator[str]:
     )
     yield parameters(explanation_task, {"format": "summary"})
     yield SOLVERS
+    yield "### Parameters of `investigate`"
+    yield parameters(investigate.investigate)
+    yield "Besides, it takes what the tasks that explain take."
     yield "### Parameters of `given`"
     yield parameters(given.given)
     allowed = ", ".join(f"`{name}`" for name in given.ALLOWED)

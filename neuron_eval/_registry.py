@@ -4,6 +4,7 @@
 from neuron_eval import embedding, metrics
 from neuron_eval.explain import baseline, solvers
 from neuron_eval.given import origin
+from neuron_eval.investigation import solver as investigating
 from neuron_eval.rating import asking as solver
 from neuron_eval.rating import human
 from neuron_eval.scorers import (
@@ -15,4 +16,13 @@ from neuron_eval.scorers import (
     simulation_correlation,
 )
 from neuron_eval.simulation import choose
-from neuron_eval.tasks import added, controls, explain, formats, given, rate, sanity
+from neuron_eval.tasks import (
+    added,
+    controls,
+    explain,
+    formats,
+    given,
+    investigate,
+    rate,
+    sanity,
+)

@@ -101,7 +101,7 @@ def explain(
                 "highlighted": shown.highlighted,
             },
         )
-        state = await _generate(state, generate)
+        state = await ask_explainer(state, generate)
         raw = state.output
         if raw.stop_reason == "model_length":
             raise PromptTooLongError(
@@ -168,10 +168,16 @@ def chat_messages(prompt: list[Message]) -> list[ChatMessage]:
     return [_ROLES[message.role](content=message.content) for message in prompt]
 
 
-async def _generate(state: TaskState, generate: Generate) -> TaskState:
-    """One generation; a second only if reasoning used up the room for the answer."""
+async def ask_explainer(
+    state: TaskState, generate: Generate, max_tokens: int = MAX_TOKENS
+) -> TaskState:
+    """One generation; a second only if reasoning used up the room for the answer.
+
+    Raises:
+        ModelError: The explainer's server failed.
+    """
     model = guarded(get_model())
-    settings = generation_settings(set_by_user(model), reasons(model))
+    settings = generation_settings(set_by_user(model), reasons(model), max_tokens)
     prompt = list(state.messages)
     with about_neuron(state.sample_id), model_errors("explainer", model):
         state = await generate(state, **settings)
@@ -187,7 +193,9 @@ def set_by_user(model: Model) -> GenerateConfig:
     return model.config.merge(active_generate_config())
 
 
-def generation_settings(config: GenerateConfig, reasoning: bool) -> GenerateConfigArgs:
+def generation_settings(
+    config: GenerateConfig, reasoning: bool, max_tokens: int = MAX_TOKENS
+) -> GenerateConfigArgs:
     """The published settings, where the user has not set others.
 
     A model that reasons gets the room that its provider gives it, and its provider's sampling.
@@ -200,7 +208,7 @@ def generation_settings(config: GenerateConfig, reasoning: bool) -> GenerateConf
     if config.top_p is None:
         settings["top_p"] = 1.0
     if config.max_tokens is None:
-        settings["max_tokens"] = MAX_TOKENS
+        settings["max_tokens"] = max_tokens
     return settings
 
 

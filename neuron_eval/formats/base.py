@@ -20,11 +20,12 @@ class Shown:
 
     excerpts: tuple[ActivationRecord, ...]  # in order; at least one
     cutoff: float  # a token activates highly if its raw activation is above this, strictly
+    peak: float = 0.0  # the highest raw activation that was shown before, which the scale keeps
 
     @property
     def maximum(self) -> float:
         """The highest raw activation shown, at least 0."""
-        return highest(self.excerpts)
+        return max(highest(self.excerpts), self.peak)
 
     def high(self, excerpt: ActivationRecord) -> list[bool]:
         """Which tokens of an excerpt activate highly, shape [T]."""

@@ -27,9 +27,10 @@ from neuron_eval.simulation.choose import (
     role_simulator,
 )
 from neuron_eval.simulation.per_token import QUESTION, ROOM
+from neuron_eval.subject import ROLE as SUBJECT
 from neuron_eval.usage_error import UsageError
 
-ROLES = (ROLE, "embedder")
+ROLES = (ROLE, "embedder", SUBJECT)
 
 
 def says_something(role: str, model: Model) -> Trial:

@@ -29,6 +29,7 @@ around them. So new wording, or another project's, is a file and no code. The fi
     generic: "…"                  # optional: an explanation that fits any neuron; else the bundled
     judging:                      # optional, a section for each of `JUDGEMENTS`
       detection: {system: "…", …} # the keys of `DetectionWording`
+    investigation: {test: "…", …} # optional, the keys of `InvestigationWording`
     rewriting:                    # optional, a section for each of `REWRITINGS`
       narrowed:                   # the keys of `RewritingWording`
         system: "…"
@@ -63,6 +64,7 @@ from neuron_eval.prompts.sections import check_keys, read_neurons, read_strings
 from neuron_eval.prompts.wording import (
     JUDGEMENTS,
     REWRITINGS,
+    InvestigationWording,
     Pack,
     PackError,
     RatingWording,
@@ -79,7 +81,7 @@ LABEL = 200
 
 _TOP_LEVEL = {
     *("name", "version", "shared", "formats", "few_shot", "simulation", "rating", "judging"),
-    *("generic", "rewriting"),
+    *("generic", "rewriting", "investigation"),
 }
 
 
@@ -133,7 +135,7 @@ def _parse(content: bytes, path: str) -> Pack:
     check_keys(simulation, f"{at}: simulation", required=set(), allowed=set(ways))
     rating, judging = data.get("rating"), data.get("judging") or {}
     check_keys(judging, f"{at}: judging", required=set(), allowed=set(JUDGEMENTS))
-    rewriting = data.get("rewriting") or {}
+    investigation, rewriting = data.get("investigation"), data.get("rewriting") or {}
     check_keys(rewriting, f"{at}: rewriting", required=set(), allowed=set(REWRITINGS))
     return Pack(
         name=_label(data["name"], f"{at}: name"),
@@ -143,6 +145,9 @@ def _parse(content: bytes, path: str) -> Pack:
         few_shot=read_neurons(data["few_shot"], f"{at}: few_shot"),
         generic=_generic(data.get("generic", ""), f"{at}: generic"),
         rating=None if rating is None else read_strings(RatingWording, rating, f"{at}: rating"),
+        investigation=None
+        if investigation is None
+        else read_strings(InvestigationWording, investigation, f"{at}: investigation"),
         judging={
             name: read_strings(JUDGEMENTS[name], section, f"{at}: judging.{name}")
             for name, section in judging.items()

@@ -141,6 +141,26 @@ REWRITINGS = ("narrowed", "widened")
 
 
 @dataclass(frozen=True, slots=True)
+class InvestigationWording:
+    """The literal strings of what an explainer is asked that tests its explanation.
+
+    They follow a format's prompt and its answer; see `neuron_eval.investigation`. Each may hold
+    ``{texts}``, how many there may be at once, and ``{rounds}``, how often, or how often still.
+    """
+
+    test: str  # asks for lines that begin with ``Hypothesis:`` and ``Text:``
+    retry: str  # asks for these again; may hold ``{reason}``
+    results: str  # stands before the texts, which are shown as the format shows excerpts
+    revise: str  # asks for the explanation; the format's opening follows
+    agent: str  # tells a model that calls tools what to do
+    tool: str  # describes the tool
+    tool_explanation: str  # describes its first parameter
+    tool_texts: str  # describes its second
+    left: str  # stands behind the results that the tool gives
+    spent: str  # stands there, where the tool may not be called again
+
+
+@dataclass(frozen=True, slots=True)
 class FewShotNeuron:
     """A neuron that is shown with its explanation before the one at hand."""
 
@@ -165,6 +185,7 @@ class Pack:
     rating: RatingWording | None = None
     generic: str = ""  # an explanation that fits any neuron; empty where the pack has none
     judging: Mapping[str, JudgementWording] = field(default_factory=dict)  # by `JUDGEMENTS`
+    investigation: InvestigationWording | None = None
     rewriting: Mapping[str, RewritingWording] = field(default_factory=dict)  # by `REWRITINGS`
 
     def wording(self, format_name: str) -> Wording:

@@ -34,8 +34,7 @@ class FakeRateLimitError(Exception):
     """What a fake raises to be asked again by Inspect."""
 
 
-@modelapi(name="neuron-fake")
-class FakeProvider(ModelAPI):
+class ComputedAnswers(ModelAPI):
     """A provider whose answers are computed by a function.
 
     Inspect's mockllm is not found again by name, gives no call to log, and is never rate-limited.
@@ -73,6 +72,9 @@ class FakeProvider(ModelAPI):
 
     def retry_wait(self) -> Callable[[object], float]:
         return lambda _: 0.0
+
+
+FakeProvider = modelapi(name="neuron-fake")(ComputedAnswers)
 
 
 @dataclass

@@ -5,31 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-from inspect_ai.model import ChatMessage, GenerateConfig, Model, ModelAPI, ModelOutput, modelapi
+from inspect_ai.model import ChatMessage, GenerateConfig, Model, ModelOutput, modelapi
 
 from neuron_eval.records import ActivationRecord
 from neuron_eval.subject.exchange import NeuronPlace, read_request, subject_output
-from neuron_eval.testing.models import Fake, FakeProvider, fake
+from neuron_eval.testing.models import ComputedAnswers, Fake, fake
 
 Activate = Callable[[NeuronPlace, Sequence[str]], Sequence[float]]
-
-
-class FakeSubjectProvider(FakeProvider):
-    """A fake that has neurons; see `fake_subject`."""
-
-    revision = "fake"
-
-    def refusal(self, place: NeuronPlace) -> str:
-        return _REFUSE[self.model_name](place)
 
 
 _REFUSE: dict[str, Callable[[NeuronPlace], str]] = {}
 
 
 @modelapi(name="neuron-fake-subject")
-def fake_subject_provider() -> type[ModelAPI]:
-    """Found again by name, as `FakeProvider` is."""
-    return FakeSubjectProvider
+class FakeSubjectProvider(ComputedAnswers):
+    """A fake that has neurons; see `fake_subject`."""
+
+    revision = "fake"
+
+    def refusal(self, place: NeuronPlace) -> str:
+        return _REFUSE[self.model_name](place)
 
 
 _TOKEN = re.compile(r" ?\w+|\s|[^\w\s]")

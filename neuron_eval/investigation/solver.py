@@ -1,0 +1,122 @@
+"""The solver `investigate`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import get_args
+
+from inspect_ai.event import ModelEvent
+from inspect_ai.log import transcript
+from inspect_ai.model import ModelOutput, ModelUsage, get_model
+from inspect_ai.solver import Generate, Solver, TaskState, solver
+
+from neuron_eval.explain.prompting import CUTOFF_QUANTILE, cutoff, opening_phrases
+from neuron_eval.explain.solvers import NOT_GIVEN, bad_explanation, explain
+from neuron_eval.formats.base import Shown
+from neuron_eval.investigation import Investigation, Protocol
+from neuron_eval.investigation.experiment import investigation_wording
+from neuron_eval.investigation.plain import Setting, investigate_plainly
+from neuron_eval.investigation.tools import choose_protocol, investigate_by_tools
+from neuron_eval.models.server_errors import ModelError, about_neuron
+from neuron_eval.parameters import check_choice, check_number
+from neuron_eval.prompts.pack import load_pack
+from neuron_eval.records import ActivationRecord
+from neuron_eval.records.splits import from_metadata
+from neuron_eval.subject import NeuronPlace, Subject, SubjectError, resolve_subject
+from neuron_eval.usage_error import usage_errors
+
+ROUNDS = 3
+TEXTS = 5
+PROTOCOLS = ("auto", *get_args(Protocol))
+
+
+class SubjectFailedError(Exception):
+    """The subject gave no activations, so that there is nothing to go on from."""
+
+
+@solver
+def investigate(
+    format: str = "summary",
+    rounds: int = ROUNDS,
+    texts: int = TEXTS,
+    protocol: str = "auto",
+    cutoff_quantile: int = CUTOFF_QUANTILE,
+    pack: str | None = None,
+) -> Solver:
+    """Explain the sample's neuron with a format, then test and revise the explanation.
+
+    The model role ``subject`` says how the neuron responds to the texts that the explainer writes.
+    The last explanation becomes the output's completion; the sample's store says what was tested,
+    as ``investigation``. If the subject fails, nothing is measured: every scorer leaves the neuron
+    unscored, with the reason. Inspect's limits hold (``--token-limit``, ``--message-limit``): a
+    neuron that reaches one keeps its last explanation.
+
+    Args:
+        format: The prompt format to begin with.
+        rounds: Experiments, at most. 2 requests each, or 1 by tools.
+        texts: Texts of each experiment, at most. They are cut to 300 characters.
+        protocol: ``tools`` lets the explainer call a tool, in Inspect's `react` agent; ``plain``
+            asks in messages; ``auto`` decides by the model's provider.
+        cutoff_quantile: See `neuron_eval.explain.solvers.explain`.
+        pack: A prompt pack (YAML file) to use instead of the bundled one.
+
+    Raises:
+        UsageError: A parameter is not among the allowed values, there is no subject, it has not
+            the neuron, or the pack words no investigation.
+    """
+    with usage_errors():
+        check_number("rounds", rounds, least=1)
+        check_number("texts", texts, least=1)
+        check_choice("protocol", protocol, PROTOCOLS)
+        start = explain(format, cutoff_quantile, pack)
+        wording = load_pack(pack)
+        words = investigation_wording(wording)
+        openings = opening_phrases(format, wording)
+
+    async def solve(state: TaskState, generate: Generate) -> TaskState:
+        dealt = from_metadata(state.metadata, state.sample_id)
+        subject = Subject(resolve_subject())
+        with usage_errors():
+            place = NeuronPlace.of(dealt.neuron)
+            subject.check(place)
+        state = await start(state, generate)
+        if bad_explanation(state.output) is not None:
+            return state
+
+        async def run(texts: tuple[str, ...]) -> list[ActivationRecord]:
+            try:
+                with about_neuron(state.sample_id):
+                    return await subject.activations(place, texts)
+            except (ModelError, SubjectError) as error:
+                raise SubjectFailedError(str(error)) from error
+
+        above = cutoff(dealt.neuron, dealt.shown, cutoff_quantile)
+        setting = Setting(
+            format, Shown(dealt.shown, above), wording.wording(format), words, openings,
+            rounds, texts, run,
+        )  # fmt: skip
+        log = Investigation(*choose_protocol(protocol, get_model()), state.output.completion)
+        try:
+            if log.protocol == "tools":
+                state.output = await investigate_by_tools(state, setting, log)
+            else:
+                state.output = await investigate_plainly(state, generate, setting, log)
+        except SubjectFailedError as error:
+            log.stopped = f"the subject failed: {error}"
+            reason = {NOT_GIVEN: log.stopped}
+            state.output = ModelOutput(model=str(state.model), metadata=reason)
+        finally:
+            state.store.set("investigation", asdict(log))
+            state.output.usage = explainer_usage()
+        return state
+
+    return solve
+
+
+def explainer_usage() -> ModelUsage:
+    """What the explainer read and wrote for the running sample, in all its requests."""
+    total = ModelUsage()
+    for event in transcript().events:
+        if isinstance(event, ModelEvent) and event.role is None and event.output.usage:
+            total = total + event.output.usage
+    return total
