@@ -62,8 +62,8 @@ def read_rewritten(output: ModelOutput, explanation: str, wording: RewritingWord
     """The new explanation in a reply.
 
     Raises:
-        UnreadableReplyError: There is none, it has several lines, it was cut off, or it is the old
-            one but for case and punctuation.
+        UnreadableReplyError: There is none, it has several lines, it was cut off, it is the old one
+            but for case and punctuation, or it is made of the words of an example.
     """
     output = readable(output)
     opening = wording.question.rpartition("\n")[2]
@@ -76,6 +76,11 @@ def read_rewritten(output: ModelOutput, explanation: str, wording: RewritingWord
         raise UnreadableReplyError("the reply was cut off")
     if _words(text) == _words(explanation):
         raise UnreadableReplyError("the answer is the given explanation")
+    for example in wording.examples:
+        known = {word for part in example for word in _words(part)}
+        # What is asked about may be the example's subject.
+        if known.issuperset(_words(text)) and not known.issuperset(_words(explanation)):
+            raise UnreadableReplyError("the answer repeats an example")
     return text
 
 

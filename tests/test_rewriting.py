@@ -66,11 +66,17 @@ def test_a_reply_is_read_without_what_stands_around_it(reply):
         ("cats at ni", "max_tokens", "the reply was cut off"),
         ("The word 'cat'.", "stop", "the answer is the given explanation"),
         ("I cannot", "content_filter", "the simulator refused"),
+        ("The word 'window' and its plural alone", "stop", "the answer repeats an example"),
     ],
 )
 def test_a_reply_that_cannot_be_used_is_refused_with_the_reason(reply, stop_reason, why):
     with pytest.raises(UnreadableReplyError, match=why):
         read(reply, stop_reason)
+
+
+def test_an_explanation_of_an_example_s_words_may_be_answered_with_them():
+    output = ModelOutput.from_content("m", "the plural windows alone")
+    assert read_rewritten(output, "the word window", NARROWED) == "the plural windows alone"
 
 
 @given(st.text())

@@ -85,8 +85,7 @@ async def _plan(
     """What to test; or why nothing is known of it, after all attempts."""
     question, problem = setting.words.test, ""
     for _ in range(ATTEMPTS):
-        asked = setting.worded(question, left, problem)
-        state.messages.append(ChatMessageUser(content=asked))
+        state.messages.append(ChatMessageUser(content=setting.worded(question, left, problem)))
         await ask_explainer(state, generate, PLAN_TOKENS * setting.texts)
         try:
             return read_test_plan(state.output, setting.texts)
