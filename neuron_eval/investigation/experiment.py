@@ -54,13 +54,13 @@ def read_test_plan(output: ModelOutput, most: int) -> TestPlan:
     lines = list(_LINE.finditer(output.completion))
     if cut_off(output) and lines and lines[-1].end() == len(output.completion.rstrip()):
         lines.pop()
-    found: dict[str, list[str]] = {"text": [], "hypothesis": []}
+    lines_of: dict[str, list[str]] = {"text": [], "hypothesis": []}
     for line in lines:
-        found[line["kind"].casefold()].append(unquoted(line["rest"]))
-    texts = tested_texts(found["text"], most)
+        lines_of[line["kind"].casefold()].append(unquoted(line["rest"]))
+    texts = tested_texts(lines_of["text"], most)
     if not texts:
         raise UnreadableReplyError('there is no line that begins with "Text:"')
-    return TestPlan(tuple(found["hypothesis"]), texts)
+    return TestPlan(tuple(lines_of["hypothesis"]), texts)
 
 
 def tested_texts(texts: Sequence[str], most: int) -> tuple[str, ...]:

@@ -118,21 +118,21 @@ def take_records(output: ModelOutput, texts: Sequence[str]) -> list[ActivationRe
     name = output.model
     if (refused := refusal(output)) is not None:
         raise SubjectError(f"the subject {name} refused: {refused}")
-    found: Any = (output.metadata or {}).get(RECORDS_KEY)
-    if not isinstance(found, list) or len(found) != len(texts):
+    stated: Any = (output.metadata or {}).get(RECORDS_KEY)
+    if not isinstance(stated, list) or len(stated) != len(texts):
         raise SubjectError(
             f"the model {name} gave no activations of {len(texts)} texts; the role subject needs a "
             "model such as neuron-subject/NAME"
         )
-    return [_record(name, *pair) for pair in zip(texts, found, strict=True)]
+    return [_record(name, *pair) for pair in zip(texts, stated, strict=True)]
 
 
-def _record(name: str, text: str, found: Any) -> ActivationRecord:
+def _record(name: str, text: str, stated: Any) -> ActivationRecord:
     try:
-        tokens, activations = found
+        tokens, activations = stated
         record = ActivationRecord(tuple(map(str, tokens)), tuple(map(float, activations)))
     except (TypeError, ValueError):
-        raise SubjectError(f"the subject {name} gave {shown(found)} for {shown(text)}") from None
+        raise SubjectError(f"the subject {name} gave {shown(stated)} for {shown(text)}") from None
     if len(record.tokens) != len(record.activations) or "".join(record.tokens) != text:
         raise SubjectError(f"the subject {name} gave tokens that do not join to {shown(text)}")
     if not all(map(math.isfinite, record.activations)):
