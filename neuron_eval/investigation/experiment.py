@@ -80,8 +80,8 @@ def unquoted(text: str) -> str:
 def _cut(text: str) -> str:
     if len(text) <= CHARACTERS:
         return text
-    whole, _, _ = text[: CHARACTERS + 1].rpartition(" ")
-    return whole.rstrip() or text[:CHARACTERS]
+    beginning, _, _ = text[: CHARACTERS + 1].rpartition(" ")
+    return beginning.rstrip() or text[:CHARACTERS]
 
 
 def results_text(
