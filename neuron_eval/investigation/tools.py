@@ -53,13 +53,13 @@ async def investigate_by_tools(
     )
     most = len(state.messages) + 2 * (setting.rounds + 1) + SPARE
     try:
-        done, limit = await run(agent, state.messages, limits=[message_limit(most)])
+        ended, limit = await run(agent, state.messages, limits=[message_limit(most)])
     except LimitExceededError as error:
         log.stopped = f"a limit of the sample was reached: {error.type}"
         state.output = _output(state, log.explanation)
         raise
-    state.messages = done.messages
-    answer = None if limit is not None else _submitted(done.output)
+    state.messages = ended.messages
+    answer = None if limit is not None else _submitted(ended.output)
     explanation = clean_explanation(answer or "", setting.openings)
     log.stopped = "it was submitted"
     if limit is not None:

@@ -21,7 +21,7 @@ from neuron_eval.messages import InputError
 from neuron_eval.models.tokencount import TokenCounter
 from neuron_eval.prompts.wording import Pack
 
-HERE = ("embed-local/", "neuron-baseline/")
+HERE = ("embed-local/", "neuron-baseline/", "neuron-subject/")
 """Models that run in this process and that nobody sends a bill for."""
 
 MILLION = 1_000_000  # tokens that a price is for
