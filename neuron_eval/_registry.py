@@ -1,7 +1,7 @@
 """What Inspect finds in this package: importing a module registers what is decorated in it."""
 # ruff: noqa: F401
 
-from neuron_eval import embedding, metrics
+from neuron_eval import embedding, metrics, subject
 from neuron_eval.explain import baseline, solvers
 from neuron_eval.given import origin
 from neuron_eval.investigation import solver as investigating

@@ -132,7 +132,7 @@ def check_names(options: dict[str, object], tasks: list[str]) -> None:
             assert names_of(options.get("s")) <= parameters(kind, name), name
     models = str(options.get("model") or "").split(",")
     roles = [str(role).partition("=") for role in options.get("model_role") or ()]
-    assert {role for role, _, _ in roles} <= {"simulator", "embedder"}
+    assert {role for role, _, _ in roles} <= {"simulator", "embedder", "subject"}
     models += [re.sub(r"^\{model: |[,}].*", "", model) for _, _, model in roles]
     for model in filter(None, models):
         provider = model.partition("/")[0]

@@ -25,8 +25,8 @@ from neuron_eval.simulation.prompt_logprobs import PromptLogprobsUnsupportedErro
 from neuron_eval.usage_error import UsageError
 
 NOT_TRIED = (
-    "embed-local", "hf", "human", "mockllm", "neuron-baseline", "neuron-fake", "nnterp", "none",
-    "transformer_lens",
+    "embed-local", "hf", "human", "mockllm", "neuron-baseline", "neuron-fake", "neuron-subject",
+    "nnterp", "none", "transformer_lens",
 )  # fmt: skip
 """Providers that cost nothing, or would load a model twice to be asked."""
 

@@ -13,9 +13,10 @@ from typing import Any
 from neuron_eval.messages import shown
 from neuron_eval.recording import RecordingError, select, texts
 from neuron_eval.recording.collect import Collector, memory
+from neuron_eval.recording.loading import Tokenizer
 from neuron_eval.recording.recorder import Checkpoint, Recording, assemble, check_enough, run
 from neuron_eval.recording.select import PickedNeuron
-from neuron_eval.recording.subject import HuggingFaceSubject, Tokenizer
+from neuron_eval.recording.subject import HuggingFaceSubject
 from neuron_eval.recording.texts import TextCounts, Window, windows
 from neuron_eval.records.checks import fault_of
 from neuron_eval.sources import schema

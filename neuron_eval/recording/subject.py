@@ -1,21 +1,20 @@
-"""A Hugging Face causal language model with hooks on its neurons, and its tokenizer."""
+"""A Hugging Face causal language model whose neurons can be seen."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neuron_eval.recording import RecordingError
+from neuron_eval.recording.loading import load, module
 from neuron_eval.recording.texts import Window
-from neuron_eval.records.tokens import Offsets
 
 DOWN_PROJECTIONS = (
     "mlp.down_proj",
@@ -34,11 +33,20 @@ function and, in a gated MLP, after the gate, hence signed."""
 
 
 class _Enough(Exception):
-    """The last layer wanted has been reached; what comes after need not be computed."""
+    """The last place wanted has been reached; what comes after need not be computed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A place in a network that is looked at during a forward pass, and what is kept of it."""
+
+    module: Any  # of torch
+    keep: Callable[[Any], Any]  # from a tensor of shape [..., D] to one of shape [..., N]
+    output: bool = False  # what the module gives, instead of what it takes
 
 
 class HuggingFaceSubject:
-    """A model with hooks on the neurons that are recorded."""
+    """A model whose neurons can be seen, with hooks that last for a forward pass."""
 
     def __init__(self, model: str, prefix: int | None, dtype: str, device: str = "cpu") -> None:
         """Load the model, whose language-model head is not used.
@@ -47,16 +55,22 @@ class HuggingFaceSubject:
         """
         self._torch = module("torch")
         loaded = load("AutoModelForCausalLM", model, dtype=getattr(self._torch, dtype))
-        self._prefix = [] if prefix is None else [prefix]
+        self.prefix = [] if prefix is None else [prefix]
         self._device = device
         self._base: Any = loaded.base_model.eval().to(device)
-        modules = dict(self._base.named_modules())
-        self._projections = {layer: modules[name] for layer, name in find_layers(modules).items()}
-        self._caught: dict[int, Any] = {}
+        self._modules: dict[str, Any] = dict(self._base.named_modules())
+        self._names = find_layers(self._modules)
+        self._watched: list[Probe] = []
 
     @property
     def widths(self) -> dict[int, int]:
-        return {layer: width(projection) for layer, projection in self._projections.items()}
+        return {layer: width(self._modules[name]) for layer, name in self._names.items()}
+
+    @property
+    def positions(self) -> int | None:
+        """How many model tokens it takes at most, those before a window included."""
+        limit = getattr(self._base.config, "max_position_embeddings", None)
+        return None if limit is None else int(limit)
 
     @property
     def fingerprint(self) -> str:
@@ -68,54 +82,83 @@ class HuggingFaceSubject:
             digest.update(first.tobytes())
         return digest.hexdigest()
 
+    def neurons(self, chosen: Mapping[int, Sequence[int]]) -> list[Probe]:
+        """Probes of neurons by layer, in the order in which a forward pass meets them."""
+
+        def pick(index: Any) -> Callable[[Any], Any]:
+            return lambda inputs: inputs.index_select(-1, index)
+
+        return [
+            Probe(
+                self._modules[self._names[layer]],
+                pick(self._torch.tensor(chosen[layer], device=self._device)),
+            )
+            for layer in sorted(chosen)
+        ]
+
     def watch(self, neurons: Mapping[int, Sequence[int]]) -> None:
-        """Record these neurons by layer, once, before the first forward pass.
+        """Record these neurons by layer from now on.
 
         The columns of `activations` come in their order, which must be ascending in the layer.
         """
-        last = max(neurons)
-        for layer, chosen in neurons.items():
-            index = self._torch.tensor(chosen, device=self._device)
-            hook = self._hook(layer, index, stop=layer == last)
-            self._projections[layer].register_forward_pre_hook(hook)
-
-    def _hook(self, layer: int, index: Any, stop: bool) -> Callable[..., None]:
-        def catch(_module: object, inputs: tuple[Any, ...]) -> None:
-            self._caught[layer] = inputs[0].index_select(-1, index).float().cpu()
-            if stop:
-                raise _Enough
-
-        return catch
+        self._watched = self.neurons(neurons)
 
     def activations(self, windows: Sequence[Window]) -> NDArray[np.float32]:
-        """The N recorded neurons on every text token of B windows, shape [B, L, N].
+        """The N watched neurons on every text token of B windows of one length, shape [B, L, N].
 
         A text token of several model tokens gets the highest of their activations.
         """
-        ids, mask = self._batch(windows)
-        with self._torch.inference_mode():
-            with contextlib.suppress(_Enough):
-                self._base(input_ids=ids, attention_mask=mask, use_cache=False)
-            # Some models flatten batch and position before the MLP.
-            flat = [self._caught[layer].flatten(0, -2) for layer in sorted(self._caught)]
-            raw: NDArray[np.float32] = self._torch.cat(flat, dim=1).numpy()
-        rows = raw.reshape(len(windows), -1, raw.shape[1])
-        return merge_pieces(rows, windows, skip=len(self._prefix))
-
-    def _batch(self, windows: Sequence[Window]) -> tuple[Any, Any]:
-        """Token ids and attention mask, padded on the right: causal models do not look there."""
-        rows = [[*self._prefix, *window.ids] for window in windows]
-        longest = max(map(len, rows))
-        limit = getattr(self._base.config, "max_position_embeddings", None)
+        limit = self.positions
+        longest = max(len(window.ids) for window in windows) + len(self.prefix)
         if limit is not None and longest > limit:
             raise RecordingError(
                 f"a window of {len(windows[0].tokens)} text tokens takes {longest} model tokens, "
                 f"but the model has {limit} positions; use a smaller --length"
             )
+        return merge_pieces(self.look(windows, self._watched), windows, skip=len(self.prefix))
+
+    def look(self, windows: Sequence[Window], probes: Sequence[Probe]) -> NDArray[np.float32]:
+        """What N columns of all probes show on every model token, shape [B, P, N].
+
+        ``P`` counts what is put before a window; a shorter window is padded on the right. Probes
+        come in the order in which a forward pass meets them; there is at least one.
+        """
+        ids, mask = self._batch(windows)
+        caught: list[Any] = []
+        with self._torch.inference_mode(), contextlib.ExitStack() as hooks:
+            for i, probe in enumerate(probes):
+                hooks.enter_context(_hooked(probe, caught, stop=i == len(probes) - 1))
+            with contextlib.suppress(_Enough):
+                self._base(input_ids=ids, attention_mask=mask, use_cache=False)
+            # Some models flatten batch and position before the MLP.
+            raw: NDArray[np.float32] = self._torch.cat(
+                [c.flatten(0, -2) for c in caught], 1
+            ).numpy()
+        return raw.reshape(len(windows), -1, raw.shape[1])
+
+    def _batch(self, windows: Sequence[Window]) -> tuple[Any, Any]:
+        """Token ids and attention mask, padded on the right: causal models do not look there."""
+        rows = [[*self.prefix, *window.ids] for window in windows]
+        longest = max(map(len, rows))
         tensor = self._torch.tensor
         ids = tensor([row + [0] * (longest - len(row)) for row in rows], device=self._device)
         mask = [[1] * len(row) + [0] * (longest - len(row)) for row in rows]
         return ids, tensor(mask, device=self._device)
+
+
+def _hooked(probe: Probe, caught: list[Any], stop: bool) -> Any:
+    """Have what a probe sees put at the end of a list; a context that ends it."""
+
+    def catch(tensor: Any) -> None:
+        caught.append(probe.keep(tensor).float().cpu())
+        if stop:
+            raise _Enough
+
+    if probe.output:
+        return probe.module.register_forward_hook(
+            lambda _module, _inputs, given: catch(given[0] if isinstance(given, tuple) else given)
+        )
+    return probe.module.register_forward_pre_hook(lambda _module, inputs: catch(inputs[0]))
 
 
 def find_layers(names: Iterable[str]) -> dict[int, str]:
@@ -153,77 +196,16 @@ def merge_pieces(
     """Activations of model tokens to those of text tokens, the maximum of each one's pieces.
 
     From shape [B, P, N], padded on the right and with ``skip`` positions before each window, to
-    shape [B, L, N].
+    shape [B, L, N]: the windows have as many text tokens each.
     """
-    parts = []
-    for row, window in zip(raw, windows, strict=True):
-        pieces = row[skip : skip + len(window.ids)]
-        if len(window.ids) > len(window.starts):
-            pieces = np.maximum.reduceat(pieces, window.starts, axis=0)
-        parts.append(pieces)
-    return np.stack(parts)
+    return np.stack(
+        [merge_row(row, window, skip) for row, window in zip(raw, windows, strict=True)]
+    )
 
 
-NEEDED = "recording needs torch and transformers: pip install 'neuron_eval[record]'"
-
-
-def module(name: str) -> Any:
-    """A module of the extra `record`."""
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise RecordingError(f"{NEEDED} ({error})") from error
-
-
-def load(kind: str, model: str, **settings: Any) -> Any:
-    """What ``from_pretrained`` of a class such as ``AutoTokenizer`` gives.
-
-    The model is a Hugging Face name, a folder, or a ``.gguf`` file.
-    """
-    transformers = module("transformers")
-    path, where = Path(model), model
-    if path.suffix == ".gguf":
-        if not path.is_file():
-            raise RecordingError(f"{model}: no such file")
-        where, settings = str(path.parent), {**settings, "gguf_file": path.name}
-    try:
-        return getattr(transformers, kind).from_pretrained(where, **settings)
-    except (OSError, ValueError, ImportError, KeyError) as error:
-        raise RecordingError(f"{model}: cannot be loaded: {error}") from error
-
-
-class Tokenizer:
-    """The subject model's tokenizer."""
-
-    def __init__(self, model: str) -> None:
-        self._inner = load("AutoTokenizer", model)
-        if not self._inner.is_fast:
-            raise RecordingError(
-                f"{model}: the tokenizer {type(self._inner).__name__} gives no offsets into the "
-                "text; a fast tokenizer is needed (a folder with a tokenizer.json)"
-            )
-
-    @property
-    def prefix(self) -> int | None:
-        """The token put before each window.
-
-        Models spend huge activations on whatever comes first (an attention sink), so the first
-        token of an excerpt would top every list. A start token takes that place and is dropped;
-        a tokenizer without one has an end-of-text token, which parts documents in training. None
-        if it has neither.
-        """
-        inner = self._inner
-        first = inner.bos_token_id if inner.bos_token_id is not None else inner.eos_token_id
-        return None if first is None else int(first)
-
-    def __call__(self, text: str) -> tuple[Sequence[int], Offsets]:
-        """Model tokens and offsets; special tokens are neither added nor read from the text."""
-        # verbose: the text is cut later, so that it exceeds the model's context is no news.
-        encoded = self._inner(
-            text,
-            add_special_tokens=False,
-            split_special_tokens=True,
-            return_offsets_mapping=True,
-            verbose=False,
-        )
-        return encoded["input_ids"], encoded["offset_mapping"]
+def merge_row(raw: NDArray[np.float32], window: Window, skip: int) -> NDArray[np.float32]:
+    """What `merge_pieces` does with one window, from shape [P, N] to shape [L, N]."""
+    pieces = raw[skip : skip + len(window.ids)]
+    if len(window.ids) > len(window.starts):
+        pieces = np.maximum.reduceat(pieces, window.starts, axis=0)
+    return pieces

@@ -1,0 +1,220 @@
+"""A model that is asked for neurons by many threads, and runs their texts together."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neuron_eval.messages import InputError, message_of, shown
+from neuron_eval.recording.loading import Tokenizer
+from neuron_eval.recording.subject import HuggingFaceSubject, Probe, merge_row
+from neuron_eval.recording.texts import Window, cut
+from neuron_eval.records import ActivationRecord
+from neuron_eval.records.activations import round_significant
+from neuron_eval.subject.exchange import NeuronPlace, SubjectError
+
+TOKENS = 4096
+"""Model tokens of a forward pass at most, padding included; a longer text is run alone."""
+
+Column = tuple[int, int]  # layer and index
+
+
+class Neurons(Protocol):
+    """What of a network is seen: its MLP neurons, or the latents of an SAE."""
+
+    @property
+    def sizes(self) -> Mapping[int, int]:
+        """How many there are, by layer."""
+        ...
+
+    @property
+    def hook(self) -> str:
+        """The hook point of the SAE; empty if there is none."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """Tells these weights from others, those of the network left aside."""
+        ...
+
+    def probes(self, columns: Sequence[Column]) -> list[Probe]:
+        """What shows columns, which ascend, in their order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MlpNeurons:
+    """The neurons of a network's MLPs, as `neuron-eval record` sees them."""
+
+    network: HuggingFaceSubject
+    hook: str = ""
+    digest: str = ""
+
+    @property
+    def sizes(self) -> Mapping[int, int]:
+        return self.network.widths
+
+    def probes(self, columns: Sequence[Column]) -> list[Probe]:
+        by_layer = groupby(columns, key=lambda column: column[0])
+        return self.network.neurons({layer: [i for _, i in part] for layer, part in by_layer})
+
+
+@dataclass(slots=True, eq=False)
+class _Run:
+    """A text that waits to be run."""
+
+    column: Column
+    window: Window
+    size: int  # model tokens, what is put before the text included
+    values: NDArray[np.float32] | None = None  # shape [L]
+    error: Exception | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        return self.values is not None or self.error is not None
+
+
+@dataclass(slots=True, eq=False)
+class Engine:
+    """A loaded model, safe to use from several threads at once.
+
+    While a forward pass is under way, the texts that are asked for wait, and the next one takes all
+    of them, up to `TOKENS` and whatever their neurons. So nobody waits for others to come.
+    """
+
+    name: str  # for messages
+    network: HuggingFaceSubject
+    tokenizer: Tokenizer
+    neurons: Neurons
+    _waiting: list[_Run] = field(default_factory=list)
+    _queue: threading.Lock = field(default_factory=threading.Lock)
+    _running: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def revision(self) -> str:
+        """A digest of what activations depend on: the weights, their type, the tokenizer."""
+        parts = (self.network.fingerprint, self.tokenizer.fingerprint, self.neurons.digest)
+        return "-".join(filter(None, parts))
+
+    def records(
+        self, place: NeuronPlace, texts: Sequence[str]
+    ) -> tuple[list[ActivationRecord], int]:
+        """A neuron's activations on texts, in order, and how many model tokens were read.
+
+        Activations have four significant digits, as recorded ones. The neuron must exist.
+
+        Raises:
+            InputError: A text is too long for the model, or has no token.
+            SubjectError: The model failed, or an activation is not finite.
+        """
+        column = (place.layer, place.index)
+        runs = [self._run_of(column, i, text) for i, text in enumerate(texts, start=1)]
+        with self._queue:
+            self._waiting += runs
+        with self._running:
+            if not all(run.has_ended for run in runs):
+                self._run_waiting()
+        return [self._record(run) for run in runs], sum(run.size for run in runs)
+
+    def _run_of(self, column: Column, number: int, text: str) -> _Run:
+        where = f"text {number} ({shown(text, 40)})"
+        ids, offsets = self.tokenizer(text)
+        parts = next(cut(text, ids, offsets, max(1, len(ids))), None)
+        if parts is None:
+            raise InputError(f"{where} has no token of {self.name}")
+        window = Window(0, *parts)
+        size, limit = len(window.ids) + len(self.network.prefix), self.network.positions
+        if limit is not None and size > limit:
+            raise InputError(
+                f"{where} takes {size} model tokens, but {self.name} has {limit} positions"
+            )
+        return _Run(column, window, size)
+
+    def _run_waiting(self) -> None:
+        with self._queue:
+            taken, self._waiting = self._waiting, []
+        try:
+            for batch in batches(taken):
+                self._run(batch)
+        finally:
+            for run in taken:
+                if not run.has_ended:  # whoever waits for it must not do so forever
+                    run.error = SubjectError(f"{self.name} was interrupted")
+
+    def _run(self, batch: Sequence[_Run]) -> None:
+        error = self._forward(batch)
+        if error is None:
+            return
+        if len(batch) == 1:
+            batch[0].error = self._failure(error, batch[0])
+            return
+        for run in batch:  # what one text does to the model is not the others' fault
+            self._run([run])
+
+    def _forward(self, batch: Sequence[_Run]) -> Exception | None:
+        """Run texts together; gives what went wrong."""
+        columns = sorted({run.column for run in batch})
+        try:
+            raw = self.network.look([run.window for run in batch], self.neurons.probes(columns))
+        except Exception as error:  # torch raises errors of many kinds, and none in common
+            return error.with_traceback(None)  # it would hold the tensors
+        for run, row in zip(batch, raw, strict=True):
+            merged = merge_row(row, run.window, len(self.network.prefix))
+            run.values = merged[:, columns.index(run.column)].copy()
+        return None
+
+    def _failure(self, error: Exception, run: _Run) -> SubjectError:
+        what = message_of(error).splitlines() or [""]
+        why = f"{type(error).__name__}: {what[0]}"
+        hint = "; try dtype: bfloat16, or device: cpu" if "memory" in why.lower() else ""
+        return SubjectError(f"{self.name} failed on a text of {run.size} model tokens: {why}{hint}")
+
+    def _record(self, run: _Run) -> ActivationRecord:
+        if run.error is not None:
+            raise run.error
+        assert run.values is not None
+        if not np.isfinite(run.values).all():
+            raise SubjectError(
+                f"{self.name} gave an activation that is not finite in layer {run.column[0]}; it "
+                "overflows, try dtype: float32"
+            )
+        return ActivationRecord(run.window.tokens, tuple(round_significant(run.values).tolist()))
+
+
+def batches(runs: Sequence[_Run]) -> Iterator[list[_Run]]:
+    """Texts to run together, shortest first, so that little is computed on padding."""
+    batch: list[_Run] = []
+    for run in sorted(runs, key=lambda run: run.size):
+        if batch and run.size * (len(batch) + 1) > TOKENS:
+            yield batch
+            batch = []
+        batch.append(run)
+    if batch:
+        yield batch
+
+
+_loading = threading.Lock()
+_loaded: dict[tuple[str, ...], Engine] = {}
+
+
+def load_engine(name: str, dtype: str, device: str, sae: str) -> Engine:
+    """The model, loaded once a process and kept.
+
+    Raises:
+        InputError: There is no such model, it is of an unknown kind, or the SAE is not of it.
+    """
+    path = Path(name)
+    key = (str(path.resolve()) if path.exists() else name, dtype, device, sae)
+    with _loading:
+        if key not in _loaded:
+            tokenizer = Tokenizer(name)
+            network = HuggingFaceSubject(name, tokenizer.prefix, dtype, device)
+            _loaded[key] = Engine(name, network, tokenizer, MlpNeurons(network))
+        return _loaded[key]
