@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from inspect_ai.model import ChatMessageUser, ModelOutput
+from inspect_ai.model import ChatMessage, ChatMessageAssistant, ChatMessageUser, ModelOutput
 from inspect_ai.solver import Generate, TaskState
 
 from neuron_eval.explain.solvers import ask_explainer, bad_explanation, explained
@@ -56,7 +56,7 @@ async def investigate_plainly(
     """
     output = state.output
     for left in range(setting.rounds, 0, -1):
-        plan = await _plan(state, generate, setting, left)
+        plan = await _plan(state, generate, setting, left, log.explanation)
         state.output = output
         if isinstance(plan, str):
             log.stopped = plan
@@ -80,10 +80,12 @@ async def investigate_plainly(
 
 
 async def _plan(
-    state: TaskState, generate: Generate, setting: Setting, left: int
+    state: TaskState, generate: Generate, setting: Setting, left: int, explanation: str
 ) -> TestPlan | str:
     """What to test; or why nothing is known of it, after all attempts."""
-    question, problem = setting.words.test, ""
+    if left == setting.rounds:
+        state.messages += _examples(setting)
+    question, problem = setting.words.test.replace("{explanation}", explanation), ""
     for _ in range(ATTEMPTS):
         state.messages.append(ChatMessageUser(content=setting.worded(question, left, problem)))
         await ask_explainer(state, generate, PLAN_TOKENS * setting.texts)
@@ -92,6 +94,22 @@ async def _plan(
         except UnreadableReplyError as error:
             question, problem = setting.words.retry, str(error)
     return f"no text could be read after {ATTEMPTS} replies, the last: {problem}"
+
+
+def _examples(setting: Setting) -> list[ChatMessage]:
+    """Tests of other explanations, as turns of the conversation, which small models follow best."""
+    return [
+        message
+        for explanation, answer in setting.words.examples
+        for message in (
+            ChatMessageUser(
+                content=setting.worded(
+                    setting.words.test.replace("{explanation}", explanation), setting.rounds
+                )
+            ),
+            ChatMessageAssistant(content=answer),
+        )
+    ]
 
 
 def _reason(output: ModelOutput) -> str:

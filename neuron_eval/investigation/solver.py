@@ -71,7 +71,7 @@ def investigate(
         start = explain(format, cutoff_quantile, pack)
         wording = load_pack(pack)
         words = investigation_wording(wording)
-        openings = opening_phrases(format, wording)
+        openings = _openings(opening_phrases(format, wording))
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         dealt = from_metadata(state.metadata, state.sample_id)
@@ -111,6 +111,12 @@ def investigate(
         return state
 
     return solve
+
+
+def _openings(phrases: tuple[str, ...]) -> tuple[str, ...]:
+    """Also with the neuron by its name, which is common after some talk of its responses."""
+    named = (f"the neuron {phrase[3:]}" for phrase in phrases if phrase.startswith("it "))
+    return (*phrases, *named)
 
 
 def explainer_usage() -> ModelUsage:

@@ -60,7 +60,7 @@ from typing import Any
 
 from neuron_eval.files.bounded import YAML_FILE, TooLong, load_yaml, read_whole
 from neuron_eval.messages import replace_surrogates, shortened, shown
-from neuron_eval.prompts.sections import check_keys, read_neurons, read_strings
+from neuron_eval.prompts.sections import W, check_keys, read_neurons, read_strings
 from neuron_eval.prompts.wording import (
     JUDGEMENTS,
     REWRITINGS,
@@ -147,13 +147,13 @@ def _parse(content: bytes, path: str) -> Pack:
         rating=None if rating is None else read_strings(RatingWording, rating, f"{at}: rating"),
         investigation=None
         if investigation is None
-        else read_strings(InvestigationWording, investigation, f"{at}: investigation"),
+        else _with_examples(InvestigationWording, investigation, f"{at}: investigation"),
         judging={
             name: read_strings(JUDGEMENTS[name], section, f"{at}: judging.{name}")
             for name, section in judging.items()
         },
         rewriting={
-            name: _rewriting(section, f"{at}: rewriting.{name}")
+            name: _with_examples(RewritingWording, section, f"{at}: rewriting.{name}")
             for name, section in rewriting.items()
         },
         simulation={
@@ -173,7 +173,8 @@ def _ways() -> Mapping[str, Any]:
     return ways
 
 
-def _rewriting(section: object, at: str) -> RewritingWording:
+def _with_examples(kind: type[W], section: object, at: str) -> W:
+    """A section whose ``examples`` are pairs of strings."""
     read = {}
     if isinstance(section, Mapping) and "examples" in section:
         pairs = section["examples"]
@@ -183,7 +184,7 @@ def _rewriting(section: object, at: str) -> RewritingWording:
             if not isinstance(pair, list) or [type(text) for text in pair] != [str, str]:
                 raise PackError(f"{at}.examples[{i}]: expected two strings, got {shown(pair)}")
         read = {"examples": tuple(map(tuple, pairs))}
-    return read_strings(RewritingWording, section, at, read)  # type: ignore[arg-type]
+    return read_strings(kind, section, at, read)  # type: ignore[arg-type]
 
 
 def _generic(value: object, at: str) -> str:

@@ -144,11 +144,16 @@ REWRITINGS = ("narrowed", "widened")
 class InvestigationWording:
     """The literal strings of what an explainer is asked that tests its explanation.
 
+    ``test`` holds ``{explanation}``.
+
     They follow a format's prompt and its answer; see `neuron_eval.investigation`. Each may hold
     ``{texts}``, how many there may be at once, and ``{rounds}``, how often, or how often still.
     """
 
+    must_hold: ClassVar[Mapping[str, str]] = {"test": "{explanation}"}
+
     test: str  # asks for lines that begin with ``Hypothesis:`` and ``Text:``
+    examples: tuple[tuple[str, str], ...]  # an explanation, and such lines; turns before the first
     retry: str  # asks for these again; may hold ``{reason}``
     results: str  # stands before the texts, which are shown as the format shows excerpts
     revise: str  # asks for the explanation; the format's opening follows

@@ -47,7 +47,7 @@ def bisecting(name="bisects"):
 
     def respond(messages, config):
         asked = messages[-1].text
-        if "Test this explanation." in asked:
+        if "Test it." in asked:
             words = left(messages)
             half = words[: max(1, len(words) // 2)]
             return said("Hypothesis: one of them\n" + "".join(f"Text: The{w} ran.\n" for w in half))
@@ -56,7 +56,7 @@ def bisecting(name="bisects"):
     def left(messages):
         words = list(WORDS)
         for message in messages:
-            if message.role != "user" or "responds to your texts" not in message.text:
+            if message.role != "user" or "responds to your sentences" not in message.text:
                 continue
             tested = [w for w in WORDS if re.search(rf"The\[?{w}\]? ran", message.text)]
             marked = r"(?m)^{}(\t10)?$|\[{}\]"
@@ -90,7 +90,7 @@ LATER = ["cat", "cat"]
 
 def test_one_that_ignores_the_activations_does_not(neurons):
     def respond(messages, config):
-        test = "Test this" in messages[-1].text
+        test = "Test it." in messages[-1].text
         return ModelOutput.from_content("m", "Text: A dog." if test else "a dog")
 
     log = run(fake("ignores", respond), neurons)
@@ -103,10 +103,12 @@ def test_results_are_on_the_scale_of_the_excerpts_in_the_format_s_own_way(neuron
 
     explainer = bisecting("half")
     run(explainer, neurons, fake_subject(half), format="original")
-    (results,) = [m[-1].text for m in explainer.requests if "to your texts" in m[-1].text][:1]
-    assert results.startswith("This is how the neuron responds to your texts, on the same scale")
+    (results,) = [m[-1].text for m in explainer.requests if "to your sentences" in m[-1].text][:1]
+    assert results.startswith(
+        "This is how the neuron responds to your sentences, on the same scale"
+    )
     assert "\n cat\t5\n" in results  # the excerpts' peak is 10
-    assert "Now explain the neuron again." in results
+    assert "Explain the neuron again." in results
     assert results.rstrip().endswith(explainer.requests[0][-1].text.rpartition("\n")[2].strip())
 
 
@@ -130,7 +132,7 @@ def test_the_tokens_of_all_requests_are_counted(neurons):
 
 def test_texts_that_cannot_be_read_end_it_with_the_last_explanation(neurons):
     def respond(messages, config):
-        first = not any("Test this" in message.text for message in messages)
+        first = not any("Test it." in message.text for message in messages)
         return ModelOutput.from_content("m", "cats" if first else "I would rather not.")
 
     explainer = fake("refuses", respond)
@@ -148,9 +150,9 @@ def test_texts_that_cannot_be_read_end_it_with_the_last_explanation(neurons):
 
 def test_a_revision_that_says_nothing_keeps_the_last_explanation(neurons):
     def respond(messages, config):
-        if "Now explain" in messages[-1].text:
+        if "Explain" in messages[-1].text:
             return ModelOutput.from_content("m", "")
-        test = "Test this" in messages[-1].text
+        test = "Test it." in messages[-1].text
         return ModelOutput.from_content("m", "Text: A dog." if test else "cats")
 
     (sample,) = run(fake("says nothing", respond), neurons).samples
@@ -208,7 +210,7 @@ def test_by_tools_the_explainer_calls_and_submits(neurons):
     assert [r["explanation"] for r in stored["rounds"]] == ["animals", "cats and dogs"]
     assert (stored["stopped"], stored["why"]) == ("it was submitted", "it was asked for")
     told = [m.text for m in explainer.requests[-1] if isinstance(m, ChatMessageTool)]
-    assert told[0].startswith("This is how the neuron responds to your texts")
+    assert told[0].startswith("This is how the neuron responds to your sentences")
     assert "<start>The cat ran.<end>\nTokens that activate highly:\n cat\n" in told[0]
     assert told[0].endswith("You may call the tool 2 times more. When you are sure, submit.")
 
