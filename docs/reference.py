@@ -21,7 +21,7 @@ import neuron_eval
 from neuron_eval import metrics
 from neuron_eval.cli.main import main
 from neuron_eval.formats import format_names, get_format
-from neuron_eval.scorers import adacs, rating, rewritten, sanity_checks, simulation_correlation
+from neuron_eval.scorers import adacs, generation, rating, rewritten, sanity_checks, simulation_correlation
 from neuron_eval.simulation import ways
 from neuron_eval.sources import opening
 from neuron_eval.task import explanation_task
@@ -57,6 +57,7 @@ SCORERS = (
     simulation_correlation.simulation_correlation,
     simulation_correlation.scored,
     adacs.adacs,
+    generation.generation,
     rating.rating,
     *(sanity_checks.missing_labels, sanity_checks.extra_labels),
     *(sanity_checks.missing_labels_top_random, sanity_checks.extra_labels_top_random),

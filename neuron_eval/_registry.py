@@ -9,6 +9,7 @@ from neuron_eval.rating import asking as solver
 from neuron_eval.rating import human
 from neuron_eval.scorers import (
     adacs,
+    generation,
     judging,
     rating,
     rewritten,

@@ -24,11 +24,11 @@ from neuron_eval.parameters import (
     check_number,
     check_writable,
 )
-from neuron_eval.preflight import check_task
+from neuron_eval.preflight import check_neurons, check_task
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.records.splits import SCORED
 from neuron_eval.scorers.adacs import adacs
-from neuron_eval.scorers.judging import judges
+from neuron_eval.scorers.judges import GENERATION, judge_names, judges
 from neuron_eval.scorers.simulation_correlation import scored, simulation_correlation
 from neuron_eval.simulation.choose import check_simulation
 from neuron_eval.simulation.headline import HEADLINE, check_headline
@@ -110,7 +110,8 @@ def explanation_task(
         excerpts_per_call: Excerpts in one request to the simulator; None is the way's default.
         headline: Which measure of the simulation is the score, such as ``f1`` or ``f1_random``,
             the same over random excerpts alone.
-        judge: Judgements besides: ``detection``, ``fuzzing``, ``intruder``, or several.
+        judge: Judgements besides: ``detection``, ``fuzzing``, ``intruder``, ``generation`` (which
+            needs a subject), or several.
         on_short: ``error`` or ``skip``, for neurons with too few excerpts.
         on_dead: ``skip``, ``error`` or ``keep``, for neurons with nothing to explain: dead, firing
             everywhere, or of one text.
@@ -195,6 +196,8 @@ def neuron_task(
             )
             metadata = {**metadata, "headline": headline}
         scorers += judges(judge, pack)
+        if check and GENERATION in judge_names(judge):
+            check_neurons(dealt.neuron for dealt, _ in chosen.neurons)
     ask_models(simulation, pack, check, explains, chosen.referenced, judge)
     task = Task(
         dataset=dataset(chosen),
@@ -232,10 +235,11 @@ def ask_models(
     with usage_errors():
         check_simulation(simulation, pack)
         check_flag("check", check)
-        judging = bool(judges(judge, pack))
+        judges(judge, pack)
+        named = judge_names(judge)
     if check:
         way = None if simulation == NO_SIMULATION else simulation
-        check_task(explains, way, pack, compares, judging)
+        check_task(explains, way, pack, compares, bool(named), GENERATION in named)
 
 
 def metrics_of(by_layer: bool) -> list[Metric] | None:

@@ -172,32 +172,6 @@ def intruder(rounds: int = ROUNDS, pack: str | None = None) -> Scorer:
     return score
 
 
-JUDGES: dict[str, Callable[..., Scorer]] = {
-    "detection": detection,
-    "fuzzing": fuzzing,
-    "intruder": intruder,
-}
-
-
-def judges(names: str | list[str] | None, pack: str | None) -> list[Scorer]:
-    """The scorers of a task's ``judge``, each once: names by comma, in a list, or none.
-
-    Raises:
-        InputError: There is no such judgement, or the pack has no words for it.
-    """
-    wording, chosen = load_pack(pack), judge_names(names)
-    for name in chosen:
-        wording.judgement_wording(name)
-    return [JUDGES[name](pack=pack) for name in chosen]
-
-
-def judge_names(names: str | list[str] | None) -> list[str]:
-    """A task's ``judge``, each once; an InputError says which judgement there is not."""
-    wanted = names.split(",") if isinstance(names, str) else names
-    listed = wanted if isinstance(wanted, list) else [] if wanted is None else [wanted]
-    return list(dict.fromkeys(check_choice("judge", name, tuple(JUDGES)) for name in listed))
-
-
 def _check_numbers(**numbers: object) -> None:
     for name, number in numbers.items():
         check_number(name, number, least=LEAST if name == "excerpts" else 1)

@@ -18,7 +18,7 @@ from neuron_eval.parameters import check_excerpts_per_call
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.wording import REWRITINGS
 from neuron_eval.rewriting import rewrite
-from neuron_eval.scorers.judging import judge_names, judges
+from neuron_eval.scorers.judges import GENERATION, judge_names, judges
 from neuron_eval.scorers.rewritten import REFERENCE, STORED, Version, numbers_of
 from neuron_eval.scorers.simulation_correlation import simulation_correlation
 from neuron_eval.simulation.asking import Asker, NoReadableReplyError
@@ -77,6 +77,8 @@ def _scorers(
     simulation: str, judge: str | list[str] | None, pack: str | None, per_call: int | None
 ) -> Scorers:
     scorers = dict(zip(judge_names(judge), judges(judge, pack), strict=True))
+    if GENERATION in scorers:
+        raise InputError("judge=generation: is not checked; choose detection, fuzzing or both")
     if "intruder" in scorers:
         raise InputError("judge=intruder: it sees no explanation, so none can be rewritten for it")
     check_simulation(simulation, pack)

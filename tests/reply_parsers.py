@@ -7,6 +7,7 @@ from inspect_ai.model import Logprob, Logprobs, ModelOutput, TopLogprob
 
 from neuron_eval.explain.cleaning import clean_explanation
 from neuron_eval.explain.prompting import opening_phrases
+from neuron_eval.generating.reading import read_texts
 from neuron_eval.judging.reading import read_letter, read_yes_or_no
 from neuron_eval.models.replies import answer_text
 from neuron_eval.prompts.pack import default_pack
@@ -83,6 +84,10 @@ SIMULATOR = {
     "judge, one excerpt": lambda text: read_yes_or_no(_output(text), 1),
     "judge, letter": lambda text: read_letter(_output(text, logprob=-0.5), 5, 1),
     "rewritten": lambda text: read_rewritten(_output(text), "cats", PACK.rewriting["narrowed"]),
+    "written": lambda text: read_texts(_output(text), 5, ["cats"]),
+    "written, cut off": lambda text: read_texts(
+        ModelOutput.from_content("m", text, stop_reason="max_tokens"), 5
+    ),
     "alignment": lambda text: align(["n: ", "0 b"], [*text[:1000], text]),
 }
 

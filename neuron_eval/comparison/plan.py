@@ -22,7 +22,7 @@ from neuron_eval.parameters import check_choice, check_excerpts_per_call, check_
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.wording import Pack
 from neuron_eval.records.splits import SCORED, check_scored
-from neuron_eval.scorers.judging import judges
+from neuron_eval.scorers.judges import GENERATION, judge_names, judges
 from neuron_eval.simulation.choose import ROLE, asks_model, auto_ways, check_way, is_baseline
 from neuron_eval.simulation.headline import HEADLINE, check_headline
 from neuron_eval.simulation.measure import CALIBRATION, check_calibration
@@ -164,6 +164,11 @@ def make_plan(
     check_headline(parameters.get("headline", HEADLINE))
     check_excerpts_per_call(parameters.get("excerpts_per_call"))
     judging = bool(judges(parameters.get("judge"), parameters.get("pack")))
+    if GENERATION in judge_names(parameters.get("judge")):
+        raise InputError(
+            "judge=generation: no comparison runs a subject; score its logs with inspect score "
+            "LOG --scorer neuron_eval/generation --model-role subject=…"
+        )
     _check_simulation(parameters.get("simulation", "auto"), models, simulator, judging)
     chosen = {name: value for name, value in parameters.items() if name in CHOOSING}
     return Plan(

@@ -76,22 +76,21 @@ def _read_run(header: EvalLog, excerpts: bool, measures: Collection[str]) -> Run
     about = header.eval.metadata or {}
     spending = Spending()
     results: dict[str, NeuronResult] = {}
-    simulator = embedder = judge = ""
+    named: tuple[str, ...] = ("", "", "", "")
     headline = headline_of(header)
     samples = Samples(header.location)
 
-    def made(epochs: Epochs) -> tuple[Epochs, NeuronResult, tuple[str, str, str]]:
+    def made(epochs: Epochs) -> tuple[Epochs, NeuronResult, tuple[str, str, str, str]]:
         return epochs, neuron_result(epochs, excerpts, measures), models(epochs)
 
-    for epochs, result, named in samples.neurons(made):
+    for epochs, result, present in samples.neurons(made):
         spending.add(epochs)
         result = by_headline(result, headline)
         results[result.id] = replace(result, spent=spent_on(epochs))
-        simulator, embedder, judge = (
-            new or old for new, old in zip(named, (simulator, embedder, judge), strict=True)
-        )
+        named = tuple(new or old for new, old in zip(present, named, strict=True))
     if not results:
         return None, samples.note
+    simulator, embedder, judge, writer = named
     run = Run(
         log=header.location,
         created=header.eval.created,
@@ -100,6 +99,7 @@ def _read_run(header: EvalLog, excerpts: bool, measures: Collection[str]) -> Run
         simulator=simulator,
         embedder=embedder,
         judge=judge,
+        writer=writer,
         neurons=str(about.get("neurons", "")),
         version=str(header.eval.task_version),
         identity=identity(header),

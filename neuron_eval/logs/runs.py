@@ -93,12 +93,14 @@ class Run:
     given: bool = False  # whether the explanations existed, and nothing was explained
     control: str = ""  # which of `neuron_eval.given.controls` explained; empty if none did
     judge: str = ""  # the model that answered for detection, fuzzing or intruder, if one did
+    writer: str = ""  # the model that wrote texts for generation, with the subject; if one did
     headline: str = HEADLINE  # the measure that the simulation's score is
     neurons_skipped: int = 0  # too few excerpts, nothing to explain, or missing
 
 
 SIMULATION = "simulation_correlation"
 ADACS = "adacs"
+GENERATION = "generation"
 
 NOT_SCORES = ("scored",)
 """Scorers whose value is no judgement of the explanation."""
@@ -167,9 +169,9 @@ def why_unscored(result: NeuronResult) -> str:
     return "; ".join(f"{name}: {why}" for name in reasons for why in dict.fromkeys(reasons[name]))
 
 
-def models(samples: Sequence[EvalSample]) -> tuple[str, str, str]:
-    """Who simulated, with the way, who embedded, and who judged; empty where nobody did."""
-    simulator = embedder = judge = ""
+def models(samples: Sequence[EvalSample]) -> tuple[str, str, str, str]:
+    """Who simulated, with the way, embedded, judged and wrote; empty where nobody did."""
+    simulator = embedder = judge = writer = ""
     for score in (score for name in JUDGEMENTS for score in _scores(samples, name)):
         judge = str((score.metadata or {}).get("simulator", "")) or judge
     for score in _scores(samples, SIMULATION):
@@ -179,7 +181,10 @@ def models(samples: Sequence[EvalSample]) -> tuple[str, str, str]:
     for score in _scores(samples, ADACS):
         if (about := score.metadata or {}).get("embedder"):
             embedder = str(about["embedder"])
-    return simulator, embedder, judge
+    for score in _scores(samples, GENERATION):
+        if (about := score.metadata or {}).get("subject"):
+            writer = f"{about['simulator']} (subject {about['subject']})"
+    return simulator, embedder, judge, writer
 
 
 def _explanation(sample: EvalSample) -> str:

@@ -8,6 +8,8 @@ models are known, so there they are asked.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from inspect_ai.model import GenerateConfig, Model, model_roles
 
 from neuron_eval.embedding import TextEmbedder, resolve_embedder
@@ -18,6 +20,7 @@ from neuron_eval.models.requests import cache_policy
 from neuron_eval.preflight.asking import Trial, check_models
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.wording import Pack
+from neuron_eval.records import NeuronRecord
 from neuron_eval.simulation import Simulator
 from neuron_eval.simulation.choose import (
     ROLE,
@@ -28,6 +31,7 @@ from neuron_eval.simulation.choose import (
 )
 from neuron_eval.simulation.per_token import QUESTION, ROOM
 from neuron_eval.subject import ROLE as SUBJECT
+from neuron_eval.subject import NeuronPlace, Subject, resolve_subject
 from neuron_eval.usage_error import UsageError
 
 ROLES = (ROLE, "embedder", SUBJECT)
@@ -75,13 +79,18 @@ def embeds(model: Model | None = None) -> Trial:
 
 
 def check_task(
-    explains: bool, way: str | None, pack: str | None, compares: bool, judging: bool = False
+    explains: bool,
+    way: str | None,
+    pack: str | None,
+    compares: bool,
+    judging: bool = False,
+    experiments: bool = False,
 ) -> None:
     """Ask the models of the eval that a task is made for; of none, where there is none yet.
 
     ``explains`` is whether its model does, ``way`` how explanations are simulated, if they are,
-    ``pack`` the prompt pack for that, ``compares`` whether there are references, and ``judging``
-    whether excerpts are judged.
+    ``pack`` the prompt pack for that, ``compares`` whether there are references, ``judging``
+    whether a judge or a writer is asked, and ``experiments`` whether the subject is run.
 
     Raises:
         UsageError: See `check_models`, as is a PrerequisiteError.
@@ -94,6 +103,8 @@ def check_task(
             raise UsageError(
                 f"--model-role {role}: nobody has this role; there are {', '.join(ROLES)}{meant}"
             )
+    if experiments:
+        resolve_subject()
     trials = [says_something("explainer", model) if explains else None]
     if judging:
         trials.append(says_something("simulator", check_judge(role_simulator()).model))
@@ -102,3 +113,17 @@ def check_task(
         trials.append(simulating)
         compares = compares or way == "embedding" or (way == "auto" and not simulating)
     check_models([*trials, embeds() if compares else None])
+
+
+def check_neurons(neurons: Iterable[NeuronRecord]) -> None:
+    """Refuse neurons that the eval's subject does not have; those of no network are passed over.
+
+    Raises:
+        UsageError: There is no subject, or one is of another model.
+    """
+    if active_model() is None:
+        return
+    subject = Subject(resolve_subject())
+    for neuron in neurons:
+        if neuron.layer >= 0 and neuron.neuron >= 0:
+            subject.check(NeuronPlace.of(neuron))

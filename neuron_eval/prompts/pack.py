@@ -34,6 +34,13 @@ around them. So new wording, or another project's, is a file and no code. The fi
       narrowed:                   # the keys of `RewritingWording`
         system: "…"
         examples: [["…", "…"]]    # an explanation and that as it is rewritten; may be []
+    generation:                   # optional
+      fitting: {system: "…", …}   # the keys of `FittingWording`
+      near: {system: "…", …}      # the keys of `NearWording`
+      examples:                   # may be []
+        - explanation: "…"
+          fitting: ["…", "…"]     # texts that fit it
+          near: ["…", "…"]        # the same texts, changed so that they do not
 
 A prompt made with it is: the system message; for each few-shot neuron a user and an assistant
 message; the user message of the neuron at hand. A user message is
@@ -60,7 +67,13 @@ from typing import Any
 
 from neuron_eval.files.bounded import YAML_FILE, TooLong, load_yaml, read_whole
 from neuron_eval.messages import replace_surrogates, shortened, shown
-from neuron_eval.prompts.sections import W, check_keys, read_neurons, read_strings
+from neuron_eval.prompts.sections import (
+    W,
+    check_keys,
+    read_generation,
+    read_neurons,
+    read_strings,
+)
 from neuron_eval.prompts.wording import (
     JUDGEMENTS,
     REWRITINGS,
@@ -81,7 +94,7 @@ LABEL = 200
 
 _TOP_LEVEL = {
     *("name", "version", "shared", "formats", "few_shot", "simulation", "rating", "judging"),
-    *("generic", "rewriting", "investigation"),
+    *("generic", "rewriting", "investigation", "generation"),
 }
 
 
@@ -136,6 +149,7 @@ def _parse(content: bytes, path: str) -> Pack:
     rating, judging = data.get("rating"), data.get("judging") or {}
     check_keys(judging, f"{at}: judging", required=set(), allowed=set(JUDGEMENTS))
     investigation, rewriting = data.get("investigation"), data.get("rewriting") or {}
+    generation = data.get("generation")
     check_keys(rewriting, f"{at}: rewriting", required=set(), allowed=set(REWRITINGS))
     return Pack(
         name=_label(data["name"], f"{at}: name"),
@@ -156,6 +170,7 @@ def _parse(content: bytes, path: str) -> Pack:
             name: _with_examples(RewritingWording, section, f"{at}: rewriting.{name}")
             for name, section in rewriting.items()
         },
+        generation=None if generation is None else read_generation(generation, f"{at}: generation"),
         simulation={
             name: ways[name].read_wording(section, f"{at}: simulation.{name}")
             for name, section in simulation.items()

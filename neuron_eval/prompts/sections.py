@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from neuron_eval.messages import listed, near_miss, shown
+from neuron_eval.prompts.generation import (
+    FittingWording,
+    GenerationWording,
+    NearWording,
+    WrittenExample,
+)
 from neuron_eval.prompts.wording import FewShotNeuron, PackError
 from neuron_eval.records import ActivationRecord
 
@@ -111,3 +117,39 @@ def read_excerpt(items: object, at: str) -> ActivationRecord:
             raise PackError(f"{at}[{i}]: expected a finite activation, got {shown(value)}")
         pairs.append((token, float(value)))
     return ActivationRecord(tuple(t for t, _ in pairs), tuple(a for _, a in pairs))
+
+
+def read_generation(data: object, at: str) -> GenerationWording:
+    section = _sections(data, at, {"fitting", "near", "examples"})
+    examples = section["examples"]
+    if not isinstance(examples, list):
+        raise PackError(f"{at}.examples: expected a list (it may be empty), got {shown(examples)}")
+    return GenerationWording(
+        fitting=read_strings(FittingWording, section["fitting"], f"{at}.fitting"),
+        near=read_strings(NearWording, section["near"], f"{at}.near"),
+        examples=tuple(_written(e, f"{at}.examples[{i}]") for i, e in enumerate(examples)),
+    )
+
+
+def _written(data: object, at: str) -> WrittenExample:
+    example = _sections(data, at, {"explanation", "fitting", "near"})
+    explanation = example["explanation"]
+    if not isinstance(explanation, str):
+        raise PackError(f"{at}.explanation: expected a string, got {shown(explanation)}")
+    fitting, near = (_lines(example[kind], f"{at}.{kind}") for kind in ("fitting", "near"))
+    if len(fitting) != len(near):
+        raise PackError(f"{at}: expected as many near as fitting, got {len(near)}, {len(fitting)}")
+    return WrittenExample(explanation, fitting, near)
+
+
+def _lines(value: object, at: str) -> tuple[str, ...]:
+    if isinstance(value, list) and value:
+        lines = [text for text in value if isinstance(text, str) and len(text.splitlines()) == 1]
+        if len(lines) == len(value):
+            return tuple(lines)
+    raise PackError(f"{at}: expected a list of texts of one line each, got {shown(value)}")
+
+
+def _sections(data: object, at: str, keys: set[str]) -> Mapping[str, Any]:
+    check_keys(data, at, required=keys, allowed=keys)
+    return cast(Mapping[str, Any], data)

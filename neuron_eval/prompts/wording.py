@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
 from neuron_eval.messages import InputError
+from neuron_eval.prompts.generation import GenerationWording
 from neuron_eval.records import ActivationRecord
 
 W = TypeVar("W")
@@ -192,6 +193,7 @@ class Pack:
     judging: Mapping[str, JudgementWording] = field(default_factory=dict)  # by `JUDGEMENTS`
     investigation: InvestigationWording | None = None
     rewriting: Mapping[str, RewritingWording] = field(default_factory=dict)  # by `REWRITINGS`
+    generation: GenerationWording | None = None
 
     def wording(self, format_name: str) -> Wording:
         """The wording of one format.
@@ -232,11 +234,25 @@ class Pack:
         """
         return _section("rewriting", self.rewriting, name, self)
 
+    def generation_wording(self) -> GenerationWording:
+        """What a writer is asked.
+
+        Raises:
+            PackError: The pack has no section for it.
+        """
+        if self.generation is None:
+            raise _missing("generation", self)
+        return self.generation
+
 
 def _section(kind: str, sections: Mapping[str, W], name: str, pack: Pack) -> W:
     if name not in sections:
-        raise PackError(
-            f"prompt pack {pack.name!r} (version {pack.version}) has no section {kind}.{name}; "
-            "copy it from the bundled pack, or leave the pack out"
-        )
+        raise _missing(f"{kind}.{name}", pack)
     return sections[name]
+
+
+def _missing(section: str, pack: Pack) -> PackError:
+    return PackError(
+        f"prompt pack {pack.name!r} (version {pack.version}) has no section {section}; "
+        "copy it from the bundled pack, or leave the pack out"
+    )

@@ -152,13 +152,13 @@ def ignoring(neuron: NeuronRecord, names: frozenset[str]) -> NeuronRecord:
 
     if neuron.given_splits:
         splits = tuple(
-            (name, tuple(replace(e, record=_without(e.record, ignored)) for e in given))
+            (name, tuple(replace(e, record=without(e.record, ignored)) for e in given))
             for name, given in neuron.given_splits
         )
         return replace(neuron, given_splits=splits)
 
     def left(records: Iterable[ActivationRecord]) -> tuple[ActivationRecord, ...]:
-        return tuple(r for r in (_without(record, ignored) for record in records) if _counts(r))
+        return tuple(r for r in (without(record, ignored) for record in records) if _counts(r))
 
     strata = [replace(stratum, excerpts=left(stratum.excerpts)) for stratum in neuron.strata]
     return with_excerpts(neuron, left(neuron.top), left(neuron.random), strata)
@@ -186,7 +186,8 @@ def _is_special(token: str, special: frozenset[str]) -> bool:
     return bare in special if special else bare in WELL_KNOWN or bool(MARKED.fullmatch(bare))
 
 
-def _without(record: ActivationRecord, ignores: Callable[[str], bool]) -> ActivationRecord:
+def without(record: ActivationRecord, ignores: Callable[[str], bool]) -> ActivationRecord:
+    """The excerpt with the tokens ignored that ``ignores`` is true of, which may be all."""
     ignored = tuple(i for i, token in enumerate(record.tokens) if ignores(token))
     if not ignored:
         return record

@@ -45,17 +45,21 @@ def shades(values: Sequence[float], low: float, high: float) -> list[int]:
     return [round(SHADES * min(1.0, max(0.0, (v - low) / (high - low)))) for v in values]
 
 
-def heat_map(tokens: Sequence[str], true: Sequence[int], simulated: Sequence[int]) -> str:
+def heat_map(
+    tokens: Sequence[str], true: Sequence[int], simulated: Sequence[int] | None = None
+) -> str:
     """Rows of tokens, each coloured by true activation, and again by simulated activation below.
 
     From the excerpt's tokens, and the shades of the true and of the simulated activations, each of
     shape [T], to lines of ANSI text; ``T`` opens a row of truth, ``S`` one of simulation. The two
-    rows of a pair hold the same text; a token wider than a row goes on in the next pair.
+    rows of a pair hold the same text; a token wider than a row goes on in the next pair. Where
+    nothing was ``simulated``, there are rows of truth alone.
     """
     lines = []
-    for row in _rows(tokens, true, simulated):
+    for row in _rows(tokens, true, true if simulated is None else simulated):
         lines.append(_row("T", [(piece.text, piece.true) for piece in row]))
-        lines.append(_row("S", [(piece.text, piece.simulated) for piece in row]))
+        if simulated is not None:
+            lines.append(_row("S", [(piece.text, piece.simulated) for piece in row]))
     return "\n".join(lines)
 
 

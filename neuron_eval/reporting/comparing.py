@@ -7,8 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from neuron_eval.generating import MEANING
 from neuron_eval.judging import MEANINGS
-from neuron_eval.logs.runs import ADACS, SIMULATION, Run
+from neuron_eval.logs.runs import ADACS, GENERATION, SIMULATION, Run
 from neuron_eval.messages import InputError, listed, near_miss, shown
 from neuron_eval.prompts.wording import JUDGEMENTS
 from neuron_eval.reporting.raters import Rater
@@ -31,6 +32,7 @@ MEASURES = {
     "wrong explanation gets about 0.",
     ADACS: "the cosine similarity of the explanation and a reference explanation, by the embedder. "
     "1 is the same text.",
+    GENERATION: MEANING,
 }
 """What scorers measure, in a line; see `definition`."""
 
@@ -101,7 +103,8 @@ def measured_by(run: Run, scorer: str) -> str:
     """The model whose scores must not be compared with another's; empty if there is none."""
     if scorer in SIMULATED:
         return run.simulator
-    return {ADACS: run.embedder, **dict.fromkeys(JUDGEMENTS, run.judge)}.get(scorer, "")
+    judged = dict.fromkeys(JUDGEMENTS, run.judge)
+    return {ADACS: run.embedder, GENERATION: run.writer, **judged}.get(scorer, "")
 
 
 def scored_ids(run: Run, scorer: str) -> tuple[str, ...]:

@@ -142,11 +142,20 @@ def is_baseline(model: Model | str) -> bool:
 
 def check_judge(simulator: Simulator) -> Simulator:
     """The same model, which judges excerpts; a UsageError says that it cannot."""
-    named = f"name a judge with --model-role {ROLE}=PROVIDER/MODEL"
+    return _checked(simulator, "judge", "judge")
+
+
+def check_writer(simulator: Simulator) -> Simulator:
+    """The same model, which writes texts; a UsageError says that it cannot."""
+    return _checked(simulator, "write", "writer")
+
+
+def _checked(simulator: Simulator, does: str, noun: str) -> Simulator:
+    named = f"name a {noun} with --model-role {ROLE}=PROVIDER/MODEL"
     if str(simulator.model) == NO_MODEL:
-        raise UsageError(f"no model judges: --model is none; {named}")
+        raise UsageError(f"no model {does}s: --model is none; {named}")
     if is_baseline(simulator.model):
-        raise UsageError(f"{simulator.model} cannot judge; {named}")
+        raise UsageError(f"{simulator.model} cannot {does}; {named}")
     return simulator
 
 

@@ -112,15 +112,15 @@ def heat_maps(result: Measurement) -> str:
     return "\n\n".join(blocks)
 
 
-def in_panels(picture: str) -> dict[str, str]:
+def in_panels(picture: str, rest: str = "further excerpts") -> dict[str, str]:
     """The heat map by headings, so that the log viewer shows the first without a click.
 
-    It holds as many excerpts as fit, the rest comes below and opens by a click.
+    It holds as many excerpts as fit, the ``rest`` comes below and opens by a click.
     """
     blocks = picture.split("\n\n")
     heights = accumulate(block.count("\n") + 2 for block in blocks)
     fit = max(2, sum(height - 1 <= PANEL for height in heights))
-    panels = {"heat map": blocks[:fit], "further excerpts": blocks[fit:]}
+    panels = {"heat map": blocks[:fit], rest: blocks[fit:]}
     return {heading: "\n\n".join(part) for heading, part in panels.items() if part}
 
 

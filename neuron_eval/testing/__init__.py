@@ -22,6 +22,7 @@ from neuron_eval.testing.models import (
 )
 from neuron_eval.testing.replies import fake_simulator, read_chat_prompt
 from neuron_eval.testing.subjects import fake_subject
+from neuron_eval.testing.writers import fake_writer
 
 __all__ = [
     "Fake",
@@ -33,6 +34,7 @@ __all__ = [
     "fake_rater",
     "fake_simulator",
     "fake_subject",
+    "fake_writer",
     "make_neuron",
     "question_in",
     "read_chat_prompt",

@@ -121,7 +121,7 @@ def test_a_format_that_the_pack_lacks_is_refused(tmp_path):
         ({"name": "x"}, r"missing key\(s\) few_shot, formats"),
         (
             changed(colour=1),
-            r"unknown key\(s\) colour; allowed are few_shot, formats, generic, investigation, judg",
+            r"unknown key\(s\) colour; allowed are few_shot, formats, generation, generic, inv",
         ),
         (changed(shared={"startt": "x"}), r"shared: unknown key\(s\) startt"),
         (changed(formats={"avhs": {}}), r"formats.avhs: missing key\(s\) system"),
