@@ -27,7 +27,7 @@ from neuron_eval.prompts.pack import load_pack
 from neuron_eval.records.splits import DealtNeuron, from_metadata
 from neuron_eval.simulation.asking import Asker
 from neuron_eval.simulation.choose import check_writer, role_simulator
-from neuron_eval.subject import NeuronPlace, Subject, resolve_subject
+from neuron_eval.subject import NeuronPlace, Subject, SubjectError, resolve_subject
 from neuron_eval.usage_error import scorer_errors
 
 
@@ -88,7 +88,10 @@ def generation(
             }
             if len(fitting.texts) < LEAST:
                 return _too_few(fitting, near, state, about)
-            tried = await _try(subject, place, dealt, fitting, near)
+            try:
+                tried = await _try(subject, place, dealt, fitting, near)
+            except SubjectError as error:
+                return _unscored(f"the subject failed: {error}", state)
         return _score(state, dealt, tried, (fitting, near), level, about)
 
     return score

@@ -17,7 +17,6 @@ from neuron_eval.investigation import Investigation, Protocol
 from neuron_eval.investigation.experiment import investigation_wording
 from neuron_eval.investigation.plain import Setting, investigate_plainly
 from neuron_eval.investigation.tools import choose_protocol, investigate_by_tools
-from neuron_eval.models.server_errors import ModelError, about_neuron
 from neuron_eval.parameters import check_choice, check_number
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.records import ActivationRecord
@@ -28,10 +27,6 @@ from neuron_eval.usage_error import usage_errors
 ROUNDS = 3
 TEXTS = 5
 PROTOCOLS = ("auto", *get_args(Protocol))
-
-
-class SubjectFailedError(Exception):
-    """The subject gave no activations, so that there is nothing to go on from."""
 
 
 @solver
@@ -84,11 +79,7 @@ def investigate(
             return state
 
         async def run(texts: tuple[str, ...]) -> list[ActivationRecord]:
-            try:
-                with about_neuron(state.sample_id):
-                    return await subject.activations(place, texts)
-            except (ModelError, SubjectError) as error:
-                raise SubjectFailedError(str(error)) from error
+            return await subject.activations(place, texts)
 
         above = cutoff(dealt.neuron, dealt.shown, cutoff_quantile)
         setting = Setting(
@@ -101,7 +92,7 @@ def investigate(
                 state.output = await investigate_by_tools(state, setting, log)
             else:
                 state.output = await investigate_plainly(state, generate, setting, log)
-        except SubjectFailedError as error:
+        except SubjectError as error:
             log.stopped = f"the subject failed: {error}"
             reason = {NOT_GIVEN: log.stopped}
             state.output = ModelOutput(model=str(state.model), metadata=reason)

@@ -9,9 +9,9 @@ from inspect_ai.model import Model, get_model, model_roles
 
 from neuron_eval.models.edge import guarded
 from neuron_eval.models.requests import cache_policy
-from neuron_eval.models.server_errors import model_errors
+from neuron_eval.models.server_errors import ModelError, model_errors
 from neuron_eval.records import ActivationRecord
-from neuron_eval.subject.exchange import NeuronPlace, subject_request, take_records
+from neuron_eval.subject.exchange import NeuronPlace, SubjectError, subject_request, take_records
 from neuron_eval.usage_error import UsageError
 
 ROLE = "subject"
@@ -73,8 +73,7 @@ class Subject:
         Raises:
             InputError: A text is empty or too long.
             UsageError: The subject does not have the neuron.
-            SubjectError: The reply is no activations.
-            ModelError: The subject failed.
+            SubjectError: The subject failed, or its reply is no activations.
         """
         if not texts:
             return []
@@ -82,7 +81,10 @@ class Subject:
         distinct = list(dict.fromkeys(texts))
         messages = subject_request(place, distinct)
         cache = cache_policy(self._model, revision=self._api.revision)
-        with model_errors(ROLE, self._model):
-            output = await self._model.generate(messages, cache=cache)
+        try:
+            with model_errors(ROLE, self._model):
+                output = await self._model.generate(messages, cache=cache)
+        except ModelError as error:
+            raise SubjectError(error.message) from error
         records = dict(zip(distinct, take_records(output, distinct), strict=True))
         return [records[text] for text in texts]

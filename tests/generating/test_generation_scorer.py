@@ -231,17 +231,20 @@ def test_a_neuron_without_random_excerpts_is_unscored(neurons):
         ("none", "gave no activations of 10 texts"),
     ],
 )
-def test_a_subject_that_fails_is_an_error_of_its_sample_alone(neurons, failure, message):
+def test_a_subject_that_fails_leaves_its_neuron_alone_unscored_with_the_reason(
+    neurons, failure, message
+):
     source = neurons(make_neuron(), make_neuron("test/L0N1", neuron=1))
     subject = fake_subject(cats, failures=[failure])
     task = Task(
         dataset(neuron_set(parse_choice(source))), solver=explains("cats"), scorer=generation()
     )
     roles = {"simulator": writer().model, "subject": subject.model}
-    (log,) = eval(task, model="none", model_roles=roles, fail_on_error=False, max_samples=1)
+    (log,) = eval(task, model="none", model_roles=roles, max_samples=1)
     failed, done = log.samples
-    assert message in failed.error.message
-    assert not failed.scores
+    assert math.isnan(failed.scores["generation"].as_float())
+    assert failed.scores["generation"].reason.startswith("the subject failed: ")
+    assert message in failed.scores["generation"].reason
     assert done.scores["generation"].value == 1.0
 
 
@@ -284,7 +287,7 @@ def test_a_task_without_a_subject_is_refused_before_anything_is_asked(neurons):
     explainer = fake_explainer("cats")
     with pytest.raises(PrerequisiteError, match="no subject"):
         eval(
-            "neuron_eval/summary",
+            summary,
             task_args={"neurons": neurons(), "simulation": "none", "judge": "generation"},
             model=explainer.model,
         )
@@ -296,7 +299,7 @@ def test_a_task_refuses_neurons_of_another_model_before_anything_is_asked(neuron
     subject = fake_subject(cats, model="other")
     with pytest.raises(PrerequisiteError, match="is of test; the subject is other"):
         eval(
-            "neuron_eval/summary",
+            summary,
             task_args={"neurons": neurons(), "simulation": "none", "judge": "generation"},
             model=explainer.model,
             model_roles={"subject": subject.model},
