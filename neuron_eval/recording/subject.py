@@ -32,6 +32,11 @@ GPT-NeoX, GPT-J, Llama 4, InternLM, MPT, OPT). Its input is the neurons: after t
 function and, in a gated MLP, after the gate, hence signed."""
 
 
+HOOKS = ("resid_pre", "resid_post", "mlp_out")
+"""Places in a layer, as TransformerLens calls them: what it takes, what it gives, and what its MLP
+adds to the residual stream."""
+
+
 class _Enough(Exception):
     """The last place wanted has been reached; what comes after need not be computed."""
 
@@ -56,7 +61,7 @@ class HuggingFaceSubject:
         self._torch = module("torch")
         loaded = load("AutoModelForCausalLM", model, dtype=getattr(self._torch, dtype))
         self.prefix = [] if prefix is None else [prefix]
-        self._device = device
+        self.device = device
         self._base: Any = loaded.base_model.eval().to(device)
         self._modules: dict[str, Any] = dict(self._base.named_modules())
         self._names = find_layers(self._modules)
@@ -91,10 +96,38 @@ class HuggingFaceSubject:
         return [
             Probe(
                 self._modules[self._names[layer]],
-                pick(self._torch.tensor(chosen[layer], device=self._device)),
+                pick(self._torch.tensor(chosen[layer], device=self.device)),
             )
             for layer in sorted(chosen)
         ]
+
+    @property
+    def hidden_size(self) -> int:
+        """Dimensions of the residual stream."""
+        return int(self._base.config.get_text_config().hidden_size)
+
+    @property
+    def has_layer_norm(self) -> bool:
+        """Whether it takes the mean off the residual stream wherever it reads from it."""
+        return any(isinstance(m, self._torch.nn.LayerNorm) for m in self._modules.values())
+
+    def check_layer(self, layer: int, where: str) -> None:
+        """Refuse a layer without an MLP that is known here, with a RecordingError."""
+        if layer not in self._names:
+            span = f"{min(self._names)} to {max(self._names)}"
+            raise RecordingError(f"{where}: the model has no layer {layer}, only {span}")
+
+    def probe(self, layer: int, point: str, keep: Callable[[Any], Any]) -> Probe:
+        """A probe of one of the `HOOKS` of a layer."""
+        name = self._names[layer]
+        ending = next(ending for ending in DOWN_PROJECTIONS if name.endswith(f".{ending}"))
+        block = name.removesuffix(f".{ending}")
+        if point == "mlp_out":
+            mlp = ending.rpartition(".")[0] or ending
+            # Where a norm comes after the MLP, that is what is added.
+            after = self._modules.get(f"{block}.post_feedforward_layernorm")
+            return Probe(after or self._modules[f"{block}.{mlp}"], keep, output=True)
+        return Probe(self._modules[block], keep, output=point == "resid_post")
 
     def watch(self, neurons: Mapping[int, Sequence[int]]) -> None:
         """Record these neurons by layer from now on.
@@ -141,9 +174,9 @@ class HuggingFaceSubject:
         rows = [[*self.prefix, *window.ids] for window in windows]
         longest = max(map(len, rows))
         tensor = self._torch.tensor
-        ids = tensor([row + [0] * (longest - len(row)) for row in rows], device=self._device)
+        ids = tensor([row + [0] * (longest - len(row)) for row in rows], device=self.device)
         mask = [[1] * len(row) + [0] * (longest - len(row)) for row in rows]
-        return ids, tensor(mask, device=self._device)
+        return ids, tensor(mask, device=self.device)
 
 
 def _hooked(probe: Probe, caught: list[Any], stop: bool) -> Any:
@@ -158,7 +191,10 @@ def _hooked(probe: Probe, caught: list[Any], stop: bool) -> Any:
         return probe.module.register_forward_hook(
             lambda _module, _inputs, given: catch(given[0] if isinstance(given, tuple) else given)
         )
-    return probe.module.register_forward_pre_hook(lambda _module, inputs: catch(inputs[0]))
+    return probe.module.register_forward_pre_hook(
+        lambda _module, inputs, named: catch(inputs[0] if inputs else named["hidden_states"]),
+        with_kwargs=True,
+    )
 
 
 def find_layers(names: Iterable[str]) -> dict[int, str]:

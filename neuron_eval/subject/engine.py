@@ -3,67 +3,25 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neuron_eval.messages import InputError, message_of, shown
 from neuron_eval.recording.loading import Tokenizer
-from neuron_eval.recording.subject import HuggingFaceSubject, Probe, merge_row
+from neuron_eval.recording.subject import HuggingFaceSubject, merge_row
 from neuron_eval.recording.texts import Window, cut
 from neuron_eval.records import ActivationRecord
 from neuron_eval.records.activations import round_significant
 from neuron_eval.subject.exchange import NeuronPlace, SubjectError
+from neuron_eval.subject.neurons import Column, MlpNeurons, Neurons
+from neuron_eval.subject.sae import SaeLatents, read_sae
 
 TOKENS = 4096
 """Model tokens of a forward pass at most, padding included; a longer text is run alone."""
-
-Column = tuple[int, int]  # layer and index
-
-
-class Neurons(Protocol):
-    """What of a network is seen: its MLP neurons, or the latents of an SAE."""
-
-    @property
-    def sizes(self) -> Mapping[int, int]:
-        """How many there are, by layer."""
-        ...
-
-    @property
-    def hook(self) -> str:
-        """The hook point of the SAE; empty if there is none."""
-        ...
-
-    @property
-    def digest(self) -> str:
-        """Tells these weights from others, those of the network left aside."""
-        ...
-
-    def probes(self, columns: Sequence[Column]) -> list[Probe]:
-        """What shows columns, which ascend, in their order."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class MlpNeurons:
-    """The neurons of a network's MLPs, as `neuron-eval record` sees them."""
-
-    network: HuggingFaceSubject
-    hook: str = ""
-    digest: str = ""
-
-    @property
-    def sizes(self) -> Mapping[int, int]:
-        return self.network.widths
-
-    def probes(self, columns: Sequence[Column]) -> list[Probe]:
-        by_layer = groupby(columns, key=lambda column: column[0])
-        return self.network.neurons({layer: [i for _, i in part] for layer, part in by_layer})
 
 
 @dataclass(slots=True, eq=False)
@@ -210,11 +168,17 @@ def load_engine(name: str, dtype: str, device: str, sae: str) -> Engine:
     Raises:
         InputError: There is no such model, it is of an unknown kind, or the SAE is not of it.
     """
-    path = Path(name)
-    key = (str(path.resolve()) if path.exists() else name, dtype, device, sae)
+    key = (_absolute(name), dtype, device, _absolute(sae))
     with _loading:
         if key not in _loaded:
+            config = read_sae(Path(sae)) if sae else None  # first, since the model takes long
             tokenizer = Tokenizer(name)
             network = HuggingFaceSubject(name, tokenizer.prefix, dtype, device)
-            _loaded[key] = Engine(name, network, tokenizer, MlpNeurons(network))
+            neurons = SaeLatents(network, config) if config else MlpNeurons(network)
+            _loaded[key] = Engine(name, network, tokenizer, neurons)
         return _loaded[key]
+
+
+def _absolute(name: str) -> str:
+    path = Path(name)
+    return str(path.resolve()) if name and path.exists() else name

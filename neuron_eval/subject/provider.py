@@ -61,7 +61,15 @@ class NeuronSubject(ModelAPI):
             given = read_arguments(f"neuron-subject/{model_name}", model_args)
             self._engine = load_engine(model_name, given.dtype, given.device, given.sae)
         self._own = plain_name(given.neurons) if given.neurons else own_name(model_name)
+        self._check_sae(self._engine.neurons.model)
         self.revision = self._engine.revision
+
+    def _check_sae(self, model: str) -> None:
+        if model and plain_name(model) != self._own:
+            raise UsageError(
+                f"the SAE is of the model {shown(model)}, but neuron-subject/{self.model_name} is "
+                f"{self._own}; if they are the same, add neurons: {model} to its model_args"
+            )
 
     def refusal(self, place: NeuronPlace) -> str:
         neurons = self._engine.neurons
