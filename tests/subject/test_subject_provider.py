@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from inspect_ai import Task, eval
+from inspect_ai._cli.util import parse_model_role_cli_args
 from inspect_ai.dataset import Sample
 from inspect_ai.model import ChatMessageUser, get_model
 from inspect_ai.scorer import Score, mean, scorer
@@ -367,8 +368,8 @@ def test_in_an_eval_another_models_neuron_is_refused_unless_it_is_said_to_be_the
     place = NeuronPlace("gpt2-xl/L1N3", "gpt2-xl", 1, 3)
     (score,), _ = peaks(place, ["keep"], f"neuron-subject/{gpt2}")
     assert "neuron gpt2-xl/L1N3: is of the model 'gpt2-xl', but the subject" in score.explanation
-    stated = get_model(f"neuron-subject/{gpt2}", memoize=False, neurons="GPT2-XL")
-    (score,), _ = peaks(place, ["keep"], stated)
+    role = f"subject={{model: neuron-subject/{gpt2}, model_args: {{neurons: GPT2-XL}}}}"
+    (score,), _ = peaks(place, ["keep"], parse_model_role_cli_args((role,))["subject"])
     assert score.value == pytest.approx(
         max(tiny(loaded, gpt2).records(place, ["keep"])[0][0].activations)
     )
@@ -387,6 +388,9 @@ def test_as_a_model_of_its_own_it_says_that_it_is_a_role(gpt2, loaded):
 @pytest.mark.skipif(model_file() is None, reason=f"no GGUF model: {INSTALL}")
 def test_the_bundled_neurons_activate_as_recorded(loaded):
     """Recorded in bfloat16, in other batches: nearly all are the same to the last digit."""
+    import torch
+
+    torch.set_num_threads(1)  # threads that wait for each other on a busy machine take far longer
     engine = loaded.load_engine(str(model_file()), "bfloat16", "cpu", "")
     same, errors = [], []
     for neuron in load_neurons("smollm2")[::16]:
