@@ -92,9 +92,10 @@ def _sae_of(folder: Path, data: Mapping[str, Any]) -> Sae:
             f"{path}: normalize_activations is {shown(normalisation)}; known here are "
             f"{', '.join(NORMALISATIONS)} (SAELens can fold the factor of others into the weights)"
         )
-    k = data.get("k") or _object(data, "activation_fn_kwargs").get("k")
-    if architecture == "topk" and not (isinstance(k, int) and k > 0):
-        raise RecordingError(f"{path}: topk needs a whole number k above 0; there is {shown(k)}")
+    # SAELens, when it still wrote hook_point, had TransformerLens prepare its models.
+    centred = _object(about, "model_from_pretrained_kwargs").get(
+        "center_writing_weights", "hook_name" not in about
+    )
     return Sae(
         folder=folder,
         architecture=architecture,
@@ -102,10 +103,10 @@ def _sae_of(folder: Path, data: Mapping[str, Any]) -> Sae:
         layer=layer,
         point=point,
         model=str(about.get("model_name") or ""),
-        k=k if architecture == "topk" else 0,
+        k=_k(path, data) if architecture == "topk" else 0,
         subtracts_bias=bool(data.get("apply_b_dec_to_input", True)),
         normalisation=normalisation,
-        centred=bool(_object(about, "model_from_pretrained_kwargs").get("center_writing_weights")),
+        centred=bool(centred),
         rescaled=architecture == "topk" and bool(data.get("rescale_acts_by_decoder_norm")),
     )
 
@@ -113,6 +114,13 @@ def _sae_of(folder: Path, data: Mapping[str, Any]) -> Sae:
 def _object(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     value = data.get(name)
     return value if isinstance(value, Mapping) else {}
+
+
+def _k(path: Path, data: Mapping[str, Any]) -> int:
+    k = data.get("k") or _object(data, "activation_fn_kwargs").get("k")
+    if not (isinstance(k, int) and k > 0):
+        raise RecordingError(f"{path}: topk needs a whole number k above 0; there is {shown(k)}")
+    return k
 
 
 def _architecture(path: Path, data: Mapping[str, Any]) -> str:

@@ -165,12 +165,14 @@ def test_a_gated_latent_has_a_size_where_its_gate_is_open(tmp_path, gpt2, loaded
 
 
 @needs_record
-@pytest.mark.parametrize("how", ["layer_norm", "constant_norm_rescale", "centred"])
+@pytest.mark.parametrize("how", ["layer_norm", "constant_norm_rescale", "centred", "old"])
 def test_the_input_is_normalised_as_the_sae_says(tmp_path, gpt2, loaded, how):
     centred = {"center_writing_weights": True}
     changes = {"normalize_activations": how}
     if how == "centred":
         changes = {"metadata": {**CONFIG["metadata"], "model_from_pretrained_kwargs": centred}}
+    if how == "old":
+        changes = {"metadata": None, "hook_point": "blocks.1.hook_resid_pre"}
     sae, w = save_sae(tmp_path / "sae", **changes)
 
     def encode(h):
@@ -179,8 +181,7 @@ def test_the_input_is_normalised_as_the_sae_says(tmp_path, gpt2, loaded, how):
         inputs = {
             "layer_norm": (h - mean) / (deviation + 1e-5),
             "constant_norm_rescale": h / norm * WIDTH**0.5,
-            "centred": h - mean,
-        }[how]
+        }.get(how, h - mean)
         return (inputs @ w["W_enc"] + w["b_enc"]).relu()
 
     check(gpt2, sae, loaded, encode)
