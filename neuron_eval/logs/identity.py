@@ -26,18 +26,12 @@ from neuron_eval.simulation.choose import ROLE
 from neuron_eval.simulation.measure import CALIBRATION
 from neuron_eval.sources import BUNDLED
 from neuron_eval.sources.choosing import LAYERED
+from neuron_eval.subject import ROLE as SUBJECT
 from neuron_eval.task import NO_SIMULATION
 
 RUNTIME = {
-    "adaptive_connections",
-    "attempt_timeout",
-    "batch",
-    "cache",
-    "cache_prompt",
-    "max_connections",
-    "max_retries",
-    "stream_idle_timeout",
-    "timeout",
+    *("adaptive_connections", "attempt_timeout", "batch", "cache", "cache_prompt"),
+    *("max_connections", "max_retries", "stream_idle_timeout", "timeout"),
 }
 """Settings of how models are reached, on which no score depends."""
 
@@ -229,7 +223,8 @@ def _roles(spec: EvalSpec) -> tuple[str, ...]:
     if spec.solver is not None and not _explains(spec) and not _is_given(spec):
         return tuple(spec.model_roles or ())
     way, judge = spec.task_args.get("simulation", "auto"), spec.task_args.get("judge")
-    return (EMBEDDER, ROLE) if judge or _needs_model(way) else (EMBEDDER,)
+    roles = (EMBEDDER, ROLE) if judge or _needs_model(way) else (EMBEDDER,)
+    return (*roles, SUBJECT) if "generation" in (judge or "") else roles
 
 
 def models(spec: EvalSpec, explains: bool, roles: Collection[str]) -> dict[str, Any]:

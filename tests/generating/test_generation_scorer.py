@@ -10,8 +10,12 @@ from inspect_ai._util.error import PrerequisiteError
 from inspect_ai.model import ModelOutput
 from inspect_ai.solver import solver
 
+from neuron_eval.comparison.plan import make_plan
 from neuron_eval.dataset import dataset, neuron_set
+from neuron_eval.logs.identity import identity
+from neuron_eval.messages import InputError
 from neuron_eval.reporting.collecting import collect
+from neuron_eval.reporting.exports.neuronpedia import _model
 from neuron_eval.reporting.rendering import markdown
 from neuron_eval.reporting.tables import all_tables
 from neuron_eval.scorers.generation import generation
@@ -19,7 +23,9 @@ from neuron_eval.scorers.judges import judges
 from neuron_eval.sources import schema
 from neuron_eval.sources.choosing import parse_choice
 from neuron_eval.tasks.formats import summary
+from neuron_eval.tasks.sanity import sanity
 from neuron_eval.testing import fake_explainer, fake_subject, fake_writer, make_neuron
+from neuron_eval.usage_error import UsageError
 
 CATS = [f"There was a cat number {i}." for i in range(1, 6)]
 DOGS = [f"There was a dog number {i}." for i in range(1, 6)]
@@ -274,6 +280,23 @@ def test_a_task_scores_it_and_the_report_says_what_it_is(neurons, tmp_path):
     text = "\n".join(map(markdown, all_tables(runs)))
     assert "generation" in text
     assert "a writer writes texts that fit the explanation" in text
+    assert _model(run, "generation") == "writer"
+
+
+def test_the_subject_is_a_setting_that_the_score_depends_on(neurons, tmp_path):
+    source = neurons()
+    identities = set()
+    for name in ("one", "two", "one"):
+        subject = fake_subject(cats, name=name)
+        (log,) = eval(
+            "neuron_eval/summary",
+            task_args={"neurons": source, "simulation": "none", "judge": "generation"},
+            model=fake_explainer("cats").model,
+            model_roles={"simulator": writer().model, "subject": subject.model},
+            log_dir=str(tmp_path / "logs"),
+        )
+        identities.add(identity(log))
+    assert len(identities) == 2
 
 
 def test_a_finished_log_can_be_scored(neurons, tmp_path):
@@ -322,3 +345,13 @@ def test_bad_parameters_are_refused(arguments, message):
 
 def test_it_is_one_of_the_judgements():
     assert len(judges("generation,detection", None)) == 2
+
+
+def test_where_it_has_no_part_it_is_refused():
+    with pytest.raises(UsageError, match="judge=generation: is not checked"):
+        sanity(concept="rewritten", judge="generation", simulation="none")
+    with pytest.raises(InputError, match="judge=generation: no comparison runs a subject"):
+        make_plan(
+            formats=["summary"], models=["openai/gpt-4.1"], simulator=None, embedder=None,
+            epochs=1, parameters={"judge": ["detection", "generation"]},
+        )  # fmt: skip

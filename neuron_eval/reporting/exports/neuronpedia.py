@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
-from neuron_eval.logs.runs import NeuronResult, Run
+from neuron_eval.logs.runs import GENERATION, NeuronResult, Run
 from neuron_eval.records import ActivationRecord
 from neuron_eval.reporting.comparing import SIMULATED, measured_by
 from neuron_eval.reporting.exports.samples import exported, json_line, left_out
@@ -86,7 +86,7 @@ def _explanation(result: NeuronResult, run: Run, place: tuple[str, str, str]) ->
 
 def _model(run: Run, scorer: str) -> str | None:
     name = measured_by(run, scorer)
-    if scorer in SIMULATED:
+    if scorer in (*SIMULATED, GENERATION):
         name = name.rpartition(" (")[0]
     return name.rpartition("/")[2] or None
 
