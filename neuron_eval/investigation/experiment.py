@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from inspect_ai.model import ModelOutput
@@ -44,11 +44,11 @@ def investigation_wording(pack: Pack) -> InvestigationWording:
     return pack.investigation
 
 
-def read_test_plan(output: ModelOutput, most: int) -> TestPlan:
-    """The hypotheses and the first ``most`` texts of a reply.
+def read_test_plan(output: ModelOutput, most: int, known: Collection[str] = ()) -> TestPlan:
+    """The hypotheses and the first ``most`` texts of a reply, but for those that are ``known``.
 
     Raises:
-        UnreadableReplyError: It holds no text.
+        UnreadableReplyError: It holds no text, or none that is new.
     """
     output = readable(output)
     lines = list(_LINE.finditer(output.completion))
@@ -57,10 +57,17 @@ def read_test_plan(output: ModelOutput, most: int) -> TestPlan:
     lines_of: dict[str, list[str]] = {"text": [], "hypothesis": []}
     for line in lines:
         lines_of[line["kind"].casefold()].append(unquoted(line["rest"]))
-    texts = tested_texts(lines_of["text"], most)
-    if not texts:
+    if not tested_texts(lines_of["text"], most):
         raise UnreadableReplyError('there is no line that begins with "Text:"')
+    texts = tested_texts([text for text in lines_of["text"] if text not in known], most)
+    if not texts:
+        raise UnreadableReplyError("no text is new")
     return TestPlan(tuple(lines_of["hypothesis"]), texts)
+
+
+def texts_in(lines: str) -> list[str]:
+    """The texts in lines such as an explainer writes."""
+    return [unquoted(m["rest"]) for m in _LINE.finditer(lines) if m["kind"].casefold() == "text"]
 
 
 def tested_texts(texts: Sequence[str], most: int) -> tuple[str, ...]:

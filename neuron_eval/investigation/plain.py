@@ -11,7 +11,7 @@ from inspect_ai.solver import Generate, TaskState
 from neuron_eval.explain.solvers import ask_explainer, bad_explanation, explained
 from neuron_eval.formats.base import Shown
 from neuron_eval.investigation import Experiment, Investigation, TestedText
-from neuron_eval.investigation.experiment import TestPlan, read_test_plan, results_text
+from neuron_eval.investigation.experiment import TestPlan, read_test_plan, results_text, texts_in
 from neuron_eval.prompts.wording import InvestigationWording, Wording
 from neuron_eval.records import ActivationRecord
 from neuron_eval.simulation import UnreadableReplyError
@@ -56,7 +56,7 @@ async def investigate_plainly(
     """
     output = state.output
     for left in range(setting.rounds, 0, -1):
-        plan = await _plan(state, generate, setting, left, log.explanation)
+        plan = await _plan(state, generate, setting, left, log)
         state.output = output
         if isinstance(plan, str):
             log.stopped = plan
@@ -80,17 +80,19 @@ async def investigate_plainly(
 
 
 async def _plan(
-    state: TaskState, generate: Generate, setting: Setting, left: int, explanation: str
+    state: TaskState, generate: Generate, setting: Setting, left: int, log: Investigation
 ) -> TestPlan | str:
     """What to test; or why nothing is known of it, after all attempts."""
     if left == setting.rounds:
         state.messages += _examples(setting)
-    question, problem = setting.words.test.replace("{explanation}", explanation), ""
+    known = {text for _, answer in setting.words.examples for text in texts_in(answer)}
+    known |= {test.text for experiment in log.rounds for test in experiment.tests}
+    question, problem = setting.words.test.replace("{explanation}", log.explanation), ""
     for _ in range(ATTEMPTS):
         state.messages.append(ChatMessageUser(content=setting.worded(question, left, problem)))
         await ask_explainer(state, generate, PLAN_TOKENS * setting.texts)
         try:
-            return read_test_plan(state.output, setting.texts)
+            return read_test_plan(state.output, setting.texts, known)
         except UnreadableReplyError as error:
             question, problem = setting.words.retry, str(error)
     return f"no text could be read after {ATTEMPTS} replies, the last: {problem}"

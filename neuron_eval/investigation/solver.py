@@ -49,7 +49,8 @@ def investigate(
     Args:
         format: The prompt format to begin with.
         rounds: Experiments, at most. 2 requests each, or 1 by tools.
-        texts: Texts of each experiment, at most. They are cut to 300 characters.
+        texts: Texts of each experiment, at most. They are cut to 300 characters. In plain messages
+            only those count that are new.
         protocol: ``tools`` lets the explainer call a tool, in Inspect's `react` agent; ``plain``
             asks in messages; ``auto`` decides by the model's provider.
         cutoff_quantile: See `neuron_eval.explain.solvers.explain`.

@@ -56,6 +56,13 @@ def test_a_text_that_was_cut_off_is_left_out():
         plan("Text: half of o", "max_tokens")
 
 
+def test_texts_that_are_known_are_left_out():
+    output = ModelOutput.from_content("m", "Text: one\nText: two\nText: three\nText: four")
+    assert read_test_plan(output, 2, {"one", "three"}).texts == ("two", "four")
+    with pytest.raises(UnreadableReplyError, match="no text is new"):
+        read_test_plan(output, 2, {"one", "two", "three", "four"})
+
+
 @given(st.lists(st.text()), st.integers(1, 5))
 def test_texts_are_bounded(texts, most):
     chosen = experiment.tested_texts(texts, most)

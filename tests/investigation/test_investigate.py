@@ -1,7 +1,9 @@
 """Whole evals of explainers that test their explanations, by tools and in plain messages."""
 
 import json
+import os
 import re
+from pathlib import Path
 
 import pytest
 from inspect_ai import eval
@@ -50,7 +52,9 @@ def bisecting(name="bisects"):
         if "Test it." in asked:
             words = left(messages)
             half = words[: max(1, len(words) // 2)]
-            return said("Hypothesis: one of them\n" + "".join(f"Text: The{w} ran.\n" for w in half))
+            new = sum("to your sentences" in message.text for message in messages)
+            lines = [f"Text: The{word} ran {new} times." for word in half]
+            return said("\n".join(["Hypothesis: one of them", *lines]))
         return said(" or".join(left(messages)).strip())
 
     def left(messages):
@@ -78,7 +82,7 @@ def test_an_explainer_that_bisects_reaches_the_rule(neurons):
     assert [r["explanation"] for r in stored["rounds"]] == ["bird or cat or dog or fish", *LATER]
     assert stored["rounds"][0]["hypotheses"] == ["one of them"]
     tests = [(t["text"], t["peak"]) for t in stored["rounds"][0]["tests"]]
-    assert tests == [("The bird ran.", 0.0), ("The cat ran.", 10.0)]
+    assert tests == [("The bird ran 0 times.", 0.0), ("The cat ran 0 times.", 10.0)]
     assert stored["protocol"] == "plain"
     assert stored["why"] == "it is not known that models of neuron-fake call tools"
     assert stored["stopped"] == "all 3 rounds were used"
@@ -312,3 +316,14 @@ def test_it_is_a_solver_for_any_task_too(neurons):
         model_roles={"subject": fake_subject(fires_on_cats).model},
     )
     assert log.samples[0].output.completion == "cat"
+
+
+def test_what_the_explainer_reads_after_its_first_answer_is_the_golden_one(neurons):
+    explainer = bisecting("golden")
+    run(explainer, neurons, rounds=1)
+    first, *_, last = explainer.requests
+    text = "".join(f"=== {message.role}\n{message.text}\n" for message in last[len(first) :])
+    golden = Path(__file__).parents[1] / "golden" / "investigation.txt"
+    if os.environ.get("NEURON_EVAL_UPDATE_GOLDEN"):
+        golden.write_text(text, encoding="utf-8")
+    assert text == golden.read_text(encoding="utf-8")
