@@ -27,7 +27,10 @@ from neuron_eval.task import Parameters
 
 ROOT = Path(__file__).parents[1]
 PROGRAMS = {"inspect": inspect_command, "neuron-eval": neuron_eval_command}
-TASKS = tuple(f"neuron_eval/{path}" for path in ("summary", "explain", "given", "rate", "sanity"))
+TASKS = tuple(
+    f"neuron_eval/{path}"
+    for path in ("summary", "explain", "investigate", "given", "rate", "sanity")
+)
 MADE_UP = ("…", "a", "b", "PROVIDER", "LOG")
 """What stands for a provider's name that the reader puts there."""
 

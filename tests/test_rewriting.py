@@ -281,8 +281,8 @@ def test_puzzles_can_be_checked_and_the_terminal_and_the_report_have_the_table(
     (labels,) = eval(sanity(limit=2))
     shutil.copy(urlparse(labels.location).path, folder)
     both = report(folder)
-    assert list(both) == ["sanity", "rewritten"]
-    table = both["rewritten"].set_index("score")
+    assert list(both) == ["sanity", "sanity_rewritten"]
+    table = both["sanity_rewritten"].set_index("score")
     assert list(table.index) == [*(m.label for m in MEASURES.values()), "Detection", *MORE]
     assert table.loc["Detection", "narrowed"] == result.share == 0
     assert table.loc["Detection", "widened n"] == 2

@@ -10,13 +10,14 @@ from made_up_runs import five_formats, neuron, run
 
 from neuron_eval.logs.sanity import SanityChecks
 from neuron_eval.measures import MEASURES
+from neuron_eval.prompts.wording import REWRITINGS
 from neuron_eval.reporting.collecting import Collected, collect
 from neuron_eval.reporting.figures import FIGURES, write_figures
 from neuron_eval.reporting.page import write_report
 from neuron_eval.reporting.pairs import Pair
 from neuron_eval.reporting.raters import Rater
 from neuron_eval.reporting.tables import all_tables, table_names
-from neuron_eval.sanity import CHECKS, SAMPLES, CheckResult
+from neuron_eval.sanity import CHECKS, REWRITTEN, SAMPLES, CheckResult
 from neuron_eval.sources import schema
 from neuron_eval.tasks import formats
 from neuron_eval.testing import fake_embedder, make_neuron
@@ -97,12 +98,14 @@ def test_every_table_and_figure_has_its_name_in_the_list_that_is_cleared(tmp_pat
     )
     checked = {k: CheckResult(9, 9, -0.5) for k in product(MEASURES, SAMPLES, CHECKS)}
     checks = SanityChecks("s.eval", 9, "checks", dict.fromkeys(SAMPLES, "text"), checked)
+    judged = {("detection", REWRITTEN, name): CheckResult(9, 9, -0.5) for name in REWRITINGS}
+    rewritten = SanityChecks("r.eval", 9, "checks", {REWRITTEN: "text"}, judged)
     rated = Collected(
         (*collected.runs, measured),
         raters=(rater,),
         pair=pair,
         controls=controls,
-        checks=(checks,),
+        checks=(checks, rewritten),
     )
     assert tuple(t.name for t in all_tables(rated, by=("layer", "group"))) == table_names()
     assert tuple(f.name for f in write_figures(rated, tmp_path)[0]) == tuple(FIGURES)

@@ -27,12 +27,12 @@ from neuron_eval.sanity import REWRITTEN, SCORE_LABELS, CheckResult
 CHANGE = "Change: the mean difference, as a share of the score's range."
 
 
-@report_table("sanity", "rewritten")
+@report_table("sanity", "sanity_rewritten")
 def sanity_tables(checks: Sequence[SanityChecks]) -> list[Table]:
     """One where labels were changed, one where references were rewritten."""
     by_name = {
         "sanity": [c for c in checks if REWRITTEN not in c.samples],
-        "rewritten": [c for c in checks if REWRITTEN in c.samples],
+        "sanity_rewritten": [c for c in checks if REWRITTEN in c.samples],
     }
     return [_table(name, chosen) for name, chosen in by_name.items() if chosen]
 
