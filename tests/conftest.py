@@ -1,5 +1,6 @@
 """Every test gets folders of its own for Inspect's cache, logs and data."""
 
+import asyncio
 import gc
 import os
 import sys
@@ -34,6 +35,14 @@ def _notice(event, _, openings=OPENINGS, opened=_opened):  # Python ends without
 sys.addaudithook(_notice)
 
 
+def _close_abandoned_loop():
+    """Reading a log within an eval, Inspect has nest_asyncio make a loop that nobody closes."""
+    loop = getattr(getattr(asyncio.get_event_loop_policy(), "_local", None), "_loop", None)
+    if loop is not None and not loop.is_running():
+        loop.close()
+        asyncio.set_event_loop_policy(None)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _leaks_are_blamed_in_this_file():
     """What a file's fixtures leave open is an error of its last test.
@@ -54,6 +63,7 @@ def _leaks_are_blamed_here(request):
     collected, and a warning in a finalizer becomes an error of the test that runs just then.
     """
     yield
+    _close_abandoned_loop()
     if _opened:
         request.node.funcargs.clear()  # pytest holds them until after this
         gc.collect()

@@ -32,7 +32,6 @@ MEASURES = {
     "wrong explanation gets about 0.",
     ADACS: "the cosine similarity of the explanation and a reference explanation, by the embedder. "
     "1 is the same text.",
-    GENERATION: MEANING,
 }
 """What scorers measure, in a line; see `definition`."""
 
@@ -90,7 +89,7 @@ def scorer_name(scorer: str) -> str:
 def definition(scorer: str) -> str:
     """What a scorer measures and what it does not notice, in a line; empty if not known."""
     if scorer in MEASURES or scorer not in SIMULATED:
-        return MEASURES.get(scorer) or MEANINGS.get(scorer, "")
+        return {**MEASURES, **MEANINGS, GENERATION: MEANING}.get(scorer, "")
     measure, where = measure_of(SIMULATED[scorer])
     return (
         f"a simulator predicts activations from the explanation alone, {where} that the explainer "

@@ -289,7 +289,7 @@ def test_the_subject_is_a_setting_that_the_score_depends_on(neurons, tmp_path):
     for name in ("one", "two", "one"):
         subject = fake_subject(cats, name=name)
         (log,) = eval(
-            "neuron_eval/summary",
+            summary,
             task_args={"neurons": source, "simulation": "none", "judge": "generation"},
             model=fake_explainer("cats").model,
             model_roles={"simulator": writer().model, "subject": subject.model},
