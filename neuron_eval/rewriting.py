@@ -18,6 +18,7 @@ from inspect_ai.model import (
 )
 
 from neuron_eval.explain.cleaning import clean_explanation
+from neuron_eval.models.replies import apologises
 from neuron_eval.prompts.wording import RewritingWording
 from neuron_eval.simulation import UnreadableReplyError
 from neuron_eval.simulation.asking import Asker
@@ -62,14 +63,16 @@ def read_rewritten(output: ModelOutput, explanation: str, wording: RewritingWord
     """The new explanation in a reply.
 
     Raises:
-        UnreadableReplyError: There is none, it has several lines, it was cut off, it is the old one
-            but for case and punctuation, or it is made of the words of an example.
+        UnreadableReplyError: There is none, it has several lines, it was cut off, it is a refusal,
+            it is the old one but for case and punctuation, or it is made of an example's words.
     """
     output = readable(output)
     opening = wording.question.rpartition("\n")[2]
     text = clean_explanation(output.completion, [opening])
     if not text:
         raise UnreadableReplyError(f"{quoted(output.completion.strip())} holds no explanation")
+    if apologises(text) and not apologises(explanation):
+        raise UnreadableReplyError("the answer is a refusal")
     if "\n" in text:
         raise UnreadableReplyError("the answer has several lines")
     if cut_off(output):

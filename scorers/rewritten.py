@@ -80,7 +80,9 @@ def _compared(name: str) -> Scorer:
             return bad
         stored: Mapping[str, Any] = state.store.get(STORED, {})
         if not stored:
-            return Score.unscored(reason="nothing was rewritten: no solver of the task sanity ran")
+            return Score.unscored(
+                reason="nothing was rewritten: the task sanity was not run, or reached a limit"
+            )
         before, after = Version(**stored[REFERENCE]), Version(**stored[name])
         if not after.explanation:
             return Score.unscored(

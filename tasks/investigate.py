@@ -47,5 +47,10 @@ def investigate(
             if subject is not None:
                 subject.check(place)
     made.solver = solver
-    made.metadata = {**(made.metadata or {}), "task_format": f"investigate {format}"}
+    # Which tells runs apart in tables.
+    others = {"rounds": (rounds, ROUNDS), "texts": (texts, TEXTS)}
+    changed = [f"{number} {name}" for name, (number, usual) in others.items() if number != usual]
+    changed += [] if protocol == "auto" else [protocol]
+    label = ", ".join([f"investigate {format}", *changed])
+    made.metadata = {**(made.metadata or {}), "task_format": label}
     return made

@@ -100,6 +100,10 @@ def sanity(concept: str = "truth", alpha: float = ALPHA, **parameters: Unpack[Pa
         )
         reading = {name: chosen[name] for name in CHECKED_READING if name in chosen}
         if concept == REWRITTEN:
+            if alpha != ALPHA:
+                raise InputError(
+                    f"-T alpha: has no part with concept={REWRITTEN}, which has no labels"
+                )
             made = _of_rewritten(chosen, choice, reading)
         else:
             made = _of_labels(chosen, choice, reading, concept, alpha)

@@ -66,6 +66,7 @@ def test_a_reply_is_read_without_what_stands_around_it(reply):
         ("cats at ni", "max_tokens", "the reply was cut off"),
         ("The word 'cat'.", "stop", "the answer is the given explanation"),
         ("I cannot", "content_filter", "the simulator refused"),
+        ("I'm sorry, but I can't help with that.", "stop", "the answer is a refusal"),
         ("The word 'window' and its plural alone", "stop", "the answer repeats an example"),
     ],
 )
@@ -300,6 +301,7 @@ MORE = ["Detection, AUROC"]
         ({"judge": "detect"}, "judge='detect': allowed are detection, fuzzing, intruder"),
         ({"simulation": "spars"}, "simulation='spars': allowed are"),
         ({"pack": "neuron_eval-2"}, "has no section rewriting.narrowed; copy it from the bundled"),
+        ({"alpha": 0.01}, "-T alpha: has no part with concept=rewritten"),
         ({"concept": "truth", "judge": "detection"}, "-T judge: has a part only with concept="),
     ],
 )
@@ -311,3 +313,27 @@ def test_what_cannot_be_checked_is_refused(parameters, message):
 def test_without_a_simulator_the_eval_ends_with_a_sentence():
     with pytest.raises(UsageError, match="no model judges: --model is none; name a judge with"):
         eval(sanity, model="none", task_args={"concept": "rewritten"})
+
+
+def test_epochs_are_no_more_neurons(neurons):
+    (log,) = eval(
+        sanity(concept="rewritten", neurons=neurons, judge="detection", simulation="none"),
+        model="none",
+        model_roles={"simulator": rewriter(fake_judge(knows)).model},
+        epochs=2,
+    )
+    checks = sanity_checks_of(log)
+    assert checks.neurons == checks.results["detection", "rewritten", "narrowed"].neurons == 3
+
+
+def test_two_simulators_checks_stand_beside_each_other_in_the_report(neurons, tmp_path):
+    folder = str(tmp_path / "two")
+    for name in ("weak", "strong"):
+        eval(
+            sanity(concept="rewritten", neurons=neurons, judge="detection", simulation="none"),
+            model="none",
+            model_roles={"simulator": rewriter(fake_judge(knows), name=name).model},
+            log_dir=folder,
+        )
+    table = report(folder)["sanity_rewritten"]
+    assert sorted(set(table["log"])) == [1, 2]

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from inspect_ai.model import ModelOutput
 
 from neuron_eval.messages import replace_surrogates
+from neuron_eval.models.replies import declines
 from neuron_eval.simulation import UnreadableReplyError
 from neuron_eval.simulation.reading import cut_off, readable
 
@@ -33,7 +34,7 @@ def read_texts(output: ModelOutput, wanted: int, known: Collection[str] = ()) ->
     passed over, and so is a text that stands there before, or is among those ``known``.
 
     Raises:
-        UnreadableReplyError: There is no text.
+        UnreadableReplyError: There is no text, or the first is a refusal.
     """
     output = readable(output)
     lines = replace_surrogates(output.completion).splitlines(keepends=True)
@@ -47,6 +48,8 @@ def read_texts(output: ModelOutput, wanted: int, known: Collection[str] = ()) ->
             texts.append(text)
     if not texts:
         raise UnreadableReplyError("it holds no numbered line with a new text")
+    if declines(texts[0]):
+        raise UnreadableReplyError("it is a refusal")
     return texts[:wanted]
 
 

@@ -59,7 +59,8 @@ def read_test_plan(output: ModelOutput, most: int, known: Collection[str] = ()) 
         lines_of[line["kind"].casefold()].append(unquoted(line["rest"]))
     if not tested_texts(lines_of["text"], most):
         raise UnreadableReplyError('there is no line that begins with "Text:"')
-    texts = tested_texts([text for text in lines_of["text"] if text not in known], most)
+    every = tested_texts(lines_of["text"], len(lines_of["text"]))
+    texts = tuple(text for text in every if text not in known)[:most]
     if not texts:
         raise UnreadableReplyError("no text is new")
     return TestPlan(tuple(lines_of["hypothesis"]), texts)

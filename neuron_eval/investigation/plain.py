@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from inspect_ai.model import ChatMessage, ChatMessageAssistant, ChatMessageUser, ModelOutput
 from inspect_ai.solver import Generate, TaskState
 
-from neuron_eval.explain.solvers import ask_explainer, bad_explanation, explained
+from neuron_eval.explain.solvers import MAX_TOKENS, ask_explainer, bad_explanation, explained
 from neuron_eval.formats.base import Shown
+from neuron_eval.generating.asking import filled
 from neuron_eval.investigation import Experiment, Investigation, TestedText
 from neuron_eval.investigation.experiment import TestPlan, read_test_plan, results_text, texts_in
 from neuron_eval.prompts.wording import InvestigationWording, Wording
@@ -37,10 +38,9 @@ class Setting:
     texts: int
     run: Run
 
-    def worded(self, text: str, rounds: int, reason: str = "") -> str:
+    def worded(self, text: str, rounds: int, **marks: str) -> str:
         """A text of the pack with its marks replaced; ``rounds`` are those left."""
-        numbers = text.replace("{texts}", str(self.texts)).replace("{rounds}", str(rounds))
-        return numbers.replace("{reason}", reason)
+        return filled(text, texts=str(self.texts), rounds=str(rounds), **marks)
 
     def results(self, records: list[ActivationRecord]) -> str:
         return results_text(self.format, self.shown, records, self.wording, self.words.results)
@@ -57,7 +57,6 @@ async def investigate_plainly(
     output = state.output
     for left in range(setting.rounds, 0, -1):
         plan = await _plan(state, generate, setting, left, log)
-        state.output = output
         if isinstance(plan, str):
             log.stopped = plan
             return output
@@ -66,17 +65,26 @@ async def investigate_plainly(
         log.rounds.append(Experiment(log.explanation, plan.hypotheses, tests))
         question = setting.results(records) + setting.worded(setting.words.revise, left - 1)
         state.messages.append(ChatMessageUser(content=question + setting.openings[0]))
-        state = await ask_explainer(state, generate)
-        revised, state.output = state.output, output
+        revised = await _reply(state, generate)
         if revised.choices:
             revised = explained(revised, setting.openings)
-        if bad_explanation(revised) is not None:
+        if bad_explanation(revised) is not None or revised.stop_reason == "model_length":
             log.stopped = f"the explainer gave no explanation (stop reason: {_reason(revised)})"
             return output
         output = state.output = revised
         log.explanation = revised.completion
     log.stopped = f"all {setting.rounds} rounds were used"
     return output
+
+
+async def _reply(state: TaskState, generate: Generate, max_tokens: int = MAX_TOKENS) -> ModelOutput:
+    """What the explainer says next; the state keeps its output, whatever limit ends the sample."""
+    latest = state.output
+    try:
+        await ask_explainer(state, generate, max_tokens)
+        return state.output
+    finally:
+        state.output = latest
 
 
 async def _plan(
@@ -87,12 +95,16 @@ async def _plan(
         state.messages += _examples(setting)
     known = {text for _, answer in setting.words.examples for text in texts_in(answer)}
     known |= {test.text for experiment in log.rounds for test in experiment.tests}
-    question, problem = setting.words.test.replace("{explanation}", log.explanation), ""
+    question, problem = setting.words.test, ""
     for _ in range(ATTEMPTS):
-        state.messages.append(ChatMessageUser(content=setting.worded(question, left, problem)))
-        await ask_explainer(state, generate, PLAN_TOKENS * setting.texts)
+        state.messages.append(
+            ChatMessageUser(
+                content=setting.worded(question, left, explanation=log.explanation, reason=problem)
+            )
+        )
+        reply = await _reply(state, generate, PLAN_TOKENS * setting.texts)
         try:
-            return read_test_plan(state.output, setting.texts, known)
+            return read_test_plan(reply, setting.texts, known)
         except UnreadableReplyError as error:
             question, problem = setting.words.retry, str(error)
     return f"no text could be read after {ATTEMPTS} replies, the last: {problem}"
@@ -105,9 +117,7 @@ def _examples(setting: Setting) -> list[ChatMessage]:
         for explanation, answer in setting.words.examples
         for message in (
             ChatMessageUser(
-                content=setting.worded(
-                    setting.words.test.replace("{explanation}", explanation), setting.rounds
-                )
+                content=setting.worded(setting.words.test, setting.rounds, explanation=explanation)
             ),
             ChatMessageAssistant(content=answer),
         )

@@ -13,6 +13,7 @@ from inspect_ai.solver import Generate, Solver, TaskState, solver
 from neuron_eval.explain.prompting import CUTOFF_QUANTILE, cutoff, opening_phrases
 from neuron_eval.explain.solvers import NOT_GIVEN, bad_explanation, explain
 from neuron_eval.formats.base import Shown
+from neuron_eval.generating.measuring import ignored_tokens, ignoring
 from neuron_eval.investigation import Investigation, Protocol
 from neuron_eval.investigation.experiment import investigation_wording
 from neuron_eval.investigation.plain import Setting, investigate_plainly
@@ -79,8 +80,11 @@ def investigate(
         if bad_explanation(state.output) is not None:
             return state
 
+        ignored = ignored_tokens(dealt)
+
         async def run(texts: tuple[str, ...]) -> list[ActivationRecord]:
-            return await subject.activations(place, texts)
+            records = await subject.activations(place, texts)
+            return [ignoring(record, ignored) for record in records]
 
         above = cutoff(dealt.neuron, dealt.shown, cutoff_quantile)
         setting = Setting(

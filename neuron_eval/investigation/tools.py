@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from inspect_ai.agent import AgentSubmit, react, run
-from inspect_ai.model import ChatMessageUser, Model, ModelOutput
+from inspect_ai.model import ChatMessageUser, Model, ModelOutput, get_model
 from inspect_ai.solver import TaskState
 from inspect_ai.tool import ToolDef, ToolError
-from inspect_ai.util import LimitExceededError, message_limit
+from inspect_ai.util import Limit, message_limit
 
 from neuron_eval.explain.cleaning import clean_explanation
 from neuron_eval.investigation import Experiment, Investigation, Protocol, TestedText
 from neuron_eval.investigation.experiment import tested_texts
 from neuron_eval.investigation.plain import Setting
+from neuron_eval.models.replies import answer_text
+from neuron_eval.models.server_errors import ModelError, about_neuron, model_errors
+from neuron_eval.subject import SubjectError
 
 CALLING_TOOLS = (
     *("anthropic", "azureai", "bedrock", "google", "grok", "groq", "mistral", "openai"),
@@ -45,44 +48,51 @@ async def investigate_by_tools(
     state.messages.append(
         ChatMessageUser(content=setting.worded(setting.words.agent, setting.rounds))
     )
+    failures: list[SubjectError] = []  # the agent's errors are else the explainer's
     agent = react(
         name="investigate",
         prompt=None,
-        tools=[_tool(setting, log)],
+        tools=[_tool(state, setting, log, failures)],
         submit=AgentSubmit(answer_only=True, keep_in_messages=True),
     )
     most = len(state.messages) + 2 * (setting.rounds + 1) + SPARE
+    # Of limits on messages only the innermost holds.
+    limits: list[Limit] = [message_limit(min(most, state.message_limit or most))]
     try:
-        ended, limit = await run(agent, state.messages, limits=[message_limit(most)])
-    except LimitExceededError as error:
-        log.stopped = f"a limit of the sample was reached: {error.type}"
-        state.output = _output(state, log.explanation)
-        raise
-    state.messages = ended.messages
-    answer = None if limit is not None else _submitted(ended.output)
-    explanation = clean_explanation(answer or "", setting.openings)
+        with about_neuron(state.sample_id), model_errors("explainer", get_model()):
+            ended, limit = await run(agent, state.messages, limits=limits)
+    except ModelError as error:
+        raise (failures[0] if failures else error) from error
+    explanation = "" if limit is not None else _explanation(_submitted(ended.output), setting)
     log.stopped = "it was submitted"
     if limit is not None:
         log.stopped = f"a limit was reached before it was submitted: {limit.type}"
     elif not explanation:
         log.stopped = "no explanation was submitted"
     log.explanation = explanation or log.explanation
-    return _output(state, log.explanation)
+    state.output = _output(state, log.explanation)
+    state.messages = ended.messages
+    return state.output
+
+
+def _explanation(text: str, setting: Setting) -> str:
+    """Without thinking and what else is no part of it; empty if it is nothing but that."""
+    return clean_explanation(answer_text(text) or "", setting.openings)
 
 
 def _output(state: TaskState, explanation: str) -> ModelOutput:
     return ModelOutput.from_content(str(state.model), explanation)
 
 
-def _submitted(output: ModelOutput) -> str | None:
-    """What was submitted; None if the agent ended otherwise."""
-    if output.empty:
-        return None
-    calls = output.message.tool_calls or []
-    return output.completion if any(call.function == "submit" for call in calls) else None
+def _submitted(output: ModelOutput) -> str:
+    """What was submitted; empty if the agent ended otherwise."""
+    calls = [] if output.empty else output.message.tool_calls or []
+    return output.completion if any(call.function == "submit" for call in calls) else ""
 
 
-def _tool(setting: Setting, log: Investigation) -> ToolDef:
+def _tool(
+    state: TaskState, setting: Setting, log: Investigation, failures: list[SubjectError]
+) -> ToolDef:
     async def activations(explanation: str, texts: list[str]) -> str:
         left = setting.rounds - len(log.rounds)
         if left < 1:
@@ -90,9 +100,14 @@ def _tool(setting: Setting, log: Investigation) -> ToolDef:
         chosen = tested_texts(texts, setting.texts)
         if not chosen:
             raise ToolError(f"expected 1 to {setting.texts} texts that are not blank")
-        records = await setting.run(chosen)
+        try:
+            records = await setting.run(chosen)
+        except SubjectError as error:
+            failures.append(error)
+            raise
         tests = tuple(TestedText(t, r.peak) for t, r in zip(chosen, records, strict=True))
-        log.explanation = clean_explanation(explanation, setting.openings) or log.explanation
+        log.explanation = _explanation(explanation, setting) or log.explanation
+        state.output = _output(state, log.explanation)  # whatever limit ends the sample
         log.rounds.append(Experiment(log.explanation, (), tests))
         behind = setting.words.left if left > 1 else setting.words.spent
         return setting.results(records) + setting.worded(behind, left - 1)

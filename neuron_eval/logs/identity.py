@@ -224,7 +224,8 @@ def _roles(spec: EvalSpec) -> tuple[str, ...]:
         return tuple(spec.model_roles or ())
     way, judge = spec.task_args.get("simulation", "auto"), spec.task_args.get("judge")
     roles = (EMBEDDER, ROLE) if judge or _needs_model(way) else (EMBEDDER,)
-    return (*roles, SUBJECT) if "generation" in (judge or "") else roles
+    experiments = "generation" in (judge or "") or spec.task.endswith("investigate")
+    return (*roles, SUBJECT) if experiments else roles
 
 
 def models(spec: EvalSpec, explains: bool, roles: Collection[str]) -> dict[str, Any]:

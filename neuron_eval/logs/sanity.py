@@ -5,9 +5,11 @@ from __future__ import annotations
 import atexit
 import math
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
+from statistics import fmean
 from typing import Any
 
 from inspect_ai.hooks import Hooks, RunEnd, hooks
@@ -99,8 +101,9 @@ def sanity_checks_of(log: EvalLog) -> SanityChecks:
         Exception: Whatever Inspect raises of a file that may hold anything.
     """
     about, arguments = log.eval.metadata or {}, log.eval.task_args
-    summaries = read_eval_log_sample_summaries(log.location)
-    scored = [summary.scores or {} for summary in summaries]
+    scored: dict[str | int, list[Mapping[str, Any]]] = {}
+    for summary in read_eval_log_sample_summaries(log.location):
+        scored.setdefault(summary.id, []).append(summary.scores or {})
     n = arguments.get("excerpts", EXCERPTS)
     if about.get(CHECKED) == REWRITTEN:
         what = f"references narrowed and widened by {_simulator(log)}"
@@ -108,18 +111,19 @@ def sanity_checks_of(log: EvalLog) -> SanityChecks:
     else:
         what = CONCEPTS.get(str(about.get(CHECKED)), "the concept is unknown")
         samples = {"natural": "all text", "top_random": f"{n} top and {n} random excerpts"}
-    count = f"{len(summaries)} neuron{'s' * (len(summaries) != 1)}"
+    names = _scored_names(chain(*scored.values()))
+    count = f"{len(scored)} neuron{'s' * (len(scored) != 1)}"
     return SanityChecks(
         log=log.location,
-        neurons=len(summaries),
+        neurons=len(scored),
         title=visible(f"Sanity checks of scores on {about.get('neurons')}, {count}; {what}"),
         samples={sample: visible(text) for sample, text in samples.items()},
         results={
-            (name, sample, check): check_result(list(_differences(scored, scorer, name)))
+            (name, sample, check): check_result(list(_differences(scored.values(), scorer, name)))
             for sample in samples
             for check in CHECKS_OVER[sample]
             for scorer in [scorer_of(sample, check)]
-            for name in (_scored_names(scored) if sample == REWRITTEN else MEASURES)
+            for name in (names if sample == REWRITTEN else MEASURES)
         },
     )
 
@@ -137,14 +141,15 @@ def _scored_names(samples: Iterable[Mapping[str, Any]]) -> set[str]:
 
 
 def _differences(
-    samples: Iterable[Mapping[str, Any]], scorer: str, measure: str
-) -> Iterable[float]:
-    for scores in samples:
-        score = scores.get(scorer)
-        if score is not None and isinstance(score.value, dict):
-            value = score.value.get(measure)
-            if isinstance(value, float | int) and not math.isnan(value):
-                yield float(value)
+    neurons: Iterable[Iterable[Mapping[str, Any]]], scorer: str, measure: str
+) -> Iterator[float]:
+    """Of each neuron that has one, its mean over epochs."""
+    for epochs in neurons:
+        scores = [scores[scorer].value for scores in epochs if scorer in scores]
+        values = [value.get(measure) for value in scores if isinstance(value, dict)]
+        numbers = [v for v in values if isinstance(v, float | int) and not math.isnan(v)]
+        if numbers:
+            yield fmean(numbers)
 
 
 def result_text(result: CheckResult, neurons: int) -> str:

@@ -162,6 +162,34 @@ def refusal(output: ModelOutput) -> str | None:
     return words if len(words) <= SHOWN else f"{words[: SHOWN - 1]}…"
 
 
+_APOLOGY = re.compile(
+    r"\s*+(?:(?:I['’]m|I am|we['’]re)\s++(?:very\s++|so\s++)?+sorry\b|sorry,|I\s++apologi[sz]e\b"
+    r"|(?:unfortunately,\s++)?+I\s++(?:can['’]t|cannot|can not|won['’]t|am unable|am not able)\b"
+    r"|I['’]m\s++(?:unable|not able)\b|as an AI\b)",
+    re.IGNORECASE,
+)
+
+
+def apologises(text: str) -> bool:
+    """Whether a text begins as refusals in plain words do.
+
+    Of an explainer that is a reply, and scored. Where a model is to write what is no answer to a
+    person, such as another explanation, it is none.
+    """
+    return _APOLOGY.match(text) is not None
+
+
+_TO_THE_ASKER = re.compile(r"\b(?:help|assist|provide|request|comply|AI)\b", re.IGNORECASE)
+
+
+def declines(text: str) -> bool:
+    """Whether a text both begins as a refusal does and speaks of a request.
+
+    For texts that a model makes up: one may be about somebody who apologises.
+    """
+    return apologises(text) and _TO_THE_ASKER.search(text) is not None
+
+
 def _refused(choice: ChatCompletionChoice) -> bool:
     if choice.stop_reason == "content_filter":
         return True

@@ -108,8 +108,14 @@ def collect(
 def checks_identity(log: EvalLog) -> str:
     """Equal if the same was checked twice."""
     about = log.eval.metadata or {}
+    measured_by_models = models(log.eval, explains=False, roles=tuple(log.eval.model_roles or ()))
     return json.dumps(
-        [log.eval.task_args, place(about.get("neurons")), about.get("neurons_choice")],
+        [
+            log.eval.task_args,
+            place(about.get("neurons")),
+            about.get("neurons_choice"),
+            measured_by_models,
+        ],
         sort_keys=True,
         default=str,
     )

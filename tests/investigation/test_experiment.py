@@ -63,6 +63,14 @@ def test_texts_that_are_known_are_left_out():
         read_test_plan(output, 2, {"one", "two", "three", "four"})
 
 
+def test_a_long_text_that_was_tested_is_not_new():
+    long = "a cat ran " * 50
+    output = ModelOutput.from_content("m", f"Text: {long}")
+    (tested,) = read_test_plan(output, 2).texts
+    with pytest.raises(UnreadableReplyError, match="no text is new"):
+        read_test_plan(output, 2, {tested})
+
+
 @given(st.lists(st.text()), st.integers(1, 5))
 def test_texts_are_bounded(texts, most):
     chosen = experiment.tested_texts(texts, most)

@@ -12,6 +12,7 @@ from inspect_ai.tool import ToolCall
 
 from neuron_eval.investigation.solver import investigate as investigate_solver
 from neuron_eval.records.splits import from_metadata
+from neuron_eval.reporting.collecting import collect
 from neuron_eval.sources import schema
 from neuron_eval.tasks.formats import summary
 from neuron_eval.tasks.investigate import investigate
@@ -327,3 +328,138 @@ def test_what_the_explainer_reads_after_its_first_answer_is_the_golden_one(neuro
     if os.environ.get("NEURON_EVAL_UPDATE_GOLDEN"):
         golden.write_text(text, encoding="utf-8")
     assert text == golden.read_text(encoding="utf-8")
+
+
+def scripted(steps, name="scripted"):
+    """Its first answer is "an animal"; then one step per request, each a call of a tool."""
+
+    def respond(messages, config):
+        output = ModelOutput.from_content(f"neuron-fake/{name}", "an animal")
+        if any("`activations`" in message.text for message in messages):
+            made = sum(len(getattr(m, "tool_calls", None) or ()) for m in messages)
+            function, arguments = steps[min(made, len(steps) - 1)]
+            call = ToolCall(id=f"c{made}", function=function, arguments=arguments)
+            output.message.tool_calls = [call]
+        return output
+
+    return fake(name, respond)
+
+
+def call(explanation, *texts):
+    return "activations", {"explanation": explanation, "texts": list(texts)}
+
+
+def submit(answer):
+    return "submit", {"answer": answer}
+
+
+def limited(explainer, neurons, protocol, **limits):
+    (log,) = eval(
+        investigate(neurons=neurons, simulation="none", limit=1, protocol=protocol),
+        model=explainer.model,
+        model_roles={"subject": fake_subject(fires_on_cats).model},
+        **limits,
+    )
+    (sample,) = log.samples
+    return sample
+
+
+@pytest.mark.parametrize("messages", range(16, 26, 3))
+def test_whatever_limit_of_messages_ends_it_an_explanation_is_kept(neurons, messages):
+    """Those on the way are replies to other questions."""
+
+    def respond(messages, config):
+        asked = "Test it." in messages[-1].text or "cannot be used" in messages[-1].text
+        return ModelOutput.from_content("m", "I would rather not." if asked else "cats")
+
+    plain = limited(fake("resists", respond), neurons, "plain", message_limit=messages)
+    assert plain.output.completion == "cats"
+    steps = [call("felines", "A cat 1"), call("cats", "A cat 2"), submit("a cat")]
+    tools = limited(scripted(steps), neurons, "tools", message_limit=messages)
+    assert tools.output.completion in ("an animal", "felines", "cats", "a cat")
+    rounds = tools.store["investigation"]["rounds"]
+    if rounds and tools.output.completion != "a cat":
+        assert tools.output.completion == rounds[-1]["explanation"]
+
+
+def test_a_limit_of_messages_stops_the_agent(neurons):
+    endless = scripted([call("felines", "A cat")], "endless")
+    sample = limited(endless, neurons, "tools", message_limit=17)
+    assert len(endless.requests) == 2
+    assert sample.output.completion == "felines"
+
+
+def test_ignored_tokens_do_not_set_the_scale(neurons):
+    def dots(place, tokens):
+        return [1000.0 if t == "." else 5.0 if t == " cat" else 0.0 for t in tokens]
+
+    explainer = calling(["animals"], "ignores dots", ["The cat ran."])
+    subject = fake_subject(dots)
+    settings = {"protocol": "tools", "format": "original", "ignore_tokens": "."}
+    (sample,) = run(explainer, neurons, subject, **settings).samples
+    ((test,),) = [experiment["tests"] for experiment in sample.store["investigation"]["rounds"]]
+    assert test["peak"] == 5.0
+    told = [m.text for m in explainer.requests[-1] if isinstance(m, ChatMessageTool)]
+    assert "\n cat\t5\n" in told[0]
+
+
+@pytest.mark.parametrize(
+    ("answer", "kept"),
+    [("<think>dogs, no</think>cat", "cat"), ("<think>dogs", "felines"), ("", "felines")],
+)
+def test_thinking_is_no_part_of_what_is_submitted(neurons, answer, kept):
+    steps = [call("<think>hm</think>felines", "A cat"), submit(answer)]
+    (sample,) = run(scripted(steps, "thinks"), neurons, protocol="tools").samples
+    assert sample.output.completion == kept
+
+
+def test_an_explainer_whose_server_fails_by_tools_is_a_sentence(neurons):
+    def respond(messages, config):
+        if "`activations`" in messages[-1].text:
+            raise RuntimeError("500 server broke")
+        return ModelOutput.from_content("m", "cats")
+
+    (log,) = eval(
+        investigate(neurons=neurons, simulation="none", limit=1, protocol="tools"),
+        model=fake("broken", respond).model,
+        model_roles={"subject": fake_subject(fires_on_cats).model},
+        fail_on_error=False,
+    )
+    message = log.samples[0].error.message
+    assert "The explainer neuron-fake/broken, asked about neuron test/L0N0," in message
+
+
+def test_a_revision_that_filled_the_context_is_none(neurons):
+    def respond(messages, config):
+        if "Explain the neuron again" in messages[-1].text:
+            return ModelOutput.from_content("m", "cats and so", stop_reason="model_length")
+        test = "Test it." in messages[-1].text
+        return ModelOutput.from_content("m", "Text: A dog." if test else "cats")
+
+    (sample,) = run(fake("full", respond), neurons).samples
+    assert sample.output.completion == "cats"
+
+
+def test_marks_within_an_explanation_stay(neurons):
+    explainer = fake("marks", lambda m, c: ModelOutput.from_content("m", "the mark {texts}"))
+    run(explainer, neurons, rounds=1)
+    assert "Explanation: the mark {texts}\n" in explainer.requests[1][-1].text
+
+
+def test_runs_of_other_settings_or_subjects_stand_apart_in_the_report(neurons, tmp_path):
+    folder = str(tmp_path / "apart")
+    for settings in ({}, {"rounds": 1}, {"texts": 2}, {"protocol": "tools"}, {"subject": "other"}):
+        name = settings.pop("subject", "subject")
+        explainer = calling(["cats"]) if settings.get("protocol") else bisecting("settings")
+        eval(
+            investigate(neurons=neurons, simulation="none", **settings),
+            model=explainer.model,
+            model_roles={"subject": fake_subject(fires_on_cats, name=name).model},
+            log_dir=folder,
+        )
+    labels = [run.format for run in collect([folder]).runs]
+    assert sorted(labels) == [
+        *["investigate summary"] * 2,
+        *("investigate summary, 1 rounds", "investigate summary, 2 texts"),
+        "investigate summary, tools",
+    ]
