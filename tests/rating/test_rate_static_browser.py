@@ -247,6 +247,7 @@ def test_a_second_tab_of_a_file_does_not_overwrite_the_first_without_a_word(visi
     assert second.locator("[name=best]:checked").get_attribute("value") == "A"
     rate(second, {}, (3, 1, 5), "A")
     hear(first, second)
+    first.bring_to_front()  # a tab in the background looks seldom
     review(first)
     # What another tab saves the page finds out when it next looks.
     first.locator("#answers li", has_text=neuron).filter(has_text="A 3").wait_for()
