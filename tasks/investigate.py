@@ -48,9 +48,12 @@ def investigate(
                 subject.check(place)
     made.solver = solver
     # Which tells runs apart in tables.
-    others = {"rounds": (rounds, ROUNDS), "texts": (texts, TEXTS)}
-    changed = [f"{number} {name}" for name, (number, usual) in others.items() if number != usual]
-    changed += [] if protocol == "auto" else [protocol]
+    others = {
+        "rounds": (rounds, ROUNDS),
+        "texts": (texts, TEXTS),
+        "protocol": (protocol, "auto"),
+    }
+    changed = [f"{name}={value}" for name, (value, usual) in others.items() if value != usual]
     label = ", ".join([f"investigate {format}", *changed])
     made.metadata = {**(made.metadata or {}), "task_format": label}
     return made

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from inspect_ai.model import ModelOutput
@@ -54,20 +54,25 @@ def scored_rewritings(
             return state
         reference = state.output.completion.strip()
 
-        async def version(name: str) -> Version:
-            text = reference
-            if name != REFERENCE:
-                try:
-                    text = await rewrite(asker, reference, wordings[name])
-                except (NoReadableReplyError, RoomRefusedError) as error:
-                    return Version("", reason=str(error))
-            return Version(text, scores=await _scores(state, text, scorers))
+        async def rewritten(name: str) -> Version:
+            try:
+                return Version(await rewrite(asker, reference, wordings[name]))
+            except (NoReadableReplyError, RoomRefusedError) as error:
+                return Version("", reason=str(error))
 
-        names = (REFERENCE, *REWRITINGS)
+        async def scored(version: Version) -> Version:
+            if not version.explanation:
+                return version
+            return replace(version, scores=await _scores(state, version.explanation, scorers))
+
         with about_neuron(state.sample_id):
             asker = Asker.of(check_judge(role_simulator()))
-            made = await together(*(version(name) for name in names))
-        state.store.set(STORED, {name: asdict(v) for name, v in zip(names, made, strict=True)})
+            changed = await together(*(rewritten(name) for name in REWRITINGS))
+            versions = [Version(reference), *changed]
+            if any(version.explanation for version in changed):  # else nothing is compared
+                versions = await together(*(scored(version) for version in versions))
+        names = (REFERENCE, *REWRITINGS)
+        state.store.set(STORED, {n: asdict(v) for n, v in zip(names, versions, strict=True)})
         return state
 
     return solve

@@ -226,6 +226,15 @@ def test_a_reference_that_is_not_rewritten_is_unscored_with_the_reason(neurons):
     assert unscored == {"narrowed_reference": 1, "widened_reference": 0}
 
 
+def test_where_nothing_is_rewritten_nothing_is_scored_for_it(neurons):
+    model = rewriter(fake_judge(knows), lambda kind, explanation: explanation)
+    log = run(model, neurons, judge="detection", simulation="none", limit=1)
+    reasons = [score.reason for score in log.samples[0].scores.values()]
+    assert reasons == [f"the reference was not {check}" for check in REWRITINGS]
+    systems = {wording.system for wording in default_pack().rewriting.values()}
+    assert {request[0].text for request in model.requests} == systems
+
+
 def test_a_neuron_without_a_reference_is_unscored_and_nothing_is_asked(tmp_path):
     schema.write(tmp_path / "none.jsonl", [make_neuron(reference=None)])
     model = rewriter(fake_judge(knows))

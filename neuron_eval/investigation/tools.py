@@ -13,8 +13,7 @@ from neuron_eval.investigation import Experiment, Investigation, Protocol, Teste
 from neuron_eval.investigation.experiment import tested_texts
 from neuron_eval.investigation.plain import Setting
 from neuron_eval.models.replies import answer_text
-from neuron_eval.models.server_errors import ModelError, about_neuron, model_errors
-from neuron_eval.subject import SubjectError
+from neuron_eval.models.server_errors import about_neuron, model_errors
 
 CALLING_TOOLS = (
     *("anthropic", "azureai", "bedrock", "google", "grok", "groq", "mistral", "openai"),
@@ -48,21 +47,17 @@ async def investigate_by_tools(
     state.messages.append(
         ChatMessageUser(content=setting.worded(setting.words.agent, setting.rounds))
     )
-    failures: list[SubjectError] = []  # the agent's errors are else the explainer's
     agent = react(
         name="investigate",
         prompt=None,
-        tools=[_tool(state, setting, log, failures)],
+        tools=[_tool(state, setting, log)],
         submit=AgentSubmit(answer_only=True, keep_in_messages=True),
     )
     most = len(state.messages) + 2 * (setting.rounds + 1) + SPARE
     # Of limits on messages only the innermost holds.
     limits: list[Limit] = [message_limit(min(most, state.message_limit or most))]
-    try:
-        with about_neuron(state.sample_id), model_errors("explainer", get_model()):
-            ended, limit = await run(agent, state.messages, limits=limits)
-    except ModelError as error:
-        raise (failures[0] if failures else error) from error
+    with about_neuron(state.sample_id), model_errors("explainer", get_model()):
+        ended, limit = await run(agent, state.messages, limits=limits)
     explanation = "" if limit is not None else _explanation(_submitted(ended.output), setting)
     log.stopped = "it was submitted"
     if limit is not None:
@@ -90,9 +85,7 @@ def _submitted(output: ModelOutput) -> str:
     return output.completion if any(call.function == "submit" for call in calls) else ""
 
 
-def _tool(
-    state: TaskState, setting: Setting, log: Investigation, failures: list[SubjectError]
-) -> ToolDef:
+def _tool(state: TaskState, setting: Setting, log: Investigation) -> ToolDef:
     async def activations(explanation: str, texts: list[str]) -> str:
         left = setting.rounds - len(log.rounds)
         if left < 1:
@@ -100,11 +93,7 @@ def _tool(
         chosen = tested_texts(texts, setting.texts)
         if not chosen:
             raise ToolError(f"expected 1 to {setting.texts} texts that are not blank")
-        try:
-            records = await setting.run(chosen)
-        except SubjectError as error:
-            failures.append(error)
-            raise
+        records = await setting.run(chosen)
         tests = tuple(TestedText(t, r.peak) for t, r in zip(chosen, records, strict=True))
         log.explanation = _explanation(explanation, setting) or log.explanation
         state.output = _output(state, log.explanation)  # whatever limit ends the sample

@@ -23,6 +23,7 @@ from inspect_ai.model import (
 
 from neuron_eval.messages import InputError, shown
 from neuron_eval.models.replies import refusal
+from neuron_eval.models.server_errors import ModelError
 from neuron_eval.records import ActivationRecord, NeuronRecord
 
 RECORDS_KEY = "activation_records"
@@ -32,8 +33,8 @@ LONGEST = 2000
 """The longest text that a subject is asked about, in characters."""
 
 
-class SubjectError(RuntimeError):
-    """A subject's reply that is no activations of the texts that it was given."""
+class SubjectError(ModelError):
+    """A subject that failed, or whose reply is no activations of the texts that it was given."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -460,6 +460,7 @@ def test_runs_of_other_settings_or_subjects_stand_apart_in_the_report(neurons, t
     labels = [run.format for run in collect([folder]).runs]
     assert sorted(labels) == [
         *["investigate summary"] * 2,
-        *("investigate summary, 1 rounds", "investigate summary, 2 texts"),
-        "investigate summary, tools",
+        "investigate summary, protocol=tools",
+        "investigate summary, rounds=1",
+        "investigate summary, texts=2",
     ]
