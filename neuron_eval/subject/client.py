@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from inspect_ai.model import Model, get_model, model_roles
 
+from neuron_eval.messages import near_miss
 from neuron_eval.models.edge import guarded
 from neuron_eval.models.requests import cache_policy
 from neuron_eval.models.server_errors import ModelError, model_errors
@@ -36,9 +37,10 @@ def resolve_subject() -> Model:
         UsageError: There is none, or it is no subject.
     """
     if ROLE not in model_roles():
+        meant = near_miss(model_roles(), [ROLE])
         raise UsageError(
-            f"no subject: name the model that has the neurons, --model-role {ROLE}="
-            "neuron-subject/NAME, where NAME is a Hugging Face name, a folder or a .gguf file"
+            f"no subject: name the model that has the neurons, --model-role {ROLE}=neuron-subject/"
+            f"NAME, where NAME is a Hugging Face name, a folder or a .gguf file{meant}"
         )
     model = guarded(get_model(role=ROLE))
     if not isinstance(model.api, HasNeurons):

@@ -276,6 +276,7 @@ def test_another_model_s_neurons_are_refused_before_anything_is_asked(neurons):
     ("roles", "words"),
     [
         ({}, "no subject: name the model that has the neurons, --model-role subject="),
+        ({"subjct": "mockllm/model"}, "a folder or a .gguf file; did you mean subject?"),
         ({"subject": "mockllm/model"}, "mockllm/model is no subject: its neurons cannot be seen"),
     ],
 )
