@@ -86,6 +86,16 @@ def test_an_answer_that_was_given_without_knowing_of_another_is_refused(two):
     assert changed != at
 
 
+def test_two_answers_of_one_millisecond_can_be_told_apart(two, monkeypatch):
+    mine, other, key = two
+    moments = iter(["12:00:00.001", "12:00:00.001", "12:00:00.001", "12:00:00.002"])
+    monkeypatch.setattr(desk_module, "_now", lambda: next(moments))
+    first = mine.answer(key, FIVE, None)
+    assert other.answer(key, ONE, first) == "12:00:00.002"
+    with pytest.raises(DeskError, match="another answer was saved meanwhile"):
+        mine.answer(key, FIVE, first)
+
+
 def test_the_same_answer_once_more_is_taken_for_a_reply_that_got_lost(two):
     mine, _, key = two
     at = mine.answer(key, FIVE, None)

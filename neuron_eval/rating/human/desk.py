@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from threading import Lock, RLock
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from neuron_eval.rating.answer import from_json
@@ -140,7 +140,7 @@ class Desk:
         with self._memory:
             question = self._changeable(key)
         answer = from_json(data, question)
-        at = _now()
+        at = ""
 
         def decide() -> list[dict[str, Any]]:
             nonlocal at
@@ -156,6 +156,8 @@ class Desk:
             seconds = before.seconds if before else None
             if not before and key in self._shown:
                 seconds = round(monotonic() - self._shown[key], 1)
+            while (at := _now()) == replaces:  # by its time an answer is told from the one before
+                sleep(0.001)
             what = {"question": key, "id": question.id, "answer": answer.to_json()}
             return [{**what, "seconds": seconds, "at": at}]
 

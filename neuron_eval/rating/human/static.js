@@ -60,7 +60,8 @@ async function answer({ question: key, answer: given, replaces }) {
   if ((before?.at ?? null) !== replaces) {
     throw new Refused("Another answer was saved meanwhile, in another tab; it is shown now.");
   }
-  const at = now();
+  let at = now();
+  while (at === replaces) at = now(); // by its time an answer is told from the one before
   put({ [key]: { answer: given, seconds: before ? before.seconds : lasted(key), at } });
   return { at };
 }
