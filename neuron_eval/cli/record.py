@@ -13,6 +13,7 @@ from neuron_eval.files.locking import alone_at
 from neuron_eval.messages import shown
 from neuron_eval.recording import job
 from neuron_eval.recording.strata import PER_STRATUM
+from neuron_eval.workers import connected
 
 LEVELS = "0.5,0.9,0.99,0.999,0.9999"
 
@@ -102,8 +103,11 @@ def _out(_ctx: click.Context, _param: click.Parameter, value: Path) -> Path:
     type=AT_LEAST_1,
     default=100,
     metavar="BATCHES",
-    help="How often the state is saved beside --out.",
+    help="How often the state is saved beside --out; what a worker is given at once.",
 )
+@click.option("--on", type=click.Choice(["local", "ray"]), default="local",
+              help="Where the model runs: in this process, or on the workers of a Ray cluster.",
+              )  # fmt: skip
 def record(
     texts: tuple[Path, ...], neurons: tuple[str, ...], quantiles: tuple[float, ...], **options: Any
 ) -> None:
@@ -119,6 +123,8 @@ def record(
     if not neurons and not options["per_layer"]:
         raise click.UsageError("give --neurons (ids, a file, or all) or --per-layer, or both")
     click.get_current_context().with_resource(alone_at(options["out"]))
+    if options["on"] == "ray":
+        click.get_current_context().with_resource(connected())
     settings = job.Settings(texts=texts, neurons=neurons, levels=quantiles, **options)
     click.echo(job.record(settings, say=lambda line: click.echo(line, err=True), bar=_bar))
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neuron_eval.recording import RecordingError
+from neuron_eval.recording.histogram import BINS, Histogram
 from neuron_eval.recording.strata import StratifiedExcerpts, slots_memory
 from neuron_eval.records.activations import round_significant
 
@@ -73,6 +74,18 @@ class Collector:
         self.histogram.update(activations)
         self.windows += len(activations)
 
+    def merge(self, later: Collector) -> None:
+        """Take in what another one of this shape and seed kept of other windows of the text.
+
+        Whatever the shares and their order, what comes of it is what one collector of all the
+        windows keeps.
+        """
+        self.top.merge(later.top)
+        self.reservoir.merge(later.reservoir)
+        self.strata.merge(later.strata)
+        self.histogram.merge(later.histogram)
+        self.windows = max(self.windows, later.windows)
+
     def live(self) -> set[int]:
         """Indices of the windows that may still end up in a record."""
         samples = np.union1d(self.reservoir.index, self.strata.index)
@@ -113,24 +126,36 @@ class TopExcerpts:
 
     def update(self, first: int, activations: NDArray[np.float32]) -> None:
         """Take in a batch, shape [B, L, N], whose first window has a higher index than any yet."""
-        excerpts = self.peaks.shape[1]
         peaks = round_significant(activations.max(axis=1).T)
         # Strictly: a window that merely equals the lowest peak comes later and loses.
         better = np.flatnonzero(peaks.max(axis=1) > self.peaks[:, -1])
         index = np.arange(first, first + len(activations))
         for start in range(0, len(better), ROWS):
             rows = better[start : start + ROWS]
-            joined = np.concatenate([self.peaks[rows], peaks[rows]], axis=1)
-            order = np.argsort(-joined, axis=1, kind="stable")[:, :excerpts]
             places = np.broadcast_to(index, (len(rows), len(index)))
-            added = activations[:, :, rows].transpose(2, 0, 1)
-            self.peaks[rows] = np.take_along_axis(joined, order, axis=1)
-            self.index[rows] = _ordered(self.index[rows], places, order)
-            self.activations[rows] = _ordered(self.activations[rows], added, order[:, :, None])
+            self._join(rows, peaks[rows], places, activations[:, :, rows].transpose(2, 0, 1))
 
+    def merge(self, other: TopExcerpts) -> None:
+        """Take in what was kept of other windows."""
+        for start in range(0, len(self.peaks), ROWS):
+            rows = np.arange(start, min(start + ROWS, len(self.peaks)))
+            self._join(rows, other.peaks[rows], other.index[rows], other.activations[rows])
 
-def _ordered(kept: NDArray[Any], added: NDArray[Any], order: NDArray[np.int64]) -> NDArray[Any]:
-    return np.take_along_axis(np.concatenate([kept, added], axis=1), order, axis=1)
+    def _join(
+        self,
+        rows: NDArray[np.int64],
+        peaks: NDArray[np.float64],
+        index: NDArray[np.int64],
+        activations: NDArray[np.float32],
+    ) -> None:
+        """Keep the best of what R neurons have and of J windows more: [R, J] and [R, J, L]."""
+        joined = np.concatenate([self.peaks[rows], peaks], axis=1)
+        places = np.concatenate([self.index[rows], index], axis=1)
+        order = np.lexsort((places, -joined), axis=1)[:, : self.peaks.shape[1]]
+        self.peaks[rows] = np.take_along_axis(joined, order, axis=1)
+        self.index[rows] = np.take_along_axis(places, order, axis=1)
+        added = np.concatenate([self.activations[rows], activations], axis=1)
+        self.activations[rows] = np.take_along_axis(added, order[:, :, None], axis=1)
 
 
 def priorities(seed: int, first: int, count: int) -> NDArray[np.float64]:
@@ -155,12 +180,22 @@ class Reservoir:
 
     def update(self, first: int, activations: NDArray[np.float32]) -> None:
         """Take in a batch of windows ``first``, ``first + 1``, …; shape [B, L, N]."""
-        for i, priority in enumerate(priorities(self.seed, first, len(activations))):
-            slot = int(self.priority.argmax())
-            if priority < self.priority[slot]:
-                self.priority[slot] = priority
-                self.index[slot] = first + i
-                self.activations[slot] = activations[i]
+        drawn = priorities(self.seed, first, len(activations))
+        for i, priority in enumerate(drawn):
+            self._offer(float(priority), first + i, activations[i])
+
+    def merge(self, other: Reservoir) -> None:
+        """Take in what was kept of other windows."""
+        kept = zip(other.priority, other.index, other.activations, strict=True)
+        for priority, index, activations in kept:
+            self._offer(float(priority), int(index), activations)
+
+    def _offer(self, priority: float, index: int, activations: NDArray[np.float32]) -> None:
+        slot = int(self.priority.argmax())
+        if priority < self.priority[slot]:
+            self.priority[slot] = priority
+            self.index[slot] = index
+            self.activations[slot] = activations
 
 
 def draw(
@@ -173,73 +208,3 @@ def draw(
     """
     allowed = np.setdiff1d(reservoir[reservoir >= 0], exclude)
     return np.random.default_rng(seed).permutation(allowed)[:count]
-
-
-SMALLEST = 1e-5  # activations closer to 0 than this are counted as 0
-LARGEST = 1e5  # activations further from 0 share a bin, whose value is the extreme seen
-GROWTH = 1.0085  # the width of a bin: its upper bound over its lower one
-
-SIDE = int(np.ceil(np.log(LARGEST / SMALLEST) / np.log(GROWTH))) + 1
-"""Bins a sign; the last one is open."""
-
-BINS = 2 * SIDE + 1  # negative bins from the furthest to the nearest, zero, positive bins
-ELEMENTS = 2**19  # activations counted at once, so that the working copies stay small
-
-
-def bin_of(values: NDArray[np.float32]) -> NDArray[np.int64]:
-    """The bin of each activation, 0 to ``BINS - 1``, ascending with the activation."""
-    size = np.abs(values)
-    # By a logarithm, since np.searchsorted in the bins' bounds takes more than twice as long.
-    step = np.log(np.maximum(size, SMALLEST) / SMALLEST) * (1 / np.log(GROWTH))
-    place = np.where(size < SMALLEST, 0, np.minimum(step.astype(np.int64) + 1, SIDE))
-    return np.where(values < 0, SIDE - place, SIDE + place)
-
-
-def bin_values() -> NDArray[np.float64]:
-    """What each bin stands for, shape [BINS]: the geometric middle of its bounds."""
-    side = SMALLEST * GROWTH ** (np.arange(SIDE) + 0.5)
-    side[-1] = np.inf
-    return np.concatenate([-side[::-1], [0.0], side])
-
-
-class Histogram:
-    """Counts in bins of equal relative width, on both sides of zero.
-
-    A boundary read from it is within 0.5 % of the exact one (rounding to four digits included)
-    where the exact one lies between `SMALLEST` and `LARGEST` in magnitude. Memory: neurons x
-    `BINS` x 4 bytes, about 22 kB a neuron, however long the text is.
-    """
-
-    def __init__(self, neurons: int) -> None:
-        # Tokens a bin, shape [N, BINS]; the lowest and the highest activation seen, shape [N].
-        self.counts = np.zeros((neurons, BINS), dtype=np.uint32)
-        self.low = np.full(neurons, np.inf)
-        self.high = np.full(neurons, -np.inf)
-
-    def update(self, activations: NDArray[np.float32]) -> None:
-        """Count a batch of any shape [..., N]."""
-        neurons = len(self.counts)
-        values = activations.reshape(-1, neurons)
-        self.low = np.minimum(self.low, values.min(axis=0))
-        self.high = np.maximum(self.high, values.max(axis=0))
-        row = np.arange(neurons) * BINS
-        flat = self.counts.reshape(-1)
-        step = max(1, ELEMENTS // neurons)
-        for start in range(0, len(values), step):
-            bins = bin_of(values[start : start + step]) + row
-            np.add.at(flat, bins.reshape(-1), np.uint32(1))
-
-    def boundaries(self, levels: Sequence[float]) -> NDArray[np.float64]:
-        """The activation at each level: the lowest that a share ``level`` of tokens stays within.
-
-        Shape [N, Q] for Q ascending levels in (0, 1), rounded to four significant digits; what
-        ``numpy.quantile(…, method="inverted_cdf")`` gives, but for the error stated above.
-        """
-        values = bin_values()
-        bounds = np.empty((len(self.counts), len(levels)))
-        for n, counts in enumerate(self.counts):
-            running = np.cumsum(counts, dtype=np.int64)
-            # The slack keeps 0.999 * 1000 tokens, 999.0000000000001, from asking for the 1000th.
-            ranks = np.ceil(np.asarray(levels) * running[-1] * (1 - 1e-12))
-            bounds[n] = values[np.searchsorted(running, np.maximum(ranks, 1))]
-        return round_significant(np.clip(bounds, self.low[:, None], self.high[:, None]))

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,17 @@ from typing import Any
 from neuron_eval.messages import shown
 from neuron_eval.recording import RecordingError, select, texts
 from neuron_eval.recording.collect import Collector, memory
-from neuron_eval.recording.loading import Tokenizer
-from neuron_eval.recording.recorder import Checkpoint, Recording, assemble, check_enough, run
+from neuron_eval.recording.loading import Tokenizer, module
+from neuron_eval.recording.on_ray import Watched, take_on_ray
+from neuron_eval.recording.recorder import (
+    Checkpoint,
+    Recording,
+    Take,
+    assemble,
+    check_enough,
+    run,
+    take_here,
+)
 from neuron_eval.recording.select import PickedNeuron
 from neuron_eval.recording.subject import HuggingFaceSubject
 from neuron_eval.recording.texts import TextCounts, Window, windows
@@ -49,7 +59,8 @@ class Settings:
     dtype: str  # ``float32`` or ``bfloat16``
     device: str  # of torch
     resume: bool  # go on from a checkpoint, if there is one
-    checkpoint_every: int  # batches between checkpoints, at least 1
+    checkpoint_every: int  # batches from one checkpoint, and on Ray one part, to the next
+    on: str  # ``local``, which is this process, or ``ray``, to whose cluster it is connected
 
     @property
     def model_name(self) -> str:
@@ -86,26 +97,28 @@ def record(settings: Settings, say: Callable[[str], None], bar: Bar) -> str:
     layers = None if settings.layers is None else select.parse_layers(settings.layers)
     tokenizer = Tokenizer(settings.model)
     total = _count(settings, tokenizer)
-    subject = HuggingFaceSubject(settings.model, tokenizer.prefix, settings.dtype, settings.device)
+    device = settings.device if settings.on == "local" else "cpu"
+    subject = HuggingFaceSubject(settings.model, tokenizer.prefix, settings.dtype, device)
     chosen = choose(settings, given, layers, subject.widths, say)
     columns = sorted(chosen)
-    by_layer = groupby(columns, key=lambda neuron: neuron.layer)
-    subject.watch({layer: [neuron.neuron for neuron in part] for layer, part in by_layer})
     shape = (len(columns), settings.length, settings.top, settings.random)
     size = memory(*shape, settings.per_stratum)
     say(f"recording {len(columns)} neurons in {size / 2**20:.0f} MB beside the model")
-    checkpoint = Checkpoint(
-        settings.checkpoint_path,
-        _fingerprint(settings, subject.fingerprint, columns),
-        settings.checkpoint_every,
-    )
+    kept = (*shape, settings.seed, settings.per_stratum)
+    fingerprint = _fingerprint(settings, subject.fingerprint, columns)
+    take = _taking(settings, subject, columns, kept)
+    del subject  # on Ray it has no further use
+    batches, every = 1, settings.checkpoint_every
+    if settings.on == "ray":
+        batches, every = every, batches
+    checkpoint = Checkpoint(settings.checkpoint_path, fingerprint, every)
     tally = TextCounts()
     with bar(total) as progress:
         recording = run(
-            subject,
+            take,
             _windows(settings, tokenizer, tally),
-            Collector(*shape, settings.seed, settings.per_stratum),
-            settings.batch_size,
+            Collector(*kept),
+            settings.batch_size * batches,
             checkpoint,
             settings.resume,
             lambda count: progress.update(count * settings.length),
@@ -123,6 +136,31 @@ def record(settings: Settings, say: Callable[[str], None], bar: Bar) -> str:
     written = schema.write(settings.out, records)
     checkpoint.remove()
     return _summary(settings, recording, tally, written)
+
+
+def _taking(
+    settings: Settings,
+    subject: HuggingFaceSubject,
+    columns: Sequence[PickedNeuron],
+    kept: tuple[int, ...],
+) -> Take:
+    by_layer = groupby(columns, key=lambda neuron: neuron.layer)
+    neurons = {layer: tuple(neuron.neuron for neuron in part) for layer, part in by_layer}
+    if settings.on == "local":
+        subject.watch(neurons)
+        return partial(take_here, subject)
+    watched = Watched(
+        model=settings.model,
+        prefix=next(iter(subject.prefix), None),
+        dtype=settings.dtype,
+        device=settings.device,
+        fingerprint=subject.fingerprint,
+        neurons=tuple(neurons.items()),
+        kept=kept,
+        batch_size=settings.batch_size,
+        threads=module("torch").get_num_threads(),
+    )
+    return partial(take_on_ray, watched)
 
 
 def _check_name(name: str) -> None:
@@ -188,10 +226,11 @@ def _fingerprint(settings: Settings, model: str, columns: Sequence[PickedNeuron]
 
 def _summary(settings: Settings, recording: Recording, tally: TextCounts, written: int) -> str:
     fresh = (tally.windows - recording.resumed) * settings.length
-    seconds = recording.forward + recording.collecting
+    busy = recording.forward / recording.seconds
+    share = f"{busy:.1%} of the time" if settings.on == "local" else f"{busy:.1f} workers at a time"
     return (
         f"{settings.out}: {written} neurons from {tally.windows * settings.length} tokens in "
         f"{tally.windows} windows ({tally.repeated} repeated windows skipped, {tally.leftover} "
-        f"tokens left over at the ends of {tally.texts} texts); {fresh / seconds:.0f} tokens/s, "
-        f"{recording.forward / seconds:.1%} of the time in the model"
+        f"tokens left over at the ends of {tally.texts} texts); {fresh / recording.seconds:.0f} "
+        f"tokens/s, {share} in the model"
     )

@@ -25,6 +25,12 @@ from neuron_eval.records import ActivationRecord, NeuronRecord, Stratum
 from neuron_eval.records.activations import round_significant
 from neuron_eval.records.checks import check_record
 
+Taken = tuple[Sequence[Window], float]
+"""Windows that are recorded, and the seconds that the model took for them."""
+
+Take = Callable[[Iterator[list[Window]], Collector], Iterator[Taken]]
+"""Records parts of the text into a collector; gives each part, in order, once it is in."""
+
 PRUNE = 4096  # windows whose tokens are remembered before those no longer needed are forgotten
 VERSION = 2  # raised whenever an older checkpoint cannot be gone on from
 
@@ -35,7 +41,7 @@ class Checkpoint:
 
     path: Path
     fingerprint: Mapping[str, Any]  # JSON values that must be the same to go on: model, settings
-    every: int  # batches from one save to the next
+    every: int  # parts from one save to the next
 
     def save(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Write the state; a crash while writing leaves the checkpoint before it."""
@@ -83,22 +89,35 @@ class Recording:
     collector: Collector
     tokens: dict[int, tuple[str, ...]]  # of every window that the collector holds, by its index
     resumed: int  # windows that an earlier run had recorded
-    forward: float  # seconds in the model
-    collecting: float  # seconds for everything else: tokenising, collecting, checkpoints
+    forward: float  # seconds in the model, of all workers together
+    seconds: float  # from start to end
+
+
+def take_here(
+    subject: HuggingFaceSubject, batches: Iterator[list[Window]], collector: Collector
+) -> Iterator[Taken]:
+    """Take in batches in this process: `Take` for a subject."""
+    for batch in batches:
+        before = time.perf_counter()
+        activations = subject.activations(batch)
+        seconds = time.perf_counter() - before
+        collector.update(activations)
+        yield batch, seconds
 
 
 def run(
-    subject: HuggingFaceSubject,
+    take: Take,
     windows: Iterable[Window],
     collector: Collector,
-    batch_size: int,
+    size: int,
     checkpoint: Checkpoint | None = None,
     resume: bool = False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Recording:
     """Record all windows, in order and from index 0, into an empty collector.
 
-    ``progress`` is called with the number of windows after each batch, ``batch_size`` at most.
+    They are dealt to parts of ``size``. ``progress`` is called with the number of windows after
+    each.
     """
     started, forward = time.perf_counter(), 0.0
     stream = iter(windows)
@@ -115,13 +134,10 @@ def run(
             )
         progress(collector.windows)
     resumed, limit = collector.windows, len(tokens) + PRUNE
-    batches = iter(lambda: list(islice(stream, batch_size)), [])
-    for number, batch in enumerate(batches, start=1):
-        before = time.perf_counter()
-        activations = subject.activations(batch)
-        forward += time.perf_counter() - before
-        collector.update(activations)
-        for window in batch:
+    parts = iter(lambda: list(islice(stream, size)), [])
+    for number, (part, seconds) in enumerate(take(parts, collector), start=1):
+        forward += seconds
+        for window in part:
             digest = _chain(digest, window)
             tokens[window.index] = window.tokens
         if len(tokens) > limit:
@@ -130,9 +146,9 @@ def run(
         if checkpoint and number % checkpoint.every == 0:
             text = np.frombuffer(digest, dtype=np.uint8)
             checkpoint.save({**collector.state(), "text": text})
-        progress(len(batch))
+        progress(len(part))
     total = time.perf_counter() - started
-    return Recording(collector, _pruned(tokens, collector), resumed, forward, total - forward)
+    return Recording(collector, _pruned(tokens, collector), resumed, forward, total)
 
 
 def _replay(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -68,6 +70,22 @@ class StratifiedExcerpts:
             self.priority[place] = priority
             self.index[place] = first + i
             self.activations[place] = activations[i][:, rows].T
+
+    def merge(self, other: StratifiedExcerpts) -> None:
+        """Take in what was kept of other windows."""
+        if not self.priority.size:
+            return
+        beside = deepcopy(other)
+        self._raise(beside.exponent)
+        beside._raise(self.exponent)
+        self.counts += beside.counts
+        joined = np.concatenate([self.priority, beside.priority], axis=2)
+        lowest = np.argsort(joined, axis=2, kind="stable")[:, :, : self.priority.shape[2]]
+        for name in ("priority", "index"):
+            both = np.concatenate([getattr(self, name), getattr(beside, name)], axis=2)
+            setattr(self, name, np.take_along_axis(both, lowest, axis=2))
+        excerpts = np.concatenate([self.activations, beside.activations], axis=2)
+        self.activations = np.take_along_axis(excerpts, lowest[..., None], axis=2)
 
     def stratum_of(self, exponent: NDArray[np.int64]) -> NDArray[np.int64]:
         """The strata of windows by the exponents of their peaks, one a neuron, shape [N]."""

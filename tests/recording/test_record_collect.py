@@ -1,5 +1,7 @@
 """What is kept of a stream of activations, against the whole stream kept."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,14 +10,8 @@ from hypothesis import strategies as st
 from neuron_eval.recording import RecordingError
 from neuron_eval.recording import collect as reservoir
 from neuron_eval.recording import collect as top
-from neuron_eval.recording.collect import (
-    LARGEST,
-    SMALLEST,
-    Collector,
-    Histogram,
-    memory,
-    reservoir_size,
-)
+from neuron_eval.recording.collect import Collector, memory, reservoir_size
+from neuron_eval.recording.histogram import LARGEST, SMALLEST, Histogram
 from neuron_eval.records.activations import round_significant
 
 SINGLE = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -88,6 +84,36 @@ def test_the_reservoir_does_not_depend_on_the_batch_size(batch):
     lowest = np.argsort(reservoir.priorities(3, 0, 50))[:12]
     assert sorted(kept.index) == sorted(lowest)
     assert (kept.activations == data[kept.index]).all()
+
+
+@settings(derandomize=True, deadline=None, max_examples=60)
+@given(st.integers(0, 10**6), st.sets(st.integers(1, 49), max_size=6), st.randoms())
+def test_collectors_of_parts_merge_to_that_of_the_whole_in_any_order(seed, cuts, shuffled):
+    data, shape = stream(seed), (7, 5, 3, 2, seed, 2)
+    data[:, :, 1] = 0
+    whole, merged = Collector(*shape), Collector(*shape)
+    whole.update(data)
+    bounds = [0, *sorted(cuts), 50]
+    spans = list(pairwise(bounds))
+    shuffled.shuffle(spans)
+    for first, last in spans:
+        part = Collector(*shape)
+        part.windows = first
+        part.update(data[first:last])
+        merged.merge(part)
+    assert all((by_index(merged)[name] == kept).all() for name, kept in by_index(whole).items())
+
+
+def by_index(collector):
+    """The state with the slots of samples, whose order has no meaning, by their windows."""
+    state = collector.state()
+    for part, axis in (("reservoir", 0), ("strata", 2)):
+        order = np.argsort(state[f"{part}_index"], axis=axis)
+        for name in ("priority", "index", "activations"):
+            values = state[f"{part}_{name}"]
+            places = order.reshape(*order.shape, *(1 for _ in values.shape[order.ndim :]))
+            state[f"{part}_{name}"] = np.take_along_axis(values, places, axis=axis)
+    return state
 
 
 def test_a_window_s_random_number_depends_on_seed_and_index_alone():

@@ -2,13 +2,14 @@
 
 import json
 import zlib
+from functools import partial
 
 import numpy as np
 import pytest
 
 from neuron_eval.recording import RecordingError
 from neuron_eval.recording.collect import Collector
-from neuron_eval.recording.recorder import Checkpoint, assemble, check_enough, run
+from neuron_eval.recording.recorder import Checkpoint, assemble, check_enough, run, take_here
 from neuron_eval.recording.select import PickedNeuron
 from neuron_eval.recording.texts import windows
 from neuron_eval.sources import schema
@@ -195,7 +196,9 @@ def tokenise(text):
 
 def collect(subject, text=TEXT, batch=4, **more):
     collector = Collector(len(COLUMNS), LENGTH, TOP, RANDOM, SEED)
-    return run(subject, windows([text], tokenise, LENGTH), collector, batch, **more)
+    return run(
+        partial(take_here, subject), windows([text], tokenise, LENGTH), collector, batch, **more
+    )
 
 
 def records(collected, chosen=COLUMNS):

@@ -1,10 +1,12 @@
 """Strata of a stream: exact shares and uniform samples, whatever the order and the batches."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from neuron_eval.recording.collect import Collector, memory, priorities
-from neuron_eval.recording.recorder import assemble, run
+from neuron_eval.recording.recorder import assemble, run, take_here
 from neuron_eval.recording.select import PickedNeuron
 from neuron_eval.recording.strata import STRATA, StratifiedExcerpts
 from neuron_eval.recording.texts import windows
@@ -125,7 +127,7 @@ def test_a_record_holds_its_strata_lowest_first():
     column = PickedNeuron(0, 0)
     every = list(windows([text], tokenise, 3))
     collector = Collector(1, 3, 2, 2, 0, 2)
-    recording = run(Subject(), iter(every), collector, 4)
+    recording = run(partial(take_here, Subject()), iter(every), collector, 4)
     (record,) = assemble(recording, [column], [column], "m", (0.5,), 2, 0)
     counts = [0] * 5
     for window in every:
