@@ -14,7 +14,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from inspect_ai.scorer import Metric, SampleScore, Score, Value, metric
+from inspect_ai.scorer import Metric, SampleScore, Score, Value, grouped, mean, metric
 from inspect_ai.viewer import (
     ScoreColorScale,
     TaskSamplesColumn,
@@ -23,6 +23,7 @@ from inspect_ai.viewer import (
     ViewerConfig,
 )
 
+from neuron_eval.parameters import check_flag
 from neuron_eval.simulation.headline import HEADLINE, headline_label
 from neuron_eval.stats import mean_interval
 
@@ -48,6 +49,12 @@ def interval(level: float = 0.95) -> Metric:
         return {"stderr": stderr, "lower": ends[0], "upper": ends[1]}
 
     return compute
+
+
+def metrics_of(by_layer: bool) -> list[Metric] | None:
+    """A task's metrics in place of its scorers' own; None where those are all that is wanted."""
+    check_flag("by_layer", by_layer)
+    return [mean(), interval(), grouped(mean(), "layer", all=False)] if by_layer else None
 
 
 # Unreduced: no mean over epochs can be taken of a group.

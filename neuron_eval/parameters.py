@@ -25,6 +25,7 @@ class Parameters(TypedDict, total=False):
     limit: int | None
     seed: int
     scores: str | None
+    shard: str | None
     excerpts: int
     excerpts_scored: str
     cutoff_quantile: int
@@ -42,7 +43,10 @@ class Parameters(TypedDict, total=False):
     check: bool
 
 
-CHOOSING = ("layers", "index", "select", "per_layer", "threshold", "limit", "seed", "scores")
+CHOOSING = (
+    *("layers", "index", "select", "per_layer", "threshold", "limit", "seed", "scores"),
+    "shard",
+)
 """The parameters that choose neurons of the source."""
 
 READING = ("excerpts", "excerpts_scored", "on_short", "on_dead", "ignore_tokens", "window")

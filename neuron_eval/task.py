@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from inspect_ai import Task
-from inspect_ai.scorer import Metric, Scorer, grouped, mean
+from inspect_ai.scorer import Scorer
 from inspect_ai.solver import Solver
 
 from neuron_eval.dataset import EXCERPTS, NeuronSet, about, dataset, neuron_set
 from neuron_eval.explain.prompting import CUTOFF_QUANTILE, unmarked
 from neuron_eval.explain.solvers import explain
-from neuron_eval.metrics import interval, viewer_config
+from neuron_eval.metrics import metrics_of, viewer_config
 from neuron_eval.parameters import CHOOSING as CHOOSING
 from neuron_eval.parameters import READING as READING
 from neuron_eval.parameters import SIMULATING as SIMULATING
@@ -67,6 +67,7 @@ def explanation_task(
     limit: int | None = None,
     seed: int = 0,
     scores: str | None = None,
+    shard: str | None = None,
     excerpts: int = EXCERPTS,
     excerpts_scored: str = SCORED,
     cutoff_quantile: int = CUTOFF_QUANTILE,
@@ -97,6 +98,8 @@ def explanation_task(
         seed: What is drawn.
         scores: A CSV file with layer, neuron, score and explanation, for sets that need scores
             and for neurons that have no reference.
+        shard: Only this part of the neurons that all of these choose, such as ``3/16``: the third
+            of 16 parts, which have no neuron in common. A report takes their logs for one run.
         excerpts: Excerpts of each kind in each split; the explainer sees so many.
         excerpts_scored: ``top_random``; ``random`` for the held-out random excerpts alone; or
             ``quantiles`` for excerpts from each part of the neuron's range, weighted back to how
@@ -132,7 +135,7 @@ def explanation_task(
         solver = explain(format, cutoff_quantile, pack)
         choice = parse_choice(
             neurons, layers=layers, index=index, select=select, per_layer=per_layer,
-            threshold=threshold, limit=limit, seed=seed, scores=scores,
+            threshold=threshold, limit=limit, seed=seed, scores=scores, shard=shard,
         )  # fmt: skip
         ask_models(simulation, pack, check, explains=True, judge=judge)
         chosen = neuron_set(
@@ -240,9 +243,3 @@ def ask_models(
     if check:
         way = None if simulation == NO_SIMULATION else simulation
         check_task(explains, way, pack, compares, bool(named), GENERATION in named)
-
-
-def metrics_of(by_layer: bool) -> list[Metric] | None:
-    """A task's metrics in place of its scorers' own; None where those are all that is wanted."""
-    check_flag("by_layer", by_layer)
-    return [mean(), interval(), grouped(mean(), "layer", all=False)] if by_layer else None

@@ -16,7 +16,7 @@ from neuron_eval.given.origin import given as given_solver
 from neuron_eval.given.reading import adacs_dataset, read_references
 from neuron_eval.given.table import ExplanationTable, named
 from neuron_eval.messages import InputError
-from neuron_eval.metrics import viewer_config
+from neuron_eval.metrics import metrics_of, viewer_config
 from neuron_eval.parameters import check_flag, check_known, check_text, check_writable
 from neuron_eval.preflight import check_task
 from neuron_eval.records import Reference
@@ -30,7 +30,6 @@ from neuron_eval.task import (
     VERSION,
     Parameters,
     ask_models,
-    metrics_of,
     neuron_task,
 )
 from neuron_eval.usage_error import usage_errors

@@ -47,6 +47,7 @@ def rate(
     pack: str | None = None,
     limit: int | None = None,
     columns: str | list[str] | None = None,
+    shard: str | None = None,
     check: bool = True,
     **unknown: object,
 ) -> Task:
@@ -64,6 +65,7 @@ def rate(
         pack: A prompt pack (YAML file) to use instead of the bundled one.
         limit: At most so many neurons.
         columns: Only these formats of the logs, or columns of the file, separated by commas.
+        shard: Only this part of the neurons, such as ``3/16``, as in every task.
         check: Whether the rater is asked one short question first.
         **unknown: There are no others.
 
@@ -84,7 +86,7 @@ def rate(
             check_number("limit", limit, least=1)
         solver = ask_rater(excerpts, orders, seed, pack)
         wording = load_pack(pack)
-        explained = load_explained(explanations, neurons, limit, seed, columns)
+        explained = load_explained(explanations, neurons, limit, seed, columns, shard)
         samples = _samples(explained.neurons, repeat, planted, seed)
     model = active_model()
     if check and model is not None:

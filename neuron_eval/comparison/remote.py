@@ -85,7 +85,8 @@ def _needs_scores(choice: Choice) -> bool:
 
 def _chosen(source: Source, choice: Choice) -> list[NeuronKey]:
     file = ScoreFile(choice.scores) if choice.scores else None
-    return draw(source.keys(), choice, file.scores if file else source.scores)
+    chosen = draw(source.keys(), choice, file.scores if file else source.scores)
+    return chosen if choice.shard is None else choice.shard.take(chosen)
 
 
 def _admitted(size: int, only: Ranges | None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import json
 import random
 import re
@@ -18,6 +19,9 @@ from neuron_eval.messages import InputError
 from neuron_eval.prompts.wording import Pack, PackError, RatingWording
 from neuron_eval.rating.question import KEY, Option, Question, Scale, ShownExcerpt
 from neuron_eval.records.splits import DealtNeuron
+from neuron_eval.sources.base import NeuronKey
+from neuron_eval.sources.choosing import place
+from neuron_eval.sources.sharding import Shard
 
 LEAST, MOST = 1, 5  # the scale, as published
 AGAIN = "#2"  # follows the id of a neuron that is shown for the second time
@@ -43,6 +47,29 @@ class Explained:
     neurons: tuple[ExplainedNeuron, ...]  # the neurons that every column explains, at least one
     # For the log's header: names without folders, digests, how many neurons were left out.
     about: Mapping[str, Any]
+
+
+def columns_wanted(wanted: Sequence[str], columns: Sequence[str], path: str) -> tuple[str, ...]:
+    """The columns that the user wants, in the order they have; all if none is named."""
+    known = {name.strip().lower(): name for name in columns}
+    unknown = [name for name in wanted if name.strip().lower() not in known]
+    if unknown:
+        raise InputError(f"columns={unknown[0]}: {path} has {', '.join(columns)}")
+    kept = {known[name.strip().lower()] for name in wanted} or set(columns)
+    return tuple(name for name in columns if name in kept)
+
+
+def drawn_keys(
+    keys: Sequence[NeuronKey], limit: int | None, seed: int, part: Shard | None
+) -> tuple[Sequence[NeuronKey], Mapping[str, Any]]:
+    """At most ``limit`` neurons, by their places in the seed's order, and of these the shard's.
+
+    In the order given, with what a log's header says of the shard.
+    """
+    if limit is not None and limit < len(keys):
+        kept = {key.id for key in heapq.nsmallest(limit, keys, key=lambda key: place(seed, key))}
+        keys = [key for key in keys if key.id in kept]
+    return (keys, {}) if part is None else (part.take(keys), part.header(len(keys)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from typing import Literal, TypeVar, get_args
 from neuron_eval.messages import InputError, shown
 from neuron_eval.parameters import check_choice, check_number, check_real, check_text
 from neuron_eval.sources.base import NeuronKey, ScoredNeuron
+from neuron_eval.sources.sharding import Shard, parse_shard
 
 Select = Literal["all", "random", "interpretable", "top_per_layer", "top"]
 
@@ -60,6 +61,7 @@ class Choice:
     limit: int | None = None  # at most so many in all
     seed: int = 0
     scores: str | None = None  # a CSV file of published scores and explanations
+    shard: Shard | None = None  # only this part of what the others choose
 
     @property
     def restricted(self) -> bool:
@@ -83,6 +85,7 @@ def parse_choice(
     limit: object = None,
     seed: object = 0,
     scores: object = None,
+    shard: object = None,
 ) -> Choice:
     """What users write after ``-T`` or as options, checked.
 
@@ -111,6 +114,7 @@ def parse_choice(
         limit=None if limit is None else int(str(limit)),
         seed=int(str(seed)),
         scores=None if scores is None else str(scores),
+        shard=None if shard is None else parse_shard(shard),
     )
 
 

@@ -26,22 +26,27 @@ from neuron_eval.sources.opening import open_source, unpacked
 Only = Callable[[NeuronKey], bool]
 
 
-def load(choice: Choice, only: Only | None = None) -> Iterator[NeuronRecord | Unreadable]:
+def load(
+    choice: Choice, only: Only | None = None, places: dict[str, int] | None = None
+) -> Iterator[NeuronRecord | Unreadable]:
     """The chosen neurons, one at a time, in the source's order.
 
     A neuron without a reference gets the explanation of ``choice.scores``, if that file has one.
-    ``only`` leaves out further neurons before any are drawn.
+    ``only`` leaves out further neurons before any are drawn. Of a shard, the ids of all shards'
+    neurons are put into ``places``, each with its number in the source's order, from 0.
 
     Raises:
         SourceError: There is no such source; it, or the file of scores, cannot be read; or
             nothing was chosen.
+        InputError: None of what was chosen is in the shard.
         RecordError: The source breaks off; what came before is sound.
     """
     source = open_source(choice.neurons)
     if only is None:
         refuse_too_many(choice)
     file = ScoreFile(choice.scores) if choice.scores else None
-    if choice.select == "all" and not choice.restricted and only is None and file is None:
+    every = choice.select == "all" and not choice.restricted and only is None and file is None
+    if every and choice.shard is None:
         yield from islice(source.read(), choice.limit)
         return
     admitted = (key for key in source.keys() if only is None or only(key))  # noqa: SIM118
@@ -50,6 +55,10 @@ def load(choice: Choice, only: Only | None = None) -> Iterator[NeuronRecord | Un
         raise SourceError(_nothing(choice))
     if file:
         _refuse_ambiguous(chosen, file.path)
+    if choice.shard is not None:
+        if places is not None:
+            places.update((key.id, place) for place, key in enumerate(chosen))
+        chosen = choice.shard.take(chosen)
     references = file.references(chosen) if file else {}
     # Stops when all have come, wherever the source would end.
     for neuron in islice(source.read(chosen), len(chosen)):
@@ -69,6 +78,7 @@ def load_neurons(
     limit: int | None = None,
     seed: int = 0,
     scores: str | None = None,
+    shard: str | None = None,
 ) -> list[NeuronRecord]:
     """Read neurons, chosen as a task chooses them by the same parameters.
 
@@ -90,6 +100,7 @@ def load_neurons(
         limit=limit,
         seed=seed,
         scores=scores,
+        shard=shard,
     )
     return list(strict(load(choice)))
 

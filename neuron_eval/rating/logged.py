@@ -1,0 +1,117 @@
+"""The explanations to rate that logs of this project hold, a column a run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from logging import getLogger
+from pathlib import PurePath
+
+from inspect_ai.log import EvalLog, EvalSample
+
+from neuron_eval.explain.solvers import bad_explanation
+from neuron_eval.logs.files import EXPLAINED, RATED, about, choose, headers
+from neuron_eval.logs.identity import control_name, explainer_of, format_of, identity, paper_order
+from neuron_eval.logs.reading import UNUSED, Samples
+from neuron_eval.messages import InputError
+from neuron_eval.rating.build import Explained, ExplainedNeuron, columns_wanted, drawn_keys
+from neuron_eval.records.splits import DealtNeuron, from_metadata
+from neuron_eval.sources.base import NeuronKey
+from neuron_eval.sources.sharding import Shard
+
+logger = getLogger(__name__)
+
+
+def from_logs(
+    places: Sequence[str],
+    wanted: Sequence[str],
+    limit: int | None,
+    seed: int,
+    part: Shard | None = None,
+) -> Explained:
+    """Read the explanations of logs, one column a log; see `load_explained`."""
+    logs, notes = headers(places)
+    explained = choose(logs, EXPLAINED, identity, notes)
+    rated = [log for log in logs if about(log, RATED)]
+    notes += [f"{PurePath(log.location).name} holds ratings" for log in rated]
+    if not explained:
+        what = "; ".join(notes) or "no log files"
+        raise InputError(f"explanations={','.join(places)}: no log of explanations: {what}")
+    runs = _named(explained)
+    columns = columns_wanted(wanted, tuple(runs), ",".join(places))
+    if not wanted:  # controls are rated where they are named, or where nothing else is there
+        made = tuple(name for name in columns if not control_name(runs[name][1].eval))
+        columns = made or columns
+    texts: dict[str, dict[str, str]] = {}
+    dealt: dict[str, DealtNeuron] = {}
+    differing: set[str] = set()
+    left_out = len(notes)
+    for column in columns:
+        for id_, neuron, text in _explained(runs[column][1].location, notes):
+            if dealt.setdefault(id_, neuron).shown != neuron.shown:
+                differing.add(id_)
+            texts.setdefault(id_, {})[column] = text
+    full = [id_ for id_, by_column in texts.items() if len(by_column) == len(columns)]
+    if not full:
+        unread = "".join(f"; {note}" for note in notes[left_out:])
+        raise InputError(
+            f"explanations={','.join(places)}: no neuron has an explanation in every log: "
+            f"{', '.join(columns)}{unread}"
+        )
+    for note in notes[left_out:]:
+        logger.warning(note)
+    if others := differing & set(full):
+        logger.warning(
+            f"The explainers of {len(others)} neurons, {min(others)} among them, saw other "
+            f"excerpts in some of the logs; the rater sees those of {columns[0]}."
+        )
+    neurons = [dealt[id_].neuron for id_ in full]
+    keys = [NeuronKey(neuron.id, neuron.layer, neuron.neuron) for neuron in neurons]
+    drawn, sharded = drawn_keys(keys, limit, seed, part)
+    return Explained(
+        columns,
+        tuple(
+            ExplainedNeuron(dealt[key.id], {c: texts[key.id][c] for c in columns}) for key in drawn
+        ),
+        {
+            "explanations": [PurePath(runs[c][1].location).name for c in columns],
+            "explainers": [runs[c][0] for c in columns],
+            "neurons": str((runs[columns[0]][1].eval.metadata or {}).get("neurons", "")),
+            "neurons_left_out": len(texts) - len(full),
+            "logs_left_out": notes,
+            **sharded,
+        },
+    )
+
+
+def _named(logs: Sequence[EvalLog]) -> dict[str, tuple[str, EvalLog]]:
+    """Explainer and log by the column's name, in the paper's order."""
+    runs = [(format_of(log), explainer_of(log), log) for log in logs]
+    runs.sort(key=lambda run: (*paper_order(run[0]), run[1], run[2].eval.created))
+    names = _names([run[:2] for run in runs])
+    return {name: run[1:] for name, run in zip(names, runs, strict=True)}
+
+
+def _names(runs: Sequence[tuple[str, str]]) -> list[str]:
+    """A name a log: the format; with the explainer, and with a number, where that is not enough."""
+    formats = Counter(format for format, _ in runs)
+    names = [f if formats[f] == 1 else f"{f} by {explainer}" for f, explainer in runs]
+    return [
+        name if names.count(name) == 1 else f"{name} ({names[: i + 1].count(name)})"
+        for i, name in enumerate(names)
+    ]
+
+
+def _explained(log: str, notes: list[str]) -> Iterator[tuple[str, DealtNeuron, str]]:
+    """Of each neuron of a log that was explained: id, record, the first epoch's explanation."""
+
+    def explained(epochs: list[EvalSample]) -> tuple[str, DealtNeuron, str] | None:
+        sample, id_ = epochs[0], str(epochs[0].id)
+        if sample.error is not None or bad_explanation(sample.output) is not None:
+            return None
+        return id_, from_metadata(sample.metadata, id_), sample.output.completion
+
+    samples = Samples(log, UNUSED | {"events", "scores"})
+    yield from filter(None, samples.neurons(explained, epoch=1))
+    if samples.note:
+        notes.append(samples.note)

@@ -1,0 +1,69 @@
+"""Shards: the chosen neurons in parts, so that several machines can each run one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+from neuron_eval.messages import InputError, shown
+from neuron_eval.sources.base import NeuronKey
+
+SHARD = "shard"
+"""What a log of a shard has in its header's metadata."""
+
+_WRITTEN = re.compile(r"([0-9]{1,9})/([0-9]{1,9})")
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One of several parts of any neurons; which a neuron is in depends on its id alone."""
+
+    number: int  # from 1 to ``of``
+    of: int
+
+    def take(self, keys: Sequence[NeuronKey]) -> list[NeuronKey]:
+        """Those whose ids fall into this shard, in their order; every id falls into one shard.
+
+        Raises:
+            InputError: There are none.
+        """
+        kept = [key for key in keys if _hash(key.id) % self.of == self.number - 1]
+        if not kept:
+            raise InputError(
+                f"shard={self}: none of the {len(keys):,} chosen neurons falls into it, so there "
+                "is nothing to run, and a report of the other shards misses nothing; with fewer "
+                "shards none is empty"
+            )
+        return kept
+
+    def header(self, neurons: int) -> dict[str, Any]:
+        """What a log's header says; ``neurons`` is how many all shards have."""
+        return {SHARD: {"shard": str(self), "neurons_of_all": neurons}}
+
+    def __str__(self) -> str:
+        """As a user writes it, for instance ``3/16``."""
+        return f"{self.number}/{self.of}"
+
+
+def _hash(id_: str) -> int:
+    digest = blake2b(id_.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big")
+
+
+def parse_shard(value: object) -> Shard:
+    """What a user wrote after ``-T shard=``.
+
+    Raises:
+        InputError: It is no such text, or its number is none of the shards.
+    """
+    match = _WRITTEN.fullmatch(value) if isinstance(value, str) else None
+    shard = Shard(int(match[1]), int(match[2])) if match else None
+    if shard is None or not 1 <= shard.number <= shard.of:
+        raise InputError(
+            f"shard={shown(value)}: expected which shard of how many, from 1/16 to 16/16 where "
+            "there are 16"
+        )
+    return shard
