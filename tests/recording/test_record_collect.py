@@ -183,7 +183,7 @@ def test_many_neurons_are_counted_in_pieces_to_the_same_result(monkeypatch):
     data = stream(2).reshape(-1, 7)
     whole, pieces = Histogram(7), Histogram(7)
     whole.update(data)
-    monkeypatch.setattr("neuron_eval.recording.collect.ELEMENTS", 21)
+    monkeypatch.setattr("neuron_eval.recording.histogram.ELEMENTS", 21)
     pieces.update(data)
     assert (whole.counts == pieces.counts).all()
     assert whole.counts.sum(axis=1).tolist() == [250] * 7
