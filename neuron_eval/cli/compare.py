@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from neuron_eval.cli.config import Listed, load_config, shipped
+from neuron_eval.cli.config import Listed, batch_option, load_config, shipped
 from neuron_eval.cli.main import AT_LEAST_1, command, say
 from neuron_eval.files.locking import alone_in
 from neuron_eval.records.splits import SCORED, Scored
@@ -77,6 +77,7 @@ FILE = click.Path(exists=True, dir_okay=False)
 @click.option("--max-connections", type=AT_LEAST_1, help="Requests at once to a provider.")
 @click.option("--max-tasks", type=AT_LEAST_1, help="Formats at once.  [default: all, but one "
               "after the other with a server on this machine]")  # fmt: skip
+@batch_option
 @click.option("--log-dir", default="logs/compare",
               help="A folder for the logs of this comparison alone.")  # fmt: skip
 @click.option(
@@ -195,13 +196,15 @@ def _go_on_after(
 ) -> bool:
     """Say what the rest will take by what a pilot took, and ask whether to go on."""
     from neuron_eval.comparison.assuming import pilot_notes
+    from neuron_eval.comparison.costs import rates_in
     from neuron_eval.comparison.estimate import left_by_cell
     from neuron_eval.comparison.pilot import extrapolated, pilot_neurons, read_taken
     from neuron_eval.comparison.running import find_finished
 
     taken = read_taken(plan, logs, pilot_neurons(counted, pilot))
     finished = find_finished(log_dir, plan)
-    cost = extrapolated(taken, left_by_cell(plan, counted, finished), rates, finished.total)
+    left = left_by_cell(plan, counted, finished)
+    cost = extrapolated(taken, left, rates_in(plan, rates), finished.total)
     if not cost.explanations:
         return True
     _show(cost, pilot_notes(taken, cost), f"After {len(taken)} explanations, the rest: about")

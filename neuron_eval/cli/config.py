@@ -15,12 +15,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from neuron_eval.files.bounded import load_yaml
-from neuron_eval.messages import near_miss
+from neuron_eval.messages import InputError, near_miss
+
+if TYPE_CHECKING:
+    from neuron_eval.models.batching import Batch
 
 SHIPPED = resources.files("neuron_eval.comparison")
 FOLDER = "paper"  # the folder of the configurations that ship, and what their names begin with
@@ -42,6 +45,33 @@ class Listed(click.ParamType):  # type: ignore[type-arg]
         if any(isinstance(v, bool) or not isinstance(v, str | int) for v in values):
             self.fail(f"{value!r} is no list of names or numbers", param, ctx)
         return tuple(text for v in values if (text := str(v).strip()))
+
+
+class Batching(click.ParamType):  # type: ignore[type-arg]
+    """True, a number of requests, or a file of settings."""
+
+    name = "batch"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Batch | None:
+        from neuron_eval.models.batching import read_batch
+
+        try:
+            return read_batch(value)
+        except InputError as error:
+            self.fail(str(error), param, ctx)
+
+
+batch_option = click.option(
+    "--batch",
+    type=Batching(),
+    is_flag=False,
+    flag_value="true",
+    metavar="[REQUESTS|FILE]",
+    help="Ask in batches where a provider has them: cheaper, and within a day. In each so many "
+    "requests, or Inspect's settings from a YAML file.",
+)
 
 
 def shipped() -> list[str]:
@@ -98,7 +128,7 @@ def _check(param: click.Option, value: Any, at: str, ctx: click.Context) -> None
         if not isinstance(value, bool):
             raise click.ClickException(f"{at}={value!r}: allowed are true, false")
         return
-    if not isinstance(param.type, Listed) and (
+    if not isinstance(param.type, Listed | Batching) and (
         isinstance(value, bool) or not isinstance(value, str | int | float)
     ):
         raise click.ClickException(f"{at}={value!r}: expected one value")

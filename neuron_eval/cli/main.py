@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from inspect_ai.model import Model
     from rich.console import Console
 
+    from neuron_eval.models.batching import Batch
     from neuron_eval.plugins import Group
 
 COMMANDS = (
@@ -139,7 +140,10 @@ def _sentence(error: Exception) -> str | None:
 
 
 def model_named(
-    name: str, base_url: str | None = None, max_connections: int | None = None
+    name: str,
+    base_url: str | None = None,
+    max_connections: int | None = None,
+    batch: Batch | None = None,
 ) -> Model:
     """A model; a missing key or package, or an unknown provider, is the user's to mend."""
     from inspect_ai.model import GenerateConfig, get_model
@@ -147,7 +151,7 @@ def model_named(
     from neuron_eval.inspect_private import provider_names
 
     try:
-        config = GenerateConfig(max_connections=max_connections)
+        config = GenerateConfig(max_connections=max_connections, batch=batch)
         return get_model(name, config=config, base_url=base_url)
     except Exception as error:
         api, known = name.partition("/")[0], provider_names()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from neuron_eval.cli.config import batch_option
 from neuron_eval.cli.main import AT_LEAST_1, command, model_named
 from neuron_eval.files.locking import alone_at
 from neuron_eval.messages import InputError
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from inspect_ai.log import EvalLog
     from inspect_ai.model import Model
 
+    from neuron_eval.models.batching import Batch
+
 SCORED = "-scored"  # stands behind a log's name where scores were added to a copy of it
 
 
@@ -26,6 +29,7 @@ SCORED = "-scored"  # stands behind a log's name where scores were added to a co
 @click.option("--simulator", help="The model that simulates, such as openai/gpt-4o-mini.")
 @click.option("--base-url", help="The simulator's server, if it is not its provider's own.")
 @click.option("--max-connections", type=AT_LEAST_1, help="Requests at once to the simulator.")
+@batch_option
 @click.option("--simulation", default="auto", help="How to simulate.")
 @click.option("--calibration", default=CALIBRATION, help="linear, percentiles or none.")
 @click.option("--excerpts-per-call", type=AT_LEAST_1, help="For chat and sparse.")
@@ -43,6 +47,7 @@ def score(
     simulator: str | None,
     base_url: str | None,
     max_connections: int | None,
+    batch: Batch | None,
     simulation: str,
     name: str | None,
     overwrite: bool,
@@ -57,6 +62,7 @@ def score(
     """
     from inspect_ai.log import write_eval_log
 
+    from neuron_eval.models.batching import batch_note, in_batches
     from neuron_eval.rescore import CannotScoreError, read_whole_log, rescore, score_name
     from neuron_eval.simulation.choose import asks_model, check_way
 
@@ -67,8 +73,12 @@ def score(
         raise click.UsageError(str(error)) from error
     if simulator is None and asks_model(way):
         raise click.UsageError("name a --simulator, or use --simulation embedding")
-    model = None if simulator is None else model_named(simulator, base_url, max_connections)
-    if model is not None:
+    model = None
+    if simulator is not None:
+        if batch:
+            click.echo(batch_note([simulator]), err=True)
+        able = batch if in_batches(simulator) else None
+        model = model_named(simulator, base_url, max_connections, able)
         _check(model, way, settings["pack"], check)
     called = name or score_name(simulator, way, settings["headline"])
     added = 0

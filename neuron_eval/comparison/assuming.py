@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from neuron_eval.comparison.costs import CostEstimate, Rates
+from neuron_eval.comparison.costs import CostEstimate, Rates, rates_in
 from neuron_eval.comparison.counting import EXPLANATION, Counted, count
 from neuron_eval.comparison.estimate import AGAIN, REPLIES, TOKENIZERS, estimate
 from neuron_eval.comparison.pilot import Taken, seconds_each
@@ -14,6 +14,7 @@ from neuron_eval.comparison.remote import expected, is_remote, stand_in
 from neuron_eval.comparison.running import find_finished
 from neuron_eval.dataset import NeuronSet, neuron_set
 from neuron_eval.embedding import default_embedder
+from neuron_eval.models.batching import batch_note, in_batches
 from neuron_eval.models.tokencount import counter
 from neuron_eval.prompts.wording import Pack
 from neuron_eval.reporting.cost import SHIPPED, example_prices
@@ -44,10 +45,12 @@ def estimated(
     An earlier run may have left logs in ``log_dir``.
     """
     finished = find_finished(log_dir, plan)
-    embedder = plan.embedder or default_embedder()
+    embedder, rates = plan.embedder or default_embedder(), rates_in(plan, rates)
     cost = estimate(plan, pack, counted, finished, rates, embedder)
     notes = assumptions(plan, pack, counted, cost)
     notes += price_notes(cost, rates)
+    if plan.batch:
+        notes += _batch_notes(cost, rates)
     if finished.others:
         notes.append(
             f"{log_dir} holds {len(finished.others)} logs of other settings, such as "
@@ -99,6 +102,19 @@ def price_notes(cost: CostEstimate, rates: Rates) -> list[str]:
         for source in sources
         if source.startswith(SHIPPED)
     ]
+
+
+def _batch_notes(cost: CostEstimate, rates: Rates) -> list[str]:
+    """Which models are asked in batches, and which of them are counted at the full price."""
+    models = dict.fromkeys(line.model for line in cost.lines)
+    prices = {model: price for model in models if (price := rates(model)) and in_batches(model)}
+    notes = [batch_note(models)] if models else []
+    if full := [model for model, price in prices.items() if price.batch == 1]:
+        notes.append(
+            f"In batches {', '.join(full)} may cost less than counted: the prices name no share "
+            "for them, such as batch: 0.5."
+        )
+    return notes
 
 
 def pilot_notes(pilot: Sequence[Taken], cost: CostEstimate) -> list[str]:

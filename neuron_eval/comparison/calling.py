@@ -35,6 +35,7 @@ def compare(
     retries: int = 2,
     max_connections: int | None = None,
     max_tasks: int | None = None,
+    batch: bool | int | str | None = None,
     log_dir: str = "logs/compare",
     out: str | Path | None = None,
     prices: str | Path | None = SHIPPED,
@@ -63,6 +64,8 @@ def compare(
         retries: How often failed samples are tried again.
         max_connections: Requests at once to a provider.
         max_tasks: Formats at once; None is all, but one with a server on this machine.
+        batch: Whether requests go out in batches where a provider has them, so many in one, or a
+            YAML file of Inspect's settings for that.
         log_dir: A folder for the logs of this comparison alone.
         out: A folder to write the report to, too.
         prices: A YAML file with dollars per million tokens by model; ``example`` are those that
@@ -83,6 +86,7 @@ def compare(
         "simulator": simulator,
         "embedder": embedder,
         "controls": controls,
+        "batch": batch,
         **parameters,
     })  # fmt: skip
     if unknown := set(parameters) - set(Parameters.__annotations__):

@@ -7,13 +7,24 @@ from dataclasses import dataclass, replace
 
 from neuron_eval.comparison.counting import Size
 from neuron_eval.comparison.own_machine import runs_here
-from neuron_eval.comparison.plan import thinks
+from neuron_eval.comparison.plan import Plan, thinks
+from neuron_eval.models.batching import in_batches
 from neuron_eval.reporting.cost import Price, charged
 
 EMBEDDER = "embedder"  # the role of the model that embeds
 
 Rates = Callable[[str], Price | None]
 """From a model's name to what it charges; None if that is unknown."""
+
+
+def rates_in(plan: Plan, rates: Rates) -> Rates:
+    """What models charge where the plan's requests go out as it says, in batches or not."""
+
+    def rate(model: str) -> Price | None:
+        price = rates(model)
+        return price.in_batches() if price and plan.batch and in_batches(model) else price
+
+    return rate
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from neuron_eval.inspect_private import (
     provider_package,
 )
 from neuron_eval.messages import InputError, near_miss
+from neuron_eval.models.batching import Batch, read_batch
 from neuron_eval.parameters import check_choice, check_excerpts_per_call, check_number
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.wording import Pack
@@ -53,6 +54,7 @@ class Plan:
     parameters: Mapping[str, Any]  # those of every task that were named, and no others
     choice: Choice
     controls: tuple[str, ...] = ()  # beside the formats, see `neuron_eval.given.controls`
+    batch: Batch | None = None  # how requests are put into batches, where models can
 
     @property
     def control_cells(self) -> tuple[tuple[str, str], ...]:
@@ -103,7 +105,7 @@ class Plan:
 
 def planned(options: Mapping[str, Any], epochs: int) -> tuple[Plan, Pack]:
     """The plan and its prompt pack, from the command's options; None where one was left out."""
-    roles = ("formats", "models", "simulator", "embedder", "controls")
+    roles = ("formats", "models", "simulator", "embedder", "controls", "batch")
     parameters = {name: value for name, value in options.items() if name not in roles}
     for name in ("layers", "index"):
         if parameters.get(name):
@@ -122,6 +124,7 @@ def planned(options: Mapping[str, Any], epochs: int) -> tuple[Plan, Pack]:
         epochs=epochs,
         parameters=named(parameters),
         controls=bool(options.get("controls")),
+        batch=read_batch(options.get("batch")),
     )
     for model in (*plan.models, *plan.roles.values()):
         name = provider(model)
@@ -142,6 +145,7 @@ def make_plan(
     epochs: int,
     parameters: Parameters,
     controls: bool = False,
+    batch: Batch | None = None,
 ) -> Plan:
     """Check what the user asked for; an InputError names option, value and what is allowed.
 
@@ -180,6 +184,7 @@ def make_plan(
         parameters=dict(parameters),
         choice=parse_choice(parameters.get("neurons", "smollm2"), **chosen),
         controls=_controls(str(parameters.get("neurons", "smollm2"))) if controls else (),
+        batch=batch,
     )
 
 

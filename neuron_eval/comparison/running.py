@@ -20,6 +20,7 @@ from neuron_eval.comparison.plan import Plan
 from neuron_eval.inspect_private import PrerequisiteError, eval_set_id_for_log_dir, filesystem
 from neuron_eval.logs.identity import control_name
 from neuron_eval.messages import InputError
+from neuron_eval.models.batching import ALL_AT_ONCE, batched, in_batches
 from neuron_eval.tasks import added, controls, formats
 
 LONG = "10Y"
@@ -58,6 +59,8 @@ def run(
     options: dict[str, Any] = {"cache": CachePolicy(expiry=LONG, scopes={"eval_set": set_id})}
     if max_connections is not None:
         options["max_connections"] = max_connections
+    elif plan.batch and any(map(in_batches, (*plan.models, *plan.roles.values()))):
+        options["max_samples"] = ALL_AT_ONCE  # or batches have no more than one model can take
     if max_tasks is None and any(map(served_here, plan.models)):
         max_tasks = 1
     if max_tasks is not None:
@@ -102,14 +105,16 @@ def _run_set(
     options: Mapping[str, Any],
 ) -> list[EvalLog]:
     """The logs of every one of the cells' tasks with every one of their models."""
+    # Inspect's types allow names or models alone.
+    models: list[Any] = [batched(m, plan.batch) for m in dict.fromkeys(m for _, m in cells)]
     _, logs = inspect_ai.eval_set(
         # By name: Inspect would tell tasks made here apart by where this code is installed.
         [_task_of(name) for name in dict.fromkeys(name for name, _ in cells)],
         task_args=dict(plan.parameters),
         log_dir=log_dir,
         eval_set_id=set_id,
-        model=list(dict.fromkeys(model for _, model in cells)),
-        model_roles=dict(plan.roles),
+        model=models,
+        model_roles={role: batched(name, plan.batch) for role, name in plan.roles.items()},
         epochs=epochs,
         # With no retries Inspect warns that to retry at once has no effect.
         retry_attempts=retries,

@@ -34,6 +34,7 @@ class Spent:
     output_tokens: int = 0
     cache_read_tokens: int = 0  # of prompts, which the provider had cached
     cache_write_tokens: int = 0  # of prompts, which the provider wrote to its cache
+    batched: bool = False  # whether the provider got them in batches
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from inspect_ai.event import ModelEvent
 from inspect_ai.log import EvalSample
 
 from neuron_eval.logs.runs import EXPLAINER, Spent
+from neuron_eval.models.batching import in_batches
 
 
 def spent_on(samples: Sequence[EvalSample]) -> tuple[Spent, ...]:
@@ -22,7 +23,7 @@ class Spending:
     """Requests and tokens by role and model, added up from the events of samples."""
 
     def __init__(self) -> None:
-        self._counts: dict[tuple[str, str], Counter[str]] = {}
+        self._counts: dict[tuple[str, str, bool], Counter[str]] = {}
 
     def add(self, samples: Sequence[EvalSample]) -> None:
         for sample in samples:
@@ -33,10 +34,14 @@ class Spending:
     def spent(self) -> tuple[Spent, ...]:
         """The sums: the explainer first, then by role and model."""
         order = sorted(self._counts, key=lambda at: (at[0] != EXPLAINER, at))
-        return tuple(Spent(model, role, **self._counts[role, model]) for role, model in order)
+        return tuple(
+            Spent(model, role, batched=batched, **self._counts[role, model, batched])
+            for role, model, batched in order
+        )
 
     def _count(self, event: ModelEvent) -> None:
-        counts = self._counts.setdefault((event.role or EXPLAINER, event.model), Counter())
+        batched = bool(event.config.batch) and in_batches(event.model)
+        counts = self._counts.setdefault((event.role or EXPLAINER, event.model, batched), Counter())
         counts["requests"] += 1
         counts["retries"] += event.retries or 0
         if event.cache == "read":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -26,8 +26,11 @@ HERE = ("embed-local/", "neuron-baseline/", "neuron-subject/")
 
 MILLION = 1_000_000  # tokens that a price is for
 
-FIELDS = {name: name for name in ("input", "output", "cache_read", "cache_write")}
+RATES = ("input", "output", "cache_read", "cache_write")
+
+FIELDS = {name: name for name in RATES}
 FIELDS |= {f"input_{name}": name for name in ("cache_read", "cache_write")}
+FIELDS["batch"] = "batch"
 """What a prices file may name, with the names in Inspect's own files, and the field meant."""
 
 EXAMPLE = "{input: 0.15, output: 0.6, cache_read: 0.075, cache_write: 0}"
@@ -44,7 +47,8 @@ class Price:
     """Dollars a million tokens; None where it is not known, which Inspect's ModelCost forbids.
 
     The source is ``prices file``, ``Inspect``, ``run here``, or ``example`` with the day on which
-    it was written; the input is what the provider neither had in its cache nor wrote there.
+    it was written; the input is what the provider neither had in its cache nor wrote there. In a
+    batch each price is ``batch`` times as high.
     """
 
     source: str
@@ -52,6 +56,14 @@ class Price:
     output: float | None = None
     cache_read: float | None = None
     cache_write: float | None = None
+    batch: float = 1.0
+
+    def in_batches(self) -> Price:
+        """What it is where requests go out in batches."""
+        return replace(
+            self,
+            **{name: rate * self.batch for name in RATES if (rate := getattr(self, name))},
+        )
 
 
 def prompt_tokens(
@@ -78,7 +90,7 @@ def read_prices(name: str | Path) -> dict[str, Price]:
 
     The model's name is the one in the logs; fields may have the names of Inspect's `ModelCost`
     (``input_cache_read``). A price that is left out is unknown, and so is a cost that it would be
-    part of.
+    part of. With ``batch: 0.5`` what is asked in batches costs half.
 
     Raises:
         PricesError: The file is not there, or a model or price is not as it should be.
@@ -139,6 +151,7 @@ def dollars(spent: Spent, price: Price | None) -> float | None:
     """
     if price is None:
         return None
+    price = price.in_batches() if spent.batched else price
     read, write = spent.cache_read_tokens, spent.cache_write_tokens
     return charged((spent.input_tokens, spent.output_tokens, read, write), price)
 
@@ -164,7 +177,7 @@ def _price(model: object, fields: object, source: str) -> Price:
     rates: dict[str, float] = {}
     for field, value in fields.items():
         if field not in FIELDS:
-            known = "input, output, cache_read, cache_write (or Inspect's input_cache_…)"
+            known = f"{', '.join(RATES)} (or Inspect's input_cache_…), batch"
             raise ValueError(f"{model}: {field!r} is none of {known}")
         if FIELDS[field] in rates:
             raise ValueError(f"{model}: {FIELDS[field]} is given twice")
@@ -172,5 +185,7 @@ def _price(model: object, fields: object, source: str) -> Price:
             raise ValueError(f"{model}: {field}={value!r}: expected a number of dollars")
         if not math.isfinite(value) or value < 0:
             raise ValueError(f"{model}: {field}={value!r}: expected 0 or more, in dollars")
+        if field == "batch" and value > 1:
+            raise ValueError(f"{model}: batch={value!r}: expected a share of the price, at most 1")
         rates[FIELDS[field]] = float(value)
     return Price(source, **rates)

@@ -806,7 +806,7 @@ def test_what_is_typed_wins_over_the_file(neurons, config):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("modles: a/b", "'modles' is no option that a file can set; allowed are calibration"),
+        ("modles: a/b", "'modles' is no option that a file can set; allowed are batch"),
         ("'yes': true", "'yes' is no option that a file can set"),
         ("dry-run: true", "'dry-run' is no option that a file can set"),
         ("excerpts: many", "excerpts='many': 'many' is not a valid integer"),

@@ -115,6 +115,7 @@ def usage_table(
         price = price_of(spent.model, prices)
         cost = dollars(spent, price)
         source = price.source if price else "unknown"
+        source += ", in batches" if spent.batched else ""
         if cost is None:
             rows.append(_usage(spent, "unknown", None, f"{source}, in part" if price else source))
         else:
@@ -140,16 +141,16 @@ def money(value: float) -> str:
 
 
 def _add_up(spent: Iterable[Spent]) -> list[Spent]:
-    """What was spent, by role and model; the explainer first."""
+    """What was spent, by role and model, in batches or not; the explainer first."""
 
-    def place(part: Spent) -> tuple[bool, str, str]:
-        return part.role != EXPLAINER, part.role, part.model
+    def place(part: Spent) -> tuple[bool, str, str, bool]:
+        return part.role != EXPLAINER, part.role, part.model, part.batched
 
     return [_sum(list(group)) for _, group in groupby(sorted(spent, key=place), place)]
 
 
 def _sum(spent: Sequence[Spent]) -> Spent:
-    counts = [f.name for f in fields(Spent) if f.name not in ("model", "role")]
+    counts = [f.name for f in fields(Spent) if f.name not in ("model", "role", "batched")]
     return replace(
         spent[0], **{name: sum(getattr(part, name) for part in spent) for name in counts}
     )
