@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
@@ -42,9 +42,6 @@ class Published:
 SHUFFLED = "shuffled_reference"
 """Where a sample has another neuron's reference in place of its own, see `deranged`."""
 
-PLACE = "place"
-"""Where a sample of a shard has its number among the neurons of all shards, from 0."""
-
 References = Callable[[NeuronKey], Reference | None]
 """Explanations to compare with, from elsewhere than the neuron's source."""
 
@@ -62,8 +59,7 @@ class NeuronSet:
 
     treated: Treated = field(default_factory=Treated)
     scored: Scored = SCORED  # which held-out excerpts are scored
-    places: Mapping[str, int] = field(default_factory=dict)
-    """Of a shard, by id where each neuron of all shards stands among them, see `load`."""
+    of_all: int = 0  # of a shard, how many neurons all shards have
 
     @property
     def name(self) -> str:
@@ -111,8 +107,8 @@ def neuron_set(
     dealt: list[tuple[DealtNeuron, Published]] = []
     skipped: list[str] = []
     missing: list[str] = []
-    places: dict[str, int] = {}
-    for record in load(choice, only, places):
+    of_all: list[NeuronKey] = []
+    for record in load(choice, only, of_all):
         if isinstance(record, Unreadable):
             if not record.missing:
                 raise record.error
@@ -140,7 +136,9 @@ def neuron_set(
             f"neurons={choice.neurons}: no neuron is left, {len(skipped)} were skipped and "
             f"{len(missing)} are missing{''.join(f'; {why}' for why in (skipped + missing)[:1])}"
         )
-    return NeuronSet(choice, tuple(dealt), tuple(skipped), tuple(missing), treated, scored, places)
+    return NeuronSet(
+        choice, tuple(dealt), tuple(skipped), tuple(missing), treated, scored, len(of_all)
+    )
 
 
 def dataset(chosen: NeuronSet) -> MemoryDataset:
@@ -150,11 +148,9 @@ def dataset(chosen: NeuronSet) -> MemoryDataset:
     others, pairs = Unrelated(texts), deranged(texts, layers, chosen.choice.seed)
     samples = [sample(dealt, published, others) for dealt, published in chosen.neurons]
     for sample_ in samples:
-        metadata = sample_.metadata or {}
         if (other := pairs.get(str(sample_.id))) is not None:
+            metadata = sample_.metadata or {}
             metadata[SHUFFLED] = {"id": other, "explanation": texts[other]}
-        if (place := chosen.places.get(str(sample_.id))) is not None:
-            metadata[PLACE] = place
     return MemoryDataset(samples, name=chosen.name)
 
 
@@ -223,7 +219,8 @@ def about(chosen: NeuronSet, warnings: Sequence[str] = ()) -> dict[str, Any]:
         },
     }
     if choice.shard is not None:
-        header |= choice.shard.header(len(chosen.places))
+        neurons = len(chosen.neurons) + len(chosen.skipped) + len(chosen.missing)
+        header |= choice.shard.header(neurons, chosen.of_all)
     if chosen.skipped:
         header["skipped"] = list(chosen.skipped)
     if chosen.missing:

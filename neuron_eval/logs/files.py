@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from inspect_ai.log import (
@@ -137,78 +137,3 @@ def _unusable(log: EvalLog, name: str) -> str:
     if not read_eval_log_sample_summaries(name):
         return f"({task}) holds results without their samples"
     return ""
-
-
-def choose(
-    logs: Sequence[EvalLog], kind: str, same: Callable[[EvalLog], str], notes: list[str]
-) -> list[EvalLog]:
-    """The logs of one kind that count: of the newest version, and of equal settings one.
-
-    That is the one with the most samples; of equals the newest.
-
-    Args:
-        logs: See `headers`.
-        kind: `EXPLAINED`, `RATED` or `CHECKED`.
-        same: Equal for logs of equal settings.
-        notes: Where a sentence on each log that is left out is added.
-    """
-    best: dict[str, EvalLog] = {}
-    for log in _one_version([log for log in logs if about(log, kind)], notes):
-        try:
-            key = same(log)
-        except Exception as error:  # of a file that may hold anything
-            notes.append(f"{short(log.location)} cannot be read: {wrong(error)}")
-            continue
-        if key in best:
-            worse, log = sorted((log, best[key]), key=_rank)
-            notes.append(_left_out(worse, log))
-        best[key] = log
-    return list(best.values())
-
-
-def _rank(log: EvalLog) -> tuple[int, str, int]:
-    return _samples(log), log.eval.created, len(_scores(log))
-
-
-def _left_out(worse: EvalLog, better: EvalLog) -> str:
-    names = [short(log.location) for log in (worse, better)]
-    if names[0] == names[1]:
-        names = [visible(log.location) for log in (worse, better)]
-    name, other = names
-    if (worse.eval.eval_id, worse.eval.created) != (better.eval.eval_id, better.eval.created):
-        return f"{name} left out: run again as {other} with the same settings"
-    if _samples(worse) < _samples(better):
-        return f"{name} left out: {other} is the same log with more samples"
-    if _scores(worse) != _scores(better):
-        return f"{name} left out: {other} is the same log with other scores"
-    return f"{name} left out: {other} is the same log"
-
-
-def _samples(log: EvalLog) -> int:
-    return log.results.completed_samples if log.results else 0
-
-
-def _scores(log: EvalLog) -> set[str]:
-    return {score.name for score in log.results.scores} if log.results else set()
-
-
-def _one_version(logs: Sequence[EvalLog], notes: list[str]) -> list[EvalLog]:
-    """Only logs of the newest comparable task version."""
-    newest = max((comparable(log.eval.task_version) for log in logs), default=-1)
-    kept: list[EvalLog] = []
-    for log in logs:
-        if comparable(log.eval.task_version) == newest:
-            kept.append(log)
-        else:
-            version = line(str(log.eval.task_version))
-            notes.append(
-                f"{short(log.location)} left out: task version {version}, whose "
-                f"scores cannot be compared with those of version {newest}"
-            )
-    return kept
-
-
-def comparable(version: int | str) -> int:
-    """The N of a task version ``N-X``; -1 if it is none."""
-    number = re.match(r"[0-9]{1,9}(?=-|$)", str(version))
-    return int(number[0]) if number else -1

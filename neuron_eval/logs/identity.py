@@ -79,17 +79,18 @@ def paper_order(format: str) -> tuple[int, str]:
     return (names.index(format) if format in names else len(names)), format
 
 
-def identity(log: EvalLog) -> str:
+def identity(log: EvalLog, window: object = None) -> str:
     """All settings that a score depends on, as a text: equal for what was run twice.
 
-    Whatever task, solver, default or spelling they come from. How many neurons and epochs were
-    run is not among them, nor what was left out of a run that went well.
+    Whatever task, solver, default or spelling they come from. Which neurons of a source were run
+    is not among them, unless some were drawn, nor how many, and how often; nor what was left out
+    of a run that went well. The ``window`` is for a log in which nothing was cut.
     """
     spec = log.eval
     settings = {
         "format": format_of(log),
         "explaining": _explaining(spec),
-        "neurons": _neurons(spec),
+        "neurons": _neurons(spec, window),
         "scoring": _scoring(spec),
         "headline": headline_of(log),
         **models(spec, explains=_explains(spec), roles=_roles(spec)),
@@ -162,11 +163,13 @@ def _pack(spec: EvalSpec, path: object) -> object:
     return known if known and path == spec.task_args.get("pack") else place(path)
 
 
-def _neurons(spec: EvalSpec) -> dict[str, Any]:
+def _neurons(spec: EvalSpec, window: object) -> dict[str, Any]:
     """Which neurons, which of their excerpts, and what their explanations are compared with."""
     about, parameters = spec.metadata or {}, spec.task_args
     chosen: Mapping[str, Any] = about.get("neurons_choice") or parameters
     choice = {name: chosen.get(name) for name in CHOOSING}
+    if choice["select"] in (None, "all"):
+        choice |= {"layers": None, "index": None}  # parts of one run may be of other neurons
     if choice["select"] not in LAYERED or choice["select"] == "top_per_layer":
         choice["seed"] = None  # nothing is drawn
     return {
@@ -177,7 +180,7 @@ def _neurons(spec: EvalSpec) -> dict[str, Any]:
         "excerpts_scored": parameters.get("excerpts_scored", SCORED),
         "ignore_tokens": sorted(parse_ignored(parameters.get("ignore_tokens"))),
         # As it came out: a length that cut nothing is no setting of its own.
-        "window": (about.get("window") or {}).get("tokens"),
+        "window": (about.get("window") or {}).get("tokens", window),
         "references_sha256": about.get("references_sha256"),
     }
 

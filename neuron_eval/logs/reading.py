@@ -20,7 +20,8 @@ from inspect_ai.log import (
 
 from neuron_eval.logs.files import line, short, wrong
 from neuron_eval.logs.headlines import by_headline, headline_of
-from neuron_eval.logs.identity import control_name, explainer_of, format_of, identity
+from neuron_eval.logs.identity import control_name, explainer_of, format_of
+from neuron_eval.logs.pooling import Pool, pooled
 from neuron_eval.logs.runs import NeuronResult, Run, models, neuron_result
 from neuron_eval.logs.spending import Spending, spent_on
 from neuron_eval.records import ActivationRecord
@@ -40,22 +41,34 @@ NAMED = 3
 T = TypeVar("T")
 Known = dict[ActivationRecord, ActivationRecord]
 RunAndNote = tuple[Run | None, str]
+Part = tuple[EvalLog, frozenset[str]]  # a log, and the neurons in it that do not count
 Epochs = list[EvalSample]  # of one neuron
 """What a log was read to, if anything of it can be used, and what could not be read."""
 
 
 def read_runs(
-    headers: Sequence[EvalLog], excerpts: bool, workers: int = 1, measures: Collection[str] = ()
-) -> list[RunAndNote]:
-    """One run a log; excerpts, if they are wanted, are kept once where several runs hold them."""
+    pools: Sequence[Pool], excerpts: bool, workers: int = 1, measures: Collection[str] = ()
+) -> tuple[list[Run], list[str]]:
+    """The runs, and a sentence on each log of which something could not be read.
+
+    Excerpts, if they are wanted, are kept once where several runs hold them.
+    """
     read_one = partial(_read, excerpts=excerpts, measures=measures)
-    samples = sum(log.results.completed_samples for log in headers if log.results)
+    parts: list[Part] = [
+        (log, pool.again.get(log.location, frozenset())) for pool in pools for log in pool.logs
+    ]
+    samples = sum(log.results.completed_samples for log, _ in parts if log.results)
     known: Known = {}
-    if workers < 2 or len(headers) < 2 or samples < MANY:
-        return [_shared(read_one(header), known) for header in headers]
-    with ProcessPoolExecutor(min(workers, len(headers)), get_context("spawn")) as pool:
-        reads = pool.map(read_one, headers)
-        return [_shared(read, known) for read in reads]
+    if workers < 2 or len(parts) < 2 or samples < MANY:
+        reads = [_shared(read_one(part), known) for part in parts]
+    else:
+        with ProcessPoolExecutor(min(workers, len(parts)), get_context("spawn")) as processes:
+            reads = [_shared(read, known) for read in processes.map(read_one, parts)]
+    of_logs = iter(reads)
+    runs: list[Run] = []
+    for pool in pools:
+        runs += pooled([run for run, _ in islice(of_logs, len(pool.logs)) if run], pool)
+    return runs, [note for _, note in reads if note]
 
 
 def read_or_note(
@@ -68,17 +81,20 @@ def read_or_note(
         return None, f"{short(header.location)} cannot be read: {wrong(error)}"
 
 
-def _read(header: EvalLog, excerpts: bool, measures: Collection[str]) -> RunAndNote:
-    return read_or_note(partial(_read_run, excerpts=excerpts, measures=measures), header)
+def _read(part: Part, excerpts: bool, measures: Collection[str]) -> RunAndNote:
+    header, without = part
+    return read_or_note(partial(_read_run, without, excerpts, measures), header)
 
 
-def _read_run(header: EvalLog, excerpts: bool, measures: Collection[str]) -> RunAndNote:
+def _read_run(
+    without: Collection[str], excerpts: bool, measures: Collection[str], header: EvalLog
+) -> RunAndNote:
     about = header.eval.metadata or {}
     spending = Spending()
     results: dict[str, NeuronResult] = {}
     named: tuple[str, ...] = ("", "", "", "")
     headline = headline_of(header)
-    samples = Samples(header.location)
+    samples = Samples(header.location, without=without)
 
     def made(epochs: Epochs) -> tuple[Epochs, NeuronResult, tuple[str, str, str, str]]:
         return epochs, neuron_result(epochs, excerpts, measures), models(epochs)
@@ -102,7 +118,7 @@ def _read_run(header: EvalLog, excerpts: bool, measures: Collection[str]) -> Run
         writer=writer,
         neurons=str(about.get("neurons", "")),
         version=str(header.eval.task_version),
-        identity=identity(header),
+        identity="",  # that of the pool
         results=results,
         spent=spending.spent(),
         given="explanations" in about,
@@ -133,10 +149,16 @@ def _shared(read: RunAndNote, known: Known) -> RunAndNote:
 class Samples:
     """Reads the samples of a log, few in memory at a time, and keeps account of unreadable ones."""
 
-    def __init__(self, location: str, unused: frozenset[str] = UNUSED) -> None:
-        """Read the list of samples, without the fields named; raises anything that Inspect does."""
+    def __init__(
+        self, location: str, unused: frozenset[str] = UNUSED, without: Collection[str] = ()
+    ) -> None:
+        """Read the list of samples, without the fields and the neurons named.
+
+        Raises anything that Inspect does.
+        """
         self._location, self._unused = location, set(unused)
-        self._listed = read_eval_log_sample_summaries(location)
+        listed = read_eval_log_sample_summaries(location)
+        self._listed = [summary for summary in listed if str(summary.id) not in without]
         self._unread: list[tuple[str, int, str]] = []  # id, epoch, and what is wrong with it
 
     def neurons(self, make: Callable[[Epochs], T], epoch: int | None = None) -> Iterator[T]:

@@ -66,6 +66,7 @@ class NeuronResult:
     # By each of `HEADLINES` that was asked for, the mean over the epochs; None where undefined.
     measures: Numbers = field(default_factory=dict)
     page: str = ""  # where its publisher shows it; empty if the log does not tell
+    log: str = ""  # which of the run's logs it is in; empty where there is one
 
     # Of the first epoch, if excerpts were asked for.
     predicted: tuple[Predicted, ...] = ()
@@ -75,9 +76,9 @@ class NeuronResult:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One log: a prompt format, its models, and the neurons."""
+    """A prompt format, its models, and the neurons, from one log or several."""
 
-    log: str  # where it is
+    log: str  # where it is; of several, the oldest
     created: str  # ISO 8601; later is greater
     format: str  # or the column of explanations that exist
     explainer: str
@@ -97,6 +98,14 @@ class Run:
     writer: str = ""  # the model that wrote texts for generation, with the subject; if one did
     headline: str = HEADLINE  # the measure that the simulation's score is
     neurons_skipped: int = 0  # too few excerpts, nothing to explain, or missing
+
+    @property
+    def logs(self) -> Mapping[str, Collection[str]]:
+        """Every log, with the ids of its neurons."""
+        ids: dict[str, list[str]] = {self.log: []}
+        for result in self.results.values():
+            ids.setdefault(result.log or self.log, []).append(result.id)
+        return ids
 
 
 SIMULATION = "simulation_correlation"

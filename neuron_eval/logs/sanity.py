@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import math
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
@@ -94,16 +94,22 @@ class SanityChecks:
         return [name for name in SCORE_LABELS if name in named]
 
 
-def sanity_checks_of(log: EvalLog) -> SanityChecks:
-    """Read a log of the sanity checks; its samples' summaries are read from its file.
+def sanity_checks_of(
+    log: EvalLog, *others: EvalLog, again: Mapping[str, Collection[str]] | None = None
+) -> SanityChecks:
+    """Read a log of the sanity checks, or several of one run; summaries are read from its file.
+
+    ``again`` are by the log's place the neurons in it that do not count.
 
     Raises:
         Exception: Whatever Inspect raises of a file that may hold anything.
     """
     about, arguments = log.eval.metadata or {}, log.eval.task_args
     scored: dict[str | int, list[Mapping[str, Any]]] = {}
-    for summary in read_eval_log_sample_summaries(log.location):
-        scored.setdefault(summary.id, []).append(summary.scores or {})
+    for location in (one.location for one in (log, *others)):
+        for summary in read_eval_log_sample_summaries(location):
+            if str(summary.id) not in (again or {}).get(location, ()):
+                scored.setdefault(summary.id, []).append(summary.scores or {})
     n = arguments.get("excerpts", EXCERPTS)
     if about.get(CHECKED) == REWRITTEN:
         what = f"references narrowed and widened by {_simulator(log)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from inspect_ai.event import ModelEvent
 from inspect_ai.log import EvalSample
@@ -30,6 +31,11 @@ class Spending:
             for event in sample.events:
                 if isinstance(event, ModelEvent):
                     self._count(event)
+
+    def add_spent(self, spent: Spent) -> None:
+        counts = asdict(spent)
+        at = counts.pop("role"), counts.pop("model"), counts.pop("batched")
+        self._counts.setdefault(at, Counter()).update(counts)
 
     def spent(self) -> tuple[Spent, ...]:
         """The sums: the explainer first, then by role and model."""

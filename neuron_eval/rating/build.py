@@ -69,7 +69,10 @@ def drawn_keys(
     if limit is not None and limit < len(keys):
         kept = {key.id for key in heapq.nsmallest(limit, keys, key=lambda key: place(seed, key))}
         keys = [key for key in keys if key.id in kept]
-    return (keys, {}) if part is None else (part.take(keys), part.header(len(keys)))
+    if part is None:
+        return keys, {}
+    taken = part.take(keys)
+    return taken, part.header(len(taken), len(keys))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from logging import getLogger
 from pathlib import PurePath
 
-from inspect_ai.log import EvalLog, EvalSample
+from inspect_ai.log import EvalSample
 
 from neuron_eval.explain.solvers import bad_explanation
-from neuron_eval.logs.files import EXPLAINED, RATED, about, choose, headers
-from neuron_eval.logs.identity import control_name, explainer_of, format_of, identity, paper_order
+from neuron_eval.logs.files import EXPLAINED, RATED, about, headers
+from neuron_eval.logs.identity import control_name, explainer_of, format_of, paper_order
+from neuron_eval.logs.pooling import Pool, alike, pool
 from neuron_eval.logs.reading import UNUSED, Samples
 from neuron_eval.messages import InputError
 from neuron_eval.rating.build import Explained, ExplainedNeuron, columns_wanted, drawn_keys
@@ -31,7 +32,7 @@ def from_logs(
 ) -> Explained:
     """Read the explanations of logs, one column a log; see `load_explained`."""
     logs, notes = headers(places)
-    explained = choose(logs, EXPLAINED, identity, notes)
+    explained = pool(logs, EXPLAINED, alike(logs), notes)
     rated = [log for log in logs if about(log, RATED)]
     notes += [f"{PurePath(log.location).name} holds ratings" for log in rated]
     if not explained:
@@ -40,14 +41,14 @@ def from_logs(
     runs = _named(explained)
     columns = columns_wanted(wanted, tuple(runs), ",".join(places))
     if not wanted:  # controls are rated where they are named, or where nothing else is there
-        made = tuple(name for name in columns if not control_name(runs[name][1].eval))
+        made = tuple(name for name in columns if not control_name(runs[name][1].first.eval))
         columns = made or columns
     texts: dict[str, dict[str, str]] = {}
     dealt: dict[str, DealtNeuron] = {}
     differing: set[str] = set()
     left_out = len(notes)
     for column in columns:
-        for id_, neuron, text in _explained(runs[column][1].location, notes):
+        for id_, neuron, text in _explained(runs[column][1], notes):
             if dealt.setdefault(id_, neuron).shown != neuron.shown:
                 differing.add(id_)
             texts.setdefault(id_, {})[column] = text
@@ -74,9 +75,9 @@ def from_logs(
             ExplainedNeuron(dealt[key.id], {c: texts[key.id][c] for c in columns}) for key in drawn
         ),
         {
-            "explanations": [PurePath(runs[c][1].location).name for c in columns],
+            "explanations": [_files(runs[c][1]) for c in columns],
             "explainers": [runs[c][0] for c in columns],
-            "neurons": str((runs[columns[0]][1].eval.metadata or {}).get("neurons", "")),
+            "neurons": str((runs[columns[0]][1].first.eval.metadata or {}).get("neurons", "")),
             "neurons_left_out": len(texts) - len(full),
             "logs_left_out": notes,
             **sharded,
@@ -84,10 +85,10 @@ def from_logs(
     )
 
 
-def _named(logs: Sequence[EvalLog]) -> dict[str, tuple[str, EvalLog]]:
-    """Explainer and log by the column's name, in the paper's order."""
-    runs = [(format_of(log), explainer_of(log), log) for log in logs]
-    runs.sort(key=lambda run: (*paper_order(run[0]), run[1], run[2].eval.created))
+def _named(pools: Sequence[Pool]) -> dict[str, tuple[str, Pool]]:
+    """Explainer and logs by the column's name, in the paper's order."""
+    runs = [(format_of(of.first), explainer_of(of.first), of) for of in pools]
+    runs.sort(key=lambda run: (*paper_order(run[0]), run[1], run[2].first.eval.created))
     names = _names([run[:2] for run in runs])
     return {name: run[1:] for name, run in zip(names, runs, strict=True)}
 
@@ -102,8 +103,12 @@ def _names(runs: Sequence[tuple[str, str]]) -> list[str]:
     ]
 
 
-def _explained(log: str, notes: list[str]) -> Iterator[tuple[str, DealtNeuron, str]]:
-    """Of each neuron of a log that was explained: id, record, the first epoch's explanation."""
+def _files(of: Pool) -> str:
+    return ", ".join(PurePath(log.location).name for log in of.logs)
+
+
+def _explained(of: Pool, notes: list[str]) -> Iterator[tuple[str, DealtNeuron, str]]:
+    """Of each neuron of a run that was explained: id, record, the first epoch's explanation."""
 
     def explained(epochs: list[EvalSample]) -> tuple[str, DealtNeuron, str] | None:
         sample, id_ = epochs[0], str(epochs[0].id)
@@ -111,7 +116,9 @@ def _explained(log: str, notes: list[str]) -> Iterator[tuple[str, DealtNeuron, s
             return None
         return id_, from_metadata(sample.metadata, id_), sample.output.completion
 
-    samples = Samples(log, UNUSED | {"events", "scores"})
-    yield from filter(None, samples.neurons(explained, epoch=1))
-    if samples.note:
-        notes.append(samples.note)
+    for log in of.logs:
+        without = of.again.get(log.location, ())
+        samples = Samples(log.location, UNUSED | {"events", "scores"}, without)
+        yield from filter(None, samples.neurons(explained, epoch=1))
+        if samples.note:
+            notes.append(samples.note)

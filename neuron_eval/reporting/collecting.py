@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import fmean
 
 from inspect_ai.log import EvalLog, EvalSample
 
 from neuron_eval.given.controls import ALL_CONTROLS
-from neuron_eval.logs.files import CHECKED, EXPLAINED, RATED, RATING, choose, headers
-from neuron_eval.logs.identity import defaults, identity, models, paper_order, place
+from neuron_eval.logs.files import CHECKED, EXPLAINED, RATED, RATING, headers
+from neuron_eval.logs.identity import defaults, models, paper_order, place
+from neuron_eval.logs.pooling import Pool, alike, pool
 from neuron_eval.logs.reading import Epochs, Samples, read_or_note, read_runs
 from neuron_eval.logs.runs import Run
 from neuron_eval.logs.sanity import SanityChecks, sanity_checks_of
@@ -32,7 +34,10 @@ from neuron_eval.tasks.rate import rate
 ABOUT_RATING = ("rated_columns", "explanations", "explanations_sha256", "rating_pack_sha256")
 """What a rater was asked about, in the header's metadata."""
 
-TOLD_BY_HEADER = ("explanations", "neurons", "columns", "pack", "limit")
+PARTS = ("limit", "shard")
+"""Arguments by which parts of one run may differ."""
+
+TOLD_BY_HEADER = ("explanations", "neurons", "columns", "pack")
 """Arguments that the header's metadata say better."""
 
 
@@ -84,16 +89,15 @@ def collect(
         OSError: A place does not exist.
     """
     logs, notes = headers(locations)
-    explained = choose(logs, EXPLAINED, identity, notes)
-    rated = sorted(choose(logs, RATED, rater_identity, notes), key=_people_first)
-    read = read_runs(explained, excerpts, workers, measures)
-    read_raters = [read_or_note(_read_rater, log) for log in rated]
-    runs = [run for run, _ in read if run is not None]
+    explained = pool(logs, EXPLAINED, alike(logs), notes)
+    rated = sorted(pool(logs, RATED, rater_identity, notes), key=_people_first)
+    runs, unread = read_runs(explained, excerpts, workers, measures)
+    read_raters = [read_or_note(partial(_read_rater, pool), pool.first) for pool in rated]
     raters = tuple(rater for rater, _ in read_raters if rater is not None)
-    checked = choose(logs, CHECKED, checks_identity, notes)
-    read_checks = [read_or_note(lambda log: (sanity_checks_of(log), ""), log) for log in checked]
+    checked = pool(logs, CHECKED, checks_identity, notes)
+    read_checks = [read_or_note(partial(_read_checks, pool), pool.first) for pool in checked]
     checks = tuple(check for check, _ in read_checks if check is not None)
-    notes += filter(None, [note for _, note in (*read, *read_raters, *read_checks)])
+    notes += filter(None, [*unread, *(note for _, note in (*read_raters, *read_checks))])
     if not (runs or raters or checks):
         what = "; ".join(notes) or "no log files"
         raise NoRunsError(f"{', '.join(locations)}: no log to report on: {what}")
@@ -108,12 +112,16 @@ def collect(
 def checks_identity(log: EvalLog) -> str:
     """Equal if the same was checked twice."""
     about = log.eval.metadata or {}
+    arguments, choice = (
+        {name: value for name, value in settings.items() if name not in PARTS}
+        for settings in (log.eval.task_args, about.get("neurons_choice") or {})
+    )
     measured_by_models = models(log.eval, explains=False, roles=tuple(log.eval.model_roles or ()))
     return json.dumps(
         [
-            log.eval.task_args,
+            arguments,
             place(about.get("neurons")),
-            about.get("neurons_choice"),
+            choice,
             measured_by_models,
         ],
         sort_keys=True,
@@ -126,7 +134,7 @@ def rater_identity(log: EvalLog) -> str:
     spec, about = log.eval, log.eval.metadata or {}
     arguments = {**defaults(rate), **spec.task_args}
     settings = {
-        "arguments": {k: v for k, v in arguments.items() if k not in TOLD_BY_HEADER},
+        "arguments": {k: v for k, v in arguments.items() if k not in (*TOLD_BY_HEADER, *PARTS)},
         "about": {name: about.get(name) for name in ABOUT_RATING},
         "neurons": place(about.get("neurons")),
         **models(spec, explains=False, roles=tuple(spec.model_roles or ())),
@@ -137,46 +145,55 @@ def rater_identity(log: EvalLog) -> str:
     return json.dumps(settings, sort_keys=True, default=str)
 
 
-def _people_first(log: EvalLog) -> tuple[bool, str, str, str]:
+def _people_first(rated: Pool) -> tuple[bool, str, str, str]:
+    log = rated.first
     model, excerpts = log.eval.model, str((log.eval.metadata or {}).get("excerpts"))
     return not is_person(model), model, excerpts, log.eval.created
 
 
-def _read_rater(header: EvalLog) -> tuple[Rater | None, str]:
+def _read_checks(checked: Pool, _: EvalLog) -> tuple[SanityChecks, str]:
+    return sanity_checks_of(*checked.logs, again=checked.again), ""
+
+
+def _read_rater(rated: Pool, header: EvalLog) -> tuple[Rater | None, str]:
     about = header.eval.metadata or {}
     neurons: dict[str, RatedNeuron] = {}
     again: dict[str, Judgement | None] = {}
     ratings: list[About] = []
-    samples = Samples(header.location)
     columns = about[RATED]
     if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
         raise ValueError(f"{RATED} is {columns!r:.60}; expected a list of names")
 
     def made(epochs: Epochs) -> tuple[list[About], RatedNeuron, str | None]:
-        rated = [score for score in map(_about, epochs) if score.get("ratings")]
-        places(rated)
+        answers = [score for score in map(_about, epochs) if score.get("ratings")]
+        places(answers)
         repeat_of = (epochs[0].metadata or {}).get("repeat_of")
-        return rated, _neuron(epochs, rated, columns), repeat_of
+        return answers, _neuron(epochs, answers, columns), repeat_of
 
-    for rated, neuron, repeat_of in samples.neurons(made):
-        ratings += rated
-        if repeat_of:
-            again[str(repeat_of)] = neuron.judgement
-        else:
-            neurons[neuron.id] = neuron
+    unread = []
+    for log in rated.logs:
+        samples = Samples(log.location, without=rated.again.get(log.location, ()))
+        for answers, neuron, repeat_of in samples.neurons(made):
+            ratings += answers
+            if repeat_of:
+                again[str(repeat_of)] = neuron.judgement
+            else:
+                neurons[neuron.id] = neuron
+        unread.append(samples.note)
+    note = "; ".join(filter(None, unread))
     if not neurons:
-        return None, samples.note
+        return None, note
     rater = Rater(
         log=header.location,
         name=header.eval.model,
         columns=tuple(columns),
         excerpts=str(about.get("excerpts", "")),
         pack=str(about.get("rating_pack_sha256", "")),
-        identity=rater_identity(header),
+        identity=rated.identity,
         neurons=tuple(replace(neuron, again=again.get(id)) for id, neuron in neurons.items()),
         places=tuple(places(ratings)),
     )
-    return rater, samples.note
+    return rater, note
 
 
 def _neuron(

@@ -81,8 +81,9 @@ class Report:
         for sentence in without_rows(self.tables):
             console.print(Text(sentence))
         for run in runs:
-            log = f"Log of {label(run, runs)}: {run.log.rpartition('/')[2]}"
-            console.print(Text(visible(log)), soft_wrap=True)
+            logs = [log.rpartition("/")[2] for log in run.logs]
+            line = f"Log{'s' * (len(logs) > 1)} of {label(run, runs)}: {', '.join(logs)}"
+            console.print(Text(visible(line)), soft_wrap=True)
         for note in self.notes:
             console.print(Text(note, "yellow"), soft_wrap=True)
         if self.page is not None:

@@ -27,13 +27,13 @@ Only = Callable[[NeuronKey], bool]
 
 
 def load(
-    choice: Choice, only: Only | None = None, places: dict[str, int] | None = None
+    choice: Choice, only: Only | None = None, of_all: list[NeuronKey] | None = None
 ) -> Iterator[NeuronRecord | Unreadable]:
     """The chosen neurons, one at a time, in the source's order.
 
     A neuron without a reference gets the explanation of ``choice.scores``, if that file has one.
-    ``only`` leaves out further neurons before any are drawn. Of a shard, the ids of all shards'
-    neurons are put into ``places``, each with its number in the source's order, from 0.
+    ``only`` leaves out further neurons before any are drawn. Of a shard, the neurons of all shards
+    are added to ``of_all``.
 
     Raises:
         SourceError: There is no such source; it, or the file of scores, cannot be read; or
@@ -56,8 +56,8 @@ def load(
     if file:
         _refuse_ambiguous(chosen, file.path)
     if choice.shard is not None:
-        if places is not None:
-            places.update((key.id, place) for place, key in enumerate(chosen))
+        if of_all is not None:
+            of_all += chosen
         chosen = choice.shard.take(chosen)
     references = file.references(chosen) if file else {}
     # Stops when all have come, wherever the source would end.

@@ -39,9 +39,9 @@ class Shard:
             )
         return kept
 
-    def header(self, neurons: int) -> dict[str, Any]:
-        """What a log's header says; ``neurons`` is how many all shards have."""
-        return {SHARD: {"shard": str(self), "neurons_of_all": neurons}}
+    def header(self, neurons: int, of_all: int) -> dict[str, Any]:
+        """What a log's header says: how many neurons are this shard's, and how many all shards'."""
+        return {SHARD: {"shard": str(self), "neurons": neurons, "neurons_of_all": of_all}}
 
     def __str__(self) -> str:
         """As a user writes it, for instance ``3/16``."""

@@ -114,6 +114,7 @@ def header(plain, **changes):
 
 
 SAME = {
+    "layers, where all are taken": {"choice": {"layers": "0", "index": "1"}},
     "limit": {"arguments": {"limit": 2}, "choice": {"limit": 2}},
     "simulation": {"arguments": {"simulation": "auto"}},
     "calibration": {"arguments": {"calibration": "none"}},
@@ -143,7 +144,6 @@ OTHER = {
     "random excerpts": {"arguments": {"excerpts_scored": "random"}},
     "a cutoff": {"arguments": {"cutoff_quantile": 1}},
     "a size of packs": {"arguments": {"excerpts_per_call": 3}},
-    "layers": {"choice": {"layers": "0"}},
     "a set": {"choice": {"select": "random"}},
     "scores": {"choice": {"scores": "s.csv"}},
     "references": {"metadata": {"references_sha256": "0a"}},

@@ -98,7 +98,7 @@ def _row(run: Run, name: str, result: NeuronResult, scorers: Sequence[str]) -> N
         "epochs": result.epochs,
         "prompt_tokens": result.prompt_tokens,
         **dict(_tokens(result)),
-        "log": run.log.rpartition("/")[2],
+        "log": (result.log or run.log).rpartition("/")[2],
     }
     # An empty explanation is a reply, and a bad one; any other empty text is what is not known.
     return {

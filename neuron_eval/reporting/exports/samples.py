@@ -40,10 +40,13 @@ class ExportedNeuron:
 
 def exported(run: Run, notes: list[str]) -> Iterator[ExportedNeuron]:
     """The neurons of a run; to ``notes`` a sentence on samples that cannot be read is added."""
-    samples = Samples(run.log, UNUSED | {"events"})
-    yield from samples.neurons(partial(_neuron, headline=run.headline))
-    if samples.note:
-        notes.append(samples.note)
+    logs = run.logs
+    for log in logs:
+        others = {id_ for other, ids in logs.items() if other != log for id_ in ids}
+        samples = Samples(log, UNUSED | {"events"}, others)
+        yield from samples.neurons(partial(_neuron, headline=run.headline))
+        if samples.note:
+            notes.append(samples.note)
 
 
 def _neuron(epochs: Sequence[EvalSample], headline: str) -> ExportedNeuron:

@@ -143,7 +143,7 @@ def write_report(
 
 def _check_names(runs: Sequence[Run]) -> None:
     """Logs lie side by side in the viewer, so no two may have one name."""
-    names = Counter(run.log.rpartition("/")[2] for run in runs)
+    names = Counter(log.rpartition("/")[2] for run in runs for log in run.logs)
     for name, times in names.items():
         if times > 1:
             raise InputError(f"two logs are named {name}: rename one to put both into the viewer")
@@ -163,10 +163,10 @@ def _bundle(runs: Sequence[Run], folder: Path) -> None:
     from inspect_ai.log import bundle_log_dir, read_eval_log, write_eval_log
 
     with tempfile.TemporaryDirectory() as logs:
-        for run in runs:
-            name = run.log.rpartition("/")[2]
-            if "://" in run.log and not run.log.startswith("file://"):
-                write_eval_log(read_eval_log(run.log), str(Path(logs) / name))
+        for log in (log for run in runs for log in run.logs):
+            name = log.rpartition("/")[2]
+            if "://" in log and not log.startswith("file://"):
+                write_eval_log(read_eval_log(log), str(Path(logs) / name))
             else:
-                shutil.copy(run.log.removeprefix("file://"), Path(logs) / name)
+                shutil.copy(log.removeprefix("file://"), Path(logs) / name)
         bundle_log_dir(logs, str(folder), overwrite=True)

@@ -40,14 +40,10 @@ def page_data(collected: Collected, viewer: str | None = None) -> dict[str, Any]
     for neuron, id in zip(neurons, ids, strict=True):
         by_rater = {name: of[id] for name, of in rated.items() if id in of}
         _add_choices(neuron, by_rater, [run.results.get(id) for run in runs])
-    logs = (quote(run.log.rpartition("/")[2], errors="replace") for run in runs)
     return {
         "viewer": viewer,
         "scorers": [visible(scorer_name(name)) for name in scorers],
-        "runs": [
-            {"label": visible(label(r, runs)), "log": log}
-            for r, log in zip(runs, logs, strict=True)
-        ],
+        "runs": [{"label": visible(label(r, runs)), "log": _file(r.log)} for r in runs],
         "neurons": neurons,
     }
 
@@ -76,6 +72,11 @@ def _neuron(id: str, runs: Sequence[Run], scorers: Sequence[str], linked: bool) 
         "sample": quote(id, safe="", errors="replace") if linked else "",
     }
     return data | {name: value for name, value in more.items() if value}
+
+
+def _file(log: str) -> str:
+    """A log's name as the viewer has it in addresses."""
+    return quote(log.rpartition("/")[2], errors="replace")
 
 
 def _https(address: str) -> str:
@@ -113,6 +114,7 @@ def _explained(result: NeuronResult, scorers: Sequence[str]) -> dict[str, Any]:
         "failures": [visible(reason) for reason in dict.fromkeys(result.excerpt_failures)],
         "errors": [visible_lines(error) for error in result.errors],
         "epochs": result.epochs if result.epochs > 1 else None,
+        "log": _file(result.log),
     }
     return {
         "explanation": visible_lines(result.explanation),

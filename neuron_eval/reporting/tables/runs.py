@@ -25,8 +25,8 @@ def runs_table(runs: Sequence[Run]) -> Table | None:
             count(len(run.results)),
             count(run.neurons_skipped),
             words(run.version),
-            words(run.log.rpartition("/")[2]),
+            words(", ".join(log.rpartition("/")[2] for log in run.logs)),
         )
         for run in runs
     )
-    return Table("runs", "Runs, one log each", COLUMNS, rows) if rows else None
+    return Table("runs", "Runs and their logs", COLUMNS, rows) if rows else None

@@ -89,7 +89,7 @@ function card(run, about, neuron, data) {
   for (const error of run.errors ?? []) box.append(problem("Error", error));
   for (const failure of run.failures ?? []) box.append(problem("Excerpt without values", failure));
   if (data.viewer !== null) {
-    const href = sampleAddress(data.viewer, about.log, neuron.sample);
+    const href = sampleAddress(data.viewer, run.log ?? about.log, neuron.sample);
     box.append(make("p", {}, make("a", { href }, "Sample in the log viewer")));
   }
   return box;
