@@ -2,14 +2,19 @@
 # make test   set up, check style and types, run every test
 # make docs   write docs/reference.md, run docs/notebook.ipynb, and write the site to build/site
 # make .venv  set up only
+# make test-lowest  the tests with the lowest versions that pyproject.toml allows; TESTS=… for some
+# make test-python PYTHON=python3.13  the tests with that Python and the newest versions
 # make study  explain and judge with MODEL=PROVIDER/MODEL what docs/study.md tells (days on a CPU; goes on)
 # make mutate make each module that makes numbers wrong, place by place: a test must fail (an hour)
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 EXTRAS ?= local,test,check,docs
+TESTS ?= tests
 BIN := .venv/bin
+# No more than 4 at once: at times each has a browser, a model's server or PyTorch besides.
+PYTEST := -m pytest -n logical --maxprocesses 4 --dist worksteal
 
-.PHONY: .venv demo docs test check study mutate readme reliability clean
+.PHONY: .venv demo docs test test-lowest test-python check study mutate readme reliability clean
 
 .venv: .venv/installed
 
@@ -21,9 +26,22 @@ BIN := .venv/bin
 demo: .venv
 	$(BIN)/neuron-eval demo --log-dir logs/demo
 
-# No more than 4 at once: at times each has a browser, a model's server or PyTorch besides.
 test: check
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
+	$(BIN)/python $(PYTEST)
+
+# An environment of its own, chosen by uv anew each time: $(call test_in,FOLDER,OPTIONS)
+define test_in
+	$(PYTHON) -m venv $(1)
+	$(1)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	$(1)/bin/uv pip install --quiet --python $(1)/bin/python --upgrade $(2) -e '.[local,test]'
+	$(1)/bin/python $(PYTEST) $(TESTS)
+endef
+
+test-lowest:
+	$(call test_in,.venv-lowest,--resolution lowest-direct)
+
+test-python:
+	$(call test_in,.venv-$(notdir $(PYTHON)))
 
 # Type checkers cannot follow an editable install whose sub-packages lie elsewhere: links can be.
 check: .venv
@@ -60,4 +78,4 @@ reliability: .venv
 	$(BIN)/python -m tests.faults.table > docs/reliability.md
 
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv .venv-* build dist *.egg-info

@@ -11,7 +11,6 @@ import click
 from neuron_eval.cli.main import AT_LEAST_1, command
 from neuron_eval.files.locking import alone_at
 from neuron_eval.messages import shown
-from neuron_eval.recording import job
 from neuron_eval.recording.strata import PER_STRATUM
 from neuron_eval.workers import connected
 
@@ -123,6 +122,8 @@ def record(
     if not neurons and not options["per_layer"]:
         raise click.UsageError("give --neurons (ids, a file, or all) or --per-layer, or both")
     click.get_current_context().with_resource(alone_at(options["out"]))
+    from neuron_eval.recording import job
+
     if options["on"] == "ray":
         click.get_current_context().with_resource(connected())
     settings = job.Settings(texts=texts, neurons=neurons, levels=quantiles, **options)

@@ -153,7 +153,7 @@ def test_text_like_a_special_token_counts_as_text(name, loaded):
         ("cl100k_base", "cl100k_base", True),
         ("gpt-3.5-turbo", "cl100k_base", True),
         ("openai/gpt-4o-mini", "o200k_base", True),
-        ("openrouter/openai/gpt-5.1", "o200k_base", True),
+        ("openrouter/openai/gpt-5-mini", "o200k_base", True),
         ("openai/o3-mini", "o200k_base", True),
         (
             "anthropic/claude-x",

@@ -109,7 +109,7 @@ def test_only_the_measures_asked_for_are_columns_of_the_rows_too(tmp_path):
     )
     assert done.exit_code == 0, done.output
     assert "Simulations by further measures" in done.output
-    rows = pandas.read_csv(tmp_path / "tables" / "neurons.csv")
+    rows = pandas.read_csv(tmp_path / "tables" / "neurons.csv", float_precision="round_trip")
     added = [c for c in rows.columns if c.startswith("simulation_") and "correlation" not in c]
     assert added == [f"simulation_{n}" for n in ("auprc", "auprc_random", "f1", "f1_random")]
     of = {sample.id: independent(sample) for sample in read_eval_log(str(KEPT)).samples}
