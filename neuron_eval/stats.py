@@ -208,6 +208,20 @@ def mean_interval(
     return float(interval.low), float(interval.high)
 
 
+def half_width(values: ArrayLike, level: float = LEVEL) -> float:
+    """Half of Student's interval of the mean of values of shape [N]; infinite if N < 2.
+
+    For what is asked often: `mean_interval` takes a hundred times as long, and is about as wide.
+    """
+    from scipy.stats import t
+
+    array = np.asarray(values, dtype=np.float64)
+    if array.size < 2:
+        return math.inf
+    reach = float(t.ppf((1 + level) / 2, array.size - 1))
+    return reach * float(array.std(ddof=1)) / math.sqrt(array.size)
+
+
 def widened_level(n: int, level: float = LEVEL) -> float:
     """The level at which a percentile interval of a mean of ``n`` values covers ``level``.
 

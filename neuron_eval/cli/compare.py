@@ -91,6 +91,9 @@ FILE = click.Path(exists=True, dir_okay=False)
 @click.option("--pilot", type=AT_LEAST_1, help="First ask for so many neurons of each format and "
               "model alone, without asking; then print what the rest takes by what these took, and "
               "ask whether to go on. Nothing is bought twice.")  # fmt: skip
+@click.option("--until", type=float, help="Stop once the 95 % interval of each format's and "
+              "explainer's mean score reaches at most so far to each side, such as 0.02. Neurons "
+              "are taken in a drawn order, 100 and then as many as it takes.")  # fmt: skip
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Print the estimate, and call no model.")
 @click.option("--controls", is_flag=True, help="Score reference, lexical, generic and shuffled "
@@ -124,6 +127,7 @@ def compare(
     from neuron_eval.comparison.assuming import counted_neurons, estimated
     from neuron_eval.comparison.pilot import pilot_neurons
     from neuron_eval.comparison.plan import planned
+    from neuron_eval.comparison.until import run_until
     from neuron_eval.preflight.asking import command_check
     from neuron_eval.reporting.cost import rates_of
 
@@ -143,12 +147,12 @@ def compare(
     if dry_run:
         return
     if pilot and cost.explanations:
-        logs = run(plan, log_dir, neurons=pilot_neurons(counted, pilot))
+        logs = run(plan, log_dir, neurons=pilot_neurons(plan, counted, pilot))
         if not _go_on_after(plan, counted, logs, pilot, log_dir, rates, yes):
             return
     elif not yes:
         _confirm(cost, confirm_over)
-    run(plan, log_dir)
+    run_until(plan, counted, partial(run, plan, log_dir), click.echo)
     if report:
         baseline = "original" if "original" in plan.formats else plan.formats[0]
         print_report([log_dir], out=out, baseline=baseline, prices=known)
@@ -201,7 +205,7 @@ def _go_on_after(
     from neuron_eval.comparison.pilot import extrapolated, pilot_neurons, read_taken
     from neuron_eval.comparison.running import find_finished
 
-    taken = read_taken(plan, logs, pilot_neurons(counted, pilot))
+    taken = read_taken(plan, logs, pilot_neurons(plan, counted, pilot))
     finished = find_finished(log_dir, plan)
     left = left_by_cell(plan, counted, finished)
     cost = extrapolated(taken, left, rates_in(plan, rates), finished.total)

@@ -12,6 +12,7 @@ from neuron_eval.comparison.plan import EMBEDDING, Plan
 from neuron_eval.comparison.present import number
 from neuron_eval.comparison.remote import expected, is_remote, stand_in
 from neuron_eval.comparison.running import find_finished
+from neuron_eval.comparison.until import FIRST
 from neuron_eval.dataset import NeuronSet, neuron_set
 from neuron_eval.embedding import default_embedder
 from neuron_eval.models.batching import batch_note, in_batches
@@ -72,6 +73,10 @@ def assumptions(plan: Plan, pack: Pack, counted: Counted, cost: CostEstimate) ->
     if cost.finished:
         notes.append(f"{cost.finished:,} explanations are in the log folder already and left out.")
     notes.append(_ways(plan, pack))
+    if plan.until is not None:
+        notes.append(
+            f"That is for all neurons; --until {plan.until:g} may stop after {FIRST} or more."
+        )
     if plan.parameters.get("judge"):
         notes.append("What judgements take is not counted; --pilot 3 measures that too.")
     thinking = dict.fromkeys(line.model for line in cost.lines if line.thinks)

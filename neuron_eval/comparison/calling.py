@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
+from inspect_ai.log import EvalLog
+
 from neuron_eval.comparison import running
 from neuron_eval.comparison.assuming import counted_neurons, estimated
 from neuron_eval.comparison.plan import planned
 from neuron_eval.comparison.present import too_dear
+from neuron_eval.comparison.until import run_until
 from neuron_eval.files.locking import alone_in
 from neuron_eval.messages import InputError
 from neuron_eval.preflight.asking import command_check
@@ -36,6 +39,7 @@ def compare(
     max_connections: int | None = None,
     max_tasks: int | None = None,
     batch: bool | int | str | None = None,
+    until: float | None = None,
     log_dir: str = "logs/compare",
     out: str | Path | None = None,
     prices: str | Path | None = SHIPPED,
@@ -66,6 +70,7 @@ def compare(
         max_tasks: Formats at once; None is all, but one with a server on this machine.
         batch: Whether requests go out in batches where a provider has them, so many in one, or a
             YAML file of Inspect's settings for that.
+        until: To how much each mean score is to be known, such as 0.02: see the command.
         log_dir: A folder for the logs of this comparison alone.
         out: A folder to write the report to, too.
         prices: A YAML file with dollars per million tokens by model; ``example`` are those that
@@ -87,6 +92,7 @@ def compare(
         "embedder": embedder,
         "controls": controls,
         "batch": batch,
+        "until": until,
         **parameters,
     })  # fmt: skip
     if unknown := set(parameters) - set(Parameters.__annotations__):
@@ -98,11 +104,17 @@ def compare(
         cost, _ = estimated(plan, pack, counted, log_dir, rates_of(prices))
         if not yes and (why := too_dear(cost, confirm_over, "confirm_over")):
             raise InputError(f"{why} Pass yes=True to go on.")
-        logs = running.run(
-            plan, log_dir, retries=retries, max_connections=max_connections, max_tasks=max_tasks
-        )
-        if left := running.unfinished(logs):
-            raise UnfinishedError("\n".join(left))
+
+        def run(neurons: Sequence[str] | None = None) -> list[EvalLog]:
+            logs = running.run(
+                plan, log_dir, retries=retries, max_connections=max_connections,
+                max_tasks=max_tasks, neurons=neurons,
+            )  # fmt: skip
+            if left := running.unfinished(logs):
+                raise UnfinishedError("\n".join(left))
+            return logs
+
+        run_until(plan, counted, run)
         baseline = "original" if "original" in plan.formats else plan.formats[0]
         return reported([log_dir], Path(out) if out else None, baseline, prices=prices)
 

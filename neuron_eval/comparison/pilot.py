@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -25,8 +26,22 @@ class Taken:
     seconds: tuple[float, float]  # when it began and ended
 
 
-def pilot_neurons(counted: Counted, number: int) -> list[str]:
-    """The ids of so many neurons, spread evenly over those that are compared."""
+def drawn(counted: Counted, plan: Plan) -> list[str]:
+    """The neurons' ids in the order in which they are run: drawn, so that any first ones will do.
+
+    As they come they are sorted by layer.
+    """
+    ids = sorted(next(iter(counted.prompts.values())))
+    return random.Random(plan.choice.seed).sample(ids, len(ids))
+
+
+def pilot_neurons(plan: Plan, counted: Counted, number: int) -> list[str]:
+    """The ids of so many neurons, spread evenly over those that are compared.
+
+    Where the comparison stops by itself, those that it begins with.
+    """
+    if plan.until is not None:
+        return drawn(counted, plan)[:number]
     ids = list(next(iter(counted.prompts.values())))
     number = min(number, len(ids))
     return [ids[i * len(ids) // number] for i in range(number)]

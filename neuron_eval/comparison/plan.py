@@ -19,7 +19,7 @@ from neuron_eval.inspect_private import (
 )
 from neuron_eval.messages import InputError, near_miss
 from neuron_eval.models.batching import Batch, read_batch
-from neuron_eval.parameters import check_choice, check_excerpts_per_call, check_number
+from neuron_eval.parameters import check_choice, check_excerpts_per_call, check_number, check_real
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.wording import Pack
 from neuron_eval.records.splits import SCORED, check_scored
@@ -55,6 +55,7 @@ class Plan:
     choice: Choice
     controls: tuple[str, ...] = ()  # beside the formats, see `neuron_eval.given.controls`
     batch: Batch | None = None  # how requests are put into batches, where models can
+    until: float | None = None  # the half-width of the intervals at which it stops
 
     @property
     def control_cells(self) -> tuple[tuple[str, str], ...]:
@@ -105,7 +106,7 @@ class Plan:
 
 def planned(options: Mapping[str, Any], epochs: int) -> tuple[Plan, Pack]:
     """The plan and its prompt pack, from the command's options; None where one was left out."""
-    roles = ("formats", "models", "simulator", "embedder", "controls", "batch")
+    roles = ("formats", "models", "simulator", "embedder", "controls", "batch", "until")
     parameters = {name: value for name, value in options.items() if name not in roles}
     for name in ("layers", "index"):
         if parameters.get(name):
@@ -125,6 +126,7 @@ def planned(options: Mapping[str, Any], epochs: int) -> tuple[Plan, Pack]:
         parameters=named(parameters),
         controls=bool(options.get("controls")),
         batch=read_batch(options.get("batch")),
+        until=options.get("until"),
     )
     for model in (*plan.models, *plan.roles.values()):
         name = provider(model)
@@ -146,6 +148,7 @@ def make_plan(
     parameters: Parameters,
     controls: bool = False,
     batch: Batch | None = None,
+    until: float | None = None,
 ) -> Plan:
     """Check what the user asked for; an InputError names option, value and what is allowed.
 
@@ -185,7 +188,18 @@ def make_plan(
         choice=parse_choice(parameters.get("neurons", "smollm2"), **chosen),
         controls=_controls(str(parameters.get("neurons", "smollm2"))) if controls else (),
         batch=batch,
+        until=_until(until, parameters),
     )
+
+
+def _until(until: object, parameters: Parameters) -> float | None:
+    if until is None:
+        return None
+    if check_real("until", until, "0.02") <= 0:
+        raise InputError(f"until={until}: expected a number above 0, such as 0.02")
+    if parameters.get("shard"):
+        raise InputError(f"until={until}: a shard would stop by its own neurons; name one of both")
+    return float(cast(float, until))
 
 
 def _controls(neurons: str) -> tuple[str, ...]:

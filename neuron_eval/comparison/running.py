@@ -19,6 +19,7 @@ from neuron_eval.comparison.own_machine import served_here
 from neuron_eval.comparison.plan import Plan
 from neuron_eval.inspect_private import PrerequisiteError, eval_set_id_for_log_dir, filesystem
 from neuron_eval.logs.identity import control_name
+from neuron_eval.logs.reading import UNTIL
 from neuron_eval.messages import InputError
 from neuron_eval.models.batching import ALL_AT_ONCE, batched, in_batches
 from neuron_eval.tasks import added, controls, formats
@@ -67,6 +68,8 @@ def run(
         options["max_tasks"] = max_tasks
     if neurons is not None:
         options["sample_id"] = [escape(id_) for id_ in neurons]  # Inspect reads patterns
+        if plan.until is not None:
+            options["metadata"] = {UNTIL: plan.until}
     finished = find_finished(log_dir, plan)
     if plan.controls or finished.controls:
         # Two sets share the folder, so that Inspect cannot tell what belongs to neither.

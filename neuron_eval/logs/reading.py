@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
 from itertools import islice
 from multiprocessing import get_context
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from inspect_ai.log import (
     EvalLog,
@@ -34,6 +34,9 @@ UNUSED = frozenset({"messages", "attachments", "store", "timelines", "files", "s
 
 AT_ONCE = 25
 """Samples in memory at a time."""
+
+UNTIL = "until"
+"""What a log of a comparison that stops by itself has in its header's metadata: the half-width."""
 
 NAMED = 3
 """So many of the samples that cannot be read are named; the others are counted."""
@@ -126,7 +129,19 @@ def _read_run(
         headline=headline,
         neurons_skipped=int(about.get("neurons_skipped", 0)) + int(about.get("neurons_missing", 0)),
     )
-    return run, samples.note
+    return run, " ".join(filter(None, (samples.note, _stopped(run, about))))
+
+
+def _stopped(run: Run, about: Mapping[str, Any]) -> str:
+    """A sentence where the comparison stopped before all neurons were run; else empty."""
+    until, ran, of = about.get(UNTIL), len(run.results), int(about.get("neurons_used", 0))
+    if not isinstance(until, float) or ran >= of:
+        return ""
+    explainer = "" if run.control else f" with {run.explainer}"
+    return (
+        f"{run.format}{explainer} was run on {ran:,} of {of:,} neurons, drawn from them: "
+        f"--until {until:g} stops once the mean scores are known to that."
+    )
 
 
 def _shared(read: RunAndNote, known: Known) -> RunAndNote:

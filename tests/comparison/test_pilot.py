@@ -1,6 +1,7 @@
 """A pilot: what a few neurons took, and what the others will take by that."""
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -33,8 +34,9 @@ def test_the_pilots_neurons_are_spread_over_all():
         embedded=Embedded(0, 0, 0, 0),
         label="",
     )
-    assert pilot_neurons(counted, 3) == ["a", "c", "f"]
-    assert pilot_neurons(counted, 20) == list("abcdefgh")
+    plan = SimpleNamespace(until=None)
+    assert pilot_neurons(plan, counted, 3) == ["a", "c", "f"]
+    assert pilot_neurons(plan, counted, 20) == list("abcdefgh")
 
 
 def test_what_is_left_takes_the_pilots_mean_and_at_most_its_dearest():
