@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import signal
 import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from neuron_eval.messages import InputError
@@ -21,7 +23,8 @@ LIVES = 3
 
 KNOCK = 10  # seconds that a cluster may take to answer
 
-FOREIGN = "failed to import on the worker"  # Ray's words
+SENT = re.compile(r"(INSPECT|AWS|AZURE|GOOGLE)_\w+|\w+_(API_KEY|BASE_URL|TOKEN)")
+"""The variables that go to workers: what Inspect, its models and its stores of logs read."""
 
 AHEAD = 2  # calls handed out for each that runs, so that no worker waits for the next
 
@@ -74,12 +77,18 @@ def _knock(address: str) -> None:
 
 
 def spread(
-    function: Callable[..., Any], calls: Iterable[tuple[Any, ...]], cpus: int = 1, gpus: int = 0
+    function: Callable[..., Any],
+    calls: Iterable[tuple[Any, ...]],
+    cpus: int = 1,
+    gpus: int = 0,
+    in_order: bool = True,
 ) -> Iterator[Any]:
-    """What a function gives for each of its calls, in their order; for use while `connected`.
+    """What a function gives for each of its calls, in their order or in that in which they end.
 
-    Each call takes so many cores and GPUs of a worker's machine; of cores that no machine has, as
-    many as the largest has. ``calls`` are drawn as workers get free. What a call raises is raised.
+    For use while `connected`. A worker has this process's variables that are for models, and its
+    working folder, if there is one of that name. Each call takes so many cores and GPUs of a
+    worker's machine; of cores that no machine has, as many as the largest has. ``calls`` are drawn
+    as workers get free. What a call raises is raised.
 
     Raises:
         InputError: A call's worker was lost, and so was each that took its place; or no machine
@@ -90,16 +99,35 @@ def spread(
     cpus = min(cpus, int(max(node.get("CPU", 0) for node in each)))
     if gpus > (most := max(node.get("GPU", 0) for node in each)):
         raise InputError(f"--on ray: a worker needs {gpus} GPU, but its machines have {most:g}")
-    task = ray.remote(function).options(num_cpus=cpus, num_gpus=gpus, max_retries=LIVES)
+    task = ray.remote(_call).options(
+        num_cpus=cpus, num_gpus=gpus, max_retries=LIVES, name=function.__name__
+    )
+    folder = str(Path.cwd())
+    variables = {name: value for name, value in os.environ.items() if SENT.fullmatch(name)}
+
+    def ended() -> Any:
+        if not in_order:
+            (first,), _ = ray.wait(list(pending), num_returns=1)
+            pending.rotate(-pending.index(first))
+        return _result(pending.popleft())
+
     pending: deque[Any] = deque()
     for call in calls:
-        pending.append(task.remote(*call))
+        pending.append(task.remote(function, folder, variables, *call))
         if len(pending) >= AHEAD * _room(cpus, gpus):
-            yield _result(pending.popleft())
+            yield ended()
     # Whoever stops early leaves calls behind, which end with the connection: to cancel one that
     # ends just then would abort this process (Ray 2.60).
     while pending:
-        yield _result(pending.popleft())
+        yield ended()
+
+
+def _call(function: Callable[..., Any], folder: str, variables: dict[str, str], *call: Any) -> Any:
+    """Within a worker: make a call as the process would that asks for it."""
+    with suppress(OSError):
+        os.chdir(folder)
+    os.environ.update(variables)
+    return function(*call)
 
 
 def _room(cpus: int, gpus: int) -> int:
@@ -114,10 +142,10 @@ def _result(reference: Any) -> Any:
     try:
         return ray.get(reference)
     except ray.exceptions.RayTaskError as error:
-        if FOREIGN in str(error.cause):
+        if "No module named" in str(error.cause):
             raise InputError(
                 "--on ray: a worker cannot import what it has to run; install the same version of "
-                f"neuron_eval there, with the same extras ({error.cause})"
+                f"neuron_eval there, with the same extras ({str(error.cause).splitlines()[-1]})"
             ) from None
         raise error.cause from None
     except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError) as error:

@@ -34,7 +34,7 @@ def ray_cluster():
     folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")
     before = signal.getsignal(signal.SIGTERM)
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in SETTINGS.items():
+        for name, value in {**SETTINGS, "XDG_DATA_HOME": folder}.items():
             patch.setenv(name, value)
         import ray
 

@@ -85,7 +85,10 @@ def test_a_worker_that_lacks_the_code_is_told_of(cluster, monkeypatch):
     module = types.ModuleType("only_here")
     monkeypatch.setitem(sys.modules, module.__name__, module)
     exec("def negate(number): return -number", vars(module))
-    with pytest.raises(InputError, match="install the same version of neuron_eval there"):
+    with pytest.raises(
+        InputError,
+        match=r"install the same version of neuron_eval there.*No module named .only_here",
+    ):
         list(spread(module.negate, [(1,)]))
 
 

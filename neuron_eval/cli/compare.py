@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -17,12 +18,13 @@ from neuron_eval.files.locking import alone_in
 from neuron_eval.records.splits import SCORED, Scored
 from neuron_eval.simulation.headline import HEADLINE
 from neuron_eval.simulation.measure import CALIBRATION
+from neuron_eval.workers import connected
 
 if TYPE_CHECKING:
     from inspect_ai.log import EvalLog
 
     from neuron_eval.comparison.costs import CostEstimate, Rates
-    from neuron_eval.comparison.counting import Counted
+    from neuron_eval.comparison.counting import Counted, Prompts
     from neuron_eval.comparison.plan import Plan
 
 WIDTH = 132  # columns that the tables need at least
@@ -78,6 +80,10 @@ FILE = click.Path(exists=True, dir_okay=False)
 @click.option("--max-tasks", type=AT_LEAST_1, help="Formats at once.  [default: all, but one "
               "after the other with a server on this machine]")  # fmt: skip
 @batch_option
+@click.option("--shards", type=AT_LEAST_1, default=1, help="Parts of the neurons, each with logs "
+              "of its own; one after the other, or on Ray at once.")  # fmt: skip
+@click.option("--on", type=click.Choice(["local", "ray"]), default="local",
+              help="Where shards run: here, or on the workers of a Ray cluster.")  # fmt: skip
 @click.option("--log-dir", default="logs/compare",
               help="A folder for the logs of this comparison alone.")  # fmt: skip
 @click.option(
@@ -105,6 +111,8 @@ def compare(
     retries: int,
     max_connections: int | None,
     max_tasks: int | None,
+    shards: int,
+    on: str,
     log_dir: str,
     out: Path | None,
     prices: str,
@@ -133,38 +141,44 @@ def compare(
 
     if pilot and dry_run:
         raise click.UsageError("--dry-run calls no model, and --pilot does: name one of them")
+    if on == "ray" and shards == 1:
+        raise click.UsageError("--on ray needs --shards: how many parts its workers are dealt")
     places = [log_dir] if out is None else [log_dir, out]
     click.get_current_context().with_resource(nullcontext() if dry_run else alone_in(*places))
     click.get_current_context().with_resource(command_check(check))
+    if on == "ray" and not dry_run:
+        click.get_current_context().with_resource(connected())
     known = None if prices == "none" else prices
     rates = rates_of(known)
-    run = partial(_run, retries=retries, max_connections=max_connections, max_tasks=max_tasks)
     with Console(stderr=True).status("Reading neurons and counting tokens"):
         plan, pack = planned(options, epochs)
+        plan = replace(plan, shards=shards)
         counted = counted_neurons(plan, pack, may_fetch=not dry_run)
         cost, notes = estimated(plan, pack, counted, log_dir, rates)
+    limits = {"retries": retries, "max_connections": max_connections, "max_tasks": max_tasks}
+    run = partial(_run, plan, counted.prompts, log_dir, on=on, check=check, limits=limits)
     _show(cost, notes, "About" if counted.neurons else "Per neuron: about")
     if dry_run:
         return
     if pilot and cost.explanations:
-        logs = run(plan, log_dir, neurons=pilot_neurons(plan, counted, pilot))
+        logs = run(neurons=pilot_neurons(plan, counted, pilot))
         if not _go_on_after(plan, counted, logs, pilot, log_dir, rates, yes):
             return
     elif not yes:
         _confirm(cost, confirm_over)
-    run_until(plan, counted, partial(run, plan, log_dir), click.echo)
+    run_until(plan, counted, run, click.echo)
     if report:
         baseline = "original" if "original" in plan.formats else plan.formats[0]
         print_report([log_dir], out=out, baseline=baseline, prices=known)
 
 
-def _run(plan: Plan, log_dir: str, **options: Any) -> list[EvalLog]:
+def _run(plan: Plan, prompts: Prompts, log_dir: str, **options: Any) -> list[EvalLog]:
     """The logs of a run in which nothing failed; of another it says how to go on, and ends."""
-    from neuron_eval.comparison import running
+    from neuron_eval.comparison import running, shards
 
     again = f"What is finished is in {log_dir}; the same command goes on from there."
     try:
-        logs = running.run(plan, log_dir, **options)
+        logs = shards.run_all(plan, prompts, log_dir, **options)
     except KeyboardInterrupt:
         click.echo(f"\nStopped. {again}", err=True)
         sys.exit(130)  # as shells have it where the keyboard stopped a command
@@ -202,8 +216,8 @@ def _go_on_after(
     from neuron_eval.comparison.assuming import pilot_notes
     from neuron_eval.comparison.costs import rates_in
     from neuron_eval.comparison.estimate import left_by_cell
+    from neuron_eval.comparison.finished import find_finished
     from neuron_eval.comparison.pilot import extrapolated, pilot_neurons, read_taken
-    from neuron_eval.comparison.running import find_finished
 
     taken = read_taken(plan, logs, pilot_neurons(plan, counted, pilot))
     finished = find_finished(log_dir, plan)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from neuron_eval.comparison.costs import CostEstimate, Rates, rates_in
 from neuron_eval.comparison.counting import EXPLANATION, Counted, count
 from neuron_eval.comparison.estimate import AGAIN, REPLIES, TOKENIZERS, estimate
+from neuron_eval.comparison.finished import find_finished
 from neuron_eval.comparison.pilot import Taken, seconds_each
 from neuron_eval.comparison.plan import EMBEDDING, Plan
 from neuron_eval.comparison.present import number
 from neuron_eval.comparison.remote import expected, is_remote, stand_in
-from neuron_eval.comparison.running import find_finished
 from neuron_eval.comparison.until import FIRST
 from neuron_eval.dataset import NeuronSet, neuron_set
 from neuron_eval.embedding import default_embedder

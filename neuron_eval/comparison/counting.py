@@ -30,6 +30,9 @@ SAMPLED_PER_TOKEN = 1  # the same for ways that ask hundreds of times a neuron
 Counters = Callable[[str], TokenCounter]  # from a model's name to what counts its tokens
 
 
+Prompts = Mapping[tuple[str, str], Mapping[str, float]]
+
+
 @dataclass(frozen=True, slots=True)
 class Size:
     """Requests, tokens of their prompts, and tokens of their replies."""
@@ -66,7 +69,7 @@ class Counted:
     """What the neurons of a comparison take."""
 
     neurons: int | None  # None if their number is not known before their source is read
-    prompts: Mapping[tuple[str, str], Mapping[str, float]]
+    prompts: Prompts
     """By format and explainer: by neuron the tokens of its prompt."""
 
     simulated: Mapping[tuple[str, str], Size]

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from neuron_eval.comparison.costs import EMBEDDER, CostEstimate, Line, Rates, priced_line
 from neuron_eval.comparison.counting import EXPLANATION, Counted, Size
+from neuron_eval.comparison.finished import Finished
 from neuron_eval.comparison.plan import EMBEDDING, Plan
-from neuron_eval.comparison.running import Finished
 from neuron_eval.logs.runs import EXPLAINER
 from neuron_eval.models.tokencount import TokenCounter
 from neuron_eval.prompts.wording import Pack

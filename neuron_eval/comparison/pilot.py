@@ -15,6 +15,7 @@ from neuron_eval.comparison.costs import EMBEDDER, CostEstimate, Line, Rates, pr
 from neuron_eval.comparison.counting import Counted, Size
 from neuron_eval.comparison.plan import Plan
 from neuron_eval.logs.runs import EXPLAINER
+from neuron_eval.sources.sharding import SHARD, parse_shard
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,15 @@ def read_taken(plan: Plan, logs: Iterable[EvalLog], neurons: Sequence[str]) -> l
         taken((log.eval.task.rpartition("/")[2], log.eval.model), sample)
         for log in logs
         for id_ in neurons
+        if _has(log, id_)
         for epoch in range(1, _epochs(plan, log) + 1)
         for sample in [read_eval_log_sample(log.location, id_, epoch)]
     ]
+
+
+def _has(log: EvalLog, id_: str) -> bool:
+    shard = log.eval.task_args_passed.get(SHARD)
+    return shard is None or parse_shard(shard).holds(id_)
 
 
 def _epochs(plan: Plan, log: EvalLog) -> int:

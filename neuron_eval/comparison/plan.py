@@ -56,6 +56,7 @@ class Plan:
     controls: tuple[str, ...] = ()  # beside the formats, see `neuron_eval.given.controls`
     batch: Batch | None = None  # how requests are put into batches, where models can
     until: float | None = None  # the half-width of the intervals at which it stops
+    shards: int = 1  # parts of the neurons, each of which is an eval set of its own
 
     @property
     def control_cells(self) -> tuple[tuple[str, str], ...]:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from glob import escape
-from pathlib import Path
 from typing import Any
 
 import inspect_ai
-from inspect_ai.log import EvalLog, list_eval_logs, read_eval_log, read_eval_log_sample_summaries
+from inspect_ai.log import EvalLog, read_eval_log_sample_summaries
 from inspect_ai.model import CachePolicy
-from inspect_ai.util import registry_info
+from inspect_ai.util import DisplayType, registry_info
 
+from neuron_eval.comparison.finished import find_finished
 from neuron_eval.comparison.own_machine import served_here
 from neuron_eval.comparison.plan import Plan
 from neuron_eval.inspect_private import PrerequisiteError, eval_set_id_for_log_dir, filesystem
-from neuron_eval.logs.identity import control_name
 from neuron_eval.logs.reading import UNTIL
 from neuron_eval.messages import InputError
 from neuron_eval.models.batching import ALL_AT_ONCE, batched, in_batches
@@ -42,6 +38,7 @@ def run(
     max_connections: int | None,
     max_tasks: int | None,
     neurons: Sequence[str] | None = None,
+    display: DisplayType | None = None,
 ) -> list[EvalLog]:
     """Run what is left of a comparison: a log per format and explainer, without samples.
 
@@ -66,6 +63,8 @@ def run(
         max_tasks = 1
     if max_tasks is not None:
         options["max_tasks"] = max_tasks
+    if display is not None:
+        options["display"] = display
     if neurons is not None:
         options["sample_id"] = [escape(id_) for id_ in neurons]  # Inspect reads patterns
         if plan.until is not None:
@@ -74,7 +73,7 @@ def run(
     if plan.controls or finished.controls:
         # Two sets share the folder, so that Inspect cannot tell what belongs to neither.
         if finished.others:
-            raise InputError(_foreign(log_dir))
+            raise foreign(log_dir)
         options["log_dir_allow_dirty"] = True
     try:
         logs = _run_set(plan, plan.cells, plan.epochs, log_dir, set_id, retries, options)
@@ -83,7 +82,7 @@ def run(
     except PrerequisiteError as error:
         if FOREIGN not in str(error.message):
             raise
-        raise InputError(_foreign(log_dir)) from error
+        raise foreign(log_dir) from error
     # Inspect takes a run that was stopped for a success, without the logs of what broke off.
     every = len(plan.cells) + len(plan.control_cells)
     if len(logs) < every or any(log.status == "cancelled" for log in logs):
@@ -91,8 +90,8 @@ def run(
     return logs
 
 
-def _foreign(log_dir: str) -> str:
-    return (
+def foreign(log_dir: str) -> InputError:
+    return InputError(
         f"{log_dir} holds logs of other settings or other tasks; take the settings that it was "
         "begun with, or another --log-dir"
     )
@@ -162,76 +161,3 @@ def _why(log: EvalLog) -> str:
     total = log.results.total_samples
     failed = total - log.results.completed_samples
     return f"{failed} of {total} samples failed, the first: {message}"
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """What an earlier run has explained and scored."""
-
-    samples: Mapping[tuple[str, str], Mapping[str, int]] = field(default_factory=dict)
-    """By format and explainer: by neuron the epochs that are finished, without an error."""
-
-    others: tuple[str, ...] = ()
-    """Logs in the folder that are of another run: other settings, or another task."""
-
-    controls: bool = False
-    """Whether the folder holds controls that the plan does without."""
-
-    def of(self, cell: tuple[str, str]) -> Mapping[str, int]:
-        return self.samples.get(cell, {})
-
-    @property
-    def total(self) -> int:
-        return sum(sum(epochs.values()) for epochs in self.samples.values())
-
-
-def find_finished(log_dir: str, plan: Plan) -> Finished:
-    """Look through the log folder; one that is not there yet holds nothing.
-
-    What a killed run had not written into its log yet is not found, so it is counted as left
-    although Inspect may still recover it.
-    """
-    if "://" not in log_dir and not Path(log_dir).is_dir():
-        return Finished()
-    samples: dict[tuple[str, str], Mapping[str, int]] = {}
-    others: list[str] = []
-    unread: list[str] = []
-    beside = False
-    # The newest first: each attempt's log begins with what the one before it had finished.
-    for info in list_eval_logs(log_dir):
-        name = info.name.rpartition("/")[2]
-        try:
-            log = read_eval_log(info, header_only=True)
-        except Exception:  # a log that was cut off; Inspect says so when it gets there
-            unread.append(name)
-            continue
-        cell = (log.eval.task.rpartition("/")[2], log.eval.model)
-        if not plan.controls and control_name(log.eval) and _is_of(log, plan):
-            beside = True
-        elif cell not in (*plan.cells, *plan.control_cells) or not _is_of(log, plan):
-            others.append(name)
-        elif cell not in samples:
-            samples[cell] = _finished(log)
-    if not (plan.controls or beside):
-        others += unread
-    return Finished(samples, tuple(others), beside)
-
-
-def _is_of(log: EvalLog, plan: Plan) -> bool:
-    roles = {
-        role: ",".join(model.model for model in (bound if isinstance(bound, list) else [bound]))
-        for role, bound in (log.eval.model_roles or {}).items()
-    }
-    named, wanted = (
-        json.dumps(parameters, sort_keys=True)
-        for parameters in (log.eval.task_args_passed, plan.parameters)
-    )
-    return named == wanted and roles == plan.roles
-
-
-def _finished(log: EvalLog) -> Mapping[str, int]:
-    try:
-        summaries = read_eval_log_sample_summaries(log.location)
-    except Exception:  # a log that was begun and holds no samples yet
-        return {}
-    return Counter(str(s.id) for s in summaries if s.completed and not s.error)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from itertools import chain
 from statistics import fmean
 
 from inspect_ai.log import EvalLog, read_eval_log_sample_summaries
@@ -72,17 +73,17 @@ def widest(plan: Plan, logs: Sequence[EvalLog], neurons: Sequence[str]) -> float
 
     Infinite where fewer than `FIRST` of them are scored.
     """
-    widths = [
-        _half_width(log, ADACS if plan.simulation == NO_SIMULATION else SIMULATION, set(neurons))
-        for log in logs
-        if (log.eval.task.rpartition("/")[2], log.eval.model) in plan.cells
-    ]
+    name = ADACS if plan.simulation == NO_SIMULATION else SIMULATION
+    by_cell: defaultdict[tuple[str, str], list[EvalLog]] = defaultdict(list)  # a log a shard
+    for log in logs:
+        by_cell[log.eval.task.rpartition("/")[2], log.eval.model].append(log)
+    widths = [_half_width(by_cell[c], name, set(neurons)) for c in plan.cells if c in by_cell]
     return max(widths, default=math.inf)
 
 
-def _half_width(log: EvalLog, name: str, neurons: set[str]) -> float:
+def _half_width(logs: Sequence[EvalLog], name: str, neurons: set[str]) -> float:
     epochs: defaultdict[str, list[float]] = defaultdict(list)
-    for sample in read_eval_log_sample_summaries(log.location):
+    for sample in chain.from_iterable(read_eval_log_sample_summaries(log.location) for log in logs):
         score = (sample.scores or {}).get(name)
         if str(sample.id) in neurons and score and isinstance(score.value, int | float):
             epochs[str(sample.id)].append(float(score.value))

@@ -24,13 +24,16 @@ class Shard:
     number: int  # from 1 to ``of``
     of: int
 
+    def holds(self, id_: str) -> bool:
+        return _hash(id_) % self.of == self.number - 1
+
     def take(self, keys: Sequence[NeuronKey]) -> list[NeuronKey]:
         """Those whose ids fall into this shard, in their order; every id falls into one shard.
 
         Raises:
             InputError: There are none.
         """
-        kept = [key for key in keys if _hash(key.id) % self.of == self.number - 1]
+        kept = [key for key in keys if self.holds(key.id)]
         if not kept:
             raise InputError(
                 f"shard={self}: none of the {len(keys):,} chosen neurons falls into it, so there "

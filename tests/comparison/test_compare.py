@@ -25,10 +25,11 @@ from neuron_eval.comparison.counting import (
     requests,
 )
 from neuron_eval.comparison.estimate import estimate
+from neuron_eval.comparison.finished import Finished, find_finished
 from neuron_eval.comparison.plan import make_plan, named
 from neuron_eval.comparison.present import between, money, number, total
 from neuron_eval.comparison.remote import expected, is_remote
-from neuron_eval.comparison.running import LONG, Finished, find_finished, served_here
+from neuron_eval.comparison.running import LONG, served_here
 from neuron_eval.dataset import neuron_set
 from neuron_eval.formats import format_names
 from neuron_eval.logs.runs import EXPLAINER
@@ -762,12 +763,10 @@ def test_below_the_limit_it_goes_on_without_asking(neurons, log_dir, fakes, pric
 
 
 def test_stopped_from_the_keyboard_it_says_how_to_go_on(neurons, log_dir, fakes, monkeypatch):
-    import neuron_eval.comparison.running as running
-
     def stopped(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(running, "run", stopped)
+    monkeypatch.setattr("neuron_eval.comparison.shards.run", stopped)
     done = invoke(*asking(neurons, log_dir, "--yes"))
     assert done.exit_code == 130
     assert "Stopped." in done.output
