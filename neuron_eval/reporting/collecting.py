@@ -92,10 +92,10 @@ def collect(
     explained = pool(logs, EXPLAINED, alike(logs), notes)
     rated = sorted(pool(logs, RATED, rater_identity, notes), key=_people_first)
     runs, unread = read_runs(explained, excerpts, workers, measures)
-    read_raters = [read_or_note(partial(_read_rater, pool), pool.first) for pool in rated]
+    read_raters = [read_or_note(partial(_read_rater, of), of.first) for of in rated]
     raters = tuple(rater for rater, _ in read_raters if rater is not None)
     checked = pool(logs, CHECKED, checks_identity, notes)
-    read_checks = [read_or_note(partial(_read_checks, pool), pool.first) for pool in checked]
+    read_checks = [read_or_note(partial(_read_checks, of), of.first) for of in checked]
     checks = tuple(check for check, _ in read_checks if check is not None)
     notes += filter(None, [*unread, *(note for _, note in (*read_raters, *read_checks))])
     if not (runs or raters or checks):

@@ -65,8 +65,8 @@ def parse_shard(value: object) -> Shard:
     match = _WRITTEN.fullmatch(value) if isinstance(value, str) else None
     shard = Shard(int(match[1]), int(match[2])) if match else None
     if shard is None or not 1 <= shard.number <= shard.of:
+        of = shard.of if shard and shard.of else 16
         raise InputError(
-            f"shard={shown(value)}: expected which shard of how many, from 1/16 to 16/16 where "
-            "there are 16"
+            f"shard={shown(value)}: expected which shard of how many, from 1/{of} to {of}/{of}"
         )
     return shard
