@@ -192,6 +192,7 @@ def _read_rater(rated: Pool, header: EvalLog) -> tuple[Rater | None, str]:
         identity=rated.identity,
         neurons=tuple(replace(neuron, again=again.get(id)) for id, neuron in neurons.items()),
         places=tuple(places(ratings)),
+        further_logs=tuple(log.location for log in rated.logs[1:]),
     )
     return rater, note
 

@@ -35,9 +35,9 @@ class RatedNeuron:
 
 @dataclass(frozen=True, slots=True)
 class Rater:
-    """One log of ratings."""
+    """What one model or person rated, in one log or in several of other neurons."""
 
-    log: str  # where it is
+    log: str  # where it is; of several, the oldest
     name: str  # the model that rated; people are ``human/NAME``
     columns: tuple[str, ...]  # the formats, or columns of a file, that were rated
     excerpts: str  # which excerpts the rater saw: ``train`` or ``valid``
@@ -46,6 +46,7 @@ class Rater:
     # Each once; more than once where explanations differ, if several logs are put together.
     neurons: tuple[RatedNeuron, ...]
     places: tuple[PlaceBias, ...] = ()  # where there were several orders, what each place got
+    further_logs: tuple[str, ...] = ()
 
     @property
     def person(self) -> bool:
@@ -186,6 +187,7 @@ def _together(raters: Sequence[Rater], name: str) -> Rater:
     return replace(
         raters[0],
         log="",
+        further_logs=(),
         name=name,
         columns=tuple(dict.fromkeys(column for rater in raters for column in rater.columns)),
         neurons=tuple(_mean(of) for of in _grouped(neurons, shown)),

@@ -140,7 +140,7 @@ def _rater(rater: Rater, name: str) -> Row:
         count(len(rater.judgements)),
         words("; ".join(f"{reason.count}: {reason.text}" for reason in reasons)),
         number(median(times) if times else None, ".0f", missing=""),
-        words(rater.log.rpartition("/")[2]),
+        words(", ".join(log.rpartition("/")[2] for log in (rater.log, *rater.further_logs))),
     )
 
 
