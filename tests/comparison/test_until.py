@@ -99,6 +99,14 @@ def test_all_formats_stop_on_the_same_neurons_and_the_report_says_so(explainer):
     assert len(explainer.requests) == 2 * MANY
 
 
+def test_in_shards_it_stops_where_it_stops_without(explainer):
+    def stopped(*more):
+        output = invoke("--until", "0.08", "--no-report", *more)
+        return [line for line in output.splitlines() if line.startswith("Stopped after")]
+
+    assert stopped("--log-dir", "parts", "--shards", "3") == stopped() != []
+
+
 def test_what_no_number_of_neurons_reaches_is_run_to_the_end(explainer):
     output = invoke("--until", "0.0001", "--no-report")
     assert (
