@@ -69,9 +69,12 @@ def read_runs(
             reads = [_shared(read, known) for read in processes.map(read_one, parts)]
     of_logs = iter(reads)
     runs: list[Run] = []
+    notes = [note for _, note in reads if note]
     for pool in pools:
-        runs += pooled([run for run, _ in islice(of_logs, len(pool.logs)) if run], pool)
-    return runs, [note for _, note in reads if note]
+        joined = list(pooled([run for run, _ in islice(of_logs, len(pool.logs)) if run], pool))
+        notes += filter(None, (_stopped(run, pool) for run in joined))
+        runs += joined
+    return runs, notes
 
 
 def read_or_note(
@@ -129,12 +132,14 @@ def _read_run(
         headline=headline,
         neurons_skipped=int(about.get("neurons_skipped", 0)) + int(about.get("neurons_missing", 0)),
     )
-    return run, " ".join(filter(None, (samples.note, _stopped(run, about))))
+    return run, samples.note
 
 
-def _stopped(run: Run, about: Mapping[str, Any]) -> str:
+def _stopped(run: Run, pool: Pool) -> str:
     """A sentence where the comparison stopped before all neurons were run; else empty."""
-    until, ran, of = about.get(UNTIL), len(run.results), int(about.get("neurons_used", 0))
+    headers: list[Mapping[str, Any]] = [log.eval.metadata or {} for log in pool.logs]
+    ran, of = len(run.results), sum(int(about.get("neurons_used", 0)) for about in headers)
+    until = next((about[UNTIL] for about in headers if UNTIL in about), None)
     if not isinstance(until, float) or ran >= of:
         return ""
     explainer = "" if run.control else f" with {run.explainer}"

@@ -163,3 +163,11 @@ def test_a_round_goes_as_far_as_the_spread_tells_and_at_most_twice_as_far(count,
 def test_half_a_width_is_students():
     assert half_width([1.0, 2.0, 3.0]) == pytest.approx(4.302653 / math.sqrt(3))
     assert half_width([1.0]) == math.inf
+
+
+def test_shards_stop_together_and_the_report_counts_them_as_one_run(explainer):
+    output = " ".join(invoke("--until", "0.08", "--shards", "2").split())
+    ran = len(explainer.requests) // 2
+    assert 8 < ran < MANY
+    assert f"Stopped after {ran} of 30 neurons" in output
+    assert output.count(f"was run on {ran} of 30 neurons") == 2
