@@ -2,7 +2,7 @@
 # make test   set up, check style and types, run every test
 # make docs   write docs/reference.md, run docs/notebook.ipynb, and write the site to build/site
 # make .venv  set up only
-# make test-lowest  the tests with the lowest versions that pyproject.toml allows; TESTS=… for some
+# make test-lowest  the tests with exactly the lowest versions in pyproject.toml; TESTS=… for some
 # make test-python PYTHON=python3.13  the tests with that Python and the newest versions
 # make study  explain and judge with MODEL=PROVIDER/MODEL what docs/study.md tells (days on a CPU; goes on)
 # make mutate make each module that makes numbers wrong, place by place: a test must fail (an hour)
@@ -31,16 +31,19 @@ test: check
 
 # An environment of its own, chosen by uv anew each time: $(call test_in,FOLDER,OPTIONS)
 define test_in
-	$(PYTHON) -m venv $(1)
 	$(1)/bin/python -m pip install --quiet --disable-pip-version-check uv
 	$(1)/bin/uv pip install --quiet --python $(1)/bin/python --upgrade $(2) -e '.[local,test]'
 	$(1)/bin/python $(PYTEST) $(TESTS)
 endef
 
+# Pinned one by one: where two floors exclude each other, uv would else take a higher one.
 test-lowest:
-	$(call test_in,.venv-lowest,--resolution lowest-direct)
+	$(PYTHON) -m venv .venv-lowest
+	sed -nE 's/^ {4}"([a-z_-]+)>=([0-9.]+).*",$$/\1==\2/p' pyproject.toml > .venv-lowest/floors.txt
+	$(call test_in,.venv-lowest,--resolution lowest-direct -c .venv-lowest/floors.txt)
 
 test-python:
+	$(PYTHON) -m venv .venv-$(notdir $(PYTHON))
 	$(call test_in,.venv-$(notdir $(PYTHON)))
 
 # Type checkers cannot follow an editable install whose sub-packages lie elsewhere: links can be.

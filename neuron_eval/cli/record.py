@@ -115,6 +115,8 @@ def record(
     Each neuron's record holds the excerpts on which it fires most, some drawn at random, and
     quantile boundaries over every token of the text.
     """
+    from neuron_eval.recording import job
+
     if bool(texts) == bool(options["dataset"]):
         raise click.UsageError("give either --text or --dataset")
     if options["dataset_config"] and not options["dataset"]:
@@ -122,8 +124,6 @@ def record(
     if not neurons and not options["per_layer"]:
         raise click.UsageError("give --neurons (ids, a file, or all) or --per-layer, or both")
     click.get_current_context().with_resource(alone_at(options["out"]))
-    from neuron_eval.recording import job
-
     if options["on"] == "ray":
         click.get_current_context().with_resource(connected())
     settings = job.Settings(texts=texts, neurons=neurons, levels=quantiles, **options)
