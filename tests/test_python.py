@@ -91,7 +91,7 @@ def test_functions_name_their_arguments_as_the_commands_name_their_options():
     assert ours <= options(report_command)
     ours = set(inspect.signature(compare).parameters) - {"parameters"}
     assert ours <= options(compare_command)
-    assert options(compare_command) - ours - {"dry_run", "report", "pilot"} <= set(
+    assert options(compare_command) - ours - {"dry_run", "report", "pilot", "shards", "on"} <= set(
         Parameters.__annotations__
     )
 
