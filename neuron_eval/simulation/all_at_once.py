@@ -141,6 +141,7 @@ class AllAtOnceSimulation(Simulation):
                 "".join(segments),
                 dialect,
                 lambda logprobs: read_prompt(segments, tokens, logprobs),
+                lambda pieces: {place.piece for place in align(segments, pieces)},
             )
         except (UnreadableReplyError, AlignmentError) as error:
             return Failed(f"excerpt {excerpt.name}: {error}")
@@ -191,7 +192,7 @@ def read_prompt(
                 f"none of the simulator's {len(at.top_logprobs or [])} alternatives for the "
                 f"activation of token {i + 1} ({quoted(token)}){joined}, is a number from 0 to 10"
             )
-        values.append(value)
+        values.append(round(value, 9))  # logs hold every value
     return tuple(values)
 
 

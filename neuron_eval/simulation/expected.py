@@ -132,7 +132,7 @@ def unescaped(token: str) -> str:
     Bytes become the characters of the same number; so tabs and newlines are themselves, and parts
     of characters are something invisible.
     """
-    if raw := _RAW_BYTE.fullmatch(token):
+    if token.startswith("<0x") and (raw := _RAW_BYTE.fullmatch(token)):
         return chr(int(raw[1], 16))
     # Only behind "bytes:": cl100k and its relatives have a token whose text is \xff.
     if token.startswith("bytes:"):

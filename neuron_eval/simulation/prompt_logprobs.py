@@ -31,6 +31,7 @@ from neuron_eval.simulation import BrokenReplyError, UnreadableReplyError
 from neuron_eval.simulation.asking import count_reply
 from neuron_eval.simulation.expected import AlignmentError
 from neuron_eval.simulation.limits import ALTERNATIVES
+from neuron_eval.simulation.thinning import Places, thin_replies
 
 Read = Callable[[Sequence[Logprob]], Sequence[float]]
 """From the tokens of a prompt, with log-probabilities and alternatives, to numbers. Raises
@@ -109,16 +110,17 @@ async def decide(model: Model, probe: str, read: Read) -> Dialect:
 
 
 async def read_prompt_logprobs(
-    model: Model, prompt: str, dialect: Dialect, read: Read
+    model: Model, prompt: str, dialect: Dialect, read: Read, places: Places
 ) -> tuple[float, ...]:
     """What ``read`` makes of a prompt's log-probabilities; only what it can read is cached.
 
-    A request whose reply was broken is made twice.
+    It needs no alternatives but those in ``places``. A request whose reply was broken is made
+    twice.
     """
     try:
-        output = await _generate(model, prompt, dialect, read)
+        output = await _generate(model, prompt, dialect, read, places)
     except BrokenReplyError:
-        output = await _generate(model, prompt, dialect, read)
+        output = await _generate(model, prompt, dialect, read, places)
     count_reply()
     return tuple((output.metadata or {})["expected"])
 
@@ -152,14 +154,16 @@ async def _first_that_works(model: Model, probe: str, read: Read) -> Dialect:
     )
 
 
-async def _generate(model: Model, prompt: str, dialect: Dialect, read: Read) -> ModelOutput:
+async def _generate(
+    model: Model, prompt: str, dialect: Dialect, read: Read, places: Places | None = None
+) -> ModelOutput:
     """A reply whose metadata hold under ``expected`` what was read."""
 
     def reduce(output: ModelOutput) -> None:
         output.metadata = {"expected": list(read(dialect.tokens(output)))}
 
     copied, config = copy(model), dialect.config()
-    copied.api = _reducing(model.api, reduce)
+    copied.api = _reducing(model.api, reduce, places)
     if model.config.temperature is not None:
         config.temperature = None  # what the user set stays
     try:
@@ -176,11 +180,14 @@ async def _generate(model: Model, prompt: str, dialect: Dialect, read: Read) -> 
         raise RefusedPromptError(f"the server refuses: {error}") from error
 
 
-def _reducing(api: ModelAPI, reduce: Callable[[ModelOutput], None]) -> ModelAPI:
+def _reducing(
+    api: ModelAPI, reduce: Callable[[ModelOutput], None], places: Places | None
+) -> ModelAPI:
     """A provider like another one, whose replies are read before Inspect sees them."""
 
     async def generate(*args: Any, **options: Any) -> Any:
-        result = await api.generate(*args, **options)
+        with thin_replies(api, places):
+            result = await api.generate(*args, **options)
         output, call = result if isinstance(result, tuple) else (result, None)
         if isinstance(output, ModelOutput):
             try:
