@@ -111,10 +111,13 @@ async def _simulated(
 ) -> Measurement:
     """Simulate the held-out excerpts, and those that calibration is fitted on."""
     fitted = () if fit == "none" else dealt.calibration
-    # Two calls, so that no request holds both what is fitted and what is scored.
-    held_out, rest = await together(
-        simulate(explanation, dealt.valid), simulate(explanation, fitted)
-    )
+    if fitted:
+        # Two calls, so that no request holds both what is fitted and what is scored.
+        held_out, rest = await together(
+            simulate(explanation, dealt.valid), simulate(explanation, fitted)
+        )
+    else:
+        held_out, rest = await simulate(explanation, dealt.valid), []
     return measure(
         list(zip(dealt.valid, held_out, strict=True)), list(zip(fitted, rest, strict=True)), fit
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -25,7 +26,6 @@ from inspect_ai.model import (
 )
 from inspect_ai.tool import ToolChoice, ToolInfo
 from numpy.typing import NDArray
-from pydantic import BaseModel
 
 from neuron_eval.embedding.exchange import (
     EmbeddingError,
@@ -99,13 +99,16 @@ class OpenAIEmbedder(ModelAPI):
         async with self._client() as client:
             for start in range(0, len(texts), MAX_TEXTS):
                 chunk = texts[start : start + MAX_TEXTS]
-                # `float` is the one encoding that every compatible server knows
-                reply = await client.embeddings.create(
-                    model=self.model_name, input=chunk, encoding_format="float"
+                # Not `client.embeddings`, which goes through every number of every vector.
+                # `float` is the one encoding that every compatible server knows.
+                reply: Any = await client.post(
+                    "/embeddings",
+                    body={"model": self.model_name, "input": chunk, "encoding_format": "float"},
+                    cast_to=object,
                 )
                 rows += self._rows(reply, len(chunk))
-                read = getattr(getattr(reply, "usage", None), "prompt_tokens", None)
-                tokens = None if tokens is None or read is None else tokens + read
+                read = _member(_member(reply, "usage"), "prompt_tokens")
+                tokens = None if tokens is None or not isinstance(read, int) else tokens + read
         vectors = checked_vectors(rows, len(texts), self.model_name)
         return embedding_output(self.model_name, vectors, tokens), self._call(texts, vectors)
 
@@ -176,15 +179,15 @@ class OpenAIEmbedder(ModelAPI):
         return AsyncOpenAI(api_key=self._key(), base_url=self.base_url, max_retries=0, **arguments)
 
     def _rows(self, reply: object, count: int) -> Sequence[object]:
-        data = getattr(reply, "data", None)
+        data = _member(reply, "data")
         if not isinstance(data, list):
             raise EmbeddingError(
                 f"The reply of {self.model_name!r} has no list `data`: is this the address of an "
                 "embeddings API (such addresses often end in /v1)? What came: " + _shown(reply)
             )
-        rows = {getattr(item, "index", None): getattr(item, "embedding", None) for item in data}
+        rows = {_index(item): _member(item, "embedding") for item in data}
         if len(data) != count or set(rows) != set(range(count)):
-            indices = [getattr(item, "index", None) for item in data]
+            indices = [_index(item) for item in data]
             raise EmbeddingError(
                 f"The model {self.model_name!r} returned {len(data)} vectors for {count} texts, "
                 f"with `index` {indices[:10]}; expected each of 0 to {count - 1} once."
@@ -197,10 +200,20 @@ class OpenAIEmbedder(ModelAPI):
         return ModelCall.create(request, {"embeddings": {"shape": list(vectors.shape)}})
 
 
+def _member(value: object, name: str) -> object:
+    """A member of a JSON object; None where it is none, or lacks it."""
+    return value.get(name) if isinstance(value, dict) else None
+
+
+def _index(item: object) -> int | None:
+    index = _member(item, "index")
+    return index if isinstance(index, int) else None
+
+
 def _shown(reply: object) -> str:
     """A reply for a message; what is no JSON comes as text."""
-    as_json = reply.model_dump_json(exclude_none=True) if isinstance(reply, BaseModel) else reply
-    return one_line(str(as_json))
+    as_json = json.dumps(reply) if isinstance(reply, dict | list) else str(reply)
+    return one_line(as_json)
 
 
 def _retry_after(error: APIStatusError) -> float | None:

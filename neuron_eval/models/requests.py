@@ -22,11 +22,13 @@ _UNDER_WAY: RunVar[dict[tuple[int, Hashable], anyio.Event]] = RunVar("neuron_eva
 
 
 async def together(*awaitables: Awaitable[T]) -> list[T]:
-    """Run awaitables at once, each in a span of the transcript; results in order.
+    """Run awaitables at once, each in a span of the transcript if there are several; in order.
 
     Inspect tells errors apart by type, and shows their message; a group of errors has neither. So
     the first error of any of them goes up by itself.
     """
+    if len(awaitables) == 1:
+        return [await awaitables[0]]
     try:
         return await collect(*awaitables)
     except ExceptionGroup as errors:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 SHADES = 10  # steps of colour above white
@@ -79,6 +80,7 @@ def caption(title: str, text: str) -> str:
     return f"\x1b[1;{_INK};{_PAPER}m{token_signs(title)}\x1b[22m  {token_signs(text)}{_RESET}"
 
 
+@lru_cache(1 << 16)
 def token_signs(token: str) -> str:
     """A token with signs for newlines, tabs and every other character without a shape.
 
@@ -89,6 +91,7 @@ def token_signs(token: str) -> str:
     return f"◌{text}" if text and unicodedata.category(text[0]).startswith("M") else text
 
 
+@lru_cache(1 << 16)
 def columns(text: str) -> int:
     """How many columns a text takes in a fixed-width font, by East Asian width."""
     return sum(_columns(c) for c in text)
@@ -109,19 +112,24 @@ def _rows(
 ) -> Iterator[list[_Piece]]:
     """Whole pieces in rows of at most `WIDTH` columns."""
     row: list[_Piece] = []
+    width = 0
     for token, t, s in zip(tokens, true, simulated, strict=True):
         for text in _parts(token_signs(token)):
             piece = _Piece(text, columns(text), t, s)
-            if row and sum(p.width for p in row) + piece.width > WIDTH:
+            if row and width + piece.width > WIDTH:
                 yield row
-                row = []
+                row, width = [], 0
             row.append(piece)
+            width += piece.width
     if row:
         yield row
 
 
 def _parts(text: str) -> Iterator[str]:
     """The text itself, or, where it is wider than a row, parts of at most `WIDTH` columns."""
+    if columns(text) <= WIDTH:
+        yield text
+        return
     start, width = 0, 0
     for i, c in enumerate(text):
         if width + _columns(c) > WIDTH:
@@ -148,6 +156,7 @@ def _opening(label: Label) -> str:
     return f"\x1b[1;{_LABEL[label]};{_PAPER}m{label}\x1b[22;{_INK}m"
 
 
+@lru_cache
 def _background(label: Label, shade: int) -> str:
     mixed = (round(255 + (c - 255) * shade / SHADES) for c in _FULL[label])
     return "48;2;" + ";".join(map(str, mixed))
