@@ -49,7 +49,7 @@ def with_alternatives(simulator: Fake) -> Model:
 
 def main(count: int) -> None:
     """Print a row per way."""
-    neurons = [dealt for dealt, _ in neuron_set("smollm2").neurons][:count]
+    neurons = [neuron.dealt for neuron in neuron_set("smollm2").neurons][:count]
     excerpts = [e.record.tokens for d in neurons for e in (*d.valid, *d.calibration)]
     for way in ("embedding", "sparse", "chat", "per_token"):
         with tempfile.TemporaryDirectory() as folder:

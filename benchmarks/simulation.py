@@ -174,7 +174,7 @@ async def judged(name: str, dealt: DealtNeuron, tokens: TokenCounter) -> Cost:
 async def main(count: int) -> None:
     """Print a row per way."""
     tokens = counter("cl100k_base")
-    neurons = [dealt for dealt, _ in neuron_set("smollm2").neurons][:count]
+    neurons = [neuron.dealt for neuron in neuron_set("smollm2").neurons][:count]
     ways: dict[str, Callable[[DealtNeuron], Awaitable[Cost]]] = {
         "all_at_once": lambda neuron: all_at_once(neuron, tokens),
         **{

@@ -15,7 +15,8 @@ from neuron_eval.messages import InputError
 from neuron_eval.parameters import check_choice, check_number
 from neuron_eval.records import NeuronRecord, Reference, TooFewExcerptsError
 from neuron_eval.records.activations import UnfitNeuronError, why_unfit
-from neuron_eval.records.splits import SCORED, DealtNeuron, Scored, check_scored, deal, to_text
+from neuron_eval.records.chosen import ChosenNeuron, Published
+from neuron_eval.records.splits import SCORED, DealtNeuron, Scored, check_scored, deal
 from neuron_eval.records.treatment import Treated, loss, parse_treatment
 from neuron_eval.sources.base import NeuronKey, Unreadable
 from neuron_eval.sources.choosing import Choice
@@ -27,16 +28,6 @@ logger = logging.getLogger(__name__)
 EXCERPTS = 5  # of each kind in each split, as published
 ON_SHORT = ("error", "skip")  # what can be done with a neuron that has too few excerpts
 ON_DEAD = ("skip", "error", "keep")  # and with one that there is nothing to explain of
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """What is known of a neuron besides its activations."""
-
-    reference: Reference | None  # what AdaCS compares with
-    others: tuple[Reference, ...]
-    wrong: tuple[str, ...]
-    page: str = ""  # where its publisher shows it
 
 
 SHUFFLED = "shuffled_reference"
@@ -51,7 +42,7 @@ class NeuronSet:
     """Neurons ready to be made samples of."""
 
     choice: Choice
-    neurons: tuple[tuple[DealtNeuron, Published], ...]
+    neurons: tuple[ChosenNeuron, ...]
 
     skipped: tuple[str, ...]  # why each neuron that was left out was left out, a message a neuron
     missing: tuple[str, ...] = ()
@@ -68,7 +59,7 @@ class NeuronSet:
     @property
     def referenced(self) -> bool:
         """Whether any neuron has a reference explanation."""
-        return any(published.reference for _, published in self.neurons)
+        return any(neuron.published.reference for neuron in self.neurons)
 
 
 def neuron_set(
@@ -104,7 +95,7 @@ def neuron_set(
     scored = check_scored(excerpts_scored)
     treated = Treated(parse_treatment(ignore_tokens, window))
     choice = neurons if isinstance(neurons, Choice) else Choice(neurons)
-    dealt: list[tuple[DealtNeuron, Published]] = []
+    ready: list[ChosenNeuron] = []
     skipped: list[str] = []
     missing: list[str] = []
     of_all: list[NeuronKey] = []
@@ -118,7 +109,8 @@ def neuron_set(
         try:
             if on_dead != "keep" and (why := why_unfit(neuron)):
                 raise UnfitNeuronError(f"neuron {neuron.id}: {why}")
-            dealt.append((dealing(neuron, excerpts, scored), _published(record, references)))
+            dealt = dealing(neuron, excerpts, scored)
+            ready.append(ChosenNeuron.of(dealt, _published(record, references)))
             treated.add(record, neuron)
         except (UnfitNeuronError, TooFewExcerptsError) as error:
             why = f"{error}{loss(record, neuron)}"
@@ -131,22 +123,26 @@ def neuron_set(
                 )
                 raise type(error)(f"neurons={choice.neurons}: {why} (-T {advice})") from error
             skipped.append(why)
-    if not dealt:
+    if not ready:
         raise InputError(
             f"neurons={choice.neurons}: no neuron is left, {len(skipped)} were skipped and "
             f"{len(missing)} are missing{''.join(f'; {why}' for why in (skipped + missing)[:1])}"
         )
     return NeuronSet(
-        choice, tuple(dealt), tuple(skipped), tuple(missing), treated, scored, len(of_all)
+        choice, tuple(ready), tuple(skipped), tuple(missing), treated, scored, len(of_all)
     )
 
 
 def dataset(chosen: NeuronSet) -> MemoryDataset:
     """An Inspect dataset, one sample a neuron, its reference as the target."""
-    texts = {d.neuron.id: p.reference.explanation for d, p in chosen.neurons if p.reference}
-    layers = {dealt.neuron.id: dealt.neuron.layer for dealt, _ in chosen.neurons}
+    texts = {
+        neuron.identity.id: neuron.published.reference.explanation
+        for neuron in chosen.neurons
+        if neuron.published.reference
+    }
+    layers = {neuron.identity.id: neuron.identity.layer for neuron in chosen.neurons}
     others, pairs = Unrelated(texts), deranged(texts, layers, chosen.choice.seed)
-    samples = [sample(dealt, published, others) for dealt, published in chosen.neurons]
+    samples = [sample(neuron, others) for neuron in chosen.neurons]
     for sample_ in samples:
         if (other := pairs.get(str(sample_.id))) is not None:
             metadata = sample_.metadata or {}
@@ -154,8 +150,9 @@ def dataset(chosen: NeuronSet) -> MemoryDataset:
     return MemoryDataset(samples, name=chosen.name)
 
 
-def sample(dealt: DealtNeuron, published: Published, others: Unrelated) -> Sample:
-    neuron, reference = dealt.neuron, published.reference
+def sample(chosen: ChosenNeuron, others: Unrelated) -> Sample:
+    neuron, published = chosen.identity, chosen.published
+    reference = published.reference
     return Sample(
         id=neuron.id,
         input=f"Explain {describe(neuron)}.",
@@ -171,9 +168,9 @@ def sample(dealt: DealtNeuron, published: Published, others: Unrelated) -> Sampl
                 for other in published.others
             ],
             "false_explanations": list(published.wrong),
-            "splits": dealt.places(),
+            "splits": dict(chosen.places),
             "unrelated_references": others.of(neuron.id),
-            "record": to_text(dealt),
+            "record": chosen.record,
             # Only where there is one, which keeps logs small.
             **({"page": published.page} if published.page else {}),
         },

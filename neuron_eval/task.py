@@ -142,7 +142,7 @@ def explanation_task(
             choice, excerpts, on_short, on_dead=on_dead, ignore_tokens=ignore_tokens,
             window=window, excerpts_scored=excerpts_scored,
         )  # fmt: skip
-        warnings = unmarked([dealt for dealt, _ in chosen.neurons], cutoff_quantile)
+        warnings = unmarked((neuron.dealt for neuron in chosen.neurons), cutoff_quantile)
     return neuron_task(
         solver=solver,
         chosen=chosen,
@@ -200,7 +200,7 @@ def neuron_task(
             metadata = {**metadata, "headline": headline}
         scorers += judges(judge, pack)
         if check and GENERATION in judge_names(judge):
-            check_neurons(dealt.neuron for dealt, _ in chosen.neurons)
+            check_neurons(neuron.identity for neuron in chosen.neurons)
     ask_models(simulation, pack, check, explains, chosen.referenced, judge)
     task = Task(
         dataset=dataset(chosen),

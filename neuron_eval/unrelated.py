@@ -9,7 +9,7 @@ from typing import TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
-MAX_UNRELATED = 100  # so many references of other neurons at most go into a sample
+MAX_UNRELATED = 40  # so many references of other neurons at most go into a sample
 
 
 class Unrelated:

@@ -167,7 +167,7 @@ def _of_rewritten(chosen: Mapping[str, Any], choice: Choice, reading: Mapping[st
 
 def too_rare(neurons: NeuronSet, alpha: float) -> list[str]:
     """A sentence if most neurons have too few tokens for a concept that is so rare."""
-    expected = [alpha * natural_tokens(dealt) for dealt, _ in neurons.neurons]
+    expected = [alpha * natural_tokens(neuron.dealt) for neuron in neurons.neurons]
     few = sum(number < FEW_LABELS for number in expected)
     if few <= len(expected) / 2:
         return []

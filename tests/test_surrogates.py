@@ -74,7 +74,7 @@ def test_an_eval_of_records_with_half_characters_leaves_a_log(tmp_path):
     assert log.status == "success", log.error
     (sample,) = read_eval_log(log.location).samples
     assert sample.target == f"cats{SIGN}"
-    assert SIGN in sample.metadata["record"]
+    assert SIGN in json.loads(sample.metadata["record"])["train"][0][2]
 
 
 def test_published_explanations_keep_no_half_character():

@@ -8,11 +8,12 @@ from itertools import chain
 from operator import add
 
 from neuron_eval.comparison.plan import EMBEDDING, Plan
-from neuron_eval.dataset import NeuronSet, Published
+from neuron_eval.dataset import NeuronSet
 from neuron_eval.explain.prompting import CUTOFF_QUANTILE
 from neuron_eval.models.tokencount import TokenCounter
 from neuron_eval.prompts.wording import Pack
 from neuron_eval.records import Excerpt
+from neuron_eval.records.chosen import Published
 from neuron_eval.records.splits import DealtNeuron
 from neuron_eval.reporting.cost import prompt_tokens
 from neuron_eval.simulation import ways
@@ -85,21 +86,25 @@ class Counted:
 
 def count(chosen: NeuronSet, plan: Plan, pack: Pack, counters: Counters, embedder: str) -> Counted:
     """Count what a comparison takes, from the very prompts that it would send."""
-    neurons = [dealt for dealt, _ in chosen.neurons]
-    texts = [p.reference.explanation for _, p in chosen.neurons if p.reference]
+    neurons = chosen.neurons
+    references = [neuron.published.reference for neuron in neurons]
+    texts = [reference.explanation for reference in references if reference]
     simulated = {(way, plan.simulates(m)) for m in plan.models for way in plan.ways(m, pack)}
     models = dict.fromkeys((*plan.models, *(plan.simulates(m) for m in plan.models), embedder))
-    words = {
-        t for dealt in neurons for s in _simulated(dealt, plan) for e in s for t in e.record.tokens
-    }
     embeds = any(way == EMBEDDING for way, _ in simulated)
+    words = {
+        token
+        for neuron in (neurons if embeds else ())
+        for excerpt in chain(*_simulated(neuron.dealt, plan))
+        for token in excerpt.record.tokens
+    }
     text = counters(embedder).count_text
     quantile = int(plan.parameters.get("cutoff_quantile", CUTOFF_QUANTILE))
 
     def mean_size(way: str, model: str) -> Size:
         most = SAMPLED_PER_TOKEN if ways()[way].asks_per_token else SAMPLED
         few = neurons[:: -(-len(neurons) // most)]
-        splits = (split for dealt in few for split in _simulated(dealt, plan))
+        splits = (split for neuron in few for split in _simulated(neuron.dealt, plan))
         each = (requests(way, model, split, plan, pack, counters(model)) for split in splits)
         return sum(chain.from_iterable(each), Size()).times(1 / len(few))
 
@@ -111,9 +116,7 @@ def count(chosen: NeuronSet, plan: Plan, pack: Pack, counters: Counters, embedde
         }
         | {
             (control, model): {
-                dealt.neuron.id: 0.0
-                for dealt, published in chosen.neurons
-                if _has(control, published)
+                neuron.identity.id: 0.0 for neuron in neurons if _has(control, neuron.published)
             }
             for control, model in plan.control_cells
         },

@@ -6,6 +6,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from uuid import uuid4
 from weakref import WeakKeyDictionary
 
 import anyio
@@ -90,7 +91,11 @@ class TextEmbedder:
         return embedded
 
     async def _request(self, texts: Sequence[str]) -> dict[str, Vector]:
-        messages: list[ChatMessage] = [ChatMessageUser(content=text) for text in texts]
+        # Ids that resemble one another, because random ones are half of what the log takes.
+        name = uuid4().hex[:16]
+        messages: list[ChatMessage] = [
+            ChatMessageUser(content=text, id=f"{name}{i}") for i, text in enumerate(texts)
+        ]
         revision = getattr(self.model.api, "revision", None)
         scopes = {"revision": revision} if revision else {}
         cache = cache_policy(self.model, **scopes)

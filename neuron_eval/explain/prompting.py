@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -101,7 +101,7 @@ def opening_phrases(format_name: str, pack: Pack) -> tuple[str, ...]:
     return (opening, opening.rpartition(":")[2].strip())
 
 
-def unmarked(neurons: Sequence[DealtNeuron], cutoff_quantile: int) -> list[str]:
+def unmarked(neurons: Iterable[DealtNeuron], cutoff_quantile: int) -> list[str]:
     """A warning, if there are neurons of which nothing that is shown activates highly."""
     ids = [
         dealt.neuron.id

@@ -121,10 +121,11 @@ def _records(dealt: DealtNeuron) -> list[ActivationRecord]:
 
 
 def _predicted(excerpt: Excerpt, entry: Mapping[str, Any]) -> Predicted:
-    tokens, true, expected = excerpt.record.tokens, tuple(entry["true"]), tuple(entry["expected"])
-    if not len(tokens) == len(true) == len(expected):
+    record, expected = excerpt.record, tuple(entry["expected"])
+    true = tuple(entry.get("true", record.activations))  # earlier logs have it twice
+    if not len(record.tokens) == len(true) == len(expected):
         raise InputError(
-            f"{excerpt.name} has {len(tokens)} tokens, {len(true)} true and {len(expected)} "
+            f"{excerpt.name} has {len(record.tokens)} tokens, {len(true)} true and {len(expected)} "
             "simulated activations"
         )
-    return Predicted(excerpt.name, replace(excerpt.record, activations=true), expected)
+    return Predicted(excerpt.name, replace(record, activations=true), expected)

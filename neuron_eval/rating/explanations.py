@@ -116,7 +116,7 @@ def _from_table(
         columns,
         tuple(
             ExplainedNeuron(dealt, {c: table.texts[c][chosen[dealt.neuron.id]] for c in columns})
-            for dealt, _ in loaded.neurons
+            for dealt in (neuron.dealt for neuron in loaded.neurons)
         ),
         {
             "explanations": [table.name],

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Literal, cast, get_args
 
 from neuron_eval.parameters import check_choice
@@ -128,17 +129,22 @@ def deal_all(neuron: NeuronRecord, n: int) -> DealtNeuron:
 
 
 def to_text(dealt: DealtNeuron) -> str:
-    """The JSON string that a sample's metadata holds."""
+    """The JSON string that a sample's metadata holds.
+
+    All ASCII: Python keeps other texts in two or four bytes a character, and again as UTF-8.
+    """
     data = {name: getattr(dealt.neuron, name) for name in IDENTITY}
     for use in USES:
         data[use] = [
-            [e.kind, e.index, e.record.tokens, e.record.activations]
+            # The text in one piece and its tokens' lengths: prompts in the log have the same text.
+            [e.kind, e.index, e.record.text, [len(t) for t in e.record.tokens]]
+            + [e.record.activations]
             # Only where there are any, which keeps logs small.
             + ([e.record.ignored] if e.record.ignored or e.kind == "quantile" else [])
             + ([e.stratum, e.share] if e.kind == "quantile" else [])
             for e in getattr(dealt, use)
         ]
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(data, separators=(",", ":"))
 
 
 def from_metadata(metadata: Mapping[str, Any] | None, sample: object) -> DealtNeuron:
@@ -152,7 +158,12 @@ def from_metadata(metadata: Mapping[str, Any] | None, sample: object) -> DealtNe
             f"sample {sample}: metadata holds no 'record'; neuron_eval's solvers and scorers work "
             "on its own datasets, for instance those of the task neuron_eval/explain"
         )
-    data: dict[str, Any] = json.loads(metadata["record"])
+    return from_text(metadata["record"])
+
+
+def from_text(text: str) -> DealtNeuron:
+    """What `to_text` wrote, and what earlier logs hold."""
+    data: dict[str, Any] = json.loads(text)
     data.setdefault("quantiles", ())  # which earlier logs lack
     identity = {name: data[name] for name in IDENTITY}
     for name in ("quantiles", "quantile_boundaries"):
@@ -163,17 +174,15 @@ def from_metadata(metadata: Mapping[str, Any] | None, sample: object) -> DealtNe
     )
 
 
-def _excerpt(
-    kind: Any,
-    index: int,
-    tokens: list[str],
-    activations: list[float],
-    ignored: list[int] | tuple[()] = (),
-    stratum: int = 0,
-    share: float = 1.0,
-) -> Excerpt:
-    record = ActivationRecord(tuple(tokens), tuple(activations), tuple(ignored))
-    return Excerpt(kind, index, record, stratum, share)
+def _excerpt(kind: Any, index: int, text: str | list[str], *rest: Any) -> Excerpt:
+    if isinstance(text, str):
+        lengths, activations, *other = rest
+        ends = list(accumulate(lengths))
+        tokens = tuple(text[end - length : end] for length, end in zip(lengths, ends, strict=True))
+    else:  # tokens, in earlier logs
+        tokens, (activations, *other) = tuple(text), rest
+    ignored = tuple(other[0]) if other else ()
+    return Excerpt(kind, index, ActivationRecord(tokens, tuple(activations), ignored), *other[1:])
 
 
 def _places(excerpts: tuple[Excerpt, ...]) -> str:

@@ -75,7 +75,7 @@ def prompt_tokens(
     boundary of that number.
     """
     counts = {}
-    for dealt, _ in chosen.neurons:
+    for dealt in (neuron.dealt for neuron in chosen.neurons):
         shown = Shown(dealt.shown, cutoff(dealt.neuron, dealt.shown, cutoff_quantile))
         messages = chat_messages(explainer_prompt(format_name, shown, pack))
         counts[dealt.neuron.id] = count.count_messages(messages)

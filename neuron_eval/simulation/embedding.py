@@ -37,9 +37,9 @@ class EmbeddingSimulation(Simulation):
         with model_errors("embedder", self._embedder.model):
             target = (await self._embedder.embed([explanation]))[explanation]
             vectors = await self._embedder.embed(tokens)
+        # As exact as vectors of 32 bits are; more digits would make every log larger.
+        cosines = {token: round(float(vectors[token] @ target), 7) for token in set(tokens)}
         return [
-            Simulated(
-                tuple(float(vectors[token] @ target) for token in excerpt.record.tokens), "cosine"
-            )
+            Simulated(tuple(cosines[token] for token in excerpt.record.tokens), "cosine")
             for excerpt in excerpts
         ]

@@ -73,10 +73,10 @@ def score_metadata(
         "names_unplaced": result.unplaced,
         "calibration_excerpts_failed": len(result.calibration_failures),
         "calibration_failures": list(result.calibration_failures),
+        # Tokens and true activations are in the sample's record, under the same names.
         "excerpts": [
             {
                 "excerpt": excerpt.name,
-                "true": list(excerpt.record.activations),
                 "expected": list(simulated.values),
                 **({"ignored": list(excerpt.record.ignored)} if excerpt.record.ignored else {}),
                 **({} if result.weights is None else {"weight": result.weights[i]}),

@@ -122,7 +122,7 @@ WAYS = {
 
 @pytest.mark.parametrize("way", WAYS)
 def test_the_requests_that_are_counted_are_those_that_a_simulator_gets(neurons, way):
-    (dealt, _), *_ = neuron_set(neurons).neurons
+    dealt = neuron_set(neurons).neurons[0].dealt
     fake = fake_simulator(
         lambda _, tokens: [0.0] * len(tokens), excerpts=[e.record.tokens for e in dealt.valid]
     )
@@ -140,7 +140,7 @@ def tokens_of(dealt):
 
 
 def test_all_at_once_takes_a_request_an_excerpt_and_a_token_of_reply(neurons):
-    (dealt, _), *_ = neuron_set(neurons).neurons
+    dealt = neuron_set(neurons).neurons[0].dealt
     found = list(requests("all_at_once", "test/s", dealt.valid, plan(), PACK, BY_WORD))
     assert [(size.requests, size.output) for size in found] == [(1, 1)] * 10
     short, long = min(found, key=lambda s: s.input), max(found, key=lambda s: s.input)
@@ -159,7 +159,7 @@ def test_replies_are_a_value_a_token_or_only_what_fires(neurons):
     ]
     assert replies("chat", silent) == ["A\n1: 0\n2: 0\nB\n1: 0"]
     assert replies("chat", silent[:1]) == ["1: 0\n2: 0"]
-    (dealt, _), *_ = neuron_set(neurons).neurons
+    dealt = neuron_set(neurons).neurons[0].dealt
     (reply,) = replies("sparse", dealt.valid)
     lines = reply.splitlines()
     assert lines[0].startswith('A: " cat":')

@@ -137,8 +137,8 @@ def test_a_shared_excerpt_is_refused():
     data = samples(1)
     neuron = from_metadata(data[0].metadata, data[0].id)
     record = json.loads(to_text(neuron))
-    record["valid"][0][2] = [f"{neuron.train[0].record.text} "]
-    record["valid"][0][3] = [0.0]
+    text = f"{neuron.train[0].record.text} "
+    record["valid"][0][2:] = [text, [len(text)], [0.0]]
     data[0].metadata["record"] = json.dumps(record)
     log = judged(fake_judge(lambda _, text: 1.0), data)
     assert log.status == "error"

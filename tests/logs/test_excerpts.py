@@ -1,16 +1,18 @@
 """What a report reads of a sample's excerpts: shown, held out, and where the neuron fires."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from inspect_ai.dataset import Sample
 from inspect_ai.log import EvalSample
 from inspect_ai.scorer import Score
 
-from neuron_eval.dataset import NeuronSet, Published, dataset, neuron_set
+from neuron_eval.dataset import NeuronSet, dataset, neuron_set
 from neuron_eval.logs.excerpts import BINS, TOP_TOKENS, activity, excerpts_of
 from neuron_eval.logs.runs import neuron_result
 from neuron_eval.records import ActivationRecord, RecordError
+from neuron_eval.records.chosen import Published
 from neuron_eval.sources.choosing import Choice
 
 
@@ -65,7 +67,7 @@ def logged(sample: Sample) -> EvalSample:
 
 
 def test_a_sample_has_what_its_explainer_saw_and_an_activity_over_all_it_holds(neurons, sample):
-    ((dealt, _),) = neurons.neurons
+    dealt = neurons.neurons[0].dealt
     result = excerpts_of(sample, None)
     assert result.shown == dealt.train
     assert result.predicted == ()
@@ -94,11 +96,11 @@ def test_a_simulation_without_its_record_is_an_error(sample):
 
 
 def test_the_address_of_a_neuron_is_in_its_sample_only_where_there_is_one(neurons):
-    ((dealt, published),) = neurons.neurons
+    (neuron,) = neurons.neurons
     assert "page" not in dataset(neurons)[0].metadata
     address = "https://www.neuronpedia.org/gpt2-small/6-res-jb/650"
-    placed = Published(published.reference, (), (), address)
-    known = NeuronSet(neurons.choice, ((dealt, placed),), ())
+    placed = Published(neuron.published.reference, (), (), address)
+    known = NeuronSet(neurons.choice, (replace(neuron, published=placed),), ())
     sample = logged(dataset(known)[0])
     assert sample.metadata["page"] == address
     assert neuron_result([sample]).page == address

@@ -83,7 +83,7 @@ def test_a_feature_whose_activations_all_are_of_one_text_is_left_out(tmp_path):
     sound = feature(index=651)
     path = write_json(tmp_path, [same, sound])
     chosen = neuron_set(path)
-    assert [d.neuron.id for d, _ in chosen.neurons] == ["gpt2-small/6-res-jb/651"]
+    assert [each.identity.id for each in chosen.neurons] == ["gpt2-small/6-res-jb/651"]
     (why,) = chosen.skipped
     assert why.startswith("neuron gpt2-small/6-res-jb/650: one text: its top excerpts all read ")
     copy = str(tmp_path / "copy.parquet")

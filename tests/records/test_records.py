@@ -240,8 +240,10 @@ def test_neurons_of_an_unknown_name_are_refused_with_what_is_allowed():
 def test_a_sample_gives_back_what_was_dealt():
     dealt = deal(make_neuron(word=" é\t|"), 5)
     text = to_text(dealt)
-    # A log holds one for each neuron, so none is longer than it has to be.
-    assert text == json.dumps(json.loads(text), ensure_ascii=False, separators=(",", ":"))
+    # A log holds one for each neuron, so none is longer than it has to be; and a process holds
+    # one for each, where ASCII takes the fewest bytes.
+    assert text == json.dumps(json.loads(text), separators=(",", ":"))
+    assert text.isascii()
     back = from_metadata({"record": text}, "s")
     assert back == dealt
     assert back.places() == {
@@ -275,7 +277,7 @@ def test_a_set_holds_five_excerpts_of_a_kind_in_a_split_and_counts_neurons_with_
     path = tmp_path / "n.jsonl"
     schema.write(path, [make_neuron("m/L0N1"), make_neuron("m/L0N2", excerpts=19)])
     chosen = neuron_set(str(path), on_short="skip")
-    assert [len(dealt.train) for dealt, _ in chosen.neurons] == [5]
+    assert [len(each.dealt.train) for each in chosen.neurons] == [5]
     assert ("m/L0N2" in chosen.skipped[0], len(chosen.skipped), chosen.name) == (True, 1, "n.jsonl")
     assert len(neuron_set(str(path), 1).neurons) == 2
     with pytest.raises(TooFewExcerptsError, match="on_short=skip leaves such neurons out"):
@@ -293,7 +295,7 @@ def test_neurons_that_a_source_lacks_are_counted_and_those_it_cannot_read_stop_t
         make_neuron(),
         Unreadable("m/a", absent, missing=True),
     ]
-    monkeypatch.setattr("neuron_eval.dataset.load", lambda choice, only: iter(listed))
+    monkeypatch.setattr("neuron_eval.dataset.load", lambda choice, only, places: iter(listed))
     chosen = neuron_set("somewhere")
     assert (len(chosen.neurons), chosen.missing) == (1, ("not there", "not there"))
     listed[0] = Unreadable("m/b", unreadable)

@@ -197,7 +197,7 @@ def test_an_eval_explains_and_scores_what_is_below_the_special_token(tmp_path):
     score = sample.scores["simulation_correlation"]
     assert score.as_float() > 0.9
     assert all(e["ignored"] == [0] for e in score.metadata["excerpts"])
-    tokens = [len(e["true"]) for e in score.metadata["excerpts"]]
+    tokens = [len(e["expected"]) for e in score.metadata["excerpts"]]
     assert score.metadata["tokens"] == sum(tokens) - len(tokens)
     assert log.eval.metadata["ignored_tokens"] == {BOS: 40}
     assert "warnings" not in log.eval.metadata

@@ -147,7 +147,7 @@ def test_a_sample_holds_what_is_scored_with_its_strata():
     again = from_metadata({"record": to_text(dealt)}, "x")
     assert again == dealt
     plain = json.loads(to_text(deal(layered(), 1)))
-    assert {len(excerpt) for use in ("train", "valid") for excerpt in plain[use]} == {4}
+    assert {len(excerpt) for use in ("train", "valid") for excerpt in plain[use]} == {5}
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_a_neuron_without_strata_is_an_error_or_skipped(tmp_path):
     for part in ("m/bare: it has no excerpts by quantile", "OpenAI's", "on_short=skip leaves"):
         assert part in str(error.value)
     chosen = neuron_set(str(path), 1, "skip", excerpts_scored="quantiles")
-    assert [dealt.neuron.id for dealt, _ in chosen.neurons] == ["m/L0N0"]
+    assert [each.identity.id for each in chosen.neurons] == ["m/L0N0"]
     assert len(chosen.skipped) == 1
 
 

@@ -18,6 +18,7 @@ from inspect_ai.model import GenerateConfig, Model
 from neuron_eval.cli.main import main
 from neuron_eval.explain.solvers import avhs
 from neuron_eval.models.requests import cache_policy
+from neuron_eval.records.splits import from_metadata
 from neuron_eval.reporting.summary import summaries
 from neuron_eval.rescore import CannotScoreError, rescore, score_name
 from neuron_eval.simulation.limits import refuses_logprobs
@@ -85,13 +86,14 @@ def test_every_way_gives_the_truth_to_a_simulator_that_knows_it(neurons, way):
     simulator = fake_simulator(truth, excerpts=[r.tokens for r in records.values()])
     log = run(formats.summary(neurons=neurons, simulation=way), simulator)
     assert log.status == "success", log.error
-    by_activations = {r.activations: r.tokens for r in records.values()}
-    for metadata in simulated(log):
+    for sample in log.samples:
+        held_out = {e.name: e for e in from_metadata(sample.metadata, sample.id).valid}
+        metadata = sample.scores["simulation_correlation"].metadata
         assert len(metadata["excerpts"]) == 10
         for excerpt in metadata["excerpts"]:
-            length = len(excerpt["true"])
-            tokens = by_activations.get(tuple(excerpt["true"]))
-            assert len(tokens) == length
+            record = held_out[excerpt["excerpt"]].record
+            assert records[record.text] == record
+            tokens = record.tokens
             # the first token is the excerpt's own name, whose length varies within a kind
             assert excerpt["expected"][1:] == pytest.approx(truth("", tokens)[1:], abs=1e-9)
 

@@ -237,10 +237,11 @@ def test_a_measure_of_a_neuron_is_the_mean_over_the_epochs_in_which_it_is_define
 ):
     log = run(tmp_path, neurons=neurons)
     epochs = [sample.model_copy(deep=True) for sample in log.samples[:1] * 3]
+    held_out = {e.name: e for e in from_metadata(epochs[0].metadata, "t/L0N0").valid}
     for entry in epochs[1].scores["simulation_correlation"].metadata["excerpts"]:
-        entry["expected"] = entry["true"]
+        entry["expected"] = list(held_out[entry["excerpt"]].record.activations)
     for entry in epochs[2].scores["simulation_correlation"].metadata["excerpts"]:
-        entry["expected"] = [0.0] * len(entry["true"])
+        entry["expected"] = [0.0] * len(entry["expected"])
     of = neuron_result(epochs, measures=("pearson", "recall_random"))
     first = score_of(log, 0).metadata["measures"]
     assert of.measures["pearson"] == pytest.approx((first["pearson"] + 1) / 2)
