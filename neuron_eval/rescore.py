@@ -7,15 +7,19 @@ keys that scoring does not use; and it names a second score of one scorer by num
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
 
-from inspect_ai import score
-from inspect_ai.log import EvalLog, read_eval_log, read_eval_log_sample_summaries
+from inspect_ai import score_async
+from inspect_ai.log import EvalLog, EvalSample
 from inspect_ai.model import Model
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer
 from inspect_ai.solver import TaskState
 from inspect_ai.viewer import TaskSamplesColumn, TaskSamplesView
 
-from neuron_eval.logs.files import short, wrong
+from neuron_eval.inspect_private import run_coroutine
+from neuron_eval.logs.files import wrong
 from neuron_eval.messages import InputError
 from neuron_eval.metrics import interval, score_scale
 from neuron_eval.records.splits import from_metadata, which_scored
@@ -23,6 +27,8 @@ from neuron_eval.scorers.simulation_correlation import simulation_correlation
 from neuron_eval.simulation.choose import ROLE
 from neuron_eval.simulation.headline import HEADLINE, score_of
 from neuron_eval.simulation.measure import CALIBRATION, check_calibration
+
+NO_SAMPLES = "it holds no samples, so there is nothing to score"
 
 
 class CannotScoreError(InputError):
@@ -38,33 +44,13 @@ def score_name(simulator: str | None, simulation: str, headline: str = HEADLINE)
     return "_".join(filter(None, (score_of(headline), model, simulation)))
 
 
-def read_whole_log(source: str) -> tuple[EvalLog, str]:
-    """A log with its samples, and a sentence on those that it only names, if there are such."""
-    try:
-        log = read_eval_log(source)
-        listed = read_eval_log_sample_summaries(source)
-    except Exception as error:  # of a file that may hold anything
-        raise CannotScoreError(f"{short(source)} cannot be read: {wrong(error)}") from error
-    read = {(str(sample.id), sample.epoch) for sample in log.samples or ()}
-    missing = [str(s.id) for s in listed if (str(s.id), s.epoch) not in read]
-    if not missing:
-        return log, ""
-    return log, (
-        f"{short(source)}: {len(missing)} of {len(listed)} samples cannot be read and are left "
-        f"out; the first: {missing[0]!r}"
-    )
-
-
 def rescore(
     log: EvalLog,
     simulator: Model | None,
     name: str,
     *,
-    simulation: str = "auto",
     calibration: str = CALIBRATION,
-    excerpts_per_call: int | None = None,
-    pack: str | None = None,
-    headline: str = HEADLINE,
+    **settings: Any,
 ) -> EvalLog:
     """A copy of a finished log of this project's tasks with one more score in each sample.
 
@@ -75,33 +61,59 @@ def rescore(
         CannotScoreError: The log is unfinished, or holds no samples, a sample of another
             project, or a score of that name.
     """
-    where = log.location or log.eval.task
-    if log.status != "success":
-        raise CannotScoreError(f"{where}: its status is {log.status}; only finished logs can be")
+    check = check_log(log, name, calibration)
     if not log.samples:
-        raise CannotScoreError(f"{where}: it holds no samples, so there is nothing to score")
-    if any(name in (sample.scores or {}) for sample in log.samples):
-        raise CannotScoreError(f"{where}: it has a score {name!r} already; choose another --name")
+        raise refused(log, NO_SAMPLES)
     for sample in log.samples:
-        try:
-            dealt = from_metadata(sample.metadata, sample.id)
-            check_calibration(calibration, which_scored(dealt.valid))
-        except (ValueError, KeyError, TypeError) as error:
-            raise CannotScoreError(f"{where}: sample {sample.id}: {wrong(error)}") from error
-    inner = simulation_correlation(simulation, calibration, pack, excerpts_per_call, headline)
+        check(sample)
+    inner = simulation_correlation(calibration=calibration, **settings)
+    return run_coroutine(add_score(log, simulator, inner, name))
+
+
+async def add_score(
+    log: EvalLog,
+    simulator: Model | None,
+    inner: Scorer,
+    name: str,
+    samples: Callable[[int], AbstractAsyncContextManager[EvalSample]] | None = None,
+) -> EvalLog:
+    """Score samples, those in the log or Inspect's ``samples``; the latter changes the log."""
     recorded = log.eval.model_roles
     others = {role: model for role, model in (recorded or {}).items() if role != ROLE} or None
-    log = log.model_copy(update={"eval": log.eval.model_copy(update={"model_roles": others})})
-    scored = score(
-        log,
+    scored = await score_async(
+        log.model_copy(update={"eval": log.eval.model_copy(update={"model_roles": others})}),
         _named(inner, name),
         model="none",
         model_roles=None if simulator is None else {ROLE: simulator},
         action="append",
+        copy=samples is None,
+        samples=samples,
     )
     scored.eval.model_roles = recorded
     _show(scored, name)
     return scored
+
+
+def refused(log: EvalLog, why: str) -> CannotScoreError:
+    """The error about a log, which it names."""
+    return CannotScoreError(f"{log.location or log.eval.task}: {why}")
+
+
+def check_log(log: EvalLog, name: str, calibration: str) -> Callable[[EvalSample], None]:
+    """Refuse an unfinished log; the result refuses a sample."""
+    if log.status != "success":
+        raise refused(log, f"its status is {log.status}; only finished logs can be")
+
+    def check(sample: EvalSample) -> None:
+        if name in (sample.scores or {}):
+            raise refused(log, f"it has a score {name!r} already; choose another --name")
+        try:
+            dealt = from_metadata(sample.metadata, sample.id)
+            check_calibration(calibration, which_scored(dealt.valid))
+        except (ValueError, KeyError, TypeError) as error:
+            raise refused(log, f"sample {sample.id}: {wrong(error)}") from error
+
+    return check
 
 
 def _named(inner: Scorer, called: str) -> Scorer:
@@ -109,7 +121,10 @@ def _named(inner: Scorer, called: str) -> Scorer:
     @scorer(metrics=[mean(), interval()], name=called)
     def named() -> Scorer:
         async def score(state: TaskState, target: Target) -> Score | None:
-            return await inner(state, target)
+            given = await inner(state, target)
+            # Inspect keeps it with each score to the end, and with it all neurons' records.
+            state.metadata = {}
+            return given
 
         return score
 

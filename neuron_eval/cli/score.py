@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,10 +61,9 @@ def score(
     are in Inspect's cache. Scores are added to a copy, NAME-scored.eval, which keeps those that
     were added earlier; or to the log itself with --overwrite.
     """
-    from inspect_ai.log import write_eval_log
-
     from neuron_eval.models.batching import batch_note, in_batches
-    from neuron_eval.rescore import CannotScoreError, read_whole_log, rescore, score_name
+    from neuron_eval.rescore import CannotScoreError, score_name
+    from neuron_eval.rescore_file import rescore_file
     from neuron_eval.simulation.choose import asks_model, check_way
 
     try:
@@ -80,20 +80,19 @@ def score(
         able = batch if in_batches(simulator) else None
         model = model_named(simulator, base_url, max_connections, able)
         _check(model, way, settings["pack"], check)
+    note = partial(click.echo, err=True)
     called = name or score_name(simulator, way, settings["headline"])
     added = 0
     click.get_current_context().with_resource(alone_at(*_targets(logs, overwrite)))
     # Listed again, as another process may have made a copy before this one was alone.
     for target, source in _targets(logs, overwrite).items():
         try:
-            log, note = read_whole_log(source)
-            if note:
-                click.echo(note, err=True)
-            scored = rescore(log, model, called, simulation=way, **settings)
+            scored = rescore_file(
+                source, target, model, called, tell=note, simulation=way, **settings
+            )
         except CannotScoreError as error:
             click.echo(f"left as it is: {error}", err=True)
             continue
-        write_eval_log(scored, target)
         added += 1
         click.echo(_line(scored, called, target))
     if not added:

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from inspect_ai import eval
-from inspect_ai.log import list_eval_logs, read_eval_log
+from inspect_ai.log import list_eval_logs, read_eval_log, write_eval_log
 from inspect_ai.model import GenerateConfig, Model
 
 from neuron_eval.cli.main import main
@@ -227,6 +227,45 @@ def test_scores_added_one_after_the_other_are_all_kept(neurons, tmp_path):
     assert again.exit_code == 1
     assert "left as it is" in again.output
     assert "has a score 'simulation_correlation_two_auto' already" in again.output
+
+
+def test_a_score_that_breaks_off_leaves_the_copy_as_it_was(neurons, tmp_path, monkeypatch):
+    def breaks(sample):
+        raise OSError("No space left on device")
+
+    run(formats.summary(neurons=neurons), fake_simulator(knows))
+    folder = tmp_path / "logs"
+    fake_simulator(knows, name="one")
+    arguments = ["score", str(folder), "--no-check", "--simulation", "sparse", "--simulator"]
+    assert CliRunner().invoke(main, [*arguments, "neuron-fake/one"]).exit_code == 0
+    (copy,) = folder.glob("*-scored.eval")
+    before, files = copy.read_bytes(), set(folder.iterdir())
+    fake_simulator(knows, name="two")
+    monkeypatch.setattr("neuron_eval.rescore_file.condense_sample", breaks)
+    assert CliRunner().invoke(main, [*arguments, "neuron-fake/two"]).exit_code != 0
+    assert copy.read_bytes() == before
+    assert set(folder.iterdir()) == files
+
+
+@pytest.mark.parametrize("ending", ["eval", "json"])
+def test_a_log_is_scored_in_place_and_its_samples_stay_as_they_were(neurons, tmp_path, ending):
+    log = run(formats.summary(neurons=neurons), fake_simulator(knows))
+    path = tmp_path / f"own.{ending}"
+    write_eval_log(log, str(path))
+    before = read_eval_log(str(path))
+    fake_simulator(knows, name="one")
+    arguments = ["--simulator", "neuron-fake/one", "--overwrite", "--max-connections", "1"]
+    done = CliRunner().invoke(main, ["score", str(path), *arguments, "--name", "more"])
+    assert done.exit_code == 0, done.output
+    after = read_eval_log(str(path))
+    assert [sample.id for sample in after.samples] == [sample.id for sample in before.samples]
+    for old, new in zip(before.samples, after.samples, strict=True):
+        assert new.metadata == old.metadata
+        assert new.messages == old.messages
+        assert {n: s for n, s in new.scores.items() if n != "more"} == old.scores
+    counted = before.results.total_samples, before.results.completed_samples
+    assert (after.results.total_samples, after.results.completed_samples) == counted
+    assert after.eval.model_roles == before.eval.model_roles
 
 
 @pytest.mark.parametrize(
