@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any
 
-from anyio import Semaphore
+from anyio import CancelScope, Semaphore
 from inspect_ai.log import (
     EvalLog,
     EvalResults,
@@ -102,14 +102,14 @@ async def _checked(
         listed = await EvalRecorder.read_log_sample_ids(source)
     keys, missing = [], []
     for key in listed:
-        try:
-            with _reading(source):
+        with _reading(source):
+            try:
                 sample = await read(*key)
-        except IndexError:
-            missing.append(str(key[0]))
-        else:
-            check(sample)
-            keys.append(key)
+            except IndexError:
+                missing.append(str(key[0]))
+                continue
+        check(sample)
+        keys.append(key)
     if missing:
         tell(
             f"{short(source)}: {len(missing)} of {len(listed)} samples cannot be read and are left "
@@ -142,11 +142,16 @@ async def _score_each(
     results = log.results or EvalResults()
     counted, results.total_samples = results.total_samples, len(keys)
     header = log.model_copy(update={"results": results})
-    scored = await add_score(header, simulator, inner, name, scoring)
-    results.total_samples = counted
-    await recorder.log_start(scored.eval, scored.plan)
-    kept = {name: getattr(scored, name) for name in KEPT}
-    await recorder.log_finish(**kept, results=results, header_only=True)
+    try:
+        scored = await add_score(header, simulator, inner, name, scoring)
+        results.total_samples = counted
+        await recorder.log_start(scored.eval, scored.plan)
+        kept = {name: getattr(scored, name) for name in KEPT}
+        await recorder.log_finish(**kept, results=results, header_only=True)
+    except BaseException:
+        with CancelScope(shield=True):
+            await recorder.log_discard(log.eval, keep_destination=True)
+        raise
     return scored
 
 
@@ -154,7 +159,5 @@ async def _score_each(
 def _reading(source: str) -> Iterator[None]:
     try:
         yield
-    except IndexError:
-        raise  # of a sample that is not there
     except Exception as error:  # of a file that may hold anything
         raise CannotScoreError(f"{short(source)} cannot be read: {wrong(error)}") from error
