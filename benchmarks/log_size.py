@@ -4,7 +4,7 @@
 
 Whole evals of bundled neurons (10 held-out excerpts of 64 tokens, heat maps included, calibration
 on 10 more) with fakes; the simulator's replies come with 15 alternatives a generated token, as
-they do over the wire. The log file's bytes, divided by its samples. The limit is 60 kB; per_token
+they do over the wire. The log file's bytes, divided by its samples. The limit is 40 kB; per_token
 goes over it, since each of its 1,280 requests per sample is an event of the transcript.
 """
 
@@ -23,7 +23,7 @@ from neuron_eval.dataset import neuron_set
 from neuron_eval.tasks.formats import original
 from neuron_eval.testing import Fake, fake_embedder, fake_explainer, fake_simulator
 
-LIMIT = 60_000
+LIMIT = 40_000
 
 
 def levels(_: str, tokens: Sequence[str]) -> list[float]:
