@@ -6,11 +6,12 @@ import base64
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from neuron_eval.files.locking import unfinished
 from neuron_eval.logs.runs import Run
 from neuron_eval.messages import InputError, page_policy, script_json, visible, visible_lines
 from neuron_eval.reporting.collecting import Collected
@@ -36,27 +37,33 @@ SCRIPTS = ("dom", "tables", "filter", "list", "activity", "heat", "neuron", "mai
 NEURONS = ("tables/neurons.csv", "tables/neurons.jsonl")  # the files with a row per run and neuron
 
 
-def page_text(
+def page_text(*args: Any, **options: Any) -> str:
+    """The page of `page_pieces` as one text."""
+    return "".join(page_pieces(*args, **options))
+
+
+def page_pieces(
     collected: Collected,
     tables: Sequence[Table],
     figures: Sequence[FigureFile],
     viewer: str | None = None,
     baseline: str = "original",
-) -> str:
+) -> Iterator[str]:
     """The page, in which the runs' excerpts are, and the figures' files.
 
-    ``viewer`` is where Inspect's bundled viewer lies, relative to the page; None leaves out links.
+    It comes in pieces, as that of thousands of neurons is large. ``viewer`` is where Inspect's
+    bundled viewer lies, relative to the page; None leaves out links.
     """
     data = page_data(collected, viewer)
     style, library = _read(STYLE), _read(LIBRARY)
     script = "\n".join(['"use strict";', *(_read(f"scripts/{name}.js") for name in SCRIPTS)])
-    text: str = _template().render(
+    pieces: Iterator[str] = _template().generate(
         policy=page_policy(style, (library, script)),
         style=_markup(style),
         library=_markup(library),
         licence=_read(LICENCE).splitlines()[0],
         script=_markup(script),
-        data=_markup(script_json(data)),
+        data=map(_markup, _json_pieces(data)),
         verdict=verdict(collected, baseline),
         runs=data["runs"],
         raters=len(collected.raters),
@@ -70,7 +77,15 @@ def page_text(
         viewer=viewer,
         mark=MARK,
     )
-    return text
+    return pieces
+
+
+def _json_pieces(data: Mapping[str, Any]) -> Iterator[str]:
+    """What the page's script reads, neuron by neuron."""
+    yield script_json({**data, "neurons": []}).removesuffix("]}")  # the last of its keys
+    for i, neuron in enumerate(data["neurons"]):
+        yield ("," if i else "") + script_json(neuron)
+    yield "]}"
 
 
 def _figure(figure: FigureFile) -> dict[str, str]:
@@ -136,8 +151,9 @@ def write_report(
         (*collected.notes, *notes),
     )
     (out / MARKDOWN).write_text(text, encoding="utf-8", newline="")
-    text = page_text(collected, tables, figures, "viewer" if bundle else None, baseline)
-    (out / PAGE).write_text(text, encoding="utf-8")
+    pieces = page_pieces(collected, tables, figures, "viewer" if bundle else None, baseline)
+    with unfinished(out / PAGE) as path, path.open("w", encoding="utf-8") as file:
+        file.writelines(pieces)
     return out / PAGE, notes
 
 
