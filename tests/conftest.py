@@ -81,7 +81,13 @@ def _own_folders(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     for variable in ("OPENAI_API_KEY", "INSPECT_EVAL_MODEL"):
         monkeypatch.delenv(variable, raising=False)
-    # Inspect leaves the last eval's model, roles and settings, a cache among them, in the process.
+    _forget_the_last_eval()
+    yield
+    _forget_the_last_eval()  # before the next file's fixtures, too
+
+
+def _forget_the_last_eval():
+    """Inspect leaves its model, roles and settings, a cache among them, in the process."""
     active_model_context_var.set(None)
     init_model_roles({})
     set_active_generate_config(GenerateConfig())
