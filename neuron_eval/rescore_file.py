@@ -86,7 +86,16 @@ def rescore_file(
             # One reader: each reads the file's table of contents, which is as long as the log.
             reader = AsyncZipReader(files, source)
             read = partial(read_eval_log_sample_async, source, reader=reader)
+            with _reading(source):
+                entries = (await reader.entries()).entries
+            names = {entry.filename for entry in entries}
+            samples = sum(name.startswith("samples/") for name in names)
             keys = await _checked(source, read, check, tell)
+            if samples > len(keys):
+                raise CannotScoreError(
+                    f"{short(source)} holds {samples} samples and lists {len(keys)} of them; "
+                    "write it anew, for instance with inspect log convert"
+                )
             if not keys:
                 raise refused(log, NO_SAMPLES)
             return await _score_each(log, target, read, keys, simulator, inner, name)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import zipfile
 from importlib import resources
 from pathlib import Path
 
@@ -245,6 +246,24 @@ def test_a_score_that_breaks_off_leaves_the_copy_as_it_was(neurons, tmp_path, mo
     assert CliRunner().invoke(main, [*arguments, "neuron-fake/two"]).exit_code != 0
     assert copy.read_bytes() == before
     assert set(folder.iterdir()) == files
+
+
+def test_a_log_that_holds_more_samples_than_it_lists_is_refused_and_stays(neurons, tmp_path):
+    log = run(formats.summary(neurons=neurons), fake_simulator(knows))
+    path = tmp_path / "own.eval"
+    write_eval_log(log, str(path))
+    with zipfile.ZipFile(path, "a") as file:
+        first = next(name for name in file.namelist() if name.startswith("samples/"))
+        file.writestr("samples/other_epoch_1.json", file.read(first))
+    before = path.read_bytes()
+    fake_simulator(knows, name="one")
+    done = CliRunner().invoke(
+        main, ["score", str(path), "--simulator", "neuron-fake/one", "--overwrite"]
+    )
+    assert done.exit_code == 1
+    held = len(log.samples) + 1
+    assert f"own.eval holds {held} samples and lists {held - 1} of them" in done.output
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("ending", ["eval", "json"])
