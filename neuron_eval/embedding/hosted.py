@@ -6,7 +6,7 @@ import json
 import os
 from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from inspect import signature
 from types import MappingProxyType
@@ -106,6 +106,9 @@ class OpenAIEmbedder(ModelAPI):
                     body={"model": self.model_name, "input": chunk, "encoding_format": "float"},
                     cast_to=object,
                 )
+                if isinstance(reply, str):  # JSON under another content type, or none at all
+                    with suppress(ValueError):
+                        reply = json.loads(reply)
                 rows += self._rows(reply, len(chunk))
                 read = _member(_member(reply, "usage"), "prompt_tokens")
                 tokens = None if tokens is None or not isinstance(read, int) else tokens + read
@@ -212,8 +215,8 @@ def _index(item: object) -> int | None:
 
 def _shown(reply: object) -> str:
     """A reply for a message; what is no JSON comes as text."""
-    as_json = json.dumps(reply) if isinstance(reply, dict | list) else str(reply)
-    return one_line(as_json)
+    is_text = isinstance(reply, str)
+    return one_line(str(reply) if is_text else json.dumps(reply, separators=(",", ":")))
 
 
 def _retry_after(error: APIStatusError) -> float | None:

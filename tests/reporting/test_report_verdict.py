@@ -195,7 +195,7 @@ def test_the_logs_that_were_used_and_what_was_left_out_come_last(tmp_path):
     ]
     write_report(collected, tables, tmp_path, "original", bundle=False)
     markdown = (tmp_path / "report.md").read_text(encoding="utf-8")
-    assert "## Runs, one log each" in markdown.split("![")[-1]
+    assert "## Runs and their logs" in markdown.split("![")[-1]
     assert markdown.endswith("b.eval left out: why\n")
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert page.index('id="neurons"') < page.index('id="compared"') < page.index("<li")

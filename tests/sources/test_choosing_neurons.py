@@ -293,12 +293,12 @@ def test_unrelated_references_are_the_same_for_the_same_neuron_and_never_its_own
     assert Unrelated({"a": "x", "b": "y"}).of("a") == ["y"]
 
 
-def test_all_the_unrelated_references_are_taken_up_to_a_hundred():
-    hundred = {str(i): f"text {i}" for i in range(101)}
-    assert Unrelated(hundred).of("7") == [text for text in hundred.values() if text != "text 7"]
-    more = Unrelated({str(i): f"text {i}" for i in range(102)})
-    assert len(more.of("100")) == len(more.of("101")) == len(more.of("none")) == 100
-    assert more.of("100") != more.of("101")
+def test_all_the_unrelated_references_are_taken_up_to_the_most():
+    most = {str(i): f"text {i}" for i in range(MAX_UNRELATED + 1)}
+    assert Unrelated(most).of("7") == [text for text in most.values() if text != "text 7"]
+    more = Unrelated({str(i): f"text {i}" for i in range(MAX_UNRELATED + 2)})
+    assert len(more.of("1")) == len(more.of("2")) == len(more.of("none")) == MAX_UNRELATED
+    assert more.of("1") != more.of("2")
 
 
 def test_what_says_the_same_as_the_own_reference_is_not_unrelated():
