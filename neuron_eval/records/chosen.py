@@ -24,7 +24,7 @@ class Published:
 class ChosenNeuron:
     """A neuron ready to be made a sample of, its excerpts as the sample holds them.
 
-    As text they take a tenth of the memory that tokens and numbers take.
+    As text they take an eighth of the memory that tokens and numbers take.
     """
 
     identity: NeuronRecord  # without excerpts
