@@ -9,14 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from uuid import uuid4
 from weakref import WeakKeyDictionary
 
-import anyio
 import numpy as np
 from inspect_ai.model import ChatMessage, ChatMessageUser, Model, ModelAPI, get_model
 from numpy.typing import NDArray
 
 from neuron_eval.embedding.exchange import EmbeddingError, take_vectors
 from neuron_eval.models.edge import guarded
-from neuron_eval.models.requests import cache_policy, each_once, first_error
+from neuron_eval.models.requests import cache_policy, each_once, together
 
 TEXTS_PER_REQUEST = 256
 
@@ -73,22 +72,9 @@ class TextEmbedder:
         return {text: vectors[text] for text in texts}
 
     async def _embed_all(self, texts: Sequence[str]) -> dict[str, Vector]:
-        embedded: dict[str, Vector] = {}
-
-        async def request(chunk: Sequence[str]) -> None:
-            vectors = await self._request(chunk)
-            memo_of(self.model.api).add(vectors)
-            embedded.update(vectors)
-
-        try:
-            async with anyio.create_task_group() as group:
-                for start in range(0, len(texts), TEXTS_PER_REQUEST):
-                    group.start_soon(request, texts[start : start + TEXTS_PER_REQUEST])
-        except ExceptionGroup as errors:
-            # Inspect tells errors apart by type, so the first one goes up by itself
-            error = first_error(errors)
-            raise error from error.__cause__
-        return embedded
+        starts = range(0, len(texts), TEXTS_PER_REQUEST)
+        chunks = await together(*(self._request(texts[i : i + TEXTS_PER_REQUEST]) for i in starts))
+        return {text: vector for chunk in chunks for text, vector in chunk.items()}
 
     async def _request(self, texts: Sequence[str]) -> dict[str, Vector]:
         # Ids that resemble one another, because random ones are half of what the log takes.
@@ -98,10 +84,10 @@ class TextEmbedder:
         ]
         revision = getattr(self.model.api, "revision", None)
         scopes = {"revision": revision} if revision else {}
-        cache = cache_policy(self.model, **scopes)
-        output = await self.model.generate(messages, cache=cache)
+        output = await self.model.generate(messages, cache=cache_policy(self.model, **scopes))
         vectors = take_vectors(output, len(texts))
-        known = memo_of(self.model.api).dimension
+        memo = memo_of(self.model.api)
+        known = memo.dimension
         if known not in (None, vectors.shape[1]):
             # What came may have come from the cache, so it is passed over.
             vectors = take_vectors(await self.model.generate(messages, cache=False), len(texts))
@@ -111,7 +97,9 @@ class TextEmbedder:
                     f"but of {known} for other texts."
                 )
         vectors.flags.writeable = False  # they are shared from here on
-        return dict(zip(texts, vectors, strict=True))
+        embedded: dict[str, Vector] = dict(zip(texts, vectors, strict=True))
+        memo.add(embedded)
+        return embedded
 
 
 Vector = NDArray[np.float32]  # one unit vector, shape [dim]

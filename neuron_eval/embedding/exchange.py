@@ -8,13 +8,14 @@ Retries, rate limits, the cache, usage and the transcript then work as for any o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from inspect_ai.model import ChatMessage, ModelOutput, ModelUsage
+from inspect_ai.model import ChatMessage, ModelCall, ModelOutput
 from numpy.typing import NDArray
 
 from neuron_eval.messages import InputError
-from neuron_eval.models.replies import refusal
+from neuron_eval.models.replies import data_output, refusal
 
 VECTORS_KEY = "embeddings"
 """Where in a ``ModelOutput.metadata`` the vectors stand: ``[n_texts][dim]`` floats."""
@@ -60,13 +61,13 @@ def embedding_output(
     """The reply to an embedding request; vectors have the shape [n_texts, dim], in order."""
     count, dimensions = vectors.shape
     noun = "text" if count == 1 else "texts"
-    output = ModelOutput.from_content(model, f"{count} {noun} embedded, {dimensions} dimensions")
-    output.metadata = {VECTORS_KEY: vectors.tolist()}
-    if input_tokens is not None:
-        output.usage = ModelUsage(
-            input_tokens=input_tokens, output_tokens=0, total_tokens=input_tokens
-        )
-    return output
+    words = f"{count} {noun} embedded, {dimensions} dimensions"
+    return data_output(model, words, {VECTORS_KEY: vectors.tolist()}, input_tokens)
+
+
+def embedding_call(request: dict[str, Any], vectors: Vectors | NDArray[np.float64]) -> ModelCall:
+    """A call to an embedder without the vectors, which would bloat the log."""
+    return ModelCall.create(request, {"embeddings": {"shape": list(vectors.shape)}})
 
 
 def take_vectors(output: ModelOutput, count: int) -> Vectors:

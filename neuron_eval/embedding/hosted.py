@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import anyio
-import numpy as np
 from anyio.lowlevel import RunVar
 from inspect_ai.model import (
     ChatMessage,
@@ -25,18 +24,19 @@ from inspect_ai.model import (
     RetryDecision,
 )
 from inspect_ai.tool import ToolChoice, ToolInfo
-from numpy.typing import NDArray
 
 from neuron_eval.embedding.exchange import (
     EmbeddingError,
     checked_vectors,
+    embedding_call,
     embedding_output,
     texts_of,
 )
 from neuron_eval.inspect_private import PrerequisiteError
+from neuron_eval.models.requests import of_loop
 from neuron_eval.models.server_errors import one_line
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # it takes half a second, which who asks no such embedder does not wait for
     from openai import APIStatusError, AsyncOpenAI
 
 MAX_TEXTS = 2048  # the most texts that one request of OpenAI's embeddings API may hold
@@ -67,6 +67,8 @@ class OpenAIEmbedder(ModelAPI):
         **model_args: object,
     ) -> None:
         """``model_args`` are handed to ``openai.AsyncOpenAI``, for instance ``organization``."""
+        from openai import AsyncOpenAI
+
         self._address = split_address(base_url, os.environ.get("OPENAI_BASE_URL"))
         super().__init__(
             model_name=model_name,
@@ -78,8 +80,14 @@ class OpenAIEmbedder(ModelAPI):
             config=config or GenerateConfig(),
         )
         self.model_args: dict[str, Any] = dict(model_args)
-        self._check_arguments()
-        if not self._key():
+        known = set(signature(AsyncOpenAI).parameters) - {"api_key", "base_url", "max_retries"}
+        if unknown := sorted(set(model_args) - known):
+            raise PrerequisiteError(
+                f"embed-openai/{model_name} takes no argument {', '.join(unknown)}; those it "
+                f"takes: {', '.join(sorted(known))}"
+            )
+        self.api_key = self.api_key or os.environ.get("OPENAI_API_KEY")
+        if not self.api_key:
             raise PrerequisiteError(
                 f"The embedder embed-openai/{model_name} needs a key: set OPENAI_API_KEY (any "
                 "text will do for a server that asks for none), or embed without one: "
@@ -100,11 +108,8 @@ class OpenAIEmbedder(ModelAPI):
             for start in range(0, len(texts), MAX_TEXTS):
                 chunk = texts[start : start + MAX_TEXTS]
                 # Not `client.embeddings`, which goes through every number of every vector.
-                # `float` is the one encoding that every compatible server knows.
                 reply: Any = await client.post(
-                    "/embeddings",
-                    body={"model": self.model_name, "input": chunk, "encoding_format": "float"},
-                    cast_to=object,
+                    "/embeddings", body=self._body(chunk), cast_to=object
                 )
                 if isinstance(reply, str):  # JSON under another content type, or none at all
                     with suppress(ValueError):
@@ -113,7 +118,8 @@ class OpenAIEmbedder(ModelAPI):
                 read = _member(_member(reply, "usage"), "prompt_tokens")
                 tokens = None if tokens is None or not isinstance(read, int) else tokens + read
         vectors = checked_vectors(rows, len(texts), self.model_name)
-        return embedding_output(self.model_name, vectors, tokens), self._call(texts, vectors)
+        call = embedding_call(self._body(texts), vectors)
+        return embedding_output(self.model_name, vectors, tokens), call
 
     def should_retry(self, ex: BaseException) -> RetryDecision:
         """Retry rate limits, server errors, timeouts and lost connections; not a spent quota."""
@@ -135,18 +141,9 @@ class OpenAIEmbedder(ModelAPI):
     def connection_key(self) -> str:
         return f"{self.initial_api_key}:{self.base_url}:{self.model_name}"
 
-    def _check_arguments(self) -> None:
-        from openai import AsyncOpenAI
-
-        known = set(signature(AsyncOpenAI).parameters) - {"api_key", "base_url", "max_retries"}
-        if unknown := sorted(set(self.model_args) - known):
-            raise PrerequisiteError(
-                f"embed-openai/{self.model_name} takes no argument {', '.join(unknown)}; those it "
-                f"takes: {', '.join(sorted(known))}"
-            )
-
-    def _key(self) -> str | None:
-        return self.api_key or os.environ.get("OPENAI_API_KEY") or None
+    def _body(self, texts: Sequence[str]) -> dict[str, Any]:
+        # `float` is the one encoding that every compatible server knows
+        return {"model": self.model_name, "input": texts, "encoding_format": "float"}
 
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[AsyncOpenAI]:
@@ -155,9 +152,7 @@ class OpenAIEmbedder(ModelAPI):
         A client belongs to the event loop it was made in, while this object outlives it (Inspect
         keeps models between evals); so none is kept once the last request is done.
         """
-        shared = _clients.get(None)
-        if shared is None:
-            _clients.set(shared := {})
+        shared = of_loop(_clients)
         entry = shared.get(id(self))
         if entry is None:
             entry = shared[id(self)] = _SharedClient(self._new_client())
@@ -179,7 +174,7 @@ class OpenAIEmbedder(ModelAPI):
             if secret := getattr(self._address, name):
                 given = arguments.get(f"default_{name}") or {}
                 arguments[f"default_{name}"] = {**secret, **given}
-        return AsyncOpenAI(api_key=self._key(), base_url=self.base_url, max_retries=0, **arguments)
+        return AsyncOpenAI(api_key=self.api_key, base_url=self.base_url, max_retries=0, **arguments)
 
     def _rows(self, reply: object, count: int) -> Sequence[object]:
         data = _member(reply, "data")
@@ -196,11 +191,6 @@ class OpenAIEmbedder(ModelAPI):
                 f"with `index` {indices[:10]}; expected each of 0 to {count - 1} once."
             )
         return [rows[index] for index in range(count)]
-
-    def _call(self, texts: list[str], vectors: NDArray[np.float64]) -> ModelCall:
-        """The call without the vectors, which would bloat the log."""
-        request = {"model": self.model_name, "input": texts, "encoding_format": "float"}
-        return ModelCall.create(request, {"embeddings": {"shape": list(vectors.shape)}})
 
 
 def _member(value: object, name: str) -> object:

@@ -12,21 +12,19 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module, resources
 from importlib.util import find_spec
 from typing import Any
 
-import anyio.to_thread
 import numpy as np
-from anyio import CapacityLimiter
-from anyio.lowlevel import RunVar
 from inspect_ai.model import ChatMessage, GenerateConfig, ModelAPI, ModelCall, ModelOutput
 from inspect_ai.tool import ToolChoice, ToolInfo
 
-from neuron_eval.embedding.exchange import Vectors, embedding_output, texts_of
+from neuron_eval.embedding.exchange import Vectors, embedding_call, embedding_output, texts_of
 from neuron_eval.inspect_private import PrerequisiteError
+from neuron_eval.models.requests import in_thread
 
 DIMENSIONS = 384
 MAX_PIECES = 256
@@ -46,7 +44,6 @@ _PACKAGES = {
 
 _loading = threading.Lock()
 _loaded: list[MiniLM] = []
-_limiters: RunVar[CapacityLimiter] = RunVar("neuron_eval local embedder threads")
 
 
 class LocalEmbedder(ModelAPI):
@@ -91,21 +88,10 @@ class LocalEmbedder(ModelAPI):
         config: GenerateConfig,
     ) -> tuple[ModelOutput, ModelCall]:
         texts = texts_of(input)
-        vectors, pieces = await anyio.to_thread.run_sync(
-            lambda: load().embed(texts), limiter=_limiter()
-        )
-        call = ModelCall.create(
-            {"model": self.model_name, "input": texts},
-            {"embeddings": {"shape": list(vectors.shape)}},
-        )
+        cores = os.cpu_count() or 1
+        vectors, pieces = await in_thread("embed-local", cores, lambda: load().embed(texts))
+        call = embedding_call({"model": self.model_name, "input": texts}, vectors)
         return embedding_output(self.model_name, vectors, pieces), call
-
-
-def _limiter() -> CapacityLimiter:
-    limiter = _limiters.get(None)
-    if limiter is None:
-        _limiters.set(limiter := CapacityLimiter(os.cpu_count() or 1))
-    return limiter
 
 
 @dataclass(frozen=True)
@@ -119,22 +105,20 @@ class MiniLM:
         """Unit vectors of shape [len(texts), 384], in order, and how many word pieces were read."""
         pieces = [encoding.ids for encoding in self.tokenizer.encode_batch(list(texts))]
         vectors = np.empty((len(pieces), DIMENSIONS), dtype=np.float32)
-        for rows in _batches([len(ids) for ids in pieces]):
+        # of similar length, so that little is computed on padding
+        order = sorted(range(len(pieces)), key=lambda row: len(pieces[row]))
+        for start in range(0, len(order), _BATCH):
+            rows = order[start : start + _BATCH]
             vectors[rows] = self._run([pieces[row] for row in rows])
         return vectors, sum(len(ids) for ids in pieces)
 
     def _run(self, pieces: Sequence[Sequence[int]]) -> Vectors:
         width = max(len(ids) for ids in pieces)
-        input_ids = np.zeros((len(pieces), width), dtype=np.int64)
-        mask = np.zeros_like(input_ids)
-        for row, ids in enumerate(pieces):
-            input_ids[row, : len(ids)] = ids
-            mask[row, : len(ids)] = 1
-        feed = {
-            "input_ids": input_ids,
-            "attention_mask": mask,
-            "token_type_ids": np.zeros_like(input_ids),
-        }
+        mask = np.array([[i < len(ids) for i in range(width)] for ids in pieces], dtype=np.int64)
+        input_ids = np.zeros_like(mask)
+        input_ids[mask == 1] = np.concatenate(pieces)
+        feed = {"input_ids": input_ids, "attention_mask": mask}
+        feed["token_type_ids"] = np.zeros_like(mask)
         states = self.session.run(["last_hidden_state"], feed)[0]
         weights = mask.astype(np.float32)[:, :, None]
         means = (states * weights).sum(axis=1) / weights.sum(axis=1)
@@ -160,8 +144,7 @@ def _session() -> Any:
     options = ort.SessionOptions()
     # One thread a run: as fast as two on two free cores, and faster when they are busy. Requests
     # run side by side instead.
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
@@ -184,10 +167,3 @@ def _pinned(package: str, name: str, sha256: str) -> bytes:
             "'neuron_eval[local]'"
         )
     return content
-
-
-def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Indices in batches of similar length, so that little is computed on padding."""
-    order = sorted(range(len(lengths)), key=lengths.__getitem__)
-    for start in range(0, len(order), _BATCH):
-        yield order[start : start + _BATCH]

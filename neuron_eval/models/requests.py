@@ -1,4 +1,4 @@
-"""What requests share: Inspect's cache, and answers that are under way; and how they fail."""
+"""What requests share: Inspect's cache, answers that are under way, threads; and how they fail."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping, MutableMappi
 from typing import TypeVar
 
 import anyio
+import anyio.to_thread
+from anyio import CapacityLimiter
 from anyio.lowlevel import RunVar
 from inspect_ai.event import ModelEvent
 from inspect_ai.log import transcript
@@ -17,8 +19,24 @@ from inspect_ai.util import collect
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
-# By memo and key: when it is over. Events belong to the event loop that waits on them.
 _UNDER_WAY: RunVar[dict[tuple[int, Hashable], anyio.Event]] = RunVar("neuron_eval under way")
+"""By memo and key: when it is over."""
+
+_LIMITERS: RunVar[dict[str, CapacityLimiter]] = RunVar("neuron_eval threads")
+
+
+def of_loop(variable: RunVar[dict[K, T]]) -> dict[K, T]:
+    """What the running event loop keeps: events, limiters and clients belong to one."""
+    kept = variable.get(None)
+    if kept is None:
+        variable.set(kept := {})
+    return kept
+
+
+async def in_thread(kind: str, most: int, work: Callable[[], T]) -> T:
+    """Have a thread do some work, beside at most so many others of its kind."""
+    limiter = of_loop(_LIMITERS).setdefault(kind, CapacityLimiter(most))
+    return await anyio.to_thread.run_sync(work, limiter=limiter)
 
 
 async def together(*awaitables: Awaitable[T]) -> list[T]:
@@ -32,7 +50,8 @@ async def together(*awaitables: Awaitable[T]) -> list[T]:
     try:
         return await collect(*awaitables)
     except ExceptionGroup as errors:
-        raise first_error(errors) from errors
+        error = first_error(errors)
+        raise error from error.__cause__
 
 
 async def once(memo: MutableMapping[K, T], key: K, find_out: Callable[[], Awaitable[T]]) -> T:
@@ -60,9 +79,7 @@ async def each_once(
     called with those that nobody is finding out; it keeps what it finds in the memo. If it fails or
     is cancelled, the next who waits tries.
     """
-    under_way = _UNDER_WAY.get(None)
-    if under_way is None:
-        _UNDER_WAY.set(under_way := {})
+    under_way = of_loop(_UNDER_WAY)
     results: dict[K, T] = {}
     while missing := [key for key in keys if key not in results]:
         if kept := known(missing):
@@ -107,10 +124,16 @@ def cache_policy(model: Model, **scopes: str) -> CachePolicy:
     return CachePolicy(expiry=None, per_epoch=False, scopes={"model": digest, **scopes})
 
 
-def came_from_cache(output: ModelOutput) -> bool:
-    """Whether Inspect's cache answered; its event for the reply says so."""
+def event_of(output: ModelOutput) -> ModelEvent | None:
+    """Inspect's event for a reply."""
     ids = {choice.message.id for choice in output.choices}
     for event in reversed(transcript().events):
         if isinstance(event, ModelEvent) and ids & {c.message.id for c in event.output.choices}:
-            return event.cache == "read"
-    return False
+            return event
+    return None
+
+
+def came_from_cache(output: ModelOutput) -> bool:
+    """Whether Inspect's cache answered."""
+    event = event_of(output)
+    return event is not None and event.cache == "read"

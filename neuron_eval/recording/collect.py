@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from neuron_eval.recording import RecordingError
 from neuron_eval.recording.histogram import BINS, Histogram
-from neuron_eval.recording.strata import StratifiedExcerpts, slots_memory
+from neuron_eval.recording.strata import STRATA, StratifiedExcerpts
 from neuron_eval.records.activations import round_significant
 
 ROWS = 4096  # neurons handled at once, so that the working copies stay small
@@ -32,7 +32,8 @@ def reservoir_size(top: int, random: int) -> int:
 def memory(neurons: int, length: int, top: int, random: int, per_stratum: int = 0) -> int:
     """Bytes that a `Collector` takes, whatever the length of the text."""
     windows = top + reservoir_size(top, random)
-    return neurons * 4 * (windows * length + BINS) + slots_memory(neurons, length, per_stratum)
+    samples = STRATA * per_stratum * (16 + 4 * length)
+    return neurons * (4 * (windows * length + BINS) + samples)
 
 
 class Collector:
@@ -43,13 +44,7 @@ class Collector:
     """
 
     def __init__(
-        self,
-        neurons: int,
-        length: int,
-        top: int,
-        random: int,
-        seed: int,
-        per_stratum: int = 0,
+        self, neurons: int, length: int, top: int, random: int, seed: int, per_stratum: int = 0
     ) -> None:
         self.windows = 0  # taken in so far; the next one has this index
         self.top = TopExcerpts(neurons, top, length)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +72,8 @@ class Settings:
         return self.out.with_name(f"{self.out.name}.checkpoint.npz")
 
 
-# Makes a progress bar for so many tokens; None if their number is not known.
 Bar = Callable[[int | None], AbstractContextManager[Any]]
+"""Makes a progress bar for so many tokens; None if their number is not known."""
 
 
 def record(settings: Settings, say: Callable[[str], None], bar: Bar) -> str:
@@ -124,15 +123,8 @@ def record(settings: Settings, say: Callable[[str], None], bar: Bar) -> str:
             lambda count: progress.update(count * settings.length),
         )
     check_enough(tally.windows, settings.top, settings.random)
-    records = assemble(
-        recording,
-        columns,
-        chosen,
-        settings.model_name,
-        settings.levels,
-        settings.random,
-        settings.seed,
-    )
+    name, levels = settings.model_name, settings.levels
+    records = assemble(recording, columns, chosen, name, levels, settings.random, settings.seed)
     written = schema.write(settings.out, records)
     checkpoint.remove()
     return _summary(settings, recording, tally, written)
@@ -144,8 +136,7 @@ def _taking(
     columns: Sequence[PickedNeuron],
     kept: tuple[int, ...],
 ) -> Take:
-    by_layer = groupby(columns, key=lambda neuron: neuron.layer)
-    neurons = {layer: tuple(neuron.neuron for neuron in part) for layer, part in by_layer}
+    neurons = tuple((neuron.layer, neuron.neuron) for neuron in columns)
     if settings.on == "local":
         subject.watch(neurons)
         return partial(take_here, subject)
@@ -155,7 +146,7 @@ def _taking(
         dtype=settings.dtype,
         device=settings.device,
         fingerprint=subject.fingerprint,
-        neurons=tuple(neurons.items()),
+        neurons=neurons,
         kept=kept,
         batch_size=settings.batch_size,
         threads=module("torch").get_num_threads(),
@@ -182,16 +173,16 @@ def choose(
     """The neurons to record: given ones first, in their order, then the drawn ones."""
     layers = list(widths) if layers is None else layers
     select.check_layers(layers, widths, "--layers")
-    given = select.check_given(given, widths)
+    select.check_given(given, widths)
     if ALL in settings.neurons:
         named = {neuron.id for neuron in given}
         every = select.every_neuron(layers, widths, settings.group)
-        given += [neuron for neuron in every if neuron.id not in named]
+        given = [*given, *(neuron for neuron in every if neuron.id not in named)]
     if settings.per_layer is None:
-        return given
+        return list(given)
     drawn = select.draw(layers, widths, settings.per_layer, settings.seed, given)
     say(f"drawn with seed {settings.seed}: {', '.join(neuron.id for neuron in drawn)}")
-    return given + drawn
+    return [*given, *drawn]
 
 
 def _windows(settings: Settings, tokenizer: Tokenizer, tally: TextCounts) -> Iterator[Window]:

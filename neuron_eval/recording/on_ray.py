@@ -13,7 +13,7 @@ from neuron_eval.recording import RecordingError
 from neuron_eval.recording.collect import Collector
 from neuron_eval.recording.loading import module
 from neuron_eval.recording.recorder import Taken
-from neuron_eval.recording.subject import HuggingFaceSubject
+from neuron_eval.recording.subject import Column, HuggingFaceSubject
 from neuron_eval.recording.texts import Window
 from neuron_eval.workers import spread
 
@@ -27,7 +27,7 @@ class Watched:
     dtype: str
     device: str
     fingerprint: str  # of the model that the others have
-    neurons: tuple[tuple[int, tuple[int, ...]], ...]  # by layer, ascending
+    neurons: tuple[Column, ...]  # ascending
     kept: tuple[int, ...]  # what a `Collector` is made with
     batch_size: int
     threads: int  # of torch: with another number of them, sums may be rounded otherwise
@@ -69,5 +69,5 @@ def _subject(watched: Watched) -> HuggingFaceSubject:
             f"{watched.model}: on the worker {platform.node()} these are other weights than on "
             "the machine where the command runs"
         )
-    subject.watch(dict(watched.neurons))
+    subject.watch(watched.neurons)
     return subject

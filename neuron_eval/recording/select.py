@@ -89,10 +89,9 @@ def _picked(words: Sequence[str], group: str, where: str) -> PickedNeuron:
     return PickedNeuron(int(match[1]), int(match[2]), words[1] if len(words) == 2 else group, where)
 
 
-def check_given(neurons: Iterable[PickedNeuron], widths: Mapping[int, int]) -> list[PickedNeuron]:
+def check_given(neurons: Iterable[PickedNeuron], widths: Mapping[int, int]) -> None:
     """Check that every neuron exists in layers of these widths, and is given once."""
     seen: dict[str, str] = {}
-    checked = []
     for neuron in neurons:
         at = f"{neuron.where}: {neuron.id}"
         check_layers([neuron.layer], widths, at)
@@ -102,8 +101,6 @@ def check_given(neurons: Iterable[PickedNeuron], widths: Mapping[int, int]) -> l
         if neuron.id in seen:
             raise RecordingError(f"{at} is given twice (before: {seen[neuron.id]})")
         seen[neuron.id] = neuron.where
-        checked.append(neuron)
-    return checked
 
 
 def check_layers(layers: Iterable[int], widths: Mapping[int, int], where: str) -> None:

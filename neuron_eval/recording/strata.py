@@ -21,11 +21,6 @@ Window = tuple[int, NDArray[np.float32]]
 SILENT = -(2**20)  # stands for the exponent of a peak that is not above 0
 
 
-def slots_memory(neurons: int, length: int, per_stratum: int) -> int:
-    """Bytes that a `StratifiedExcerpts` takes, whatever the length of the text."""
-    return neurons * STRATA * per_stratum * (16 + 4 * length)
-
-
 def exponents(peaks: NDArray[np.float64]) -> NDArray[np.int64]:
     """The power of two that each peak is below, of any shape; `SILENT` for those not above 0."""
     _, exponent = np.frexp(peaks)

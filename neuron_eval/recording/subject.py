@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -31,6 +33,8 @@ DOWN_PROJECTIONS = (
 GPT-NeoX, GPT-J, Llama 4, InternLM, MPT, OPT). Its input is the neurons: after the activation
 function and, in a gated MLP, after the gate, hence signed."""
 
+Column = tuple[int, int]
+"""A layer, and a neuron's index in it."""
 
 HOOKS = ("resid_pre", "resid_post", "mlp_out")
 """Places in a layer, as TransformerLens calls them: what it takes, what it gives, and what its MLP
@@ -87,8 +91,8 @@ class HuggingFaceSubject:
             digest.update(first.tobytes())
         return digest.hexdigest()
 
-    def neurons(self, chosen: Mapping[int, Sequence[int]]) -> list[Probe]:
-        """Probes of neurons by layer, in the order in which a forward pass meets them."""
+    def neurons(self, columns: Iterable[Column]) -> list[Probe]:
+        """Probes of neurons, which ascend in the layer; their columns keep that order."""
 
         def pick(index: Any) -> Callable[[Any], Any]:
             return lambda inputs: inputs.index_select(-1, index)
@@ -96,9 +100,9 @@ class HuggingFaceSubject:
         return [
             Probe(
                 self._modules[self._names[layer]],
-                pick(self._torch.tensor(chosen[layer], device=self.device)),
+                pick(self._torch.tensor([i for _, i in part], device=self.device)),
             )
-            for layer in sorted(chosen)
+            for layer, part in groupby(columns, key=itemgetter(0))
         ]
 
     @property
@@ -110,12 +114,6 @@ class HuggingFaceSubject:
     def has_layer_norm(self) -> bool:
         """Whether it takes the mean off the residual stream wherever it reads from it."""
         return any(isinstance(m, self._torch.nn.LayerNorm) for m in self._modules.values())
-
-    def check_layer(self, layer: int, where: str) -> None:
-        """Refuse a layer without an MLP that is known here, with a RecordingError."""
-        if layer not in self._names:
-            span = f"{min(self._names)} to {max(self._names)}"
-            raise RecordingError(f"{where}: the model has no layer {layer}, only {span}")
 
     def probe(self, layer: int, point: str, keep: Callable[[Any], Any]) -> Probe:
         """A probe of one of the `HOOKS` of a layer."""
@@ -129,18 +127,12 @@ class HuggingFaceSubject:
             return Probe(after or self._modules[f"{block}.{mlp}"], keep, output=True)
         return Probe(self._modules[block], keep, output=point == "resid_post")
 
-    def watch(self, neurons: Mapping[int, Sequence[int]]) -> None:
-        """Record these neurons by layer from now on.
-
-        The columns of `activations` come in their order, which must be ascending in the layer.
-        """
-        self._watched = self.neurons(neurons)
+    def watch(self, columns: Iterable[Column]) -> None:
+        """Record these neurons from now on, which are ascending in the layer."""
+        self._watched = self.neurons(columns)
 
     def activations(self, windows: Sequence[Window]) -> NDArray[np.float32]:
-        """The N watched neurons on every text token of B windows of one length, shape [B, L, N].
-
-        A text token of several model tokens gets the highest of their activations.
-        """
+        """The N watched neurons on every text token of B windows of one length, shape [B, L, N]."""
         limit = self.positions
         longest = max(len(window.ids) for window in windows) + len(self.prefix)
         if limit is not None and longest > limit:
@@ -156,27 +148,22 @@ class HuggingFaceSubject:
         ``P`` counts what is put before a window; a shorter window is padded on the right. Probes
         come in the order in which a forward pass meets them; there is at least one.
         """
-        ids, mask = self._batch(windows)
+        rows = [[*self.prefix, *window.ids] for window in windows]
+        longest = max(map(len, rows))
+        # padded on the right: causal models do not look there
+        padded = [row + [0] * (longest - len(row)) for row in rows]
+        mask = [[1] * len(row) + [0] * (longest - len(row)) for row in rows]
+        ids, seen = (self._torch.tensor(each, device=self.device) for each in (padded, mask))
         caught: list[Any] = []
         with self._torch.inference_mode(), contextlib.ExitStack() as hooks:
             for i, probe in enumerate(probes):
                 hooks.enter_context(_hooked(probe, caught, stop=i == len(probes) - 1))
             with contextlib.suppress(_Enough):
-                self._base(input_ids=ids, attention_mask=mask, use_cache=False)
-            # Some models flatten batch and position before the MLP.
-            raw: NDArray[np.float32] = self._torch.cat(
-                [c.flatten(0, -2) for c in caught], 1
-            ).numpy()
+                self._base(input_ids=ids, attention_mask=seen, use_cache=False)
+            # some models flatten batch and position before the MLP
+            flat = [tensor.flatten(0, -2) for tensor in caught]
+            raw: NDArray[np.float32] = self._torch.cat(flat, 1).numpy()
         return raw.reshape(len(windows), -1, raw.shape[1])
-
-    def _batch(self, windows: Sequence[Window]) -> tuple[Any, Any]:
-        """Token ids and attention mask, padded on the right: causal models do not look there."""
-        rows = [[*self.prefix, *window.ids] for window in windows]
-        longest = max(map(len, rows))
-        tensor = self._torch.tensor
-        ids = tensor([row + [0] * (longest - len(row)) for row in rows], device=self.device)
-        mask = [[1] * len(row) + [0] * (longest - len(row)) for row in rows]
-        return ids, tensor(mask, device=self.device)
 
 
 def _hooked(probe: Probe, caught: list[Any], stop: bool) -> Any:
@@ -229,10 +216,10 @@ def width(projection: Any) -> int:
 def merge_pieces(
     raw: NDArray[np.float32], windows: Sequence[Window], skip: int
 ) -> NDArray[np.float32]:
-    """Activations of model tokens to those of text tokens, the maximum of each one's pieces.
+    """Activations of model tokens to those of text tokens, see `merge_row`.
 
-    From shape [B, P, N], padded on the right and with ``skip`` positions before each window, to
-    shape [B, L, N]: the windows have as many text tokens each.
+    From shape [B, P, N], padded on the right, to shape [B, L, N]: the windows have as many text
+    tokens each.
     """
     return np.stack(
         [merge_row(row, window, skip) for row, window in zip(raw, windows, strict=True)]
@@ -240,7 +227,7 @@ def merge_pieces(
 
 
 def merge_row(raw: NDArray[np.float32], window: Window, skip: int) -> NDArray[np.float32]:
-    """What `merge_pieces` does with one window, from shape [P, N] to shape [L, N]."""
+    """The maximum of each text token's pieces, behind ``skip`` positions: [P, N] to [L, N]."""
     pieces = raw[skip : skip + len(window.ids)]
     if len(window.ids) > len(window.starts):
         pieces = np.maximum.reduceat(pieces, window.starts, axis=0)

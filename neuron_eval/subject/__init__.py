@@ -1,7 +1,7 @@
 """The subject: the model that has the neuron, asked for its activations on any text.
 
 It is an Inspect model, of the role ``subject``, so that Inspect's cache, transcript and concurrency
-apply. `Subject` asks it; `neuron_eval.subject.exchange` is what both sides speak. The provider
+apply. `Subject` asks it, see `neuron_eval.subject.exchange`. The provider
 ``neuron-subject/NAME`` runs a Hugging Face model (extra ``record``).
 """
 
@@ -9,8 +9,13 @@ from __future__ import annotations
 
 from inspect_ai.model import ModelAPI, modelapi
 
-from neuron_eval.subject.client import ROLE, Subject, resolve_subject
-from neuron_eval.subject.exchange import NeuronPlace, SubjectError
+from neuron_eval.subject.exchange import (
+    ROLE,
+    NeuronPlace,
+    Subject,
+    SubjectError,
+    resolve_subject,
+)
 
 __all__ = ["ROLE", "NeuronPlace", "Subject", "SubjectError", "neuron_subject", "resolve_subject"]
 

@@ -3,25 +3,47 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neuron_eval.messages import InputError, message_of, shown
 from neuron_eval.recording.loading import Tokenizer
-from neuron_eval.recording.subject import HuggingFaceSubject, merge_row
+from neuron_eval.recording.subject import Column, HuggingFaceSubject, Probe, merge_row
 from neuron_eval.recording.texts import Window, cut
 from neuron_eval.records import ActivationRecord
 from neuron_eval.records.activations import round_significant
 from neuron_eval.subject.exchange import NeuronPlace, SubjectError
-from neuron_eval.subject.neurons import Column, MlpNeurons, Neurons
 from neuron_eval.subject.sae import SaeLatents, read_sae
 
-TOKENS = 4096
-"""Model tokens of a forward pass at most, padding included; a longer text is run alone."""
+TOKENS = 4096  # of a model at most in a forward pass, with padding; a longer text is run alone
+
+
+class Neurons(Protocol):
+    """What of a network is seen: its MLP neurons, or the latents of an SAE."""
+
+    sizes: Mapping[int, int]  # how many there are, by layer
+    hook: str  # the hook point of the SAE; empty if there is none
+    model: str  # what the SAE calls the model that it is of; may be empty
+    digest: str  # tells these weights from others, those of the network left aside
+
+    def probes(self, columns: Sequence[Column]) -> list[Probe]:
+        """What shows columns, which ascend, in their order."""
+        ...
+
+
+class MlpNeurons:
+    """The neurons of a network's MLPs, as `neuron-eval record` sees them."""
+
+    hook = model = digest = ""
+
+    def __init__(self, network: HuggingFaceSubject) -> None:
+        self.sizes: Mapping[int, int] = network.widths
+        self.probes = network.neurons
 
 
 @dataclass(slots=True, eq=False)
@@ -66,11 +88,8 @@ class Engine:
     ) -> tuple[list[ActivationRecord], int]:
         """A neuron's activations on texts, in order, and how many model tokens were read.
 
-        Activations have four significant digits, as recorded ones. The neuron must exist.
-
-        Raises:
-            InputError: A text is too long for the model, or has no token.
-            SubjectError: The model failed, or an activation is not finite.
+        Activations have four significant digits, as recorded ones. The neuron must exist. A text
+        that is too long for the model or has no token is an InputError, all else a SubjectError.
         """
         column = (place.layer, place.index)
         runs = [self._run_of(column, i, text) for i, text in enumerate(texts, start=1)]
@@ -108,13 +127,11 @@ class Engine:
 
     def _run(self, batch: Sequence[_Run]) -> None:
         error = self._forward(batch)
-        if error is None:
-            return
-        if len(batch) == 1:
+        if error is not None and len(batch) == 1:
             batch[0].error = self._failure(error, batch[0])
-            return
-        for run in batch:  # what one text does to the model is not the others' fault
-            self._run([run])
+        elif error is not None:
+            for run in batch:  # what one text does to the model is not the others' fault
+                self._run([run])
 
     def _forward(self, batch: Sequence[_Run]) -> Exception | None:
         """Run texts together; gives what went wrong."""
@@ -163,11 +180,7 @@ _loaded: dict[tuple[str, ...], Engine] = {}
 
 
 def load_engine(name: str, dtype: str, device: str, sae: str) -> Engine:
-    """The model, loaded once a process and kept.
-
-    Raises:
-        InputError: There is no such model, it is of an unknown kind, or the SAE is not of it.
-    """
+    """The model, loaded once a process and kept; an InputError says what is wrong with it."""
     key = (_absolute(name), dtype, device, _absolute(sae))
     with _loading:
         if key not in _loaded:

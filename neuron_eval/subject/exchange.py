@@ -1,4 +1,4 @@
-"""What a subject and its caller exchange through Inspect's chat interface.
+"""What a subject and its caller exchange through Inspect's chat interface, and the caller.
 
 A request is a system message that says which neuron, and a user message per text. A reply has the
 records in the output's metadata: for each text its tokens, which join back to it, and the neuron's
@@ -11,26 +11,32 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from inspect_ai.model import (
     ChatMessage,
     ChatMessageSystem,
     ChatMessageUser,
+    Model,
     ModelOutput,
-    ModelUsage,
+    get_model,
+    model_roles,
 )
 
-from neuron_eval.messages import InputError, shown
-from neuron_eval.models.replies import refusal
-from neuron_eval.models.server_errors import ModelError
+from neuron_eval.messages import InputError, near_miss, shown
+from neuron_eval.models.edge import guarded
+from neuron_eval.models.replies import data_output, refusal
+from neuron_eval.models.requests import cache_policy
+from neuron_eval.models.server_errors import ModelError, model_errors
 from neuron_eval.records import ActivationRecord, NeuronRecord
+from neuron_eval.usage_error import UsageError
+
+ROLE = "subject"
 
 RECORDS_KEY = "activation_records"
 """Where in a ``ModelOutput.metadata`` the records stand: a list of [tokens, activations]."""
 
-LONGEST = 2000
-"""The longest text that a subject is asked about, in characters."""
+LONGEST = 2000  # the longest text that a subject is asked about, in characters
 
 
 class SubjectError(ModelError):
@@ -48,11 +54,7 @@ class NeuronPlace:
 
     @classmethod
     def of(cls, neuron: NeuronRecord) -> NeuronPlace:
-        """That of a record.
-
-        Raises:
-            InputError: The neuron is not part of a network.
-        """
+        """That of a record; an InputError says that the neuron is not part of a network."""
         if neuron.layer < 0 or neuron.neuron < 0:
             raise InputError(
                 f"neuron {neuron.id}: is not part of a network, so no subject can be asked about it"
@@ -60,12 +62,74 @@ class NeuronPlace:
         return cls(neuron.id, neuron.model, neuron.layer, neuron.neuron)
 
 
-def subject_request(place: NeuronPlace, texts: Sequence[str]) -> list[ChatMessage]:
-    """The messages that ask for one neuron's activations on texts.
+@runtime_checkable
+class HasNeurons(Protocol):
+    """What a subject's provider has besides Inspect's own interface."""
 
-    Raises:
-        InputError: A text is empty or longer than `LONGEST`.
-    """
+    revision: str
+    """Tells the activations of these weights from others' in Inspect's cache."""
+
+    def refusal(self, place: NeuronPlace) -> str:
+        """Why it cannot be asked about a neuron, as a sentence; empty if it can."""
+        ...
+
+
+def resolve_subject() -> Model:
+    """The model of the role ``subject``; a UsageError says that there is none, or it is none."""
+    if ROLE not in model_roles():
+        meant = near_miss(model_roles(), [ROLE])
+        raise UsageError(
+            f"no subject: name the model that has the neurons, --model-role {ROLE}=neuron-subject/"
+            f"NAME, where NAME is a Hugging Face name, a folder or a .gguf file{meant}"
+        )
+    model = guarded(get_model(role=ROLE))
+    if not isinstance(model.api, HasNeurons):
+        raise UsageError(
+            f"{model} is no subject: its neurons cannot be seen; expected --model-role {ROLE}="
+            "neuron-subject/NAME"
+        )
+    return model
+
+
+class Subject:
+    """Asks a model for the activations of its neurons."""
+
+    def __init__(self, model: Model) -> None:
+        self.name = str(model)
+        self._model = model
+        assert isinstance(model.api, HasNeurons)
+        self._api: HasNeurons = model.api
+
+    def check(self, place: NeuronPlace) -> None:
+        """Refuse a neuron that is another model's or out of range, with a UsageError."""
+        if why := self._api.refusal(place):
+            raise UsageError(f"neuron {place.id}: {why}")
+
+    async def activations(self, place: NeuronPlace, texts: Sequence[str]) -> list[ActivationRecord]:
+        """One record per text, whose tokens join back to it; each text counts once in a request.
+
+        Raises:
+            InputError: A text is empty or too long.
+            UsageError: The subject does not have the neuron.
+            SubjectError: The subject failed, or its reply is no activations.
+        """
+        if not texts:
+            return []
+        self.check(place)
+        distinct = list(dict.fromkeys(texts))
+        messages = _request(place, distinct)
+        cache = cache_policy(self._model, revision=self._api.revision)
+        try:
+            with model_errors(ROLE, self._model):
+                output = await self._model.generate(messages, cache=cache)
+        except ModelError as error:
+            raise SubjectError(error.message) from error
+        records = dict(zip(distinct, _take_records(output, distinct), strict=True))
+        return [records[text] for text in texts]
+
+
+def _request(place: NeuronPlace, texts: Sequence[str]) -> list[ChatMessage]:
+    """The messages that ask for one neuron's activations on texts."""
     for i, text in enumerate(texts):
         if not text or len(text) > LONGEST:
             raise InputError(
@@ -76,11 +140,7 @@ def subject_request(place: NeuronPlace, texts: Sequence[str]) -> list[ChatMessag
 
 
 def read_request(messages: Sequence[ChatMessage]) -> tuple[NeuronPlace, list[str]]:
-    """The neuron and the texts of a request.
-
-    Raises:
-        InputError: It is none.
-    """
+    """The neuron and the texts of a request; an InputError says that it is none."""
     try:
         about, *rest = messages
         if about.role != "system" or not rest or {message.role for message in rest} != {"user"}:
@@ -100,22 +160,13 @@ def subject_output(
     """The reply with one record per text, in order."""
     peaks = ", ".join(f"{max(record.activations):.4g}" for record in records)
     noun = "text" if len(records) == 1 else "texts"
-    output = ModelOutput.from_content(model, f"{len(records)} {noun}; peak activations: {peaks}")
-    output.metadata = {RECORDS_KEY: [[list(r.tokens), list(r.activations)] for r in records]}
-    if input_tokens is not None:
-        output.usage = ModelUsage(
-            input_tokens=input_tokens, output_tokens=0, total_tokens=input_tokens
-        )
-    return output
+    pairs = [[list(record.tokens), list(record.activations)] for record in records]
+    words = f"{len(records)} {noun}; peak activations: {peaks}"
+    return data_output(model, words, {RECORDS_KEY: pairs}, input_tokens)
 
 
-def take_records(output: ModelOutput, texts: Sequence[str]) -> list[ActivationRecord]:
-    """The records in a reply, one per text.
-
-    Raises:
-        SubjectError: They are not there, their tokens do not join to the texts, or an activation
-            is not finite.
-    """
+def _take_records(output: ModelOutput, texts: Sequence[str]) -> list[ActivationRecord]:
+    """The records in a reply, one per text; a SubjectError says what is wrong with it."""
     name = output.model
     if (refused := refusal(output)) is not None:
         raise SubjectError(f"the subject {name} refused: {refused}")

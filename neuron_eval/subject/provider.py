@@ -6,38 +6,43 @@ what `neuron-eval record` records: each text is run by itself, with the start to
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+import re
+from collections.abc import Mapping
+from pathlib import Path
 
-import anyio.to_thread
-from anyio import CapacityLimiter
-from anyio.lowlevel import RunVar
 from inspect_ai.model import ChatMessage, GenerateConfig, ModelAPI, ModelOutput
 from inspect_ai.tool import ToolChoice, ToolInfo
 
 from neuron_eval.messages import near_miss, shown
+from neuron_eval.models.requests import in_thread
 from neuron_eval.recording.loading import module
 from neuron_eval.subject.engine import load_engine
 from neuron_eval.subject.exchange import NeuronPlace, read_request, subject_output
-from neuron_eval.subject.naming import own_name, plain_name, why_lacking
 from neuron_eval.usage_error import UsageError, usage_errors
 
 DTYPES = ("float32", "bfloat16")
-ARGUMENTS = ("neurons", "dtype", "device", "sae")
+ARGUMENTS = {
+    "neurons": "the name that records call the model by, such as gpt2-xl",
+    "dtype": " or ".join(DTYPES),
+    "device": "cpu, cuda, or a name such as cuda:1",
+    "sae": "a folder with cfg.json and sae_weights.safetensors",
+}
+"""What may follow a model's name, and what is expected of it."""
+
 TOGETHER = 64
 """Requests in flight at once, unless the user says otherwise; their texts are run together."""
 
-_limiters: RunVar[CapacityLimiter] = RunVar("neuron_eval subject threads")
+ALIASES = {
+    "smollm2": "smollm2-135m-instruct",  # in the neurons that ship
+    "gpt2-small": "gpt2",  # at OpenAI and Neuronpedia; gpt2 is its name on the hub
+}
+"""Names that records call a model by, and its own, both in lower case."""
 
+_QUANTISED = re.compile(r"[.-](?:i?q\d\w*|bf16|f16|fp16|f32|fp32)$")
+_DICTIONARY = re.compile(r"/(?:\d+-(?!(?:mlp-)?neurons?/)[^/]+|[^/]+\.\d+(?:\.[^/]+)?)/\d+$")
+"""The end of an id such as ``gpt2-small/6-res-jb/650`` or ``pythia-160m/layers.6.mlp/12``."""
 
-@dataclass(frozen=True, slots=True)
-class Arguments:
-    """What follows a model's name, checked."""
-
-    neurons: str  # how records call the model; empty if as its own name
-    dtype: str  # one of `DTYPES`
-    device: str  # of torch
-    sae: str  # an SAE's folder; empty for MLP neurons
+_NEURON = re.compile(r"/L\d+N\d+$")
 
 
 class NeuronSubject(ModelAPI):
@@ -55,21 +60,20 @@ class NeuronSubject(ModelAPI):
         **model_args: object,
     ) -> None:
         super().__init__(model_name, base_url, api_key, [], config or GenerateConfig())
+        subject = f"neuron-subject/{model_name}"
         if not model_name:
             raise UsageError("neuron-subject/ needs a model's name, a folder or a .gguf file")
         with usage_errors():
-            given = read_arguments(f"neuron-subject/{model_name}", model_args)
-            self._engine = load_engine(model_name, given.dtype, given.device, given.sae)
-        self._own = plain_name(given.neurons) if given.neurons else own_name(model_name)
-        self._check_sae(self._engine.neurons.model)
-        self.revision = self._engine.revision
-
-    def _check_sae(self, model: str) -> None:
+            given = check_arguments(subject, model_args)
+            self._engine = load_engine(model_name, given["dtype"], given["device"], given["sae"])
+        self._own = plain_name(given["neurons"]) if given["neurons"] else own_name(model_name)
+        model = self._engine.neurons.model
         if model and plain_name(model) != self._own:
             raise UsageError(
-                f"the SAE is of the model {shown(model)}, but neuron-subject/{self.model_name} is "
-                f"{self._own}; if they are the same, add neurons: {model} to its model_args"
+                f"the SAE is of the model {shown(model)}, but {subject} is {self._own}; if they "
+                f"are the same, add neurons: {model} to its model_args"
             )
+        self.revision = self._engine.revision
 
     def refusal(self, place: NeuronPlace) -> str:
         neurons = self._engine.neurons
@@ -86,8 +90,9 @@ class NeuronSubject(ModelAPI):
         place, texts = read_request(input)
         if why := self.refusal(place):
             raise UsageError(f"neuron {place.id}: {why}")
-        records, read = await anyio.to_thread.run_sync(
-            lambda: self._engine.records(place, texts), limiter=_limiter()
+        # as many as wait for a forward pass; only one of them computes
+        records, read = await in_thread(
+            "subject", TOGETHER, lambda: self._engine.records(place, texts)
         )
         return subject_output(self.model_name, records, read)
 
@@ -98,34 +103,19 @@ class NeuronSubject(ModelAPI):
         return self.model_name
 
 
-def read_arguments(subject: str, given: dict[str, Any]) -> Arguments:
-    """Check what follows a model's name.
-
-    Raises:
-        UsageError: An argument is unknown or has an impossible value.
-        RecordingError: Torch is not installed.
-    """
+def check_arguments(subject: str, given: Mapping[str, object]) -> dict[str, str]:
+    """Each of the `ARGUMENTS`, given or not; a UsageError says what is wrong with one."""
     if unknown := sorted(set(given) - set(ARGUMENTS)):
         raise UsageError(
             f"{subject} has no argument {unknown[0]!r}; expected "
             f"{', '.join(ARGUMENTS)}{near_miss(unknown, ARGUMENTS)}"
         )
+    arguments = {"neurons": "", "dtype": DTYPES[0], "sae": ""}
     for name, value in given.items():
-        if not isinstance(value, str) or not value:
-            raise UsageError(f"{subject}: {name}={shown(value)}: expected {_EXPECTED[name]}")
-    dtype = given.get("dtype", DTYPES[0])
-    if dtype not in DTYPES:
-        raise UsageError(f"{subject}: dtype={shown(dtype)}: expected {_EXPECTED['dtype']}")
-    device = _device(subject, given.get("device"))
-    return Arguments(given.get("neurons", ""), dtype, device, given.get("sae", ""))
-
-
-_EXPECTED = {
-    "neurons": "the name that records call the model by, such as gpt2-xl",
-    "dtype": " or ".join(DTYPES),
-    "device": "cpu, cuda, or a name such as cuda:1",
-    "sae": "a folder with cfg.json and sae_weights.safetensors",
-}
+        if not isinstance(value, str) or not value or (name == "dtype" and value not in DTYPES):
+            raise UsageError(f"{subject}: {name}={shown(value)}: expected {ARGUMENTS[name]}")
+        arguments[name] = value
+    return {**arguments, "device": _device(subject, arguments.get("device"))}
 
 
 def _device(subject: str, given: str | None) -> str:
@@ -138,16 +128,64 @@ def _device(subject: str, given: str | None) -> str:
         kind = torch.device(given).type
     except RuntimeError:
         raise UsageError(
-            f"{subject}: device={shown(given)}: expected {_EXPECTED['device']}"
+            f"{subject}: device={shown(given)}: expected {ARGUMENTS['device']}"
         ) from None
     if kind == "cuda" and not gpus:
         raise UsageError(f"{subject}: device={shown(given)}: torch sees no GPU; expected cpu")
     return given
 
 
-def _limiter() -> CapacityLimiter:
-    limiter = _limiters.get(None)
-    if limiter is None:
-        # As many as wait for a forward pass; only one of them computes.
-        _limiters.set(limiter := CapacityLimiter(TOGETHER))
-    return limiter
+def own_name(name: str) -> str:
+    """What a model that is loaded by this name is called, see `plain_name`."""
+    path = Path(name)
+    return plain_name(path.resolve().name if path.is_dir() else name)
+
+
+def plain_name(name: str) -> str:
+    """The one name under which a model's names are compared: the last part, in lower case.
+
+    Without the ending ``.gguf``, and without how a file is quantised, such as ``.Q4_K_M``.
+    """
+    last = name.rstrip("/").rpartition("/")[2].lower().removesuffix(".gguf")
+    last = _QUANTISED.sub("", last)
+    return ALIASES.get(last, last)
+
+
+def why_lacking(
+    place: NeuronPlace, subject: str, own: str, sizes: Mapping[int, int], dictionary: str
+) -> str:
+    """Why a subject lacks a neuron, as a sentence; empty if it has it.
+
+    ``subject`` is what the user called it, ``own`` its model's `plain_name`, ``sizes`` how many
+    neurons or latents there are by layer, ``dictionary`` the hook point of its SAE, if it has one.
+    """
+    if plain_name(place.model) != own:
+        return (
+            f"is of the model {shown(place.model)}, but the subject {subject} is {own}; name that "
+            "model, or say so if it is the same one: --model-role 'subject={model: "
+            f"{subject}, model_args: {{neurons: {place.model}}}}}'"
+        )
+    if not dictionary and _DICTIONARY.search(place.id):
+        return (
+            "is a latent of a dictionary, and the subject shows MLP neurons; name the folder of "
+            f"its SAE: --model-role 'subject={{model: {subject}, model_args: {{sae: FOLDER}}}}'"
+        )
+    if dictionary and _NEURON.search(place.id):
+        return "is an MLP neuron, and the subject shows latents of an SAE; leave out its sae"
+    if place.layer not in sizes:
+        where = (
+            f"the SAE's hook point is {dictionary}" if dictionary else f"{own} has {_span(sizes)}"
+        )
+        return f"is in layer {place.layer}, but {where}"
+    if place.index >= sizes[place.layer]:
+        kind = "latents" if dictionary else "neurons"
+        last = sizes[place.layer] - 1
+        return f"has index {place.index}, but layer {place.layer} has {kind} 0 to {last}"
+    return ""
+
+
+def _span(layers: Mapping[int, int]) -> str:
+    first, last = min(layers), max(layers)
+    if len(layers) == last - first + 1:
+        return f"layers {first} to {last}"
+    return f"MLP neurons in the layers {', '.join(map(str, sorted(layers)))}"

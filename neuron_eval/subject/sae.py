@@ -9,16 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from neuron_eval.messages import shown
 from neuron_eval.recording import RecordingError
 from neuron_eval.recording.loading import module
-from neuron_eval.recording.subject import HOOKS, HuggingFaceSubject, Probe
-from neuron_eval.subject.neurons import Column
+from neuron_eval.recording.select import check_layers
+from neuron_eval.recording.subject import HOOKS, Column, HuggingFaceSubject, Probe
 
 CONFIG = "cfg.json"
 WEIGHTS = "sae_weights.safetensors"
@@ -59,11 +60,7 @@ class Sae:
 
 
 def read_sae(folder: Path) -> Sae:
-    """What a folder says of its SAE.
-
-    Raises:
-        RecordingError: It is no such folder, or its SAE is of a kind that is not known here.
-    """
+    """What a folder says of its SAE; a RecordingError says why it cannot be used."""
     for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
             raise RecordingError(
@@ -149,15 +146,11 @@ class SaeLatents:
     """The latents of an SAE on one place of a network."""
 
     def __init__(self, network: HuggingFaceSubject, sae: Sae) -> None:
-        """Load the weights.
-
-        Raises:
-            RecordingError: They do not fit the network or each other.
-        """
+        """Load the weights, which must fit the network and each other."""
         self.hook, self.model = sae.hook, sae.model
         self._network, self._sae = network, sae
         self._torch = module("torch")
-        network.check_layer(sae.layer, sae.hook)
+        check_layers([sae.layer], network.widths, sae.hook)
         self._weights = self._load(network.hidden_size, network.device)
         self.sizes: Mapping[int, int] = {sae.layer: self._weights["W_enc"].shape[1]}
         digest = hashlib.blake2b(digest_size=8)
@@ -190,13 +183,8 @@ class SaeLatents:
 
     def probes(self, columns: Sequence[Column]) -> list[Probe]:
         index = self._torch.tensor([i for _, i in columns], device=self._network.device)
-        return [self._network.probe(self._sae.layer, self._sae.point, self._encoding(index))]
-
-    def _encoding(self, index: Any) -> Callable[[Any], Any]:
-        def encode(hidden: Any) -> Any:
-            return self.encode(hidden, index)
-
-        return encode
+        encode = partial(self.encode, index=index)
+        return [self._network.probe(self._sae.layer, self._sae.point, encode)]
 
     def encode(self, hidden: Any, index: Any) -> Any:
         """Latents from hidden states, from shape [..., D] to [..., N] for an ``index`` of N."""

@@ -75,7 +75,7 @@ def test_a_worker_with_other_weights_is_refused(model):
     from neuron_eval.recording.on_ray import Watched, record_part
 
     watched = Watched(
-        str(model), 0, "float32", "cpu", "other", ((0, (1,)),), (1, 8, 5, 4, 0, 0), 4, 1
+        str(model), 0, "float32", "cpu", "other", ((0, 1),), (1, 8, 5, 4, 0, 0), 4, 1
     )
     with pytest.raises(RecordingError, match="these are other weights than on the machine where"):
         record_part(watched, [])

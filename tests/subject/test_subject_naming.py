@@ -3,7 +3,7 @@
 import pytest
 
 from neuron_eval.subject import NeuronPlace
-from neuron_eval.subject.naming import own_name, plain_name, why_lacking
+from neuron_eval.subject.provider import own_name, plain_name, why_lacking
 
 SIZES = {0: 32, 1: 32}
 
