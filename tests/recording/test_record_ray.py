@@ -74,9 +74,7 @@ def test_what_a_worker_refuses_is_said_as_without_it(tmp_path, model, cluster):
 def test_a_worker_with_other_weights_is_refused(model):
     from neuron_eval.recording.on_ray import Watched, record_part
 
-    watched = Watched(
-        str(model), 0, "float32", "cpu", "other", ((0, 1),), (1, 8, 5, 4, 0, 0), 4, 1
-    )
+    watched = Watched(str(model), 0, "float32", "cpu", "other", ((0, 1),), (1, 8, 5, 4, 0, 0), 4, 1)
     with pytest.raises(RecordingError, match="these are other weights than on the machine where"):
         record_part(watched, [])
 
