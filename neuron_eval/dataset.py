@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import PurePath
 from typing import Any
 
@@ -15,8 +15,15 @@ from neuron_eval.messages import InputError
 from neuron_eval.parameters import check_choice, check_number
 from neuron_eval.records import NeuronRecord, Reference, TooFewExcerptsError
 from neuron_eval.records.activations import UnfitNeuronError, why_unfit
-from neuron_eval.records.chosen import ChosenNeuron, Published
-from neuron_eval.records.splits import SCORED, DealtNeuron, Scored, check_scored, deal
+from neuron_eval.records.splits import (
+    SCORED,
+    ChosenNeuron,
+    DealtNeuron,
+    Scored,
+    check_scored,
+    deal,
+    to_text,
+)
 from neuron_eval.records.treatment import Treated, loss, parse_treatment
 from neuron_eval.sources.base import NeuronKey, Unreadable
 from neuron_eval.sources.choosing import Choice
@@ -59,7 +66,7 @@ class NeuronSet:
     @property
     def referenced(self) -> bool:
         """Whether any neuron has a reference explanation."""
-        return any(neuron.published.reference for neuron in self.neurons)
+        return any(neuron.identity.reference for neuron in self.neurons)
 
 
 def neuron_set(
@@ -110,7 +117,7 @@ def neuron_set(
             if on_dead != "keep" and (why := why_unfit(neuron)):
                 raise UnfitNeuronError(f"neuron {neuron.id}: {why}")
             dealt = dealing(neuron, excerpts, scored)
-            ready.append(ChosenNeuron.of(dealt, _published(record, references)))
+            ready.append(_chosen(record, dealt, references))
             treated.add(record, neuron)
         except (UnfitNeuronError, TooFewExcerptsError) as error:
             why = f"{error}{loss(record, neuron)}"
@@ -135,12 +142,9 @@ def neuron_set(
 
 def dataset(chosen: NeuronSet) -> MemoryDataset:
     """An Inspect dataset, one sample a neuron, its reference as the target."""
-    texts = {
-        neuron.identity.id: neuron.published.reference.explanation
-        for neuron in chosen.neurons
-        if neuron.published.reference
-    }
-    layers = {neuron.identity.id: neuron.identity.layer for neuron in chosen.neurons}
+    identities = [neuron.identity for neuron in chosen.neurons]
+    texts = {neuron.id: neuron.reference.explanation for neuron in identities if neuron.reference}
+    layers = {neuron.id: neuron.layer for neuron in identities}
     others, pairs = Unrelated(texts), deranged(texts, layers, chosen.choice.seed)
     samples = [sample(neuron, others) for neuron in chosen.neurons]
     for sample_ in samples:
@@ -151,8 +155,7 @@ def dataset(chosen: NeuronSet) -> MemoryDataset:
 
 
 def sample(chosen: ChosenNeuron, others: Unrelated) -> Sample:
-    neuron, published = chosen.identity, chosen.published
-    reference = published.reference
+    neuron, reference = chosen.identity, chosen.identity.reference
     return Sample(
         id=neuron.id,
         input=f"Explain {describe(neuron)}.",
@@ -163,16 +166,13 @@ def sample(chosen: ChosenNeuron, others: Unrelated) -> Sample:
             "neuron": neuron.neuron,
             "group": neuron.group,
             "reference_source": reference.source if reference else None,
-            "other_explanations": [
-                {"explanation": other.explanation, "source": other.source}
-                for other in published.others
-            ],
-            "false_explanations": list(published.wrong),
+            "other_explanations": list(map(asdict, neuron.other_explanations)),
+            "false_explanations": list(neuron.false_explanations),
             "splits": dict(chosen.places),
             "unrelated_references": others.of(neuron.id),
             "record": chosen.record,
             # Only where there is one, which keeps logs small.
-            **({"page": published.page} if published.page else {}),
+            **({"page": neuron.page} if neuron.page else {}),
         },
     )
 
@@ -183,11 +183,20 @@ def describe(neuron: NeuronRecord) -> str:
     return f"neuron {neuron.neuron} in layer {neuron.layer} of {neuron.model}"
 
 
-def _published(record: NeuronRecord, references: References | None) -> Published:
+def _chosen(
+    record: NeuronRecord, dealt: DealtNeuron, references: References | None
+) -> ChosenNeuron:
     own = record.reference
     if references is not None:
         own = references(NeuronKey(record.id, record.layer, record.neuron)) or own
-    return Published(own, record.other_explanations, record.false_explanations, record.page)
+    identity = replace(
+        dealt.neuron,
+        reference=own,
+        other_explanations=record.other_explanations,
+        false_explanations=record.false_explanations,
+        page=record.page,
+    )
+    return ChosenNeuron(identity, to_text(dealt), dealt.places())
 
 
 def about(chosen: NeuronSet, warnings: Sequence[str] = ()) -> dict[str, Any]:

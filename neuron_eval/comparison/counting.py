@@ -12,8 +12,7 @@ from neuron_eval.dataset import NeuronSet
 from neuron_eval.explain.prompting import CUTOFF_QUANTILE
 from neuron_eval.models.tokencount import TokenCounter
 from neuron_eval.prompts.wording import Pack
-from neuron_eval.records import Excerpt
-from neuron_eval.records.chosen import Published
+from neuron_eval.records import Excerpt, NeuronRecord
 from neuron_eval.records.splits import DealtNeuron
 from neuron_eval.reporting.cost import prompt_tokens
 from neuron_eval.simulation import ways
@@ -87,7 +86,7 @@ class Counted:
 def count(chosen: NeuronSet, plan: Plan, pack: Pack, counters: Counters, embedder: str) -> Counted:
     """Count what a comparison takes, from the very prompts that it would send."""
     neurons = chosen.neurons
-    references = [neuron.published.reference for neuron in neurons]
+    references = [neuron.identity.reference for neuron in neurons]
     texts = [reference.explanation for reference in references if reference]
     simulated = {(way, plan.simulates(m)) for m in plan.models for way in plan.ways(m, pack)}
     models = dict.fromkeys((*plan.models, *(plan.simulates(m) for m in plan.models), embedder))
@@ -116,7 +115,7 @@ def count(chosen: NeuronSet, plan: Plan, pack: Pack, counters: Counters, embedde
         }
         | {
             (control, model): {
-                neuron.identity.id: 0.0 for neuron in neurons if _has(control, neuron.published)
+                neuron.identity.id: 0.0 for neuron in neurons if _has(control, neuron.identity)
             }
             for control, model in plan.control_cells
         },
@@ -135,11 +134,11 @@ def count(chosen: NeuronSet, plan: Plan, pack: Pack, counters: Counters, embedde
     )
 
 
-def _has(control: str, published: Published) -> bool:
+def _has(control: str, neuron: NeuronRecord) -> bool:
     """Whether a neuron has an explanation of a control."""
     if control == "false":
-        return bool(published.wrong)
-    return published.reference is not None or control not in (REFERENCE, SHUFFLED)
+        return bool(neuron.false_explanations)
+    return neuron.reference is not None or control not in (REFERENCE, SHUFFLED)
 
 
 def _simulated(dealt: DealtNeuron, plan: Plan) -> tuple[tuple[Excerpt, ...], ...]:

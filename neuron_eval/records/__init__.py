@@ -7,7 +7,7 @@ random sample. They are frozen; everything downstream reads them and none of it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -16,6 +16,7 @@ from neuron_eval.records.excerpts import ActivationRecord as ActivationRecord
 from neuron_eval.records.excerpts import Excerpt as Excerpt
 from neuron_eval.records.excerpts import Kind as Kind
 from neuron_eval.records.excerpts import Stratum as Stratum
+from neuron_eval.records.excerpts import distinct as distinct
 from neuron_eval.records.excerpts import distinct_strata
 from neuron_eval.records.excerpts import whole_strata as whole_strata
 
@@ -141,10 +142,8 @@ class NeuronRecord:
             raise ValueError(f"excerpts per split must be at least 1, got {n}")
         if self.given_splits:
             return dict(self.given_splits).get(name, ())
-        top = _deal(self, "top", TOP_SPLITS, name, n)
-        if name not in RANDOM_SPLITS:
-            return top
-        return top + _deal(self, "random", RANDOM_SPLITS, name, n)
+        top = _deal(self, "top", name, n)
+        return top + _deal(self, "random", name, n) if name in RANDOM_SPLITS else top
 
 
 def with_excerpts(
@@ -161,26 +160,52 @@ def with_excerpts(
         random: Excerpts drawn at random; one whose text is among ``top`` is left out.
         strata: Excerpts by stratum, lowest first, see `distinct_strata`; None for the neuron's.
     """
-    first: dict[str, tuple[Kind, ActivationRecord]] = {}
-    repeated = neuron.repeated
-    lists: tuple[tuple[Kind, Iterable[ActivationRecord]], ...] = (("top", top), ("random", random))
-    for kind, records in lists:
-        for record in records:
-            text = record.text
-            repeated += text in first
-            first.setdefault(text, (kind, record))
-    kept = [record for kind, record in first.values() if kind == "top"]
+    top, random = tuple(top), tuple(random)
+    seen: set[str] = set()
     return replace(
         neuron,
-        top=tuple(sorted(kept, key=lambda record: -record.peak)),
-        random=tuple(record for kind, record in first.values() if kind == "random"),
+        top=tuple(sorted(distinct(top, seen), key=lambda record: -record.peak)),
+        random=tuple(distinct(random, seen)),
         strata=neuron.strata if strata is None else distinct_strata(strata),
-        repeated=repeated,
+        repeated=neuron.repeated + len(top) + len(random) - len(seen),
+    )
+
+
+def with_changed(
+    neuron: NeuronRecord, change: Callable[[Excerpt], ActivationRecord]
+) -> NeuronRecord:
+    """The neuron with every excerpt changed; see `with_excerpts`.
+
+    What then has a text that another has is left out, and so is, but of given splits, what has no
+    token that is not ignored.
+    """
+    if neuron.given_splits:
+        seen: set[str] = set()
+        splits = tuple(
+            (name, tuple(distinct((replace(e, record=change(e)) for e in given), seen)))
+            for name, given in neuron.given_splits
+        )
+        return replace(neuron, given_splits=splits)
+
+    def left(
+        kind: Kind, records: Iterable[ActivationRecord], stratum: int = 0
+    ) -> tuple[ActivationRecord, ...]:
+        excerpts = (Excerpt(kind, i, record, stratum) for i, record in enumerate(records))
+        changed = map(change, excerpts)
+        return tuple(record for record in changed if len(record.ignored) < len(record.tokens))
+
+    return with_excerpts(
+        neuron,
+        left("top", neuron.top),
+        left("random", neuron.random),
+        [
+            replace(stratum, excerpts=left("quantile", stratum.excerpts, number))
+            for number, stratum in enumerate(neuron.strata)
+        ],
     )
 
 
 def _enough(neuron: NeuronRecord) -> str:
-    """What can be asked of a neuron that has too few excerpts."""
     tops, randoms = len(TOP_SPLITS), len(RANDOM_SPLITS)
     most = min(len(neuron.top) // tops, len(neuron.random) // randoms)
     if most:
@@ -192,14 +217,10 @@ def _enough(neuron: NeuronRecord) -> str:
 
 
 def _deal(
-    neuron: NeuronRecord,
-    kind: Literal["top", "random"],
-    order: Sequence[SplitName],
-    name: SplitName,
-    n: int,
+    neuron: NeuronRecord, kind: Literal["top", "random"], name: SplitName, n: int
 ) -> tuple[Excerpt, ...]:
-    """Every ``len(order)``-th excerpt of one list, starting at the split's place in the order."""
-    records = neuron.top if kind == "top" else neuron.random
+    """Every so many excerpts of one list, from the split's place in the list's order of splits."""
+    records, order = (neuron.top, TOP_SPLITS) if kind == "top" else (neuron.random, RANDOM_SPLITS)
     needed = n * len(order)
     if len(records) < needed:
         raise TooFewExcerptsError(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from neuron_eval.messages import InputError, shown
 from neuron_eval.parameters import check_writable
-from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError, with_excerpts
+from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError, with_changed
 from neuron_eval.records.tokens import SPECIAL as MARKED
 
 LEVELS = 10
@@ -150,18 +150,7 @@ def ignoring(neuron: NeuronRecord, names: frozenset[str]) -> NeuronRecord:
     def ignored(token: str) -> bool:
         return token in names or (SPECIAL in names and _is_special(token, special))
 
-    if neuron.given_splits:
-        splits = tuple(
-            (name, tuple(replace(e, record=without(e.record, ignored)) for e in given))
-            for name, given in neuron.given_splits
-        )
-        return replace(neuron, given_splits=splits)
-
-    def left(records: Iterable[ActivationRecord]) -> tuple[ActivationRecord, ...]:
-        return tuple(r for r in (without(record, ignored) for record in records) if _counts(r))
-
-    strata = [replace(stratum, excerpts=left(stratum.excerpts)) for stratum in neuron.strata]
-    return with_excerpts(neuron, left(neuron.top), left(neuron.random), strata)
+    return with_changed(neuron, lambda excerpt: without(excerpt.record, ignored))
 
 
 def ignored_tokens(neuron: NeuronRecord) -> Counter[str]:
@@ -197,7 +186,3 @@ def without(record: ActivationRecord, ignores: Callable[[str], bool]) -> Activat
     left_out = frozenset(ignored)
     values = tuple(floor if i in left_out else v for i, v in enumerate(record.activations))
     return replace(marked, activations=values)
-
-
-def _counts(record: ActivationRecord) -> bool:
-    return len(record.ignored) < len(record.tokens)

@@ -15,12 +15,13 @@ from itertools import pairwise
 from neuron_eval.messages import listed, shortened, shown, without_surrogates
 from neuron_eval.records import TOP_SPLITS, ActivationRecord, NeuronRecord, RecordError
 from neuron_eval.records.heatmap import token_signs
-from neuron_eval.records.strata import check_shares
 
 # The largest whole number that a browser, which shows the logs, can tell from the next.
 LARGEST = 2**53 - 1
 
 HIGHEST = sys.float_info.max / 10  # of activations: on the scale of 0 to 10 a larger one overflows
+
+SHARES_OFF = 1e-3  # what the shares of a neuron's strata may miss 1 by, since files round them
 
 
 def check_record(neuron: NeuronRecord, where: str) -> NeuronRecord:
@@ -36,30 +37,27 @@ def check_record(neuron: NeuronRecord, where: str) -> NeuronRecord:
     at = f"{where}: neuron {named(neuron.id)}"
     check_id(neuron.id, at)
     _check_identity(neuron, at)
-    _check_repeated(neuron, at)
-    if neuron.page and not neuron.page.startswith("https://"):
-        raise RecordError(
-            f"{at}: field 'page' is {shown(neuron.page)}; expected the address of the neuron's "
-            "page, beginning with https://"
-        )
     _check_splits(neuron, at)
-    for kind, records in (("top", neuron.top), ("random", neuron.random)):
-        for i, record in enumerate(records):
-            _check_excerpt(record, f"{at}: excerpt {kind} {i}")
-    for split, excerpts in neuron.given_splits:
-        for excerpt in excerpts:
-            _check_excerpt(excerpt.record, f"{at}: excerpt {split} {excerpt.name}")
-    strata = _named_in_strata(neuron)
-    for name, record in strata:
+    kinds = (("top", neuron.top), ("random", neuron.random))
+    lists = [(f"{kind} {i}", r) for kind, records in kinds for i, r in enumerate(records)]
+    given = [(f"{name} {e.name}", e.record) for name, es in neuron.given_splits for e in es]
+    # Excerpts by stratum may be among the others too.
+    drawn = [
+        (f"{i} of stratum {number}", record)
+        for number, stratum in enumerate(neuron.strata)
+        for i, record in enumerate(stratum.excerpts)
+    ]
+    for name, record in lists + given + drawn:
         _check_excerpt(record, f"{at}: excerpt {name}")
-    check_shares(neuron, at)
-    texts = [(name, record.text) for name, record in _named(neuron)]
-    drawn = [(name, record.text) for name, record in strata]
-    if not _encodable("".join([text for _, text in texts + drawn] + list(_texts(neuron)))):
+    _check_shares(neuron, at)
+    texts = [record.text for _, record in lists + given + drawn]
+    try:  # UTF-8 cannot hold the half characters that JSON can write
+        "".join([*texts, *_texts(neuron)]).encode()
+    except UnicodeEncodeError:
         return check_record(without_surrogates(neuron), where)
     _check_sorted([record.peak for record in neuron.top], at)
     _check_numbers(neuron, at)
-    _check_distinct(texts, at)
+    _check_distinct(given or lists, at)
     _check_distinct(drawn, at)
     return neuron
 
@@ -73,20 +71,28 @@ def check_id(id_: str, at: str) -> None:
         )
 
 
+_OUTSIDE = "a whole number from 0, or -1 where the neuron is not part of a network"
+
+_WHOLE = (
+    ("layer", -1, _OUTSIDE),
+    ("neuron", -1, _OUTSIDE),
+    ("repeated", 0, "how many excerpts were left out as repeats, a whole number from 0"),
+)
+"""Fields with the lowest number that they may have, and what is expected of them."""
+
+
 def _check_identity(neuron: NeuronRecord, at: str) -> None:
-    for field, value in (("layer", neuron.layer), ("neuron", neuron.neuron)):
-        if not -1 <= value <= LARGEST:
+    for field, least, expected in _WHOLE:
+        value: int = getattr(neuron, field)
+        if not least <= value <= LARGEST:
             raise RecordError(
-                f"{at}: field {field!r} is {shown(value)}; expected a whole number from 0, or -1 "
-                f"where the neuron is not part of a network, and none above {LARGEST}"
+                f"{at}: field {field!r} is {shown(value)}; expected {expected}, and none above "
+                f"{LARGEST}"
             )
-
-
-def _check_repeated(neuron: NeuronRecord, at: str) -> None:
-    if not 0 <= neuron.repeated <= LARGEST:
+    if neuron.page and not neuron.page.startswith("https://"):
         raise RecordError(
-            f"{at}: field 'repeated' is {shown(neuron.repeated)}; expected how many excerpts were "
-            f"left out as repeats, a whole number from 0, and none above {LARGEST}"
+            f"{at}: field 'page' is {shown(neuron.page)}; expected the address of the neuron's "
+            "page, beginning with https://"
         )
 
 
@@ -129,6 +135,26 @@ def _check_excerpt(record: ActivationRecord, at: str) -> None:
                 )
 
 
+def _check_shares(neuron: NeuronRecord, at: str) -> None:
+    shares = [stratum.share for stratum in neuron.strata]
+    for i, stratum in enumerate(neuron.strata):
+        if not 0 < stratum.share <= 1:
+            raise RecordError(
+                f"{at}: field 'strata': stratum {i} has the share {stratum.share:g}; expected the "
+                "part of all text that it stands for, above 0 and at most 1"
+            )
+        if not stratum.excerpts:
+            raise RecordError(
+                f"{at}: field 'strata': stratum {i} holds no excerpts; without any, nothing stands "
+                "for its share of all text"
+            )
+    if shares and abs(math.fsum(shares) - 1) > SHARES_OFF:
+        raise RecordError(
+            f"{at}: field 'strata': the shares sum to {math.fsum(shares):g}; the strata must be "
+            "the parts of all text, so expected 1"
+        )
+
+
 def _check_sorted(peaks: list[float], at: str) -> None:
     for i, (before, after) in enumerate(pairwise(peaks)):
         if after > before:
@@ -156,25 +182,16 @@ def _check_numbers(neuron: NeuronRecord, at: str) -> None:
         raise RecordError(f"{at}: field 'cutoff' is {neuron.cutoff}; it must be finite")
 
 
-def _check_distinct(excerpts: list[tuple[str, str]], at: str) -> None:
+def _check_distinct(excerpts: list[tuple[str, ActivationRecord]], at: str) -> None:
     """No text may stand twice: it would end up in two splits, and be fitted and scored."""
     seen: dict[str, str] = {}
-    for name, text in excerpts:
-        first = seen.setdefault(text, name)
+    for name, record in excerpts:
+        first = seen.setdefault(record.text, name)
         if first is not name:
             raise RecordError(
-                f"{at}: excerpts {first!r} and {name!r} hold the same text {shown(text, 60)}; "
-                "excerpts must be distinct so that splits do not overlap"
+                f"{at}: excerpts {first!r} and {name!r} hold the same text "
+                f"{shown(record.text, 60)}; excerpts must be distinct so that splits do not overlap"
             )
-
-
-def _encodable(text: str) -> bool:
-    """Whether UTF-8 can hold it, which cannot hold the half characters that JSON can write."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _texts(neuron: NeuronRecord) -> Iterator[str]:
@@ -184,23 +201,6 @@ def _texts(neuron: NeuronRecord) -> Iterator[str]:
         if reference:
             yield reference.explanation
             yield reference.source
-
-
-def _named(neuron: NeuronRecord) -> list[tuple[str, ActivationRecord]]:
-    """Every excerpt with its name; those of fixed splits, if there are any, in place of lists."""
-    if neuron.given_splits:
-        return [(f"{s} {e.name}", e.record) for s, es in neuron.given_splits for e in es]
-    named = [(f"top {i}", r) for i, r in enumerate(neuron.top)]
-    return named + [(f"random {i}", r) for i, r in enumerate(neuron.random)]
-
-
-def _named_in_strata(neuron: NeuronRecord) -> list[tuple[str, ActivationRecord]]:
-    """Excerpts by stratum, which may be among the others too."""
-    return [
-        (f"{i} of stratum {number}", record)
-        for number, stratum in enumerate(neuron.strata)
-        for i, record in enumerate(stratum.excerpts)
-    ]
 
 
 LONGEST = 200

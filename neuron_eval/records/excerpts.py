@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 T = TypeVar("T")
+Textual = TypeVar("Textual", "ActivationRecord", "Excerpt")
 
 Kind = Literal["top", "random", "quantile", "sentence", "further"]
 """A recorded neuron's top and random excerpts, and those of its strata; a puzzle's sentences and
@@ -67,6 +68,10 @@ class Excerpt:
     """The share of all text that its stratum stands for, in (0, 1]."""
 
     @property
+    def text(self) -> str:
+        return self.record.text
+
+    @property
     def name(self) -> str:
         """A label such as ``top 2``, for errors, logs and heat maps."""
         return f"{self.kind} {self.index}"
@@ -87,19 +92,19 @@ class Stratum:
     """Drawn uniformly from the part, none of them picked for its peak; at least one."""
 
 
+def distinct(excerpts: Iterable[Textual], seen: set[str]) -> Iterator[Textual]:
+    """Those whose text is not among the texts ``seen``, which get theirs as they are taken."""
+    for excerpt in excerpts:
+        if (text := excerpt.text) not in seen:
+            seen.add(text)
+            yield excerpt
+
+
 def distinct_strata(strata: Iterable[Stratum]) -> tuple[Stratum, ...]:
     """The strata with each text once, in the first that has it; those left empty are left out."""
     seen: set[str] = set()
-    distinct = []
-    for stratum in strata:
-        kept = []
-        for record in stratum.excerpts:
-            if record.text not in seen:
-                seen.add(record.text)
-                kept.append(record)
-        if kept:
-            distinct.append(replace(stratum, excerpts=tuple(kept)))
-    return tuple(distinct)
+    kept = [replace(s, excerpts=tuple(distinct(s.excerpts, seen))) for s in strata]
+    return tuple(stratum for stratum in kept if stratum.excerpts)
 
 
 def whole_strata(
@@ -110,5 +115,5 @@ def whole_strata(
     For without it nothing would stand for its share.
     """
     strata = [Stratum(share, tuple(excerpts)) for share, excerpts in parts]
-    distinct = distinct_strata(strata)
-    return distinct if len(distinct) == len(strata) else ()
+    kept = distinct_strata(strata)
+    return kept if len(kept) == len(strata) else ()

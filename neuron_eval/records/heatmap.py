@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from rich.cells import cell_len, chop_cells
+
 SHADES = 10  # steps of colour above white
 WIDTH = 100  # columns a row before the excerpt goes on in the next pair: fits a half-screen window
 
@@ -34,7 +36,6 @@ class _Piece(NamedTuple):
     """A token, or a part of one that is longer than a row, as it is drawn."""
 
     text: str
-    width: int
     true: int
     simulated: int
 
@@ -91,20 +92,8 @@ def token_signs(token: str) -> str:
     return f"◌{text}" if text and unicodedata.category(text[0]).startswith("M") else text
 
 
-@lru_cache(1 << 16)
-def columns(text: str) -> int:
-    """How many columns a text takes in a fixed-width font, by East Asian width."""
-    return sum(_columns(c) for c in text)
-
-
 def _sign(c: str) -> str:
     return _VISIBLE.get(c, c if c.isprintable() else "·")
-
-
-def _columns(c: str) -> int:
-    if unicodedata.category(c) in ("Mn", "Me"):
-        return 0
-    return 2 if unicodedata.east_asian_width(c) in "WF" else 1
 
 
 def _rows(
@@ -114,29 +103,15 @@ def _rows(
     row: list[_Piece] = []
     width = 0
     for token, t, s in zip(tokens, true, simulated, strict=True):
-        for text in _parts(token_signs(token)):
-            piece = _Piece(text, columns(text), t, s)
-            if row and width + piece.width > WIDTH:
+        for text in chop_cells(token_signs(token), WIDTH):
+            columns = cell_len(text)
+            if row and width + columns > WIDTH:
                 yield row
                 row, width = [], 0
-            row.append(piece)
-            width += piece.width
+            row.append(_Piece(text, t, s))
+            width += columns
     if row:
         yield row
-
-
-def _parts(text: str) -> Iterator[str]:
-    """The text itself, or, where it is wider than a row, parts of at most `WIDTH` columns."""
-    if columns(text) <= WIDTH:
-        yield text
-        return
-    start, width = 0, 0
-    for i, c in enumerate(text):
-        if width + _columns(c) > WIDTH:
-            yield text[start:i]
-            start, width = i, 0
-        width += _columns(c)
-    yield text[start:]
 
 
 def _row(label: Label, pieces: Sequence[tuple[str, int]]) -> str:

@@ -7,9 +7,9 @@ about 100 ms a sample, a string costs nothing, and what was shown and scored sta
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, count
 from typing import Any, Literal, cast, get_args
 
 from neuron_eval.parameters import check_choice
@@ -21,7 +21,7 @@ from neuron_eval.records import (
     SplitName,
     TooFewExcerptsError,
 )
-from neuron_eval.records.strata import stratified
+from neuron_eval.records.treatment import seeded
 
 Scored = Literal["top_random", "random", "quantiles"]
 
@@ -79,7 +79,7 @@ def deal(neuron: NeuronRecord, n: int, scored: Scored = SCORED) -> DealtNeuron:
         RecordError: An excerpt that the explainer sees has the text of one that is fitted on or
             scored.
     """
-    identity = NeuronRecord(**{name: getattr(neuron, name) for name in IDENTITY})
+    identity = _identity(neuron)
     train = neuron.split("train", n)
     shown = {excerpt.record.text: excerpt for excerpt in train}
     if scored == "quantiles":
@@ -96,6 +96,44 @@ def deal(neuron: NeuronRecord, n: int, scored: Scored = SCORED) -> DealtNeuron:
                 f"excerpt {shown[excerpt.record.text].name}, which the explainer sees"
             )
     return dealt
+
+
+def stratified(neuron: NeuronRecord, n: int, shown: Collection[str]) -> tuple[Excerpt, ...]:
+    """Up to ``n`` excerpts of every stratum, drawn by the neuron's id, none with a text ``shown``.
+
+    Of the stratum with the largest share up to as many as of all others together: where the neuron
+    is silent the explanation may fit now and then, and few excerpts would miss that. A stratum of
+    which all was shown is no part of what is held out, and left out.
+
+    Raises:
+        TooFewExcerptsError: No excerpt is left, or there were none.
+    """
+    drawn: list[Excerpt] = []
+    index = count()
+    commonest = max(neuron.strata, key=lambda stratum: stratum.share, default=None)
+    for number, stratum in enumerate(neuron.strata):
+        most = n * max(1, len(neuron.strata) - 1) if stratum is commonest else n
+        placed = [
+            Excerpt("quantile", next(index), record, number, stratum.share)
+            for record in stratum.excerpts
+        ]
+        free = [excerpt for excerpt in placed if excerpt.record.text not in shown]
+        # Drawn again, since a source may have sorted them.
+        order = seeded(f"{neuron.id}/stratum {number}").permutation(len(free))
+        drawn += (free[i] for i in sorted(order[:most].tolist()))
+    if not neuron.strata:
+        raise TooFewExcerptsError(
+            f"neuron {neuron.id}: it has no excerpts by quantile of activation (field 'strata'), "
+            "which excerpts_scored=quantiles scores; OpenAI's records, delphi's caches, "
+            "Neuronpedia's features with all their bins, and what neuron-eval record writes have "
+            "them"
+        )
+    if not drawn:
+        raise TooFewExcerptsError(
+            f"neuron {neuron.id}: the explainer sees every excerpt of field 'strata', so none is "
+            "left for excerpts_scored=quantiles"
+        )
+    return tuple(drawn)
 
 
 def _random(neuron: NeuronRecord, excerpts: tuple[Excerpt, ...]) -> tuple[Excerpt, ...]:
@@ -121,11 +159,14 @@ def deal_all(neuron: NeuronRecord, n: int) -> DealtNeuron:
             f"neuron {neuron.id}: field 'random' holds no excerpts, so there is no sample of all "
             "text; use neurons that have some"
         )
-    identity = NeuronRecord(**{name: getattr(neuron, name) for name in IDENTITY})
     valid = neuron.split("valid", n)
     names = {excerpt.name for excerpt in valid}
     others = tuple(excerpt for excerpt in neuron.excerpts if excerpt.name not in names)
-    return DealtNeuron(identity, (), others, valid)
+    return DealtNeuron(_identity(neuron), (), others, valid)
+
+
+def _identity(neuron: NeuronRecord) -> NeuronRecord:
+    return NeuronRecord(**{name: getattr(neuron, name) for name in IDENTITY})
 
 
 def to_text(dealt: DealtNeuron) -> str:
@@ -190,3 +231,19 @@ def _places(excerpts: tuple[Excerpt, ...]) -> str:
     for excerpt in excerpts:
         groups.setdefault(excerpt.kind, []).append(str(excerpt.index))
     return "; ".join(f"{kind} {', '.join(indices)}" for kind, indices in groups.items())
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenNeuron:
+    """A neuron ready to be made a sample of, its excerpts as the sample holds them.
+
+    As text they take an eighth of the memory that tokens and numbers take.
+    """
+
+    identity: NeuronRecord  # with its explanations and its page, without excerpts
+    record: str  # the excerpts, see `to_text`
+    places: Mapping[str, str]  # where these are in the source's record
+
+    @property
+    def dealt(self) -> DealtNeuron:
+        return from_text(self.record)

@@ -8,14 +8,14 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from neuron_eval.messages import InputError, listed, shown
 from neuron_eval.parameters import check_number
-from neuron_eval.records import ActivationRecord, Excerpt, NeuronRecord, with_excerpts
+from neuron_eval.records import ActivationRecord, Excerpt, NeuronRecord, with_changed
 from neuron_eval.records.activations import (
     SPECIAL,
     ignored_tokens,
@@ -162,38 +162,7 @@ def windowed(neuron: NeuronRecord, length: int) -> NeuronRecord:
     """
     if not length:
         return neuron
-    if neuron.given_splits:
-        return _with_given_splits_cut(neuron, length)
-    cut = [(excerpt.kind, _cut(excerpt, length, neuron.id)) for excerpt in neuron.excerpts]
-    return with_excerpts(
-        neuron,
-        (record for kind, record in cut if kind == "top"),
-        (record for kind, record in cut if kind == "random"),
-        [
-            replace(
-                stratum,
-                excerpts=tuple(
-                    _cut(Excerpt("quantile", i, record), length, f"{neuron.id}/{number}")
-                    for i, record in enumerate(stratum.excerpts)
-                ),
-            )
-            for number, stratum in enumerate(neuron.strata)
-        ],
-    )
-
-
-def _with_given_splits_cut(neuron: NeuronRecord, length: int) -> NeuronRecord:
-    texts: set[str] = set()
-    splits = []
-    for name, given in neuron.given_splits:
-        kept = []
-        for excerpt in given:
-            record = _cut(excerpt, length, neuron.id)
-            if record.text not in texts:
-                texts.add(record.text)
-                kept.append(replace(excerpt, record=record))
-        splits.append((name, tuple(kept)))
-    return replace(neuron, given_splits=tuple(splits))
+    return with_changed(neuron, lambda excerpt: _cut(excerpt, length, neuron.id))
 
 
 def seeded(seed: str) -> np.random.Generator:
@@ -207,7 +176,12 @@ def _cut(excerpt: Excerpt, length: int, id_: str) -> ActivationRecord:
     size = len(record.tokens)
     if size <= length:
         return record
-    middle = _drawn(excerpt, id_) if excerpt.kind in ("random", "quantile") else _peak_at(record)
+    places = record.counted(range(size)) or range(1)
+    if excerpt.kind in ("random", "quantile"):
+        seed = f"{id_}/{excerpt.stratum}" if excerpt.kind == "quantile" else id_
+        middle = places[int(seeded(f"{seed}/{excerpt.name}").integers(len(places)))]
+    else:  # at the peak; of equals the first that is not ignored
+        middle = max(places, key=lambda i: record.activations[i])
     begin = min(max(0, middle - length // 2), size - length)
     end = begin + length
     return ActivationRecord(
@@ -215,14 +189,3 @@ def _cut(excerpt: Excerpt, length: int, id_: str) -> ActivationRecord:
         record.activations[begin:end],
         tuple(i - begin for i in record.ignored if begin <= i < end),
     )
-
-
-def _peak_at(record: ActivationRecord) -> int:
-    """The position of the peak; of equals the first that is not ignored."""
-    places = record.counted(range(len(record.tokens))) or range(1)
-    return max(places, key=lambda i: record.activations[i])
-
-
-def _drawn(excerpt: Excerpt, id_: str) -> int:
-    places = excerpt.record.counted(range(len(excerpt.record.tokens))) or range(1)
-    return places[int(seeded(f"{id_}/{excerpt.name}").integers(len(places)))]

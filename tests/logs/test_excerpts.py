@@ -12,7 +12,6 @@ from neuron_eval.dataset import NeuronSet, dataset, neuron_set
 from neuron_eval.logs.excerpts import BINS, TOP_TOKENS, activity, excerpts_of
 from neuron_eval.logs.runs import neuron_result
 from neuron_eval.records import ActivationRecord, RecordError
-from neuron_eval.records.chosen import Published
 from neuron_eval.sources.choosing import Choice
 
 
@@ -99,8 +98,8 @@ def test_the_address_of_a_neuron_is_in_its_sample_only_where_there_is_one(neuron
     (neuron,) = neurons.neurons
     assert "page" not in dataset(neurons)[0].metadata
     address = "https://www.neuronpedia.org/gpt2-small/6-res-jb/650"
-    placed = Published(neuron.published.reference, (), (), address)
-    known = NeuronSet(neurons.choice, (replace(neuron, published=placed),), ())
+    placed = replace(neuron.identity, page=address)
+    known = NeuronSet(neurons.choice, (replace(neuron, identity=placed),), ())
     sample = logged(dataset(known)[0])
     assert sample.metadata["page"] == address
     assert neuron_result([sample]).page == address

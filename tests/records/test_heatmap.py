@@ -3,12 +3,12 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from neuron_eval.records.heatmap import (
     SHADES,
     WIDTH,
     caption,
-    columns,
     heat_map,
     scale,
     shades,
@@ -65,13 +65,13 @@ def test_rows_pair_up_and_hold_the_same_text(tokens):
 @given(TOKENS)
 def test_no_row_is_wider_than_the_width(tokens):
     rows = [drawn(line) for line in heat_map(tokens, shaded(tokens), shaded(tokens)).split("\n")]
-    assert all(columns(text) <= WIDTH for _, text, _ in rows)
+    assert all(cell_len(text) <= WIDTH for _, text, _ in rows)
 
 
 @STEADY
 @given(TOKENS)
 def test_a_token_stays_whole_unless_it_is_wider_than_a_row(tokens):
-    short = [token for token in tokens if columns(token_signs(token)) <= WIDTH]
+    short = [token for token in tokens if cell_len(token_signs(token)) <= WIDTH]
     rows = heat_map(short, shaded(short), shaded(short)).split("\n")[::2] if short else []
     starts, end = set(), 0
     for token in short:
@@ -162,9 +162,9 @@ def test_characters_without_a_shape_get_a_sign(token, shown):
 
 
 def test_wide_characters_take_two_columns_and_marks_none():
-    assert columns("ab") == 2
-    assert columns("漢a") == 3
-    assert columns("e\u0301") == 1
+    assert cell_len("ab") == 2
+    assert cell_len("漢a") == 3
+    assert cell_len("e\u0301") == 1
 
 
 def test_lists_of_different_lengths_are_refused():

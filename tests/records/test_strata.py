@@ -20,8 +20,7 @@ from neuron_eval.records import (
     TooFewExcerptsError,
 )
 from neuron_eval.records.checks import check_record
-from neuron_eval.records.splits import DealtNeuron, deal, from_metadata, to_text
-from neuron_eval.records.strata import stratified
+from neuron_eval.records.splits import DealtNeuron, deal, from_metadata, stratified, to_text
 from neuron_eval.records.treatment import Treatment
 from neuron_eval.rescore import CannotScoreError, rescore
 from neuron_eval.simulation import Failed, Simulated
