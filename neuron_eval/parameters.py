@@ -72,18 +72,20 @@ def check_known(names: Iterable[str], known: Sequence[str], where: str = "") -> 
         )
 
 
-def check_number(name: str, value: object, least: int) -> None:
+def check_number(name: str, value: object, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise InputError(f"{name}={shown(value)}: expected a whole number of at least {least}")
+    return value
 
 
-def check_text(name: str, value: object) -> None:
-    """Refuse what is no name of a thing or a file; none holds a NUL."""
+def check_text(name: str, value: object) -> str:
+    """The value; refuses what is no name of a thing or a file; none holds a NUL."""
     if not isinstance(value, str) or "\0" in value:
         raise InputError(f"{name}={shown(value)}: expected one name or file")
     if replace_surrogates(value) != value:
         # It goes into the log, which could not be written.
         raise InputError(f"{name}={shown(value)}: holds bytes that are not UTF-8; rename the file")
+    return value
 
 
 def check_real(name: str, value: object, example: str) -> float:

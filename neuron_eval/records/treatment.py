@@ -66,15 +66,14 @@ def has_stored_tokens(neuron: NeuronRecord) -> bool:
 def parse_treatment(ignore_tokens: object, window: object) -> Treatment:
     """What users write after ``-T``, checked."""
     length = 0 if window == UNCUT else window
-    if length is not None:
-        try:
-            check_number("window", length, least=0)
-        except InputError:
-            raise InputError(
-                f"window={shown(window)}: expected the tokens of an excerpt, a whole number such "
-                f"as {LENGTH}; 0 or {UNCUT} for whole excerpts"
-            ) from None
-    return Treatment(parse_ignored(ignore_tokens), None if length is None else int(str(length)))
+    try:
+        tokens = None if length is None else check_number("window", length, least=0)
+    except InputError:
+        raise InputError(
+            f"window={shown(window)}: expected the tokens of an excerpt, a whole number such "
+            f"as {LENGTH}; 0 or {UNCUT} for whole excerpts"
+        ) from None
+    return Treatment(parse_ignored(ignore_tokens), tokens)
 
 
 @dataclass
@@ -165,10 +164,15 @@ def windowed(neuron: NeuronRecord, length: int) -> NeuronRecord:
     return with_changed(neuron, lambda excerpt: _cut(excerpt, length, neuron.id))
 
 
+def hashed(text: str) -> int:
+    """A number in [0, 2**64) that is the same for the same text on every machine."""
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest)
+
+
 def seeded(seed: str) -> np.random.Generator:
     """A generator that draws the same for the same text on every machine."""
-    digest = hashlib.blake2b(seed.encode(), digest_size=8).digest()
-    return np.random.default_rng(int.from_bytes(digest))
+    return np.random.default_rng(hashed(seed))
 
 
 def _cut(excerpt: Excerpt, length: int, id_: str) -> ActivationRecord:

@@ -5,7 +5,7 @@ The sets that ship are here: the puzzles, and SmolLM2's as `neuron-eval record` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib import resources
 
@@ -16,7 +16,6 @@ from neuron_eval.records import NeuronRecord, RecordError, Reference
 # writes under a file's ending comes after what others' files are recognised by.
 # isort: off
 from neuron_eval.sources import folder as folder
-from neuron_eval.sources import parquet as parquet
 from neuron_eval.sources import schema as schema
 from neuron_eval.sources import delphi as delphi
 from neuron_eval.sources import neuronpedia as neuronpedia
@@ -25,7 +24,7 @@ from neuron_eval.sources import puzzles as puzzles
 from neuron_eval.sources import hub as hub
 
 # isort: on
-from neuron_eval.sources.base import NeuronKey, Source, ids_of
+from neuron_eval.sources.base import NeuronKey, Source, Wanted, ids_of
 from neuron_eval.sources.opening import Location, opener
 from neuron_eval.sources.opening import open_source as open_source
 
@@ -57,7 +56,7 @@ class BundledSource(Source):
     def keys(self) -> Iterator[NeuronKey]:
         return (NeuronKey(n.id, n.layer, n.neuron) for n in BUNDLED[self.name]())
 
-    def read(self, wanted: Collection[NeuronKey] | None = None) -> Iterator[NeuronRecord]:
+    def read(self, wanted: Wanted = None) -> Iterator[NeuronRecord]:
         ids = ids_of(wanted)
         return (n for n in BUNDLED[self.name]() if ids is None or n.id in ids)
 

@@ -6,65 +6,62 @@ comes back as it was. Narrower numbers are accepted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyarrow import types
 
 from neuron_eval.messages import message_of, shortened, shown
 from neuron_eval.records import TOP_SPLITS, ActivationRecord, NeuronRecord, RecordError
-from neuron_eval.sources.base import NeuronKey, Unreadable
+from neuron_eval.sources.base import NeuronKey, Neurons, Unreadable
 from neuron_eval.sources.objects import from_json, key, to_json, wrong_names
-
-if TYPE_CHECKING:
-    import pyarrow
-    from numpy.typing import NDArray
 
 ROWS = 64  # neurons in a row group at most, so that choosing a few reads few others
 TOKENS = 1_000_000  # no neuron is added to a row group of so many: it has to fit into memory
 _INDEX = "__index_level_"  # how pandas names the columns of its index, which are ignored
 
 
-def arrow_schema() -> pyarrow.Schema:
-    """Every column of the schema, required and optional, with its type."""
-    import pyarrow as pa
+_TOKENS = [("tokens", pa.list_(pa.string())), ("activations", pa.list_(pa.float64()))]
+_EXCERPTS = pa.list_(pa.struct(_TOKENS))
+_PLACED = pa.list_(pa.struct([("kind", pa.string()), ("index", pa.int64()), *_TOKENS]))
+_REFERENCE = pa.struct([("explanation", pa.string()), ("source", pa.string())])
 
-    tokens = [("tokens", pa.list_(pa.string())), ("activations", pa.list_(pa.float64()))]
-    excerpts = pa.list_(pa.struct(tokens))
-    placed = pa.list_(pa.struct([("kind", pa.string()), ("index", pa.int64()), *tokens]))
-    reference = pa.struct([("explanation", pa.string()), ("source", pa.string())])
-    return pa.schema(
-        [
-            ("id", pa.string()),
-            ("model", pa.string()),
-            ("layer", pa.int64()),
-            ("neuron", pa.int64()),
-            ("group", pa.string()),
-            ("quantiles", pa.list_(pa.float64())),
-            ("quantile_boundaries", pa.list_(pa.float64())),
-            ("cutoff", pa.float64()),
-            ("reference", reference),
-            ("other_explanations", pa.list_(reference)),
-            ("false_explanations", pa.list_(pa.string())),
-            ("top", excerpts),
-            ("random", excerpts),
-            ("strata", pa.list_(pa.struct([("share", pa.float64()), ("excerpts", excerpts)]))),
-            ("splits", pa.struct([(name, placed) for name in TOP_SPLITS])),
-            ("special_tokens", pa.list_(pa.string())),
-            ("repeated", pa.int64()),
-            ("page", pa.string()),
-        ]
-    )
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("model", pa.string()),
+        ("layer", pa.int64()),
+        ("neuron", pa.int64()),
+        ("group", pa.string()),
+        ("quantiles", pa.list_(pa.float64())),
+        ("quantile_boundaries", pa.list_(pa.float64())),
+        ("cutoff", pa.float64()),
+        ("reference", _REFERENCE),
+        ("other_explanations", pa.list_(_REFERENCE)),
+        ("false_explanations", pa.list_(pa.string())),
+        ("top", _EXCERPTS),
+        ("random", _EXCERPTS),
+        ("strata", pa.list_(pa.struct([("share", pa.float64()), ("excerpts", _EXCERPTS)]))),
+        ("splits", pa.struct([(name, _PLACED) for name in TOP_SPLITS])),
+        ("special_tokens", pa.list_(pa.string())),
+        ("repeated", pa.int64()),
+        ("page", pa.string()),
+    ]
+)
+"""Every column of the schema, required and optional, with its type."""
 
 
-def wrong_columns(table: pyarrow.Schema) -> str:
+def wrong_columns(table: pa.Schema) -> str:
     """What is wrong with a table's columns; empty if nothing is."""
-    right = arrow_schema()
     names = [name for name in table.names if not name.startswith(_INDEX)]
     faults = wrong_names(names, "column")
-    faults += [f"column {name!r} is there twice" for name in right.names if names.count(name) > 1]
+    faults += [f"column {name!r} is there twice" for name in SCHEMA.names if names.count(name) > 1]
     for name, type_ in zip(table.names, table.types, strict=True):
-        if name in right.names and not _fits(type_, right.field(name).type):
-            expected = right.field(name).type
+        if name in SCHEMA.names and not _fits(type_, expected := SCHEMA.field(name).type):
             faults.append(
                 f"column {name!r} is of type {shortened(_words(type_))}; expected "
                 f"{_words(expected)}"
@@ -72,13 +69,11 @@ def wrong_columns(table: pyarrow.Schema) -> str:
     return "; ".join(faults)
 
 
-def _fits(given: pyarrow.DataType, right: pyarrow.DataType) -> bool:
+def _fits(given: pa.DataType, right: pa.DataType) -> bool:
     """Whether values of one type can be read as values of another; null is read as anything.
 
     Not by Arrow's cast, which takes a text that looks like a number for one.
     """
-    from pyarrow import types
-
     if types.is_null(given):
         return True
     if types.is_string(right):
@@ -103,12 +98,12 @@ def _fits(given: pyarrow.DataType, right: pyarrow.DataType) -> bool:
     return complete and all(_fits(type_, ours[name]) for name, type_ in theirs.items())
 
 
-def _words(type_: pyarrow.DataType) -> str:
+def _words(type_: pa.DataType) -> str:
     """A type in words, with Arrow's own names for what lists hold left out."""
     return str(type_).replace("element: ", "").replace("item: ", "")
 
 
-def keys(batch: pyarrow.RecordBatch, wheres: Sequence[str]) -> Iterator[NeuronKey]:
+def keys(batch: pa.RecordBatch, wheres: Sequence[str]) -> Iterator[NeuronKey]:
     """Which neuron each row is; see `records`."""
     columns = [batch.column(name).to_pylist() for name in ("id", "layer", "neuron")]
     for where, id_, layer, neuron in zip(wheres, *columns, strict=True):
@@ -117,9 +112,7 @@ def keys(batch: pyarrow.RecordBatch, wheres: Sequence[str]) -> Iterator[NeuronKe
         yield NeuronKey(id_, layer, neuron)
 
 
-def records(
-    batch: pyarrow.RecordBatch, wheres: Sequence[str]
-) -> Iterator[NeuronRecord | Unreadable]:
+def records(batch: pa.RecordBatch, wheres: Sequence[str]) -> Neurons:
     """Each row as a checked record; a bad one is `Unreadable`.
 
     Excerpts are cut from whole columns: Arrow's own `to_pylist` of nested values takes six times
@@ -147,13 +140,13 @@ def records(
 
 
 class _Uncut(Exception):
-    """There is a null, or a type that is not known here."""
+    """There is a null, or a type that the cutting does not know."""
 
 
-def _excerpts(column: pyarrow.Array) -> list[tuple[ActivationRecord, ...]]:
+def _excerpts(column: pa.Array) -> list[tuple[ActivationRecord, ...]]:
     structs, of_row = _parts(column)
-    tokens, of_tokens = _parts(_field(structs, "tokens"))
-    activations, of_activations = _parts(_field(structs, "activations"))
+    tokens, of_tokens = _parts(_sound(structs, types.is_struct).field("tokens"))
+    activations, of_activations = _parts(structs.field("activations"))
     texts = _texts(tokens)
     values = tuple(_numbers(activations).astype("float64", copy=False).tolist())
     made = [
@@ -163,48 +156,34 @@ def _excerpts(column: pyarrow.Array) -> list[tuple[ActivationRecord, ...]]:
     return [tuple(made[start:end]) for start, end in pairwise(of_row)]
 
 
-def _without_nulls(array: pyarrow.Array) -> pyarrow.Array:
-    if array.null_count:
+def _sound(array: pa.Array, *kinds: Callable[[pa.DataType], bool]) -> pa.Array:
+    if array.null_count or (kinds and not any(is_kind(array.type) for is_kind in kinds)):
         raise _Uncut
     return array
 
 
-def _field(structs: pyarrow.Array, name: str) -> pyarrow.Array:
-    import pyarrow as pa
-
-    if not isinstance(structs, pa.StructArray):
-        raise _Uncut
-    return _without_nulls(structs).field(structs.type.get_field_index(name))
-
-
-def _parts(column: pyarrow.Array) -> tuple[pyarrow.Array, list[int]]:
+def _parts(column: pa.Array) -> tuple[pa.Array, list[int]]:
     """The items of a column of lists in one array, and where each list begins and ends in it."""
-    from pyarrow import types
-
-    if not (types.is_list(column.type) or types.is_large_list(column.type)):
-        raise _Uncut
-    offsets: list[int] = _numbers(_without_nulls(column).offsets).tolist()
+    offsets: list[int] = _numbers(
+        _sound(column, types.is_list, types.is_large_list).offsets
+    ).tolist()
     first, last = offsets[0], offsets[-1]
     return column.values.slice(first, last - first), [offset - first for offset in offsets]
 
 
-def _texts(array: pyarrow.Array) -> tuple[str, ...]:
-    from pyarrow import types
-
-    if not types.is_dictionary(_without_nulls(array).type):
+def _texts(array: pa.Array) -> tuple[str, ...]:
+    if not types.is_dictionary(_sound(array).type):
         return tuple(array.to_pylist())
-    words: list[Any] = _without_nulls(array.dictionary).to_pylist()
+    words: list[Any] = _sound(array.dictionary).to_pylist()
     return tuple(map(words.__getitem__, _numbers(array.indices).tolist()))
 
 
-def _numbers(array: pyarrow.Array) -> NDArray[Any]:
+def _numbers(array: pa.Array) -> NDArray[Any]:
     """Not by Arrow's own way, which imports pandas."""
-    import numpy as np
-
-    return np.from_dlpack(_without_nulls(array))
+    return np.from_dlpack(_sound(array))
 
 
-def batches(neurons: Iterable[NeuronRecord]) -> Iterator[pyarrow.RecordBatch]:
+def batches(neurons: Iterable[NeuronRecord]) -> Iterator[pa.RecordBatch]:
     """Neurons as batches, each meant to be one row group; at most one is in memory."""
     group: list[NeuronRecord] = []
     tokens = 0
@@ -220,11 +199,9 @@ def batches(neurons: Iterable[NeuronRecord]) -> Iterator[pyarrow.RecordBatch]:
         yield _batch(group)
 
 
-def _batch(neurons: Sequence[NeuronRecord]) -> pyarrow.RecordBatch:
-    import pyarrow as pa
-
+def _batch(neurons: Sequence[NeuronRecord]) -> pa.RecordBatch:
     try:
-        return pa.RecordBatch.from_pylist([to_json(n) for n in neurons], arrow_schema())
+        return pa.RecordBatch.from_pylist([to_json(n) for n in neurons], SCHEMA)
     except (UnicodeEncodeError, OverflowError, pa.ArrowException) as error:
         raise RecordError(
             f"neurons {shown(neurons[0].id)} to {shown(neurons[-1].id)}: cannot be written "

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from neuron_eval.files.bounded import TooLong, read_whole
+from neuron_eval.files.bounded import Pairs, TooLong, once, parse_json, read_whole
 from neuron_eval.messages import InputError, shown
 from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError
 
@@ -57,6 +57,14 @@ class Unreadable:
     missing: bool = False
 
 
+Wanted = Collection[NeuronKey] | None
+"""Which neurons to read; None for all."""
+
+Neurons = Iterator[NeuronRecord | Unreadable]
+
+Placed = Iterator[tuple[P, NeuronRecord | Unreadable]]
+
+
 class Source(ABC):
     """Neurons from one place."""
 
@@ -73,9 +81,7 @@ class Source(ABC):
         """
 
     @abstractmethod
-    def read(
-        self, wanted: Collection[NeuronKey] | None = None
-    ) -> Iterator[NeuronRecord | Unreadable]:
+    def read(self, wanted: Wanted = None) -> Neurons:
         """The neurons, checked, one at a time and in the source's order; a bad one `Unreadable`.
 
         Of those wanted, None being all, the ones that are not among `keys` are ignored.
@@ -105,9 +111,7 @@ class PlacedSource(Source, Generic[P]):
         """See `keys`."""
 
     @abstractmethod
-    def placed(
-        self, wanted: Collection[NeuronKey] | None
-    ) -> Iterator[tuple[P, NeuronRecord | Unreadable]]:
+    def placed(self, wanted: Wanted) -> Placed[P]:
         """See `read`."""
 
     @abstractmethod
@@ -122,9 +126,7 @@ class PlacedSource(Source, Generic[P]):
                 raise RecordError(self.repeated(key.id, place, first))
             yield key
 
-    def read(
-        self, wanted: Collection[NeuronKey] | None = None
-    ) -> Iterator[NeuronRecord | Unreadable]:
+    def read(self, wanted: Wanted = None) -> Neurons:
         seen: dict[str, P] = {}
         for place, neuron in self.placed(wanted):
             id_ = neuron.name if isinstance(neuron, Unreadable) else neuron.id
@@ -151,7 +153,7 @@ def read_file(path: str) -> bytes:
         raise SourceError.of_file(path, error) from error
 
 
-def ids_of(wanted: Collection[NeuronKey] | None) -> set[str] | None:
+def ids_of(wanted: Wanted) -> set[str] | None:
     return None if wanted is None else {key.id for key in wanted}
 
 
@@ -164,6 +166,21 @@ def strict(neurons: Iterable[NeuronRecord | Unreadable]) -> Iterator[NeuronRecor
 
 
 # Reading values from JSON; ``at`` is file, line and neuron for the message of a `RecordError`.
+
+
+def parsed(
+    content: bytes | str,
+    at: str,
+    fault: str = "not valid JSON, or cut off",
+    made: Callable[[Pairs], Any] = once,
+) -> Any:
+    """A JSON value, see `parse_json`; ``fault`` is said of what is none."""
+    try:
+        return parse_json(content, made)
+    except UnicodeDecodeError as error:
+        raise RecordError(f"{at}: not UTF-8 text ({error})") from error
+    except ValueError as error:
+        raise RecordError(f"{at}: {fault} ({error})") from error
 
 
 def typed(data: Mapping[str, Any], field: str, kind: type[T], at: str) -> T:

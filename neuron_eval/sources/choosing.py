@@ -22,12 +22,12 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from itertools import chain, islice
 from typing import Literal, TypeVar, get_args
 
 from neuron_eval.messages import InputError, shown
 from neuron_eval.parameters import check_choice, check_number, check_real, check_text
+from neuron_eval.records.treatment import hashed
 from neuron_eval.sources.base import NeuronKey, ScoredNeuron
 from neuron_eval.sources.sharding import Shard, parse_shard
 
@@ -91,29 +91,21 @@ def parse_choice(
 
     A parameter that has no part in the set that is selected is an `InputError` too.
     """
-    check_text("neurons", neurons)
     wanted = check_choice("select", select, get_args(Select))
-    check_number("seed", seed, least=0)
-    if limit is not None:
-        check_number("limit", limit, least=1)
     if per_layer is not None:
-        check_number("per_layer", per_layer, least=1)
         _only("per_layer", per_layer, wanted, LAYERED)
     if threshold is not None:
         _only("threshold", threshold, wanted, ("interpretable",))
-        threshold = check_real("threshold", threshold, "0.35")
-    if scores is not None:
-        check_text("scores", scores)
     return Choice(
-        neurons=str(neurons),
+        neurons=check_text("neurons", neurons),
         layers=None if layers is None else parse_ranges("layers", layers),
         index=None if index is None else parse_ranges("index", index),
         select=wanted,
-        per_layer=PER_LAYER if per_layer is None else int(str(per_layer)),
-        threshold=THRESHOLD if threshold is None else threshold,
-        limit=None if limit is None else int(str(limit)),
-        seed=int(str(seed)),
-        scores=None if scores is None else str(scores),
+        per_layer=PER_LAYER if per_layer is None else check_number("per_layer", per_layer, least=1),
+        threshold=THRESHOLD if threshold is None else check_real("threshold", threshold, "0.35"),
+        limit=None if limit is None else check_number("limit", limit, least=1),
+        seed=check_number("seed", seed, least=0),
+        scores=None if scores is None else check_text("scores", scores),
         shard=None if shard is None else parse_shard(shard),
     )
 
@@ -138,8 +130,7 @@ def draw(keys: Iterable[NeuronKey], choice: Choice, scores: Scores) -> list[Neur
 def place(seed: int, key: NeuronKey) -> tuple[int, int, int]:
     """Where a neuron stands in the seeded order."""
     text = f"{seed}/{key.layer}/{key.neuron}" + (f"/{key.id}" if key.layer < 0 else "")
-    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest, "big"), key.layer, key.neuron
+    return hashed(text), key.layer, key.neuron
 
 
 def _drawn(layer: Sequence[NeuronKey], choice: Choice, scores: Scores) -> Iterable[NeuronKey]:

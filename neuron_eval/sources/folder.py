@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from neuron_eval.records import NeuronRecord, RecordError
+from neuron_eval.records import RecordError
 from neuron_eval.records.checks import named
-from neuron_eval.sources.base import NeuronKey, PlacedSource, Source, SourceError, Unreadable
+from neuron_eval.sources.base import (
+    NeuronKey,
+    Placed,
+    PlacedSource,
+    Source,
+    SourceError,
+    Unreadable,
+    Wanted,
+)
 from neuron_eval.sources.looking import folder_description
 from neuron_eval.sources.opening import ENDINGS, Location, open_file, opener
-from neuron_eval.sources.parquet import ParquetSource
 
 
 class FilesSource(PlacedSource[str]):
@@ -29,9 +36,7 @@ class FilesSource(PlacedSource[str]):
             for key in file.keys():  # noqa: SIM118
                 yield file.name, key
 
-    def placed(
-        self, wanted: Collection[NeuronKey] | None
-    ) -> Iterator[tuple[str, NeuronRecord | Unreadable]]:
+    def placed(self, wanted: Wanted) -> Placed[str]:
         """The rest of a file that breaks off is `Unreadable` too."""
         left = None if wanted is None else {key.id: key for key in wanted}
         for file in self.files():
@@ -99,6 +104,8 @@ def _dangles(path: Path) -> bool:
 
 
 def _checked(path: Path) -> Source | None:
+    from neuron_eval.sources.parquet import ParquetSource
+
     source = open_file(str(path))
     if isinstance(source, ParquetSource):
         source.check()

@@ -22,7 +22,6 @@ from neuron_eval.messages import ERROR, listed, shortened, shown
 from neuron_eval.sources.base import Source, SourceError
 from neuron_eval.sources.folder import FilesSource
 from neuron_eval.sources.opening import ENDINGS, Location, opener
-from neuron_eval.sources.parquet import ParquetSource
 from neuron_eval.sources.schema import JsonlSource
 
 if TYPE_CHECKING:
@@ -151,7 +150,11 @@ def _file(system: HfFileSystem, path: str) -> Source:
     def stream() -> IO[bytes]:
         return io.BufferedReader(HubFile(system, path, block_size=0), _CHUNK)
 
-    return ParquetSource(path, ranges) if path.endswith(".parquet") else JsonlSource(path, stream)
+    if not path.endswith(".parquet"):
+        return JsonlSource(path, stream)
+    from neuron_eval.sources.parquet import ParquetSource
+
+    return ParquetSource(path, ranges)
 
 
 class HubFile(io.RawIOBase):

@@ -17,7 +17,14 @@ from pathlib import Path
 from neuron_eval.files.bounded import lines
 from neuron_eval.messages import listed, shown
 from neuron_eval.records import NeuronRecord, RecordError, Reference
-from neuron_eval.sources.base import NeuronKey, ScoredNeuron, SourceError, Unreadable, strict
+from neuron_eval.sources.base import (
+    NeuronKey,
+    Neurons,
+    ScoredNeuron,
+    SourceError,
+    Unreadable,
+    strict,
+)
 from neuron_eval.sources.choosing import SCORED, Choice, draw, parse_choice
 from neuron_eval.sources.looking import not_text, wrong_header
 from neuron_eval.sources.opening import open_source, unpacked
@@ -28,7 +35,7 @@ Only = Callable[[NeuronKey], bool]
 
 def load(
     choice: Choice, only: Only | None = None, of_all: list[NeuronKey] | None = None
-) -> Iterator[NeuronRecord | Unreadable]:
+) -> Neurons:
     """The chosen neurons, one at a time, in the source's order.
 
     A neuron without a reference gets the explanation of ``choice.scores``, if that file has one.

@@ -8,32 +8,29 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate, chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from pyarrow.parquet import ParquetFile, ParquetWriter, read_metadata
 
 from neuron_eval.files.locking import unfinished
 from neuron_eval.messages import message_of, shown
 from neuron_eval.records import NeuronRecord, RecordError
 from neuron_eval.sources import arrow
-from neuron_eval.sources.base import NeuronKey, PlacedSource, SourceError, Unreadable, ids_of
-from neuron_eval.sources.looking import is_json, nature
+from neuron_eval.sources.base import NeuronKey, Placed, PlacedSource, SourceError, Wanted, ids_of
 from neuron_eval.sources.objects import KEY
-from neuron_eval.sources.opening import Location, OpenFile, opener
-
-if TYPE_CHECKING:
-    import pyarrow
-    from pyarrow.parquet import ParquetFile
+from neuron_eval.sources.opening import OpenFile
 
 _BUFFER = 1 << 20  # bytes of a column that are in memory at once, where a row group is larger
 _BATCH = 64  # rows that are made records of at once
 _NARROW = 4096  # rows that are read at once of columns without activations
 
 # Batches of rows, each with the number of its first row in the file.
-Rows = Iterator[tuple[int, "pyarrow.RecordBatch"]]
+Rows = Iterator[tuple[int, pa.RecordBatch]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +51,9 @@ class ParquetSource(PlacedSource[int]):
                 rows = range(first, first + len(batch))
                 yield from zip(rows, arrow.keys(batch, self._wheres(rows)), strict=True)
 
-    def placed(
-        self, wanted: Collection[NeuronKey] | None
-    ) -> Iterator[tuple[int, NeuronRecord | Unreadable]]:
+    def placed(self, wanted: Wanted) -> Placed[int]:
         with self._opened() as file:
-            known = set(arrow.arrow_schema().names)
+            known = set(arrow.SCHEMA.names)
             columns = [name for name in file.schema_arrow.names if name in known]
             sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
             starts = [0, *accumulate(sizes)]
@@ -74,8 +69,10 @@ class ParquetSource(PlacedSource[int]):
                 yield from zip(rows, arrow.records(batch, self._wheres(rows)), strict=True)
 
     def repeated(self, id_: str, place: int, first: int) -> str:
-        (where,) = self._wheres([place])
-        return f"{where}: column 'id': {shown(id_)} stands in row {first} too; ids must be unique"
+        return (
+            f"{self.name}, row {place}: column 'id': {shown(id_)} stands in row {first} too; ids "
+            "must be unique"
+        )
 
     def _wheres(self, rows: Iterable[int]) -> list[str]:
         return [f"{self.name}, row {row}" for row in rows]
@@ -107,9 +104,6 @@ class ParquetSource(PlacedSource[int]):
 
     @contextmanager
     def _opened(self) -> Iterator[ParquetFile]:
-        import pyarrow as pa
-        from pyarrow.parquet import ParquetFile, read_metadata
-
         try:
             # An open file instead of a path, which Arrow would take for a URL if it looks like one.
             with self.open() if self.open else pa.OSFile(self.name) as raw:
@@ -135,25 +129,14 @@ class ParquetSource(PlacedSource[int]):
             raise SourceError(f"{self.name}: column 'id' is not UTF-8 text ({error})") from error
 
 
-@opener("FILE.parquet", "neurons in this project's schema")
-def _open_table(place: Location) -> ParquetSource | None:
-    if place.kind != "parquet":
-        return None
-    content = place.head
-    other = not content.startswith(b"PAR1") and (nature(content) or is_json(content))
-    return None if other else ParquetSource(place.name)
-
-
 def write_parquet(path: Path, neurons: Iterable[NeuronRecord]) -> int:
     """As `neuron_eval.sources.schema.write`; a row group's worth of neurons is in memory."""
-    from pyarrow.parquet import ParquetWriter
-
     count = 0
     with (
         unfinished(path) as beside,
         ParquetWriter(
             str(beside),
-            arrow.arrow_schema(),
+            arrow.SCHEMA,
             compression="zstd",
             # Of other columns nobody asks for the range, and the footer is read every time.
             write_statistics=list(KEY),
@@ -166,12 +149,8 @@ def write_parquet(path: Path, neurons: Iterable[NeuronRecord]) -> int:
     return count
 
 
-def _numbered(
-    batches: Iterator[pyarrow.RecordBatch], row: int, fault: Callable[[int], str]
-) -> Rows:
+def _numbered(batches: Iterator[pa.RecordBatch], row: int, fault: Callable[[int], str]) -> Rows:
     """Each batch with the number of its first row; ``fault`` says from which on there are none."""
-    import pyarrow as pa
-
     try:
         for batch in batches:
             yield row, batch
@@ -180,15 +159,13 @@ def _numbered(
         raise RecordError(f"{fault(row)} ({message_of(error)})") from error
 
 
-def _picked(batch: pyarrow.RecordBatch, rows: Sequence[int]) -> pyarrow.RecordBatch:
-    import pyarrow as pa
-
+def _picked(batch: pa.RecordBatch, rows: Sequence[int]) -> pa.RecordBatch:
     # Not by `pyarrow.array`, which imports pandas, and that takes longer than the reading.
     places = pa.py_buffer(array("q", rows))
     return batch.take(pa.Array.from_buffers(pa.int64(), len(rows), [None, places]))
 
 
-def _token_leaves(metadata: pyarrow.FileMetaData) -> list[str]:
+def _token_leaves(metadata: pa.FileMetaData) -> list[str]:
     """The leaves that hold tokens, by Parquet's names; they are read as words and numbers."""
     leaves = [metadata.schema.column(i) for i in range(metadata.num_columns)]
     return [

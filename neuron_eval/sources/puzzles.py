@@ -11,16 +11,26 @@ explained and compared with their ground truth, but a simulation of them cannot 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from neuron_eval.files.bounded import TooLong, parse_json, read_whole
+from neuron_eval.files.bounded import TooLong, read_whole
 from neuron_eval.messages import shown
 from neuron_eval.records import ActivationRecord, Excerpt, NeuronRecord, RecordError, Reference
 from neuron_eval.records.checks import check_record, named
-from neuron_eval.sources.base import NeuronKey, Source, SourceError, Unreadable, ids_of, strict
+from neuron_eval.sources.base import (
+    NeuronKey,
+    Neurons,
+    Source,
+    SourceError,
+    Unreadable,
+    Wanted,
+    ids_of,
+    parsed,
+    strict,
+)
 from neuron_eval.sources.opening import Location, opener
 
 CUTOFF = 1.0  # tokens of a puzzle activate highly above this
@@ -50,9 +60,7 @@ class PuzzleSource(Source):
     def keys(self) -> Iterator[NeuronKey]:
         return iter(dict.fromkeys(NeuronKey(puzzle_id(name), -1, -1) for name, _ in self._open()))
 
-    def read(
-        self, wanted: Collection[NeuronKey] | None = None
-    ) -> Iterator[NeuronRecord | Unreadable]:
+    def read(self, wanted: Wanted = None) -> Neurons:
         ids = ids_of(wanted)
         puzzles = self._open()
         if ids is not None:
@@ -86,16 +94,13 @@ class _Object(dict[str, Any]):
 
 def _puzzles(content: bytes | str, where: str) -> list[tuple[str, Any]]:
     """Name and puzzle, unchecked."""
-    try:
-        data = parse_json(content, _Object)
-    except ValueError as error:
-        raise RecordError(f"{where}: not valid JSON, or cut off ({error})") from error
+    data = parsed(content, where, made=_Object)
     if not isinstance(data, _Object):
         raise RecordError(f"{where}: expected an object from names to puzzles")
     return data.pairs
 
 
-def _records(puzzles: Iterable[tuple[str, Any]], where: str) -> Iterator[NeuronRecord | Unreadable]:
+def _records(puzzles: Iterable[tuple[str, Any]], where: str) -> Neurons:
     seen: set[str] = set()
     for name, puzzle in puzzles:
         try:

@@ -32,26 +32,30 @@ from __future__ import annotations
 import codecs
 import gzip
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from neuron_eval.files.bounded import lines, parse_json
+from neuron_eval.files.bounded import lines
 from neuron_eval.files.locking import unfinished
 from neuron_eval.messages import shown
 from neuron_eval.records import NeuronRecord, RecordError
 from neuron_eval.records.checks import named
 from neuron_eval.sources.base import (
     NeuronKey,
+    Placed,
     PlacedSource,
+    Source,
     SourceError,
     Unreadable,
+    Wanted,
     ids_of,
+    parsed,
     strict,
 )
-from neuron_eval.sources.looking import is_table, nature
+from neuron_eval.sources.looking import is_json, is_table, nature
 from neuron_eval.sources.objects import from_json as from_json
 from neuron_eval.sources.objects import key
 from neuron_eval.sources.objects import to_json as to_json
@@ -71,9 +75,7 @@ class JsonlSource(PlacedSource[int]):
             where = self._where(number)
             yield number, key(_parse(line, where), where)
 
-    def placed(
-        self, wanted: Collection[NeuronKey] | None
-    ) -> Iterator[tuple[int, NeuronRecord | Unreadable]]:
+    def placed(self, wanted: Wanted) -> Placed[int]:
         left = ids_of(wanted)
         for number, line in numbered_lines(self.name, self.open):
             if left is not None and not left:
@@ -111,6 +113,18 @@ def numbered_lines(name: str, opened: OpenFile | None = None) -> Iterator[tuple[
                 yield number, line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
 
 
+@opener("FILE.parquet", "neurons in this project's schema")
+def _open_table(place: Location) -> Source | None:
+    if place.kind != "parquet":
+        return None
+    content = place.head
+    if not content.startswith(b"PAR1") and (nature(content) or is_json(content)):
+        return None
+    from neuron_eval.sources.parquet import ParquetSource  # pyarrow takes a while to load
+
+    return ParquetSource(place.name)
+
+
 @opener("FILE.jsonl, FILE.jsonl.gz", "neurons in this project's schema")
 def _open_lines(place: Location) -> JsonlSource | None:
     if place.kind != "lines" or nature(place.head) or is_table(place.head):
@@ -146,13 +160,8 @@ def write(path: Path, neurons: Iterable[NeuronRecord]) -> int:
 
 
 def _parse(line: bytes, where: str) -> Any:
-    try:
-        return parse_json(line)
-    except UnicodeDecodeError as error:
-        raise RecordError(f"{where}: not UTF-8 text ({error})") from error
-    except ValueError as error:
-        cut = "" if line.endswith(b"\n") else "; the last line, so the file may be cut off"
-        raise RecordError(f"{where}: not valid JSON ({error}){cut}") from error
+    cut = "" if line.endswith(b"\n") else "; it is the last line, so the file may be cut off"
+    return parsed(line, where, f"not valid JSON{cut}")
 
 
 def _line(neuron: NeuronRecord) -> bytes:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any
 
 from neuron_eval.messages import InputError, shown
+from neuron_eval.records.treatment import hashed
 from neuron_eval.sources.base import NeuronKey
 
 SHARD = "shard"
@@ -25,7 +25,7 @@ class Shard:
     of: int
 
     def holds(self, id_: str) -> bool:
-        return _hash(id_) % self.of == self.number - 1
+        return hashed(id_) % self.of == self.number - 1
 
     def take(self, keys: Sequence[NeuronKey]) -> list[NeuronKey]:
         """Those whose ids fall into this shard, in their order; every id falls into one shard.
@@ -49,11 +49,6 @@ class Shard:
     def __str__(self) -> str:
         """As a user writes it, for instance ``3/16``."""
         return f"{self.number}/{self.of}"
-
-
-def _hash(id_: str) -> int:
-    digest = blake2b(id_.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest, "big")
 
 
 def parse_shard(value: object) -> Shard:

@@ -14,7 +14,6 @@ from neuron_eval.sources import open_source
 from neuron_eval.sources.base import SourceError, Unreadable
 from neuron_eval.sources.choosing import Choice
 from neuron_eval.sources.loading import load, refuse_too_many
-from neuron_eval.sources.parquet import write_parquet
 from neuron_eval.sources.schema import write
 
 EXCERPTS = 5  # of each kind that a split is asked for, as published
@@ -30,8 +29,11 @@ def write_chosen(out: Path, choice: Choice, missing: list[str]) -> int:
     first = next(neurons, None)
     if first is None:
         raise SourceError(f"neurons={choice.neurons}: no neuron there to write")
-    written = write_parquet if out.suffix == ".parquet" else write
-    return written(out, chain([first], neurons))
+    if out.suffix != ".parquet":
+        return write(out, chain([first], neurons))
+    from neuron_eval.sources.parquet import write_parquet
+
+    return write_parquet(out, chain([first], neurons))
 
 
 def _sound(choice: Choice, missing: list[str]) -> Iterator[NeuronRecord]:

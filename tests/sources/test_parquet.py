@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from neuron_eval.records import ActivationRecord, RecordError
-from neuron_eval.sources.arrow import ROWS, arrow_schema
+from neuron_eval.sources.arrow import ROWS, SCHEMA
 from neuron_eval.sources.base import NeuronKey, SourceError, Unreadable
 from neuron_eval.sources.parquet import ParquetSource, write_parquet
 from neuron_eval.testing import make_neuron
@@ -73,7 +73,7 @@ def test_what_other_programs_write_is_read(path, change):
 def test_lists_by_their_older_name_in_one_large_row_group_are_read(path):
     neurons = [neuron(i) for i in range(3 * ROWS)]
     write_parquet(path, neurons)
-    table = pq.read_table(path).cast(arrow_schema())
+    table = pq.read_table(path).cast(SCHEMA)
     pq.write_table(table, path, use_compliant_nested_type=False, compression="snappy")
     assert pq.ParquetFile(path).num_row_groups == 1
     leaves = pq.ParquetFile(path).schema

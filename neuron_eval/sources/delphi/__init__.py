@@ -19,9 +19,9 @@ from pathlib import Path
 
 from neuron_eval.files.bounded import parse_json, read_whole
 from neuron_eval.messages import message_of, shown
-from neuron_eval.records import NeuronRecord, RecordError
+from neuron_eval.records import RecordError
 from neuron_eval.records.checks import named
-from neuron_eval.sources.base import NeuronKey, Source, SourceError, Unreadable
+from neuron_eval.sources.base import NeuronKey, Neurons, Source, SourceError, Unreadable, Wanted
 from neuron_eval.sources.delphi.files import OpenSplit, Split, TokenizerVocabulary, find_tokenizer
 from neuron_eval.sources.delphi.records import Texts
 from neuron_eval.sources.folder import by_number
@@ -59,9 +59,7 @@ class DelphiSource(Source):
                     present = file.counts().nonzero()[0].tolist()
                 yield from (hookpoint.key(split.start + latent) for latent in present)
 
-    def read(
-        self, wanted: Collection[NeuronKey] | None = None
-    ) -> Iterator[NeuronRecord | Unreadable]:
+    def read(self, wanted: Wanted = None) -> Neurons:
         for hookpoint in self._hookpoints:
             latents = None if wanted is None else hookpoint.latents(wanted)
             for split in hookpoint.splits:
@@ -69,9 +67,7 @@ class DelphiSource(Source):
                 if latents is None or inside:
                     yield from self._split(hookpoint, split, inside)
 
-    def _split(
-        self, hookpoint: Hookpoint, split: Split, latents: set[int] | None
-    ) -> Iterator[NeuronRecord | Unreadable]:
+    def _split(self, hookpoint: Hookpoint, split: Split, latents: set[int] | None) -> Neurons:
         with ExitStack() as stack:
             file = stack.enter_context(opened(split))
             texts = Texts(_with_tokens(file, hookpoint, stack), self._vocabulary(hookpoint))

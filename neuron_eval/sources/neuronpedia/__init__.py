@@ -10,7 +10,7 @@ in ``.jsonl`` or ``.jsonl.gz`` and has one such object a line.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,15 @@ from neuron_eval.records import NeuronRecord, RecordError
 from neuron_eval.records.checks import named
 from neuron_eval.sources.base import (
     NeuronKey,
+    Neurons,
     ScoredNeuron,
     Source,
     SourceError,
     Unreadable,
+    Wanted,
     ids_of,
     no_scores,
+    parsed,
     read_file,
 )
 from neuron_eval.sources.neuronpedia import export, feature
@@ -74,9 +77,7 @@ class NeuronpediaExport(Source):
             yield from (key for key in keys if key not in seen)
             seen.update(keys)
 
-    def read(
-        self, wanted: Collection[NeuronKey] | None = None
-    ) -> Iterator[NeuronRecord | Unreadable]:
+    def read(self, wanted: Wanted = None) -> Neurons:
         """The features wanted; batches that `keys` has shown to hold none are not opened again."""
         ids = ids_of(wanted)
         published = export.explanations(self._exports, ids)
@@ -109,9 +110,7 @@ class NeuronpediaFile(Source):
     def keys(self) -> Iterator[NeuronKey]:
         yield from dict.fromkeys(identity(row, at).key for row, at in self._rows())
 
-    def read(
-        self, wanted: Collection[NeuronKey] | None = None
-    ) -> Iterator[NeuronRecord | Unreadable]:
+    def read(self, wanted: Wanted = None) -> Neurons:
         ids = ids_of(wanted)
         seen: dict[str, str] = {}
         for row, at in self._rows():
@@ -138,7 +137,7 @@ class NeuronpediaFile(Source):
         if not self.name.endswith(LINES):
             return feature.features_of(self._content(), self.name)
         return chain.from_iterable(
-            feature.features_of(_parsed(line, at), at)
+            feature.features_of(_value(line, at), at)
             for line, at in export.object_lines(Path(self.name))
         )
 
@@ -153,10 +152,10 @@ class NeuronpediaFile(Source):
             ) from error
 
 
-def _parsed(line: bytes, at: str) -> Any:
+def _value(line: bytes, at: str) -> Any:
     """A line's JSON value, or the error that it raises, so that the lines after it are read."""
     try:
-        return export.parse_line(line, at)
+        return parsed(line, at)
     except RecordError as error:
         return error
 
@@ -187,9 +186,8 @@ def _published_scores(
 
     A feature's score is that of its first explanation with a score of this kind.
     """
-    counts: Counter[str] = Counter()
-    for texts in published.values():
-        counts.update({kind for text in texts for kind, _ in text.scores})
+    kinds = ({kind for text in texts for kind, _ in text.scores} for texts in published.values())
+    counts = Counter(chain.from_iterable(kinds))
     if not counts:
         raise no_scores(name)
     chosen = min(counts, key=lambda kind: (-counts[kind], kind))

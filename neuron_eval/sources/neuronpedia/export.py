@@ -20,8 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from neuron_eval.files.bounded import parse_json
-from neuron_eval.records import RecordError
+from neuron_eval.sources.base import parsed
 from neuron_eval.sources.neuronpedia.feature import (
     Identity,
     PublishedExplanation,
@@ -91,7 +90,7 @@ def explanations(
         for line, at in object_lines(file):
             id_ = _which(line, at).key.id
             if wanted is None or id_ in wanted:
-                published = explained(parse_line(line, at), at)
+                published = explained(parsed(line, at), at)
                 if published is not None:
                     by_id.setdefault(id_, []).append(published)
     return by_id
@@ -122,19 +121,10 @@ def _which(line: bytes, at: str) -> Identity:
         row = {field.decode(): json.loads(value) for field, value in fields.items()}
     except ValueError:
         row = {}
-    return identity(row if len(row) == 3 else parse_line(line, at), at)
+    return identity(row if len(row) == 3 else parsed(line, at), at)
 
 
 def _rows(kept: IO[bytes], places: list[LinePlace]) -> Iterator[tuple[Any, str]]:
     for at, begin, size in places:
         kept.seek(begin)
-        yield parse_line(kept.read(size), at), at
-
-
-def parse_line(line: bytes, at: str) -> Any:
-    try:
-        return parse_json(line)
-    except UnicodeDecodeError as error:
-        raise RecordError(f"{at}: not UTF-8 text ({error})") from error
-    except ValueError as error:
-        raise RecordError(f"{at}: not valid JSON, or cut off ({error})") from error
+        yield parsed(kept.read(size), at), at

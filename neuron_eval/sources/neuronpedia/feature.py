@@ -26,12 +26,13 @@ from neuron_eval.records import (
     NeuronRecord,
     RecordError,
     Reference,
+    Stratum,
+    whole_strata,
     with_excerpts,
 )
 from neuron_eval.records.checks import check_id, check_record, named
 from neuron_eval.records.tokens import clean_record
 from neuron_eval.sources.base import NeuronKey, excerpt
-from neuron_eval.sources.neuronpedia.bins import bin_of, bins
 
 PER_SPLIT = 5  # excerpts of each kind a split that a feature with enough of them is laid out for
 TOP, OTHERS = 4, 3  # excerpts of each kind that one excerpt a split takes: the splits there are
@@ -41,6 +42,9 @@ PAGES = "https://www.neuronpedia.org"
 FIELDS = ("modelId", "layer", "index")  # what tells which feature it is, in Neuronpedia's objects
 # What tells whose features they are, in a batch by SAEDashboard.
 BATCH = ("model_id", "layer", "sae_set", "sae_id_suffix")
+
+IN_TOP = -1  # the ``binContains`` of the highest activations
+SHARES_OFF = 0.01  # what the shares of all bins may miss 1 by
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +103,7 @@ def features_of(data: Any, at: str) -> Iterator[tuple[Any, str]]:
 
 
 def identity(row: object, at: str) -> Identity:
-    """Which feature an object is of; the error of a line that holds none is raised.
-
-    It has ``modelId``, ``layer`` and ``index``, or, in a batch, ``feature_index`` besides
-    ``model_id``, ``layer`` and ``sae_set``.
-    """
+    """Which feature an object is of; the error of a line that holds none is raised."""
     if isinstance(row, RecordError):
         # Not the same error: its traceback would hold this frame, which holds it, and with both
         # the open file until the garbage is collected.
@@ -139,8 +139,7 @@ def feature_record(
 
     Neuronpedia publishes no excerpts drawn at random. What stands in for them, see `split`, was
     sampled where the feature is active, so that correlations are not comparable with those of
-    neurons whose random excerpts are drawn from all text. Each activation comes with its place,
-    for messages.
+    neurons whose random excerpts are drawn from all text. Activations come with their places.
     """
     key = which.key
     check_id(key.id, where)
@@ -191,6 +190,32 @@ def split(
     return sorted(top, key=lambda record: -record.peak), others
 
 
+def bins(rows: Iterable[tuple[Mapping[str, Any], ActivationRecord]]) -> tuple[Stratum, ...]:
+    """The bins as strata, lowest first; none unless their shares sum to 1.
+
+    A bin's share is of tokens: those of all text whose activation is in it, the lowest bin's with
+    the silent ones. SAEDashboard draws a token of the bin and takes the text around it, so that by
+    share the excerpts are a sample of the text around a random token. It rounds shares to 0.001 %,
+    and counts a token on the bound of two bins twice. A bin whose share is rounded to 0 is left
+    out; where others are missing, nothing can stand for them.
+    """
+    parts: dict[tuple[float, float], list[ActivationRecord]] = {}
+    for row, record in rows:
+        share, low = bin_of(row), row.get("binMin", row.get("bin_min"))
+        if share is not None and share > 0 and isinstance(low, int | float):
+            parts.setdefault((low, share), []).append(record)
+    total = sum(share for _, share in parts)
+    if len(parts) < 2 or not abs(total - 1) <= SHARES_OFF:
+        return ()
+    return whole_strata((share / total, parts[low, share]) for low, share in sorted(parts))
+
+
+def bin_of(row: Mapping[str, Any]) -> float | None:
+    """The share of the bin that an activation was sampled from; None for the highest ones."""
+    share = row.get("binContains", row.get("bin_contains"))
+    return share if isinstance(share, int | float) and share != IN_TOP else None
+
+
 def explained(row: object, at: str) -> PublishedExplanation | None:
     """A published explanation; None if its description is empty."""
     if not isinstance(row, Mapping) or not isinstance(row.get("description", ""), str | None):
@@ -217,7 +242,6 @@ def _score(data: Any) -> tuple[str, float] | None:
     kind, value = data.get("explanationScoreTypeName"), data.get("value")
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    # Also without NaN, with which nothing compares.
-    if not -sys.float_info.max <= value <= sys.float_info.max:
-        return None
-    return shortened(str(kind)), float(value)
+    # NaN compares with nothing.
+    is_finite = -sys.float_info.max <= value <= sys.float_info.max
+    return (shortened(str(kind)), float(value)) if is_finite else None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from neuron_eval.files.bounded import TooLong, read_whole
 from neuron_eval.records import NeuronRecord, RecordError
-from neuron_eval.sources.base import NeuronKey, Source, Unreadable, read_file
+from neuron_eval.sources.base import NeuronKey, Neurons, Source, Unreadable, Wanted, read_file
 from neuron_eval.sources.openai.collated import author_of, model_named, with_explanations
 from neuron_eval.sources.openai.records import neuron_name, parse_record, record_place
 from neuron_eval.sources.openai.stores import INTEGER, RECORDS, Blob, holds_record
@@ -28,9 +28,7 @@ class RecordFile(Source):
     def keys(self) -> Iterator[NeuronKey]:
         yield self._key(read_file(self.name))
 
-    def read(
-        self, wanted: Collection[NeuronKey] | None = None
-    ) -> Iterator[NeuronRecord | Unreadable]:
+    def read(self, wanted: Wanted = None) -> Neurons:
         """The neuron, if it is wanted, with the explanations that stand beside it in the layout."""
         content = read_file(self.name)
         name = self.name

@@ -13,7 +13,15 @@ from typing import TypeVar
 
 from neuron_eval.messages import near_miss
 from neuron_eval.records import NeuronRecord, RecordError, Reference
-from neuron_eval.sources.base import NeuronKey, ScoredNeuron, Source, SourceError, Unreadable
+from neuron_eval.sources.base import (
+    NeuronKey,
+    Neurons,
+    ScoredNeuron,
+    Source,
+    SourceError,
+    Unreadable,
+    Wanted,
+)
 from neuron_eval.sources.openai.fetching import FetchSettings, HttpStore, cache_folder
 from neuron_eval.sources.openai.records import neuron_name, parse_explanations, parse_record
 from neuron_eval.sources.openai.stores import RECORDS, Blob, FileStore, Part, Read, find_store
@@ -56,9 +64,7 @@ class CollatedSource(Source):
         """Every neuron by layer and index; of the public container, without a request."""
         return self._keys(RECORDS)
 
-    def read(
-        self, wanted: Collection[NeuronKey] | None = None
-    ) -> Iterator[NeuronRecord | Unreadable]:
+    def read(self, wanted: Wanted = None) -> Neurons:
         """See `neuron_eval.sources.base.Source`.
 
         A neuron that can be but has no record is `Unreadable` and missing. The explanation with

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from neuron_eval.files.bounded import parse_json
 from neuron_eval.messages import listed, replace_surrogates, shown
 from neuron_eval.records import (
     ActivationRecord,
@@ -22,7 +21,7 @@ from neuron_eval.records import (
     with_excerpts,
 )
 from neuron_eval.records.checks import check_record
-from neuron_eval.sources.base import excerpt, number, numbers
+from neuron_eval.sources.base import excerpt, number, numbers, parsed
 
 TOP = "most_positive_activation_records"
 RANDOM = "random_sample"
@@ -203,10 +202,7 @@ def _values(data: Mapping[str, Any], field: str, at: str) -> tuple[float, ...]:
 
 
 def parse(content: bytes | str, at: str) -> Any:
-    try:
-        return parse_json(content)
-    except ValueError as error:
-        raise RecordError(f"{at}: not valid JSON, perhaps cut off ({error})") from error
+    return parsed(content, at, "not valid JSON, perhaps cut off")
 
 
 def _object(data: object, kind: str, at: str) -> Mapping[str, Any]:
