@@ -200,10 +200,7 @@ def _chosen(
 
 
 def about(chosen: NeuronSet, warnings: Sequence[str] = ()) -> dict[str, Any]:
-    """The header's part on neurons; what a person should know of them is logged, too.
-
-    Format and pack are the task's; where another solver ran, each sample's store has its own.
-    """
+    """The header's part on neurons; what a person should know of them is logged, too."""
     choice = chosen.choice
     header: dict[str, Any] = {
         "default_embedder": default_embedder(),

@@ -46,10 +46,7 @@ def read_whole(path: Path, limit: int = FILE) -> bytes:
 
 
 def not_utf8(file: IO[bytes], name: str, limit: int = LINE) -> str:
-    """A message with the line and byte where a file is no UTF-8.
-
-    A decoder that reads ahead does not know. The file is at its beginning.
-    """
+    """A message with the line and byte where a file, at its beginning, is no UTF-8."""
     try:
         for number, line in lines(file, name, limit):
             try:
@@ -77,9 +74,8 @@ def parse_json(content: bytes | str, made: Callable[[Pairs], Any] = once) -> Any
     """A JSON value. NaN and infinities come as Python's, to be refused where they have no place.
 
     Raises:
-        UnicodeDecodeError: It is not UTF-8.
-        ValueError: It is not JSON, brackets are nested too deeply, a whole number has too many
-            digits, or a key stands twice in an object.
+        ValueError: It is not UTF-8 (then a UnicodeDecodeError), not JSON, nested too deeply, or has
+            a whole number of too many digits, or a key twice in an object.
     """
     text = content if isinstance(content, str) else content.decode("utf-8-sig")
     try:
@@ -106,9 +102,8 @@ def load_yaml(content: bytes | str) -> Any:
     """The value of a YAML document; half characters in texts become U+FFFD.
 
     Raises:
-        InputError: It is not YAML, larger or deeper than the bounds, its aliases grow, a key
-            stands twice in a mapping, or a number or date does not exist; the message is
-            one short line with line and column, before which the caller puts the file.
+        InputError: It is not YAML, larger or deeper than the bounds, or has what does not exist or
+            grows; one short line with line and column, before which the caller puts the file.
     """
     if len(content) > YAML_FILE:
         raise InputError(f"is larger than {YAML_FILE:,} bytes, the most that is read of YAML")

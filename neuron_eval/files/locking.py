@@ -39,11 +39,8 @@ else:
     def locked(descriptor: int, *, exclusive: bool, wait: bool = True) -> Iterator[bool]:
         """Lock an open file, to write or (not ``exclusive``) to read beside others.
 
-        Yields:
-            Whether it is locked; not every file system has locks.
-
-        Raises:
-            BlockingIOError: Another process has locked it, and ``wait`` is false.
+        Yields whether it is locked, as not every file system has locks. Without ``wait``, that
+        another process has locked it is a BlockingIOError.
         """
         kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
         try:

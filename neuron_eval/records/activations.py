@@ -37,7 +37,7 @@ def lowest(excerpts: Sequence[ActivationRecord]) -> float:
 
 
 def normalise(activations: Iterable[float], maximum: float) -> list[int]:
-    """Raw activations as whole numbers 0..10: min(10, floor(10 max(x, 0) / maximum)).
+    """Raw activations as whole numbers from 0: min(10, floor(10 max(x, 0) / maximum)).
 
     With a maximum of 0 or below everything is 0.
     """
@@ -57,8 +57,7 @@ _POWERS = np.array([float(f"1e{k}") for k in range(64)])
 def round_significant(values: NDArray[Any]) -> NDArray[np.float64]:
     """Finite numbers of single precision with `DIGITS` significant digits; no negative zero.
 
-    The rounding never turns an order round (a <= b stays a <= b), so the peak of rounded
-    activations is the rounded peak.
+    The order stays (a <= b), so that the peak of rounded activations is the rounded peak.
     """
     exact = np.asarray(values, dtype=np.float64)
     size = np.abs(exact)
@@ -140,8 +139,7 @@ def parse_ignored(value: object) -> frozenset[str]:
 def ignoring(neuron: NeuronRecord, names: frozenset[str]) -> NeuronRecord:
     """The neuron with these tokens ignored, see `neuron_eval.records.ActivationRecord.ignored`.
 
-    Names are tokens as they stand in the excerpts, and `SPECIAL`. Top excerpts are sorted by what
-    is left; an excerpt of ignored tokens alone is left out, but for those of given splits.
+    Names are tokens as they stand in the excerpts, and `SPECIAL`.
     """
     if not names:
         return neuron

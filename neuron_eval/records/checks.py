@@ -25,14 +25,10 @@ SHARES_OFF = 1e-3  # what the shares of a neuron's strata may miss 1 by, since f
 
 
 def check_record(neuron: NeuronRecord, where: str) -> NeuronRecord:
-    """Check one record against the contract of the field docstrings.
+    """The record, checked against the contract of the field docstrings.
 
-    Args:
-        neuron: The record.
-        where: File and line (or whatever else finds the record again), for the message.
-
-    Returns:
-        The record itself; where a text held half a character, a copy that has U+FFFD there.
+    Where a text holds half a character, it is a copy that has U+FFFD there. ``where`` is file and
+    line, or whatever else finds the record again, for the message.
     """
     at = f"{where}: neuron {named(neuron.id)}"
     check_id(neuron.id, at)

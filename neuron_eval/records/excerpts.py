@@ -110,10 +110,7 @@ def distinct_strata(strata: Iterable[Stratum]) -> tuple[Stratum, ...]:
 def whole_strata(
     parts: Iterable[tuple[float, Iterable[ActivationRecord]]],
 ) -> tuple[Stratum, ...]:
-    """Strata of these shares and excerpts, each text once; none where one has no text of its own.
-
-    For without it nothing would stand for its share.
-    """
+    """Strata with each text once; none if one has no text of its own to stand for its share."""
     strata = [Stratum(share, tuple(excerpts)) for share, excerpts in parts]
     kept = distinct_strata(strata)
     return kept if len(kept) == len(strata) else ()

@@ -50,12 +50,10 @@ def shades(values: Sequence[float], low: float, high: float) -> list[int]:
 def heat_map(
     tokens: Sequence[str], true: Sequence[int], simulated: Sequence[int] | None = None
 ) -> str:
-    """Rows of tokens, each coloured by true activation, and again by simulated activation below.
+    """Rows of tokens as lines of ANSI text, coloured by the shades of their activations, shape [T].
 
-    From the excerpt's tokens, and the shades of the true and of the simulated activations, each of
-    shape [T], to lines of ANSI text; ``T`` opens a row of truth, ``S`` one of simulation. The two
-    rows of a pair hold the same text; a token wider than a row goes on in the next pair. Where
-    nothing was ``simulated``, there are rows of truth alone.
+    ``T`` opens a row of truth; where something was simulated, ``S`` opens one with the same text
+    below. A token wider than a row goes on in the next pair.
     """
     lines = []
     for row in _rows(tokens, true, true if simulated is None else simulated):

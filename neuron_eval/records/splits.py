@@ -189,11 +189,7 @@ def to_text(dealt: DealtNeuron) -> str:
 
 
 def from_metadata(metadata: Mapping[str, Any] | None, sample: object) -> DealtNeuron:
-    """Read a sample's metadata back; ``sample`` is its id.
-
-    Raises:
-        RecordError: The sample holds no neuron.
-    """
+    """Read the metadata of the sample with this id back; a RecordError if it holds no neuron."""
     if not metadata or not isinstance(metadata.get("record"), str):
         raise RecordError(
             f"sample {sample}: metadata holds no 'record'; neuron_eval's solvers and scorers work "

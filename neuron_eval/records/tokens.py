@@ -124,10 +124,7 @@ def clean(tokens: Sequence[str]) -> tuple[tuple[str, ...], tuple[int, ...]]:
 
 
 def is_stored(tokens: Sequence[str]) -> bool:
-    """Whether tokens of this project's schema, which are text, are as a tokenizer stores them.
-
-    They are if at least a quarter begins with Ġ or ▁, and there is no space.
-    """
+    """Whether tokens are as tokenizers store them: a quarter with Ġ or ▁ first, and no space."""
     marked = sum(token[0] in "Ġ▁" for token in tokens)
     return 4 * marked >= len(tokens) and not any(" " in token for token in tokens)
 

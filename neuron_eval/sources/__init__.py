@@ -67,11 +67,7 @@ def _open_bundled(place: Location) -> BundledSource | None:
 
 
 def with_references(neurons: Iterator[NeuronRecord], text: str) -> Iterator[NeuronRecord]:
-    """Join neurons with the references of a YAML text: ``source`` and ``explanations`` by id.
-
-    Raises:
-        RecordError: A reference belongs to no neuron.
-    """
+    """Join neurons with the references of a YAML text: ``source`` and ``explanations`` by id."""
     data: Mapping[str, object] = load_yaml(text)
     source, explanations = str(data["source"]), data["explanations"]
     if not isinstance(explanations, dict):

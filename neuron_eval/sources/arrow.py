@@ -115,10 +115,9 @@ def keys(batch: pa.RecordBatch, wheres: Sequence[str]) -> Iterator[NeuronKey]:
 def records(batch: pa.RecordBatch, wheres: Sequence[str]) -> Neurons:
     """Each row as a checked record; a bad one is `Unreadable`.
 
-    Excerpts are cut from whole columns: Arrow's own `to_pylist` of nested values takes six times
-    as long. Where there is a null inside, or a type that the cutting does not know, they go that
-    way, and `from_json` says what is wrong with them. The columns are of types that `wrong_columns`
-    lets pass; ``wheres`` is file and row of each, shape [N], for messages.
+    Excerpts are cut from whole columns, of types that `wrong_columns` lets pass: Arrow's own
+    `to_pylist` of nested values takes six times as long. What cannot be cut goes that way, and
+    `from_json` says what is wrong. ``wheres`` is file and row of each, shape [N].
     """
     kinds = ("top", "random")
     try:

@@ -213,10 +213,7 @@ def _number(value: object, at: str) -> float:
 
 
 def excerpt(tokens: Any, activations: Any, at: str) -> ActivationRecord:
-    """An excerpt of another project's file from two JSON lists, without its empty tokens.
-
-    An empty token can neither be shown nor predicted; anything else that is wrong is an error.
-    """
+    """An excerpt of another project's file from two JSON lists, without its empty tokens."""
     for name, values in (("tokens", tokens), ("activations", activations)):
         if not isinstance(values, Sequence) or isinstance(values, str):
             raise RecordError(f"{at}: field {name!r} is {shown(values)}; expected a list")

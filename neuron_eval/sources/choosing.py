@@ -87,10 +87,7 @@ def parse_choice(
     scores: object = None,
     shard: object = None,
 ) -> Choice:
-    """What users write after ``-T`` or as options, checked.
-
-    A parameter that has no part in the set that is selected is an `InputError` too.
-    """
+    """What users write after ``-T`` or as options, checked; all of it has a part in the set."""
     wanted = check_choice("select", select, get_args(Select))
     if per_layer is not None:
         _only("per_layer", per_layer, wanted, LAYERED)

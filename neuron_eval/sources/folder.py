@@ -65,8 +65,8 @@ class FolderSource(FilesSource):
     def files(self) -> Iterable[Source]:
         """Every file of our endings, and those that end in .json where they hold neurons.
 
-        Hidden ones are left alone. Those that say what columns they have are looked at before any
-        is read; the others are opened in their turn: of thousands, most may not be wanted.
+        Those that say what columns they have are looked at before any is read; the others are
+        opened in their turn: of thousands, most may not be wanted.
         """
         try:
             inside = [

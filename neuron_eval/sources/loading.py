@@ -162,10 +162,9 @@ _NUMBER = re.compile(r"[0-9]{1,15}")
 
 
 def read_scores(path: str) -> Iterator[ScoredNeuron]:
-    """Stream the rows of a ``.csv`` or ``.csv.gz`` file; column names in any case.
+    """Stream the rows of a ``.csv`` or ``.csv.gz`` file but those whose score is empty or NaN.
 
-    A row whose score is empty or NaN holds no measurement and is left out. Other columns are
-    ignored. Not by pandas or Arrow: they guess types, and do not name the line of a bad value.
+    Not by pandas or Arrow: they guess types, and do not name the line of a bad value.
     """
     rows = None
     try:

@@ -85,10 +85,7 @@ def is_table(content: bytes) -> bool:
 
 
 def nature(content: bytes) -> str:
-    """What a file is that is no text, or a text for others' programs, to stand after ``is``.
-
-    And what to do with it; empty for any other file.
-    """
+    """What a file is that is no text of ours, and what to do, to stand after ``is``; or empty."""
     for magic, words in _MAGIC:
         if content.startswith(magic):
             return words
@@ -163,10 +160,7 @@ def not_text(file: IO[bytes], path: str) -> str:
 
 
 def wrong_header(cells: Sequence[str]) -> str:
-    """What is wrong with a table whose first line, split at commas, has these cells.
-
-    Words to stand after ``it``, or none.
-    """
+    """What is wrong with a first line that has these cells, to stand after ``it``; or empty."""
     if any("\0" in cell for cell in cells):
         return "is a text in UTF-16; save it in the encoding UTF-8"
     for mark, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):

@@ -33,10 +33,7 @@ class Location:
 
     @cached_property
     def kind(self) -> Literal["address", "folder", "lines", "parquet", "json", "file", ""]:
-        """What it is by its name, or else by its first bytes; empty if there is no such thing.
-
-        An address has ``//`` after a scheme, and a file that does not begin as JSON is a "file".
-        """
+        """What it is by its name, or else by its first bytes; empty if there is no such thing."""
         if self.name.partition(":")[2].startswith("//"):
             return "address"
         path = Path(self.name)
@@ -75,9 +72,8 @@ OpenFile = Callable[[], IO[bytes]]  # for reading from its beginning
 def unpacked(path: str, open_file: OpenFile | None = None) -> Iterator[IO[bytes]]:
     """A file, unpacked if it ends in ``.gz``; what fails while it is read is an error of ours.
 
-    Raises:
-        SourceError: It cannot be read.
-        RecordError: It is cut off, or a line is too long; what came before is sound.
+    A SourceError if it cannot be read, a RecordError if it is cut off or a line is too long; what
+    came before is sound.
     """
     try:
         with (
@@ -124,9 +120,8 @@ def open_source(neurons: str) -> Source:
     """The source that ``-T neurons=…`` names.
 
     Raises:
-        SourceError: There is no such source; the message says what is looked for. Or it is of no
-            format that is read; then it says which it resembles most, what is missing, and what
-            to do.
+        SourceError: There is none, and what is looked for; or it is of no format that is read, and
+            which it resembles most, what is missing, and what to do.
     """
     place = Location(neurons)
     if source := _opened(place):
@@ -148,11 +143,7 @@ def open_source(neurons: str) -> Source:
 
 
 def open_file(path: str, *, beside: bool = False) -> Source | None:
-    """The neurons of a file in a folder.
-
-    ``beside`` says that it may be one without neurons, such as settings that stand beside them; for
-    these it is None.
-    """
+    """The neurons of a file in a folder; None for one without neurons, where ``beside``."""
     place = Location(path)
     content = place.head
     source = _opened(place)

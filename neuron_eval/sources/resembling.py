@@ -99,10 +99,7 @@ def nearest(names: Collection[str]) -> Form | None:
 
 
 def resemblance(names: Iterable[str]) -> str:
-    """Which format the names of fields, at any depth, resemble, to stand after ``it``.
-
-    And what is missing, and what to do.
-    """
+    """Which format the names of fields resemble, what is missing, and what to do; after ``it``."""
     there = set(names)
     form = nearest(there)
     if form is None:

@@ -136,21 +136,12 @@ def _open_lines(place: Location) -> JsonlSource | None:
 
 
 def read(path: Path) -> Iterator[NeuronRecord]:
-    """Stream the neurons of a file of lines, checked one by one.
-
-    Raises:
-        SourceError: The file cannot be opened.
-        RecordError: Names the file and the line of the first bad record.
-    """
+    """Stream the neurons of a file of lines; the error names file and line of the first bad one."""
     return strict(JsonlSource(str(path)).read())
 
 
 def write(path: Path, neurons: Iterable[NeuronRecord]) -> int:
-    """Write neurons, and count them; nothing appears before all is written.
-
-    Raises:
-        RecordError: A neuron holds what the file cannot.
-    """
+    """Write neurons, and count them; nothing appears before all is written."""
     count = 0
     with unfinished(path) as beside, _writer(beside) as file:
         for neuron in neurons:

@@ -28,11 +28,7 @@ class Shard:
         return hashed(id_) % self.of == self.number - 1
 
     def take(self, keys: Sequence[NeuronKey]) -> list[NeuronKey]:
-        """Those whose ids fall into this shard, in their order; every id falls into one shard.
-
-        Raises:
-            InputError: There are none.
-        """
+        """Those whose ids fall into this shard, in their order; an InputError if there are none."""
         kept = [key for key in keys if self.holds(key.id)]
         if not kept:
             raise InputError(
@@ -52,11 +48,7 @@ class Shard:
 
 
 def parse_shard(value: object) -> Shard:
-    """What a user wrote after ``-T shard=``.
-
-    Raises:
-        InputError: It is no such text, or its number is none of the shards.
-    """
+    """What a user wrote after ``-T shard=``."""
     match = _WRITTEN.fullmatch(value) if isinstance(value, str) else None
     shard = Shard(int(match[1]), int(match[2])) if match else None
     if shard is None or not 1 <= shard.number <= shard.of:

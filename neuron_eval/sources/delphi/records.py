@@ -170,10 +170,7 @@ class Excerpts:
         return firing
 
     def strata(self, seed: str) -> list[tuple[NDArray[np.int64], int]]:
-        """All windows by their peak, each stratum mixed by the seed, and how many to take of it.
-
-        The silent ones, then the others divided at `CUTS`; those that would be empty are left out.
-        """
+        """All windows by peak, the silent ones and the others cut at `CUTS`; with counts."""
         firing = self._firing()[::-1]
         parts = np.split(firing, [int(level * len(firing)) for level in CUTS])
         parts = [part for part in parts if len(part)]

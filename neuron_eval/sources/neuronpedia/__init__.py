@@ -182,10 +182,7 @@ def _explained(row: Mapping[str, Any], at: str) -> list[PublishedExplanation]:
 def _published_scores(
     published: Mapping[str, Sequence[PublishedExplanation]], wanted: Iterable[NeuronKey], name: str
 ) -> Iterator[ScoredNeuron]:
-    """Scores of one kind: the one that most features have, the first of them in the alphabet.
-
-    A feature's score is that of its first explanation with a score of this kind.
-    """
+    """Each feature's first score of one kind: the kind that most features have."""
     kinds = ({kind for text in texts for kind, _ in text.scores} for texts in published.values())
     counts = Counter(chain.from_iterable(kinds))
     if not counts:

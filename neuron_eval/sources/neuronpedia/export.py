@@ -66,9 +66,8 @@ def records(
 ) -> Iterator[tuple[Identity, Iterator[tuple[Any, str]]]]:
     """The features wanted of a batch of activations, in the order of their first lines.
 
-    Each with its activations and their places, to be read before the next feature. Of a file that
-    is cut off, or has a line that does not say which feature it is of, nothing is given, since
-    which of its features are complete cannot be known.
+    Each with its activations and their places, to be read before the next feature. Of a file with a
+    bad line nothing is given, since which features are complete cannot be known.
     """
     places: dict[Identity, list[LinePlace]] = {}
     with tempfile.TemporaryFile() as kept:

@@ -84,10 +84,7 @@ class PublishedExplanation:
 
 
 def features_of(data: Any, at: str) -> Iterator[tuple[Any, str]]:
-    """The features that a JSON value holds, each with its place for messages.
-
-    It is a feature, a list of them, or a batch by SAEDashboard, whose `BATCH` each gets.
-    """
+    """The features that a JSON value holds, with their places; of a batch each gets its `BATCH`."""
     if isinstance(data, list):
         yield from ((row, f"{at}, item {i}") for i, row in enumerate(data))
     elif isinstance(data, Mapping) and "features" in data and "modelId" not in data:

@@ -65,22 +65,19 @@ class CollatedSource(Source):
         return self._keys(RECORDS)
 
     def read(self, wanted: Wanted = None) -> Neurons:
-        """See `neuron_eval.sources.base.Source`.
+        """See `Source`; a neuron that can be but has no record is `Unreadable` and missing.
 
-        A neuron that can be but has no record is `Unreadable` and missing. The explanation with
-        the best published score becomes the reference; a neuron whose explanation file is bad
-        is unreadable, one that has none has no reference.
+        The explanation with the best published score becomes the reference; a neuron whose
+        explanation file is bad is unreadable.
         """
         yield from self._ahead(
             self.keys() if wanted is None else self._sorted(wanted), self._neuron
         )
 
     def scores(self, wanted: Iterable[NeuronKey]) -> Iterator[ScoredNeuron]:
-        """See `neuron_eval.sources.base.Source`; reads explanation files only.
+        """See `Source`; reads explanation files only.
 
-        Raises:
-            RecordError: An explanation file is bad. It is not passed over, or else what is chosen
-                would depend on what failed.
+        A bad one is a RecordError, or else what is chosen would depend on what failed.
         """
         if not self.store.layers("explanations"):
             yield from super().scores(wanted)

@@ -58,10 +58,7 @@ class HttpStore:
         advice: str = "",
         settings: FetchSettings | None = None,
     ) -> None:
-        """Nothing is fetched yet; ``shape`` is the layers, and the neurons of each.
-
-        ``advice`` is what a user can do when the address cannot be reached.
-        """
+        """``shape`` is layers and neurons of each; ``advice`` is for who cannot reach it."""
         self.address = address.rstrip("/")
         self.cache = cache
         self.advice = advice
@@ -193,11 +190,8 @@ def fetch(
 ) -> bytes | None:
     """Ask once; the content, complete, or None if there is no such file.
 
-    The client's timeouts hold for each part of the answer, ``whole_timeout`` for all of it, in
-    seconds. ``stop`` is set when the answer is no longer wanted.
-
-    Raises:
-        FailedRequest: Anything else.
+    ``whole_timeout`` is for all of the answer, in seconds, and ``stop`` is set when it is no longer
+    wanted. Anything else is a `FailedRequest`.
     """
     import httpx
 

@@ -72,10 +72,7 @@ class SimulationResults:
 def parse_record(
     content: bytes | str, model: str, layer: int, neuron: int, where: str
 ) -> NeuronRecord:
-    """A record file as a neuron; moments are left aside.
-
-    Layer and neuron are those that the file should be of; ``where`` names it in messages.
-    """
+    """A record file, which should be of this layer and neuron, as a neuron; ``where`` names it."""
     data = _object(parse(content, where), "NeuronRecord", where)
     _check_neuron(_neuron_id(data, where), (layer, neuron), where)
     boundaries = () if data.get(BOUNDARIES) is None else numbers(data, BOUNDARIES, where)
@@ -122,10 +119,7 @@ def _excerpts(data: Mapping[str, Any], field: str, where: str) -> Iterator[Activ
 
 
 def parse_results(line: bytes | str, at: str, simulations: bool = False) -> SimulationResults:
-    """One line of an explanation file; the released files have one.
-
-    The sequences are read only with ``simulations``; ``at`` is file and line, for messages.
-    """
+    """One line of an explanation file, at a place; sequences are read only with ``simulations``."""
     data = _object(parse(line, at), "NeuronSimulationResults", at)
     layer, neuron = _neuron_id(data, at)
     explanations = tuple(
@@ -145,10 +139,7 @@ def lines(content: bytes, where: str) -> Iterator[tuple[str, bytes]]:
 def parse_explanations(
     content: bytes, layer: int, neuron: int, where: str
 ) -> tuple[ScoredExplanation, ...]:
-    """The explanations of one neuron's file, the best published score first.
-
-    Those without a score come last; equal ones keep the file's order.
-    """
+    """The explanations of one neuron's file, the best published score first, undefined last."""
     explanations: list[ScoredExplanation] = []
     for at, line in lines(content, where):
         results = parse_results(line, at)

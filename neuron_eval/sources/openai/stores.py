@@ -64,10 +64,7 @@ class FileStore:
     """A local folder, or an address that fsspec knows, such as ``s3://bucket/folder``."""
 
     def __init__(self, address: str, records: str = RECORDS) -> None:
-        """Find the file system of the address that the layout's folders are in.
-
-        The records' folder is called ``records``; empty if that is the address itself.
-        """
+        """``records`` is the folder of the records; empty if that is the address itself."""
         # A local folder is read without fsspec, whose import is slow.
         self.is_local = "://" not in address
         self.address = str(Path(address)) if self.is_local else address.rstrip("/")
