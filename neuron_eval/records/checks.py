@@ -69,7 +69,7 @@ def check_id(id_: str, at: str) -> None:
 
 _OUTSIDE = "a whole number from 0, or -1 where the neuron is not part of a network"
 
-_WHOLE = (
+_COUNTED = (
     ("layer", -1, _OUTSIDE),
     ("neuron", -1, _OUTSIDE),
     ("repeated", 0, "how many excerpts were left out as repeats, a whole number from 0"),
@@ -78,7 +78,7 @@ _WHOLE = (
 
 
 def _check_identity(neuron: NeuronRecord, at: str) -> None:
-    for field, least, expected in _WHOLE:
+    for field, least, expected in _COUNTED:
         value: int = getattr(neuron, field)
         if not least <= value <= LARGEST:
             raise RecordError(
