@@ -6,7 +6,7 @@ probability one half. ``extra`` labels: each other token is added with such a pr
 they about double. A score that is to be believed falls both times.
 
 A score that asks a model reads words and no labels: there a model writes the explanation anew, too
-narrow or too broad (`neuron_eval.rewriting`).
+narrow or too broad (`neuron_eval.tasks.rewriting`).
 """
 
 from __future__ import annotations

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from inspect_ai.model import ModelOutput
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer
 from inspect_ai.solver import TaskState
 
 from neuron_eval.explain.prompting import CUTOFF_QUANTILE, cutoff
-from neuron_eval.explain.solvers import bad_explanation
-from neuron_eval.generating import CHANCE, LEAST, TEXTS, Tried, Written
-from neuron_eval.generating.asking import write_fitting, write_near
-from neuron_eval.generating.measuring import held_out_random, ignored_tokens, ignoring, measure
-from neuron_eval.generating.presenting import (
+from neuron_eval.explain.solvers import bad_explanation, not_scored, score_of
+from neuron_eval.generating import CHANCE, LEAST, TEXTS
+from neuron_eval.generating.asking import Written, write_fitting, write_near
+from neuron_eval.generating.measuring import (
+    Tried,
+    held_out_random,
+    ignored_tokens,
+    ignoring,
+    measure,
     missing_lines,
     missing_metadata,
     result_line,
@@ -22,9 +25,8 @@ from neuron_eval.messages import InputError
 from neuron_eval.metrics import interval
 from neuron_eval.models.server_errors import about_neuron
 from neuron_eval.parameters import check_number
-from neuron_eval.prompts.generation import GenerationWording
 from neuron_eval.prompts.pack import load_pack
-from neuron_eval.records.splits import DealtNeuron, from_metadata
+from neuron_eval.records.splits import from_metadata
 from neuron_eval.simulation.asking import Asker
 from neuron_eval.simulation.choose import check_writer, role_simulator
 from neuron_eval.subject import NeuronPlace, Subject, SubjectError, resolve_subject
@@ -68,90 +70,50 @@ def generation(
         try:
             place = NeuronPlace.of(dealt.neuron)
         except InputError as error:
-            return _unscored(str(error), state)
-        if len(held_out_random(dealt)) < LEAST:
-            return _unscored(f"fewer than {LEAST} held-out random excerpts", state)
+            return not_scored(str(error), state.output)
+        random = held_out_random(dealt)
+        if len(random) < LEAST:
+            return not_scored(f"fewer than {LEAST} held-out random excerpts", state.output)
         # Before anything is bought, for the index may be none of its boundaries.
         level = cutoff(dealt.neuron, dealt.shown, cutoff_quantile)
-        bad = bad_explanation(state.output, CHANCE)
-        if bad is not None:
+        if (bad := bad_explanation(state.output, CHANCE)) is not None:
             return bad
         with about_neuron(state.sample_id):
             subject = Subject(resolve_subject())
             subject.check(place)
             asker = Asker.of(check_writer(role_simulator()))
-            fitting, near = await _write(asker, state.output.completion.strip(), texts, wording)
             about = {
                 "simulator": asker.name,
                 "simulator_is_explainer": asker.name == str(state.model),
                 "subject": subject.name,
             }
-            if len(fitting.texts) < LEAST:
-                return _too_few(fitting, near, state, about)
+            explanation = state.output.completion.strip()
+            fitting = await write_fitting(asker, explanation, texts, wording)
+            count = len(fitting.texts)
+            if count < LEAST:
+                return _too_few(fitting, state.output, about)
+            near = await write_near(asker, explanation, fitting.texts, wording)
             try:
-                tried = await _try(subject, place, dealt, fitting, near)
+                records = await subject.activations(place, [*fitting.texts, *near.texts])
             except SubjectError as error:
-                return _unscored(f"the subject failed: {error}", state)
-        return _score(state, dealt, tried, (fitting, near), level, about)
+                return not_scored(f"the subject failed: {error}", state.output)
+        ignored = ignored_tokens(dealt)
+        tried = [ignoring(record, ignored) for record in records]
+        on_texts = Tried(tuple(tried[:count]), tuple(tried[count:]), random)
+        result = measure(on_texts, dealt.shown, level)
+        line = result_line(result, on_texts, fitting, near)
+        # The heat maps stand first, where the viewer shows them without a click.
+        metadata = result_metadata(result, on_texts, fitting, near, dealt.shown) | about
+        return score_of(result.auroc, result.reason, state.output, line, metadata)
 
     return score
 
 
-async def _write(
-    asker: Asker, explanation: str, texts: int, wording: GenerationWording
-) -> tuple[Written, Written]:
-    fitting = await write_fitting(asker, explanation, texts, wording)
-    if len(fitting.texts) < LEAST:
-        return fitting, Written((), 0)
-    return fitting, await write_near(asker, explanation, fitting.texts, wording)
-
-
-async def _try(
-    subject: Subject, place: NeuronPlace, dealt: DealtNeuron, fitting: Written, near: Written
-) -> Tried:
-    """Run the subject on all texts in one request."""
-    records = await subject.activations(place, [*fitting.texts, *near.texts])
-    ignored = ignored_tokens(dealt)
-    tried = tuple(ignoring(record, ignored) for record in records)
-    count = len(fitting.texts)
-    return Tried(tried[:count], tried[count:], held_out_random(dealt))
-
-
-def _score(
-    state: TaskState,
-    dealt: DealtNeuron,
-    tried: Tried,
-    written: tuple[Written, Written],
-    level: float,
-    about: dict[str, Any],
-) -> Score:
-    result = measure(tried, dealt.shown, level)
-    line = result_line(result, tried, *written)
-    # The heat maps stand first, where the viewer shows them without a click.
-    metadata = {**result_metadata(result, tried, *written, dealt.shown), **about}
-    answer = state.output.completion
-    if result.auroc is None:
-        return Score.unscored(
-            reason=result.reason, answer=answer, explanation=line, metadata=metadata
-        )
-    return Score(value=result.auroc, answer=answer, explanation=line, metadata=metadata)
-
-
-def _too_few(fitting: Written, near: Written, state: TaskState, about: dict[str, Any]) -> Score:
+def _too_few(fitting: Written, output: ModelOutput, about: dict[str, object]) -> Score:
+    count, nothing = len(fitting.texts), Written((), 0)
     reason = (
-        f"{len(fitting.texts)} of {len(fitting.texts) + fitting.missing} fitting texts could be "
-        f"read; {LEAST} are the least"
+        f"{count} of {count + fitting.missing} fitting texts could be read; {LEAST} are the least"
     )
-    lines = [f"Not scored: {reason}.", *missing_lines(fitting, near)]
-    return Score.unscored(
-        reason=reason,
-        answer=state.output.completion,
-        explanation="\n\n".join(lines),
-        metadata={**missing_metadata(fitting, near), **about},
-    )
-
-
-def _unscored(reason: str, state: TaskState) -> Score:
-    return Score.unscored(
-        reason=reason, answer=state.output.completion, explanation=f"Not scored: {reason}."
-    )
+    lines = [f"Not scored: {reason}.", *missing_lines(fitting, nothing)]
+    metadata = missing_metadata(fitting, nothing) | about
+    return score_of(None, reason, output, "\n\n".join(lines), metadata)

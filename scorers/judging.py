@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer
 from inspect_ai.solver import TaskState
 
 from neuron_eval.embedding import TextEmbedder, cosine, resolve_embedder
-from neuron_eval.explain.solvers import bad_explanation
+from neuron_eval.explain.solvers import bad_explanation, not_scored, score_of
 from neuron_eval.judging import Case
 from neuron_eval.judging.asking import EXCERPTS_PER_CALL, ask_cases, ask_rounds
 from neuron_eval.judging.choosing import (
@@ -24,12 +23,13 @@ from neuron_eval.judging.choosing import (
     held_out,
     intruder_rounds,
 )
-from neuron_eval.judging.measuring import measure_rounds, verdicts
-from neuron_eval.judging.presenting import (
+from neuron_eval.judging.measuring import (
+    measure_rounds,
     rounds_line,
     rounds_metadata,
     verdict_line,
     verdict_metadata,
+    verdicts,
 )
 from neuron_eval.metrics import interval
 from neuron_eval.models.server_errors import about_neuron, model_errors
@@ -152,22 +152,17 @@ def intruder(rounds: int = ROUNDS, pack: str | None = None) -> Scorer:
         wording = load_pack(pack).judgement_wording("intruder")
 
     async def score(state: TaskState, target: Target) -> Score:
+        dealt = from_metadata(state.metadata, state.sample_id)
         try:
-            shown = intruder_rounds(
-                held_out(from_metadata(state.metadata, state.sample_id)), rounds
-            )
+            shown = intruder_rounds(held_out(dealt), rounds)
         except TooFewError as error:
-            return _too_few(error, state.output.completion)
+            return not_scored(str(error), state.output)
         with about_neuron(state.sample_id):
             asker = Asker.of(check_judge(role_simulator()))
             result = measure_rounds(await ask_rounds(asker, shown, wording))
-        return _score(
-            result.accuracy,
-            "no answer could be read",
-            state,
-            rounds_line(result),
-            rounds_metadata(result, asker.name, str(state.model)),
-        )
+        metadata = rounds_metadata(result, asker.name, str(state.model))
+        reason = "no answer could be read"
+        return score_of(result.accuracy, reason, state.output, rounds_line(result), metadata)
 
     return score
 
@@ -185,38 +180,20 @@ async def _judge(
     excerpts_per_call: int,
 ) -> Score:
     dealt = from_metadata(state.metadata, state.sample_id)
-    bad = bad_explanation(state.output, CHANCE[name])
-    if bad is not None:
+    if (bad := bad_explanation(state.output, CHANCE[name])) is not None:
         return bad
-    explanation = state.output.completion
+    explanation = state.output.completion.strip()
     with about_neuron(state.sample_id):
         try:
             lists = await cases(held_out(dealt))
         except TooFewError as error:
-            return _too_few(error, explanation)
+            return not_scored(str(error), state.output)
         asker = Asker.of(check_judge(role_simulator()))
-        answers = await ask_cases(asker, explanation.strip(), lists, wording, excerpts_per_call)
+        answers = await ask_cases(asker, explanation, lists, wording, excerpts_per_call)
     result = verdicts(answers)
-    return _score(
-        result.balanced_accuracy,
-        result.unscored_reason,
-        state,
-        verdict_line(result, wording),
-        verdict_metadata(result, name, asker.name, str(state.model), [case for case, _ in answers]),
-    )
-
-
-def _score(
-    value: float | None, reason: str, state: TaskState, line: str, metadata: dict[str, Any]
-) -> Score:
-    answer = state.output.completion
-    if value is None:
-        return Score.unscored(reason=reason, answer=answer, explanation=line, metadata=metadata)
-    return Score(value=value, answer=answer, explanation=line, metadata=metadata)
-
-
-def _too_few(error: TooFewError, answer: str) -> Score:
-    return Score.unscored(reason=str(error), answer=answer, explanation=f"Not scored: {error}.")
+    line, value = verdict_line(result, wording), result.balanced_accuracy
+    metadata = verdict_metadata(result, name, asker.name, str(state.model))
+    return score_of(value, result.unscored_reason, state.output, line, metadata)
 
 
 async def _nearness(neuron: HeldOut) -> dict[str, float]:

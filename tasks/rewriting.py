@@ -1,31 +1,43 @@
-"""The reference too narrow and too broad, each scored by what asks a model; the task `sanity`."""
+"""The reference too narrow and too broad, each scored by what asks a model; the task `sanity`.
+
+A score that asks a model reads words, not labels: what `neuron_eval.sanity` does to the labels of
+a concept a model does here to the explanation.
+"""
 
 from __future__ import annotations
 
 from copy import copy
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
-from inspect_ai.model import ModelOutput
+from inspect_ai.model import ChatMessage, ModelOutput
 from inspect_ai.scorer import Scorer, Target
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
+from neuron_eval.explain.cleaning import clean_explanation
 from neuron_eval.explain.solvers import bad_explanation
 from neuron_eval.messages import InputError
+from neuron_eval.models.replies import apologises
 from neuron_eval.models.requests import together
 from neuron_eval.models.server_errors import about_neuron
 from neuron_eval.parameters import check_excerpts_per_call
+from neuron_eval.prompts.filling import conversation, fill
 from neuron_eval.prompts.pack import load_pack
-from neuron_eval.prompts.wording import REWRITINGS
-from neuron_eval.rewriting import rewrite
+from neuron_eval.prompts.wording import REWRITINGS, RewritingWording
 from neuron_eval.scorers.judges import GENERATION, judge_names, judges
 from neuron_eval.scorers.rewritten import REFERENCE, STORED, Version, numbers_of
 from neuron_eval.scorers.simulation_correlation import simulation_correlation
+from neuron_eval.simulation import UnreadableReplyError
 from neuron_eval.simulation.asking import Asker, NoReadableReplyError
 from neuron_eval.simulation.choose import check_judge, check_simulation, role_simulator
 from neuron_eval.simulation.limits import RoomRefusedError
+from neuron_eval.simulation.reading import cut_off, quoted, readable, words_of
 from neuron_eval.task import NO_SIMULATION
 from neuron_eval.usage_error import usage_errors
+
+ROOM = 120
+"""Output tokens of a rewritten explanation: twice what an explainer has."""
 
 Scorers = dict[str, Scorer]
 
@@ -56,7 +68,7 @@ def scored_rewritings(
 
         async def rewritten(name: str) -> Version:
             try:
-                return Version(await rewrite(asker, reference, wordings[name]))
+                return Version(await _rewrite(asker, reference, wordings[name]))
             except (NoReadableReplyError, RoomRefusedError) as error:
                 return Version("", reason=str(error))
 
@@ -76,6 +88,50 @@ def scored_rewritings(
         return state
 
     return solve
+
+
+async def _rewrite(asker: Asker, explanation: str, wording: RewritingWording) -> str:
+    return await asker.ask(
+        rewriting_prompt(explanation, wording),
+        partial(read_rewritten, explanation=explanation, wording=wording),
+        lambda reason: fill(wording.retry, reason=reason),
+        ROOM,
+    )
+
+
+def rewriting_prompt(explanation: str, wording: RewritingWording) -> list[ChatMessage]:
+    examples = [(fill(wording.question, explanation=t), answer) for t, answer in wording.examples]
+    question = fill(wording.question, explanation=explanation)
+    return conversation(wording.system, examples, question)
+
+
+def read_rewritten(output: ModelOutput, explanation: str, wording: RewritingWording) -> str:
+    """The new explanation in a reply.
+
+    Raises:
+        UnreadableReplyError: There is none, it has several lines, it was cut off, it is a refusal,
+            it is the old one but for case and punctuation, or it is made of an example's words.
+    """
+    output = readable(output)
+    opening = wording.question.rpartition("\n")[2]
+    text = clean_explanation(output.completion, [opening])
+    if not text:
+        raise UnreadableReplyError(f"{quoted(output.completion.strip())} holds no explanation")
+    if apologises(text) and not apologises(explanation):
+        raise UnreadableReplyError("the answer is a refusal")
+    if "\n" in text:
+        raise UnreadableReplyError("the answer has several lines")
+    if cut_off(output):
+        raise UnreadableReplyError("the reply was cut off")
+    words, before = words_of(text), words_of(explanation)
+    if words == before:
+        raise UnreadableReplyError("the answer is the given explanation")
+    for example in wording.examples:
+        known = {word for part in example for word in words_of(part)}
+        # What is asked about may be the example's subject.
+        if known.issuperset(words) and not known.issuperset(before):
+            raise UnreadableReplyError("the answer repeats an example")
+    return text
 
 
 def _scorers(

@@ -7,16 +7,16 @@ from inspect_ai.model import Logprob, Logprobs, ModelOutput, TopLogprob
 
 from neuron_eval.explain.cleaning import clean_explanation
 from neuron_eval.explain.prompting import opening_phrases
-from neuron_eval.generating.reading import read_texts
+from neuron_eval.generating.asking import read_texts
 from neuron_eval.judging.reading import read_letter, read_yes_or_no
 from neuron_eval.models.replies import answer_text
 from neuron_eval.prompts.pack import default_pack
 from neuron_eval.rating.answer import AnswerError, parse_answer
 from neuron_eval.rating.question import Option, Question, Scale, ShownExcerpt
 from neuron_eval.reporting.tables.failures import skeleton
-from neuron_eval.rewriting import read_rewritten
 from neuron_eval.simulation import UnreadableReplyError, all_at_once, chat, per_token, sparse
 from neuron_eval.simulation.expected import AlignmentError, align, unescaped
+from neuron_eval.tasks.rewriting import read_rewritten
 
 TOKENS = ((" a", "aa", '"', "1", "\n", " truth"), ("x", " y"))
 PACK = default_pack()

@@ -19,10 +19,10 @@ from neuron_eval.logs.sanity import print_checks, result_text, sanity_checks_of
 from neuron_eval.measures import MEASURES
 from neuron_eval.prompts.pack import default_pack, load_pack
 from neuron_eval.prompts.wording import REWRITINGS, PackError, Wording
-from neuron_eval.rewriting import read_rewritten, rewriting_prompt
 from neuron_eval.scorers.rewritten import numbers_of
 from neuron_eval.simulation import UnreadableReplyError
 from neuron_eval.sources import schema
+from neuron_eval.tasks.rewriting import read_rewritten, rewriting_prompt
 from neuron_eval.tasks.sanity import sanity
 from neuron_eval.testing import fake_judge, fake_simulator, make_neuron
 from neuron_eval.testing.models import _RESPOND, fake

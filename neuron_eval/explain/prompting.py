@@ -3,53 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING
 
 from neuron_eval.formats import get_format
 from neuron_eval.formats.base import Shown
+from neuron_eval.prompts.filling import conversation, fill
 from neuron_eval.prompts.wording import Pack
 from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError
 from neuron_eval.records.activations import highest, lowest
 from neuron_eval.records.splits import DealtNeuron
 
+if TYPE_CHECKING:
+    from inspect_ai.model import ChatMessage
+
 FEW_SHOT_CUTOFF = 1.0  # few-shot neurons (and puzzles) highlight activations above this
 CUTOFF_QUANTILE = 2  # the index into a record's quantile boundaries whose value is the cutoff
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One message of a prompt."""
-
-    role: Literal["system", "user", "assistant"]
-    content: str  # to the byte
-
-
-def explainer_prompt(format_name: str, shown: Shown, pack: Pack) -> list[Message]:
+def explainer_prompt(format_name: str, shown: Shown, pack: Pack) -> list[ChatMessage]:
     """The whole prompt: system message, few-shot neurons with answers, the neuron at hand.
 
-    Returns:
-        1 + 2 F + 1 messages for F few-shot neurons.
-
-    Raises:
-        InputError: No such format.
-        PackError: The pack has no wording for it.
+    For F few-shot neurons it has 1 + 2 F + 1 messages. An InputError says that there is no such
+    format, a `PackError` that the pack has no wording for it.
     """
     render, wording = get_format(format_name), pack.wording(format_name)
 
-    def user(number: int, neuron: Shown) -> Message:
-        header, opening = (
-            text.replace("{number}", str(number)) for text in (wording.header, wording.opening)
-        )
-        return Message("user", header + render(neuron, wording) + opening)
+    def user(number: int, neuron: Shown) -> str:
+        header, opening = (fill(t, number=str(number)) for t in (wording.header, wording.opening))
+        return header + render(neuron, wording) + opening
 
-    messages = [Message("system", wording.system)]
-    for number, neuron in enumerate(pack.few_shot, start=1):
-        messages.append(user(number, Shown(neuron.excerpts, FEW_SHOT_CUTOFF)))
-        answer = wording.answer.replace("{explanation}", neuron.explanation)
-        messages.append(Message("assistant", answer))
-    messages.append(user(len(pack.few_shot) + 1, shown))
-    return messages
+    examples = [
+        (
+            user(number, Shown(neuron.excerpts, FEW_SHOT_CUTOFF)),
+            fill(wording.answer, explanation=neuron.explanation),
+        )
+        for number, neuron in enumerate(pack.few_shot, start=1)
+    ]
+    return conversation(wording.system, examples, user(len(pack.few_shot) + 1, shown))
 
 
 def cutoff(
@@ -96,8 +86,7 @@ def _published_cutoff(neuron: NeuronRecord, quantile_index: int) -> float | None
 
 def opening_phrases(format_name: str, pack: Pack) -> tuple[str, ...]:
     """What an explainer may repeat of the prompt before its answer, longest first."""
-    opening = pack.wording(format_name).opening.replace("{number}", str(len(pack.few_shot) + 1))
-    opening = opening.strip()
+    opening = fill(pack.wording(format_name).opening, number=str(len(pack.few_shot) + 1)).strip()
     return (opening, opening.rpartition(":")[2].strip())
 
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
+from typing import Any
 
 from inspect_ai.model import (
-    ChatMessage,
-    ChatMessageAssistant,
-    ChatMessageSystem,
-    ChatMessageUser,
     GenerateConfig,
     GenerateConfigArgs,
     Model,
@@ -23,7 +20,6 @@ from inspect_ai.solver import Generate, Solver, TaskState, solver
 from neuron_eval.explain.cleaning import clean_explanation
 from neuron_eval.explain.prompting import (
     CUTOFF_QUANTILE,
-    Message,
     cutoff,
     explainer_prompt,
     opening_phrases,
@@ -40,13 +36,6 @@ from neuron_eval.records.splits import from_metadata
 from neuron_eval.usage_error import usage_errors
 
 MAX_TOKENS = 60  # tokens of an explanation, as published; reasoning models are not held to it
-
-_ROLES: dict[str, type[ChatMessageSystem | ChatMessageUser | ChatMessageAssistant]] = {
-    "system": ChatMessageSystem,
-    "user": ChatMessageUser,
-    "assistant": ChatMessageAssistant,
-}
-
 
 NOT_GIVEN = "not_given"
 """Where an output's metadata say why nobody gave an explanation, if nobody was asked for one."""
@@ -89,8 +78,7 @@ def explain(
         dealt = from_metadata(state.metadata, state.sample_id)
         above = cutoff(dealt.neuron, dealt.shown, cutoff_quantile)
         shown = Shown(dealt.shown, above)
-        prompt = explainer_prompt(format, shown, wording)
-        state.messages = chat_messages(prompt)
+        state.messages = explainer_prompt(format, shown, wording)
         state.store.set(
             "prompt",
             {
@@ -146,8 +134,7 @@ def bad_explanation(output: ModelOutput, value: float = 0.0) -> Score | None:
     def bad(reason: str, why: str, answer: str) -> Score:
         return Score(value=value, reason=reason, answer=answer, explanation=why)
 
-    why = (output.metadata or {}).get(NOT_GIVEN)
-    if why:
+    if why := (output.metadata or {}).get(NOT_GIVEN):
         return Score.unscored(reason="no explanation given", explanation=f"Not scored: {why}")
     if output.empty:
         return Score.unscored(reason="no reply", explanation="Not scored: there is no reply.")
@@ -164,8 +151,23 @@ def bad_explanation(output: ModelOutput, value: float = 0.0) -> Score | None:
     return None
 
 
-def chat_messages(prompt: list[Message]) -> list[ChatMessage]:
-    return [_ROLES[message.role](content=message.content) for message in prompt]
+def score_of(
+    value: float | None,
+    reason: str,
+    output: ModelOutput,
+    explanation: str,
+    metadata: dict[str, Any] | None = None,
+) -> Score:
+    """What an explanation scores; unscored, for the reason, where there is no value."""
+    if value is None:
+        return Score.unscored(
+            reason=reason, answer=output.completion, explanation=explanation, metadata=metadata
+        )
+    return Score(value=value, answer=output.completion, explanation=explanation, metadata=metadata)
+
+
+def not_scored(reason: str, output: ModelOutput) -> Score:
+    return score_of(None, reason, output, f"Not scored: {reason}.")
 
 
 async def ask_explainer(

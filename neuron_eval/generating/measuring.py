@@ -1,14 +1,33 @@
-"""From the neuron's activations on written texts to the numbers of one sample."""
+"""From activations on written texts to the numbers of one sample, and how the log shows them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from neuron_eval.generating import LEAST, Tried
+from neuron_eval.generating import CHANCE, LEAST
+from neuron_eval.generating.asking import Written
 from neuron_eval.records import ActivationRecord, Excerpt
-from neuron_eval.records.activations import without
+from neuron_eval.records.activations import highest, without
+from neuron_eval.records.heatmap import SIGNS, caption, heat_map, scale, shades
 from neuron_eval.records.splits import DealtNeuron
+from neuron_eval.simulation.presenting import in_panels, plain
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """The writer's texts with the neuron's activations, and the excerpts that they are up to."""
+
+    fitting: tuple[ActivationRecord, ...]
+    near: tuple[ActivationRecord, ...]
+    random: tuple[Excerpt, ...]  # held out
+
+    def named(self) -> Iterator[tuple[str, int, ActivationRecord]]:
+        """Each text with what its kind is called and its number in that, those that fit first."""
+        for kind, records in (("fits", self.fitting), ("near", self.near)):
+            for number, record in enumerate(records, start=1):
+                yield kind, number, record
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +61,8 @@ def measure(tried: Tried, shown: Sequence[ActivationRecord], cutoff: float) -> R
     Nothing is measured where the neuron is alike on all of them, or fires on none: it is dead.
     There are `LEAST` fitting texts and random excerpts.
     """
-    fitting, near = _peaks(tried.fitting), _peaks(tried.near)
-    random = _peaks([excerpt.record for excerpt in tried.random])
+    excerpts = [excerpt.record for excerpt in tried.random]
+    fitting, near, random = _peaks(tried.fitting), _peaks(tried.near), _peaks(excerpts)
     every = [*fitting, *near, *random, *_peaks(shown)]
     share = sum(peak > cutoff for peak in fitting) / len(fitting)
     if max(every) <= 0:
@@ -53,7 +72,7 @@ def measure(tried: Tried, shown: Sequence[ActivationRecord], cutoff: float) -> R
         return Result(None, None, None, share, cutoff, reason)
     return Result(
         above(fitting, random),
-        above_pieces(tried.fitting, [excerpt.record for excerpt in tried.random]),
+        above_pieces(tried.fitting, excerpts),
         above(fitting, near) if len(near) >= LEAST else None,
         share,
         cutoff,
@@ -100,3 +119,90 @@ def ignored_tokens(dealt: DealtNeuron) -> frozenset[str]:
 
 def _peaks(records: Sequence[ActivationRecord]) -> list[float]:
     return [record.peak for record in records]
+
+
+def result_line(result: Result, tried: Tried, fitting: Written, near: Written) -> str:
+    """Markdown: the numbers, what is missing, and a table of the texts."""
+    counts = f"{len(tried.fitting)} texts, {len(tried.random)} random excerpts"
+    if result.auroc is None:
+        line = f"Not scored: {plain(result.reason)} ({counts})."
+    else:
+        parts = [
+            f"AUROC {_number(result.auroc)}",
+            f"at equal length {_number(result.auroc_same_length)}",
+            f"against near misses {_number(result.auroc_near)}",
+            f"{result.share_above:.0%} of the texts above the cutoff of {result.cutoff:.3g}",
+            counts,
+        ]
+        line = f"{'; '.join(parts)}. Chance: {CHANCE:g}."
+    rows = [
+        f"| {kind} {number} | {record.peak:.3g} | {plain(record.text)} |"
+        for kind, number, record in tried.named()
+    ]
+    table = ["| text | peak | |", "|---|---|---|", *rows]
+    return "\n\n".join([line, *missing_lines(fitting, near), "\n".join(table)])
+
+
+def missing_lines(fitting: Written, near: Written) -> list[str]:
+    """A sentence on each kind of text that there are fewer of than were asked for."""
+    return [
+        f"{what} missing: {written.missing} ({plain(written.problem)})."
+        for written, what in ((fitting, "Texts that fit"), (near, "Near misses"))
+        if written.missing
+    ]
+
+
+def result_metadata(
+    result: Result, tried: Tried, fitting: Written, near: Written, shown: Sequence[ActivationRecord]
+) -> dict[str, Any]:
+    """Everything that can be computed with later, and the heat maps."""
+    return {
+        **in_panels(heat_maps(tried, shown), "further texts"),
+        "chance": CHANCE,
+        "auroc_same_length": result.auroc_same_length,
+        "auroc_near": result.auroc_near,
+        "share_above_cutoff": result.share_above,
+        "cutoff": result.cutoff,
+        **missing_metadata(fitting, near),
+        "texts": [
+            {
+                "kind": kind,
+                "text": record.text,
+                "peak": record.peak,
+                "tokens": list(record.tokens),
+                "activations": list(record.activations),
+                **({"ignored": list(record.ignored)} if record.ignored else {}),
+            }
+            for kind, _, record in tried.named()
+        ],
+        "random_excerpts": [
+            {"excerpt": excerpt.name, "peak": excerpt.record.peak} for excerpt in tried.random
+        ],
+    }
+
+
+def missing_metadata(fitting: Written, near: Written) -> dict[str, Any]:
+    return {
+        "texts_missing": fitting.missing,
+        "near_texts_missing": near.missing,
+        "failures": [written.problem for written in (fitting, near) if written.problem],
+    }
+
+
+def heat_maps(tried: Tried, shown: Sequence[ActivationRecord]) -> str:
+    """Each written text, coloured by the neuron's activation, on a scale that a legend states.
+
+    It goes up to the highest activation of the texts and of the excerpts ``shown`` to explainers.
+    """
+    peak = highest([*shown, *tried.fitting, *tried.near])
+    legend = "\n".join((scale("T", "activation", 0.0, peak), caption("signs", SIGNS)))
+    maps = [
+        f"{caption(f'{kind} {number}', f'peak {record.peak:.3g}')}\n"
+        f"{heat_map(record.tokens, shades(record.activations, 0.0, peak))}"
+        for kind, number, record in tried.named()
+    ]
+    return "\n\n".join([legend, *maps])
+
+
+def _number(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3f}"

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from inspect_ai.model import ModelOutput
 
 from neuron_eval.formats import get_format
 from neuron_eval.formats.base import Shown
-from neuron_eval.prompts.wording import InvestigationWording, Pack, PackError, Wording
+from neuron_eval.prompts.wording import Wording
 from neuron_eval.records import ActivationRecord
 from neuron_eval.simulation import UnreadableReplyError
-from neuron_eval.simulation.reading import cut_off, readable
+from neuron_eval.simulation.reading import cut_off, readable, unquoted
+
+Protocol = Literal["tools", "plain"]
 
 CHARACTERS = 300
 """The longest text that is tested, in characters; what follows the last whole word is left out."""
@@ -23,7 +26,34 @@ _LINE = re.compile(
     r"(?P<rest>[^\n]++)$",
     re.MULTILINE,
 )
-_QUOTES = {'"': '"', "“": "”", "«": "»", "`": "`"}
+
+
+@dataclass(slots=True)
+class Investigation:
+    """What has been done about one neuron so far; it is written into the sample's store."""
+
+    protocol: Protocol
+    why: str  # why it is this protocol
+    explanation: str  # the latest
+    stopped: str = "it was not finished"  # why it ended
+    rounds: list[Experiment] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """One experiment."""
+
+    explanation: str  # that was tested
+    hypotheses: tuple[str, ...]
+    tests: tuple[TestedText, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TestedText:
+    """One text and the neuron's highest activation on it."""
+
+    text: str
+    peak: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +64,10 @@ class TestPlan:
     texts: tuple[str, ...]  # at least one, no two alike
 
 
-def investigation_wording(pack: Pack) -> InvestigationWording:
-    """The pack's; a PackError says that it has none."""
-    if pack.investigation is None:
-        raise PackError(
-            f"prompt pack {pack.name!r} (version {pack.version}) has no section investigation; "
-            "copy it from the bundled pack, or leave the pack out"
-        )
-    return pack.investigation
-
-
 def read_test_plan(output: ModelOutput, most: int, known: Collection[str] = ()) -> TestPlan:
     """The hypotheses and the first ``most`` texts of a reply, but for those that are ``known``.
 
-    Raises:
-        UnreadableReplyError: It holds no text, or none that is new.
+    An `UnreadableReplyError` says that it holds no text, or none that is new.
     """
     output = readable(output)
     lines = list(_LINE.finditer(output.completion))
@@ -57,9 +76,9 @@ def read_test_plan(output: ModelOutput, most: int, known: Collection[str] = ()) 
     lines_of: dict[str, list[str]] = {"text": [], "hypothesis": []}
     for line in lines:
         lines_of[line["kind"].casefold()].append(unquoted(line["rest"]))
-    if not tested_texts(lines_of["text"], most):
+    every = tested_texts(lines_of["text"], len(lines))
+    if not every:
         raise UnreadableReplyError('there is no line that begins with "Text:"')
-    every = tested_texts(lines_of["text"], len(lines_of["text"]))
     texts = tuple(text for text in every if text not in known)[:most]
     if not texts:
         raise UnreadableReplyError("no text is new")
@@ -75,14 +94,6 @@ def tested_texts(texts: Sequence[str], most: int) -> tuple[str, ...]:
     """The first ``most`` distinct texts that are not blank, each cut to `CHARACTERS`."""
     cut = dict.fromkeys(shortened for text in texts if (shortened := _cut(text.strip())))
     return tuple(cut)[:most]
-
-
-def unquoted(text: str) -> str:
-    """Without quotes around the whole."""
-    text = text.strip()
-    end = _QUOTES.get(text[:1])
-    inner = text[1:-1]
-    return inner if end and len(text) > 2 and text[-1] == end and end not in inner else text
 
 
 def _cut(text: str) -> str:

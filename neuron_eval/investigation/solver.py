@@ -14,10 +14,13 @@ from neuron_eval.explain.prompting import CUTOFF_QUANTILE, cutoff, opening_phras
 from neuron_eval.explain.solvers import NOT_GIVEN, bad_explanation, explain
 from neuron_eval.formats.base import Shown
 from neuron_eval.generating.measuring import ignored_tokens, ignoring
-from neuron_eval.investigation import Investigation, Protocol
-from neuron_eval.investigation.experiment import investigation_wording
-from neuron_eval.investigation.plain import Setting, investigate_plainly
-from neuron_eval.investigation.tools import choose_protocol, investigate_by_tools
+from neuron_eval.investigation.experiment import Investigation, Protocol
+from neuron_eval.investigation.protocols import (
+    Setting,
+    choose_protocol,
+    investigate_by_tools,
+    investigate_plainly,
+)
 from neuron_eval.parameters import check_choice, check_number
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.records import ActivationRecord
@@ -67,7 +70,7 @@ def investigate(
         check_choice("protocol", protocol, PROTOCOLS)
         start = explain(format, cutoff_quantile, pack)
         wording = load_pack(pack)
-        words = investigation_wording(wording)
+        words = wording.investigation_wording()
         openings = _openings(opening_phrases(format, wording))
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:

@@ -1,18 +1,21 @@
-"""Asking a judge until each excerpt has an answer that can be read."""
+"""Asking a judge, in the pack's words around excerpts with letters, until each has an answer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Sequence
+
+from inspect_ai.model import ChatMessage
 
 from neuron_eval.formats.base import letter
 from neuron_eval.judging import Case, Judged, Round, Unread
-from neuron_eval.judging.prompting import case_text, judgement_prompt, with_letters
 from neuron_eval.judging.reading import read_letter, read_yes_or_no
 from neuron_eval.models.requests import together
-from neuron_eval.prompts.wording import JudgementWording
+from neuron_eval.prompts.filling import fill
+from neuron_eval.prompts.wording import FuzzingWording, JudgementWording
+from neuron_eval.records import ActivationRecord
 from neuron_eval.simulation.asking import ATTEMPTS, Asker, NoReadableReplyError
 from neuron_eval.simulation.packing import PackQuestion, ask_pack, grouped
+from neuron_eval.simulation.prompting import simulation_request
 
 EXCERPTS_PER_CALL = 5
 
@@ -23,13 +26,13 @@ LINE = 8  # output tokens of a line with an answer
 def case_question(
     explanation: str, cases: Sequence[Case], wording: JudgementWording, model: str = ""
 ) -> PackQuestion[Judged[bool]]:
-    """What is asked about E >= 1 cases; ``model`` is the judge's name."""
+    """What is asked about E >= 1 cases; ``model`` is the judge's name, for cache marks."""
     count = len(cases)
     return PackQuestion(
         count,
-        judgement_prompt(explanation, [case_text(c, wording) for c in cases], wording, model),
+        _prompt(explanation, [case_text(c, wording) for c in cases], wording, model),
         read=lambda output: read_yes_or_no(output, count),
-        again=partial(_again, wording, count),
+        again=_again(wording, count),
         stop=[f"\n{letter(count)}:"],
     )
 
@@ -39,12 +42,11 @@ def round_question(
 ) -> PackQuestion[Judged[int]]:
     """What is asked about a round; its answer is one, of all its excerpts."""
     count = len(shown.excerpts)
-    texts = [excerpt.record.text for excerpt in shown.excerpts]
     return PackQuestion(
         1,
-        judgement_prompt("", texts, wording, model),
+        _prompt("", [excerpt.record.text for excerpt in shown.excerpts], wording, model),
         read=lambda output: [read_letter(output, count, shown.intruder)],
-        again=partial(_again, wording, count),
+        again=_again(wording, count),
         stop=[],
     )
 
@@ -81,8 +83,36 @@ async def ask_rounds(
     ]
 
 
-def _again(wording: JudgementWording, count: int, reason: str) -> str:
-    return with_letters(wording.retry, count).replace("{reason}", reason)
+def case_text(case: Case, wording: JudgementWording) -> str:
+    """An excerpt as the judge sees it, with its marks."""
+    if not isinstance(wording, FuzzingWording):
+        return case.excerpt.record.text
+    return marked(case.excerpt.record, case.marks, wording.mark)
+
+
+def marked(record: ActivationRecord, marks: Collection[int], mark: str) -> str:
+    """The text with each token at one of the places in the mark's ``{token}``."""
+    return "".join(
+        fill(mark, token=token) if i in marks else token for i, token in enumerate(record.tokens)
+    )
+
+
+def _prompt(
+    explanation: str, texts: Sequence[str], wording: JudgementWording, model: str
+) -> list[ChatMessage]:
+    letters = [letter(i) for i in range(len(texts))]
+    shown = [
+        fill(wording.start, letter=name) + text + fill(wording.end, letter=name)
+        for name, text in zip(letters, texts, strict=True)
+    ]
+    opening = fill(wording.opening, explanation=explanation)
+    rest = "".join(shown) + fill(wording.closing, letters=", ".join(letters))
+    return simulation_request(model, wording.system, opening, rest)
+
+
+def _again(wording: JudgementWording, count: int) -> Callable[[str], str]:
+    letters = ", ".join(letter(i) for i in range(count))
+    return lambda reason: fill(wording.retry, letters=letters, reason=reason)
 
 
 def _answer(what: str, part: Judged | NoReadableReplyError) -> Judged | Unread:  # type: ignore

@@ -58,21 +58,21 @@ describes its wording in its own file, see `neuron_eval.simulation`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import import_module, resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from neuron_eval.files.bounded import YAML_FILE, TooLong, load_yaml, read_whole
 from neuron_eval.messages import replace_surrogates, shortened, shown
 from neuron_eval.prompts.sections import (
-    W,
     check_keys,
     read_generation,
     read_neurons,
     read_strings,
+    read_with_examples,
 )
 from neuron_eval.prompts.wording import (
     JUDGEMENTS,
@@ -84,6 +84,8 @@ from neuron_eval.prompts.wording import (
     RewritingWording,
     Wording,
 )
+
+R = TypeVar("R")
 
 EARLIER = ("neuron_eval-2",)
 """Packs that shipped before, so that what was measured with them can be measured again; each name
@@ -146,11 +148,14 @@ def _parse(content: bytes, path: str) -> Pack:
     simulation = data.get("simulation") or {}
     ways = {name: way for name, way in _ways().items() if way.wording is not None}
     check_keys(simulation, f"{at}: simulation", required=set(), allowed=set(ways))
-    rating, judging = data.get("rating"), data.get("judging") or {}
+    judging, rewriting = data.get("judging") or {}, data.get("rewriting") or {}
     check_keys(judging, f"{at}: judging", required=set(), allowed=set(JUDGEMENTS))
-    investigation, rewriting = data.get("investigation"), data.get("rewriting") or {}
-    generation = data.get("generation")
     check_keys(rewriting, f"{at}: rewriting", required=set(), allowed=set(REWRITINGS))
+
+    def optional(key: str, read: Callable[[Any, str], R]) -> R | None:
+        section = data.get(key)
+        return None if section is None else read(section, f"{at}: {key}")
+
     return Pack(
         name=_label(data["name"], f"{at}: name"),
         version=_label(data.get("version", ""), f"{at}: version"),
@@ -158,19 +163,17 @@ def _parse(content: bytes, path: str) -> Pack:
         formats=formats,
         few_shot=read_neurons(data["few_shot"], f"{at}: few_shot"),
         generic=_generic(data.get("generic", ""), f"{at}: generic"),
-        rating=None if rating is None else read_strings(RatingWording, rating, f"{at}: rating"),
-        investigation=None
-        if investigation is None
-        else _with_examples(InvestigationWording, investigation, f"{at}: investigation"),
+        rating=optional("rating", partial(read_strings, RatingWording)),
+        investigation=optional("investigation", partial(read_with_examples, InvestigationWording)),
         judging={
             name: read_strings(JUDGEMENTS[name], section, f"{at}: judging.{name}")
             for name, section in judging.items()
         },
         rewriting={
-            name: _with_examples(RewritingWording, section, f"{at}: rewriting.{name}")
+            name: read_with_examples(RewritingWording, section, f"{at}: rewriting.{name}")
             for name, section in rewriting.items()
         },
-        generation=None if generation is None else read_generation(generation, f"{at}: generation"),
+        generation=optional("generation", read_generation),
         simulation={
             name: ways[name].read_wording(section, f"{at}: simulation.{name}")
             for name, section in simulation.items()
@@ -180,26 +183,9 @@ def _parse(content: bytes, path: str) -> Pack:
 
 
 def _ways() -> Mapping[str, Any]:
-    """The ways to simulate, each of which owns and reads its wording.
-
-    They lie in a room above, so the registry is reached by name, once a pack is read.
-    """
+    """The ways to simulate, which read their own wording, by name: they lie in a room above."""
     ways: Mapping[str, Any] = import_module("neuron_eval.simulation").ways()
     return ways
-
-
-def _with_examples(kind: type[W], section: object, at: str) -> W:
-    """A section whose ``examples`` are pairs of strings."""
-    read = {}
-    if isinstance(section, Mapping) and "examples" in section:
-        pairs = section["examples"]
-        if not isinstance(pairs, list):
-            raise PackError(f"{at}.examples: expected a list (it may be empty), got {shown(pairs)}")
-        for i, pair in enumerate(pairs):
-            if not isinstance(pair, list) or [type(text) for text in pair] != [str, str]:
-                raise PackError(f"{at}.examples[{i}]: expected two strings, got {shown(pair)}")
-        read = {"examples": tuple(map(tuple, pairs))}
-    return read_strings(kind, section, at, read)  # type: ignore[arg-type]
 
 
 def _generic(value: object, at: str) -> str:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from neuron_eval.messages import listed, near_miss, shown
-from neuron_eval.prompts.generation import (
+from neuron_eval.prompts.wording import (
+    FewShotNeuron,
     FittingWording,
     GenerationWording,
     NearWording,
+    PackError,
     WrittenExample,
 )
-from neuron_eval.prompts.wording import FewShotNeuron, PackError
 from neuron_eval.records import ActivationRecord
 
 LARGEST = 1e300
@@ -64,10 +65,8 @@ def read_strings(
 
 
 def read_neurons(data: object, at: str) -> tuple[FewShotNeuron, ...]:
-    if not isinstance(data, list):
-        raise PackError(f"{at}: expected a list (it may be empty), got {shown(data)}")
     neurons = []
-    for i, neuron in enumerate(data):
+    for i, neuron in enumerate(_list(data, at)):
         here = f"{at}[{i}]"
         required = {"explanation", "excerpts"}
         check_keys(neuron, here, required, required | {"revealed_from"})
@@ -119,11 +118,22 @@ def read_excerpt(items: object, at: str) -> ActivationRecord:
     return ActivationRecord(tuple(t for t, _ in pairs), tuple(a for _, a in pairs))
 
 
-def read_generation(data: object, at: str) -> GenerationWording:
-    section = _sections(data, at, {"fitting", "near", "examples"})
-    examples = section["examples"]
-    if not isinstance(examples, list):
-        raise PackError(f"{at}.examples: expected a list (it may be empty), got {shown(examples)}")
+def read_with_examples(kind: type[W], section: Mapping[str, Any], at: str) -> W:
+    """A section whose ``examples`` are pairs of strings."""
+    read = {}
+    if isinstance(section, Mapping) and "examples" in section:
+        pairs = _list(section["examples"], f"{at}.examples")
+        for i, pair in enumerate(pairs):
+            if not isinstance(pair, list) or [type(text) for text in pair] != [str, str]:
+                raise PackError(f"{at}.examples[{i}]: expected two strings, got {shown(pair)}")
+        read = {"examples": tuple(map(tuple, pairs))}
+    return read_strings(kind, section, at, read)
+
+
+def read_generation(section: Mapping[str, Any], at: str) -> GenerationWording:
+    keys = {"fitting", "near", "examples"}
+    check_keys(section, at, required=keys, allowed=keys)
+    examples = _list(section["examples"], f"{at}.examples")
     return GenerationWording(
         fitting=read_strings(FittingWording, section["fitting"], f"{at}.fitting"),
         near=read_strings(NearWording, section["near"], f"{at}.near"),
@@ -131,8 +141,9 @@ def read_generation(data: object, at: str) -> GenerationWording:
     )
 
 
-def _written(data: object, at: str) -> WrittenExample:
-    example = _sections(data, at, {"explanation", "fitting", "near"})
+def _written(example: Mapping[str, Any], at: str) -> WrittenExample:
+    keys = {"explanation", "fitting", "near"}
+    check_keys(example, at, required=keys, allowed=keys)
     explanation = example["explanation"]
     if not isinstance(explanation, str):
         raise PackError(f"{at}.explanation: expected a string, got {shown(explanation)}")
@@ -142,14 +153,15 @@ def _written(data: object, at: str) -> WrittenExample:
     return WrittenExample(explanation, fitting, near)
 
 
+def _list(data: object, at: str) -> list[Any]:
+    if not isinstance(data, list):
+        raise PackError(f"{at}: expected a list (it may be empty), got {shown(data)}")
+    return data
+
+
 def _lines(value: object, at: str) -> tuple[str, ...]:
     if isinstance(value, list) and value:
         lines = [text for text in value if isinstance(text, str) and len(text.splitlines()) == 1]
         if len(lines) == len(value):
             return tuple(lines)
     raise PackError(f"{at}: expected a list of texts of one line each, got {shown(value)}")
-
-
-def _sections(data: object, at: str, keys: set[str]) -> Mapping[str, Any]:
-    check_keys(data, at, required=keys, allowed=keys)
-    return cast(Mapping[str, Any], data)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
 from neuron_eval.messages import InputError
-from neuron_eval.prompts.generation import GenerationWording
 from neuron_eval.records import ActivationRecord
 
 W = TypeVar("W")
@@ -94,14 +93,10 @@ class DetectionWording(JudgementWording):
 
 
 @dataclass(frozen=True, slots=True)
-class FuzzingWording(JudgementWording):
-    """The same, with the explanation and marked tokens."""
+class FuzzingWording(DetectionWording):
+    """The same, with marked tokens."""
 
-    must_hold: ClassVar[Mapping[str, str]] = {
-        "opening": "{explanation}",
-        "start": "{letter}",
-        "mark": "{token}",
-    }
+    must_hold: ClassVar[Mapping[str, str]] = {**DetectionWording.must_hold, "mark": "{token}"}
 
     mark: str  # a marked token; holds ``{token}``
 
@@ -126,7 +121,7 @@ class RewritingWording:
     """The literal strings of what a model is asked that rewrites an explanation.
 
     A prompt is ``system``; for each example ``question``, and what is right as the answer; and
-    ``question`` about the explanation at hand. See `neuron_eval.rewriting`.
+    ``question`` about the explanation at hand. See `neuron_eval.tasks.rewriting`.
     """
 
     must_hold: ClassVar[Mapping[str, str]] = {"question": "{explanation}"}
@@ -137,15 +132,48 @@ class RewritingWording:
     examples: tuple[tuple[str, str], ...]  # an explanation, and that as it is rewritten
 
 
-REWRITINGS = ("narrowed", "widened")
-"""How explanations are rewritten for the sanity checks, and the names of the pack's sections."""
+REWRITINGS = ("narrowed", "widened")  # for the sanity checks; the names of the pack's sections
+
+
+@dataclass(frozen=True, slots=True)
+class FittingWording:
+    """What a writer is asked for texts that fit: as in `RewritingWording`, each text numbered."""
+
+    must_hold: ClassVar[Mapping[str, str]] = {"question": "{explanation}"}
+
+    system: str  # with the form of the answer
+    question: str  # may also hold ``{texts}``, how many are wanted
+    retry: str  # asks again; may hold ``{reason}`` and ``{texts}``
+
+
+@dataclass(frozen=True, slots=True)
+class NearWording(FittingWording):
+    """The same, for texts that are near; ``{fitting}`` is those that fit, with numbers."""
+
+    must_hold: ClassVar[Mapping[str, str]] = {"question": "{fitting}"}
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenExample:
+    """An explanation, and what a writer makes of it; as many texts fit as are near."""
+
+    explanation: str
+    fitting: tuple[str, ...]
+    near: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationWording:
+    """What a pack says to a writer, who writes texts to try an explanation with."""
+
+    fitting: FittingWording
+    near: NearWording
+    examples: tuple[WrittenExample, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class InvestigationWording:
     """The literal strings of what an explainer is asked that tests its explanation.
-
-    ``test`` holds ``{explanation}``.
 
     They follow a format's prompt and its answer; see `neuron_eval.investigation`. Each may hold
     ``{texts}``, how many there may be at once, and ``{rounds}``, how often, or how often still.
@@ -153,7 +181,7 @@ class InvestigationWording:
 
     must_hold: ClassVar[Mapping[str, str]] = {"test": "{explanation}"}
 
-    test: str  # asks for lines that begin with ``Hypothesis:`` and ``Text:``
+    test: str  # asks for lines that begin with ``Hypothesis:`` and ``Text:``; holds {explanation}
     examples: tuple[tuple[str, str], ...]  # an explanation, and such lines; turns before the first
     retry: str  # asks for these again; may hold ``{reason}``
     results: str  # stands before the texts, which are shown as the format shows excerpts
@@ -172,7 +200,6 @@ class FewShotNeuron:
 
     explanation: str  # without a full stop
     excerpts: tuple[ActivationRecord, ...]
-
     revealed_from: tuple[int | None, ...]
     """For each excerpt, the index of the first token whose activation ``simulation=all_at_once``
     shows; None leaves the excerpt out of its prompt. Explainers always see all."""
@@ -180,7 +207,7 @@ class FewShotNeuron:
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """A checked prompt pack."""
+    """A checked prompt pack; where it has no section for some wording, that is a `PackError`."""
 
     name: str
     version: str
@@ -196,11 +223,6 @@ class Pack:
     generation: GenerationWording | None = None
 
     def wording(self, format_name: str) -> Wording:
-        """The wording of one format.
-
-        Raises:
-            PackError: The pack has no section for it.
-        """
         if format_name not in self.formats:
             raise PackError(
                 f"prompt pack {self.name!r} has no section formats.{format_name}; "
@@ -209,50 +231,28 @@ class Pack:
         return self.formats[format_name]
 
     def simulation_wording(self, way: str) -> Any:
-        """The wording of one way to simulate.
+        return self._required(f"simulation.{way}", self.simulation.get(way))
 
-        Raises:
-            PackError: The pack has no section for it.
-        """
-        if way not in self.simulation:
-            raise PackError(f"prompt pack {self.name!r} has no section simulation.{way}")
-        return self.simulation[way]
+    def rating_wording(self) -> RatingWording:
+        return self._required("rating", self.rating)
 
     def judgement_wording(self, name: str) -> JudgementWording:
-        """The wording of one of `JUDGEMENTS`.
+        return self._required(f"judging.{name}", self.judging.get(name))
 
-        Raises:
-            PackError: The pack has no section for it.
-        """
-        return _section("judging", self.judging, name, self)
+    def investigation_wording(self) -> InvestigationWording:
+        return self._required("investigation", self.investigation)
 
     def rewriting_wording(self, name: str) -> RewritingWording:
-        """The wording of one of `REWRITINGS`.
-
-        Raises:
-            PackError: The pack has no section for it.
-        """
-        return _section("rewriting", self.rewriting, name, self)
+        return self._required(f"rewriting.{name}", self.rewriting.get(name))
 
     def generation_wording(self) -> GenerationWording:
-        """What a writer is asked.
+        return self._required("generation", self.generation)
 
-        Raises:
-            PackError: The pack has no section for it.
-        """
-        if self.generation is None:
-            raise _missing("generation", self)
-        return self.generation
-
-
-def _section(kind: str, sections: Mapping[str, W], name: str, pack: Pack) -> W:
-    if name not in sections:
-        raise _missing(f"{kind}.{name}", pack)
-    return sections[name]
-
-
-def _missing(section: str, pack: Pack) -> PackError:
-    return PackError(
-        f"prompt pack {pack.name!r} (version {pack.version}) has no section {section}; "
-        "copy it from the bundled pack, or leave the pack out"
-    )
+    def _required(self, section: str, wording: W | None) -> W:
+        if wording is None:
+            version = f" (version {self.version})" if self.version else ""
+            raise PackError(
+                f"prompt pack {self.name!r}{version} has no section {section}; copy it from the "
+                "bundled pack, or leave the pack out"
+            )
+        return wording

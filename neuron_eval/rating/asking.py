@@ -34,7 +34,6 @@ from neuron_eval.rating.build import (
     in_order,
     messages,
     question,
-    rating_wording,
 )
 from neuron_eval.rating.judging import STORE, Turn, answered
 from neuron_eval.rating.question import Question
@@ -201,7 +200,7 @@ def _solver(excerpts: str, orders: int, seed: int, pack: str | None, *, asks: bo
         check_choice("excerpts", excerpts, EXCERPTS)
         check_number("seed", seed, least=0)
         loaded = load_pack(pack)
-        wording = rating_wording(loaded)
+        wording = loaded.rating_wording()
 
     def shown(state: TaskState, rater: str, number: int) -> tuple[list[Candidate], Question]:
         """The sample's explanations in the rater's order, and the question that shows them so."""

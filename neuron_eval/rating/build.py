@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import json
 import random
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -16,7 +15,8 @@ from neuron_eval.dataset import describe
 from neuron_eval.explain.prompting import cutoff
 from neuron_eval.formats.base import Shown, bracketed, letter
 from neuron_eval.messages import InputError
-from neuron_eval.prompts.wording import Pack, PackError, RatingWording
+from neuron_eval.prompts.filling import fill
+from neuron_eval.prompts.wording import RatingWording
 from neuron_eval.rating.question import KEY, Option, Question, Scale, ShownExcerpt
 from neuron_eval.records.splits import DealtNeuron
 from neuron_eval.sources.base import NeuronKey
@@ -160,13 +160,6 @@ def from_another(
     return random.Random(f"{seed}\nplanted\n{neuron.id}").choice(others)
 
 
-def rating_wording(pack: Pack) -> RatingWording:
-    """A pack's wording for raters; a `PackError` if it has none."""
-    if pack.rating is None:
-        raise PackError(f"prompt pack {pack.name!r} has no section rating")
-    return pack.rating
-
-
 def messages(question: Question, wording: RatingWording) -> list[ChatMessage]:
     """The messages; the user's holds the question as JSON in its metadata, for people's pages."""
     return [
@@ -189,11 +182,6 @@ def in_words(question: Question, wording: RatingWording) -> str:
 def asks_again(question: Question, wording: RatingWording, reason: str) -> str:
     """What a language model is told whose answer could not be used; the reason is a clause."""
     return fill(_about(wording.retry, question), reason=reason)
-
-
-def fill(text: str, **values: str) -> str:
-    """A text with its marks replaced; what is filled in is not searched for marks."""
-    return re.sub(r"\{(\w+)\}", lambda mark: values.get(mark[1], mark[0]), text)
 
 
 def _excerpt(number: int, excerpt: ShownExcerpt, wording: RatingWording) -> str:

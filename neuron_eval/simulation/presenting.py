@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import accumulate
 from typing import Any
@@ -137,14 +138,18 @@ def _numbers(record: ActivationRecord, simulated: Simulated) -> str:
 
 
 def _problems(result: Measurement) -> str:
-    failures = result.failures + result.calibration_failures
+    return problem_list(
+        f"No values for {len(result.failures)} held-out and {len(result.calibration_failures)} "
+        "calibration excerpts",
+        result.failures + result.calibration_failures,
+    )
+
+
+def problem_list(heading: str, failures: Sequence[str]) -> str:
+    """Markdown: a paragraph with the first few reasons; empty if there are none."""
     if not failures:
         return ""
-    lines = [
-        f"\n\nNo values for {len(result.failures)} held-out and "
-        f"{len(result.calibration_failures)} calibration excerpts:\n",
-        *(f"- {plain(failure)}" for failure in failures[:REASONS]),
-    ]
+    lines = [f"\n\n{heading}:\n", *(f"- {plain(failure)}" for failure in failures[:REASONS])]
     if len(failures) > REASONS:
         lines.append(f"- and {len(failures) - REASONS} more, in the metadata")
     return "\n".join(lines)

@@ -26,6 +26,7 @@ _LINE = re.compile(
     re.MULTILINE,
 )
 _VALUE = re.compile(r"\d++(?:\.\d++)?+")
+_QUOTES = {'"': '"', "“": "”", "«": "»", "„": "“", "`": "`"}
 _CUT_OFF = ("max_tokens", "model_length")
 
 SHOWN = 60  # so many characters of what a reply says stand in a message
@@ -35,6 +36,19 @@ DIGITS = 9  # a whole number of more digits counts nothing that a reply is about
 def quoted(text: str) -> str:
     """A piece of a reply in a message: in quotes, and short, whatever its length."""
     return repr(text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…")
+
+
+def unquoted(text: str) -> str:
+    """A piece of a reply without quotes around the whole, and without space around it."""
+    text = text.strip()
+    inner, end = text[1:-1], _QUOTES.get(text[:1])
+    around = inner and text[-1] == end and end not in inner and text[0] not in inner
+    return inner.strip() if around else text
+
+
+def words_of(text: str) -> list[str]:
+    """Its words, by which texts are the same but for case and punctuation."""
+    return re.findall(r"\w++", text.casefold())
 
 
 def whole_number(digits: str) -> int | None:

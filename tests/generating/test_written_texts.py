@@ -7,9 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inspect_ai.model import ModelOutput
 
-from neuron_eval.generating.asking import fitting_prompt, near_prompt, read_new
+from neuron_eval.generating.asking import (
+    CHARACTERS,
+    WORDS,
+    fitting_prompt,
+    near_prompt,
+    read_new,
+    read_texts,
+)
 from neuron_eval.generating.measuring import above, above_pieces
-from neuron_eval.generating.reading import CHARACTERS, WORDS, read_texts
 from neuron_eval.prompts.pack import default_pack, load_pack
 from neuron_eval.prompts.wording import PackError
 from neuron_eval.records import ActivationRecord

@@ -11,8 +11,8 @@ from inspect_ai.model import ModelOutput
 from inspect_ai.solver import solver
 
 from neuron_eval.dataset import dataset, neuron_set
+from neuron_eval.judging.asking import marked
 from neuron_eval.judging.choosing import fuzzing_cases, held_out
-from neuron_eval.judging.prompting import marked
 from neuron_eval.records.splits import from_metadata, to_text
 from neuron_eval.reporting.collecting import collect
 from neuron_eval.reporting.rendering import markdown

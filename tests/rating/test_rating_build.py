@@ -9,6 +9,7 @@ import pytest
 import yaml
 from inspect_ai.scorer import SampleScore, Score
 
+from neuron_eval.prompts.filling import fill
 from neuron_eval.prompts.pack import default_pack, load_pack
 from neuron_eval.prompts.wording import PackError
 from neuron_eval.rating.answer import answer_schema
@@ -17,13 +18,11 @@ from neuron_eval.rating.build import (
     ExplainedNeuron,
     asks_again,
     candidates,
-    fill,
     from_another,
     in_order,
     in_words,
     messages,
     question,
-    rating_wording,
     shown_twice,
 )
 from neuron_eval.rating.judging import Judgement, Turn, consistency, judge
@@ -35,7 +34,7 @@ from neuron_eval.scorers.rating import attention, by_format, by_place
 from neuron_eval.testing import make_neuron
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "rating.txt"
-WORDING = rating_wording(default_pack())
+WORDING = default_pack().rating_wording()
 THREE = {"original": "cats.", "summary": " dogs.\n", "avhs": "cats."}
 CATS, DOGS = Candidate("cats.", ("original", "avhs")), Candidate("dogs.", ("summary",))
 PLANTED = Candidate("rivers.", ())
@@ -247,9 +246,9 @@ def packed(path, rating):
 
 def test_the_rating_section_of_a_pack_is_optional_and_checked(tmp_path):
     section = {field.name: getattr(WORDING, field.name) for field in fields(WORDING)}
-    assert rating_wording(packed(tmp_path / "a.yaml", section)) == WORDING
+    assert packed(tmp_path / "a.yaml", section).rating_wording() == WORDING
     with pytest.raises(PackError, match="'x' has no section rating"):
-        rating_wording(packed(tmp_path / "b.yaml", None))
+        packed(tmp_path / "b.yaml", None).rating_wording()
     with pytest.raises(PackError, match=r"rating: unknown key\(s\) colour"):
         packed(tmp_path / "c.yaml", {**section, "colour": "red"})
     with pytest.raises(PackError, match=r"rating.option: must hold {explanation}"):
