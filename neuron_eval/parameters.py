@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
-from typing import TypedDict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypedDict
 
 from neuron_eval.messages import InputError, near_miss, replace_surrogates, shown
 
@@ -54,6 +54,11 @@ READING = ("excerpts", "excerpts_scored", "on_short", "on_dead", "ignore_tokens"
 
 SIMULATING = ("simulation", "calibration", "pack", "excerpts_per_call", "headline", "judge")
 """The parameters that say how explanations are simulated, and judged besides."""
+
+
+def given_among(names: Iterable[str], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of some parameters that the user has given."""
+    return {name: parameters[name] for name in names if name in parameters}
 
 
 def check_choice(name: str, value: object, allowed: Sequence[str]) -> str:

@@ -45,11 +45,9 @@ SCORE_LABELS: Mapping[str, str] = {
 }
 """Every score that is checked, in the order of tables: measures of a simulation, judgements."""
 
-FALL = 0.001
-"""A score notices if it falls by more than this share of its range."""
+FALL = 0.001  # A score notices if it falls by more than this share of its range
 
-ENOUGH = 0.9
-"""A score passes a check if it notices in at least this share of the neurons."""
+ENOUGH = 0.9  # A score passes a check if it notices in at least this share of the neurons
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -59,17 +57,10 @@ Flags = NDArray[np.bool_]
 class TokenSample:
     """The tokens recorded of a neuron, N of them."""
 
-    true: Floats
-    """Raw activations, shape [N]."""
-
-    natural: Floats
-    """What each counts in all text, shape [N]; 0 for one that tells nothing of it."""
-
-    active: Flags
-    """Whether the neuron is active, shape [N]."""
-
-    scored: Flags
-    """Whether it is in an excerpt that a score over top and random excerpts uses, shape [N]."""
+    true: Floats  # raw activations, shape [N]
+    natural: Floats  # what each counts in all text, shape [N]; 0 for one that tells nothing of it
+    active: Flags  # whether the neuron is active, shape [N]
+    scored: Flags  # whether scores over top and random excerpts use its excerpt, shape [N]
 
 
 def natural_weights(
@@ -116,8 +107,7 @@ class Fall:
 
     before: float | None
     after: float | None
-    span: float
-    """From the lowest to the highest value that the measure can have."""
+    span: float  # from the lowest to the highest value that the measure can have
 
     @property
     def difference(self) -> float | None:
@@ -132,7 +122,6 @@ class Fall:
 
 
 def span(name: str) -> float:
-    """From the lowest to the highest value of one of `SCORE_LABELS`."""
     return MEASURES[name].high - MEASURES[name].low if name in MEASURES else 1.0
 
 
@@ -173,11 +162,8 @@ class CheckResult:
     """How one measure does in one check, over neurons."""
 
     noticed: int
-    neurons: int
-    """Those with a measurement."""
-
-    change: float | None
-    """The mean difference, as a share of the measure's span; None without neurons."""
+    neurons: int  # those with a measurement
+    change: float | None  # the mean difference, as a share of the span; None without neurons
 
     @property
     def share(self) -> float | None:

@@ -28,7 +28,7 @@ from neuron_eval.preflight import check_neurons, check_task
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.records.splits import SCORED
 from neuron_eval.scorers.adacs import adacs
-from neuron_eval.scorers.judges import GENERATION, judge_names, judges
+from neuron_eval.scorers.judging import GENERATION, judge_names, judges
 from neuron_eval.scorers.simulation_correlation import scored, simulation_correlation
 from neuron_eval.simulation.choose import check_simulation
 from neuron_eval.simulation.headline import HEADLINE, check_headline

@@ -36,8 +36,7 @@ def adacs() -> Scorer:
                 answer=explanation,
                 explanation="Not scored: the neuron has no reference explanation.",
             )
-        bad = bad_explanation(state.output)
-        if bad is not None:
+        if (bad := bad_explanation(state.output)) is not None:
             return bad
         others: list[str] = (state.metadata or {}).get("unrelated_references", [])
         embedder = TextEmbedder(resolve_embedder())

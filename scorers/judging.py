@@ -1,4 +1,4 @@
-"""`detection`, `fuzzing` and `intruder`: judgements that cost less than a simulation."""
+"""`detection`, `fuzzing`, `intruder`: cheaper than a simulation; and what ``judge`` may name."""
 
 from __future__ import annotations
 
@@ -9,34 +9,15 @@ from inspect_ai.solver import TaskState
 
 from neuron_eval.embedding import TextEmbedder, cosine, resolve_embedder
 from neuron_eval.explain.solvers import bad_explanation, not_scored, score_of
-from neuron_eval.judging import Case
+from neuron_eval.judging import Case, choosing, measuring
 from neuron_eval.judging.asking import EXCERPTS_PER_CALL, ask_cases, ask_rounds
-from neuron_eval.judging.choosing import (
-    CHANCE,
-    EXCERPTS,
-    LEAST,
-    ROUNDS,
-    HeldOut,
-    TooFewError,
-    detection_cases,
-    fuzzing_cases,
-    held_out,
-    intruder_rounds,
-)
-from neuron_eval.judging.measuring import (
-    measure_rounds,
-    rounds_line,
-    rounds_metadata,
-    verdict_line,
-    verdict_metadata,
-    verdicts,
-)
 from neuron_eval.metrics import interval
 from neuron_eval.models.server_errors import about_neuron, model_errors
 from neuron_eval.parameters import check_choice, check_number
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.wording import JudgementWording
 from neuron_eval.records.splits import from_metadata
+from neuron_eval.scorers.generation import generation
 from neuron_eval.simulation.asking import Asker
 from neuron_eval.simulation.choose import check_judge, role_simulator
 from neuron_eval.usage_error import scorer_errors
@@ -47,7 +28,7 @@ NEGATIVES = ("random", "hard")
 @scorer(metrics=[mean(), interval()])
 def detection(
     negatives: str = "random",
-    excerpts: int = EXCERPTS,
+    excerpts: int = choosing.EXCERPTS,
     excerpts_per_call: int = EXCERPTS_PER_CALL,
     pack: str | None = None,
 ) -> Scorer:
@@ -81,9 +62,9 @@ def detection(
         wording = load_pack(pack).judgement_wording("detection")
 
     async def score(state: TaskState, target: Target) -> Score:
-        async def cases(neuron: HeldOut) -> list[list[Case]]:
+        async def cases(neuron: choosing.HeldOut) -> list[list[Case]]:
             nearness = await _nearness(neuron) if negatives == "hard" else None
-            return [detection_cases(neuron, excerpts, nearness)]
+            return [choosing.detection_cases(neuron, excerpts, nearness)]
 
         return await _judge(state, "detection", cases, wording, excerpts_per_call)
 
@@ -92,7 +73,7 @@ def detection(
 
 @scorer(metrics=[mean(), interval()])
 def fuzzing(
-    excerpts: int = EXCERPTS,
+    excerpts: int = choosing.EXCERPTS,
     excerpts_per_call: int = EXCERPTS_PER_CALL,
     pack: str | None = None,
 ) -> Scorer:
@@ -121,8 +102,8 @@ def fuzzing(
         wording = load_pack(pack).judgement_wording("fuzzing")
 
     async def score(state: TaskState, target: Target) -> Score:
-        async def cases(neuron: HeldOut) -> list[list[Case]]:
-            return fuzzing_cases(neuron, excerpts)
+        async def cases(neuron: choosing.HeldOut) -> list[list[Case]]:
+            return choosing.fuzzing_cases(neuron, excerpts)
 
         return await _judge(state, "fuzzing", cases, wording, excerpts_per_call)
 
@@ -130,7 +111,7 @@ def fuzzing(
 
 
 @scorer(metrics=[mean(), interval()])
-def intruder(rounds: int = ROUNDS, pack: str | None = None) -> Scorer:
+def intruder(rounds: int = choosing.ROUNDS, pack: str | None = None) -> Scorer:
     """In which of five held-out excerpts does the neuron not fire? A judge names one.
 
     The value is the share of right answers, in [0, 1]; chance gets 0.2. No explanation is shown:
@@ -154,49 +135,49 @@ def intruder(rounds: int = ROUNDS, pack: str | None = None) -> Scorer:
     async def score(state: TaskState, target: Target) -> Score:
         dealt = from_metadata(state.metadata, state.sample_id)
         try:
-            shown = intruder_rounds(held_out(dealt), rounds)
-        except TooFewError as error:
+            shown = choosing.intruder_rounds(choosing.held_out(dealt), rounds)
+        except choosing.TooFewError as error:
             return not_scored(str(error), state.output)
         with about_neuron(state.sample_id):
             asker = Asker.of(check_judge(role_simulator()))
-            result = measure_rounds(await ask_rounds(asker, shown, wording))
-        metadata = rounds_metadata(result, asker.name, str(state.model))
-        reason = "no answer could be read"
-        return score_of(result.accuracy, reason, state.output, rounds_line(result), metadata)
+            result = measuring.measure_rounds(await ask_rounds(asker, shown, wording))
+        line, reason = measuring.rounds_line(result), "no answer could be read"
+        metadata = measuring.rounds_metadata(result, asker.name, str(state.model))
+        return score_of(result.accuracy, reason, state.output, line, metadata)
 
     return score
 
 
 def _check_numbers(**numbers: object) -> None:
     for name, number in numbers.items():
-        check_number(name, number, least=LEAST if name == "excerpts" else 1)
+        check_number(name, number, least=choosing.LEAST if name == "excerpts" else 1)
 
 
 async def _judge(
     state: TaskState,
     name: str,
-    cases: Callable[[HeldOut], Awaitable[list[list[Case]]]],
+    cases: Callable[[choosing.HeldOut], Awaitable[list[list[Case]]]],
     wording: JudgementWording,
     excerpts_per_call: int,
 ) -> Score:
     dealt = from_metadata(state.metadata, state.sample_id)
-    if (bad := bad_explanation(state.output, CHANCE[name])) is not None:
+    if (bad := bad_explanation(state.output, choosing.CHANCE[name])) is not None:
         return bad
     explanation = state.output.completion.strip()
     with about_neuron(state.sample_id):
         try:
-            lists = await cases(held_out(dealt))
-        except TooFewError as error:
+            lists = await cases(choosing.held_out(dealt))
+        except choosing.TooFewError as error:
             return not_scored(str(error), state.output)
         asker = Asker.of(check_judge(role_simulator()))
         answers = await ask_cases(asker, explanation, lists, wording, excerpts_per_call)
-    result = verdicts(answers)
-    line, value = verdict_line(result, wording), result.balanced_accuracy
-    metadata = verdict_metadata(result, name, asker.name, str(state.model))
+    result = measuring.verdicts(answers)
+    line, value = measuring.verdict_line(result, wording), result.balanced_accuracy
+    metadata = measuring.verdict_metadata(result, name, asker.name, str(state.model))
     return score_of(value, result.unscored_reason, state.output, line, metadata)
 
 
-async def _nearness(neuron: HeldOut) -> dict[str, float]:
+async def _nearness(neuron: choosing.HeldOut) -> dict[str, float]:
     """How near each silent excerpt is to the nearest that fires, by text, as a cosine."""
     firing = [excerpt.record.text for excerpt in neuron.firing]
     silent = [excerpt.record.text for excerpt in neuron.silent]
@@ -204,3 +185,35 @@ async def _nearness(neuron: HeldOut) -> dict[str, float]:
     with model_errors("embedder", embedder.model):
         vectors = await embedder.embed([*firing, *silent])
     return {text: max(cosine(vectors[text], vectors[other]) for other in firing) for text in silent}
+
+
+GENERATION = "generation"  # the judgement that needs a subject
+
+JUDGES: dict[str, Callable[..., Scorer]] = {
+    "detection": detection,
+    "fuzzing": fuzzing,
+    "intruder": intruder,
+    GENERATION: generation,
+}
+
+
+def judges(names: str | list[str] | None, pack: str | None) -> list[Scorer]:
+    """The scorers of a task's ``judge``, each once: names by comma, in a list, or none.
+
+    Raises:
+        InputError: There is no such judgement, or the pack has no words for it.
+    """
+    wording, chosen = load_pack(pack), judge_names(names)
+    for name in chosen:
+        if name == GENERATION:
+            wording.generation_wording()
+        else:
+            wording.judgement_wording(name)
+    return [JUDGES[name](pack=pack) for name in chosen]
+
+
+def judge_names(names: str | list[str] | None) -> list[str]:
+    """A task's ``judge``, each once; an InputError says which judgement there is not."""
+    wanted = names.split(",") if isinstance(names, str) else names
+    listed = wanted if isinstance(wanted, list) else [] if wanted is None else [wanted]
+    return list(dict.fromkeys(check_choice("judge", name, tuple(JUDGES)) for name in listed))

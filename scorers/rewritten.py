@@ -23,8 +23,7 @@ REFERENCE = "reference"
 """The version of the explanation that is as the neuron has it; others are named in
 `neuron_eval.prompts.wording.REWRITINGS`."""
 
-STORED = "rewritten"
-"""Where a sample's store has a `Version` of each name, as a dictionary."""
+STORED = "rewritten"  # where a sample's store has a `Version` of each name, as a dictionary
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +74,7 @@ def widened_reference() -> Scorer:
 
 def _compared(name: str) -> Scorer:
     async def score(state: TaskState, target: Target) -> Score:
-        bad = bad_explanation(state.output)
-        if bad is not None:
+        if (bad := bad_explanation(state.output)) is not None:
             return bad
         stored: Mapping[str, Any] = state.store.get(STORED, {})
         if not stored:
@@ -91,17 +89,14 @@ def _compared(name: str) -> Scorer:
                 explanation=f"Not scored: the reference was not {name}: {after.reason}.",
             )
         measured = _falls(before, after)
+        table, value = falls_table(measured), differences(measured)
         if all(fall.difference is None for fall in measured.values()):
             return Score.unscored(
                 reason="every score is undefined for one of the two",
                 answer=after.explanation,
-                explanation=f"Not scored.\n\n{falls_table(measured)}",
+                explanation=f"Not scored.\n\n{table}",
             )
-        return Score(
-            value=differences(measured),
-            answer=after.explanation,
-            explanation=falls_table(measured),
-        )
+        return Score(value=value, answer=after.explanation, explanation=table)
 
     return score
 

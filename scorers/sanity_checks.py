@@ -14,24 +14,15 @@ import numpy as np
 from inspect_ai.scorer import Metric, SampleScore, Score, Scorer, Target, Value, metric, scorer
 from inspect_ai.solver import TaskState
 
+from neuron_eval import sanity
 from neuron_eval.explain.solvers import bad_explanation
 from neuron_eval.measures import MEASURES, threshold
 from neuron_eval.messages import InputError, shown
+from neuron_eval.metrics import NAN
 from neuron_eval.parameters import check_choice, check_number, check_real
 from neuron_eval.records import Excerpt
 from neuron_eval.records.splits import DealtNeuron, from_metadata
-from neuron_eval.sanity import (
-    SCORE_LABELS,
-    Check,
-    Fall,
-    Flags,
-    Floats,
-    Sample,
-    TokenSample,
-    check_result,
-    falls,
-    natural_weights,
-)
+from neuron_eval.sanity import Check, Fall, Flags, Floats, Sample, TokenSample
 from neuron_eval.usage_error import scorer_errors
 
 Concept = Literal["truth", "reference"]
@@ -42,8 +33,6 @@ far some scores fall depends on it: AUROC by half of it where labels are added."
 
 PREDICTED = "predicted"
 """Where a sample's store has what was simulated of a reference: values by excerpt."""
-
-NAN = float("nan")
 
 
 def check_concept(concept: object) -> Concept:
@@ -65,20 +54,17 @@ def noticed() -> Metric:
     """
 
     def compute(scores: list[SampleScore]) -> Value:
-        named = {name for score in scores for name in cast(Mapping[str, float], score.score.value)}
-        names = [name for name in SCORE_LABELS if name in (named or MEASURES)]
-        results = {name: check_result(_differences(scores, name)) for name in names}
+        values = [cast(Mapping[str, float], score.score.value) for score in scores]
+        named = {name for value in values for name in value}
+        results = {}
+        for name in (n for n in sanity.SCORE_LABELS if n in (named or MEASURES)):
+            differences = [float(value.get(name, NAN)) for value in values]
+            results[name] = sanity.check_result([d for d in differences if not math.isnan(d)])
         shares = {name: _number(result.share) for name, result in results.items()}
         passes = {f"{name}_passes": _number(result.passes) for name, result in results.items()}
         return cast(Value, {**shares, **passes})
 
     return compute
-
-
-def _differences(scores: list[SampleScore], name: str) -> list[float]:
-    """Of the neurons for which the score is defined before and after."""
-    values = [cast(Mapping[str, float], score.score.value).get(name, NAN) for score in scores]
-    return [float(value) for value in values if not math.isnan(value)]
 
 
 def _number(value: float | None) -> float:
@@ -137,8 +123,7 @@ def _check(sample: Sample, check: Check, concept: str, alpha: float, seed: int) 
         dealt = from_metadata(state.metadata, state.sample_id)
         predicted: dict[str, list[float]] | None = None
         if source == "reference":
-            bad = bad_explanation(state.output)
-            if bad is not None:
+            if (bad := bad_explanation(state.output)) is not None:
                 return bad
             predicted = dict(state.store.get(PREDICTED, {}))
         tokens, labels = _concept(dealt, predicted, share)
@@ -147,11 +132,15 @@ def _check(sample: Sample, check: Check, concept: str, alpha: float, seed: int) 
             "concept_tokens": int(labels.sum()),
             "concept_share": float(tokens.natural[labels].sum()),
         }
-        measured = falls(tokens, labels, sample, check, seed, dealt.neuron.id)
-        reason = _reason(labels, measured)
-        if reason:
-            return Score.unscored(reason=reason, explanation=f"{reason}.", metadata=about)
-        return Score(value=differences(measured), explanation=falls_table(measured), metadata=about)
+        measured = sanity.falls(tokens, labels, sample, check, seed, dealt.neuron.id)
+        if not labels.any():
+            reason = "the concept is true of no token"
+        elif all(fall.difference is None for fall in measured.values()):
+            reason = "no label that counts was changed, or no score is defined"
+        else:
+            value, table = differences(measured), falls_table(measured)
+            return Score(value=value, explanation=table, metadata=about)
+        return Score.unscored(reason=reason, explanation=f"{reason}.", metadata=about)
 
     return score
 
@@ -176,7 +165,8 @@ def _concept(
 
     levels, boundaries = dealt.neuron.quantiles, dealt.neuron.quantile_boundaries
     true = _flat(e.record.counted(e.record.activations) for e in excerpts)
-    weights = natural_weights(true, flags(e.kind == "random" for e in excerpts), levels, boundaries)
+    random = flags(e.kind == "random" for e in excerpts)
+    weights = sanity.natural_weights(true, random, levels, boundaries)
     active = true > threshold(
         true, weights, levels=levels, boundaries=boundaries if levels else (), alpha=alpha
     )
@@ -205,15 +195,6 @@ def _flat(values: Iterable[Iterable[float]]) -> Floats:
     return np.array([value for part in values for value in part], dtype=np.float64)
 
 
-def _reason(labels: Flags, measured: Mapping[str, Fall]) -> str:
-    """Why there is no measurement; empty if there is one."""
-    if not labels.any():
-        return "the concept is true of no token"
-    if all(fall.difference is None for fall in measured.values()):
-        return "no label that counts was changed, or no score is defined"
-    return ""
-
-
 def differences(measured: Mapping[str, Fall]) -> dict[str, float]:
     """After less before, as a share of the score's range; NaN where there is no measurement."""
     return {n: NAN if f.difference is None else f.difference for n, f in measured.items()}
@@ -227,5 +208,5 @@ def falls_table(measured: Mapping[str, Fall]) -> str:
             "undefined" if value is None else f"{value:.4f}" for value in (fall.before, fall.after)
         )
         verdict = "" if fall.difference is None or fall.noticed else "does not fall"
-        lines.append(f"| {SCORE_LABELS[name]} | {before} | {after} | {verdict} |")
+        lines.append(f"| {sanity.SCORE_LABELS[name]} | {before} | {after} | {verdict} |")
     return "\n".join(lines)

@@ -12,7 +12,7 @@ from typing import Any
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer
 from inspect_ai.solver import TaskState
 
-from neuron_eval.explain.solvers import bad_explanation
+from neuron_eval.explain.solvers import bad_explanation, score_of
 from neuron_eval.metrics import counts, cut_off, interval
 from neuron_eval.models.requests import together
 from neuron_eval.models.server_errors import about_neuron
@@ -79,29 +79,21 @@ def simulation_correlation(
 
     async def score(state: TaskState, target: Target) -> Score:
         dealt = from_metadata(state.metadata, state.sample_id)
-        explanation = state.output.completion
-        bad = bad_explanation(state.output)
-        if bad is not None:
+        if (bad := bad_explanation(state.output)) is not None:
             return _bad(bad, dealt, headline)
         with about_neuron(state.sample_id):
             simulate, why = await choose_simulation(
                 way, wording, role_simulator(), excerpts_per_call
             )
             # As published: the simulator is not told the outer space, AdaCS compares it.
-            result = await _simulated(simulate, explanation.strip(), dealt, fit)
+            explanation = state.output.completion.strip()
+            result = await _simulated(simulate, explanation, dealt, fit)
         numbers = measured(dealt, result.scored)
         value, reason = value_of(result, numbers, headline)
         line = explanation_line(result, numbers, headline)
-        metadata = {
-            **score_metadata(result, simulate, why, str(state.model)),
-            "headline": headline,
-            "measures": numbers,
-        }
-        if value is None:
-            return Score.unscored(
-                reason=reason, answer=explanation, explanation=line, metadata=metadata
-            )
-        return Score(value=value, answer=explanation, explanation=line, metadata=metadata)
+        metadata = score_metadata(result, simulate, why, str(state.model))
+        metadata |= {"headline": headline, "measures": numbers}
+        return score_of(value, reason, state.output, line, metadata)
 
     return score
 
@@ -154,13 +146,13 @@ def scored() -> Scorer:
         metadata = simulated.metadata or {}
         used, failed = metadata.get("excerpts_scored", 0), metadata.get("excerpts_failed", 0)
         measured = not math.isnan(simulated.as_float())
-        excerpts = used + failed
+        share = used / (used + failed) if used + failed else 1.0
         cut = not state.output.empty and state.output.stop_reason == "max_tokens"
         return Score(
             value=_place(state.metadata or {}),
             explanation=simulated.explanation if not measured else None,
             metadata={
-                "share": (used / excerpts if excerpts else 1.0) if measured else 0.0,
+                "share": share if measured else 0.0,
                 "excerpts_scored": used,
                 "excerpts_failed": failed,
                 "explanation_cut_off": cut,

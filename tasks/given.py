@@ -17,7 +17,13 @@ from neuron_eval.given.reading import adacs_dataset, read_references
 from neuron_eval.given.table import ExplanationTable, named
 from neuron_eval.messages import InputError
 from neuron_eval.metrics import metrics_of, viewer_config
-from neuron_eval.parameters import check_flag, check_known, check_text, check_writable
+from neuron_eval.parameters import (
+    check_flag,
+    check_known,
+    check_text,
+    check_writable,
+    given_among,
+)
 from neuron_eval.preflight import check_task
 from neuron_eval.records import Reference
 from neuron_eval.scorers.adacs import adacs
@@ -38,8 +44,7 @@ ALLOWED = ("neurons", *CHOOSING, *READING, *SIMULATING, "by_layer", "check")
 """Those of a task's parameters that have a part where nothing is explained; ``cutoff_quantile``
 has one in ``lexical`` alone."""
 
-SETTINGS = ("pack", "cutoff_quantile", "seed")
-"""Those on which controls depend."""
+SETTINGS = ("pack", "cutoff_quantile", "seed")  # those on which controls depend
 
 
 @task
@@ -73,7 +78,7 @@ def given(
         check_writable(explanations=explanations, column=column, references=references, **chosen)
         if references is not None:
             check_text("references", references)
-        settings = {name: chosen[name] for name in SETTINGS if name in chosen}
+        settings = given_among(SETTINGS, chosen)
         origin = find_origin(explanations, column, **settings)
         solver = given_solver(explanations, column, **settings)
         about = _about(origin, references)
@@ -99,7 +104,7 @@ def _about(origin: Origin, references: str | None) -> dict[str, Any]:
         "task_format": origin.label,
         "explanations": origin.about["explanations"],
         "explanations_sha256": origin.about["sha256"],
-        **{name: value for name, value in origin.about.items() if name in ("column", "generic")},
+        **given_among(("column", "generic"), origin.about),
     }
     if references is not None:
         table, _ = read_references(references)
@@ -115,24 +120,14 @@ def _on_neurons(
     about: Mapping[str, Any],
 ) -> Task:
     """With activations: the neurons of a source that stand in the file."""
-    choice = parse_choice(
-        chosen["neurons"], **{name: chosen[name] for name in CHOOSING if name in chosen}
-    )
+    choice = parse_choice(chosen["neurons"], **given_among(CHOOSING, chosen))
     only = None if origin.table is None else _HasRow(origin.table)
-    ask_models(
-        chosen.get("simulation", "auto"),
-        chosen.get("pack"),
-        chosen.get("check", True),
-        explains=False,
-        judge=chosen.get("judge"),
-    )
+    check = chosen.get("check", True)
+    way, pack, judge = chosen.get("simulation", "auto"), chosen.get("pack"), chosen.get("judge")
+    ask_models(way, pack, check, explains=False, judge=judge)
     try:
-        neurons = neuron_set(
-            choice,
-            only=only,
-            references=_joined(references),
-            **{name: chosen[name] for name in READING if name in chosen},
-        )
+        reading = given_among(READING, chosen)
+        neurons = neuron_set(choice, only=only, references=_joined(references), **reading)
     except SourceError as error:
         if only is None or not only.first or only.met:
             raise
@@ -144,9 +139,9 @@ def _on_neurons(
         solver=solver,
         chosen=neurons,
         by_layer=chosen.get("by_layer", False),
-        check=chosen.get("check", True),
+        check=check,
         metadata=about,
-        **{name: chosen[name] for name in SIMULATING if name in chosen},
+        **given_among(SIMULATING, chosen),
     )
 
 

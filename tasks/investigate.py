@@ -4,19 +4,18 @@ inspect eval neuron_eval/investigate --model openai/gpt-4o
         --model-role subject=neuron-subject/HuggingFaceTB/SmolLM2-135M-Instruct
 """
 
-from typing import Any, Unpack
+from typing import Unpack
 
 from inspect_ai import Task, task
 
 from neuron_eval.inspect_private import active_model
 from neuron_eval.investigation.solver import ROUNDS, TEXTS
 from neuron_eval.investigation.solver import investigate as investigate_solver
+from neuron_eval.parameters import given_among
 from neuron_eval.records.splits import from_metadata
 from neuron_eval.subject import NeuronPlace, Subject, resolve_subject
 from neuron_eval.task import Parameters, format_task
 from neuron_eval.usage_error import usage_errors
-
-SETTINGS = ("cutoff_quantile", "pack")
 
 
 @task
@@ -36,7 +35,7 @@ def investigate(
         protocol: ``tools``, ``plain`` or ``auto``, see `neuron_eval.investigation.solver`.
         **parameters: See `neuron_eval.task.explanation_task`.
     """
-    settings: dict[str, Any] = {name: parameters[name] for name in SETTINGS if name in parameters}  # type: ignore[literal-required]
+    settings = given_among(("cutoff_quantile", "pack"), parameters)
     solver = investigate_solver(format, rounds, texts, protocol, **settings)
     with usage_errors():
         # Before neurons are read, and again when it is known which.
@@ -48,12 +47,8 @@ def investigate(
                 subject.check(place)
     made.solver = solver
     # Which tells runs apart in tables.
-    others = {
-        "rounds": (rounds, ROUNDS),
-        "texts": (texts, TEXTS),
-        "protocol": (protocol, "auto"),
-    }
-    changed = [f"{name}={value}" for name, (value, usual) in others.items() if value != usual]
+    others = (("rounds", rounds, ROUNDS), ("texts", texts, TEXTS), ("protocol", protocol, "auto"))
+    changed = [f"{name}={value}" for name, value, usual in others if value != usual]
     label = ", ".join([f"investigate {format}", *changed])
     made.metadata = {**(made.metadata or {}), "task_format": label}
     return made

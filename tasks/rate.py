@@ -31,8 +31,7 @@ from neuron_eval.records.splits import to_text
 from neuron_eval.scorers.rating import rating
 from neuron_eval.usage_error import usage_errors
 
-VERSION = "1-A"
-"""Comparability and interface, as in `neuron_eval.task`."""
+VERSION = "1-A"  # comparability and interface, as in `neuron_eval.task`
 
 
 @task

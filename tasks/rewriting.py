@@ -25,7 +25,7 @@ from neuron_eval.parameters import check_excerpts_per_call
 from neuron_eval.prompts.filling import conversation, fill
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.wording import REWRITINGS, RewritingWording
-from neuron_eval.scorers.judges import GENERATION, judge_names, judges
+from neuron_eval.scorers.judging import GENERATION, judge_names, judges
 from neuron_eval.scorers.rewritten import REFERENCE, STORED, Version, numbers_of
 from neuron_eval.scorers.simulation_correlation import simulation_correlation
 from neuron_eval.simulation import UnreadableReplyError
@@ -36,8 +36,7 @@ from neuron_eval.simulation.reading import cut_off, quoted, readable, words_of
 from neuron_eval.task import NO_SIMULATION
 from neuron_eval.usage_error import usage_errors
 
-ROOM = 120
-"""Output tokens of a rewritten explanation: twice what an explainer has."""
+ROOM = 120  # output tokens of a rewritten explanation: twice what an explainer has
 
 Scorers = dict[str, Scorer]
 

@@ -26,25 +26,14 @@ from neuron_eval.parameters import (
     check_flag,
     check_known,
     check_writable,
+    given_among,
 )
 from neuron_eval.preflight import check_task
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.records.splits import deal_all, from_metadata
 from neuron_eval.sanity import REWRITTEN
+from neuron_eval.scorers import sanity_checks as checks
 from neuron_eval.scorers.rewritten import narrowed_reference, widened_reference
-from neuron_eval.scorers.sanity_checks import (
-    ALPHA,
-    PREDICTED,
-    Concept,
-    check_alpha,
-    check_concept,
-    every_excerpt,
-    extra_labels,
-    extra_labels_top_random,
-    missing_labels,
-    missing_labels_top_random,
-    natural_tokens,
-)
 from neuron_eval.simulation import Simulated
 from neuron_eval.simulation.choose import (
     check_simulation,
@@ -64,14 +53,16 @@ CHECKED_READING = tuple(name for name in READING if name != "excerpts_scored")
 ALLOWED = ("neurons", *CHOOSING, *CHECKED_READING, *SIMULATING, "judge", "check")
 """Those of a task's parameters that have a part where scores are checked."""
 
-CONCEPTS = (*get_args(Concept), REWRITTEN)
+CONCEPTS = (*get_args(checks.Concept), REWRITTEN)
 
 FEW_LABELS = 2
 """A concept that is true of fewer natural tokens, on average, is too rare to be checked."""
 
 
 @task
-def sanity(concept: str = "truth", alpha: float = ALPHA, **parameters: Unpack[Parameters]) -> Task:
+def sanity(
+    concept: str = "truth", alpha: float = checks.ALPHA, **parameters: Unpack[Parameters]
+) -> Task:
     """Check which scores can be believed.
 
     Args:
@@ -94,13 +85,11 @@ def sanity(concept: str = "truth", alpha: float = ALPHA, **parameters: Unpack[Pa
         check_known(chosen, ("concept", "alpha", *ALLOWED), " for the sanity checks")
         check_writable(concept=concept, alpha=alpha, **chosen)
         check_choice("concept", concept, CONCEPTS)
-        choice = parse_choice(
-            chosen.get("neurons", "smollm2"),
-            **{name: chosen[name] for name in CHOOSING if name in chosen},
-        )
-        reading = {name: chosen[name] for name in CHECKED_READING if name in chosen}
+        neurons = chosen.get("neurons", "smollm2")
+        choice = parse_choice(neurons, **given_among(CHOOSING, chosen))
+        reading = given_among(CHECKED_READING, chosen)
         if concept == REWRITTEN:
-            if alpha != ALPHA:
+            if alpha != checks.ALPHA:
                 raise InputError(
                     f"-T alpha: has no part with concept={REWRITTEN}, which has no labels"
                 )
@@ -118,10 +107,10 @@ def _of_labels(
     concept: str,
     alpha: float,
 ) -> Task:
-    simulated, share = check_concept(concept) == "reference", check_alpha(alpha)
+    simulated, share = checks.check_concept(concept) == "reference", checks.check_alpha(alpha)
     if "judge" in chosen:
         raise InputError(f"-T judge: has a part only with concept={REWRITTEN}: it sees no labels")
-    asking = {name: chosen[name] for name in SIMULATING if name in chosen}
+    asking = given_among(SIMULATING, chosen)
     way, pack = asking.get("simulation", "auto"), asking.get("pack")
     if simulated:
         ask_models(way, pack, chosen.get("check", True), explains=False)
@@ -129,18 +118,19 @@ def _of_labels(
     solvers = [given("reference")]
     if simulated:
         solvers = [check_simulation(way, pack), *solvers, simulated_excerpts(**asking)]
-    checks = (missing_labels, extra_labels, missing_labels_top_random, extra_labels_top_random)
+    scorers = (
+        *(checks.missing_labels, checks.extra_labels),
+        *(checks.missing_labels_top_random, checks.extra_labels_top_random),
+    )
+    rare = too_rare(neurons, share)
     return Task(
         dataset=dataset(neurons),
         solver=solvers,
-        scorer=[check(concept, share, choice.seed) for check in checks],
+        scorer=[check(concept, share, choice.seed) for check in scorers],
         model=None if simulated else "none",
         version=VERSION,
-        metadata={
-            CHECKED: concept,
-            "sanity_alpha": share,
-            **about(neurons, too_rare(neurons, share)),
-        },
+        metadata={CHECKED: concept, "sanity_alpha": share}
+        | about(neurons, too_rare(neurons, share)),
         viewer=sanity_config(),
     )
 
@@ -167,7 +157,7 @@ def _of_rewritten(chosen: Mapping[str, Any], choice: Choice, reading: Mapping[st
 
 def too_rare(neurons: NeuronSet, alpha: float) -> list[str]:
     """A sentence if most neurons have too few tokens for a concept that is so rare."""
-    expected = [alpha * natural_tokens(neuron.dealt) for neuron in neurons.neurons]
+    expected = [alpha * checks.natural_tokens(neuron.dealt) for neuron in neurons.neurons]
     few = sum(number < FEW_LABELS for number in expected)
     if few <= len(expected) / 2:
         return []
@@ -195,7 +185,7 @@ def simulated_excerpts(
         if bad_explanation(state.output) is not None:
             return state
         dealt = from_metadata(state.metadata, state.sample_id)
-        excerpts = every_excerpt(dealt)
+        excerpts = checks.every_excerpt(dealt)
         with about_neuron(state.sample_id):
             simulate, _ = await choose_simulation(way, wording, role_simulator(), excerpts_per_call)
             outcomes = await simulate(state.output.completion.strip(), excerpts)
@@ -204,7 +194,7 @@ def simulated_excerpts(
             for excerpt, outcome in zip(excerpts, outcomes, strict=True)
             if isinstance(outcome, Simulated)
         }
-        state.store.set(PREDICTED, predicted)
+        state.store.set(checks.PREDICTED, predicted)
         return state
 
     return solve

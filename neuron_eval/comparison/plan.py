@@ -23,7 +23,7 @@ from neuron_eval.parameters import check_choice, check_excerpts_per_call, check_
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.wording import Pack
 from neuron_eval.records.splits import SCORED, check_scored
-from neuron_eval.scorers.judges import GENERATION, judge_names, judges
+from neuron_eval.scorers.judging import GENERATION, judge_names, judges
 from neuron_eval.simulation.choose import ROLE, asks_model, auto_ways, check_way, is_baseline
 from neuron_eval.simulation.headline import HEADLINE, check_headline
 from neuron_eval.simulation.measure import CALIBRATION, check_calibration

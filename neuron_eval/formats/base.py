@@ -44,8 +44,7 @@ class Shown:
 Renderer = Callable[[Shown, Wording], str]
 """A pure function from what is shown to the activation block of a user message."""
 
-FORMATS: dict[str, Renderer] = {}
-"""Every registered format by name."""
+FORMATS: dict[str, Renderer] = {}  # every registered format by name
 
 
 def prompt_format(name: str) -> Callable[[Renderer], Renderer]:

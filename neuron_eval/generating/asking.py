@@ -21,11 +21,9 @@ from neuron_eval.simulation.reading import cut_off, readable, unquoted, words_of
 PROSE = 32  # output tokens for what a writer may say around its texts
 LINE = 64  # output tokens of a line with a text
 
-WORDS = 64
-"""The longest text in words; what goes on behind them is cut off."""
+WORDS = 64  # the longest text in words; what goes on behind them is cut off
 
-CHARACTERS = 600
-"""Likewise in characters, for scripts without spaces."""
+CHARACTERS = 600  # likewise in characters, for scripts without spaces
 
 # Possessive, so that reading takes time linear in the reply's length.
 _NUMBER = re.compile(r"[ \t]*+(?:\*\*)?+[(\[]?+\d{1,3}+[.):\]](?:\*\*)?+(?:[ \t]++|$)")

@@ -37,8 +37,7 @@ class NotGiven:
     reason: str
 
 
-Explain = Callable[[TaskState], str | NotGiven]
-"""The explanation of a sample's neuron, as written."""
+Explain = Callable[[TaskState], str | NotGiven]  # the explanation of a sample's neuron, as written
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,7 @@ from neuron_eval.sources.base import SourceError
 from neuron_eval.unrelated import deranged
 from neuron_eval.usage_error import usage_errors
 
-SHUFFLED_FILE = "shuffled:"
-"""Stands before a file whose explanations are to go to other neurons."""
+SHUFFLED_FILE = "shuffled:"  # stands before a file whose explanations are to go to other neurons
 
 
 @dataclass(frozen=True, slots=True)

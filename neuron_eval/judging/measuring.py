@@ -13,8 +13,7 @@ from neuron_eval.judging.choosing import CHANCE, LEAST
 from neuron_eval.prompts.wording import FuzzingWording, JudgementWording
 from neuron_eval.simulation.presenting import plain, problem_list
 
-WRONG = " ✗"
-"""Stands behind a wrong answer."""
+WRONG = " ✗"  # stands behind a wrong answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,8 +91,7 @@ EARLIER = ("neuron_eval-2",)
 """Packs that shipped before, so that what was measured with them can be measured again; each name
 stands for a file."""
 
-LABEL = 200
-"""The longest name or version, in characters."""
+LABEL = 200  # the longest name or version, in characters
 
 _TOP_LEVEL = {
     *("name", "version", "shared", "formats", "few_shot", "simulation", "rating", "judging"),

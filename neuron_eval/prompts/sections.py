@@ -17,8 +17,7 @@ from neuron_eval.prompts.wording import (
 )
 from neuron_eval.records import ActivationRecord
 
-LARGEST = 1e300
-"""An activation is nearer to 0 than this."""
+LARGEST = 1e300  # an activation is nearer to 0 than this
 
 W = TypeVar("W")
 

@@ -19,7 +19,7 @@ from neuron_eval.reporting.exports.neuronpedia import _model
 from neuron_eval.reporting.rendering import markdown
 from neuron_eval.reporting.tables import all_tables
 from neuron_eval.scorers.generation import generation
-from neuron_eval.scorers.judges import judges
+from neuron_eval.scorers.judging import judges
 from neuron_eval.sources import schema
 from neuron_eval.sources.choosing import parse_choice
 from neuron_eval.tasks.formats import summary

@@ -17,8 +17,7 @@ from neuron_eval.records.splits import from_metadata, to_text
 from neuron_eval.reporting.collecting import collect
 from neuron_eval.reporting.rendering import markdown
 from neuron_eval.reporting.tables import all_tables
-from neuron_eval.scorers.judges import judges
-from neuron_eval.scorers.judging import detection, fuzzing, intruder
+from neuron_eval.scorers.judging import detection, fuzzing, intruder, judges
 from neuron_eval.sources.choosing import parse_choice
 from neuron_eval.tasks.given import given
 from neuron_eval.testing import fake_embedder, fake_judge
