@@ -16,7 +16,7 @@ from inspect_ai.scorer import Scorer, Target
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
 from neuron_eval.explain.cleaning import clean_explanation
-from neuron_eval.explain.solvers import bad_explanation
+from neuron_eval.explain.solvers import bad_explanation, chat_messages
 from neuron_eval.messages import InputError
 from neuron_eval.models.replies import apologises
 from neuron_eval.models.requests import together
@@ -101,7 +101,7 @@ async def _rewrite(asker: Asker, explanation: str, wording: RewritingWording) ->
 def rewriting_prompt(explanation: str, wording: RewritingWording) -> list[ChatMessage]:
     examples = [(fill(wording.question, explanation=t), answer) for t, answer in wording.examples]
     question = fill(wording.question, explanation=explanation)
-    return conversation(wording.system, examples, question)
+    return chat_messages(conversation(wording.system, examples, question))
 
 
 def read_rewritten(output: ModelOutput, explanation: str, wording: RewritingWording) -> str:

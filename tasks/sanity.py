@@ -129,8 +129,7 @@ def _of_labels(
         scorer=[check(concept, share, choice.seed) for check in scorers],
         model=None if simulated else "none",
         version=VERSION,
-        metadata={CHECKED: concept, "sanity_alpha": share}
-        | about(neurons, too_rare(neurons, share)),
+        metadata={CHECKED: concept, "sanity_alpha": share, **about(neurons, rare)},
         viewer=sanity_config(),
     )
 

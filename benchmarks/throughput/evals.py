@@ -13,6 +13,7 @@ from inspect_ai.util import collect
 
 from neuron_eval.dataset import neuron_set
 from neuron_eval.explain.prompting import cutoff, explainer_prompt
+from neuron_eval.explain.solvers import chat_messages
 from neuron_eval.formats.base import Shown
 from neuron_eval.prompts.pack import default_pack
 from neuron_eval.records.splits import DealtNeuron
@@ -47,7 +48,7 @@ def inspect_alone(way: str, neurons: str, connections: int, log_dir: str) -> int
     for neuron in neuron_set(neurons).neurons:
         dealt, published = neuron.dealt, neuron.published
         shown = Shown(dealt.shown, cutoff(dealt.neuron, dealt.shown))
-        messages = explainer_prompt("summary", shown, PACK)
+        messages = chat_messages(explainer_prompt("summary", shown, PACK))
         target = published.reference.explanation if published.reference else ""
         samples.append(Sample(id=dealt.neuron.id, input=messages, target=target))
         REQUESTS[dealt.neuron.id] = simulator_requests(way, dealt)

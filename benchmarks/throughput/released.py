@@ -32,7 +32,7 @@ def prompt_of(dealt: DealtNeuron) -> list[dict[str, str]]:
     """The messages of Summary for a neuron."""
     shown = Shown(dealt.shown, cutoff(dealt.neuron, dealt.shown))
     messages = explainer_prompt("summary", shown, PACK)
-    return [{"role": message.role, "content": message.text} for message in messages]
+    return [{"role": message.role, "content": message.content} for message in messages]
 
 
 async def post(url: str, path: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from neuron_eval.formats import get_format
 from neuron_eval.formats.base import Shown
-from neuron_eval.prompts.filling import conversation, fill
+from neuron_eval.prompts.filling import Message, conversation, fill
 from neuron_eval.prompts.wording import Pack
 from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError
 from neuron_eval.records.activations import highest, lowest
 from neuron_eval.records.splits import DealtNeuron
 
-if TYPE_CHECKING:
-    from inspect_ai.model import ChatMessage
-
 FEW_SHOT_CUTOFF = 1.0  # few-shot neurons (and puzzles) highlight activations above this
 CUTOFF_QUANTILE = 2  # the index into a record's quantile boundaries whose value is the cutoff
 
 
-def explainer_prompt(format_name: str, shown: Shown, pack: Pack) -> list[ChatMessage]:
+def explainer_prompt(format_name: str, shown: Shown, pack: Pack) -> list[Message]:
     """The whole prompt: system message, few-shot neurons with answers, the neuron at hand.
 
     For F few-shot neurons it has 1 + 2 F + 1 messages. An InputError says that there is no such

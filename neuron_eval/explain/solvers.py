@@ -7,6 +7,10 @@ from copy import deepcopy
 from typing import Any
 
 from inspect_ai.model import (
+    ChatMessage,
+    ChatMessageAssistant,
+    ChatMessageSystem,
+    ChatMessageUser,
     GenerateConfig,
     GenerateConfigArgs,
     Model,
@@ -31,11 +35,18 @@ from neuron_eval.messages import InputError
 from neuron_eval.models.edge import guarded
 from neuron_eval.models.replies import answer_text, refusal, starved
 from neuron_eval.models.server_errors import about_neuron, model_errors
+from neuron_eval.prompts.filling import Message
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.records.splits import from_metadata
 from neuron_eval.usage_error import usage_errors
 
 MAX_TOKENS = 60  # tokens of an explanation, as published; reasoning models are not held to it
+
+_ROLES: dict[str, type[ChatMessageSystem | ChatMessageUser | ChatMessageAssistant]] = {
+    "system": ChatMessageSystem,
+    "user": ChatMessageUser,
+    "assistant": ChatMessageAssistant,
+}
 
 NOT_GIVEN = "not_given"
 """Where an output's metadata say why nobody gave an explanation, if nobody was asked for one."""
@@ -78,7 +89,7 @@ def explain(
         dealt = from_metadata(state.metadata, state.sample_id)
         above = cutoff(dealt.neuron, dealt.shown, cutoff_quantile)
         shown = Shown(dealt.shown, above)
-        state.messages = explainer_prompt(format, shown, wording)
+        state.messages = chat_messages(explainer_prompt(format, shown, wording))
         state.store.set(
             "prompt",
             {
@@ -168,6 +179,10 @@ def score_of(
 
 def not_scored(reason: str, output: ModelOutput) -> Score:
     return score_of(None, reason, output, f"Not scored: {reason}.")
+
+
+def chat_messages(prompt: Sequence[Message]) -> list[ChatMessage]:
+    return [_ROLES[message.role](content=message.content) for message in prompt]
 
 
 async def ask_explainer(

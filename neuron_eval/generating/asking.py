@@ -9,6 +9,7 @@ from functools import partial
 
 from inspect_ai.model import ChatMessage, ModelOutput
 
+from neuron_eval.explain.solvers import chat_messages
 from neuron_eval.messages import replace_surrogates
 from neuron_eval.models.replies import declines
 from neuron_eval.prompts.filling import conversation, fill
@@ -67,7 +68,8 @@ def fitting_prompt(explanation: str, texts: int, wording: GenerationWording) -> 
     examples = [
         (question(e.explanation, len(e.fitting)), numbered(e.fitting)) for e in wording.examples
     ]
-    return conversation(wording.fitting.system, examples, question(explanation, texts))
+    prompt = conversation(wording.fitting.system, examples, question(explanation, texts))
+    return chat_messages(prompt)
 
 
 def near_prompt(
@@ -78,7 +80,9 @@ def near_prompt(
         return fill(wording.near.question, **values)
 
     examples = [(question(e.explanation, e.fitting), numbered(e.near)) for e in wording.examples]
-    return conversation(wording.near.system, examples, question(explanation, fitting))
+    return chat_messages(
+        conversation(wording.near.system, examples, question(explanation, fitting))
+    )
 
 
 def numbered(texts: Sequence[str]) -> str:

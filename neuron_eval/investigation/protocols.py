@@ -12,7 +12,13 @@ from inspect_ai.tool import ToolDef, ToolError
 from inspect_ai.util import Limit, message_limit
 
 from neuron_eval.explain.cleaning import clean_explanation
-from neuron_eval.explain.solvers import MAX_TOKENS, ask_explainer, bad_explanation, explained
+from neuron_eval.explain.solvers import (
+    MAX_TOKENS,
+    ask_explainer,
+    bad_explanation,
+    chat_messages,
+    explained,
+)
 from neuron_eval.formats.base import Shown
 from neuron_eval.investigation.experiment import (
     Experiment,
@@ -135,10 +141,11 @@ async def _plan(
     """What to test; or why nothing is known of it, after all attempts."""
     words = setting.words
     if left == setting.rounds:
-        state.messages += turns(
+        examples = [
             (setting.worded(words.test, left, explanation=explanation), answer)
             for explanation, answer in words.examples
-        )
+        ]
+        state.messages += chat_messages(turns(examples))
     known = {text for _, answer in words.examples for text in texts_in(answer)}
     known |= {test.text for experiment in log.rounds for test in experiment.tests}
     question, problem = words.test, ""

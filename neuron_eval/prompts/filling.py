@@ -1,13 +1,19 @@
-"""A pack's words with their marks filled in, and examples as turns of a conversation."""
+"""A pack's words with their marks filled in, and the messages of a prompt with examples."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import Literal
 
-if TYPE_CHECKING:  # Inspect takes a second, which who needs no messages does not wait for
-    from inspect_ai.model import ChatMessage
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a prompt."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str  # to the byte
 
 
 def fill(text: str, **values: str) -> str:
@@ -15,22 +21,14 @@ def fill(text: str, **values: str) -> str:
     return re.sub(r"\{(\w+)\}", lambda mark: values.get(mark[1], mark[0]), text)
 
 
-def turns(examples: Iterable[tuple[str, str]]) -> list[ChatMessage]:
+def turns(examples: Iterable[tuple[str, str]]) -> list[Message]:
     """Questions and their answers, as turns of a conversation, which small models follow best."""
-    from inspect_ai.model import ChatMessageAssistant, ChatMessageUser
-
     return [
         message
         for question, answer in examples
-        for message in (ChatMessageUser(content=question), ChatMessageAssistant(content=answer))
+        for message in (Message("user", question), Message("assistant", answer))
     ]
 
 
-def conversation(
-    system: str, examples: Iterable[tuple[str, str]], question: str
-) -> list[ChatMessage]:
-    """The messages of a prompt with examples."""
-    from inspect_ai.model import ChatMessageSystem, ChatMessageUser
-
-    opening, closing = ChatMessageSystem(content=system), ChatMessageUser(content=question)
-    return [opening, *turns(examples), closing]
+def conversation(system: str, examples: Iterable[tuple[str, str]], question: str) -> list[Message]:
+    return [Message("system", system), *turns(examples), Message("user", question)]

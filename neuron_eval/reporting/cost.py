@@ -12,6 +12,7 @@ from pathlib import Path
 
 from neuron_eval.dataset import NeuronSet
 from neuron_eval.explain.prompting import cutoff, explainer_prompt
+from neuron_eval.explain.solvers import chat_messages
 from neuron_eval.files.bounded import load_yaml
 from neuron_eval.formats.base import Shown
 from neuron_eval.inspect_private import model_info_by_name
@@ -76,7 +77,7 @@ def prompt_tokens(
     counts = {}
     for dealt in (neuron.dealt for neuron in chosen.neurons):
         shown = Shown(dealt.shown, cutoff(dealt.neuron, dealt.shown, cutoff_quantile))
-        messages = explainer_prompt(format_name, shown, pack)
+        messages = chat_messages(explainer_prompt(format_name, shown, pack))
         counts[dealt.neuron.id] = count.count_messages(messages)
     return counts
 

@@ -7,14 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal
 
-from inspect_ai.model import (
-    ChatMessage,
-    ChatMessageAssistant,
-    ChatMessageSystem,
-    ChatMessageUser,
-)
+from inspect_ai.model import ChatMessage, ChatMessageUser
 
+from neuron_eval.explain.solvers import chat_messages
 from neuron_eval.messages import shown
+from neuron_eval.prompts.filling import Message
 from neuron_eval.prompts.sections import check_keys, read_excerpt, read_neurons, read_strings
 from neuron_eval.prompts.wording import FewShotNeuron, PackError
 from neuron_eval.records import ActivationRecord
@@ -137,34 +134,34 @@ def per_token_prompt(
     opening = numbered(wording.explanation, number, explanation)
     rest = _text_and_token(tokens, index, wording) + wording.closing
     if wording.layout == "text":
-        examples = "".join(message.text for message in before)
+        examples = "".join(message.content for message in before)
         return [ChatMessageUser(content=wording.system + examples + opening + rest)]
     system, user = simulation_request(model, wording.system, opening, rest)
-    return [system, *before, user]
+    return [system, *chat_messages(before), user]
 
 
-def _few_shot(wording: PerTokenFewShot) -> Iterator[ChatMessage]:
+def _few_shot(wording: PerTokenFewShot) -> Iterator[Message]:
     for number, neuron in enumerate(wording.neurons, start=1):
-        yield ChatMessageUser(content=numbered(wording.neuron, number, neuron.explanation))
+        yield Message("user", numbered(wording.neuron, number, neuron.explanation))
         maximum, text = highest(neuron.excerpts), wording.activations
         for excerpt in neuron.excerpts:
             levels = [str(level) for level in normalise(excerpt.activations, maximum)]
             text += excerpt_lines(excerpt.tokens, levels, wording)
-        yield ChatMessageAssistant(content=text + wording.neuron_end)
+        yield Message("assistant", text + wording.neuron_end)
 
 
 def _example(
     explanation: str, number: int, example: PerTokenExample, wording: PerTokenWording
-) -> Iterator[ChatMessage]:
+) -> Iterator[Message]:
     if example.system:
-        yield ChatMessageSystem(content=example.system)
+        yield Message("system", example.system)
     excerpt, own = example.excerpt, example.explanation
     question = numbered(wording.explanation, number, explanation if own is None else own)
     question += _text_and_token(excerpt.tokens, example.token, wording)
     question += wording.closing if example.closing is None else example.closing
-    yield ChatMessageUser(content=question)
+    yield Message("user", question)
     level = normalise(excerpt.activations, highest([excerpt]))[example.token]
-    yield ChatMessageAssistant(content=example.answer.replace("{activation}", str(level)))
+    yield Message("assistant", example.answer.replace("{activation}", str(level)))
 
 
 def _text_and_token(tokens: Sequence[str], index: int, wording: PerTokenWording) -> str:

@@ -6,6 +6,7 @@ import yaml
 from neuron_eval.explain.prompting import explainer_prompt
 from neuron_eval.formats import format_names
 from neuron_eval.formats.base import Shown
+from neuron_eval.prompts.filling import Message
 from neuron_eval.prompts.pack import default_pack, load_pack
 from neuron_eval.prompts.wording import PackError
 from neuron_eval.records import ActivationRecord
@@ -50,18 +51,17 @@ def changed(**changes):
 def test_a_foreign_pack_gives_its_projects_messages_byte_for_byte(tmp_path):
     pack = load_pack(write(tmp_path / "p.yaml", FOREIGN))
     shown = Shown((ActivationRecord(("x", " {y}", "z"), (0.0, 4.0, 1.0)),), cutoff=0.0)
-    prompt = explainer_prompt("avhs", shown, pack)
-    assert [(message.role, message.content) for message in prompt] == [
-        ("system", " sys avhs\n"),
-        (
+    assert explainer_prompt("avhs", shown, pack) == [
+        Message("system", " sys avhs\n"),
+        Message(
             "user",
             "\n\nUnit 1\nSeen:\n"
             "\n Piece - A:\n<start>The[ sea].<end> \n\nStrong tokens:\n sea\t10\n"
             "\n Piece - B:\n<start>[Salt] a<end> \n\nStrong tokens:\nSalt\t2\n"
             "\nWhat unit 1 does: it looks for",
         ),
-        ("assistant", " sea words."),
-        (
+        Message("assistant", " sea words."),
+        Message(
             "user",
             "\n\nUnit 2\nSeen:\n"
             "\n Piece - A:\n<start>x[ {y}][z]<end> \n\nStrong tokens:\n {y}\t10,z\t2\n"
