@@ -68,15 +68,10 @@ def natural_weights(
 ) -> Floats:
     """What each token counts, so that together they stand for all text; shape [N], they sum to 1.
 
-    Where the record has quantile boundaries with their levels, tokens between two of them share
-    what there is between these in all text. Else those of random excerpts count the same, and the
-    others nothing.
-
-    Args:
-        true: Raw activations, shape [N].
-        random: Whether a token is in a random excerpt, shape [N].
-        levels: Of the quantiles, ascending, each in (0, 1); empty if not known.
-        boundaries: The raw activation at each level.
+    Of N tokens ``true`` are the raw activations, ``random`` whether each is in a random excerpt.
+    Where the record has quantile ``boundaries`` with their ``levels``, ascending, each in (0, 1),
+    tokens between two of them share what there is between these in all text. Else those of random
+    excerpts count the same, and the others nothing.
     """
     if not levels:
         weights = random.astype(np.float64)
@@ -128,19 +123,12 @@ def span(name: str) -> float:
 def falls(
     tokens: TokenSample, concept: Flags, sample: Sample, check: Check, seed: int, id_: str
 ) -> dict[str, Fall]:
-    """One check of every measure, by name, over one sample of the tokens.
+    """One check of every measure, by name, over one sample of a neuron's N tokens.
 
-    Labels are drawn over all tokens: excerpts picked for their peaks may hold few of those that
-    are added. A draw that changes no label of a natural token checks nothing over all text, and
-    one that changes none at all checks nothing.
-
-    Args:
-        tokens: Of one neuron.
-        concept: Which of them the explanation names, shape [N].
-        sample: Over which of them the measures are.
-        check: Which labels are changed.
-        seed: What is drawn.
-        id_: The neuron's, on which depends what is drawn, too.
+    ``concept`` is which of them the explanation names, shape [N]. Labels are drawn over all tokens,
+    by seed and id: excerpts picked for their peaks may hold few of those that are added. A draw
+    that changes no label of a natural token checks nothing over all text, and one that changes none
+    at all checks nothing.
     """
     natural = sample == "natural"
     part = tokens.natural > 0 if natural else tokens.scored

@@ -43,13 +43,8 @@ def deranged(texts: Mapping[K, str], layers: Mapping[K, object], seed: int = 0) 
     one neuron or one text is that of more than half of them, is shuffled together with all others
     like it; where that cannot be either, each of their neurons gets any other explanation.
 
-    Args:
-        texts: By neuron its own explanation. Texts are the same up to case and blanks at the ends.
-        layers: Every neuron's.
-        seed: Another gives other pairs; the order of ``texts`` has no part in it.
-
-    Returns:
-        By neuron another one. Neurons are left out if all texts are the same.
+    ``texts`` are by neuron its own explanation; they are the same up to case and blanks at the
+    ends, and their order has no part in it. Neurons are left out if all texts are the same.
     """
     rng = random.Random(f"shuffled {seed}")
     keys = sorted(texts, key=repr)

@@ -26,7 +26,6 @@ from neuron_eval.preflight.asking import check_models
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.rating.asking import EXCERPTS, ask_rater, is_person
 from neuron_eval.rating.build import AGAIN, ExplainedNeuron, from_another, shown_twice
-from neuron_eval.rating.explanations import load_explained
 from neuron_eval.records.splits import to_text
 from neuron_eval.scorers.rating import rating
 from neuron_eval.usage_error import usage_errors
@@ -72,6 +71,9 @@ def rate(
         UsageError: A parameter is not among the allowed values, or a file cannot be used; the
             message says which and what would be right.
     """
+    # What reads logs is not needed to find the task, and takes a while to load.
+    from neuron_eval.rating.explanations import load_explained
+
     with usage_errors():
         check_known(unknown, tuple(signature(rate).parameters)[:-1])
         check_writable(explanations=explanations, neurons=neurons, pack=pack, columns=columns)

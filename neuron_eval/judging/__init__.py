@@ -53,9 +53,8 @@ class Judged(Generic[A]):
     """A judge's answer: yes or no, or the place of an excerpt."""
 
     answer: A
-
+    # Of yes, or of the right place, in [0, 1], by log-probabilities; None without these.
     probability: float | None
-    """Of yes, or of the right place, in [0, 1], by log-probabilities; None without these."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from random import Random
 
 from neuron_eval.judging import Case, Round
@@ -60,15 +61,11 @@ def held_out(dealt: DealtNeuron) -> HeldOut:
     """The excerpts of the valid and the calibration split that fire, and those that are silent.
 
     Only a sentence of a puzzle and an excerpt drawn at random can be silent ones.
-
-    Raises:
-        SharedExcerptError: The text of one is among those that the explainer saw.
-        TooFewError: Fewer than `LEAST` fire, or are silent.
     """
     every = dealt.valid + dealt.calibration
-    seen = {_folded(record): name for name, record in ((e.name, e.record) for e in dealt.train)}
+    seen = {_folded(excerpt): excerpt.name for excerpt in dealt.train}
     for excerpt in every:
-        if (known := seen.get(_folded(excerpt.record))) is not None:
+        if (known := seen.get(_folded(excerpt))) is not None:
             raise SharedExcerptError(
                 f"neuron {dealt.neuron.id}: excerpt {excerpt.name} would be judged but has the "
                 f"text of excerpt {known}, which the explainer sees: {quoted(excerpt.record.text)}"
@@ -111,14 +108,11 @@ def detection_cases(
 
 
 def over_quantiles(firing: Sequence[Excerpt], number: int, rng: Random) -> list[Excerpt]:
-    """One of each of so many equal parts of excerpts that are sorted by peak; all if they are few.
-
-    ``number`` is at least 1.
-    """
-    return [
-        rng.choice(firing[len(firing) * i // number : len(firing) * (i + 1) // number])
-        for i in range(number)
-    ] if len(firing) > number else list(firing)  # fmt: skip
+    """One of each of so many equal parts of excerpts sorted by peak; all if they are few."""
+    if len(firing) <= number:
+        return list(firing)
+    ends = [len(firing) * i // number for i in range(number + 1)]
+    return [rng.choice(firing[start:end]) for start, end in pairwise(ends)]
 
 
 def fuzzing_cases(neuron: HeldOut, excerpts: int = EXCERPTS) -> list[list[Case]]:
@@ -126,21 +120,18 @@ def fuzzing_cases(neuron: HeldOut, excerpts: int = EXCERPTS) -> list[list[Case]]
 
     The two stand in different lists, which are asked about apart, or one would give away the other.
     Wrong marks stand on silent tokens that are not blank; an excerpt with too few of these is left
-    out.
-
-    Raises:
-        TooFewError: Fewer than `LEAST` can be marked.
+    out. A `TooFewError` says that fewer than `LEAST` can be marked.
     """
     rng = neuron.random("fuzzing")
     pairs: list[tuple[Case, Case]] = []
     for excerpt in over_quantiles(neuron.firing, excerpts, rng):
         levels = neuron.levels(excerpt.record)
         right = tuple(i for i, level in enumerate(levels) if level >= FIRES)
-        ignored = frozenset(excerpt.record.ignored)
+        tokens, ignored = excerpt.record.tokens, frozenset(excerpt.record.ignored)
         free = [
             i
-            for i, (token, level) in enumerate(zip(excerpt.record.tokens, levels, strict=True))
-            if level <= SILENT and token.strip() and i not in ignored
+            for i, level in enumerate(levels)
+            if level <= SILENT and tokens[i].strip() and i not in ignored
         ]
         if len(free) >= len(right):
             wrong = tuple(sorted(rng.sample(free, len(right))))
@@ -151,19 +142,14 @@ def fuzzing_cases(neuron: HeldOut, excerpts: int = EXCERPTS) -> list[list[Case]]
             f"as firing ones, for wrong marks; {LEAST} are the least"
         )
     rng.shuffle(pairs)
-    first = [pair[i % 2] for i, pair in enumerate(pairs)]
-    second = [pair[1 - i % 2] for i, pair in enumerate(pairs)]
-    for cases in (first, second):
+    lists = [[pair[(i + turn) % 2] for i, pair in enumerate(pairs)] for turn in (0, 1)]
+    for cases in lists:
         rng.shuffle(cases)
-    return [first, second]
+    return lists
 
 
 def intruder_rounds(neuron: HeldOut, rounds: int = ROUNDS) -> list[Round]:
-    """Up to so many rounds, each with another silent excerpt among some that fire.
-
-    Raises:
-        TooFewError: Too few fire for a round.
-    """
+    """Up to so many rounds, each with another silent excerpt among some that fire."""
     rng = neuron.random("intruder")
     if len(neuron.firing) < IN_ROUND - 1:
         raise TooFewError(
@@ -177,5 +163,5 @@ def intruder_rounds(neuron: HeldOut, rounds: int = ROUNDS) -> list[Round]:
     return made
 
 
-def _folded(record: ActivationRecord) -> str:
-    return " ".join(record.text.split())
+def _folded(excerpt: Excerpt) -> str:
+    return " ".join(excerpt.record.text.split())

@@ -32,9 +32,6 @@ def read_yes_or_no(output: ModelOutput, count: int) -> list[Judged[bool] | Unrea
     """The answers in a reply about E = ``count`` >= 1 excerpts: E parts.
 
     A part is bad unless its letter has exactly one line, with yes or no and nothing else.
-
-    Raises:
-        UnreadableReplyError: There is nothing to read.
     """
     output = readable(output)
     reply = output.completion
@@ -65,11 +62,7 @@ def read_yes_or_no(output: ModelOutput, count: int) -> list[Judged[bool] | Unrea
 
 
 def read_letter(output: ModelOutput, count: int, right: int) -> Judged[int]:
-    """The one excerpt of E = ``count`` that a reply names, and the probability of the right one.
-
-    Raises:
-        UnreadableReplyError: It names none, or there is more in the reply.
-    """
+    """The one excerpt of E = ``count`` that a reply names, and the probability of the right one."""
     output = readable(output)
     letters = [letter(i) for i in range(count)]
     answer = _LETTER.fullmatch(output.completion)
@@ -78,37 +71,36 @@ def read_letter(output: ModelOutput, count: int, right: int) -> Judged[int]:
             f"the reply is {quoted(output.completion.strip())}, not one of the letters "
             f"{', '.join(letters)} alone"
         )
-    masses = _masses(output, answer.start("letter"), str.strip, letters)
-    return Judged(letters.index(answer["letter"]), _share(masses, letters[right]))
+    share = _share(output, answer.start("letter"), letters[right], letters, str.strip)
+    return Judged(letters.index(answer["letter"]), share)
 
 
 def _judged(output: ModelOutput, start: int, word: str) -> Judged[bool]:
-    masses = _masses(output, start, str.casefold, ("yes", "no"))
-    return Judged(word.casefold() == "yes", _share(masses, "yes"))
+    share = _share(output, start, "yes", ("yes", "no"), str.casefold)
+    return Judged(word.casefold() == "yes", share)
 
 
-def _masses(
-    output: ModelOutput, start: int, fold: Callable[[str], str], answers: Sequence[str]
-) -> dict[str, float]:
-    """Probability mass of each answer where one begins in the reply; empty if it is not known."""
+def _share(
+    output: ModelOutput,
+    start: int,
+    answer: str,
+    answers: Sequence[str],
+    fold: Callable[[str], str],
+) -> float | None:
+    """An answer's share of all answers' probability where one begins; None if it is not known."""
     logprobs = output.choices[0].logprobs
     if logprobs is None or not logprobs.content:
-        return {}
+        return None
     places = token_places(output.completion, [start], logprobs.content)
     if places is None:
-        return {}
+        return None
     token = logprobs.content[places[0]]
     if fold(token.token.strip(_SURROUNDINGS)) not in answers:
-        return {}  # a part of a word: its alternatives say little of the answer
+        return None  # a part of a word: its alternatives say little of the answer
     masses = dict.fromkeys(answers, 0.0)
     for text, logprob in dict(candidates(token)).items():
         name = fold(text.strip(_SURROUNDINGS))
         if name in masses:
             masses[name] += probability(logprob)
-    return masses
-
-
-def _share(masses: dict[str, float], answer: str) -> float | None:
-    """The answer's share of the mass of all answers, in [0, 1]; None without any mass."""
     total = math.fsum(masses.values())
     return masses[answer] / total if total > 0 else None

@@ -11,7 +11,7 @@ from inspect_ai import eval
 from inspect_ai.log import read_eval_log, write_eval_log
 
 from neuron_eval.cli.main import main
-from neuron_eval.rating.logged import from_logs
+from neuron_eval.rating.explanations import from_logs
 from neuron_eval.reporting.collecting import NoRunsError, collect
 from neuron_eval.sources import schema
 from neuron_eval.task import VERSION

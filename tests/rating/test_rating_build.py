@@ -25,9 +25,9 @@ from neuron_eval.rating.build import (
     question,
     shown_twice,
 )
+from neuron_eval.rating.explanations import _names
 from neuron_eval.rating.judging import Judgement, Turn, consistency, judge
 from neuron_eval.rating.judging import from_json as turn_from_json
-from neuron_eval.rating.logged import _names
 from neuron_eval.rating.question import from_json
 from neuron_eval.records.splits import deal
 from neuron_eval.scorers.rating import attention, by_format, by_place
