@@ -74,7 +74,7 @@ readme:
 	$(MAKE) demo
 	rm -rf logs/readme
 	cp logs/demo/report/figures/scores.png docs/report-scores.png
-	$(BIN)/python -m neuron_eval.reporting.summary logs/demo logs/readme
+	$(BIN)/python docs/results.py logs/demo logs/readme
 
 # The page of faults, from the tests' own parameters.
 reliability: .venv

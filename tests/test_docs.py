@@ -10,7 +10,6 @@ import documented
 import pytest
 from inspect_ai.log import list_eval_logs, read_eval_log
 
-from neuron_eval.reporting.summary import of_folder
 from neuron_eval.task import Parameters, explanation_task
 
 ROOT = Path(__file__).parents[1]
@@ -26,7 +25,7 @@ def test_the_readme_is_short():
 
 
 def test_the_table_of_the_baseline_is_that_of_the_logs():
-    assert of_folder(str(ROOT / "logs" / "readme")) in PAGES["docs/concepts.md"]
+    assert imported("results").of_folder(str(ROOT / "logs" / "readme")) in PAGES["docs/concepts.md"]
 
 
 def test_the_logs_name_no_machine():
@@ -56,7 +55,11 @@ def test_the_reference_has_every_parameter_of_the_tasks_that_explain():
 
 @pytest.fixture(scope="module")
 def reference():
-    spec = importlib.util.spec_from_file_location("reference", DOCS / "reference.py")
+    return imported("reference")
+
+
+def imported(name):
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

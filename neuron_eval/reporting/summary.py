@@ -1,25 +1,18 @@
-"""One row a log: how a prompt format scores and what it costs.
-
-python -m neuron_eval.reporting.summary LOG_DIR    prints that as Markdown
-python -m neuron_eval.reporting.summary LOG_DIR NEW_DIR    first copies logs, without their samples
-"""
+"""One row a log: how a prompt format scores and what it costs."""
 
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 
-from inspect_ai.log import EvalLog, list_eval_logs, read_eval_log, write_eval_log
+from inspect_ai.log import EvalLog
 
 from neuron_eval.logs.headlines import headline_of
-from neuron_eval.logs.identity import control_name, format_of, paper_order
+from neuron_eval.logs.identity import format_of, paper_order
 from neuron_eval.logs.runs import ADACS, SIMULATION, prompt_size
 from neuron_eval.reporting.comparing import NAMES
-from neuron_eval.reporting.rendering import markdown_rows
 from neuron_eval.reporting.statistics import Estimate
 from neuron_eval.reporting.tables.base import (
     INTERVAL,
@@ -28,7 +21,6 @@ from neuron_eval.reporting.tables.base import (
     Table,
     estimate_cell,
     number,
-    times_cell,
     words,
 )
 from neuron_eval.simulation.headline import HEADLINE, score_of
@@ -90,7 +82,7 @@ def summary_table(
         Column("AdaCS", True, INTERVAL): [_mean(row.adacs, row.neurons, counts) for row in rows],
         Column("prompt tokens", True): [number(row.prompt_tokens, ".0f") for row in rows],
         Column("fewer than Original", True): [
-            times_cell(ratio) for ratio in ratios_to_original(rows)
+            number(ratio, ".2f", unit=" x") for ratio in ratios_to_original(rows)
         ],
     }
     if only_measured:
@@ -98,25 +90,6 @@ def summary_table(
         columns = {column: cells for column, cells in columns.items() if known[column]}
     title = "A neuron, mean with 95 % bootstrap interval"
     return Table("summary", title, tuple(columns), tuple(zip(*columns.values(), strict=True)))
-
-
-def of_folder(folder: str) -> str:
-    """The table of a folder of logs, in Markdown."""
-    logs = [read_eval_log(info) for info in list_eval_logs(folder)]
-    return markdown_rows(summary_table(summaries(logs), counts=False))
-
-
-def copy_results(source: str, target: str) -> None:
-    """Copy each log but controls to another folder, without its samples and named by its task."""
-    Path(target).mkdir(parents=True, exist_ok=True)
-    for info in list_eval_logs(source):
-        log = read_eval_log(info, header_only=True)
-        if control_name(log.eval):
-            continue
-        log.reductions = None
-        if log.eval.revision:
-            log.eval.revision.origin = ""  # where a checkout came from is its owner's business
-        write_eval_log(log, str(Path(target) / f"{log.eval.task.rpartition('/')[2]}.eval"))
 
 
 def _mean(estimate: Estimate | None, neurons: int, counts: bool) -> Cell:
@@ -149,9 +122,3 @@ def _estimate(log: EvalLog, scorer: str) -> Estimate | None:
             if mean is not None:
                 return Estimate(mean, lower, upper, score.scored_samples or 0)
     return None
-
-
-if __name__ == "__main__":
-    if sys.argv[2:]:
-        copy_results(*sys.argv[1:])
-    print(of_folder(sys.argv[-1]))  # noqa: T201
