@@ -18,7 +18,6 @@ from neuron_eval.records.activations import lowest
 from neuron_eval.records.heatmap import SHADES, shades, token_signs
 
 EXCERPTS = 5  # so many of each kind are shown
-
 _INK = "#141414"
 _FULL = (244, 112, 62)  # the background of the highest activation; none is the page's own
 _CELL = "text-align: left; vertical-align: top; padding: 1px 8px"

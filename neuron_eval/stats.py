@@ -161,10 +161,8 @@ def _pair(a: ArrayLike, b: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.f
 
 
 LEVEL = 0.95
-
 RESAMPLES = 10_000
 SEED = 0
-
 BATCH = 1_000  # resamples in memory at a time
 
 

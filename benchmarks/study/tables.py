@@ -57,7 +57,7 @@ def gain(mine: dict[str, float], base: dict[str, float]) -> tuple[str, float | N
     found = paired([mine[n] for n in both], [base[n] for n in both])
     if found is None:
         return NOTHING, None
-    return f"{found.difference:+.3f} [{found.lower:+.3f}, {found.upper:+.3f}]", found.p
+    return f"{found.mean:+.3f} [{found.lower:+.3f}, {found.upper:+.3f}]", found.p
 
 
 def scores(rows: Sequence[Row]) -> list[str]:

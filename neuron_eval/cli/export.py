@@ -60,7 +60,8 @@ def export(logs: tuple[str, ...], to: str, out: Path, wanted: tuple[str, ...], f
     chosen = _chosen(runs, wanted)
     if to in FILES:
         with unfinished(out) as beside:
-            count = write_rows(beside, row_fields(chosen), neuron_rows(runs, chosen))
+            write_rows(beside, row_fields(chosen), neuron_rows(runs, chosen))
+        count = sum(len(run.results) for run in chosen)
         lines = [f"{count} rows of {_runs(chosen)} written to {out}"]
     else:
         with _parts(out) as folder:
@@ -82,7 +83,7 @@ def _check_out(out: Path, to: str, force: bool) -> None:
 
 def _chosen(runs: Sequence[Run], wanted: Sequence[str]) -> list[Run]:
     """The runs that the user means; all if none is named."""
-    from neuron_eval.reporting.pairs import run_named
+    from neuron_eval.reporting.differences import run_named
 
     if not runs:
         raise InputError("the logs hold ratings, and no explanations to export")

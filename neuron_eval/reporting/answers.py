@@ -7,19 +7,15 @@ from dataclasses import dataclass, replace
 
 from neuron_eval.logs.runs import Run
 from neuron_eval.reporting.comparing import is_baseline, label, scorer_name
-from neuron_eval.reporting.differences import Comparison, baseline_of, comparisons
-from neuron_eval.reporting.pairs import Pair
-from neuron_eval.reporting.ranking import Ranking
+from neuron_eval.reporting.differences import Comparison, Pair, Ranking, baseline_of, comparisons
 from neuron_eval.reporting.statistics import FEW, MOST_NEURONS, SIGNIFICANCE, Paired
-from neuron_eval.reporting.tables.base import interval_text, p_text
+from neuron_eval.reporting.tables.base import estimate_text, p_text
 from neuron_eval.reporting.tables.cost import prompt_counts, times_fewer
 
-ALIKE = 0.05
-"""Token counts that differ by a smaller share are about the same."""
-
+ALIKE = 0.05  # token counts that differ by a smaller share are about the same
 REAL = ("is real", "looks real", "may be chance")
+# What is shown of a difference that is not chance, that is of few neurons, and that may be.
 LOWER = ("is really lower", "looks lower", "may be as good")
-"""What is shown of a difference that is not chance, that is of few neurons, and that may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +89,8 @@ def _alone(ranking: Ranking, context: Context) -> str:
         only, so = f"{only} and has only one scored neuron", ", so nothing can be told"
     else:
         so = ", so no format can be called the best"
-    interval = f" {interval_text(mean.lower, mean.upper)} over {mean.n:,} neurons"
-    return f"{only}{so}. Its {measure} is {mean.mean:.3f}{interval if mean.n > 1 else ''}."
+    value = f"{estimate_text(mean)} over {mean.n:,} neurons" if mean.n > 1 else f"{mean.mean:.3f}"
+    return f"{only}{so}. Its {measure} is {value}."
 
 
 def _best(ranking: Ranking, context: Context) -> Iterator[str]:
@@ -103,7 +99,7 @@ def _best(ranking: Ranking, context: Context) -> Iterator[str]:
         every = "Both runs" if len(ranking.runs) == 2 else f"All {len(ranking.runs)} runs"
         yield (
             f"{every} score the same on each of the {mean.n:,} neurons, so none is better. The "
-            f"mean {name} is {mean.mean:.3f} {interval_text(mean.lower, mean.upper)}."
+            f"mean {name} is {estimate_text(mean)}."
         )
         return
     if mean.n < FEW:
@@ -114,8 +110,8 @@ def _best(ranking: Ranking, context: Context) -> Iterator[str]:
     elif mean.n >= FEW and len(ranking.runs) > 2:
         rest = ", and every other run is clearly lower"
     yield (
-        f"{context.name(best)} has the highest {name}, {mean.mean:.3f} "
-        f"{interval_text(mean.lower, mean.upper)} over {mean.n:,} neurons{rest}."
+        f"{context.name(best)} has the highest {name}, {estimate_text(mean)} over {mean.n:,} "
+        f"neurons{rest}."
     )
 
 
@@ -165,7 +161,6 @@ def _times(ratio: float) -> str:
 
 
 def _differences(ranking: Ranking, context: Context) -> Iterator[str]:
-    """The best of each explainer against its baseline."""
     compared, _ = comparisons(context.runs, context.baseline, ranking.scorer, context.pair)
     by_run = {comparison.run.log: comparison for comparison in compared}
     if not any(run.log in by_run for run in ranking.runs):
@@ -210,10 +205,8 @@ def _tested(comparison: Comparison, subject: str, verbs: tuple[str, str, str]) -
     if p is None:
         return f"{subject} scores the same on every neuron."
     text = p_text(p)
-    numbers = (
-        f"{paired.difference:+.3f} {interval_text(paired.lower, paired.upper, '+.3f')}, "
-        f"p {'<' if text.startswith('<') else '='} {text.lstrip('<')}"
-    )
+    sign = "<" if text.startswith("<") else "="
+    numbers = f"{estimate_text(paired, '+.3f')}, p {sign} {text.lstrip('<')}"
     is_so, seems, not_so = verbs
     if not _is_real(paired, p):
         return f"{subject} {not_so}: {numbers}{_to_settle(paired)}."

@@ -27,18 +27,15 @@ from neuron_eval.rating.judging import (
     mean_judgement,
     places,
 )
-from neuron_eval.reporting.pairs import Pair
+from neuron_eval.reporting.differences import Pair
 from neuron_eval.reporting.raters import RatedNeuron, Rater
 from neuron_eval.tasks.rate import rate
 
+# What a rater was asked about, in the header's metadata.
 ABOUT_RATING = ("rated_columns", "explanations", "explanations_sha256", "rating_pack_sha256")
-"""What a rater was asked about, in the header's metadata."""
-
-PARTS = ("limit", "shard")
-"""Arguments by which parts of one run may differ."""
-
+PARTS = ("limit", "shard")  # arguments by which parts of one run may differ
+# Arguments that the header's metadata say better.
 TOLD_BY_HEADER = ("explanations", "neurons", "columns", "pack")
-"""Arguments that the header's metadata say better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +217,6 @@ def _neuron(
 
 
 def _about(sample: EvalSample) -> About:
-    """The metadata of the sample's rating."""
     score = (sample.scores or {}).get(RATING)
     return (score.metadata or {}) if score else {}
 

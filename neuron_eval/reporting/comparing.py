@@ -7,16 +7,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from neuron_eval.generating import MEANING
-from neuron_eval.judging import MEANINGS
 from neuron_eval.logs.runs import ADACS, GENERATION, SIMULATION, Run
 from neuron_eval.messages import InputError, listed, near_miss, shown
 from neuron_eval.prompts.wording import JUDGEMENTS
 from neuron_eval.reporting.raters import Rater
-from neuron_eval.simulation.headline import HEADLINES, headline_label, measure_of, score_of
+from neuron_eval.simulation.headline import HEADLINES, headline_label, score_of
 
+# What the simulation's score is called, by each measure that it may be.
 SIMULATED = {score_of(headline): headline for headline in HEADLINES}
-"""What the simulation's score is called, by each measure that it may be."""
 
 NAMES = {
     **{name: f"simulation {headline_label(of)}" for name, of in SIMULATED.items()},
@@ -25,20 +23,9 @@ NAMES = {
 }
 """What scorers are called in tables; others keep their name."""
 
-
-MEASURES = {
-    SIMULATION: "a simulator predicts activations from the explanation alone; this is their "
-    "correlation with the true ones, on excerpts that the explainer did not see. 1 is perfect, a "
-    "wrong explanation gets about 0.",
-    ADACS: "the cosine similarity of the explanation and a reference explanation, by the embedder. "
-    "1 is the same text.",
-}
-"""What scorers measure, in a line; see `definition`."""
-
 ORIGINAL = "original"  # the baseline unless the user names another
-
+# How ratings are called where they stand among scores; no scorer's name has a space.
 RATING_BY = "rating by "
-"""How ratings are called where they stand among scores; no scorer's name has a space."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +44,19 @@ class CommonNeurons:
     def ids(self, run: Run) -> tuple[str, ...]:
         """The neurons to take of a run: the common ones; without any, its own."""
         return self.common.get(run.log) or scored_ids(run, self.scorer)
+
+    @property
+    def neurons(self) -> set[str]:
+        """Those that are taken of any run."""
+        return {id for run in self.runs for id in self.ids(run)}
+
+    def measured_alike(self) -> list[list[Run]]:
+        """Runs whose scores mean the same: together, and measured by one model."""
+        return [
+            [run for run in group if measured_by(run, self.scorer) == model]
+            for group in self.together
+            for model in dict.fromkeys(measured_by(run, self.scorer) for run in group)
+        ]
 
 
 def scorers(runs: Sequence[Run]) -> tuple[str, ...]:
@@ -86,18 +86,6 @@ def scorer_name(scorer: str) -> str:
     return NAMES.get(scorer, scorer.rpartition("/")[2])
 
 
-def definition(scorer: str) -> str:
-    """What a scorer measures and what it does not notice, in a line; empty if not known."""
-    if scorer in MEASURES or scorer not in SIMULATED:
-        return {**MEASURES, **MEANINGS, GENERATION: MEANING}.get(scorer, "")
-    measure, where = measure_of(SIMULATED[scorer])
-    return (
-        f"a simulator predicts activations from the explanation alone, {where} that the explainer "
-        f"did not see; this is the {measure.label} of predicted and true ones. 1 is perfect, "
-        f"chance gets {measure.chance}. It hardly notices {measure.unnoticed}."
-    )
-
-
 def measured_by(run: Run, scorer: str) -> str:
     """The model whose scores must not be compared with another's; empty if there is none."""
     if scorer in SIMULATED:
@@ -108,6 +96,12 @@ def measured_by(run: Run, scorer: str) -> str:
 
 def scored_ids(run: Run, scorer: str) -> tuple[str, ...]:
     return tuple(id for id, result in run.results.items() if scorer in result.scores)
+
+
+def shared_ids(run: Run, other: Run, scorer: str) -> tuple[str, ...]:
+    """The neurons that are scored in both runs, in the order of the first."""
+    theirs = set(scored_ids(other, scorer))
+    return tuple(id for id in scored_ids(run, scorer) if id in theirs)
 
 
 def values(run: Run, ids: Sequence[str], scorer: str) -> list[float]:

@@ -21,20 +21,16 @@ from neuron_eval.messages import InputError
 from neuron_eval.models.tokencount import TokenCounter
 from neuron_eval.prompts.wording import Pack
 
+# Models that run in this process and that nobody sends a bill for.
 HERE = ("embed-local/", "neuron-baseline/", "neuron-subject/")
-"""Models that run in this process and that nobody sends a bill for."""
-
 MILLION = 1_000_000  # tokens that a price is for
-
 RATES = ("input", "output", "cache_read", "cache_write")
-
 FIELDS = {name: name for name in RATES}
 FIELDS |= {f"input_{name}": name for name in ("cache_read", "cache_write")}
+# What a prices file may name, with the names in Inspect's own files, and the field meant.
 FIELDS["batch"] = "batch"
-"""What a prices file may name, with the names in Inspect's own files, and the field meant."""
 
 EXAMPLE = "{input: 0.15, output: 0.6, cache_read: 0.075, cache_write: 0}"
-
 SHIPPED = "example"  # names the prices that ship, in place of a file
 
 

@@ -1,39 +1,129 @@
-"""Each run against the baseline's, or one run against another, on the neurons that both scored."""
+"""Runs compared on the same neurons: two of them, each with the baseline's, and all ranked."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 from neuron_eval.logs.runs import Run
+from neuron_eval.messages import InputError, listed, near_miss, shown
 from neuron_eval.reporting.comparing import (
+    CommonNeurons,
+    compare,
     is_baseline,
     label,
     measured_by,
     scored_ids,
     scorer_name,
     settings,
+    shared_ids,
     values,
 )
-from neuron_eval.reporting.pairs import Pair
-from neuron_eval.reporting.statistics import Paired, holm, paired
+from neuron_eval.reporting.statistics import (
+    TIE,
+    Estimate,
+    Paired,
+    estimate,
+    holm,
+    paired,
+    told_apart,
+)
 
-Matched = tuple[list[tuple[Run, Run]], list[str]]
-"""Runs, each with what it is compared with, and a sentence on each left out."""
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two runs; a difference is ``run`` minus ``other``."""
+
+    run: Run
+    other: Run
+
+
+@dataclass(frozen=True, slots=True)
+class PairedNeuron:
+    """A neuron that both runs of a pair have a score of."""
+
+    id: str
+    score: float  # in the pair's run
+    other: float  # in the other
+
+    @property
+    def difference(self) -> float:
+        return self.score - self.other
+
+
+def pair_of(
+    runs: Sequence[Run], baseline: str = "original", names: tuple[str, str] | None = None
+) -> Pair | None:
+    """The two runs of these names; without names the only two, the baseline's as the other.
+
+    None if there are no names, and not two runs.
+
+    Raises:
+        InputError: A name is no run's, or both are one run's.
+    """
+    if names is not None:
+        run, other = (run_named(name, runs) for name in names)
+        if run is other:
+            raise InputError(
+                f"compare: both names are of one run, {shown(label(run, runs))}. {_there_are(runs)}"
+            )
+        return Pair(run, other)
+    if len(runs) != 2:
+        return None
+    other, run = sorted(runs, key=lambda one: not is_baseline(one, baseline))
+    return Pair(run, other)
+
+
+def paired_neurons(pair: Pair, scorer: str) -> list[PairedNeuron]:
+    """The neurons that a scorer scored in both runs; those that differ most come first.
+
+    None where different models measured the two: their scores cannot be compared.
+    """
+    run, other = pair.run, pair.other
+    if measured_by(run, scorer) != measured_by(other, scorer):
+        return []
+    both = [
+        PairedNeuron(id, run.results[id].scores[scorer], other.results[id].scores[scorer])
+        for id in shared_ids(run, other, scorer)
+    ]
+    return sorted(both, key=lambda neuron: -abs(neuron.difference))
+
+
+def run_named(name: str, runs: Sequence[Run]) -> Run:
+    """The run that the report calls so, in any case; the beginning does if no other has it.
+
+    Raises:
+        InputError: There is no such run, or several.
+    """
+    labels = {label(run, runs).casefold(): run for run in runs}
+    wanted = " ".join(name.split()).casefold()
+    if wanted in labels:
+        return labels[wanted]
+    begun = [run for text, run in labels.items() if text.startswith(f"{wanted},")]
+    if len(begun) == 1:
+        return begun[0]
+    if begun:
+        raise InputError(f"{shown(name)} could be any of {listed(label(r, runs) for r in begun)}")
+    known = (label(run, runs) for run in runs)
+    raise InputError(
+        f"{shown(name)} is the name of no run. {_there_are(runs)}{near_miss([wanted], known)}"
+    )
+
+
+def _there_are(runs: Sequence[Run]) -> str:
+    return f"The runs are {listed(label(run, runs) for run in runs)}" if runs else "There is no run"
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One run against one baseline by one scorer, on the neurons that both have scores of.
-
-    The p is the test's after Holm's correction over the scorer's comparisons with this baseline
-    run; None without a test.
-    """
+    """One run against one baseline by one scorer, on the neurons that both have scores of."""
 
     run: Run
     baseline: Run
     scorer: str
     paired: Paired
+    # Corrected by Holm over the scorer's comparisons with this baseline run; None without a test.
     p: float | None
 
 
@@ -61,16 +151,12 @@ def baseline_of(run: Run, runs: Sequence[Run], baseline: str, scorer: str) -> Ru
 def comparisons(
     runs: Sequence[Run], baseline: str, scorer: str, pair: Pair | None = None
 ) -> tuple[list[Comparison], list[str]]:
-    """Every other run against the baseline's, by one scorer; a sentence on each left out.
-
-    With a pair its two runs are compared, and nothing else.
-    """
+    """Every other run against the baseline's, or a pair alone; a sentence on each left out."""
     compared: list[Comparison] = []
     matched, notes = _matched(runs, baseline, scorer) if pair is None else _paired(pair, scorer)
-    for run, other in matched:
-        scored = set(scored_ids(run, scorer))
-        ids = tuple(id for id in scored_ids(other, scorer) if id in scored)
-        notes.extend(_left_out(run, other, len(scored), ids, runs, scorer))
+    for run, other in ((of.run, of.other) for of in matched):
+        ids = shared_ids(other, run, scorer)
+        notes.extend(_left_out(run, other, ids, runs, scorer))
         result = paired(values(run, ids, scorer), values(other, ids, scorer))
         if result is not None:
             compared.append(Comparison(run, other, scorer, result, None))
@@ -82,29 +168,27 @@ def comparisons(
     return [replace(c, p=corrected[c.run.log]) for c in compared], notes
 
 
-def _matched(runs: Sequence[Run], baseline: str, scorer: str) -> Matched:
-    """Each run that has one, with the baseline's run."""
-    matched: list[tuple[Run, Run]] = []
+def _matched(runs: Sequence[Run], baseline: str, scorer: str) -> tuple[list[Pair], list[str]]:
+    matched: list[Pair] = []
     notes: list[str] = []
     for run in runs:
         if is_baseline(run, baseline) or not scored_ids(run, scorer):
             continue
-        other = baseline_of(run, runs, baseline, scorer)
-        if other is None:
-            notes.append(
-                f"{scorer_name(scorer)}: {label(run, runs)} has no {baseline} run to be compared "
-                "with, by the same explainer and measured by the same model."
-            )
-        else:
-            matched.append((run, other))
+        if other := baseline_of(run, runs, baseline, scorer):
+            matched.append(Pair(run, other))
+            continue
+        notes.append(
+            f"{scorer_name(scorer)}: {label(run, runs)} has no {baseline} run to be compared "
+            "with, by the same explainer and measured by the same model."
+        )
     return matched, notes
 
 
-def _paired(pair: Pair, scorer: str) -> Matched:
-    run, other = pair.run, pair.other
-    models = [measured_by(one, scorer) for one in (run, other)]
-    if models[0] == models[1] or not (scored_ids(run, scorer) and scored_ids(other, scorer)):
-        return [(run, other)], []
+def _paired(pair: Pair, scorer: str) -> tuple[list[Pair], list[str]]:
+    runs = (pair.run, pair.other)
+    models = [measured_by(run, scorer) for run in runs]
+    if models[0] == models[1] or not all(scored_ids(run, scorer) for run in runs):
+        return [pair], []
     return [], [
         f"{scorer_name(scorer)}: not compared, because different models measured it: "
         f"{' and '.join(model or 'unknown' for model in models)}."
@@ -112,9 +196,9 @@ def _paired(pair: Pair, scorer: str) -> Matched:
 
 
 def _left_out(
-    run: Run, baseline: Run, scored: int, ids: Sequence[str], runs: Sequence[Run], scorer: str
+    run: Run, baseline: Run, ids: Sequence[str], runs: Sequence[Run], scorer: str
 ) -> list[str]:
-    theirs = len(scored_ids(baseline, scorer))
+    scored, theirs = len(scored_ids(run, scorer)), len(scored_ids(baseline, scorer))
     if scored == theirs == len(ids):
         return []
     return [
@@ -122,3 +206,53 @@ def _left_out(
         f"{len(ids) or 'no'} scored neurons in common; left out: {scored - len(ids)} of {scored} "
         f"and {theirs - len(ids)} of {theirs}."
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Runs whose scores mean the same: one model measured them, and they share neurons.
+
+    The means are over the neurons that were scored in every run; where there are none, each is
+    over the run's own, and no two can be compared.
+    """
+
+    scorer: str
+    runs: tuple[Run, ...]  # at least one, the best first
+    means: tuple[Estimate, ...]  # of each run
+    near: tuple[Run, ...]  # not told apart from the best
+    common: tuple[str, ...]  # the ids of the neurons that were scored in every run
+    neurons: int  # all of the runs' neurons
+
+    @property
+    def best(self) -> Run:
+        return self.runs[0]
+
+    @property
+    def left_out(self) -> int:
+        return self.neurons - len(self.common)
+
+    def all_tied(self) -> bool:
+        """Whether the runs have the same score on every common neuron."""
+        first, *others = (values(run, self.common, self.scorer) for run in self.runs)
+        return all(abs(a - b) <= TIE for other in others for a, b in zip(first, other, strict=True))
+
+
+def rankings(runs: Sequence[Run], scorer: str) -> list[Ranking]:
+    """The runs that a scorer scored anything in, apart where their scores mean different things."""
+    compared = compare(runs, scorer)
+    return [_ranking(compared, group) for group in compared.measured_alike()]
+
+
+def _ranking(compared: CommonNeurons, runs: Sequence[Run]) -> Ranking:
+    scorer = compared.scorer
+    scores = {run.log: values(run, compared.ids(run), scorer) for run in runs}
+    best, *others = sorted(runs, key=lambda run: -fmean(scores[run.log]))
+    common = compared.common[best.log]
+    return Ranking(
+        scorer=scorer,
+        runs=(best, *others),
+        means=tuple(filter(None, (estimate(scores[run.log]) for run in (best, *others)))),
+        near=tuple(o for o in others if common and not told_apart(scores[best.log], scores[o.log])),
+        common=common,
+        neurons=len({id for run in runs for id in run.results}),
+    )

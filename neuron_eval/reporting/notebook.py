@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from html import escape
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
 from rich.text import Text
@@ -17,10 +17,10 @@ from neuron_eval.messages import InputError, visible
 from neuron_eval.reporting.collecting import Collected, collect
 from neuron_eval.reporting.comparing import ORIGINAL, check_baseline, label
 from neuron_eval.reporting.cost import read_prices
-from neuron_eval.reporting.pairs import pair_of
+from neuron_eval.reporting.differences import pair_of
 from neuron_eval.reporting.rendering import csv_text, terminal_table
 from neuron_eval.reporting.tables import all_tables
-from neuron_eval.reporting.tables.base import MARK, Table, with_rows, without_rows
+from neuron_eval.reporting.tables.base import MARK, Cell, Table, with_rows, without_rows
 from neuron_eval.reporting.tables.measures import check_measures
 from neuron_eval.reporting.verdict import Verdict, verdict
 
@@ -68,10 +68,8 @@ class Report:
         console.width = max([console.width, *needed])
         for paragraph in self.verdict.answers:
             console.print(Text(paragraph, "bold"), width=min(console.width, READABLE))
-        if cautions := " ".join(self.verdict.cautions):
-            console.print(
-                Text(f"Caution: {cautions}", "yellow"), width=min(console.width, READABLE)
-            )
+        for paragraph in self.verdict.paragraphs[len(self.verdict.answers) :]:
+            console.print(Text(paragraph, "yellow"), width=min(console.width, READABLE))
         console.print()
         for table, picture in zip(shown, drawn, strict=True):
             console.print(picture)
@@ -144,15 +142,11 @@ def report(
     places = [str(place) for place in ([logs] if isinstance(logs, str | Path) else logs)]
     if bundle and out is None:
         raise InputError("bundle: needs out, the folder to write to")
-    options: dict[str, Any] = {
-        "compare": compare,
-        "by": by,
-        "prices": prices,
-        "bundle": bundle,
-        "measures": measures,
-    }
     with alone_in(*([out] if out is not None else [])):
-        return reported(places, None if out is None else Path(out), baseline, **options)
+        return reported(
+            places, None if out is None else Path(out), baseline, compare=compare, by=by,
+            prices=prices, bundle=bundle, measures=measures,
+        )  # fmt: skip
 
 
 def reported(
@@ -187,19 +181,17 @@ def reported(
 def _html(table: Table) -> str:
     """Title, rows and notes, with nothing but inline styles."""
     head = "".join(f"<th>{_text(column.heading)}</th>" for column in table.columns)
-    rows = []
-    for row in table.rows[: table.shown]:
-        cells = []
-        for column, cell in zip(table.columns, row, strict=True):
-            text = f"{_text(cell.text)}{f' {MARK}' if cell.marked else ''}"
-            side = "right" if column.numeric else "left"
-            cells.append(
-                f'<td style="text-align: {side}">{f"<b>{text}</b>" if cell.bold else text}</td>'
-            )
-        rows.append(f"<tr>{''.join(cells)}</tr>")
-    body = f"<table><tr>{head}</tr>{''.join(rows)}</table>" if rows else ""
+    sides = [f"text-align: {'right' if column.numeric else 'left'}" for column in table.columns]
+    lines = ("".join(map(_html_cell, row, sides)) for row in table.rows[: table.shown])
+    rows = "".join(f"<tr>{line}</tr>" for line in lines)
+    body = f"<table><tr>{head}</tr>{rows}</table>" if rows else ""
     notes = "".join(f"<p><small>{_text(note)}</small></p>" for note in table.notes)
     return f"<p><b>{_text(table.title)}</b></p>{body}{notes}"
+
+
+def _html_cell(cell: Cell, style: str) -> str:
+    text = f"{_text(cell.text)}{f' {MARK}' if cell.marked else ''}"
+    return f'<td style="{style}">{f"<b>{text}</b>" if cell.bold else text}</td>'
 
 
 def _text(text: str) -> str:

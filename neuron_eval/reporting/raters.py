@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from neuron_eval.logs.runs import NeuronResult, Run
 from neuron_eval.rating.asking import is_person
 from neuron_eval.rating.judging import Judgement, PlaceBias, Planted, mean_judgement
+from neuron_eval.reporting.statistics import RESAMPLES, Agreement, Places, clustered
 
 T = TypeVar("T")
 Value = float | str
-
+Unit = Sequence[Value]  # what several raters said of one thing
 Explanation = tuple[str, str]  # a neuron's id and the text
 
 
@@ -207,3 +208,30 @@ def _grouped(items: Sequence[T], keys: Sequence[Hashable]) -> list[list[T]]:
     for item, key in zip(items, keys, strict=True):
         groups.setdefault(key, []).append(item)
     return list(groups.values())
+
+
+def krippendorff(
+    neurons: Sequence[Sequence[Unit]], level: Literal["nominal", "ordinal"], interval: bool = True
+) -> Agreement | None:
+    """Krippendorff's alpha, as Inspect has it, of each neuron's units, each of two raters or more.
+
+    ``ordinal`` is for ratings, ``nominal`` for choices. None if there are no units, or everybody
+    said the same of everything: nothing can be told from chance then.
+    """
+    from inspect_ai.scorer import SampleScore, Score, krippendorff_alpha
+
+    values = [frozenset(unit) for units in neurons for unit in units]
+    if not values:
+        return None
+    alpha = krippendorff_alpha(level)
+    scores = [SampleScore(score=Score(value=list(unit))) for units in neurons for unit in units]
+
+    def statistic(chosen: Places) -> float | None:
+        # Where everybody always says the same, Inspect's alpha is 1 by convention.
+        if len(frozenset().union(*(values[i] for i in chosen))) < 2:
+            return None
+        return float(alpha([scores[i] for i in chosen]))  # type: ignore[arg-type]
+
+    # Inspect's takes 3 ms for 1,000 units.
+    resamples = max(200, min(RESAMPLES, 400_000 // len(scores)))
+    return clustered([len(units) for units in neurons], statistic, resamples if interval else 0)

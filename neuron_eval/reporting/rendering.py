@@ -89,7 +89,6 @@ def markdown(table: Table) -> str:
 
 
 def markdown_rows(table: Table) -> str:
-    """Headings and rows alone."""
     rows = [map(_markdown_cell, row) for row in table.rows[: table.shown]]
     head = (_in_markdown(column.heading) for column in table.columns)
     first, *others = (f"| {' | '.join(cells)} |" for cells in (head, *rows))
@@ -133,8 +132,8 @@ def csv_text(table: Table) -> str:
     return text.getvalue()
 
 
+# By the file's ending.
 WAYS: dict[str, Callable[[Table], str]] = {"md": markdown, "csv": csv_text, "tex": latex}
-"""By the file's ending."""
 
 
 def _heading(heading: str, width: int) -> Text:

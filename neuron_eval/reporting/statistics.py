@@ -16,26 +16,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from neuron_eval.stats import LEVEL, SEED, mean_interval
 
-TIE = 1e-12
-"""Differences up to here are none."""
-
-FEW = 20
-"""With fewer neurons an interval holds the truth less often than it says."""
-
-RESAMPLES = 1_000
-"""Of neurons, for an interval of a statistic that is no mean."""
-
-Places = NDArray[np.intp]
-"""Which points, in what order and how often."""
-
+TIE = 1e-12  # differences up to here are none
+FEW = 20  # with fewer neurons an interval holds the truth less often than it says
+RESAMPLES = 1_000  # of neurons, for an interval of a statistic that is no mean
+Places = NDArray[np.intp]  # which points, in what order and how often
 POWER = 0.8
 SIGNIFICANCE = 0.05
-
-MOST_NEURONS = 10**7
-"""Where the search for the number of neurons needed ends."""
-
+MOST_NEURONS = 10**7  # where the search for the number of neurons needed ends
+# In standard deviations; two neurons show it, and scipy's distributions hold up to here.
 LARGEST_EFFECT = 50.0
-"""In standard deviations; two neurons show it, and scipy's distributions hold up to here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,28 +36,26 @@ class Estimate:
     upper: float | None
     n: int
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The interval's; without one the mean itself, twice."""
+        if self.lower is None or self.upper is None:
+            return self.mean, self.mean
+        return self.lower, self.upper
+
 
 @dataclass(frozen=True, slots=True)
-class Paired:
-    """Differences on the same neurons, this minus the baseline: the mean and how many are positive.
+class Paired(Estimate):
+    """Differences on the same neurons, this minus the baseline, and how many are positive.
 
-    The interval is a 95 % cluster bootstrap; None for a single neuron. The p is the uncorrected
-    one of `signed_rank`; ``needed`` is from `neurons_needed`.
+    The p is the uncorrected one of `signed_rank`; ``needed`` is from `neurons_needed`.
     """
 
-    difference: float
-    lower: float | None
-    upper: float | None
     wins: int
     ties: int
     losses: int
     p: float | None
     needed: int | None
-
-    @property
-    def n(self) -> int:
-        """How many neurons."""
-        return self.wins + self.ties + self.losses
 
 
 def estimate(values: ArrayLike) -> Estimate | None:
@@ -91,9 +78,10 @@ def paired(values: ArrayLike, baseline: ArrayLike) -> Paired | None:
     differences[np.abs(differences) <= TIE] = 0.0
     lower, upper = mean_interval(differences) or (None, None)
     return Paired(
-        difference=float(differences.mean()),
+        mean=float(differences.mean()),
         lower=lower,
         upper=upper,
+        n=differences.size,
         wins=int((differences > 0).sum()),
         ties=int((differences == 0).sum()),
         losses=int((differences < 0).sum()),

@@ -13,21 +13,20 @@ from neuron_eval.reporting.collecting import Collected
 from neuron_eval.reporting.comparing import (
     NAMES,
     label,
+    measured_by,
     scored_ids,
     scorer_name,
     scorers,
     values,
 )
 from neuron_eval.reporting.controls import SHUFFLED, control_for
-from neuron_eval.reporting.ranking import Ranking, rankings
+from neuron_eval.reporting.differences import Ranking, rankings
 from neuron_eval.reporting.statistics import FEW, paired
 from neuron_eval.reporting.tables.base import share
 
 NO_SCORES = "no log of explanations has scores."
 LEFT_OUT = "Some logs or neurons are not in this report; its end says which, and why."
-
-UNSCORED = 0.05
-"""From this share of neurons on, those that were left out are worth a caution."""
+UNSCORED = 0.05  # from this share of neurons on, those that were left out are worth a caution
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +68,18 @@ def verdict(collected: Collected, baseline: str = "original") -> Verdict:
 
 def _led(ranked: Sequence[Ranking], context: Context) -> Iterator[tuple[Ranking, str, Context]]:
     """Each ranking with what tells it from the others, and with what its runs are called then."""
-    measured = len({ranking.measured_by for ranking in ranked}) == len(ranked) > 1
-    for ranking in ranked:
+    models = [measured_by(ranking.best, ranking.scorer) for ranking in ranked]
+    for ranking, model in zip(ranked, models, strict=True):
         if len(ranked) == 1 or len(ranking.runs) == 1:
             yield ranking, "", context
-        elif measured:
-            lead = f"Measured by {ranking.measured_by or 'an unknown model'}: "
+        elif len({*models}) == len(models):
+            lead = f"Measured by {model or 'an unknown model'}: "
             yield ranking, lead, context.among(ranking.runs)
         else:
             yield ranking, f"Of {context.listed(ranking.runs)}: ", context
 
 
 def _unscored(context: Context) -> Iterator[str]:
-    """Runs that are in no ranking."""
     without = [run for run in context.runs if context.measure not in scorers([run])]
     if without:
         name = scorer_name(context.measure)

@@ -12,9 +12,9 @@ from neuron_eval.logs.sanity import SanityChecks
 from neuron_eval.measures import MEASURES
 from neuron_eval.prompts.wording import REWRITINGS
 from neuron_eval.reporting.collecting import Collected, collect
+from neuron_eval.reporting.differences import Pair
 from neuron_eval.reporting.figures import FIGURES, write_figures
 from neuron_eval.reporting.page import write_report
-from neuron_eval.reporting.pairs import Pair
 from neuron_eval.reporting.raters import Rater
 from neuron_eval.reporting.tables import all_tables, table_names
 from neuron_eval.sanity import CHECKS, REWRITTEN, SAMPLES, CheckResult

@@ -9,6 +9,7 @@ from matplotlib import rcParams
 from PIL import Image
 
 from neuron_eval.reporting.collecting import Collected
+from neuron_eval.reporting.differences import Pair
 from neuron_eval.reporting.figures import paper_style, write_figures
 from neuron_eval.reporting.figures.by_format import (
     draw_differences,
@@ -16,11 +17,16 @@ from neuron_eval.reporting.figures.by_format import (
     draw_scores,
 )
 from neuron_eval.reporting.figures.calibration import calibration, draw_calibration
-from neuron_eval.reporting.figures.labels import Box, log_ticks, place_names
 from neuron_eval.reporting.figures.layers import draw_layers
 from neuron_eval.reporting.figures.pair import draw_against, draw_pair
-from neuron_eval.reporting.figures.tokens import Point, draw_tokens, frontier
-from neuron_eval.reporting.pairs import Pair
+from neuron_eval.reporting.figures.tokens import (
+    Box,
+    Point,
+    draw_tokens,
+    frontier,
+    log_ticks,
+    place_names,
+)
 from neuron_eval.reporting.statistics import Estimate
 
 NAMES = ["scores", "differences", "distribution", "tokens", "calibration", "layers"]

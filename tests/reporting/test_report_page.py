@@ -19,8 +19,7 @@ from neuron_eval.reporting import page
 from neuron_eval.reporting.collecting import Collected
 from neuron_eval.reporting.figures import FigureFile
 from neuron_eval.reporting.page import page_text, write_report
-from neuron_eval.reporting.page.data import page_data
-from neuron_eval.reporting.page.excerpts import heat
+from neuron_eval.reporting.page.data import heat, page_data
 from neuron_eval.reporting.tables.base import Cell, Column, Table
 
 # what is shown

@@ -9,12 +9,10 @@ from made_up_runs import FORMATS, five_formats, neuron, run
 from neuron_eval.cli.main import main
 from neuron_eval.messages import InputError
 from neuron_eval.reporting.collecting import Collected
-from neuron_eval.reporting.differences import comparisons
-from neuron_eval.reporting.pairs import Pair, pair_of, paired_neurons
+from neuron_eval.reporting.differences import Pair, comparisons, pair_of, paired_neurons
 from neuron_eval.reporting.rendering import csv_text, markdown
 from neuron_eval.reporting.tables import all_tables
-from neuron_eval.reporting.tables.pair import pair_table
-from neuron_eval.reporting.tables.paired import paired_table
+from neuron_eval.reporting.tables.paired import pair_table, paired_table
 
 SIMULATION = "simulation_correlation"
 
@@ -59,7 +57,7 @@ def test_a_pair_is_named_as_the_report_names_runs(name):
     pair = pair_of(runs, names=(name, "summary"))
     assert (pair.run.format, pair.other.format) == ("avhs", "summary")
     (compared,), _ = comparisons(runs, "original", SIMULATION, pair)
-    assert compared.paired.difference == pytest.approx(0.3)
+    assert compared.paired.mean == pytest.approx(0.3)
 
 
 def test_the_beginning_of_a_name_will_do_where_only_one_begins_so():

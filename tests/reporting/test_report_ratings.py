@@ -15,12 +15,18 @@ from neuron_eval.rating.judging import Judgement, Planted, places
 from neuron_eval.reporting.collecting import Collected
 from neuron_eval.reporting.page import write_report
 from neuron_eval.reporting.page.data import page_data
-from neuron_eval.reporting.raters import RatedNeuron, Rater, all_people, choice_units, rating_units
+from neuron_eval.reporting.raters import (
+    RatedNeuron,
+    Rater,
+    all_people,
+    choice_units,
+    krippendorff,
+    rating_units,
+)
 from neuron_eval.reporting.rendering import csv_text
 from neuron_eval.reporting.statistics import clustered, spearman
 from neuron_eval.reporting.tables import all_tables
-from neuron_eval.reporting.tables.agreement import rating_agreement_table
-from neuron_eval.reporting.tables.rater_agreement import krippendorff, rater_agreement_table
+from neuron_eval.reporting.tables.agreement import rater_agreement_table, rating_agreement_table
 from neuron_eval.reporting.tables.ratings import attention_table, raters_table, ratings_table
 
 

@@ -74,7 +74,7 @@ def test_without_neurons_nothing_is_estimated_and_one_has_no_interval():
 def test_a_paired_comparison_is_about_differences():
     found = paired(BETTER, SCORES)
     differences = BETTER - SCORES
-    assert found.difference == pytest.approx(differences.mean())
+    assert found.mean == pytest.approx(differences.mean())
     assert (found.wins, found.losses) == ((differences > 0).sum(), (differences < 0).sum())
     assert found.n == 60
     assert (found.lower, found.upper) == pytest.approx(mean_interval(differences))
@@ -88,7 +88,7 @@ def test_differences_up_to_rounding_are_ties():
 
 def test_all_tied_is_no_test_and_needs_no_number_of_neurons():
     found = paired([0.1, 0.2, 0.3], [0.1, 0.2, 0.3])
-    assert (found.ties, found.difference, found.lower, found.upper) == (3, 0.0, 0.0, 0.0)
+    assert (found.ties, found.mean, found.lower, found.upper) == (3, 0.0, 0.0, 0.0)
     assert found.p is None
     assert found.needed is None
 
@@ -195,7 +195,7 @@ def test_other_neurons_on_the_other_side_are_refused():
 def test_whatever_is_paired_gives_numbers_or_none(pairs):
     found = paired(*(np.array(side) for side in zip(*pairs, strict=True)))
     assert found.n == len(pairs)
-    for value in (found.difference, found.lower, found.upper, found.p):
+    for value in (found.mean, found.lower, found.upper, found.p):
         assert value is None or math.isfinite(value)
     assert found.p is None or 0 < found.p <= 1
     assert found.needed is None or 2 <= found.needed <= MOST_NEURONS
@@ -237,7 +237,7 @@ def test_an_interval_of_what_is_not_finite_or_flat_is_refused(bad):
 
 
 def test_numbers_may_come_as_integers():
-    assert paired([1, 0, 2], [0, 0, 0]).difference == 1.0
+    assert paired([1, 0, 2], [0, 0, 0]).mean == 1.0
     assert estimate([0, 1]).mean == 0.5
 
 

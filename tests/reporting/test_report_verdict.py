@@ -9,13 +9,14 @@ import pytest
 from made_up_runs import FORMATS, five_formats, neuron, run
 
 from neuron_eval.reporting.collecting import Collected
-from neuron_eval.reporting.comparing import MEASURES, NAMES
+from neuron_eval.reporting.comparing import NAMES
+from neuron_eval.reporting.differences import Pair, pair_of
 from neuron_eval.reporting.notebook import Report
 from neuron_eval.reporting.page import write_report
-from neuron_eval.reporting.pairs import Pair, pair_of
 from neuron_eval.reporting.raters import Rater
 from neuron_eval.reporting.tables import all_tables
 from neuron_eval.reporting.tables.base import without_rows
+from neuron_eval.reporting.tables.scores import MEASURES
 from neuron_eval.reporting.verdict import verdict
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "verdicts.md"

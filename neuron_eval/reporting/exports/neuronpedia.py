@@ -19,11 +19,11 @@ from typing import IO, Any, cast
 from neuron_eval.logs.runs import GENERATION, NeuronResult, Run
 from neuron_eval.records import ActivationRecord
 from neuron_eval.reporting.comparing import SIMULATED, measured_by
-from neuron_eval.reporting.exports.samples import exported, json_line, left_out
+from neuron_eval.reporting.exports import exported, json_line, left_out
 
 Json = dict[str, Any]
-
 BATCH = "batch-0.jsonl.gz"
+PLACE = ("modelId", "layer", "index")
 
 
 def write_neuronpedia(folder: Path, runs: Sequence[Run], notes: list[str]) -> int:
@@ -55,20 +55,15 @@ def feature_of(result: NeuronResult) -> tuple[str, str, str] | None:
     """
     if result.layer < 0:
         return None
-    own = re.fullmatch(
-        rf"{re.escape(result.subject)}/({result.layer}(?!\d)[^/]*)/([^/]+)", result.id
-    )
-    if own:
+    name = rf"{re.escape(result.subject)}/({result.layer}(?!\d)[^/]*)/([^/]+)"
+    if own := re.fullmatch(name, result.id):
         return result.subject, own[1], own[2]
     return (result.subject, str(result.layer), str(result.neuron)) if result.neuron >= 0 else None
 
 
 def _explanation(result: NeuronResult, run: Run, place: tuple[str, str, str]) -> Json:
-    model, layer, index = place
     return {
-        "modelId": model,
-        "layer": layer,
-        "index": index,
+        **dict(zip(PLACE, place, strict=True)),
         "authorId": None,
         "description": result.explanation,
         "typeName": f"neuron_eval_{run.format}",
@@ -92,19 +87,14 @@ def _model(run: Run, scorer: str) -> str | None:
 
 
 def _activation(record: ActivationRecord, place: tuple[str, str, str]) -> Json:
-    model, layer, index = place
     return {
-        "modelId": model,
-        "layer": layer,
-        "index": index,
+        **dict(zip(PLACE, place, strict=True)),
         "tokens": list(record.tokens),
         "values": list(record.activations),
         "maxValue": record.peak,
         "minValue": min(record.activations),
         "maxValueTokenIndex": record.activations.index(record.peak),
-        "binMin": None,
-        "binMax": None,
-        "binContains": None,
+        **dict.fromkeys(("binMin", "binMax", "binContains")),
     }
 
 

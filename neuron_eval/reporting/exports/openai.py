@@ -20,7 +20,7 @@ from neuron_eval.given.released import RECOMPUTE
 from neuron_eval.logs.runs import NeuronResult, Run
 from neuron_eval.messages import InputError
 from neuron_eval.records import Excerpt
-from neuron_eval.reporting.exports.samples import ExportedNeuron, exported, json_line, left_out
+from neuron_eval.reporting.exports import ExportedNeuron, exported, json_line, left_out
 from neuron_eval.sources.openai.records import BOUNDARIES, RANDOM, TOP
 
 Json = dict[str, Any]
@@ -46,36 +46,30 @@ def write_openai(folder: Path, run: Run, notes: list[str]) -> int:
                 "and in OpenAI's layout there is one file for both; export csv or jsonl"
             )
         written[place] = first.id
-        _write(folder / "explanations", place, ".jsonl", results_json(neuron))
+        _write(folder / "explanations", place, ".jsonl", _results(neuron))
         if neuron.excerpts:
-            _write(folder / "collated-activations", place, ".json", record_json(neuron))
+            _write(folder / "collated-activations", place, ".json", _record(neuron))
     notes += left_out(without, run)
     return len(written)
 
 
-def results_json(neuron: ExportedNeuron) -> Json:
-    """A neuron's explanations with their simulations, as OpenAI's ``NeuronSimulationResults``."""
-    return {
-        "dataclass_name": "NeuronSimulationResults",
-        "neuron_id": _neuron_id(neuron.first),
-        "scored_explanations": [_scored_explanation(epoch) for epoch in neuron.epochs],
-    }
+def _results(neuron: ExportedNeuron) -> Json:
+    return _of(
+        "NeuronSimulationResults",
+        neuron_id=_neuron_id(neuron.first),
+        scored_explanations=[_scored_explanation(epoch) for epoch in neuron.epochs],
+    )
 
 
-def record_json(neuron: ExportedNeuron) -> Json:
-    """The excerpts that the log holds, as OpenAI's ``NeuronRecord``."""
+def _record(neuron: ExportedNeuron) -> Json:
     excerpts = neuron.excerpts
     boundaries = neuron.dealt.neuron.quantile_boundaries if neuron.dealt else ()
     return {
-        "dataclass_name": "NeuronRecord",
-        "neuron_id": _neuron_id(neuron.first),
+        **_of("NeuronRecord", neuron_id=_neuron_id(neuron.first)),
         RANDOM: [_activations(e) for e in excerpts if e.kind == "random"],
         "random_sample_by_quantile": None,
         BOUNDARIES: list(boundaries) or None,
-        "mean": None,
-        "variance": None,
-        "skewness": None,
-        "kurtosis": None,
+        **dict.fromkeys(("mean", "variance", "skewness", "kurtosis")),
         TOP: [_activations(e) for e in excerpts if e.kind == "top"],
     }
 
@@ -85,33 +79,32 @@ def _scored_explanation(result: NeuronResult) -> Json:
     tokens = [record.counted(record.tokens) for record in records]
     true = [record.counted(record.activations) for record in records]
     expected = [p.record.counted(p.expected) for p in result.predicted]
-    return {
-        "dataclass_name": "ScoredExplanation",
-        "explanation": result.explanation,
-        "scored_simulation": {
-            "dataclass_name": "ScoredSimulation",
-            "scored_sequence_simulations": list(map(_sequence, tokens, true, expected)),
-            **_scores(list(chain(*true)), list(chain(*expected))),
-        },
-    }
+    simulation = _of(
+        "ScoredSimulation",
+        scored_sequence_simulations=list(map(_sequence, tokens, true, expected)),
+        **_scores(list(chain(*true)), list(chain(*expected))),
+    )
+    explanation = result.explanation
+    return _of("ScoredExplanation", explanation=explanation, scored_simulation=simulation)
 
 
 def _sequence(tokens: Sequence[str], true: Sequence[float], expected: Sequence[float]) -> Json:
     """An excerpt, of which only those tokens are given that are scored."""
-    return {
-        "dataclass_name": "ScoredSequenceSimulation",
-        "simulation": {
-            "dataclass_name": "SequenceSimulation",
-            "tokens": list(tokens),
-            "expected_activations": list(expected),
-            "activation_scale": "simulated_normalized_activations",
-            "distribution_values": [],
-            "distribution_probabilities": [],
-            "uncalibrated_simulation": None,
-        },
-        "true_activations": list(true),
+    simulation = _of(
+        "SequenceSimulation",
+        tokens=list(tokens),
+        expected_activations=list(expected),
+        activation_scale="simulated_normalized_activations",
+        distribution_values=[],
+        distribution_probabilities=[],
+        uncalibrated_simulation=None,
+    )
+    return _of(
+        "ScoredSequenceSimulation",
+        simulation=simulation,
+        true_activations=list(true),
         **_scores(true, expected),
-    }
+    )
 
 
 def _scores(true: Sequence[float], expected: Sequence[float]) -> Json:
@@ -119,19 +112,18 @@ def _scores(true: Sequence[float], expected: Sequence[float]) -> Json:
 
 
 def _activations(excerpt: Excerpt) -> Json:
-    return {
-        "dataclass_name": "ActivationRecord",
-        "tokens": list(excerpt.record.tokens),
-        "activations": list(excerpt.record.activations),
-    }
+    record = excerpt.record
+    tokens, activations = list(record.tokens), list(record.activations)
+    return _of("ActivationRecord", tokens=tokens, activations=activations)
 
 
 def _neuron_id(result: NeuronResult) -> Json:
-    return {
-        "dataclass_name": "NeuronId",
-        "layer_index": result.layer,
-        "neuron_index": result.neuron,
-    }
+    return _of("NeuronId", layer_index=result.layer, neuron_index=result.neuron)
+
+
+def _of(dataclass_name: str, **fields: Any) -> Json:
+    """One of OpenAI's dataclasses as their files have it."""
+    return {"dataclass_name": dataclass_name, **fields}
 
 
 def _write(folder: Path, place: tuple[int, int], ending: str, data: Json) -> None:

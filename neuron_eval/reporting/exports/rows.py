@@ -19,7 +19,7 @@ from pathlib import Path
 from neuron_eval.logs.runs import EXPLAINER, NeuronResult, Run, why_unscored
 from neuron_eval.messages import replace_surrogates
 from neuron_eval.reporting.comparing import label, measured_names, scorer_names
-from neuron_eval.reporting.exports.samples import json_line
+from neuron_eval.reporting.exports import json_line
 from neuron_eval.simulation.choose import ROLE
 
 Field = str | int | float | None
@@ -48,7 +48,7 @@ def row_fields(runs: Sequence[Run]) -> dict[str, type]:
     """Every field of the rows with its type, in order; each scorer's under its own name."""
     before, after = ({name: NUMBERS.get(name, str) for name in names} for names in (BEFORE, AFTER))
     scores = {_score_field(name): float for name in scorer_names(runs)}
-    measures = {_measure_field(name): float for name in measured_names(runs)}
+    measures = {f"simulation_{name}": float for name in measured_names(runs)}
     return {**before, **scores, **measures, **after}
 
 
@@ -61,18 +61,9 @@ def neuron_rows(runs: Sequence[Run], chosen: Sequence[Run] | None = None) -> Ite
             yield _row(run, name, result, scorers)
 
 
-def write_rows(path: Path, fields: Mapping[str, type], rows: Iterable[NeuronRow]) -> int:
-    """Write and count rows, as the path's ending says: one of `WRITERS`."""
-    count = 0
-
-    def counted() -> Iterator[NeuronRow]:
-        nonlocal count
-        for row in rows:
-            count += 1
-            yield row
-
-    WRITERS[path.suffix](path, fields, counted())
-    return count
+def write_rows(path: Path, fields: Mapping[str, type], rows: Iterable[NeuronRow]) -> None:
+    """Write rows as the path's ending says: one of `WRITERS`."""
+    WRITERS[path.suffix](path, fields, rows)
 
 
 def _row(run: Run, name: str, result: NeuronResult, scorers: Sequence[str]) -> NeuronRow:
@@ -81,8 +72,8 @@ def _row(run: Run, name: str, result: NeuronResult, scorers: Sequence[str]) -> N
         "id": result.id,
         "source": run.neurons,
         "subject": result.subject,
-        "layer": _place(result.layer),
-        "neuron": _place(result.neuron),
+        "layer": result.layer if result.layer >= 0 else None,
+        "neuron": result.neuron if result.neuron >= 0 else None,
         "group": result.group,
         "run": name,
         "format": run.format,
@@ -93,7 +84,7 @@ def _row(run: Run, name: str, result: NeuronResult, scorers: Sequence[str]) -> N
         "explanation": result.explanation,
         "reference": result.reference,
         **{_score_field(scorer): result.scores.get(scorer) for scorer in scorers},
-        **{_measure_field(name): value for name, value in result.measures.items()},
+        **{f"simulation_{name}": value for name, value in result.measures.items()},
         "unscored": why_unscored(result),
         "epochs": result.epochs,
         "prompt_tokens": result.prompt_tokens,
@@ -112,23 +103,14 @@ def _score_field(scorer: str) -> str:
     return f"score_{scorer}" if scorer in BEFORE or scorer in AFTER else scorer
 
 
-def _measure_field(measure: str) -> str:
-    return f"simulation_{measure}"
-
-
-def _place(number: int) -> int | None:
-    return number if number >= 0 else None
-
-
 def _tokens(result: NeuronResult) -> Iterator[tuple[str, int]]:
     """Of each role that had a part and whose provider counts tokens."""
     for role in (EXPLAINER, ROLE):
         spent = [part for part in result.spent if part.role == role]
-        output = sum(part.output_tokens for part in spent)
         prompt = sum(p.input_tokens + p.cache_read_tokens + p.cache_write_tokens for p in spent)
         if spent and (prompt or all(part.requests == part.cached for part in spent)):
             yield f"{role}_input_tokens", prompt
-            yield f"{role}_output_tokens", output
+            yield f"{role}_output_tokens", sum(part.output_tokens for part in spent)
 
 
 def _write_csv(path: Path, fields: Mapping[str, type], rows: Iterable[NeuronRow]) -> None:

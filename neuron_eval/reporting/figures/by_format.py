@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,9 +19,9 @@ from neuron_eval.reporting.comparing import (
 )
 from neuron_eval.reporting.controls import control_ids
 from neuron_eval.reporting.differences import comparisons
-from neuron_eval.reporting.figures import drawing, layout
+from neuron_eval.reporting.figures import drawing
 from neuron_eval.reporting.figures.drawing import Drawn, Look
-from neuron_eval.reporting.statistics import estimate
+from neuron_eval.reporting.statistics import Estimate, estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     Draw = Callable[[Axes, str, Run, float, Look], str]
     """Draws a run's mark for a scorer in a panel at a height; in words, or nothing."""
 
-DOTS = 400
-"""More neurons than this are shown by as many of them, evenly spaced in rank."""
+DOTS = 400  # more neurons than this are shown by as many of them, evenly spaced in rank
+GREYS = ("#3c3c3c", "#9a9a9a")
+DASHES: Any = ((0, (4, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), "solid")
 
 
 def draw_scores(collected: Collected) -> Drawn | str:
@@ -41,16 +42,14 @@ def draw_scores(collected: Collected) -> Drawn | str:
         return "No figure of scores: nothing was scored."
     compared = {scorer: compare(runs, scorer) for scorer in shown}
 
-    def draw(panel: Axes, scorer: str, run: Run, y: float, look: Look) -> str:
-        score = estimate(values(run, compared[scorer].ids(run), scorer))
-        if score is None:
-            return ""
-        interval = (score.mean, score.lower, score.upper)
-        panel.errorbar(score.mean, y, xerr=drawing.error(*interval), **look.mark)
-        return drawing.interval_words(*interval)
-
+    means = {
+        (scorer, run.log): mean
+        for scorer, common in compared.items()
+        for run in common.runs
+        if (mean := estimate(values(run, common.ids(run), scorer))) is not None
+    }
     lines = _control_lines(collected.controls, compared)
-    figure, words = _by_format(runs, _by_series(runs), shown, draw, lines=lines)
+    figure, words = _by_format(runs, _by_series(runs), shown, _marks(means), lines=lines)
     return Drawn(figure, f"Mean scores with 95 % intervals. {words}.")
 
 
@@ -61,12 +60,7 @@ def _control_lines(
     lines: dict[str, dict[str, float]] = {scorer: {} for scorer in compared}
     for run in controls:
         ids = {scorer: control_ids(run, common) for scorer, common in compared.items()}
-        all_ = {
-            s: {i for r in common.runs for i in common.ids(r)} for s, common in compared.items()
-        }
-        fewer = [
-            len(ids[scorer]) for scorer in compared if 0 < len(ids[scorer]) < len(all_[scorer])
-        ]
+        fewer = [len(ids[s]) for s, of in compared.items() if 0 < len(ids[s]) < len(of.neurons)]
         name = label(run, controls) + (f" ({min(fewer)} neurons)" if fewer else "")
         for scorer in compared:
             if (mean := estimate(values(run, ids[scorer], scorer))) is not None:
@@ -82,18 +76,11 @@ def draw_differences(collected: Collected, baseline: str) -> Drawn | str:
     if not every:
         return f"No figure of differences: no run to compare with the baseline, {baseline}."
 
-    def draw(panel: Axes, scorer: str, run: Run, y: float, look: Look) -> str:
-        result = paired.get((scorer, run.log))
-        if result is None:
-            return ""
-        interval = (result.difference, result.lower, result.upper)
-        panel.errorbar(result.difference, y, xerr=drawing.error(*interval), **look.mark)
-        return drawing.interval_words(*interval, "+.2f")
-
     shown = list(dict.fromkeys(c.scorer for c in every))
     compared = {c.run.format for c in every}
     drawn = [run for run in runs if run.format in compared]
-    figure, words = _by_format(runs, drawn, shown, draw, differences=True)
+    marks = _marks(paired, "+.2f")
+    figure, words = _by_format(runs, drawn, shown, marks, differences=True)
     text = f"Mean differences to {baseline} on the same neurons, with 95 % intervals."
     return Drawn(figure, f"{text} {words}.")
 
@@ -112,10 +99,22 @@ def draw_distribution(collected: Collected) -> Drawn | str:
             return ""
         _strip(panel, scores, y, width, look)
         low, middle, high = np.quantile(scores, [0.25, 0.5, 0.75])
-        return drawing.interval_words(middle, low, high)
+        return drawing.interval_words(Estimate(middle, low, high, len(scores)))
 
     figure, words = _by_format(runs, _by_series(runs), shown, draw, spread=1.6)
     return Drawn(figure, f"Medians and quartiles of scores. {words}.")
+
+
+def _marks(means: Mapping[tuple[str, str], Estimate], spec: str = ".2f") -> Draw:
+
+    def draw(panel: Axes, scorer: str, run: Run, y: float, look: Look) -> str:
+        mean = means.get((scorer, run.log))
+        if mean is None:
+            return ""
+        panel.errorbar(mean.mean, y, xerr=drawing.error(mean), **look.mark)
+        return drawing.interval_words(mean, spec)
+
+    return draw
 
 
 def _by_series(runs: Sequence[Run]) -> list[Run]:
@@ -137,14 +136,13 @@ def _by_format(
     values, by panel and name.
     """
     groups, looks = drawing.series(runs), drawing.run_looks(runs)
-    place = {
-        run.log: drawing.offset(i, len(groups)) for i, g in enumerate(groups) for run in g.runs
-    }
+    offsets = np.linspace(-0.3, 0.3, len(groups)) if len(groups) > 1 else [0.0]
+    place = {run.log: at for at, group in zip(offsets, groups, strict=True) for run in group.runs}
     rows = [name for name in drawing.formats(runs) if name in drawing.formats(drawn)]
     marks = round(spread * len(groups))
-    styles = drawing.line_styles(name for values in (lines or {}).values() for name in values)
+    styles = _line_styles(name for values in (lines or {}).values() for name in values)
     legend = drawing.legend_lines(runs, "series", styles)
-    figure, panels = layout.grid(shown, rows, marks, legend=legend)
+    figure, panels = drawing.grid(shown, rows, marks, legend=legend)
     sentences: list[str] = []
     for panel, scorer in zip(panels, shown, strict=True):
         if differences:
@@ -160,8 +158,22 @@ def _by_format(
             panel.margins(x=0.08)
             words.append(f"{name} (control) {value:.2f}")
         sentences.append(f"{scorer_name(scorer)}: {', '.join(words)}")
-    drawing.legend(figure, runs, "series", drawing.labelled(styles))
+    drawing.legend(figure, runs, "series", _labelled(styles))
     return figure, ". ".join(sentences)
+
+
+def _line_styles(names: Iterable[str]) -> dict[str, Any]:
+    """For each name the colour and dashes of a line that stands for it, for matplotlib."""
+    return {
+        name: {"color": GREYS[i // 4 % 2], "linewidth": 1, "linestyle": DASHES[i % 4], "zorder": 1}
+        for i, name in enumerate(dict.fromkeys(names))
+    }
+
+
+def _labelled(styles: Mapping[str, Any]) -> list[Any]:
+    from matplotlib.lines import Line2D
+
+    return [Line2D([], [], label=drawing.pretty(name), **style) for name, style in styles.items()]
 
 
 def _strip(panel: Axes, scores: list[float], at: float, width: float, look: Look) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from neuron_eval.logs.runs import NeuronResult, Run
 from neuron_eval.reporting.collecting import Collected
 from neuron_eval.reporting.comparing import label
-from neuron_eval.reporting.figures import drawing, layout
+from neuron_eval.reporting.figures import drawing
 from neuron_eval.reporting.figures.drawing import Drawn, Look
 from neuron_eval.reporting.statistics import Estimate, estimate
 
@@ -38,7 +38,7 @@ def draw_calibration(collected: Collected) -> Drawn | str:
     ]
     names = drawing.formats(runs)
     by_format = drawing.looks(names)
-    figure, panels = layout.stack(runs, "formats", len(groups), each=1.95, more=0.35)
+    figure, panels = drawing.stack(runs, "formats", len(groups), each=1.95, more=0.35)
     words = []
     for panel, group in zip(panels, groups, strict=True):
         panel.set(xlim=(0, 1), ylim=(0, 1))
@@ -63,11 +63,10 @@ def draw_calibration(collected: Collected) -> Drawn | str:
 
 
 def _draw_line(panel: Axes, points: Mapping[float, Estimate], shift: float, look: Look) -> None:
-    """Means with their intervals, joined, by their place on the x axis, moved a little."""
     places, means = [x + shift for x in points], [point.mean for point in points.values()]
     panel.plot(places, means, look.marker + "-", color=look.color, markersize=3)
     for x, point in zip(places, points.values(), strict=True):
-        bars = drawing.error(point.mean, point.lower, point.upper)
+        bars = drawing.error(point)
         panel.errorbar(x, point.mean, yerr=bars, color=look.color, linewidth=0.6, alpha=0.6)
 
 

@@ -1,4 +1,4 @@
-"""What figures have in common: series of runs, looks, panels, marks and the legend.
+"""Figures of one column: what marks look like, the legend, and how panels are laid out.
 
 With one series, a format has a colour and a marker. With several, the colour is the format's and
 the marker the series'.
@@ -8,28 +8,28 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import cycle, repeat
 from typing import TYPE_CHECKING, Any, Literal
 
 from neuron_eval.formats import format_names
 from neuron_eval.logs.runs import ADACS, SIMULATION, Run
 from neuron_eval.messages import visible
 from neuron_eval.reporting.comparing import scorer_name
+from neuron_eval.reporting.statistics import Estimate
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+# What the looks in a figure tell apart; the rest is told by where a mark stands.
 Key = Literal["series", "formats", "both"]
-"""What the looks in a figure tell apart; the rest is told by where a mark stands."""
-
 WIDE = 18  # characters of a legend's entry above which entries stand below each other
-
+COLUMN = 3.3  # width of a figure in inches: one column of a paper of two
+ACROSS = 2  # panels beside each other at most, but for those of `stack`
 GREY = "#6e6e6e"
-GREYS = ("#3c3c3c", "#9a9a9a")
-DASHES: Any = ((0, (4, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), "solid")
 DASHED: Any = {"color": GREY, "linewidth": 0.8, "linestyle": (0, (3, 2))}
-
 _UNITS = {SIMULATION: "Pearson r", ADACS: "cosine similarity"}
 _SERIES = ("o", "s", "^", "v", "D", "P", "X", "*", "<", ">")
 _COLORS = ("#CC79A7", "#56B4E9", "#6e6e6e", "#000000", "#0072B2", "#E69F00", "#009E73", "#D55E00")
@@ -65,14 +65,8 @@ class Look:
         return {"fmt": self.marker, "color": self.color, "capsize": 2}
 
 
-_FIXED = (
-    Look("#000000", "o"),
-    Look("#0072B2", "s"),
-    Look("#E69F00", "^"),
-    Look("#009E73", "D"),
-    Look("#D55E00", "v"),
-)
-"""Those of the first formats: one looks the same in every figure, whichever others were run."""
+# Those of the first formats: one looks the same in every figure, whichever others were run.
+_FIXED = tuple(map(Look, ("#000000", "#0072B2", "#E69F00", "#009E73", "#D55E00"), "os^Dv"))
 
 
 def formats(runs: Iterable[Run]) -> list[str]:
@@ -97,12 +91,10 @@ def series(runs: Sequence[Run]) -> list[Series]:
 
 def looks(names: Iterable[str]) -> dict[str, Look]:
     """A look for each name, all different up to 72 names that are no formats."""
-    fixed, distinct = dict(zip(format_names(), _FIXED, strict=False)), dict.fromkeys(names)
-    others = [name for name in distinct if name not in fixed]
-    return {name: fixed[name] for name in distinct if name in fixed} | {
-        name: Look(_COLORS[i % len(_COLORS)], _MARKERS[i % len(_MARKERS)])
-        for i, name in enumerate(others)
-    }
+    fixed = dict(zip(format_names(), _FIXED, strict=False))
+    others = map(Look, cycle(_COLORS), cycle(_MARKERS))
+    ordered = sorted(dict.fromkeys(names), key=lambda name: name not in fixed)
+    return {name: fixed.get(name) or next(others) for name in ordered}
 
 
 def run_looks(runs: Sequence[Run]) -> dict[str, Look]:
@@ -110,8 +102,8 @@ def run_looks(runs: Sequence[Run]) -> dict[str, Look]:
     if len(groups) == 1:
         return {run.log: by_format[run.format] for run in runs}
     return {
-        run.log: Look(by_format[run.format].color, _SERIES[i % len(_SERIES)])
-        for i, group in enumerate(groups)
+        run.log: Look(by_format[run.format].color, marker)
+        for marker, group in zip(cycle(_SERIES), groups, strict=False)
         for run in group.runs
     }
 
@@ -127,43 +119,22 @@ def wrapped(name: str) -> str:
 
 
 def axis_label(scorer: str) -> str:
-    """A scorer's name, with its unit on a second line."""
     unit, name = _UNITS.get(scorer), visible(scorer_name(scorer))
     return f"{name}\n({unit})" if unit else name
 
 
-def interval_words(mean: float, lower: float | None, upper: float | None, spec: str = ".2f") -> str:
+def interval_words(mean: Estimate, spec: str = ".2f") -> str:
     """For instance ``0.28 (0.25 to 0.31)``."""
-    if lower is None or upper is None:
-        return f"{mean:{spec}}"
-    return f"{mean:{spec}} ({lower:{spec}} to {upper:{spec}})"
+    if mean.lower is None or mean.upper is None:
+        return f"{mean.mean:{spec}}"
+    return f"{mean.mean:{spec}} ({mean.lower:{spec}} to {mean.upper:{spec}})"
 
 
-def error(mean: float, lower: float | None, upper: float | None) -> list[list[float]] | None:
+def error(mean: Estimate) -> list[list[float]] | None:
     """An interval as matplotlib's error bars want it, shape [2, 1]."""
-    if lower is None or upper is None:
+    if mean.lower is None or mean.upper is None:
         return None
-    return [[max(0.0, mean - lower)], [max(0.0, upper - mean)]]
-
-
-def offset(i: int, of: int) -> float:
-    """Where the i-th of some marks stands within its row, from -0.3 to 0.3."""
-    return 0.0 if of == 1 else 0.6 * (i / (of - 1)) - 0.3
-
-
-def line_styles(names: Iterable[str]) -> dict[str, Any]:
-    """For each name the colour and dashes of a line that stands for it, for matplotlib."""
-    return {
-        name: {"color": GREYS[i // 4 % 2], "linewidth": 1, "linestyle": DASHES[i % 4], "zorder": 1}
-        for i, name in enumerate(dict.fromkeys(names))
-    }
-
-
-def labelled(styles: Mapping[str, Any]) -> list[Any]:
-    """The lines as a legend shows them."""
-    from matplotlib.lines import Line2D
-
-    return [Line2D([], [], label=pretty(name), **style) for name, style in styles.items()]
+    return [[max(0.0, mean.mean - mean.lower)], [max(0.0, mean.upper - mean.mean)]]
 
 
 def legend_lines(runs: Sequence[Run], key: Key, more: Iterable[str] = ()) -> int:
@@ -188,7 +159,6 @@ def legend(figure: Figure, runs: Sequence[Run], key: Key, more: Sequence[Any] = 
 
 
 def _entries(runs: Sequence[Run], key: Key) -> list[tuple[str, str, str]]:
-    """Name, colour and marker of what the legend explains."""
     groups, by_format = series(runs), looks(formats(runs))
     several = len(groups) > 1 and key != "formats"
     entries: list[tuple[str, str, str]] = []
@@ -196,10 +166,75 @@ def _entries(runs: Sequence[Run], key: Key) -> list[tuple[str, str, str]]:
         for name, look in by_format.items():
             entries.append((pretty(name), look.color, "s" if several else look.marker))
     if several:
-        for i, group in enumerate(groups):
-            entries.append((group.name, GREY, _SERIES[i % len(_SERIES)]))
+        names = (group.name for group in groups)
+        entries += zip(names, repeat(GREY), cycle(_SERIES), strict=False)
     return [("\n".join(textwrap.wrap(name, 50)), color, at) for name, color, at in entries]
 
 
 def _columns(names: Sequence[str]) -> int:
     return 3 if max(map(len, names), default=0) <= WIDE else 1
+
+
+def _blank(height: float) -> Figure:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(COLUMN, height), layout="constrained")
+
+
+def panels(
+    scorers: Sequence[str], each: float, more: float = 0.0, **options: Any
+) -> tuple[Figure, list[Axes]]:
+    """A panel a scorer, `ACROSS` beside each other, each line of them so many inches high."""
+    lines, across = -(-len(scorers) // ACROSS), min(ACROSS, len(scorers))
+    figure = _blank(lines * each + more)
+    made = list(figure.subplots(lines, across, squeeze=False, **options).flat)
+    for panel in made[len(scorers) :]:
+        panel.remove()
+    return figure, made[: len(scorers)]
+
+
+def stack(
+    runs: Sequence[Run], key: Key, panels: int, each: float, more: float
+) -> tuple[Figure, list[Axes]]:
+    """Panels below each other over one x axis, ``each`` so many inches, with room for a legend."""
+    figure = _blank(more + each * panels + 0.15 * legend_lines(runs, key))
+    return figure, list(figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0])
+
+
+def grid(
+    scorers: Sequence[str], rows: Sequence[str], marks: int, legend: int
+) -> tuple[Figure, list[Axes]]:
+    """A panel a scorer, with the names of the rows on the left of each line of panels.
+
+    Within a row stand so many marks, one below the other; below all a legend of so many lines.
+    """
+    height = max(0.9, len(rows) * max(0.2, 0.08 + 0.17 * 0.6 * marks))
+    figure, made = panels(scorers, height + 0.45, 0.14 * legend, sharey=True)
+    for panel, scorer in zip(made, scorers, strict=True):
+        panel.set_xlabel(axis_label(scorer))
+        panel.set_yticks(range(len(rows)), [wrapped(row) for row in rows])
+        panel.set_ylim(len(rows) - 0.5, -0.5)
+        panel.tick_params(axis="y", length=0)
+        panel.grid(visible=False, axis="y")
+        panel.locator_params(axis="x", nbins=4)
+    return figure, made
+
+
+def columns(
+    scorers: Sequence[str], rows: Sequence[str], legend: int
+) -> tuple[Figure, list[list[Axes]]]:
+    """A column of small panels per scorer, in the order of the rows, whose names are above them.
+
+    A column's panels share their axes; below all there is a legend of so many lines.
+    """
+    lines = -(-len(scorers) // ACROSS)
+    figure = _blank(lines * (0.66 * len(rows) + 0.55) + 0.14 * legend)
+    parts = figure.subfigures(lines, min(ACROSS, len(scorers)), squeeze=False).flat
+    made = []
+    for scorer, part in zip(scorers, parts, strict=False):
+        part.suptitle(axis_label(scorer), fontsize=7)
+        panels = list(part.subplots(len(rows), 1, sharex=True, sharey=True, squeeze=False)[:, 0])
+        for panel, row in zip(panels, rows, strict=True):
+            panel.set_title(wrapped(row), loc="left", fontsize=6.5, pad=2)
+        made.append(panels)
+    return figure, made

@@ -15,7 +15,7 @@ from neuron_eval.reporting.comparing import (
     scorers,
     values,
 )
-from neuron_eval.reporting.figures import drawing, layout
+from neuron_eval.reporting.figures import drawing
 from neuron_eval.reporting.figures.drawing import Drawn, Look
 from neuron_eval.reporting.statistics import Estimate, estimate
 
@@ -34,7 +34,7 @@ def draw_layers(collected: Collected) -> Drawn | str:
     if len(layers) < 2:
         return "No figure by layer: the scored neurons do not come from two layers or more."
     shown, names = scorers(runs), drawing.formats(runs)
-    figure, columns = layout.columns(shown, names, drawing.legend_lines(runs, "series"))
+    figure, columns = drawing.columns(shown, names, drawing.legend_lines(runs, "series"))
     by_log = drawing.run_looks(runs)
     sentences = []
     for scorer, panels in zip(shown, columns, strict=True):
@@ -42,11 +42,11 @@ def draw_layers(collected: Collected) -> Drawn | str:
         means = {run.log: by_layer(run, compared) for run in runs}
         for panel, name in zip(panels, names, strict=True):
             for run in runs:
-                if run.format == name:
-                    _draw_line(panel, means[run.log], by_log[run.log])
-                else:
-                    levels = [mean.mean for mean in means[run.log].values()]
+                levels = [mean.mean for mean in means[run.log].values()]
+                if run.format != name:
                     panel.plot(list(means[run.log]), levels, color=BEHIND, linewidth=0.6, zorder=1)
+                elif levels:
+                    _draw_line(panel, means[run.log], by_log[run.log])
         panels[-1].set_xlabel("layer")
         panels[-1].set_xticks(_named(layers))
         panels[-1].locator_params(axis="y", nbins=3)
@@ -56,7 +56,6 @@ def draw_layers(collected: Collected) -> Drawn | str:
 
 
 def by_layer(run: Run, compared: CommonNeurons) -> Means:
-    """The mean score of each layer's neurons, lowest layer first."""
     ids: dict[int, list[str]] = {}
     for id in compared.ids(run):
         if run.results[id].layer >= 0:
@@ -75,10 +74,8 @@ def _named(layers: Sequence[int]) -> list[int]:
 
 
 def _draw_line(panel: Axes, means: Means, look: Look) -> None:
-    """Means, joined, over a band from the intervals' lower to their upper ends."""
     layers, scores = list(means), list(means.values())
-    low = [s.mean if s.lower is None else s.lower for s in scores]
-    high = [s.mean if s.upper is None else s.upper for s in scores]
+    low, high = zip(*(score.ends for score in scores), strict=True)
     panel.fill_between(layers, low, high, color=look.color, alpha=0.18, linewidth=0, zorder=2)
     levels = [score.mean for score in scores]
     panel.plot(layers, levels, f"{look.marker}-", color=look.color, markersize=2.5, zorder=3)

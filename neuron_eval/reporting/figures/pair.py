@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 
 from neuron_eval.reporting.collecting import Collected
 from neuron_eval.reporting.comparing import label, scorer_name, scorers
-from neuron_eval.reporting.figures import drawing, layout
+from neuron_eval.reporting.differences import paired_neurons
+from neuron_eval.reporting.figures import drawing
 from neuron_eval.reporting.figures.drawing import Drawn
-from neuron_eval.reporting.pairs import paired_neurons
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     Scores = Sequence[float] | NDArray[np.float64]
 
+# Of dots on which one run or the other is higher: Okabe and Ito's, one darker than the other.
 ABOVE, BELOW = "#0072B2", "#D55E00"
-"""Of dots on which one run or the other is higher: Okabe and Ito's, one darker than the other."""
 
 
 def draw_pair(collected: Collected) -> Drawn | str:
@@ -30,13 +30,8 @@ def draw_pair(collected: Collected) -> Drawn | str:
         return ""
     names = (label(pair.run, collected.runs), label(pair.other, collected.runs))
     both = {scorer: paired_neurons(pair, scorer) for scorer in scorers((pair.run, pair.other))}
-    return draw_against(
-        {
-            scorer: ([n.score for n in neurons], [n.other for n in neurons])
-            for scorer, neurons in both.items()
-        },
-        names,
-    )
+    scores = {s: ([n.score for n in of], [n.other for n in of]) for s, of in both.items()}
+    return draw_against(scores, names)
 
 
 def draw_against(
@@ -50,7 +45,8 @@ def draw_against(
     measured = {scorer: pair for scorer, pair in measured.items() if pair.size}
     if not measured:
         return f"No figure of {' against '.join(names)}: no neuron was scored in both."
-    figure, panels = layout.squares(list(measured))
+    across = min(drawing.ACROSS, len(measured))
+    figure, panels = drawing.panels(list(measured), drawing.COLUMN / across + 0.3)
     sentences = []
     for panel, (scorer, (first, second)) in zip(panels, measured.items(), strict=True):
         counts = _draw(panel, first, second)
@@ -60,7 +56,7 @@ def draw_against(
             f"{scorer_name(scorer)}: {counts[0]} higher with {names[0]}, {counts[1]} higher with "
             f"{names[1]}, {counts[2]} equal"
         )
-    for panel in panels[:: layout.ACROSS]:
+    for panel in panels[:: drawing.ACROSS]:
         panel.set_ylabel(drawing.wrapped(names[0]))
     text = f"Scores of each neuron with {names[0]} against those with {names[1]}."
     return Drawn(figure, f"{text} {'. '.join(sentences)}.")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from math import floor, log10
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from neuron_eval.logs.runs import Run
 from neuron_eval.reporting.collecting import Collected
 from neuron_eval.reporting.comparing import compare, label, scorer_name, scorers, values
-from neuron_eval.reporting.figures import drawing, layout
+from neuron_eval.reporting.figures import drawing
 from neuron_eval.reporting.figures.drawing import Drawn, Look
-from neuron_eval.reporting.figures.labels import Box, log_ticks, place_names
 from neuron_eval.reporting.statistics import Estimate, estimate
 
 if TYPE_CHECKING:
@@ -20,6 +21,20 @@ if TYPE_CHECKING:
 
 MARGIN = 1.4  # the axis goes on by this factor beyond the fewest and the most tokens
 NEAR = 4.0  # pixels around a mark, and half as many around a line, that no name may cover
+# How far from its point a name may be, in heights of its text; further off it is another's.
+RINGS = (1.0, 1.6)
+# Where it may be, best first: steps to the right and upwards.
+SIDES = ((1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1), (0, 1), (0, -1))
+TICKS = 5  # at most so many ticks
+STEPS = (
+    (1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0),
+    (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0),
+    (1.0, 1.5, 2.0, 3.0, 5.0),
+    (1.0, 2.0, 5.0),
+    (1.0, 3.0),
+    (1.0,),
+)
+"""Where in a decade ticks may be, finest first."""
 
 
 class Point(NamedTuple):
@@ -40,7 +55,7 @@ def draw_tokens(collected: Collected) -> Drawn | str:
     every = {scorer: points for scorer in scorers(runs) if (points := _points(runs, scorer))}
     if not every:
         return "No figure of score against tokens: no run has both scores and prompt tokens."
-    figure, panels = layout.stack(runs, "both", len(every), each=1.5, more=0.5)
+    figure, panels = drawing.stack(runs, "both", len(every), each=1.5, more=0.5)
     by_log = drawing.run_looks(runs)
     sentences: list[str] = []
     for panel, (scorer, points) in zip(panels, every.items(), strict=True):
@@ -85,9 +100,8 @@ def _points(runs: Sequence[Run], scorer: str) -> list[Point]:
 
 def _limit_scores(panel: Axes, points: Sequence[Point]) -> None:
     """Room for every interval, and for names above and below."""
-    scores = [p.score for p in points]
-    low = min(s.mean if s.lower is None else s.lower for s in scores)
-    high = max(s.mean if s.upper is None else s.upper for s in scores)
+    low = min(point.score.ends[0] for point in points)
+    high = max(point.score.ends[1] for point in points)
     margin = 0.1 * ((high - low) or 1)
     panel.set_ylim(low - margin, high + margin)
 
@@ -108,11 +122,9 @@ def _draw_frontier(panel: Axes, best: Sequence[Point], most: float) -> Any:
 
 def _draw_point(panel: Axes, point: Point, look: Look, is_best: bool) -> str:
     """Its mark with the interval; in words."""
-    interval = (point.score.mean, point.score.lower, point.score.upper)
     mark = look.mark if is_best else look.mark | {"markerfacecolor": "white"}
-    bars = drawing.error(*interval)
-    panel.errorbar(point.tokens, point.score.mean, yerr=bars, **mark)
-    words = f"{point.tokens:,.0f} tokens, {drawing.interval_words(*interval)}"
+    panel.errorbar(point.tokens, point.score.mean, yerr=drawing.error(point.score), **mark)
+    words = f"{point.tokens:,.0f} tokens, {drawing.interval_words(point.score)}"
     return f"{words} on the frontier" if is_best else words
 
 
@@ -172,15 +184,72 @@ def _taken(panel: Axes, points: Sequence[Point], best: Sequence[Point]) -> list[
 
     boxes = []
     for tokens, score, _ in points:
-        low, high = (score.mean if v is None else v for v in (score.lower, score.upper))
+        low, high = score.ends
         boxes.append(box(tokens, score.mean, tokens, score.mean, NEAR))
         boxes.append(box(tokens, low, tokens, high, NEAR / 2))
-    most = panel.get_xlim()[1]
-    for i, point in enumerate(best):
-        following = best[i + 1] if i + 1 < len(best) else None
-        right = following.tokens if following else most
-        level = point.score.mean
-        boxes.append(box(point.tokens, level, right, level, NEAR / 2))
-        if following:
-            boxes.append(box(right, level, right, following.score.mean, NEAR / 2))
+    following: list[Point | None] = [*best[1:], None]
+    for point, right in zip(best, following, strict=True):
+        level, x = point.score.mean, right.tokens if right else panel.get_xlim()[1]
+        boxes.append(box(point.tokens, level, x, level, NEAR / 2))
+        if right:
+            boxes.append(box(x, level, x, right.score.mean, NEAR / 2))
     return boxes
+
+
+class Box(NamedTuple):
+    """A rectangle: left, bottom, right, top."""
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+    def meets(self, other: Box) -> bool:
+        apart = self.right <= other.left or other.right <= self.left
+        return not (apart or self.top <= other.bottom or other.top <= self.bottom)
+
+    def inside(self, other: Box) -> bool:
+        across = other.left <= self.left and self.right <= other.right
+        return across and other.bottom <= self.bottom and self.top <= other.top
+
+
+def place_names(
+    points: Sequence[tuple[float, float]],
+    sizes: Sequence[tuple[float, float]],
+    taken: Sequence[Box],
+    room: Box,
+) -> list[Box | None]:
+    """A box for each point's name, earlier ones first; None where there is no room for it.
+
+    Names, of widths and heights ``sizes``, must be in the ``room``, and cover nothing that is
+    ``taken``.
+    """
+    kept, boxes = list(taken), []
+    for point, size in zip(points, sizes, strict=True):
+        inside = (box for box in _boxes(point, size) if box.inside(room))
+        box = next((box for box in inside if not any(map(box.meets, kept))), None)
+        boxes.append(box)
+        kept += [box] if box else []
+    return boxes
+
+
+def _boxes(point: tuple[float, float], size: tuple[float, float]) -> Iterator[Box]:
+    (x, y), (width, height) = point, size
+    for ring, (right, up) in product(RINGS, SIDES):
+        left = x - width / 2 + right * (width / 2 + 0.7 * height)
+        # beside its point a name is at once; above and below a little away from it
+        bottom = y - height / 2 + up * ring * height
+        if right and not up:
+            left += right * (ring - 1) * height
+        yield Box(left, bottom, left + width, bottom + height)
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Round numbers in a range of positive ones, at most `TICKS` up to five decades."""
+    decades = range(floor(log10(low)), floor(log10(high)) + 1)
+    ticks: list[float] = []
+    for steps in STEPS:
+        ticks = [s * 10.0**d for d in decades for s in steps if low <= s * 10.0**d <= high]
+        if len(ticks) <= TICKS:
+            break
+    return ticks

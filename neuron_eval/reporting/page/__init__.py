@@ -15,13 +15,20 @@ from neuron_eval.files.locking import unfinished
 from neuron_eval.logs.runs import Run
 from neuron_eval.messages import InputError, page_policy, script_json, visible, visible_lines
 from neuron_eval.reporting.collecting import Collected
+from neuron_eval.reporting.comparing import label
 from neuron_eval.reporting.exports.rows import neuron_rows, row_fields, write_rows
 from neuron_eval.reporting.figures import FIGURES, FigureFile, write_figures
 from neuron_eval.reporting.page.data import page_data
 from neuron_eval.reporting.rendering import WAYS, report_markdown, write_tables
 from neuron_eval.reporting.tables import table_names
-from neuron_eval.reporting.tables.base import MARK, Table, with_rows, without_rows
-from neuron_eval.reporting.tables.runs import runs_table
+from neuron_eval.reporting.tables.base import (
+    MARK,
+    Column,
+    Table,
+    row_of,
+    with_rows,
+    without_rows,
+)
 from neuron_eval.reporting.verdict import verdict
 
 HERE = Path(__file__).parent
@@ -31,9 +38,13 @@ PAGE, MARKDOWN = "index.html", "report.md"
 STYLE = "page.css"
 LIBRARY = "vendored/tablesort.js"
 LICENCE = "vendored/tablesort.LICENCE"
+LOGS = (
+    *(Column("run"), Column("explainer"), Column("simulator"), Column("embedder")),
+    *(Column("neurons"), Column("explained", numeric=True), Column("skipped", numeric=True)),
+    *(Column("version"), Column("log")),
+)
+# One script in this order: functions of later files use those of earlier ones.
 SCRIPTS = ("dom", "tables", "filter", "list", "activity", "heat", "neuron", "main")
-"""One script in this order: functions of later files use those of earlier ones."""
-
 NEURONS = ("tables/neurons.csv", "tables/neurons.jsonl")  # the files with a row per run and neuron
 
 
@@ -155,6 +166,23 @@ def write_report(
     with unfinished(out / PAGE) as path, path.open("w", encoding="utf-8") as file:
         file.writelines(pieces)
     return out / PAGE, notes
+
+
+def runs_table(runs: Sequence[Run]) -> Table | None:
+    """A row per run; None without runs."""
+    rows = tuple(
+        row_of(
+            label(run, runs),
+            *(model or "none" for model in (run.explainer, run.simulator, run.embedder)),
+            run.neurons,
+            len(run.results),
+            run.neurons_skipped,
+            run.version,
+            ", ".join(log.rpartition("/")[2] for log in run.logs),
+        )
+        for run in runs
+    )
+    return Table("runs", "Runs and their logs", LOGS, rows) if rows else None
 
 
 def _check_names(runs: Sequence[Run]) -> None:

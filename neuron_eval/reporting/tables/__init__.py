@@ -43,15 +43,9 @@ def all_tables(
 
     ``by`` of ``layer`` or ``group`` adds the score table for each of them.
     """
-    parts = {"runs": collected.runs, "controls": collected.controls, "raters": collected.raters}
-    material = {
-        **parts,
-        "checks": collected.checks,
-        "pair": collected.pair,
-        "baseline": baseline,
-        "prices": prices,
-        "by": by,
-    }
+    parts = ("runs", "controls", "raters", "checks", "pair")
+    material = {name: getattr(collected, name) for name in parts}
+    material |= {"baseline": baseline, "prices": prices, "by": by}
     return [table for names, make in _makers() for table in made_tables(names, make, material)]
 
 

@@ -1,8 +1,8 @@
-"""Table 4: do the measures agree with each other, and with the raters?"""
+"""Agreement by rank of measures, and of scores with raters; and of raters, by their alpha."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from statistics import fmean
 
@@ -17,7 +17,18 @@ from neuron_eval.reporting.comparing import (
     scorers,
     values,
 )
-from neuron_eval.reporting.raters import Rater, all_people, scores_of_texts, with_ratings
+from neuron_eval.reporting.raters import (
+    Explanation,
+    Rater,
+    all_people,
+    by_explanation,
+    choice_units,
+    krippendorff,
+    raters_once,
+    rating_units,
+    scores_of_texts,
+    with_ratings,
+)
 from neuron_eval.reporting.statistics import Agreement, clustered, spearman
 from neuron_eval.reporting.tables.base import (
     INTERVAL,
@@ -25,10 +36,9 @@ from neuron_eval.reporting.tables.base import (
     Column,
     Row,
     Table,
-    count,
     interval_text,
     report_table,
-    words,
+    row_of,
 )
 
 OVER_NEURONS_AND_RUNS = (
@@ -61,6 +71,28 @@ RATING_NOTES = (
     "neurons follow. Over runs: between the means of the runs over the common neurons.",
     "Undefined: fewer than three values, or a score or rating that is the same for all.",
 )
+
+ENDS = (" lower", " upper")
+RATER_COLUMNS = (
+    Column("raters"),
+    Column("alpha of ratings", True, ENDS),
+    Column("explanations", numeric=True),
+    Column("alpha of choices", True, ENDS),
+    Column("neurons", numeric=True),
+    Column("rank correlation", numeric=True),
+)
+RATERS_TITLE = "Agreement of raters (Krippendorff's alpha)"
+RATER_NOTES = (
+    "Alpha: 1 where raters agree, 0 where they agree as often as by chance, below 0 where they "
+    "contradict each other. Ratings are ordinal, over explanations that two raters or more rated; "
+    "choices nominal, over neurons.",
+    "Rank correlation: Spearman's, between two raters' ratings of an explanation: what an "
+    "automatic score's correlation with a rater can be measured against.",
+    "[95 % bootstrap interval over neurons]: for groups, and where there are two raters only.",
+    "Undefined: everybody said the same of everything, so nothing can be told from chance. None: "
+    "no two saw the same set of explanations of a neuron, so there is no choice to compare.",
+)
+
 ScoreAndRating = tuple[float, float]
 
 
@@ -69,14 +101,13 @@ def agreement_table(runs: Sequence[Run]) -> Table:
     """A row for every pair of scorers."""
     names = scorers(runs)
     title = "Agreement of measures (Spearman's rank correlation)"
-    if len(names) < 2:
-        why = f"only {scorer_name(names[0])} has scores" if names else "nothing was scored"
-        return Table("agreement", title, COLUMNS, (), (f"No measures to compare: {why}.",))
+    why = f"only {scorer_name(names[0])} has scores" if names else "nothing was scored"
     rows = tuple(
-        (words(scorer_name(a)), words(scorer_name(b)), *_over_neurons_and_runs(runs, a, b))
+        row_of(scorer_name(a), scorer_name(b), *_over_neurons_and_runs(runs, a, b))
         for a, b in combinations(names, 2)
     )
-    return Table("agreement", title, COLUMNS, rows, NOTES)
+    notes = NOTES if rows else (f"No measures to compare: {why}.",)
+    return Table("agreement", title, COLUMNS, rows, notes)
 
 
 @report_table("rating_agreement")
@@ -90,11 +121,9 @@ def rating_agreement_table(runs: Sequence[Run], raters: Sequence[Rater]) -> Tabl
             rated = with_ratings(of, rater, RATING)
             if points := _points(rated, scorer):
                 over = _over_neurons_and_runs(rated, scorer, RATING)
-                rows.append((words(name), words(label), _over_explanations(points), *over))
-    notes: tuple[str, ...] = RATING_NOTES
-    if not rows:
-        why = "none of the logs of explanations holds a scored explanation that was rated"
-        notes = (f"No scores to compare: {why}.",)
+                rows.append(row_of(name, label, _over_explanations(points), *over))
+    why = "none of the logs of explanations holds a scored explanation that was rated"
+    notes = RATING_NOTES if rows else (f"No scores to compare: {why}.",)
     title = "Agreement of scores with raters (Spearman's rank correlation)"
     return Table("rating_agreement", title, RATING_COLUMNS, tuple(rows), notes)
 
@@ -107,9 +136,9 @@ def agreement_cell(agreement: Agreement | None, spec: str, more: tuple[int, ...]
     """A statistic with its interval, if it has one, for a column with its ends and ``more``."""
     if agreement is None:
         return Cell("undefined", extra=(None, None, *more))
-    ends = (agreement.lower, agreement.upper)
-    interval = "" if agreement.lower is None else f" {interval_text(*ends, spec)}"
-    return Cell(f"{agreement.value:{spec}}{interval}", agreement.value, extra=(*ends, *more))
+    interval = "" if agreement.lower is None else f" {interval_text(agreement, spec)}"
+    text = f"{agreement.value:{spec}}{interval}"
+    return Cell(text, agreement.value, extra=(agreement.lower, agreement.upper, *more))
 
 
 def _over_neurons_and_runs(runs: Sequence[Run], a: str, b: str) -> Row:
@@ -126,13 +155,7 @@ def _over_neurons_and_runs(runs: Sequence[Run], a: str, b: str) -> Row:
     ids = sorted(common)
     means = [[fmean(values(run, ids, m)) for m in (a, b)] for run in with_both] if ids else []
     over_runs = spearman([m[0] for m in means], [m[1] for m in means])
-    return (
-        _over_neurons(rhos),
-        count(len(rhos)),
-        _range(counts),
-        rho_cell(over_runs),
-        count(len(ids)),
-    )
+    return row_of(_over_neurons(rhos), len(rhos), _range(counts), rho_cell(over_runs), len(ids))
 
 
 def _over_neurons(rhos: Sequence[float]) -> Cell:
@@ -144,7 +167,6 @@ def _over_neurons(rhos: Sequence[float]) -> Cell:
 
 
 def _range(counts: Sequence[int]) -> Cell:
-    """How many neurons the runs have."""
     low, high = min(counts, default=0), max(counts, default=0)
     text = f"{low:,}" if low == high else f"{low:,} to {high:,}"
     return Cell(text, low if low == high else fmean(counts), extra=(low, high))
@@ -179,3 +201,55 @@ def _points(runs: Sequence[Run], scorer: str) -> list[list[ScoreAndRating]]:
         [(fmean(score for score, _ in points), points[0][1]) for points in texts.values()]
         for texts in neurons.values()
     ]
+
+
+@report_table("rater_agreement")
+def rater_agreement_table(raters: Sequence[Rater]) -> Table:
+    """A row for all raters, for the people, for the models, and for every other pair."""
+    groups = list(_groups(raters))
+    rows = [_raters(name, group, True) for name, group in groups]
+    for pair in combinations(raters, 2):
+        if rating_units(pair) and not any(list(pair) == group for _, group in groups):
+            name = " and ".join(rater_label(rater, raters) for rater in pair)
+            rows.append(_raters(name, pair, len(raters) == 2))
+    why = "one rater" if len(raters) == 1 else "no explanation was rated by two raters"
+    notes = RATER_NOTES if rows else (f"No raters to compare: {why}.",)
+    return Table("rater_agreement", RATERS_TITLE, RATER_COLUMNS, tuple(rows), notes)
+
+
+def _groups(raters: Sequence[Rater]) -> Iterator[tuple[str, list[Rater]]]:
+    """All, people and models where they are not the same; each rater once, of all its logs."""
+    settings = list(dict.fromkeys((rater.excerpts, rater.pack) for rater in raters))
+    for number, setting in enumerate(settings, start=1):
+        once = raters_once([r for r in raters if (r.excerpts, r.pack) == setting])
+        suffix = f", {setting[0]}" if len({excerpts for excerpts, _ in settings}) > 1 else ""
+        if len({excerpts for excerpts, _ in settings}) < len(settings):
+            suffix += f", wording {number}"
+        groups = {
+            "all raters": once,
+            "all people": [rater for rater in once if rater.person],
+            "all models": [rater for rater in once if not rater.person],
+        }
+        shown: list[list[Rater]] = []
+        for name, group in groups.items():
+            if len(group) > 1 and len(raters) > 2 and group not in shown and rating_units(group):
+                shown.append(group)
+                yield f"{name} ({len(group)}){suffix}", group
+
+
+def _raters(name: str, raters: Sequence[Rater], interval: bool) -> Row:
+    ratings, choices = rating_units(raters), choice_units(raters)
+    chosen = agreement_cell(krippendorff(choices, "nominal", interval), "z.2f")
+    return row_of(
+        name,
+        agreement_cell(krippendorff(ratings, "ordinal", interval), "z.2f"),
+        sum(len(units) for units in ratings),
+        chosen if choices else Cell("none", extra=(None, None)),
+        len(choices),
+        _rank(*map(by_explanation, raters)) if len(raters) == 2 else Cell(""),
+    )
+
+
+def _rank(a: Mapping[Explanation, float], b: Mapping[Explanation, float]) -> Cell:
+    both = [key for key in a if key in b]
+    return rho_cell(spearman([a[key] for key in both], [b[key] for key in both]))

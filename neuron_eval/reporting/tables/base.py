@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from neuron_eval.reporting.statistics import FEW, TIE, Estimate, told_apart
+from neuron_eval.reporting.statistics import FEW, TIE, Agreement, Estimate, told_apart
 
 Value = float | str | None
-
 MARK = "†"  # stands behind a marked cell's text where there is no better way to show it
 INTERVAL = (" lower", " upper", " n")  # what a CSV file calls the columns behind a mean's
 
@@ -84,15 +83,11 @@ def without_rows(tables: Iterable[Table]) -> list[str]:
     return [note for table in tables if not table.rows for note in table.notes]
 
 
+# Makes one table or several from whichever of `MATERIAL` its parameters name.
 Maker = Callable[..., Table | Sequence[Table]]
-"""Makes one table or several from whichever of `MATERIAL` its parameters name."""
-
+# See `neuron_eval.reporting.tables.all_tables`, which gives them.
 MATERIAL = ("runs", "controls", "raters", "checks", "baseline", "pair", "prices", "by")
-"""See `neuron_eval.reporting.tables.all_tables`, which gives them."""
-
-MAKERS: dict[tuple[str, ...], Maker] = {}
-"""Every registered maker, by the names of the tables that it may make."""
-
+MAKERS: dict[tuple[str, ...], Maker] = {}  # by the names of the tables that each may make
 M = TypeVar("M", bound=Maker)
 
 
@@ -132,21 +127,30 @@ def made_tables(names: Sequence[str], maker: Maker, material: Mapping[str, Any])
     return tables
 
 
+def row_of(*values: Cell | str | int) -> Row:
+    """Cells; a text is as `words` has it, a whole number as `count` has it."""
+    return tuple(map(_cell, values))
+
+
+def _cell(value: Cell | str | int) -> Cell:
+    if isinstance(value, Cell):
+        return value
+    return words(value) if isinstance(value, str) else count(value)
+
+
 def words(text: str) -> Cell:
     return Cell(text, text)
 
 
-def number(value: float | None, spec: str = ".3f", missing: str = "unknown") -> Cell:
-    """A cell with one number, in the format of ``spec``, or with a word instead."""
-    return Cell(missing) if value is None else Cell(f"{value:{spec}}", value)
-
-
-def times_cell(ratio: float | None) -> Cell:
-    return Cell("unknown") if ratio is None else Cell(f"{ratio:.2f} x", ratio)
-
-
 def count(value: int) -> Cell:
     return Cell(f"{value:,}", value)
+
+
+def number(
+    value: float | None, spec: str = ".3f", missing: str = "unknown", unit: str = ""
+) -> Cell:
+    """A cell with one number, in the format of ``spec``, or with a word instead."""
+    return Cell(missing) if value is None else Cell(f"{value:{spec}}{unit}", value)
 
 
 def share(part: int, total: int) -> Cell:
@@ -160,11 +164,15 @@ def share(part: int, total: int) -> Cell:
     return Cell(f"{text} %", value)
 
 
-def interval_text(lower: float | None, upper: float | None, spec: str = ".3f") -> str:
+def interval_text(estimate: Estimate | Agreement, spec: str = ".3f") -> str:
     """An interval; a single neuron has none."""
-    if lower is None or upper is None:
+    if estimate.lower is None or estimate.upper is None:
         return "[one neuron]"
-    return f"[{lower:{spec}}, {upper:{spec}}]"
+    return f"[{estimate.lower:{spec}}, {estimate.upper:{spec}}]"
+
+
+def estimate_text(estimate: Estimate, spec: str = ".3f") -> str:
+    return f"{estimate.mean:{spec}} {interval_text(estimate, spec)}"
 
 
 def p_text(p: float) -> str:
@@ -187,9 +195,8 @@ def estimate_cell(
     """A mean with its interval, for a column with the extra columns `INTERVAL`."""
     if estimate is None:
         return Cell("not scored", extra=(None, None, 0))
-    lower, upper = estimate.lower, estimate.upper
-    text = f"{estimate.mean:{spec}} {interval_text(lower, upper, spec)}"
-    return Cell(text, estimate.mean, bold, marked, (lower, upper, estimate.n))
+    ends = (estimate.lower, estimate.upper, estimate.n)
+    return Cell(estimate_text(estimate, spec), estimate.mean, bold, marked, ends)
 
 
 def beside_the_best(
@@ -210,13 +217,28 @@ def beside_the_best(
     return cells
 
 
-def cell_neurons(means: Iterable[Cell]) -> list[int]:
-    """How many neurons each of the means is over, of a column with the extra columns `INTERVAL`."""
-    return [int(cell.extra[-1] or 0) for cell in means]
-
-
-def best_notes(means: Sequence[Cell], where: str = "") -> list[str]:
+def best_notes(columns: Sequence[Column], rows: Iterable[Row], where: str = "") -> list[str]:
     """On bold and marks among means; ``where`` the highest is looked for."""
-    few = any(0 < n < FEW for n in cell_neurons(means))
-    bold = any(cell.bold for cell in means)
+    means = _means(columns, rows)
+    few = any(0 < n < FEW for _, n in means)
+    bold = any(cell.bold for cell, _ in means)
     return [*([BEST.format(where=where)] if bold else []), *([NO_BEST] if few else [])]
+
+
+def means_table(
+    name: str,
+    title: str,
+    columns: Iterable[Column],
+    rows: Iterable[Row],
+    notes: Iterable[str],
+    apart: int = 0,
+) -> Table:
+    """A table whose last note, if one is needed, is on means over few neurons."""
+    shown, lines = tuple(columns), tuple(rows)
+    few = few_neurons(n for _, n in _means(shown, lines))
+    return Table(name, title, shown, lines, (*notes, *few), apart=apart)
+
+
+def _means(columns: Sequence[Column], rows: Iterable[Row]) -> list[tuple[Cell, int]]:
+    at = [i for i, column in enumerate(columns) if column.extra == INTERVAL]
+    return [(row[i], int(row[i].extra[-1] or 0)) for row in rows for i in at]

@@ -1,12 +1,13 @@
-"""Tables of what controls show: scores between shuffled and reference, true against false ones."""
+"""Whether scores can be believed: what controls show, and the sanity checks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from neuron_eval.logs.runs import ADACS, Run
+from neuron_eval.logs.sanity import CHECKS_OVER, SanityChecks, check_label, criterion, result_text
 from neuron_eval.reporting.comparing import compare, label, scorer_name, scorers
 from neuron_eval.reporting.controls import (
     REFERENCE,
@@ -17,20 +18,21 @@ from neuron_eval.reporting.controls import (
     rescaled,
     scale,
 )
-from neuron_eval.reporting.statistics import estimate
+from neuron_eval.reporting.statistics import Estimate, estimate
 from neuron_eval.reporting.tables.base import (
     INTERVAL,
     Cell,
     Column,
-    Row,
     Table,
-    count,
     estimate_cell,
-    few_neurons,
-    interval_text,
+    estimate_text,
+    means_table,
+    number,
     report_table,
+    row_of,
     words,
 )
+from neuron_eval.sanity import REWRITTEN, SCORE_LABELS
 
 RESCALED = (
     "(score - shuffled) / (reference - shuffled), a ratio of means over the neurons that all three "
@@ -47,6 +49,9 @@ PREFERS = (
 )
 
 
+CHANGE = "Change: the mean difference, as a share of the score's range."
+
+
 @report_table("rescaled")
 def rescaled_table(runs: Sequence[Run], controls: Sequence[Run]) -> list[Table]:
     """A row per run and per control that is no end of the scale; none without both ends."""
@@ -55,32 +60,27 @@ def rescaled_table(runs: Sequence[Run], controls: Sequence[Run]) -> list[Table]:
         return []
     others = [run for run in controls if run.control not in (SHUFFLED, REFERENCE)]
     names = scorers(runs)
-    rows: list[list[Cell]] = [
+    lines = [
         *([words(label(run, runs))] for run in runs),
         *([words(control_label(run, controls))] for run in others),
     ]
     notes = [RESCALED, *([OF_ADACS] if ADACS in names else [])]
-    neurons: list[int] = []
     for name in names:
         compared = compare(runs, name)
-        for row, run in zip(rows, (*runs, *others), strict=True):
+        for line, run in zip(lines, (*runs, *others), strict=True):
             ends = scale(run, controls, compared) if name in scorers([run]) else None
             made = None if ends is None else rescaled(ends)
-            neurons += [made.n] if made else []
-            row.append(estimate_cell(made) if made else Cell("undefined", extra=(None, None, 0)))
+            line.append(estimate_cell(made) if made else Cell("undefined", extra=(None, None, 0)))
             if ends is not None and made is None:
                 notes.append(_no_scale(name, ends))
-    columns = (
-        Column("run"),
-        *(Column(f"{scorer_name(n)}, rescaled", True, INTERVAL) for n in names),
-    )
+    columns = [Column(f"{scorer_name(name)}, rescaled", True, INTERVAL) for name in names]
     return [
-        Table(
+        means_table(
             "rescaled",
             "Scores from shuffled (0) to reference (1)",
-            columns,
-            tuple(map(tuple, rows)),
-            (*dict.fromkeys(notes), *few_neurons(neurons)),
+            (Column("run"), *columns),
+            map(tuple, lines),
+            dict.fromkeys(notes),
             apart=len(others),
         )
     ]
@@ -94,8 +94,7 @@ def _no_scale(name: str, ends: Ends) -> str:
         return f"{measure}: not rescaled, because only one neuron has both ends of the scale."
     return (
         f"{measure}: not rescaled, because references are not shown to score above shuffled "
-        f"explanations: {between.mean:+.3f} {interval_text(between.lower, between.upper, '+.3f')} "
-        f"over {n:,} neurons."
+        f"explanations: {estimate_text(between, '+.3f')} over {n:,} neurons."
     )
 
 
@@ -106,18 +105,16 @@ def preference_table(runs: Sequence[Run], controls: Sequence[Run]) -> list[Table
     made = [p for name in scorers(every) for p in preferences(every, name)]
     if not made:
         return []
-    rows: list[Row] = []
-    for preference in made:
-        prefers, difference = preference.prefers, estimate(np.asarray(preference.differences))
-        rows.append(
-            (
-                words(scorer_name(preference.scorer)),
-                words(preference.measured_by or "none"),
-                count(prefers.n),
-                _percent(prefers.mean, prefers.lower, prefers.upper, prefers.n),
-                estimate_cell(difference, spec="+.3f"),
-            )
+    rows = [
+        row_of(
+            scorer_name(preference.scorer),
+            preference.measured_by or "none",
+            preference.prefers.n,
+            _percent(preference.prefers),
+            estimate_cell(estimate(np.asarray(preference.differences)), spec="+.3f"),
         )
+        for preference in made
+    ]
     columns = (
         Column("measure"),
         Column("measured by"),
@@ -127,12 +124,55 @@ def preference_table(runs: Sequence[Run], controls: Sequence[Run]) -> list[Table
     )
     several = max(preference.false for preference in made)
     more = [f"Each neuron's share is over its {several} false explanations."] if several > 1 else []
-    notes = (PREFERS, *more, *few_neurons(p.prefers.n for p in made))
-    return [Table("preference", "True against false explanations", columns, tuple(rows), notes)]
+    title = "True against false explanations"
+    return [means_table("preference", title, columns, rows, (PREFERS, *more))]
 
 
-def _percent(mean: float, lower: float | None, upper: float | None, n: int) -> Cell:
-    assert lower is not None
-    assert upper is not None
-    return Cell(f"{mean:.0%} [{lower:.0%}, {upper:.0%}]".replace("%", " %"), mean,
-                extra=(lower, upper, n))  # fmt: skip
+def _percent(share: Estimate) -> Cell:
+    text = estimate_text(share, ".0%").replace("%", " %")
+    return Cell(text, share.mean, extra=(share.lower, share.upper, share.n))
+
+
+@report_table("sanity", "sanity_rewritten")
+def sanity_tables(checks: Sequence[SanityChecks]) -> list[Table]:
+    """One where labels were changed, one where references were rewritten."""
+    by_name = {
+        "sanity": [c for c in checks if REWRITTEN not in c.samples],
+        "sanity_rewritten": [c for c in checks if REWRITTEN in c.samples],
+    }
+    return [_sanity_table(name, chosen) for name, chosen in by_name.items() if chosen]
+
+
+def _sanity_table(name: str, checks: Sequence[SanityChecks]) -> Table:
+    """A row per score and sample of tokens; of several logs, each with its number."""
+    several = len(checks) > 1
+    columns = [Column("score"), Column("over")]
+    for check in CHECKS_OVER[next(iter(checks[0].samples))]:
+        columns.append(Column(check_label(check), True, INTERVAL))
+        columns.append(Column(f"{check} change", True, short="change"))
+    rows = [
+        row_of(*([i] if several else []), *row)
+        for i, of_log in enumerate(checks, 1)
+        for row in _sanity_rows(of_log)
+    ]
+    if several:
+        columns.insert(0, Column("log", True))
+    titles = tuple(f"Log {i}: {c.title}." for i, c in enumerate(checks, 1)) if several else ()
+    title = "Sanity checks of scores" if several else checks[0].title
+    notes = (*titles, criterion(checks[0].samples), CHANGE)
+    return Table(name, title, tuple(columns), tuple(rows), notes)
+
+
+def _sanity_rows(checks: SanityChecks) -> Iterator[list[str | Cell]]:
+    for sample, over in checks.samples.items():
+        for name in checks.scores(sample):
+            row: list[str | Cell] = [SCORE_LABELS[name], over]
+            for check in CHECKS_OVER[sample]:
+                result = checks.results[name, sample, check]
+                extra = (*(result.interval or (None, None)), result.neurons)
+                text = " ".join(result_text(result, checks.neurons).split())
+                row += [
+                    Cell(text, result.share, extra=extra),
+                    number(result.change, "+.4f", "none"),
+                ]
+            yield row

@@ -18,9 +18,8 @@ from neuron_eval.reporting.tables.base import (
     count,
     number,
     report_table,
+    row_of,
     share,
-    times_cell,
-    words,
 )
 
 TOKENS_NOTE = (
@@ -72,11 +71,11 @@ def _tokens(run: Run, runs: Sequence[Run], baseline: str) -> Row:
         for other in runs
         if is_baseline(other, baseline) and other.explainer == run.explainer
     )
-    return (
-        words(label(run, runs)),
+    return row_of(
+        label(run, runs),
         replace(count(len(run.results)), extra=(len(counts),)),
         number(fmean(counts.values()) if counts else None, ",.0f", missing),
-        times_cell(next((ratio for ratio in ratios if ratio is not None), None)),
+        number(next((r for r in ratios if r is not None), None), ".2f", unit=" x"),
     )
 
 
@@ -141,7 +140,6 @@ def money(value: float) -> str:
 
 
 def _add_up(spent: Iterable[Spent]) -> list[Spent]:
-    """What was spent, by role and model, in batches or not; the explainer first."""
 
     def place(part: Spent) -> tuple[bool, str, str, bool]:
         return part.role != EXPLAINER, part.role, part.model, part.batched
@@ -158,14 +156,14 @@ def _sum(spent: Sequence[Spent]) -> Spent:
 
 def _usage(spent: Spent, text: str, cost: float | None, source: str) -> Row:
     prompt = spent.input_tokens + spent.cache_read_tokens + spent.cache_write_tokens
-    return (
-        words(spent.role),
-        words(spent.model),
-        count(spent.requests),
+    return row_of(
+        spent.role,
+        spent.model,
+        spent.requests,
         share(spent.cached, spent.requests),
-        count(prompt),
+        prompt,
         share(spent.cache_read_tokens, prompt),
-        count(spent.output_tokens),
+        spent.output_tokens,
         Cell(text, cost),
-        words(source),
+        source,
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from neuron_eval.logs.runs import Run
 from neuron_eval.messages import visible
 from neuron_eval.reporting.comparing import label, scorer_name, scorer_names
-from neuron_eval.reporting.tables.base import Column, Row, Table, count, report_table, share, words
+from neuron_eval.reporting.tables.base import Column, Row, Table, report_table, row_of, share
 
 COLUMNS = (
     Column("what"),
@@ -30,15 +30,12 @@ SKIPPED = (
 )
 SILENT = "no score and no reason in the log"
 CUT_OFF = "the explainer's reply stopped at max_tokens"
-
 LONGEST = 160  # characters of a reason that are shown
 READ = 2000  # characters of a reason that are looked at: a model's words in it may be of any length
-
 _QUOTED = re.compile(r"(?<!\w)'(?:[^'\\]|\\.)*'(?!\w)|\"(?:[^\"\\]|\\.)*\"|“[^”]*”|`[^`]*`")
 _EXCERPT = re.compile(r"\b(?:top|random) \d+")
 _WITH_DIGIT = re.compile(r"[^\s,;:()\[\]{}'\"]*\d[^\s,;()\[\]{}'\"]*")
 _REPEATED = re.compile(r"…(?:[\s,;]*…)+")
-
 Given = tuple[str, str]  # a log and the reason that it gives
 
 
@@ -134,8 +131,7 @@ def _rows(what: str, reasons: Iterable[Given], of: int, labels: dict[str, str]) 
 def _row(
     what: str, why: str, times: int, of: int, where: Sequence[tuple[str, int]], runs: int
 ) -> Row:
-    cells = (words(what), words(why), count(times), count(of), share(times, of))
-    return (*cells, words(_where(where, runs)))
+    return row_of(what, why, times, of, share(times, of), _where(where, runs))
 
 
 def _where(by: Sequence[tuple[str, int]], runs: int) -> str:

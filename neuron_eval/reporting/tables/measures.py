@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from neuron_eval.logs.runs import NeuronResult, Run
@@ -16,19 +16,16 @@ from neuron_eval.reporting.tables.base import (
     Cell,
     Column,
     Table,
-    cell_neurons,
-    count,
     estimate_cell,
-    few_neurons,
+    means_table,
     report_table,
-    words,
+    row_of,
 )
 from neuron_eval.simulation.headline import RANDOM
 
 ALL = "all"
-
+# What a measure is computed over, by what stands behind its name.
 SETS = {"": "all excerpts", RANDOM: "random excerpts"}
-"""What a measure is computed over, by what stands behind its name."""
 
 COLUMNS = (
     *(Column("measure"), Column("run")),
@@ -68,24 +65,13 @@ def measures_tables(runs: Sequence[Run]) -> list[Table]:
     measured = [_as_scores(run) for run in runs if any(r.measures for r in run.results.values())]
     compared = {headline: compare(measured, headline) for headline in headlines}
     names = [name for name in headlines if name in MEASURES]
-    rows = []
-    for name in names:
-        for run in measured:
-            cells = [words(MEASURES[name].label), words(label(run, runs))]
-            for suffix in SETS:
-                cells += _cells(compared[f"{name}{suffix}"], run)
-            rows.append(tuple(cells))
-    means = [row[i] for row in rows for i, column in enumerate(COLUMNS) if column.extra]
-    notes = (*(_footnote(name) for name in names), ACTIVE, MEANS, *_common(compared))
-    return [
-        Table(
-            name="measures",
-            title="Simulations by further measures",
-            columns=COLUMNS,
-            rows=tuple(rows),
-            notes=(*notes, *few_neurons(cell_neurons(means))),
-        )
+    rows = [
+        row_of(MEASURES[name].label, label(run, runs), *_over_sets(compared, name, run))
+        for name in names
+        for run in measured
     ]
+    notes = (*(_footnote(name) for name in names), ACTIVE, MEANS, *_common(compared))
+    return [means_table("measures", "Simulations by further measures", COLUMNS, rows, notes)]
 
 
 def _as_scores(run: Run) -> Run:
@@ -98,16 +84,13 @@ def _as_scores(run: Run) -> Run:
     return replace(run, results={id: scored(r) for id, r in run.results.items() if r.measures})
 
 
-def _cells(compared: CommonNeurons, run: Run) -> list[Cell]:
+def _over_sets(compared: dict[str, CommonNeurons], name: str, run: Run) -> Iterator[Cell | int]:
     """The mean over the neurons that all runs together have, and in how many it is undefined."""
-    scorer = compared.scorer
-    undefined = sum(scorer not in result.scores for result in run.results.values())
-    ids = compared.ids(run) if run in compared.runs else ()
-    mean = estimate(values(run, ids, scorer))
-    return [
-        Cell("undefined", extra=(None, None, 0)) if mean is None else estimate_cell(mean),
-        count(undefined),
-    ]
+    for common in (compared[f"{name}{suffix}"] for suffix in SETS):
+        ids = common.ids(run) if run in common.runs else ()
+        mean = estimate(values(run, ids, common.scorer))
+        yield Cell("undefined", extra=(None, None, 0)) if mean is None else estimate_cell(mean)
+        yield sum(common.scorer not in result.scores for result in run.results.values())
 
 
 def _common(compared: dict[str, CommonNeurons]) -> list[str]:

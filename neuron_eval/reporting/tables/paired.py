@@ -1,13 +1,19 @@
-"""Table 2: each run against the baseline's run, on the neurons that both scored."""
+"""Differences between runs: from the baseline, and of two runs neuron by neuron."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from neuron_eval.logs.runs import Run
+from neuron_eval.messages import shortened
 from neuron_eval.reporting.comparing import is_baseline, label, scorer_name, scorers
-from neuron_eval.reporting.differences import Comparison, comparisons
-from neuron_eval.reporting.pairs import Pair
+from neuron_eval.reporting.differences import (
+    Comparison,
+    Pair,
+    PairedNeuron,
+    comparisons,
+    paired_neurons,
+)
 from neuron_eval.reporting.statistics import MOST_NEURONS, Paired
 from neuron_eval.reporting.tables.base import (
     Cell,
@@ -20,7 +26,7 @@ from neuron_eval.reporting.tables.base import (
     number,
     p_text,
     report_table,
-    words,
+    row_of,
 )
 
 COLUMNS = (
@@ -43,6 +49,9 @@ NOTES = (
     "Neurons needed: for 80 % power of a two-sided paired t test at 0.05, if the mean and the "
     "spread of the differences are those seen here.",
 )
+
+SHOWN = 10  # neurons of a pair at most, but in the CSV file
+LONGEST = 100  # characters of an explanation
 
 
 @report_table("paired")
@@ -76,13 +85,13 @@ def paired_table(runs: Sequence[Run], baseline: str, pair: Pair | None = None) -
 def _row(comparison: Comparison, runs: Sequence[Run], named: bool) -> Row:
     paired, p = comparison.paired, comparison.p
     ends, outcomes = (paired.lower, paired.upper), (paired.wins, paired.ties, paired.losses)
-    return (
-        words(scorer_name(comparison.scorer)),
-        words(label(comparison.run, runs)),
-        *((words(label(comparison.baseline, runs)),) if named else ()),
-        count(paired.n),
-        number(paired.difference, "+.3f"),
-        Cell(interval_text(*ends, "+.3f"), paired.lower, extra=ends),
+    return row_of(
+        scorer_name(comparison.scorer),
+        label(comparison.run, runs),
+        *([label(comparison.baseline, runs)] if named else []),
+        paired.n,
+        number(paired.mean, "+.3f"),
+        Cell(interval_text(paired, "+.3f"), paired.lower, extra=ends),
         Cell("/".join(map(str, outcomes)), paired.wins, extra=outcomes),
         Cell("all tied" if p is None else p_text(p), p, extra=(paired.p,)),
         _needed(paired),
@@ -110,3 +119,37 @@ def _why_none(runs: Sequence[Run], baseline: str, pair: Pair | None) -> str:
     if all(is_baseline(run, baseline) for run in runs):
         return f"No paired comparison: {baseline} is the only format."
     return f"No paired comparison: no neuron was scored both with {baseline} and otherwise."
+
+
+@report_table("pair")
+def pair_table(runs: Sequence[Run], pair: Pair | None = None) -> list[Table]:
+    """A row per neuron that two runs share, by the first measure that both have; none otherwise."""
+    if pair is None:
+        return []
+    run, other = label(pair.run, runs), label(pair.other, runs)
+    columns = (
+        Column("neuron"),
+        *(Column(f"score of {name}", numeric=True) for name in (run, other)),
+        Column("difference", numeric=True),
+        *(Column(f"explanation of {name}") for name in (run, other)),
+    )
+    paired = ((scorer, paired_neurons(pair, scorer)) for scorer in scorers(runs))
+    scorer, neurons = next((of for of in paired if of[1]), ("", []))
+    if not neurons:
+        why = f"No neurons side by side: {run} and {other} have none that can be compared."
+        return [Table("pair", f"{run} against {other} by neuron", columns, (), (why,))]
+    title = f"Neurons that differ most: {scorer_name(scorer)} of {run} against {other}"
+    more = len(neurons) - SHOWN
+    notes = (f"{more:,} more neurons are in tables/pair.csv.",) if more > 0 else ()
+    return [Table("pair", title, columns, tuple(_neuron(pair, n) for n in neurons), notes, SHOWN)]
+
+
+def _neuron(pair: Pair, neuron: PairedNeuron) -> Row:
+    texts = (run.results[neuron.id].explanation for run in (pair.run, pair.other))
+    return row_of(
+        neuron.id,
+        number(neuron.score),
+        number(neuron.other),
+        number(neuron.difference, "+.3f"),
+        *(shortened(" ".join(text.split()), LONGEST) for text in texts),
+    )

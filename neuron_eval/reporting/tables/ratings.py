@@ -18,14 +18,12 @@ from neuron_eval.reporting.tables.base import (
     Table,
     beside_the_best,
     best_notes,
-    cell_neurons,
-    count,
     estimate_cell,
-    few_neurons,
+    means_table,
     number,
     report_table,
+    row_of,
     share,
-    words,
 )
 from neuron_eval.reporting.tables.failures import grouped
 
@@ -85,16 +83,15 @@ def ratings_table(raters: Sequence[Rater]) -> Table:
     named = [(rater_label(rater, raters), rater) for rater in raters]
     named += [(group.rater.name, group.rater) for group in people]
     rows = [row for name, rater in named for row in _ratings(rater, name)]
-    means = [cell for row in rows for cell in row[3:]]
-    notes = [MEANS, *best_notes(means, " of a rater"), CHOSEN, *([PEOPLE] if people else [])]
+    best = best_notes(RATINGS, rows, " of a rater")
+    notes = [MEANS, *best, CHOSEN, *([PEOPLE] if people else [])]
     notes += [
         f"{group.rater.name}: left out for having shown them different explanations: "
         f"{group.left_out:,} of {group.left_out + len(group.rater.neurons):,} neurons."
         for group in people
         if group.left_out
     ]
-    notes += few_neurons(cell_neurons(means))
-    return Table("ratings", RATINGS_TITLE, RATINGS, tuple(rows), tuple(notes))
+    return means_table("ratings", RATINGS_TITLE, RATINGS, rows, notes)
 
 
 @report_table("raters")
@@ -108,7 +105,7 @@ def raters_table(raters: Sequence[Rater]) -> Table:
 def attention_table(raters: Sequence[Rater]) -> Table:
     """A row per rater and check that was asked for."""
     rows = tuple(
-        (words(rater_label(rater, raters)), *row) for rater in raters for row in _checks(rater)
+        row_of(rater_label(rater, raters), *row) for rater in raters for row in _checks(rater)
     )
     notes = ATTENTION_NOTES if rows else (NO_CHECKS,)
     return Table("attention", "Checks of attention, and bias of place", ATTENTION, rows, notes)
@@ -118,10 +115,10 @@ def _ratings(rater: Rater, name: str) -> list[Row]:
     judgements = rater.judgements
     ratings = _cells({c: [j.ratings[c] for j in judgements] for c in rater.columns})
     chosen = _cells({c: [j.best[c] for j in judgements] for c in rater.columns})
-    none, n = estimate_cell(None), count(len(judgements))
+    none = estimate_cell(None)
     return [
-        (words(name), words(column), n, ratings.get(column, none), chosen.get(column, none))
-        for column in rater.columns
+        row_of(name, c, len(judgements), ratings.get(c, none), chosen.get(c, none))
+        for c in rater.columns
     ]
 
 
@@ -133,34 +130,34 @@ def _cells(values: dict[str, list[float]]) -> dict[str, Cell]:
 def _rater(rater: Rater, name: str) -> Row:
     reasons = grouped((rater.log, n.reason) for n in rater.neurons if n.judgement is None)
     times = [n.seconds for n in rater.neurons if n.seconds is not None]
-    return (
-        words(name),
-        words(rater.excerpts),
-        count(len(rater.neurons)),
-        count(len(rater.judgements)),
-        words("; ".join(f"{reason.count}: {reason.text}" for reason in reasons)),
+    return row_of(
+        name,
+        rater.excerpts,
+        len(rater.neurons),
+        len(rater.judgements),
+        "; ".join(f"{reason.count}: {reason.text}" for reason in reasons),
         number(median(times) if times else None, ".0f", missing=""),
-        words(", ".join(log.rpartition("/")[2] for log in (rater.log, *rater.further_logs))),
+        ", ".join(log.rpartition("/")[2] for log in (rater.log, *rater.further_logs)),
     )
 
 
-def _checks(rater: Rater) -> Iterator[Row]:
+def _checks(rater: Rater) -> Iterator[tuple[str, Cell, int]]:
+    """What was checked, the result, and of how many."""
     twice = [(n.judgement, n.again) for n in rater.neurons if n.judgement and n.again]
-    agreed = consistency(twice)
-    if agreed is not None:
-        yield words("shown twice: difference"), number(agreed[0], ".2f"), count(len(twice))
+    n = len(twice)
+    if (agreed := consistency(twice)) is not None:
+        yield "shown twice: difference", number(agreed[0], ".2f"), n
         same = sum(first.best == second.best for first, second in twice)
-        yield words("shown twice: same choice"), share(same, len(twice)), count(len(twice))
+        yield "shown twice: same choice", share(same, n), n
     planted = [planted for neuron in rater.neurons for planted in neuron.planted]
-    if planted:
-        n = count(len(planted))
-        yield words("planted: mean rating"), number(fmean(p.rating for p in planted), ".2f"), n
-        yield words("planted: rated lowest"), share(sum(p.lowest for p in planted), len(planted)), n
-        yield words("planted: chosen best"), _percent(fmean(p.chosen for p in planted)), n
+    if n := len(planted):
+        yield "planted: mean rating", number(fmean(p.rating for p in planted), ".2f"), n
+        yield "planted: rated lowest", share(sum(p.lowest for p in planted), n), n
+        yield "planted: chosen best", _percent(fmean(p.chosen for p in planted)), n
     for place in rater.places:
-        at, n = f"place {place.number}", count(place.questions)
-        yield words(f"{at}: rating above the mean"), number(place.rating, "+.2f"), n
-        yield words(f"{at}: chosen above chance"), _percent(place.chosen, "+.0f"), n
+        at, n = f"place {place.number}", place.questions
+        yield f"{at}: rating above the mean", number(place.rating, "+.2f"), n
+        yield f"{at}: chosen above chance", _percent(place.chosen, "+.0f"), n
 
 
 def _percent(value: float, spec: str = ".0f") -> Cell:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
-from neuron_eval.logs.runs import ADACS, SIMULATION, NeuronResult, Run
+from neuron_eval.generating import MEANING
+from neuron_eval.judging import MEANINGS
+from neuron_eval.logs.runs import ADACS, GENERATION, SIMULATION, NeuronResult, Run
 from neuron_eval.reporting.comparing import (
     SIMULATED,
     CommonNeurons,
     compare,
-    definition,
     label,
     measured_by,
     scorer_name,
@@ -28,22 +29,28 @@ from neuron_eval.reporting.tables.base import (
     Table,
     beside_the_best,
     best_notes,
-    cell_neurons,
-    count,
     estimate_cell,
-    few_neurons,
+    means_table,
     number,
     report_table,
+    row_of,
     share,
-    words,
 )
+from neuron_eval.simulation.headline import measure_of
 
 UNRELATED = "AdaCS of unrelated references"
+# What scorers are called where there is little room.
 SHORT = {**SIMULATED, SIMULATION: "simulation"}
-"""What scorers are called where there is little room."""
+MEASURES = {
+    SIMULATION: "a simulator predicts activations from the explanation alone; this is their "
+    "correlation with the true ones, on excerpts that the explainer did not see. 1 is perfect, a "
+    "wrong explanation gets about 0.",
+    ADACS: "the cosine similarity of the explanation and a reference explanation, by the embedder. "
+    "1 is the same text.",
+}
+"""What scorers measure, in a line; see `_definition`."""
 
-BY = ("layer", "group")
-"""What neurons can be told apart by."""
+BY = ("layer", "group")  # what neurons can be told apart by
 
 
 @report_table("scores", *(f"scores_by_{part}" for part in BY))
@@ -65,13 +72,21 @@ def scores_table(runs: Sequence[Run], by: str | None = None, controls: Sequence[
     compared = {name: compare(runs, name) for name in names}
     rows: list[Row] = []
     for part in _parts(runs, by):
-        cells = {name: _means(compared[name], by, part) for name in names}
+        means = {name: _means(compared[name], by, part) for name in names}
+        front = Cell(f"no {by}") if part in (None, "", -1) else Cell(str(part), part)
         for run in runs:
-            row = _row(run, runs, cells, compared, by, part)
-            unknown = part in (None, "", -1)
-            front = Cell(f"no {by}") if unknown else Cell(str(part), part)
+            cells = {name: of.get(run.log) or estimate_cell(None) for name, of in means.items()}
+            results = [result for result in run.results.values() if _in(result, by, part)]
+            used = [run.results[id] for id in (compared[ADACS].ids(run) if ADACS in names else ())]
+            unrelated = [result for result in used if _in(result, by, part)]
+            row = _row(label(run, runs), results, cells, unrelated)
             rows.append(row if by is None else (front, *row))
-    rows.extend(_control(control, controls, compared) for control in controls)
+    for control in controls:
+        ids = {name: control_ids(control, common) for name, common in compared.items()}
+        cells = {n: estimate_cell(estimate(values(control, of, n))) for n, of in ids.items()}
+        unrelated = [control.results[id_] for id_ in ids.get(ADACS, ())]
+        every = list(control.results.values())
+        rows.append(_row(control_label(control, controls), every, cells, unrelated))
     columns = [Column("run"), Column("neurons", True, short="n")]
     for name in names:
         columns.append(Column(scorer_name(name), True, INTERVAL, SHORT.get(name, "")))
@@ -80,18 +95,15 @@ def scores_table(runs: Sequence[Run], by: str | None = None, controls: Sequence[
         columns.append(Column(UNRELATED, True, short="unrelated"))
     if by is not None:
         columns.insert(0, Column(by, numeric=by == "layer"))
-    means = [i for i, column in enumerate(columns) if column.extra == INTERVAL]
-    shown = [row[i] for row in rows for i in means]
-    return Table(
-        name="scores" if by is None else f"scores_by_{by}",
-        title="Scores by run" if by is None else f"Scores by {by} and run",
-        columns=tuple(columns),
-        rows=tuple(rows),
-        notes=(
-            *_notes(compared, by, shown),
+    return means_table(
+        "scores" if by is None else f"scores_by_{by}",
+        "Scores by run" if by is None else f"Scores by {by} and run",
+        columns,
+        rows,
+        [
+            *_notes(compared, by, best_notes(columns, rows, f" in each {by}" if by else "")),
             *_control_notes(controls, compared),
-            *few_neurons(cell_neurons(shown)),
-        ),
+        ],
         apart=len(controls),
     )
 
@@ -109,35 +121,17 @@ def _in(result: NeuronResult, by: str | None, part: object) -> bool:
 
 
 def _row(
-    run: Run,
-    runs: Sequence[Run],
-    cells: Mapping[str, Mapping[str, Cell]],
-    compared: Mapping[str, CommonNeurons],
-    by: str | None,
-    part: object,
+    name: str,
+    results: Sequence[NeuronResult],
+    means: Mapping[str, Cell],
+    used: Iterable[NeuronResult],
 ) -> Row:
-    results = [result for result in run.results.values() if _in(result, by, part)]
-    row = [words(label(run, runs)), count(len(results))]
-    for name, means in cells.items():
-        row.append(means.get(run.log) or estimate_cell(None))
-        row.append(share(sum(name in result.scores for result in results), len(results)))
-    if ADACS in cells:
-        used = [run.results[id] for id in compared[ADACS].ids(run)]
-        levels = [n.unrelated for n in used if _in(n, by, part) and n.unrelated is not None]
-        row.append(number(fmean(levels) if levels else None, missing="none"))
-    return tuple(row)
-
-
-def _control(run: Run, controls: Sequence[Run], compared: Mapping[str, CommonNeurons]) -> Row:
-    """A control's row: no mean of it is bold or marked."""
-    results = run.results.values()
-    row = [words(control_label(run, controls)), count(len(results))]
-    for name, common in compared.items():
-        row.append(estimate_cell(estimate(values(run, control_ids(run, common), name))))
-        row.append(share(sum(name in result.scores for result in results), len(results)))
-    if ADACS in compared:
-        used = (run.results[id_].unrelated for id_ in control_ids(run, compared[ADACS]))
-        levels = [level for level in used if level is not None]
+    """A run's row; the level of unrelated references is that of the results that are ``used``."""
+    row = list(row_of(name, len(results)))
+    for scorer, mean in means.items():
+        row += [mean, share(sum(scorer in n.scores for n in results), len(results))]
+    if ADACS in means:
+        levels = [n.unrelated for n in used if n.unrelated is not None]
         row.append(number(fmean(levels) if levels else None, missing="none"))
     return tuple(row)
 
@@ -148,10 +142,9 @@ def _control_notes(controls: Sequence[Run], compared: Mapping[str, CommonNeurons
         return []
     notes = [f"{meanings(controls)} No explainer is asked, and no control is called best."]
     for name, common in compared.items():
-        ids = {id_ for run in common.runs for id_ in common.ids(run)}
         fewer: dict[tuple[int, int], list[str]] = {}
         for run in controls:
-            measured = ids.intersection(run.results)
+            measured = common.neurons.intersection(run.results)
             without = len(measured) - len(control_ids(run, common))
             if without:
                 fewer.setdefault((without, len(measured)), []).append(label(run, controls))
@@ -174,28 +167,24 @@ def _means(compared: CommonNeurons, by: str | None, part: object) -> dict[str, C
     scores = {run.log: values(run, ids[run.log], scorer) for run in compared.runs}
     means = {log: mean for log, own in scores.items() if (mean := estimate(own)) is not None}
     cells = {log: estimate_cell(mean) for log, mean in means.items()}
-    for group in compared.together:
-        if not compared.common[group[0].log]:
-            continue
-        for measure in dict.fromkeys(measured_by(run, scorer) for run in group):
-            logs = [r.log for r in group if measured_by(r, scorer) == measure]
-            cells.update(beside_the_best({log: means[log] for log in logs if log in means}, scores))
+    for group in compared.measured_alike():
+        if compared.common[group[0].log]:
+            known = {run.log: means[run.log] for run in group if run.log in means}
+            cells.update(beside_the_best(known, scores))
     return cells
 
 
-def _notes(
-    compared: Mapping[str, CommonNeurons], by: str | None, means: Sequence[Cell]
-) -> list[str]:
+def _notes(compared: Mapping[str, CommonNeurons], by: str | None, best: Sequence[str]) -> list[str]:
     if not compared:
         return ["Nothing was scored in any run."]
-    defined = [f"{scorer_name(name)}: {line}" for name in compared if (line := definition(name))]
+    defined = [f"{scorer_name(name)}: {line}" for name in compared if (line := _definition(name))]
     notes = [MEANS] if by else [*defined, MEANS]
     if any(
         len(group) > 1 and common.common[group[0].log]
         for common in compared.values()
         for group in common.together
     ):
-        notes.extend(best_notes(means, "" if by is None else f" in each {by}"))
+        notes.extend(best)
     for name, common in compared.items():
         models = dict.fromkeys(measured_by(run, name) for run in common.runs)
         if len(models) > 1:
@@ -212,3 +201,15 @@ def _notes(
             "style only."
         )
     return notes
+
+
+def _definition(scorer: str) -> str:
+    """What a scorer measures and what it does not notice, in a line; empty if not known."""
+    if scorer in MEASURES or scorer not in SIMULATED:
+        return {**MEASURES, **MEANINGS, GENERATION: MEANING}.get(scorer, "")
+    measure, where = measure_of(SIMULATED[scorer])
+    return (
+        f"a simulator predicts activations from the explanation alone, {where} that the explainer "
+        f"did not see; this is the {measure.label} of predicted and true ones. 1 is perfect, "
+        f"chance gets {measure.chance}. It hardly notices {measure.unnoticed}."
+    )
