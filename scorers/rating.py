@@ -7,7 +7,7 @@ metadata is the first epoch's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -19,20 +19,9 @@ from inspect_ai.solver import TaskState
 
 from neuron_eval.metrics import NAN
 from neuron_eval.parameters import check_text
+from neuron_eval.rating import judging
 from neuron_eval.rating.answers_file import AnswersError, AnswersFile, read_answers
-from neuron_eval.rating.judging import (
-    STORE,
-    About,
-    Judgement,
-    Turn,
-    answered,
-    consistency,
-    from_json,
-    judge,
-    judgement_in,
-    mean_judgement,
-    places,
-)
+from neuron_eval.rating.judging import About, Judgement, Turn, judgement_in
 from neuron_eval.rating.question import question_in
 from neuron_eval.stats import mean_interval
 from neuron_eval.usage_error import usage_errors
@@ -50,15 +39,15 @@ def by_format() -> Metric:
     """
 
     def compute(scores: list[SampleScore]) -> Value:
-        judgements = _first_times(scores).values()
+        judgements = _by_neuron(scores, again=False).values()
         values: Values = {}
         for column in dict.fromkeys(column for judged in judgements for column in judged.ratings):
             rated = [judged for judged in judgements if column in judged.ratings]
             ratings = [judged.ratings[column] for judged in rated]
             lower, upper = mean_interval(ratings) or (NAN, NAN)
-            values[f"{column} rating"] = fmean(ratings)
-            values[f"{column} lower"], values[f"{column} upper"] = lower, upper
-            values[f"{column} chosen"] = fmean(judged.best[column] for judged in rated)
+            chosen = fmean(judged.best[column] for judged in rated)
+            numbers = {"rating": fmean(ratings), "lower": lower, "upper": upper, "chosen": chosen}
+            values |= {f"{column} {name}": number for name, number in numbers.items()}
         return values
 
     return compute
@@ -75,7 +64,7 @@ def by_place() -> Metric:
 
     def compute(scores: list[SampleScore]) -> Value:
         values: Values = {}
-        for place in places([about for _, about in _rated(scores)]):
+        for place in judging.places([about for _, about in _rated(scores)]):
             values[f"place {place.number} rating"] = place.rating
             values[f"place {place.number} chosen"] = place.chosen
         return values
@@ -94,9 +83,8 @@ def attention() -> Metric:
 
     def compute(scores: list[SampleScore]) -> Value:
         values: Values = {}
-        first = _first_times(scores)
-        again = _by_neuron(scores, lambda about, id_: about["repeat_of"])
-        agreed = consistency((first[id_], two) for id_, two in again.items() if id_ in first)
+        first, again = _by_neuron(scores, again=False), _by_neuron(scores, again=True)
+        agreed = judging.consistency((first[i], two) for i, two in again.items() if i in first)
         if agreed is not None:
             values["repeated difference"], values["repeated same best"] = agreed
         rated = [about for _, about in _rated(scores) if not about["repeat_of"]]
@@ -114,20 +102,14 @@ def _rated(scores: Sequence[SampleScore]) -> list[tuple[str, About]]:
     return [(id_, about) for id_, about in every if judgement_in(about)]
 
 
-def _by_neuron(
-    scores: Sequence[SampleScore], neuron: Callable[[About, str], str | None]
-) -> dict[str, Judgement]:
-    """By what `neuron` makes of metadata and sample, the mean of the epochs; None is left out."""
+def _by_neuron(scores: Sequence[SampleScore], *, again: bool) -> dict[str, Judgement]:
+    """By neuron the mean of the epochs, of the first time that it was shown or of the second."""
     epochs: dict[str, list[Judgement]] = {}
     for id_, about in _rated(scores):
-        key, judgement = neuron(about, id_), judgement_in(about)
-        if key and judgement:
-            epochs.setdefault(key, []).append(judgement)
-    return {key: mean for key, of in epochs.items() if (mean := mean_judgement(of))}
-
-
-def _first_times(scores: Sequence[SampleScore]) -> dict[str, Judgement]:
-    return _by_neuron(scores, lambda about, id_: None if about["repeat_of"] else id_)
+        judgement = judgement_in(about)
+        if judgement and again == bool(about["repeat_of"]):
+            epochs.setdefault(about["repeat_of"] or id_, []).append(judgement)
+    return {key: mean for key, of in epochs.items() if (mean := judging.mean_judgement(of))}
 
 
 @scorer(metrics=[by_format(), by_place(), attention()])
@@ -155,24 +137,25 @@ def rating(answers: str | None = None) -> Scorer:
         return read_answers(Path(str(answers)).expanduser())
 
     async def score(state: TaskState, target: Target) -> Score:
-        stored = state.store.get(STORE)
+        stored = state.store.get(judging.STORE)
         if not stored:
             return Score.unscored(reason="nobody was asked")
-        turns = [from_json(turn) for turn in stored["turns"]]
+        turns = [judging.from_json(turn) for turn in stored["turns"]]
         seconds = (state.output.metadata or {}).get("seconds")
         if answers is not None:
             with usage_errors():
                 turns, seconds = _given(file(), state, stored["rater"], turns)
         metadata = _metadata(state, stored["rater"], turns) | {"seconds": seconds}
-        judgement = judge(turns)
+        judgement = judging.judge(turns)
         if judgement is None:
             reason, why = _not_scored(turns)
             return Score.unscored(reason=reason, explanation=why, metadata=metadata)
         columns = list(state.metadata["explanations"])  # not in the order they were shown
+        best = ", ".join(c for c, share in judgement.best.items() if share) or "planted"
         return Score(
             value=fmean(judgement.ratings.values()),
-            answer=_answer(judgement),
-            explanation=_in_words(judgement, metadata["comment"]),
+            answer=best,
+            explanation=_in_words(judgement, best, metadata["comment"]),
             metadata={
                 **metadata,
                 "ratings": {column: judgement.ratings[column] for column in columns},
@@ -195,7 +178,9 @@ def _given(
             "neuron-eval rate-static"
         )
     answer, seconds = file.find(str(state.sample_id), rater, question)
-    return ([*turns] if answer is None else [answered(turns[0].order, question, answer)]), seconds
+    if answer is None:
+        return [*turns], seconds
+    return [judging.answered(turns[0].order, question, answer)], seconds
 
 
 def _metadata(state: TaskState, rater: str, turns: Sequence[Turn]) -> dict[str, Any]:
@@ -223,13 +208,8 @@ def _not_scored(turns: Sequence[Turn]) -> tuple[str, str]:
     return "unreadable answer", f"Not scored, the last answer cannot be used: {turns[-1].problem}"
 
 
-def _answer(judgement: Judgement) -> str:
-    """The chosen columns."""
-    return ", ".join(column for column, share in judgement.best.items() if share) or "planted"
-
-
-def _in_words(judgement: Judgement, comment: str) -> str:
+def _in_words(judgement: Judgement, best: str, comment: str) -> str:
     ratings = ", ".join(f"{name} {value:g}" for name, value in sorted(judgement.ratings.items()))
     planted = f", planted {judgement.planted.rating:g}" if judgement.planted else ""
     remark = f" Comment: {comment}" if comment else ""
-    return f"Rated {ratings}{planted}; best {_answer(judgement)}.{remark}"
+    return f"Rated {ratings}{planted}; best {best}.{remark}"

@@ -11,14 +11,7 @@ from inspect_ai.solver import Generate, Solver, TaskState, solver
 
 from neuron_eval.explain.prompting import CUTOFF_QUANTILE
 from neuron_eval.explain.solvers import NOT_GIVEN
-from neuron_eval.given.controls import (
-    ALL_CONTROLS,
-    ControlSettings,
-    Explain,
-    NotGiven,
-    control,
-    generic_sentence,
-)
+from neuron_eval.given.controls import ALL_CONTROLS, Explain, NotGiven, control, generic_sentence
 from neuron_eval.given.reading import ENDINGS, read_table
 from neuron_eval.given.table import ExplanationTable, Key
 from neuron_eval.messages import InputError, near_miss, shortened, shown
@@ -99,15 +92,10 @@ def find_origin(
     cutoff_quantile: int = CUTOFF_QUANTILE,
     seed: int = 0,
 ) -> Origin:
-    """Where the explanations come from that the user means; parameters as those of `given`.
-
-    Raises:
-        InputError: There is no such file, column or number.
-        OSError: The file cannot be read.
-    """
+    """Where the explanations come from that the user means; parameters as those of `given`."""
     name, chosen = _name(explanations), _column(column)
     if name in ALL_CONTROLS:
-        explain = control(name, ControlSettings(chosen, pack, cutoff_quantile))
+        explain = control(name, chosen, pack, cutoff_quantile)
         about = {"explanations": name, "sha256": None, "column": chosen}
         if name == "generic":
             about["generic"] = generic_sentence(pack)
@@ -121,15 +109,13 @@ def find_origin(
             f"or one of {', '.join(ALL_CONTROLS)}{near_miss([name], ALL_CONTROLS)}"
         ) from error
     chosen = table.column(chosen)
-    if path != name:
+    prefix = SHUFFLED_FILE if path != name else ""
+    about = {"explanations": prefix + table.name, "sha256": table.sha256, "column": chosen}
+    texts = table.texts[chosen]
+    if prefix:
         check_number("seed", seed, least=0)
-        about = {"explanations": f"{SHUFFLED_FILE}{table.name}"}
-        explain = _shuffled(table, chosen, seed)
-    else:
-        about = {"explanations": table.name}
-        explain = _of_table(table, table.texts[chosen], chosen)
-    about |= {"sha256": table.sha256, "column": chosen}
-    return Origin(label(name, chosen), about, explain, table)
+        texts = _shuffled(table, chosen, seed)
+    return Origin(label(name, chosen), about, _of_table(table, texts, chosen), table)
 
 
 def label(explanations: object, column: object = None) -> str:
@@ -153,11 +139,7 @@ class Join:
         self._owners: dict[Hashable, str] = {}
 
     def row(self, key: Hashable, id_: str) -> None:
-        """Give the row at a key to a neuron; the same neuron may ask again.
-
-        Raises:
-            SourceError: It is another neuron's already.
-        """
+        """Give the row at a key to a neuron; the same neuron may ask again, another may not."""
         owner = self._owners.setdefault(key, id_)
         if owner != id_:
             raise SourceError(
@@ -181,13 +163,15 @@ def _name(explanations: object) -> str:
 
 
 def _column(column: object) -> str | None:
+    if column is None:
+        return None
     # A column called 2024, and the number of a false explanation, come as numbers.
-    if column is None or (isinstance(column, str | int) and not isinstance(column, bool)):
-        return None if column is None else str(column)
-    raise InputError(f"column={shown(column)}: expected one column")
+    if not isinstance(column, str | int) or isinstance(column, bool):
+        raise InputError(f"column={shown(column)}: expected one column")
+    return str(column)
 
 
-def _shuffled(table: ExplanationTable, column: str, seed: int) -> Explain:
+def _shuffled(table: ExplanationTable, column: str, seed: int) -> Mapping[Key, str]:
     """Of each row's neuron the explanation of another row."""
     texts = table.texts[column]
     layers = {k: table.layers.get(k) if isinstance(k, str) else k[0] for k in texts}
@@ -198,7 +182,7 @@ def _shuffled(table: ExplanationTable, column: str, seed: int) -> Explain:
             f"explanations={SHUFFLED_FILE}{table.path}: all explanations in column "
             f"{shown(column)} are the same, so no neuron can get another's"
         )
-    return _of_table(table, others, column)
+    return others
 
 
 def _of_table(table: ExplanationTable, texts: Mapping[Key, str], column: str) -> Explain:

@@ -167,12 +167,7 @@ def read_references(path: str) -> tuple[ExplanationTable, Mapping[Key, Reference
 
 
 def adacs_dataset(table: ExplanationTable, references_path: str) -> MemoryDataset:
-    """One sample a row of the table, its reference as the target; so columns can be compared.
-
-    Raises:
-        TableError: The references are no table, or have no neuron in common with it.
-        OSError: The references cannot be opened.
-    """
+    """One sample a row of the table, its reference as the target; so columns can be compared."""
     other, references = read_references(references_path)
     if table.by_id != other.by_id:
         first, second = ("id" if t.by_id else "layer and neuron" for t in (table, other))

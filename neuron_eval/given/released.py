@@ -48,7 +48,6 @@ class RecomputedScore:
     noise: bool = False  # whether what was published for an undefined score is a rounded zero
 
     def __str__(self) -> str:
-        """Such as ``layer 3, neuron 5, explanation 'x': SCORE: released 0.5, recomputed 0.4``."""
         released, recomputed = (
             "undefined" if value is None else f"{value:.9g}"
             for value in (self.released, self.recomputed)
@@ -60,14 +59,12 @@ class RecomputedScore:
 
     @property
     def difference(self) -> float | None:
-        """How far the two are apart; None if either is undefined."""
         if self.released is None or self.recomputed is None:
             return None
         return abs(self.released - self.recomputed)
 
     @property
     def verdict(self) -> Literal["agrees", "undefined", "disagrees"]:
-        """Whether the two agree, are both undefined, or disagree."""
         if self.recomputed is None and (self.released is None or self.noise):
             return "undefined"
         agrees = self.difference is not None and self.difference <= TOLERANCE
@@ -102,9 +99,6 @@ def explanation_files(path: str) -> Iterator[tuple[str, bytes | RecordError]]:
 
     The place is a file, a folder of ``.jsonl`` files at any depth, ``openai:gpt2-xl`` and the like,
     or an address such as ``s3://bucket/folder``. In OpenAI's layout only ``explanations`` is read.
-
-    Raises:
-        SourceError: There are no such files.
     """
     if path.startswith("openai:"):
         return open_container(path.removeprefix("openai:")).explanation_files()
@@ -124,11 +118,7 @@ def explanation_files(path: str) -> Iterator[tuple[str, bytes | RecordError]]:
 
 
 def check_files(files: Iterable[tuple[str, bytes | RecordError]]) -> ReleasedTally:
-    """Compare all scores of `explanation_files`; a bad line is noted, and the next is read.
-
-    Raises:
-        SourceError: The files break off.
-    """
+    """Compare all scores of `explanation_files`; a bad line is noted, and the next is read."""
     tally = ReleasedTally()
     for where, content in files:
         tally.files += 1
@@ -153,9 +143,10 @@ def _check_line(tally: ReleasedTally, at: str, line: bytes) -> None:
     for score in compare(results):
         if score.difference is not None:
             tally.largest = max(score.difference, tally.largest or 0.0)
+        if score.verdict == "disagrees":
+            tally.disagree.append((at, score))
         tally.agree += score.verdict == "agrees"
         tally.undefined += score.verdict == "undefined"
-        tally.disagree += [(at, score)] if score.verdict == "disagrees" else []
 
 
 def compare(results: SimulationResults) -> Iterator[RecomputedScore]:

@@ -32,12 +32,10 @@ Key = tuple[int, int] | str  # layer and neuron, or the sample's id
 PUZZLES = ("puzzle_name", "puzzle name", "puzzle_id", "puzzle id", "puzzle", "name")
 """Columns that name a puzzle, where there is neither layer and neuron nor an id."""
 
-NOT_EXPLANATIONS = frozenset(
-    (
-        *("layer", "neuron", "id", "index", "score", "explainer", "model", "group", "source"),
-        *("subject", "run", "format", "simulator", "simulation", "embedder", "unscored", "log"),
-    )
-)
+NOT_EXPLANATIONS = {
+    *("layer", "neuron", "id", "index", "score", "explainer", "model", "group", "source"),
+    *("subject", "run", "format", "simulator", "simulation", "embedder", "unscored", "log"),
+}
 """Columns that say something else. Those without a name or without any text are none either."""
 
 ANSWERS = ("answer", "gt explanation", "ground truth")
@@ -77,7 +75,6 @@ class ExplanationTable:
 
     @property
     def name(self) -> str:
-        """The file without its folders."""
         return PurePath(self.path).name
 
     @property
@@ -90,11 +87,7 @@ class ExplanationTable:
         return id_ if self.by_id else (layer, neuron)
 
     def column(self, wanted: str | None) -> str:
-        """The column that the user means, in any case, as the file spells it; None is the only one.
-
-        Raises:
-            TableError: There is no such column, or several.
-        """
+        """The column that the user means, as the file spells it, in any case; None: the only."""
         known = listed(self.columns, quoted=False)
         if wanted is None:
             if len(self.columns) != 1:
@@ -110,12 +103,7 @@ class ExplanationTable:
 
 
 def make_table(path: str, sha256: str, rows: Iterable[TableRow]) -> ExplanationTable:
-    """Check the rows of a file and put them together.
-
-    Raises:
-        TableError: Columns that say which neuron is meant are missing, a value is not what it
-            should be, a neuron stands there twice, or there is nothing in the file.
-    """
+    """Check the rows of a file and put them together; a `TableError` says what is wrong."""
     lines: dict[Key, str] = {}
     columns: dict[str, _Column] = {}
     identity: tuple[str, ...] = ()

@@ -60,11 +60,7 @@ def parse_answer(text: str, question: Question) -> Answer | Skipped:
 
     Other text may stand around the JSON object, as language models write it; of several objects
     the last that is an answer counts. What stands within the model's thinking counts for nothing.
-    Further fields are ignored.
-
-    Raises:
-        AnswerError: There is no answer, the text ends within its thinking, a rating is missing or
-            off the scale, a letter is none of the question's, or a text is too long.
+    Further fields are ignored. An `AnswerError` says what is missing or wrong.
     """
     answer = answer_text(text)
     if answer is None:
@@ -131,12 +127,7 @@ class _Repeated(dict[str, Any]):
 
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:
-    """The outermost JSON objects of a text, in order.
-
-    Raises:
-        AnswerError: It is nested too deeply, or has so many unfinished objects inside each other
-            that going through them all would take too long.
-    """
+    """The outermost JSON objects of a text, in order, if these are found in sensible time."""
     decoder = json.JSONDecoder(object_pairs_hook=_once)
     left = READINGS * len(text) + 100 * FAILING
     start = _START.search(text)
@@ -187,16 +178,11 @@ def answer_schema(question: Question) -> ResponseSchema:
     scale = question.scale
     # Not minimum and maximum: Inspect leaves them out of a strict schema, as OpenAI refuses them.
     rating = JSONSchema(type="integer", enum=list(range(scale.least, scale.most + 1)))
-    return ResponseSchema(
-        name="rating",
-        json_schema=_strict_object(
-            {
-                "ratings": _strict_object(dict.fromkeys(question.letters, rating)),
-                "best": JSONSchema(type="string", enum=list(question.letters)),
-            }
-        ),
-        strict=True,
-    )
+    fields = {
+        "ratings": _strict_object(dict.fromkeys(question.letters, rating)),
+        "best": JSONSchema(type="string", enum=list(question.letters)),
+    }
+    return ResponseSchema(name="rating", json_schema=_strict_object(fields), strict=True)
 
 
 def _strict_object(properties: dict[str, JSONSchema]) -> JSONSchema:

@@ -49,10 +49,7 @@ class AnswersFile:
     def find(
         self, id_: str, rater: str, question: Question
     ) -> tuple[Answer | Skipped | None, float | None]:
-        """The rater's answer to a sample's question and the seconds that it took, or None.
-
-        An `AnswersError` if they are somebody else's, or another questionnaire's, or no answers.
-        """
+        """The rater's answer to a sample's question and the seconds that it took, or None."""
         record = self.records.get(id_)
         if record is None:
             raise AnswersError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import partial
 from weakref import WeakSet
 
@@ -54,7 +55,6 @@ _REFUSED: WeakSet[ModelAPI] = WeakSet()  # models whose server takes no schema
 
 
 def is_person(rater: str) -> bool:
-    """Whether a rater's name is that of a person."""
     return rater.startswith(PERSON)
 
 
@@ -67,11 +67,7 @@ async def ask(
 ) -> tuple[Turn, list[ChatMessage], ModelOutput]:
     """Ask one question, and again with what was wrong.
 
-    Returns:
-        What came of it, the messages with every answer, and the last output.
-
-    Raises:
-        PromptTooLongError: The question does not fit into the model's context window.
+    Gives what came of it, the messages with every answer, and the last output.
     """
     exchange = messages(question, wording)
     person, cached = is_person(str(model)), False
@@ -109,7 +105,10 @@ async def _generate(
     generate = partial(model.generate, exchange)
     if past_cache:
         generate = partial(generate, cache=False)
-    config = _settings(model)
+    own, config = set_by_user(model), GenerateConfig()
+    if not reasons(model):
+        config.temperature = 0.0 if own.temperature is None else None
+        config.max_tokens = MAX_TOKENS if own.max_tokens is None else None
     if str(model).partition("/")[0] in BY_SCHEMA and model.api not in _REFUSED:
         try:
             schema = GenerateConfig(response_schema=answer_schema(question))
@@ -121,16 +120,6 @@ async def _generate(
     return await generate(config=config)
 
 
-def _settings(model: Model) -> GenerateConfig:
-    own = set_by_user(model)
-    if reasons(model):
-        return GenerateConfig()
-    return GenerateConfig(
-        temperature=0.0 if own.temperature is None else None,
-        max_tokens=MAX_TOKENS if own.max_tokens is None else None,
-    )
-
-
 def _refuses_schema(error: Exception) -> bool:
     """Whether a server's error is about the schema; Inspect adds the request, which names it."""
     message = getattr(error, "provider_message", None) or str(error)
@@ -140,7 +129,6 @@ def _refuses_schema(error: Exception) -> bool:
 
 
 def _parsed(output: ModelOutput, question: Question) -> Answer | Skipped:
-    """The answer in a reply; an AnswerError if there is none, or it is a refusal."""
     if (refused := refusal(output)) is not None:
         raise AnswerError(f"the rater refused: {refused}")
     try:
@@ -229,7 +217,7 @@ def _solver(excerpts: str, orders: int, seed: int, pack: str | None, *, asks: bo
             "excerpts": excerpts,
             "pack": loaded.name,
             "pack_sha256": loaded.sha256,
-            "turns": [turn.to_json() for turn in turns],
+            "turns": [asdict(turn) for turn in turns],
         }
         state.store.set(STORE, stored)
         return state

@@ -18,6 +18,7 @@ from neuron_eval.messages import InputError
 from neuron_eval.prompts.filling import fill
 from neuron_eval.prompts.wording import RatingWording
 from neuron_eval.rating.question import KEY, Option, Question, Scale, ShownExcerpt
+from neuron_eval.records import ActivationRecord
 from neuron_eval.records.splits import DealtNeuron
 from neuron_eval.sources.base import NeuronKey
 from neuron_eval.sources.choosing import place
@@ -97,11 +98,10 @@ def candidates(explanations: Mapping[str, str], planted: str | None = None) -> l
 def in_order(
     candidates: Sequence[Candidate], seed: int, id_: str, rater: str, turn: int = 0
 ) -> list[Candidate]:
-    """The order in which a rater sees the explanations of a neuron.
+    """The order in which a rater sees a neuron's explanations, who was asked ``turn`` times before.
 
     The first order is drawn by seed, neuron and rater. The following ones turn it round, so that
-    N of them show each of N explanations once at each place; then another is drawn. ``turn`` says
-    how often the rater was asked before.
+    N of them show each of N explanations once at each place; then another is drawn.
     """
     round_, shift = divmod(turn, len(candidates))
     order = list(candidates)
@@ -117,18 +117,15 @@ def question(
     # The cutoff is the explainer's, whatever the rater sees.
     above = cutoff(dealt.neuron, dealt.shown)
     shown = Shown(tuple(excerpt.record for excerpt in chosen), above)
+
+    def as_shown(name: str, record: ActivationRecord) -> ShownExcerpt:
+        levels, highlighted = shown.normalised(record), shown.high(record)
+        return ShownExcerpt(name, record.tokens, tuple(levels), tuple(highlighted))
+
     return Question(
         id=id_,
         title=describe(dealt.neuron),
-        excerpts=tuple(
-            ShownExcerpt(
-                name=excerpt.name,
-                tokens=excerpt.record.tokens,
-                levels=tuple(shown.normalised(excerpt.record)),
-                highlighted=tuple(shown.high(excerpt.record)),
-            )
-            for excerpt in chosen
-        ),
+        excerpts=tuple(as_shown(excerpt.name, excerpt.record) for excerpt in chosen),
         options=tuple(Option(letter(i), each.explanation) for i, each in enumerate(order)),
         scale=Scale(LEAST, MOST, wording.least_means, wording.most_means),
         instructions=wording.instructions,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
@@ -33,12 +33,9 @@ class Turn:
         """Whether nobody has been asked yet."""
         return not (self.ratings or self.skipped or self.problem)
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
 
 def from_json(data: Mapping[str, Any]) -> Turn:
-    """What `Turn.to_json` wrote."""
+    """The turn that a sample's store holds as a dictionary."""
     order = (Candidate(c["explanation"], tuple(c["columns"])) for c in data["order"])
     return Turn(**{**data, "order": tuple(order), "ratings": tuple(data["ratings"])})
 
@@ -89,11 +86,10 @@ def judge(turns: Sequence[Turn]) -> Judgement | None:
     chosen = Counter(turn.order[turn.best] for turn in rated)
     winners = [candidate for candidate, count in chosen.items() if count == max(chosen.values())]
     credit = {c: 1 / len(winners) if c in winners else 0.0 for c in means}
-    planted = None
+    planted, low, high = None, min(means.values()), max(means.values())
     for candidate, mean in means.items():
         if not candidate.columns:
-            lowest = mean == min(means.values()) < max(means.values())
-            planted = Planted(mean, lowest, credit[candidate])
+            planted = Planted(mean, mean == low < high, credit[candidate])
     return Judgement(
         ratings={column: mean for c, mean in means.items() for column in c.columns},
         best={column: share for c, share in credit.items() for column in c.columns},
@@ -120,11 +116,10 @@ def mean_judgement(judgements: Sequence[Judgement]) -> Judgement | None:
 
 
 def consistency(pairs: Iterable[tuple[Judgement, Judgement]]) -> tuple[float, float] | None:
-    """How much a rater agrees with itself on neurons that it saw twice.
+    """How much a rater agrees with itself on neurons that it saw twice; None if there are none.
 
-    Returns:
-        The mean absolute difference of the two ratings of an explanation, and the share of
-        neurons with the same best explanation; None if there are no pairs.
+    The mean absolute difference of the two ratings of an explanation, and the share of neurons
+    with the same best explanation.
     """
     twice = list(pairs)
     if not twice:

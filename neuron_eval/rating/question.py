@@ -99,22 +99,18 @@ _EXPECTED = {
 
 
 def from_json(data: object) -> Question:
-    """Read and check a question.
-
-    Raises:
-        QuestionError: A field is missing, of the wrong kind or out of its range.
-    """
+    """Read and check a question; a `QuestionError` says which field is wrong."""
     try:
         question = _QUESTION.validate_python(data)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise QuestionError(_problem(first["type"], first["loc"], first["input"])) from error
     for i, excerpt in enumerate(question.excerpts):
-        for name in ("levels", "highlighted"):
-            values, tokens = len(getattr(excerpt, name)), len(excerpt.tokens)
-            if values != tokens:
+        tokens = len(excerpt.tokens)
+        for name, values in (("levels", excerpt.levels), ("highlighted", excerpt.highlighted)):
+            if len(values) != tokens:
                 at = f"question.excerpts[{i}].{name}"
-                raise QuestionError(f"{at}: {values} values for {tokens} tokens")
+                raise QuestionError(f"{at}: {len(values)} values for {tokens} tokens")
     expected = tuple(letter(i) for i in range(len(question.options)))
     if question.letters != expected:
         raise QuestionError(
@@ -147,11 +143,7 @@ def _place(path: Sequence[str | int]) -> str:
 
 
 def question_in(messages: Sequence[ChatMessage]) -> Question | None:
-    """The question of the last user message; None if it carries none.
-
-    Raises:
-        QuestionError: What it carries is no question.
-    """
+    """The question of the last user message; None if it carries none."""
     last = next((m for m in reversed(messages) if isinstance(m, ChatMessageUser)), None)
     data = (last.metadata or {}).get(KEY) if last else None
     return None if data is None else from_json(data)

@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import pytest
@@ -125,7 +125,7 @@ def test_ratings_are_averaged_and_the_choice_goes_to_the_majority():
     assert found.ratings == {"original": 4, "avhs": 4, "summary": 2}
     assert found.best == {"original": 1, "avhs": 1, "summary": 0}
     assert found.planted is None
-    assert [turn_from_json(json.loads(json.dumps(t.to_json()))) for t in turns] == turns
+    assert [turn_from_json(json.loads(json.dumps(asdict(t)))) for t in turns] == turns
 
 
 def test_a_tie_splits_the_choice():

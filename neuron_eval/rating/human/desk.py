@@ -49,7 +49,6 @@ class Desk:
     """One rater's place; every method may be called from any thread."""
 
     def __init__(self, rater: str, folder: Path) -> None:
-        """Prepare the desk, with answers kept in a folder; nothing is read or written yet."""
         self.rater = rater
         self._questions: dict[str, Question] = {}
         self._shown: dict[str, float] = {}
@@ -114,11 +113,7 @@ class Desk:
             self._disk.release()
 
     def show(self, key: str) -> tuple[Question, Reply | None]:
-        """A question for the page, with the answer it has; reads the disk.
-
-        Raises:
-            DeskError: It is no question of this rater, or its answer is final.
-        """
+        """A question for the page that is not final, with the answer it has; reads the disk."""
         self.look()
         with self._memory:
             question, reply = self._changeable(key), self._replies.get(key)
@@ -130,12 +125,7 @@ class Desk:
         """Save an answer's JSON, new or changed; when this returns its time, it is on the disk.
 
         What it ``replaces`` is the time of the answer that the rater changes; None for a new one.
-
-        Raises:
-            DeskError: It is no question of this rater, its answer is final, or there is another
-                answer than the one that was to be changed.
-            AnswerError: The answer does not fit the question.
-            OSError: It could not be saved.
+        An `AnswerError` says that it does not fit the question, an OSError that it is not saved.
         """
         with self._memory:
             question = self._changeable(key)
@@ -165,13 +155,9 @@ class Desk:
         return at
 
     def hand_over(self, listed: Mapping[str, str]) -> int:
-        """Make answers final, on the disk first; returns how many became it.
+        """Make answers final, on the disk first, all or none; returns how many became it.
 
         They are listed with their times, by their questions' keys, as the rater has seen them.
-
-        Raises:
-            DeskError: One of them was changed meanwhile, or is none of this rater's.
-            OSError: It could not be saved. In either case nothing is handed over.
         """
         keys: list[str] = []
 

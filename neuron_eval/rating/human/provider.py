@@ -49,23 +49,12 @@ class HumanRater(ModelAPI):
         open: bool = True,
         **unknown: object,
     ) -> None:
-        """Prepare the rater; the server starts with the first question.
+        """Prepare the rater of that name; the server starts with the first question.
 
-        Args:
-            model_name: The rater's name: letters, digits, ``.``, ``_`` and ``-``.
-            base_url: Not used, nor are ``api_key`` and ``config``.
-            api_key: Not used.
-            config: Not used.
-            raters: Everybody who rates in this run, so that all links are printed at once; a
-                model with another name is then an error.
-            answers: The folder of the files of answers; the user's data folder otherwise.
-            host: The address to listen on.
-            port: The port to listen on; 0 for any that is free.
-            open: Whether to open the page in a browser, where there is a display.
-            unknown: Any other argument, which is an error.
-
-        Raises:
-            UsageError: A name or an argument cannot be used.
+        ``raters`` is everybody who rates in this run, so that all links are printed at once; a
+        model with another name is then an error. ``answers`` is the folder of the files of answers,
+        the user's data folder otherwise. The server listens on ``host`` and ``port``, 0 for any
+        that is free; ``open`` opens the page in a browser, where there is a display.
         """
         super().__init__(model_name, base_url, api_key, [], config)
         with usage_errors():
@@ -100,9 +89,6 @@ class HumanRater(ModelAPI):
 
         When the call is cancelled (a timeout, the end of the eval) the question stays: asked
         again it has the answer that was given meanwhile.
-
-        Raises:
-            UsageError: The last user message carries no question, or the page cannot be served.
         """
         question = self._question(input)
         desk = self._page().desk
@@ -119,15 +105,10 @@ class HumanRater(ModelAPI):
         return output
 
     def max_connections(self) -> int:
-        """A ceiling for a task that sets no number of its own.
-
-        The page knows only the questions that are asked at the same time; `rate` therefore sets
-        as many connections as it has samples.
-        """
+        """A ceiling for a task that sets no number of its own, as `rate` does."""
         return 1000
 
     def connection_key(self) -> str:
-        """Every rater waits for themselves alone."""
         return self.model_name
 
     async def _count_reused(self, path: Path) -> None:

@@ -63,22 +63,20 @@ def make_app(desks: Mapping[str, Desk], names: Names) -> Starlette:
 
         return Route("/{token}/" + path, endpoint, methods=[method])
 
+    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+        _check_origin(Request(scope), names)
+        raise HTTPException(403, _UNKNOWN)
+
+    # every other path and method is refused like a wrong token, so that nothing can be found out
     routes = [
         route("", "GET", _page),
         route("state", "GET", _state),
         route("question/{key}", "GET", _question),
         route("answer", "POST", _answer),
         route("hand-over", "POST", _hand_over),
+        Mount("/", refuse),
     ]
-
-    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
-        _check_origin(Request(scope), names)
-        raise HTTPException(403, _UNKNOWN)
-
-    # every other path and method is refused like a wrong token, so that nothing can be found out
-    everything_else = Mount("/", refuse)
-    handlers = {HTTPException: _error}
-    app = Starlette(routes=[*routes, everything_else], exception_handlers=handlers)
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _error})
     app.router.default = refuse  # a target that is no path
     return app
 
@@ -156,13 +154,11 @@ _UNKNOWN = (
 
 def _desk(token: str, desks: Mapping[str, Desk]) -> Desk:
     """The desk that a token opens; takes as long for every wrong token."""
-    opened = None
-    for known, desk in list(desks.items()):
-        if hmac.compare_digest(known.encode(), token.encode(errors="replace")):
-            opened = desk
-    if opened is None:
+    sent = token.encode(errors="replace")
+    opened = [d for known, d in list(desks.items()) if hmac.compare_digest(known.encode(), sent)]
+    if not opened:
         raise HTTPException(403, _UNKNOWN)
-    return opened
+    return opened[0]
 
 
 def _check_origin(request: Request, names: Names) -> None:
@@ -206,8 +202,8 @@ async def _body(request: Request) -> dict[str, Any]:
     return body
 
 
-def _response(result: Any) -> Response:
-    response = result if isinstance(result, Response) else JSONResponse(result)
+def _response(result: Any, status: int = 200) -> Response:
+    response = result if isinstance(result, Response) else JSONResponse(result, status)
     response.headers.update(_HEADERS)
     return response
 
@@ -216,4 +212,4 @@ async def _error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if "text/html" in request.headers.get("accept", ""):
         return _response(PlainTextResponse(error.detail, error.status_code))
-    return _response(JSONResponse({"error": error.detail}, error.status_code))
+    return _response({"error": error.detail}, error.status_code)

@@ -39,7 +39,6 @@ class Serving:
     """A server in a thread of its own, which ends with the process."""
 
     def __init__(self, host: str, port: int) -> None:
-        """Listen at a host, on a port, 0 for any that is free; a UsageError if nothing can."""
         self._socket = _listening(host, port)
         self.port: int = self._socket.getsockname()[1]
         own = socket.gethostname().lower()
@@ -58,7 +57,6 @@ class Serving:
         return self._pages[rater, folder]
 
     def stop(self) -> None:
-        """Stop listening and wait for the thread to end."""
         self._server.should_exit = True
         self._thread.join()
         self._socket.close()
@@ -78,8 +76,7 @@ class Serving:
             timeout_graceful_shutdown=1,
         )
         server = uvicorn.Server(config)
-        run = {"sockets": [self._socket]}
-        thread = Thread(target=server.run, kwargs=run, name="human raters", daemon=True)
+        thread = Thread(target=server.run, args=([self._socket],), name="human raters", daemon=True)
         thread.start()
         return server, thread
 
@@ -114,7 +111,6 @@ class PatientProtocol(H11Protocol):
     """
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-        """Start to wait for the first request."""
         super().connection_made(transport)
         self._made = self.loop.time()
         self._look_again()
@@ -179,6 +175,5 @@ def leading_to(link: str) -> Path:
 
 
 def _has_display() -> bool:
-    if sys.platform in ("win32", "darwin"):
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    names = ("DISPLAY", "WAYLAND_DISPLAY")
+    return sys.platform in ("win32", "darwin") or any(map(os.environ.get, names))

@@ -19,6 +19,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from io import FileIO
 from logging import getLogger
 from pathlib import Path
@@ -89,9 +90,6 @@ class AnswerFile:
         """Read what was appended since the last time; returns the keys of its questions.
 
         While another process appends, it waits if it is to ``wait``; else nothing is read.
-
-        Raises:
-            OSError: The file exists and cannot be read.
         """
         try:
             with (
@@ -107,7 +105,7 @@ class AnswerFile:
         """Have the file for oneself, read on and append; made if need be, for its owner alone."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with (
-            open(self.path, "a+b", buffering=0, opener=_for_its_owner) as file,
+            open(self.path, "a+b", buffering=0, opener=partial(os.open, mode=0o600)) as file,
             locked(file.fileno(), exclusive=True) as alone,
         ):
             yield Appending(self, file, alone)
@@ -151,11 +149,7 @@ class Appending:
         return self._answers._read_from(self._file)
 
     def append(self, events: Sequence[Mapping[str, Any]]) -> None:
-        """Write events and have them on the disk before returning.
-
-        Raises:
-            OSError: They are not, or not all, on the disk, and are taken back where possible.
-        """
+        """Write events and have them on the disk before returning; else take back what can be."""
         size = os.fstat(self._file.fileno()).st_size
         lines = [json.dumps({"rater": self._answers._rater, **event}) + "\n" for event in events]
         self._file.seek(max(size - 1, 0))
@@ -172,10 +166,6 @@ class Appending:
                     self._file.truncate(size)
             raise
         _sync_folder(self._answers.path.parent)
-
-
-def _for_its_owner(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _sync_folder(folder: Path) -> None:
