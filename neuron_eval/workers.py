@@ -38,13 +38,10 @@ def _ray() -> Any:
 
 @contextmanager
 def connected() -> Iterator[None]:
-    """Be part of a Ray cluster.
+    """Be part of a Ray cluster, or raise an InputError.
 
     That is the one that this process is part of already, or that ``RAY_ADDRESS`` names, or that
     runs on this machine. If there is none, one of this machine's cores is started for the time.
-
-    Raises:
-        InputError: Ray is not installed, or there is no cluster at the address.
     """
     # Nothing is told to its makers, and no worker without a GPU is warned of what may change.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -88,11 +85,8 @@ def spread(
     For use while `connected`. A worker has this process's variables that are for models, and its
     working folder, if there is one of that name. Each call takes so many cores and GPUs of a
     worker's machine; of cores that no machine has, as many as the largest has. ``calls`` are drawn
-    as workers get free. What a call raises is raised.
-
-    Raises:
-        InputError: A call's worker was lost, and so was each that took its place; or no machine
-            has so many GPUs.
+    as workers get free. What a call raises is raised; an InputError says that its worker was lost,
+    and so was each that took its place, or that no machine has so many GPUs.
     """
     ray = _ray()
     each = [node["Resources"] for node in ray.nodes() if node["Alive"]]

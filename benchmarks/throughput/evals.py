@@ -19,7 +19,7 @@ from neuron_eval.prompts.pack import default_pack
 from neuron_eval.records.splits import DealtNeuron
 from neuron_eval.simulation.all_at_once import all_at_once_prompt
 from neuron_eval.simulation.packing import grouped
-from neuron_eval.simulation.sparse import EXCERPTS_PER_CALL, reply_room, sparse_prompt
+from neuron_eval.simulation.sparse import EXCERPTS_PER_CALL, SparseSimulation, sparse_prompt
 from neuron_eval.tasks.formats import summary
 
 PACK = default_pack()
@@ -68,7 +68,7 @@ def simulator_requests(way: str, dealt: DealtNeuron) -> list[Request]:
         return [
             (
                 sparse_prompt(EXPLANATION, part, wording),
-                GenerateConfig(temperature=0.0, max_tokens=reply_room(part)),
+                GenerateConfig(temperature=0.0, max_tokens=SparseSimulation.room(part)),
             )
             for part in grouped(tokens, EXCERPTS_PER_CALL)
         ]

@@ -9,12 +9,13 @@ from __future__ import annotations
 from inspect_ai.model import ModelAPI, modelapi
 
 from neuron_eval.embedding.embedder import (
+    EmbeddingError,
     TextEmbedder,
     cosine,
     default_embedder,
     resolve_embedder,
+    texts_of,
 )
-from neuron_eval.embedding.exchange import EmbeddingError, texts_of
 
 __all__ = [
     "EmbeddingError",

@@ -15,17 +15,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import anyio
 from anyio.lowlevel import RunVar
-from inspect_ai.model import (
-    ChatMessage,
-    GenerateConfig,
-    ModelAPI,
-    ModelCall,
-    ModelOutput,
-    RetryDecision,
-)
-from inspect_ai.tool import ToolChoice, ToolInfo
+from inspect_ai.model import ChatMessage, ModelCall, ModelOutput, RetryDecision
 
-from neuron_eval.embedding.exchange import (
+from neuron_eval.embedding.embedder import (
     EmbeddingError,
     checked_vectors,
     embedding_call,
@@ -33,6 +25,7 @@ from neuron_eval.embedding.exchange import (
     texts_of,
 )
 from neuron_eval.inspect_private import PrerequisiteError
+from neuron_eval.models.provider import OwnProvider
 from neuron_eval.models.requests import of_loop
 from neuron_eval.models.server_errors import one_line
 
@@ -51,37 +44,25 @@ class _SharedClient:
 _clients: RunVar[dict[int, _SharedClient]] = RunVar("neuron_eval embedding clients")
 
 
-class OpenAIEmbedder(ModelAPI):
+class OpenAIEmbedder(OwnProvider):
     """Embeds texts with OpenAI's embeddings API, at OpenAI or at any server that speaks it.
 
     A request holds at most 2,048 texts (more are sent in turn); the server's own limit on the
     tokens of a request applies besides. Failed requests are left to Inspect's retries.
     """
 
-    def __init__(
-        self,
-        model_name: str,
-        base_url: str | None = None,
-        api_key: str | None = None,
-        config: GenerateConfig | None = None,
-        **model_args: object,
-    ) -> None:
-        """``model_args`` are handed to ``openai.AsyncOpenAI``, for instance ``organization``."""
+    key_variables = ("OPENAI_API_KEY",)
+
+    def __init__(self, model_name: str, base_url: str | None = None, **options: Any) -> None:
+        """Arguments are handed to ``openai.AsyncOpenAI``, for instance ``organization``."""
         from openai import AsyncOpenAI
 
         self._address = split_address(base_url, os.environ.get("OPENAI_BASE_URL"))
-        super().__init__(
-            model_name=model_name,
-            # resolved here, since the address is part of the key in Inspect's cache, and without
-            # its secrets, since Inspect writes it into logs
-            base_url=self._address.url,
-            api_key=api_key,
-            api_key_vars=["OPENAI_API_KEY"],
-            config=config or GenerateConfig(),
-        )
-        self.model_args: dict[str, Any] = dict(model_args)
+        # resolved here, since the address is part of the key in Inspect's cache, and without
+        # its secrets, since Inspect writes it into logs
+        super().__init__(model_name, base_url=self._address.url, **options)
         known = set(signature(AsyncOpenAI).parameters) - {"api_key", "base_url", "max_retries"}
-        if unknown := sorted(set(model_args) - known):
+        if unknown := sorted(set(self.model_args) - known):
             raise PrerequisiteError(
                 f"embed-openai/{model_name} takes no argument {', '.join(unknown)}; those it "
                 f"takes: {', '.join(sorted(known))}"
@@ -94,14 +75,8 @@ class OpenAIEmbedder(ModelAPI):
                 "--model-role embedder=embed-local/minilm"
             )
 
-    async def generate(
-        self,
-        input: list[ChatMessage],
-        tools: list[ToolInfo],
-        tool_choice: ToolChoice,
-        config: GenerateConfig,
-    ) -> tuple[ModelOutput, ModelCall]:
-        texts = texts_of(input)
+    async def answer(self, messages: list[ChatMessage]) -> tuple[ModelOutput, ModelCall]:
+        texts = texts_of(messages)
         rows: list[Any] = []
         tokens: int | None = 0
         async with self._client() as client:

@@ -19,12 +19,11 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-from inspect_ai.model import ChatMessage, GenerateConfig, ModelAPI, ModelCall, ModelOutput
-from inspect_ai.tool import ToolChoice, ToolInfo
+from inspect_ai.model import ChatMessage, ModelCall, ModelOutput
 
-from neuron_eval.embedding.exchange import Vectors, embedding_call, embedding_output, texts_of
+from neuron_eval.embedding.embedder import Vectors, embedding_call, embedding_output, texts_of
 from neuron_eval.inspect_private import PrerequisiteError
-from neuron_eval.models.requests import in_thread
+from neuron_eval.models.provider import OwnProvider, in_thread
 
 DIMENSIONS = 384
 MAX_PIECES = 256
@@ -46,7 +45,7 @@ _loading = threading.Lock()
 _loaded: list[MiniLM] = []
 
 
-class LocalEmbedder(ModelAPI):
+class LocalEmbedder(OwnProvider):
     """Embeds texts with all-MiniLM-L6-v2 (384 dimensions), in threads of this process.
 
     A text is read up to 256 word pieces, about 200 words; what follows is ignored.
@@ -55,22 +54,15 @@ class LocalEmbedder(ModelAPI):
     revision = f"{MODEL_SHA256[:12]}-{VOCAB_SHA256[:12]}"
     """Tells the vectors of these files from others' in Inspect's cache."""
 
-    def __init__(
-        self,
-        model_name: str,
-        base_url: str | None = None,
-        api_key: str | None = None,
-        config: GenerateConfig | None = None,
-        **model_args: object,
-    ) -> None:
-        super().__init__(model_name, base_url, api_key, [], config or GenerateConfig())
+    def __init__(self, model_name: str, **options: Any) -> None:
+        super().__init__(model_name, **options)
         if model_name != "minilm":
             raise PrerequisiteError(
                 f"There is no local embedder {model_name!r}; the one there is: embed-local/minilm"
             )
-        if model_args:
+        if self.model_args:
             raise PrerequisiteError(
-                f"embed-local/minilm takes no arguments; got {', '.join(sorted(model_args))}."
+                f"embed-local/minilm takes no arguments; got {', '.join(sorted(self.model_args))}."
             )
         if missing := missing_packages():
             # the bracket is escaped, since Inspect prints such errors as rich's markup
@@ -80,14 +72,8 @@ class LocalEmbedder(ModelAPI):
                 "--model-role embedder=embed-openai/text-embedding-ada-002 (needs OPENAI_API_KEY)"
             )
 
-    async def generate(
-        self,
-        input: list[ChatMessage],
-        tools: list[ToolInfo],
-        tool_choice: ToolChoice,
-        config: GenerateConfig,
-    ) -> tuple[ModelOutput, ModelCall]:
-        texts = texts_of(input)
+    async def answer(self, messages: list[ChatMessage]) -> tuple[ModelOutput, ModelCall]:
+        texts = texts_of(messages)
         cores = os.cpu_count() or 1
         vectors, pieces = await in_thread("embed-local", cores, lambda: load().embed(texts))
         call = embedding_call({"model": self.model_name, "input": texts}, vectors)

@@ -11,16 +11,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from inspect_ai.model import (
-    ChatMessage,
-    GenerateConfig,
-    ModelAPI,
-    ModelOutput,
-    ModelUsage,
-    modelapi,
-)
-from inspect_ai.tool import ToolChoice, ToolInfo
+from inspect_ai.model import ChatMessage, GenerateConfig, ModelOutput, ModelUsage, modelapi
 
+from neuron_eval.models.provider import OwnProvider
 from neuron_eval.models.tokencount import counter
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.wording import Pack
@@ -34,7 +27,7 @@ _BRACKETS = re.compile(r"\[([^\[\]]+)\]")
 
 
 @modelapi(name="neuron-baseline")
-class LexicalBaseline(ModelAPI):
+class LexicalBaseline(OwnProvider):
     """The provider; its only model is ``lexical``."""
 
     def __init__(
@@ -42,30 +35,24 @@ class LexicalBaseline(ModelAPI):
         model_name: str,
         base_url: str | None = None,
         api_key: str | None = None,
-        config: GenerateConfig = GenerateConfig(),  # noqa: B008
+        config: GenerateConfig | None = None,
         pack: str | None = None,
     ) -> None:
         """``pack`` (``-M pack=FILE``) is what the prompts are made with, to find lists in them."""
-        super().__init__(model_name, base_url, api_key, [], config)
+        super().__init__(model_name, base_url, api_key, config)
         if model_name != "lexical":
             raise UsageError(f"neuron-baseline/{model_name}: the only model is 'lexical'")
         with usage_errors():
             self._pack = load_pack(pack)
 
-    async def generate(
-        self,
-        input: list[ChatMessage],
-        tools: list[ToolInfo],
-        tool_choice: ToolChoice,
-        config: GenerateConfig,
-    ) -> ModelOutput:
-        prompt = next((m.text for m in reversed(input) if m.role == "user"), "")
+    async def answer(self, messages: list[ChatMessage]) -> ModelOutput:
+        prompt = next((m.text for m in reversed(messages) if m.role == "user"), "")
         answer = name_words(marked_tokens(prompt, self._pack))
         tokens = counter("cl100k_base")
         output = ModelOutput.from_content(
             model=f"neuron-baseline/{self.model_name}", content=answer
         )
-        read, written = tokens.count_messages(input), tokens.count_text(answer)
+        read, written = tokens.count_messages(messages), tokens.count_text(answer)
         output.usage = ModelUsage(
             input_tokens=read, output_tokens=written, total_tokens=read + written
         )

@@ -34,11 +34,7 @@ def in_batches(model: str) -> bool:
 
 
 def read_batch(given: object) -> Batch | None:
-    """What stands behind ``--batch``: True, a number of requests, or a file of Inspect's settings.
-
-    Raises:
-        InputError: It is none of them.
-    """
+    """What ``--batch`` says: True, a number of requests, or a file of Inspect's settings."""
     if isinstance(given, BatchConfig):
         return given
     text = str(bool(given)).lower() if given is None or isinstance(given, bool) else str(given)

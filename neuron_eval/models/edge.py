@@ -1,12 +1,11 @@
 """The edge where requests go out and a model's replies come in.
 
-What no log can hold is replaced here. JSON can spell half a character (a lone surrogate).
-Inspect's log writer stops at one, and with it the whole eval, whatever ``fail_on_error`` says.
+What no log can hold is replaced: at half a character (a lone surrogate), which JSON can spell,
+Inspect's log writer stops, and with it the whole eval, whatever ``fail_on_error`` says.
 
-What a model's server refuses is left out here: some take no temperature, no ``top_p``, no limit of
-output tokens or no stop sequences, and of a deployment's own name nobody can know it beforehand.
-This is beneath Inspect's cache, whose keys hold what was meant to be asked, so that a later run
-finds every answer.
+What a model's server refuses is left out: some take no temperature, no ``top_p``, no limit of
+output tokens or no stop sequences, and nobody can know it beforehand. This is beneath Inspect's
+cache, whose keys hold what was meant to be asked, so that a later run finds every answer.
 """
 
 from __future__ import annotations
@@ -55,11 +54,9 @@ class NoReplyError(RuntimeError):
 def guarded(model: Model) -> Model:
     """The model itself; from here on its provider's replies and errors can be written to a log.
 
-    Inspect writes a reply down inside of ``Model.generate``, for those who look on even to disk,
-    and the error of a request likewise; so it is too late once that returns. No hook of Inspect's
-    comes before. What remains is the provider's own ``generate``, which is covered on the one
-    object that all copies of a model share: its type, and with it what Inspect and we know models
-    by, stays as it is.
+    Inspect writes a reply down inside of ``Model.generate``, and the error of a request likewise,
+    and has no hook before. So the provider's own ``generate`` is covered, on the one object that
+    all copies of a model share; its type, by which Inspect and we know models, stays as it is.
     """
     api = model.api
     if api not in _GUARDED:
@@ -72,9 +69,8 @@ def guarded(model: Model) -> Model:
 def _leaving_out(model: Model, generate: Generate) -> Generate:
     """A provider's ``generate`` without the parameters that its server refuses.
 
-    A refused request is sent again without the parameter. Once that is answered, the parameter is
-    left out for the rest of the process; what is refused all the same was refused for another
-    reason.
+    A refused request is sent again without the parameter; once that is answered, it is left out for
+    the rest of the process. What is refused all the same was refused for another reason.
     """
     provider = type(model.api).__qualname__
     where = provider, model.api.model_name, address_of(model)

@@ -1,17 +1,15 @@
 """What a model's reply is: a refusal, or an answer, perhaps behind its thinking.
 
-Servers that do not split reasoning off leave it in the reply. Inspect splits off
-``<think>…</think>`` alone, for some providers alone, and only where both tags are there. Other
-families of models have other marks, chat templates often write the opening one into the prompt,
-and room may end before the thinking does.
+Inspect splits off ``<think>…</think>`` alone, for some providers alone, and only where both tags
+are there. Other families of models have other marks, chat templates often write the opening one
+into the prompt, and room may end before the thinking does.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any
 
-from inspect_ai.model import ChatCompletionChoice, ContentText, ModelOutput, ModelUsage
+from inspect_ai.model import ChatCompletionChoice, ContentText, ModelOutput
 
 _TAG = r"(?:(?:seed:|mm:)?think|thinking|thoughts?|reason|reasoning|analysis|scratchpad|reflection)"
 _CHANNEL = r"(?:<\|start\|>assistant)?<\|channel\|>"
@@ -144,19 +142,6 @@ def _without_ends(answer: str) -> str:
         ending = next((end for end in _ENDS if answer[-len(end) :].lower() == end), "")
         answer = answer[: len(answer) - len(ending)]
     return answer
-
-
-def data_output(
-    model: str, words: str, data: dict[str, Any], input_tokens: int | None
-) -> ModelOutput:
-    """A reply that is data, in its metadata, and that says in words what it holds."""
-    output = ModelOutput.from_content(model, words)
-    output.metadata = data
-    if input_tokens is not None:
-        output.usage = ModelUsage(
-            input_tokens=input_tokens, output_tokens=0, total_tokens=input_tokens
-        )
-    return output
 
 
 SHOWN = 200  # so many characters of a refusal stand in a message

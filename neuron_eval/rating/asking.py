@@ -22,8 +22,7 @@ from neuron_eval.explain.solvers import PromptTooLongError, reasons, set_by_user
 from neuron_eval.models.edge import guarded
 from neuron_eval.models.replies import refusal
 from neuron_eval.models.requests import came_from_cache
-from neuron_eval.models.server_errors import about_neuron
-from neuron_eval.models.server_errors import answered as answered_by
+from neuron_eval.models.server_errors import about_neuron, model_errors
 from neuron_eval.parameters import check_choice, check_number
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.wording import RatingWording
@@ -77,7 +76,8 @@ async def ask(
             reply = model.generate(exchange)
         else:
             reply = _generate(model, exchange, question, past_cache)
-        output = await answered_by("rater", model, reply)
+        with model_errors("rater", model):
+            output = await reply
         if not output.empty and output.stop_reason == "model_length":
             raise PromptTooLongError(
                 f"sample {question.id}: a question with {len(question.excerpts)} excerpts and "

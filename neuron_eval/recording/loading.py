@@ -52,12 +52,11 @@ class Tokenizer:
 
     @property
     def prefix(self) -> int | None:
-        """The token put before each window.
+        """The token put before each window; None if the tokenizer has none for that.
 
         Models spend huge activations on whatever comes first (an attention sink), so the first
         token of an excerpt would top every list. A start token takes that place and is dropped;
-        a tokenizer without one has an end-of-text token, which parts documents in training. None
-        if it has neither.
+        without one, an end-of-text token does, which parts documents in training.
         """
         inner = self._inner
         first = inner.bos_token_id if inner.bos_token_id is not None else inner.eos_token_id

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,7 +11,7 @@ from itertools import tee
 from neuron_eval.recording import RecordingError
 from neuron_eval.recording.collect import Collector
 from neuron_eval.recording.loading import module
-from neuron_eval.recording.recorder import Taken
+from neuron_eval.recording.recorder import Taken, take_batch
 from neuron_eval.recording.subject import Column, HuggingFaceSubject
 from neuron_eval.recording.texts import Window
 from neuron_eval.workers import spread
@@ -48,15 +47,11 @@ def take_on_ray(
 
 def record_part(watched: Watched, windows: list[Window]) -> tuple[Collector, float]:
     """What a collector keeps of consecutive windows, and the seconds that the model took."""
-    subject = _subject(watched)
-    collector, forward = Collector(*watched.kept), 0.0
+    subject, size = _subject(watched), watched.batch_size
+    collector = Collector(*watched.kept)
     collector.windows = windows[0].index
-    for start in range(0, len(windows), watched.batch_size):
-        before = time.perf_counter()
-        activations = subject.activations(windows[start : start + watched.batch_size])
-        forward += time.perf_counter() - before
-        collector.update(activations)
-    return collector, forward
+    batches = (windows[start : start + size] for start in range(0, len(windows), size))
+    return collector, sum(take_batch(subject, batch, collector) for batch in batches)
 
 
 @lru_cache(1)

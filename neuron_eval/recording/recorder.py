@@ -93,16 +93,21 @@ class Recording:
     seconds: float  # from start to end
 
 
+def take_batch(subject: HuggingFaceSubject, batch: Sequence[Window], collector: Collector) -> float:
+    """Record a batch into a collector; gives the seconds that the model took."""
+    before = time.perf_counter()
+    activations = subject.activations(batch)
+    seconds = time.perf_counter() - before
+    collector.update(activations)
+    return seconds
+
+
 def take_here(
     subject: HuggingFaceSubject, batches: Iterator[list[Window]], collector: Collector
 ) -> Iterator[Taken]:
     """Take in batches in this process: `Take` for a subject."""
     for batch in batches:
-        before = time.perf_counter()
-        activations = subject.activations(batch)
-        seconds = time.perf_counter() - before
-        collector.update(activations)
-        yield batch, seconds
+        yield batch, take_batch(subject, batch, collector)
 
 
 def run(
@@ -116,8 +121,7 @@ def run(
 ) -> Recording:
     """Record all windows, in order and from index 0, into an empty collector.
 
-    They are dealt to parts of ``size``. ``progress`` is called with the number of windows after
-    each.
+    In parts of ``size``; ``progress`` is called with the number of windows after each.
     """
     started, forward = time.perf_counter(), 0.0
     stream = iter(windows)

@@ -216,11 +216,7 @@ def width(projection: Any) -> int:
 def merge_pieces(
     raw: NDArray[np.float32], windows: Sequence[Window], skip: int
 ) -> NDArray[np.float32]:
-    """Activations of model tokens to those of text tokens, see `merge_row`.
-
-    From shape [B, P, N], padded on the right, to shape [B, L, N]: the windows have as many text
-    tokens each.
-    """
+    """See `merge_row`: from shape [B, P, N], padded on the right, to shape [B, L, N]."""
     return np.stack(
         [merge_row(row, window, skip) for row, window in zip(raw, windows, strict=True)]
     )

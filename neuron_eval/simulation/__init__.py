@@ -112,11 +112,7 @@ class Simulation(ABC):
 
     @classmethod
     def read_wording(cls, section: Mapping[str, Any], at: str) -> Any:
-        """The wording in a pack's section; ``at`` says where that stands.
-
-        Raises:
-            PackError: Names the key, and what it must hold.
-        """
+        """The wording in a pack's section, which stands at ``at``; else a PackError."""
         assert cls.wording is not None
         return read_strings(cls.wording, section, at)
 

@@ -1,14 +1,13 @@
 """`all_at_once`: the published way; the simulator reads the excerpt and generates nothing.
 
-After few-shot neurons with their activations, some of them hidden, the prompt lists every token
-of the excerpt with ``unknown`` in place of its activation. What the simulator holds likely there
-is read from the log-probabilities of the prompt (Bills et al. 2023), so that one request gives
-the whole excerpt. It takes a server that gives these, see `neuron_eval.simulation.prompt_logprobs`.
+After few-shot neurons with their activations, some of them hidden, the prompt lists every token of
+the excerpt with ``unknown`` in place of its activation. What the simulator holds likely there is
+read from the log-probabilities of the prompt (Bills et al. 2023), so that one request gives the
+whole excerpt, from a server that gives these (`neuron_eval.simulation.prompt_logprobs`).
 
 At each position the distribution is that of the first token of the activation. So if the
-simulator's tokenizer writes 10 as "1" and "0", what it expects of 10 counts as 1; and a server
-that gives fewer alternatives cuts off the distribution's tail. Nothing is asked for twice, since
-the same prompt would get the same reply, but what no server should send.
+simulator's tokenizer writes 10 as "1" and "0", what it expects of 10 counts as 1; and a server that
+gives fewer alternatives cuts off the distribution's tail.
 """
 
 from __future__ import annotations
@@ -25,7 +24,6 @@ from neuron_eval.models.requests import together
 from neuron_eval.prompts.sections import read_strings
 from neuron_eval.prompts.wording import FewShotNeuron, Pack, PackError
 from neuron_eval.records import Excerpt
-from neuron_eval.records.activations import highest, normalise
 from neuron_eval.simulation import (
     Failed,
     Outcome,
@@ -46,7 +44,7 @@ from neuron_eval.simulation.expected import (
     unescaped,
 )
 from neuron_eval.simulation.prompt_logprobs import Dialect, decide, read_prompt_logprobs
-from neuron_eval.simulation.prompting import LineWording, excerpt_lines, numbered
+from neuron_eval.simulation.prompting import LineWording, few_shot_excerpts, numbered
 from neuron_eval.simulation.reading import quoted
 
 
@@ -161,7 +159,7 @@ def all_at_once_prompt(
     opening = wording.system
     for number, neuron in enumerate(few_shot, start=1):
         opening += numbered(wording.neuron, number, neuron.explanation)
-        opening += "".join(_shown_excerpts(neuron, wording)) + wording.neuron_end
+        opening += few_shot_excerpts(neuron, wording, wording.unknown) + wording.neuron_end
     last = wording.neuron if wording.last_neuron is None else wording.last_neuron
     opening += numbered(last, len(few_shot) + 1, explanation) + wording.start
     row = wording.unknown + wording.line_end
@@ -174,10 +172,7 @@ def read_prompt(
 ) -> tuple[float, ...]:
     """The expected activations, shape [T], in the server's tokens of a prompt.
 
-    Raises:
-        AlignmentError: The server's tokens do not spell the prompt.
-        BrokenReplyError: A log-probability is none.
-        UnreadableReplyError: Nowhere near an activation is a number among the alternatives.
+    An UnreadableReplyError says that nowhere near an activation is a number among the alternatives.
     """
     places = align(segments, [token.token for token in logprobs])
     values = []
@@ -210,13 +205,3 @@ def _merged(at: Logprob, place: PiecePlace) -> Iterable[tuple[str, float]]:
             text = text.removeprefix(place.before)
             masses[text] = masses.get(text, 0.0) + probability(logprob)
     return ((text, math.log(min(mass, 1.0))) for text, mass in masses.items() if mass > 0)
-
-
-def _shown_excerpts(neuron: FewShotNeuron, wording: AllAtOnceWording) -> Iterable[str]:
-    maximum = highest(neuron.excerpts)
-    for excerpt, revealed in zip(neuron.excerpts, neuron.revealed_from, strict=True):
-        if revealed is None:
-            continue
-        levels = [str(level) for level in normalise(excerpt.activations, maximum)]
-        levels[:revealed] = [wording.unknown] * revealed
-        yield excerpt_lines(excerpt.tokens, levels, wording)

@@ -32,7 +32,7 @@ from neuron_eval.simulation.limits import (
     LEAST_OUTPUT,
     RoomRefusedError,
     forget_logprobs,
-    most_output,
+    learnt,
     note_refusal,
     with_logprobs,
 )
@@ -52,6 +52,10 @@ class NoReadableReplyError(UnreadableReplyError):
         super().__init__(
             str(last) if count == 1 else f"{count} unreadable replies, the last: {last}"
         )
+
+    def followed(self, by: NoReadableReplyError) -> NoReadableReplyError:
+        """This, and then that of a smaller question."""
+        return NoReadableReplyError(self.count + by.count, by.last, self.made + by.made)
 
 
 class Asker:
@@ -81,7 +85,7 @@ class Asker:
     def most(self) -> int | None:
         """The most output tokens that a request may ask for, by user and server; None if any."""
         user = self.model.config.max_tokens or active_generate_config().max_tokens
-        limits = [limit for limit in (user, most_output(self.model)) if limit]
+        limits = [limit for limit in (user, learnt(self.model).most_output) if limit]
         return None if self._reasoning else min(limits, default=None)
 
     def settings(self, max_tokens: int | None, stop: Sequence[str] = ()) -> GenerateConfig:
@@ -108,26 +112,22 @@ class Asker:
     ) -> R:
         """Ask, and ask again with what was wrong, so many times in all.
 
-        What Inspect's cache answers costs no attempt. It may hold unreadable replies; they are
-        gone through as they came, and only where none of them can be read is the question asked
-        past them.
+        What Inspect's cache answers costs no attempt. It may hold unreadable replies; they are gone
+        through as they came, and only where none of them can be read is the question asked past
+        them. A NoReadableReplyError says that none was good, or that there is no use in asking
+        again, a RoomRefusedError that the server does not give so many output tokens.
 
         Args:
             messages: The question.
             read: Raises `UnreadableReplyError` on a bad reply.
             again: From what was wrong to the message that says so; None if the model is not to be
-                told, so that what it wrote at temperature 0 stays. After a broken reply the same
-                question is asked.
+                told, so that what it wrote at temperature 0 stays.
             max_tokens: The longest sensible reply; models that reason get their provider's limit,
                 also those that only show it, by reasoning until they are cut off.
             attempts: How many requests may be made, at least 1.
             stop: Where a reply ends that goes on behind what was asked for.
             past: Whether the question is asked past unreadable replies in the cache; if not, an
                 earlier run has asked smaller ones instead, whose replies are there.
-
-        Raises:
-            NoReadableReplyError: None was good, or after one there was no use in asking again.
-            RoomRefusedError: The server does not give so many output tokens.
         """
         made, count = 0, 0
         config = self.settings(max_tokens, stop)
@@ -184,8 +184,8 @@ class Asker:
     ) -> tuple[ModelOutput, GenerateConfig]:
         """A reply, and the settings that it was given by.
 
-        Where the user set more output tokens than a reply needs and the server gives, what it
-        gives is asked for; `RoomRefusedError` is raised where that is fewer than needed.
+        Where the user set more than the server gives, what it gives is asked for, if that is
+        enough.
         """
         while True:
             try:

@@ -4,8 +4,7 @@ With log-probabilities of the reply the expectation over 0..10 is taken at each 
 without them the value itself. A bad reply is asked for again up to twice.
 
 Several excerpts may share a request. Each then has a letter, which the reply repeats on a line of
-its own, and numbers from 1: a token left out or doubled spoils the count of its own excerpt only,
-where numbers that ran on would shift every excerpt behind it unseen.
+its own, and numbers from 1: a token left out or doubled spoils its own excerpt only.
 """
 
 from __future__ import annotations
@@ -19,20 +18,12 @@ from typing import ClassVar
 from inspect_ai.model import ChatMessage, ModelOutput
 
 from neuron_eval.formats.base import letter
-from neuron_eval.simulation import (
-    Piece,
-    Simulated,
-    Tokenize,
-    Tokens,
-    UnreadableReplyError,
-    way,
-)
+from neuron_eval.simulation import Piece, Simulated, Tokenize, Tokens, UnreadableReplyError, way
 from neuron_eval.simulation.packing import PackedSimulation, PackQuestion, Part
 from neuron_eval.simulation.prompting import simulation_request
 from neuron_eval.simulation.reading import cut_off, read_values, readable, take_values
 
-EXCERPTS_PER_CALL = 4
-"""What a user gets who does not say: 3 requests for the 10 excerpts of an explanation."""
+EXCERPTS_PER_CALL = 4  # unless the user says: 3 requests for the 10 excerpts of an explanation
 
 PROSE = 64  # output tokens for what a simulator may write before its answer, and between its parts
 HEADING = 16  # output tokens for an excerpt's letter, and the words around it
@@ -85,7 +76,9 @@ class ChatSimulation(PackedSimulation):
 
     @classmethod
     def room(cls, excerpts: Tokens) -> int:
-        return reply_room([len(tokens) for tokens in excerpts])
+        # A digit may be a token. Some simulators repeat the token between number and value.
+        lines = (len(str(i)) + BESIDES for tokens in excerpts for i in range(1, len(tokens) + 1))
+        return PROSE + HEADING * len(excerpts) + sum(lines)
 
     @classmethod
     def read_prompt(cls, user: str, tokenize: Tokenize) -> Tokens:
@@ -104,13 +97,6 @@ class ChatSimulation(PackedSimulation):
         return lines
 
 
-def reply_room(counts: Sequence[int]) -> int:
-    """The most tokens of a good reply, in any tokenizer, from how many tokens excerpts have."""
-    # A digit may be a token. Some simulators repeat the token between number and value.
-    lines = sum(len(str(i)) + BESIDES for count in counts for i in range(1, count + 1))
-    return PROSE + HEADING * len(counts) + lines
-
-
 def reply_ends(counts: Sequence[int]) -> list[str]:
     """What a reply holds only behind what was asked for, from how many tokens excerpts have.
 
@@ -121,20 +107,14 @@ def reply_ends(counts: Sequence[int]) -> list[str]:
 
 
 def chat_prompt(
-    explanation: str,
-    excerpts: Tokens,
-    wording: ChatWording,
-    model: str = "",
+    explanation: str, excerpts: Tokens, wording: ChatWording, model: str = ""
 ) -> list[ChatMessage]:
     """The messages for E >= 1 excerpts; ``model`` is the simulator's name, for cache marks."""
-    headings = [wording.tokens]
-    if len(excerpts) > 1:
-        headings = [wording.heading.replace("{letter}", letter(i)) for i in range(len(excerpts))]
-    lines = [
-        [f"{i}: {json.dumps(t, ensure_ascii=False)}" for i, t in enumerate(tokens, start=1)]
-        for tokens in excerpts
-    ]
-    lists = [h + "\n".join(numbered) for h, numbered in zip(headings, lines, strict=True)]
+    lists = []
+    for number, tokens in enumerate(excerpts):
+        heading = wording.heading.replace("{letter}", letter(number))
+        lines = (f"{i}: {json.dumps(t, ensure_ascii=False)}" for i, t in enumerate(tokens, start=1))
+        lists.append((heading if len(excerpts) > 1 else wording.tokens) + "\n".join(lines))
     closing = _with_ranges(wording.closing, [len(tokens) for tokens in excerpts])
     opening = wording.explanation.replace("{explanation}", explanation)
     return simulation_request(model, wording.system, opening, "\n".join(lists) + closing)
@@ -159,12 +139,10 @@ def read_reply(output: ModelOutput, counts: Sequence[int]) -> list[Part]:
         if name in parts:
             parts[name] = UnreadableReplyError(f"{here}the letter is there twice")
         else:
-            index = letters.index(name)
-            parts[name] = _read_part(output, counts[index], heading.end(), end, here)
-    return [
-        parts.get(name, UnreadableReplyError(f"no line holds the letter {name} of that excerpt"))
-        for name in letters
-    ]
+            count = counts[letters.index(name)]
+            parts[name] = _read_part(output, count, heading.end(), end, here)
+    missing = "no line holds the letter {} of that excerpt"
+    return [parts.get(name, UnreadableReplyError(missing.format(name))) for name in letters]
 
 
 def _read_part(output: ModelOutput, count: int, start: int, end: int, here: str) -> Part:

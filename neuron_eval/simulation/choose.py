@@ -1,8 +1,7 @@
 """Which way to simulate, and with which model.
 
-What a simulator's provider can do shows in what its first reply holds. No table of providers:
-servers differ, change, and stand behind gateways. One short question a model and process;
-Inspect's cache answers it in later ones.
+What a simulator's provider can do shows in what its first reply holds; no table of providers, which
+differ, change, and stand behind gateways. One short question a model and process.
 """
 
 from __future__ import annotations
@@ -39,10 +38,7 @@ _DECIDED: WeakKeyDictionary[ModelAPI, dict[tuple[str, ...], tuple[str, str]]] = 
 
 
 def check_way(simulation: str, also: Sequence[str] = ()) -> str:
-    """The way that a user named; if there is none, the error lists what may be named.
-
-    That is ``auto``, the ways, and what else the caller takes.
-    """
+    """The way that a user named: ``auto``, one of the ways, or what else the caller takes."""
     try:
         return check_choice("simulation", simulation, ("auto", *ways(), *also))
     except ValueError as error:
@@ -69,14 +65,11 @@ def role_simulator() -> Simulator:
 async def choose_simulation(
     way: str, pack: Pack, simulator: Simulator, excerpts_per_call: int | None = None
 ) -> tuple[Simulation, str]:
-    """Bind a way to simulate to its model, inside a running eval.
+    """Bind a way to simulate to its model, inside a running eval; and say why it is that one.
 
     ``auto`` is ``embedding`` if no simulator is named and the explainer is the baseline; else
     ``all_at_once`` if the simulator gives log-probabilities of the prompt, and ``sparse`` if it
     does not; ``chat`` only where the pack does not word that. It asks once an eval.
-
-    Returns:
-        The way, and for a person reading the log why it is that one.
     """
     why = "asked for"
     if way == "auto" and not simulator.named and is_baseline(simulator.model):
@@ -111,11 +104,7 @@ def check_simulation(simulation: str, pack: str | None = None) -> Solver:
 
 
 def needed_simulator(simulator: Simulator, way: str) -> Simulator | None:
-    """The simulator, if this way to simulate asks one.
-
-    Raises:
-        UsageError: It cannot simulate.
-    """
+    """The simulator, if this way to simulate asks one; a UsageError says that it cannot."""
     chosen = ways().get(way)
     if chosen is None and is_baseline(simulator.model) and not simulator.named:
         return None
@@ -194,16 +183,16 @@ def _worded(pack: Pack) -> tuple[str, ...]:
 
 
 async def _decide(model: Model, pack: Pack, worded: tuple[str, ...]) -> tuple[str, str]:
+    only = worded == ("all_at_once",)
     if "all_at_once" in worded and not reasons(model):
         all_at_once = ways()["all_at_once"].bind(Simulator(model, named=True), pack, None)
         try:
             dialect = await all_at_once.check()
-        except PromptLogprobsUnsupportedError:
-            if worded == ("all_at_once",):
-                raise
-        else:
             return "all_at_once", f"its server gives log-probabilities of the prompt ({dialect})"
-    if worded == ("all_at_once",):
+        except PromptLogprobsUnsupportedError:
+            if only:
+                raise
+    if only:
         raise PromptLogprobsUnsupportedError(
             f"prompt pack {pack.name!r} words no way to simulate but all_at_once, which {model} "
             "cannot do: Inspect's model data say that it reasons"

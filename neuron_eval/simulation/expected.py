@@ -3,15 +3,13 @@ r"""Expected activation, the mean of the distribution over 0..10, and where in a
 The one implementation for every way to simulate that has log-probabilities (Bills et al. 2023
 renormalise over the candidates that are exactly "0" … "10" and take the expectation).
 
-Where: the simulator's tokenizer is not the subject's, and no two servers write tokens alike. A
-token may come as its text; as the tokenizer's own spelling (``Ġcat``, ``▁cat``); without its
-space; and a token that holds only some bytes of a character as ``�``, as nothing, as
-``bytes:\xe2`` or as ``<0xE2>``. What all write as it is are the visible ASCII characters, ``!`` to
-``~``. So prompt and tokens are compared by these alone: the n-th of the prompt is the n-th of the
-tokens, whatever stands between them, tabs, newlines and split characters included. That runs from
-the end, so that it does not matter that servers leave out the first token or add a special one,
-nor that some generate a token behind the prompt. All of the prompt but its first characters must
-be there: where one visible character differs, nothing is read.
+Where: no two servers write tokens alike. A token may come as its text; as the tokenizer's own
+spelling (``Ġcat``, ``▁cat``); without its space; and one that holds only some bytes of a character
+as ``�``, as nothing, as ``bytes:\xe2`` or as ``<0xE2>``. What all write as it is are the visible
+ASCII characters, ``!`` to ``~``; so prompt and tokens are compared by these alone, whatever stands
+between them. That runs from the end, since servers leave out the first token or add a special one,
+and some generate a token behind the prompt. All of the prompt but its first characters must be
+there: where one visible character differs, nothing is read.
 """
 
 from __future__ import annotations
@@ -57,8 +55,7 @@ def probability(logprob: float) -> float:
 def level_masses(candidates: Iterable[tuple[str, float]]) -> dict[int, float]:
     """Probability mass by level, not normalised, of tokens with their natural-log probability.
 
-    A token that occurs twice (a server that lists the chosen token beside its alternatives) counts
-    once.
+    A token that a server lists twice, as the chosen one and beside its alternatives, counts once.
     """
     masses: dict[int, float] = {}
     for token, logprob in dict(candidates).items():
@@ -100,14 +97,9 @@ class PiecePlace:
 def align(segments: Sequence[str], pieces: Sequence[str]) -> list[PiecePlace]:
     """Find where in the tokens each activation begins.
 
-    Args:
-        segments: The prompt, cut right before each of its N activations: N + 1 texts that joined
-            are the prompt. All but the first begin with a visible ASCII character.
-        pieces: The prompt's tokens as the server writes them; the first may be missing, and
-            others may follow.
-
-    Raises:
-        AlignmentError: The tokens do not spell the prompt.
+    ``segments`` are the prompt, cut right before each of its N activations: N + 1 texts, of which
+    all but the first begin with a visible ASCII character. ``pieces`` are its tokens as the server
+    writes them; the first may be missing, and others may follow.
     """
     texts = [unescaped(piece) for piece in pieces]
     ends = list(accumulate(len(_visible(text)) for text in texts))

@@ -15,19 +15,13 @@ from neuron_eval.records import Excerpt
 from neuron_eval.records.activations import LEVELS
 from neuron_eval.records.splits import DealtNeuron
 from neuron_eval.simulation import Simulated
-from neuron_eval.simulation.measure import (
-    Measurement,
-    excerpt_weights,
-    lost_stratum,
-    token_weights,
-)
+from neuron_eval.simulation.measure import Measurement, excerpt_weights, lost_stratum, token_weights
 from neuron_eval.stats import pearson
 
 HEADLINE = "pearson"
 """The measure that is the score where the user does not say, as published."""
 
 RANDOM = "_random"
-
 HEADLINES = (*MEASURES, *(f"{name}{RANDOM}" for name in MEASURES))
 
 Numbers = dict[str, float | None]
@@ -78,12 +72,10 @@ def measured(dealt: DealtNeuron, scored: Sequence[tuple[Excerpt, Simulated]]) ->
     strata weigh what they stand for, see `neuron_eval.simulation.measure.excerpt_weights`; where
     one was not simulated, nothing stands for its share and all is None.
     """
-    if {e.stratum for e in dealt.valid} - {e.stratum for e, _ in scored} and scored:
-        return dict.fromkeys(HEADLINES)
     if lost_stratum(dealt.valid, scored):
         return dict.fromkeys(HEADLINES)
-    tokens = [len(e.record.counted(e.record.activations)) for e, _ in scored]
-    true = _joined([e.record.counted(e.record.activations) for e, _ in scored])
+    rows = [e.record.counted(e.record.activations) for e, _ in scored]
+    tokens, true = [len(row) for row in rows], _joined(rows)
     expected = _joined([e.record.counted(simulated.values) for e, simulated in scored])
     full = np.repeat([1.0 if s.basis == "cosine" else LEVELS for _, s in scored], tokens)
     random = np.repeat([e.kind == "random" for e, _ in scored], tokens).astype(np.bool_)

@@ -47,6 +47,7 @@ Part = Simulated | UnreadableReplyError
 """What a reply holds of one excerpt, or what is wrong with it."""
 
 Read = Simulated | NoReadableReplyError  # what was read of one excerpt, or that no reply could be
+
 MOST_REPLIES = 4  # so many replies about a pack, at most, where one is enough if all goes well
 
 
@@ -107,9 +108,8 @@ class PackedSimulation(Simulation):
         for group in grouped(excerpts, size or cls.excerpts_per_call):
             records = [excerpt.record for excerpt in group]
             top = highest(records)
-            lines = cls.reply(
-                _tokens(group), [normalise(record.activations, top) for record in records]
-            )
+            levels = [normalise(record.activations, top) for record in records]
+            lines = cls.reply(_tokens(group), levels)
             text = "".join(str(piece) for line in lines for piece in line)
             question = cls.question(explanation, _tokens(group), wording, model)
             yield question.messages, text.strip("\n")
@@ -166,17 +166,17 @@ class PackedSimulation(Simulation):
             smaller = grouped(list(failed), -(-len(group) // 2))
         for after, unread in zip(reversed(range(len(smaller))), smaller, strict=True):
             share = left - after
-            if share > 0:
-                excerpts = [group[i] for i in unread]
-                left -= share
-                try:
-                    apart = await self._within(
-                        explanation, excerpts, self.room(_tokens(excerpts)), share
-                    )
-                except RoomRefusedError:
-                    continue  # as much was given before: what it says of it is not to be built on
-                for i, part in zip(unread, apart, strict=True):
-                    parts[i] = _later(failed[i], part)
+            if share <= 0:
+                continue
+            left -= share
+            excerpts = [group[i] for i in unread]
+            room = self.room(_tokens(excerpts))
+            try:
+                apart = await self._within(explanation, excerpts, room, share)
+            except RoomRefusedError:
+                continue  # as much was given before: what it says of it is not to be built on
+            for i, part in zip(unread, apart, strict=True):
+                parts[i] = part if isinstance(part, Simulated) else failed[i].followed(part)
         return parts
 
     def _short_of_room(self, excerpt: Excerpt) -> str:
@@ -189,14 +189,6 @@ class PackedSimulation(Simulation):
 
 def _tokens(excerpts: Sequence[Excerpt]) -> Tokens:
     return [excerpt.record.tokens for excerpt in excerpts]
-
-
-def _later(before: NoReadableReplyError, after: Read) -> Read:
-    if isinstance(after, NoReadableReplyError):
-        return NoReadableReplyError(
-            before.count + after.count, after.last, before.made + after.made
-        )
-    return after
 
 
 async def ask_pack(

@@ -1,10 +1,8 @@
 """`per_token`: one request a token; the first token of the reply is the whole answer.
 
-For models that give log-probabilities of what they write: the expectation over 0..10 is taken
-over the alternatives at that first token (Bills et al. 2023, "one at a time"). The prompt shows
-the text up to and including the token, and nothing behind it, as the neuron saw it.
-
-It is the dearest way by far: one request for every token of every excerpt.
+For models that give log-probabilities of what they write: the expectation over 0..10 is taken over
+the alternatives at that first token (Bills et al. 2023, "one at a time"). The prompt shows the text
+up to and including the token, as the neuron saw it. It is the dearest way by far.
 """
 
 from __future__ import annotations
@@ -12,22 +10,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Self
 from weakref import WeakKeyDictionary
 
-from inspect_ai.model import (
-    ChatMessage,
-    ChatMessageUser,
-    GenerateConfig,
-    Model,
-    ModelAPI,
-    ModelOutput,
-)
+from inspect_ai.model import ChatMessage, ChatMessageUser, ModelAPI, ModelOutput
 
 from neuron_eval.explain.solvers import reasons
-from neuron_eval.models.refused_parameters import room_given
-from neuron_eval.models.requests import cache_policy, once, together
-from neuron_eval.models.server_errors import raise_failure
+from neuron_eval.models.requests import once, together
 from neuron_eval.prompts.wording import Pack
 from neuron_eval.records import Excerpt
 from neuron_eval.records.activations import LEVELS
@@ -44,7 +34,6 @@ from neuron_eval.simulation import (
     way,
 )
 from neuron_eval.simulation.asking import Asker, NoReadableReplyError
-from neuron_eval.simulation.limits import forget_logprobs, with_logprobs
 from neuron_eval.simulation.per_token_prompt import (
     PerTokenWording,
     per_token_prompt,
@@ -58,7 +47,6 @@ MAX_TOKENS = 2
 SHOWN = 20  # so many characters of a reply stand in the reason why there is no value
 
 QUESTION = "Answer with one digit: how many legs does a cat have?"
-
 ROOM = 16  # output tokens for the answer
 
 _LOGPROBS: WeakKeyDictionary[ModelAPI, bool] = WeakKeyDictionary()
@@ -117,7 +105,22 @@ class PerTokenSimulation(Simulation):
         return [[given[-1]] for given in values]
 
     async def check(self) -> None:
-        await check_output_logprobs(self._asker.model, self._asker.settings(ROOM))
+        """Make sure, with a short question, that the model gives log-probabilities."""
+        if not await once(_LOGPROBS, self._asker.model.api, self._gives_logprobs):
+            raise NoLogprobsError(
+                f"{self.model} gives no log-probabilities of its replies, which "
+                "simulation=per_token reads; use -T simulation=chat or -T simulation=sparse"
+            )
+
+    async def _gives_logprobs(self) -> bool:
+        if reasons(self._asker.model):
+            return False
+
+        def read(output: ModelOutput) -> bool:
+            return any(choice.logprobs and choice.logprobs.content for choice in output.choices)
+
+        question = [ChatMessageUser(content=QUESTION)]
+        return await self._asker.ask(question, read, again=None, max_tokens=ROOM)
 
     async def __call__(self, explanation: str, excerpts: Sequence[Excerpt]) -> list[Outcome]:
         """See `Simulation`; raises `NoLogprobsError` where the replies have none."""
@@ -128,12 +131,8 @@ class PerTokenSimulation(Simulation):
         # find the prefix in the provider's cache.
         first = await self._token(explanation, *questions[0])
         rest = await together(*(self._token(explanation, *each) for each in questions[1:]))
-        answers, outcomes = [first, *rest], []
-        for excerpt in excerpts:
-            count = len(excerpt.record.tokens)
-            outcomes.append(_outcome(excerpt, answers[:count]))
-            del answers[:count]
-        return outcomes
+        answers = iter([first, *rest])
+        return [_outcome(e, list(islice(answers, len(e.record.tokens)))) for e in excerpts]
 
     async def _token(self, explanation: str, tokens: Sequence[str], index: int) -> float | str:
         try:
@@ -175,30 +174,3 @@ def _outcome(excerpt: Excerpt, answers: Sequence[float | str]) -> Outcome:
                 f"excerpt {excerpt.name}: token {i + 1} of {len(answers)}, {token}: {answer}"
             )
     return Simulated(tuple(values), "log-probabilities")
-
-
-async def check_output_logprobs(model: Model, settings: GenerateConfig) -> None:
-    """Make sure, with a short question, that a model gives log-probabilities of its reply."""
-    if not await once(_LOGPROBS, model.api, lambda: _gives_logprobs(model, settings)):
-        raise NoLogprobsError(
-            f"{model} gives no log-probabilities of its replies, which simulation=per_token "
-            "reads; use -T simulation=chat or -T simulation=sparse"
-        )
-
-
-async def _gives_logprobs(model: Model, settings: GenerateConfig) -> bool:
-    if reasons(model):
-        return False
-    try:
-        output = await with_logprobs(
-            model, [ChatMessageUser(content=QUESTION)], settings, cache_policy(model)
-        )
-    except Exception as error:
-        # what the user set may be more than the server gives
-        given = room_given(error, settings.max_tokens) if settings.max_tokens else None
-        if given and given >= ROOM:
-            return await _gives_logprobs(model, settings.merge(GenerateConfig(max_tokens=given)))
-        raise_failure("simulator", model, error)
-    gives = any(choice.logprobs and choice.logprobs.content for choice in output.choices)
-    forget_logprobs(output)
-    return gives

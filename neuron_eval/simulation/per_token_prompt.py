@@ -18,7 +18,7 @@ from neuron_eval.records import ActivationRecord
 from neuron_eval.records.activations import highest, normalise
 from neuron_eval.simulation.prompting import (
     LineWording,
-    excerpt_lines,
+    few_shot_excerpts,
     numbered,
     simulation_request,
 )
@@ -143,11 +143,8 @@ def per_token_prompt(
 def _few_shot(wording: PerTokenFewShot) -> Iterator[Message]:
     for number, neuron in enumerate(wording.neurons, start=1):
         yield Message("user", numbered(wording.neuron, number, neuron.explanation))
-        maximum, text = highest(neuron.excerpts), wording.activations
-        for excerpt in neuron.excerpts:
-            levels = [str(level) for level in normalise(excerpt.activations, maximum)]
-            text += excerpt_lines(excerpt.tokens, levels, wording)
-        yield Message("assistant", text + wording.neuron_end)
+        excerpts = few_shot_excerpts(neuron, wording)
+        yield Message("assistant", wording.activations + excerpts + wording.neuron_end)
 
 
 def _example(

@@ -4,16 +4,20 @@ Two dialects are asked for, and the first that works is kept for the model: ``pr
 (vLLM, SGLang) and echo (the completions API as OpenAI defined it). Most chat APIs have neither.
 
 A reply holds 15 alternatives for every token of the prompt, more than a megabyte. So it is read
-before Inspect logs and caches it, and what was read takes the place of what it was read from.
+before Inspect logs and caches it, and what was read takes the place of what it was read from. Only
+some sixty of a thousand tokens are read; the alternatives of the others are dropped before Inspect
+makes objects of them, or that would be nine tenths of the time that this process takes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from copy import copy
 from dataclasses import dataclass
 from typing import Any, cast
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from inspect_ai.model import (
     ChatMessageUser,
@@ -31,18 +35,21 @@ from neuron_eval.simulation import BrokenReplyError, UnreadableReplyError
 from neuron_eval.simulation.asking import count_reply
 from neuron_eval.simulation.expected import AlignmentError
 from neuron_eval.simulation.limits import ALTERNATIVES
-from neuron_eval.simulation.thinning import Places, thin_replies
 
 Read = Callable[[Sequence[Logprob]], Sequence[float]]
 """From the tokens of a prompt, with log-probabilities and alternatives, to numbers. Raises
 `AlignmentError` or `UnreadableReplyError`."""
 
-REFUSALS = frozenset({400, 422, 501})
-"""HTTP statuses of a server that does not take a question as it is."""
+Places = Callable[[Sequence[str]], Collection[int]]
+"""From the tokens of a prompt to the indices of those whose alternatives are read. Raises
+`AlignmentError`."""
 
-READING = "2"
-"""Part of the cache's key, since what is cached has been read: to be raised with every change to
-how it is read."""
+_PLACES: ContextVar[Places | None] = ContextVar("neuron_eval places", default=None)
+_THINNED: WeakSet[Any] = WeakSet()  # clients' completions whose replies are thinned
+
+REFUSALS = (400, 422, 501)  # HTTP statuses of a server that does not take a question as it is
+
+READING = "2"  # part of the cache's key: to be raised with every change to how a reply is read
 
 
 class RefusedPromptError(UnreadableReplyError):
@@ -66,17 +73,13 @@ class Dialect:
         return f"{name} with {self.alternatives} alternatives, max_tokens={self.max_tokens}"
 
     def config(self) -> GenerateConfig:
+        config = GenerateConfig(temperature=0.0, max_tokens=self.max_tokens)
         if self.echo:
-            return GenerateConfig(
-                temperature=0.0,
-                max_tokens=self.max_tokens,
-                logprobs=True,
-                top_logprobs=self.alternatives,
-                extra_body={"echo": True},
-            )
-        return GenerateConfig(
-            temperature=0.0, max_tokens=self.max_tokens, prompt_logprobs=self.alternatives
-        )
+            config.logprobs, config.top_logprobs = True, self.alternatives
+            config.extra_body = {"echo": True}
+        else:
+            config.prompt_logprobs = self.alternatives
+        return config
 
     def tokens(self, output: ModelOutput) -> list[Logprob]:
         """The prompt's tokens in a reply; with echo, generated ones may follow."""
@@ -90,12 +93,8 @@ class Dialect:
 
 
 DIALECTS = (
-    Dialect(echo=False, alternatives=ALTERNATIVES[0], max_tokens=1),
-    Dialect(echo=False, alternatives=ALTERNATIVES[1], max_tokens=1),
-    Dialect(echo=True, alternatives=ALTERNATIVES[0], max_tokens=0),
-    Dialect(echo=True, alternatives=ALTERNATIVES[0], max_tokens=1),
-    Dialect(echo=True, alternatives=ALTERNATIVES[1], max_tokens=0),
-    Dialect(echo=True, alternatives=ALTERNATIVES[1], max_tokens=1),
+    *(Dialect(echo=False, alternatives=n, max_tokens=1) for n in ALTERNATIVES[:2]),
+    *(Dialect(True, alternatives=n, max_tokens=m) for n in ALTERNATIVES[:2] for m in (0, 1)),
 )
 """What is tried, in order. A server that refuses 15 alternatives may take 5, as OpenAI's did, and
 one that refuses to generate nothing may generate a token."""
@@ -112,10 +111,9 @@ async def decide(model: Model, probe: str, read: Read) -> Dialect:
 async def read_prompt_logprobs(
     model: Model, prompt: str, dialect: Dialect, read: Read, places: Places
 ) -> tuple[float, ...]:
-    """What ``read`` makes of a prompt's log-probabilities; only what it can read is cached.
+    """What ``read`` makes of a prompt's log-probabilities, with the alternatives in ``places``.
 
-    It needs no alternatives but those in ``places``. A request whose reply was broken is made
-    twice.
+    Only what it can read is cached. A request whose reply was broken is made twice.
     """
     try:
         output = await _generate(model, prompt, dialect, read, places)
@@ -186,7 +184,7 @@ def _reducing(
     """A provider like another one, whose replies are read before Inspect sees them."""
 
     async def generate(*args: Any, **options: Any) -> Any:
-        with thin_replies(api, places):
+        with thinned_replies(api, places):
             result = await api.generate(*args, **options)
         output, call = result if isinstance(result, tuple) else (result, None)
         if isinstance(output, ModelOutput):
@@ -209,3 +207,51 @@ def _drop_logprobs(output: ModelOutput, call: ModelCall | None) -> None:
     for holder in (raw, *cast(list[dict[str, Any]], raw.get("choices") or [])):
         for key in ("logprobs", "prompt_logprobs"):
             holder.pop(key, None)
+
+
+@contextmanager
+def thinned_replies(api: ModelAPI, places: Places | None) -> Iterator[None]:
+    """Requests of this task to this provider bring alternatives in ``places`` only; None: all.
+
+    For providers whose client is OpenAI's; others are left as they are.
+    """
+    client: Any = getattr(api, "client", None)
+    completions = getattr(client, "completions", None)
+    if completions is not None and completions not in _THINNED:
+        _THINNED.add(completions)
+        completions.create = _thinning(completions.create)
+    token = _PLACES.set(places)
+    try:
+        yield
+    finally:
+        _PLACES.reset(token)
+
+
+def _thinning(create: Callable[..., Any]) -> Callable[..., Any]:
+    async def thinned(*args: Any, **options: Any) -> Any:
+        response = await create(*args, **options)
+        if (places := _PLACES.get()) is not None:
+            for choice in response.choices or []:
+                # What is not as expected is left for the reader to complain of.
+                with suppress(AlignmentError, AttributeError, KeyError, TypeError, StopIteration):
+                    _thin(choice, places)
+        return response
+
+    return thinned
+
+
+def _thin(choice: Any, places: Places) -> None:
+    """Leave alternatives only where they are read, in either dialect."""
+    listed: list[dict[str, Any] | None] | None = (choice.model_extra or {}).get("prompt_logprobs")
+    if listed:  # by token id, the prompt's own token first; nothing for the first token
+        own = [next(iter(each.items())) if each else None for each in listed]
+        kept = places(["" if each is None else each[1]["decoded_token"] for each in own])
+        for index, each in enumerate(own):
+            if each is not None and index not in kept:
+                listed[index] = dict([each])
+    elif choice.logprobs.top_logprobs:
+        kept = places(choice.logprobs.tokens)
+        choice.logprobs.top_logprobs = [
+            each if index in kept else None
+            for index, each in enumerate(choice.logprobs.top_logprobs)
+        ]

@@ -1,25 +1,21 @@
 """What prompts of several ways share: few-shot neurons, and messages that caches of prompts know.
 
-What is the same for every request stands first (the system message), then what is the same for
-all of a neuron's (the explanation), then the excerpts. Most providers find the longest prefix
-that they know by themselves. Anthropic's and OpenAI's newest models take marks of where it ends;
-there a mark stands after the first part and one after the second, so that no excerpt is paid for
-as a cache entry that nobody reads again. Where the model behind such a name knows no marks, or
-the prefix is shorter than what it caches, Inspect and the provider pass over them. All other
-providers get plain text: some servers put line breaks between the parts of a message.
+What is the same for every request stands first (the system message), then what is the same for all
+of a neuron's (the explanation), then the excerpts. Most providers find the longest prefix that they
+know by themselves. Anthropic's and OpenAI's newest models take marks of where it ends: one after
+the first part and one after the second, so that no excerpt is paid for as a cache entry that nobody
+reads again. Where they know no marks after all, these are passed over. All other providers get
+plain text: some servers put line breaks between the parts of a message.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from inspect_ai.model import (
-    ChatMessage,
-    ChatMessageSystem,
-    ChatMessageUser,
-    ContentText,
-)
+from inspect_ai.model import ChatMessage, ChatMessageSystem, ChatMessageUser, ContentText
+
+from neuron_eval.prompts.wording import FewShotNeuron
+from neuron_eval.records.activations import highest, normalise
 
 MARKING = ("anthropic/", "openai/")  # how the names of models begin whose providers take marks
 
@@ -53,13 +49,24 @@ class LineWording:
     end: str
 
 
-def excerpt_lines(tokens: Sequence[str], activations: Sequence[str], wording: LineWording) -> str:
-    """An excerpt of T tokens with what stands for each one's activation, shape [T]."""
-    lines = (
-        token + wording.separator + activation + wording.line_end
-        for token, activation in zip(tokens, activations, strict=True)
-    )
-    return wording.start + "".join(lines) + wording.end
+def few_shot_excerpts(
+    neuron: FewShotNeuron, wording: LineWording, unknown: str | None = None
+) -> str:
+    """A few-shot neuron's excerpts with their activations on the scale from 0 to 10.
+
+    With ``unknown``, that stands for those that the pack hides; else all are shown.
+    """
+    maximum, text = highest(neuron.excerpts), ""
+    for excerpt, revealed in zip(neuron.excerpts, neuron.revealed_from, strict=True):
+        levels = [str(level) for level in normalise(excerpt.activations, maximum)]
+        if unknown is not None:
+            if revealed is None:
+                continue
+            levels[:revealed] = [unknown] * revealed
+        pairs = zip(excerpt.tokens, levels, strict=True)
+        lines = (token + wording.separator + level + wording.line_end for token, level in pairs)
+        text += wording.start + "".join(lines) + wording.end
+    return text
 
 
 def numbered(text: str, number: int, explanation: str) -> str:

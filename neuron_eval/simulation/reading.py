@@ -132,22 +132,15 @@ def expected_values(
     """The expectation over 0..10 at each stated value; of a fraction the value itself.
 
     A tokenizer may write 10 as "1" and "0". So the mass of "1", where "1" was written, is shared
-    between 1 and 10 by what the next position gives to "0". What a fraction's first digit has for
-    alternatives says nothing of what follows the point.
-
-    Returns:
-        One for each; None if the tokens do not spell the reply, or a value has no distribution.
+    between 1 and 10 by what the next position gives to "0". None if the tokens do not spell the
+    reply, or a value has no distribution.
     """
-    written = [item for item in stated if item.start is not None]
-    places = token_places(reply, [item.start or 0 for item in written], logprobs)
+    places = token_places(reply, [item.start or 0 for item in stated], logprobs)
     if places is None:
         return None
-    expected = [_value_at(item, at, logprobs) for item, at in zip(written, places, strict=True)]
-    if None in expected:
-        return None
-    left = iter(expected)
-    values = [item.value if item.start is None else next(left) for item in stated]
-    return [value for value in values if value is not None]
+    values = [_value_at(item, at, logprobs) for item, at in zip(stated, places, strict=True)]
+    read = [value for value in values if value is not None]
+    return read if len(read) == len(values) else None
 
 
 def token_places(
@@ -167,11 +160,8 @@ def token_places(
 def expected_first(logprobs: Sequence[Logprob]) -> float | None:
     """The expectation over 0..10 of a reply that is nothing but a value.
 
-    A first token that is only space is passed over.
-
-    Returns:
-        None if the reply begins with something other than a level: what little mass levels have
-        then says nothing.
+    A first token that is only space is passed over. None if the reply begins with something other
+    than a level: what little mass levels have then says nothing.
     """
     at = 1 if len(logprobs) > 1 and not logprobs[0].token.strip(" \t\r\n▁ĠĊ") else 0
     written = level_of(logprobs[at].token)
@@ -180,9 +170,9 @@ def expected_first(logprobs: Sequence[Logprob]) -> float | None:
 
 def _value_at(item: StatedValue, at: int, logprobs: Sequence[Logprob]) -> float | None:
     written = level_of(logprobs[at].token)
-    if written is None or not item.value.is_integer():
-        # A fraction, or a token that holds more than the number: the little mass that levels
-        # have among its alternatives says nothing.
+    if item.start is None or written is None or not item.value.is_integer():
+        # Only implied; or a fraction, or a token that holds more than the number: the little mass
+        # that levels have among its alternatives says nothing.
         return item.value
     return _expected_at(at, written, logprobs)
 

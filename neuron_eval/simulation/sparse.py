@@ -2,16 +2,12 @@ r"""`sparse`: excerpts go out as plain text; the simulator names only the tokens
 
 Most tokens of most excerpts are silent, so a line per token is mostly zeros that somebody pays for.
 Here a reply is one line per excerpt, such as ``A: "barked":9, "the"#2:4`` or ``A: none``; what it
-does not name is 0 (see `neuron_eval.simulation.sparse_reading`). Every excerpt must have its line,
-or the reply is bad and asked for again up to twice. What a line names is looked for in the excerpt
-(`neuron_eval.simulation.sparse_matching`). A name that is not there counts for nothing, and the
-score says how many there were: small models name it again when they are asked again
-(docs/study.md). Of a reply that was cut off the last line counts only where it went round in
-circles before.
+does not name is 0. Every excerpt must have its line, or the reply is bad and asked for again up to
+twice. A name that is not in the excerpt counts for nothing, and the score says how many there were:
+small models name it again when they are asked again (docs/study.md).
 
 With log-probabilities of the reply a named token has the expectation over 0..10 at its value,
-without them the value itself. All others are exactly 0 either way: of a token that is not named
-there is no distribution to read.
+without them the value itself; of a token that is not named there is no distribution to read.
 """
 
 from __future__ import annotations
@@ -25,23 +21,14 @@ from typing import ClassVar
 from inspect_ai.model import ChatMessage, ModelOutput
 
 from neuron_eval.formats.base import letter
-from neuron_eval.simulation import (
-    Piece,
-    Simulated,
-    Tokenize,
-    Tokens,
-    UnreadableReplyError,
-    way,
-)
+from neuron_eval.simulation import Piece, Simulated, Tokenize, Tokens, UnreadableReplyError, way
 from neuron_eval.simulation.packing import PackedSimulation, PackQuestion, Part
 from neuron_eval.simulation.prompting import simulation_request
 from neuron_eval.simulation.reading import cut_off, readable, take_values
 from neuron_eval.simulation.sparse_matching import Finder
 from neuron_eval.simulation.sparse_reading import SparseAnswer, place, read_answers
 
-EXCERPTS_PER_CALL = 5
-"""What a user gets who does not say: 2 requests for the 10 excerpts of an explanation."""
-
+EXCERPTS_PER_CALL = 5  # unless the user says: 2 requests for the 10 excerpts of an explanation
 MOST_OUTPUT = 1400  # the most output tokens of a reply: room for some 130 names with their values
 LOOP = 12  # names in a row that stand for no further token, and so end a line that was cut off
 PROSE = 64  # output tokens for what a simulator may write around its answer
@@ -86,7 +73,18 @@ class SparseSimulation(PackedSimulation):
 
     @classmethod
     def room(cls, excerpts: Tokens) -> int:
-        return reply_room(excerpts)
+        """The most tokens of a good reply: room for every token of two excerpts of usual length.
+
+        More excerpts, or longer ones, share it: of most tokens a reply says nothing, and one that
+        names all of them is cut off and asked for in smaller parts.
+        """
+        # A byte may be a token.
+        named = sum(
+            len(json.dumps(token, ensure_ascii=False).encode(errors="replace")) + BESIDES
+            for tokens in excerpts
+            for token in tokens
+        )
+        return min(MOST_OUTPUT, PROSE + HEADING * len(excerpts) + named)
 
     @classmethod
     def read_prompt(cls, user: str, tokenize: Tokenize) -> Tokens:
@@ -106,33 +104,14 @@ class SparseSimulation(PackedSimulation):
         return lines
 
 
-def reply_room(excerpts: Tokens) -> int:
-    """The most tokens of a good reply, in any tokenizer.
-
-    Room for every token of two excerpts of usual length. More excerpts, or longer ones, share it:
-    of most tokens a reply says nothing, and one that names all of them is cut off and asked for in
-    smaller parts.
-    """
-    # A byte may be a token.
-    named = sum(
-        len(json.dumps(token, ensure_ascii=False).encode(errors="replace")) + BESIDES
-        for tokens in excerpts
-        for token in tokens
-    )
-    return min(MOST_OUTPUT, PROSE + HEADING * len(excerpts) + named)
-
-
 def sparse_prompt(
-    explanation: str,
-    excerpts: Tokens,
-    wording: SparseWording,
-    model: str = "",
+    explanation: str, excerpts: Tokens, wording: SparseWording, model: str = ""
 ) -> list[ChatMessage]:
     """The messages for E >= 1 excerpts; ``model`` is the simulator's name, for cache marks."""
-    texts = [
-        _lettered(wording.start, i) + "".join(tokens) + _lettered(wording.end, i)
-        for i, tokens in enumerate(excerpts)
-    ]
+    texts = []
+    for i, tokens in enumerate(excerpts):
+        start, end = (t.replace("{letter}", letter(i)) for t in (wording.start, wording.end))
+        texts.append(start + "".join(tokens) + end)
     closing = _with_letters(wording.closing, excerpts)
     opening = wording.explanation.replace("{explanation}", explanation)
     return simulation_request(model, wording.system, opening, "".join(texts) + closing)
@@ -160,7 +139,7 @@ def _close(answer: SparseAnswer, tokens: Sequence[str]) -> None:
     Small models repeat a name until they are stopped. Asked again, they do so again.
     """
     before = answer.named[:-LOOP]
-    if before and place(tokens, before).covered == place(tokens, answer.named).covered:
+    if before and place(tokens, before)[0].keys() == place(tokens, answer.named)[0].keys():
         answer.named, answer.problem = before, ""
     else:
         # A value may have lost its second digit, and a list its end.
@@ -168,18 +147,18 @@ def _close(answer: SparseAnswer, tokens: Sequence[str]) -> None:
 
 
 def _read_part(output: ModelOutput, name: str, tokens: Sequence[str], answer: SparseAnswer) -> Part:
+    where = f"in the line of {name}"
     if answer.problem:
-        return UnreadableReplyError(f"in the line of {name}: {answer.problem}")
+        return UnreadableReplyError(f"{where}: {answer.problem}")
     if not answer.answered:
         return UnreadableReplyError(f"there is no line for {name}")
-    where = f"in the line of {name}"
     try:
         values, basis = take_values(output, [item.stated for item in answer.named])
     except UnreadableReplyError as error:
         return type(error)(f"{where}: {error}")
-    placement = place(tokens, answer.named)
-    expected = tuple(0.0 if i is None else values[i] for i in placement.owners)
-    return Simulated(expected, basis, placement.unplaced)
+    owners, unplaced = place(tokens, answer.named)
+    expected = tuple(values[owners[i]] if i in owners else 0.0 for i in range(len(tokens)))
+    return Simulated(expected, basis, unplaced)
 
 
 def _name(tokens: Sequence[str], index: int, finder: Finder) -> str:
@@ -191,7 +170,3 @@ def _name(tokens: Sequence[str], index: int, finder: Finder) -> str:
 
 def _with_letters(text: str, excerpts: Tokens) -> str:
     return text.replace("{letters}", ", ".join(letter(i) for i in range(len(excerpts))))
-
-
-def _lettered(text: str, index: int) -> str:
-    return text.replace("{letter}", letter(index))

@@ -8,14 +8,12 @@ or without the space before it. The rules, of which the first that finds anythin
 2. *Standing whole*: the name stands in the text with no letter or digit of the same word beside
    it; where it begins or ends with another character, a token begins or ends there. It covers
    every token that it touches: all the pieces of a word, or the one token that holds it and more.
-3. *Pieces*: the name stands inside a word, but begins where a token begins and ends where a token
-   ends.
+3. *Pieces*: the name stands inside a word, but begins and ends where tokens do.
 4. The same, now ignoring case and the shape of quotation marks.
 
 Without a number, a name means all places where it stands whole, or, if there are none, all its
-pieces. With the number n it means the nth of the places where it stands whole, in the order of
-the text, and behind them of its pieces. So counting words by eye gives the right number, and
-every token of every excerpt can be named alone.
+pieces. With the number n it means the nth of the places where it stands whole, and behind them of
+its pieces. So counting words by eye gives the right number, and every token can be named alone.
 """
 
 from __future__ import annotations
@@ -64,9 +62,14 @@ class Finder:
     def _find(self, name: str) -> Places:
         core = name.strip()
         if not core:
-            return _blanks(self._tokens, name)
+            return self._blanks(name)
         places = self._exact.find(core)
         return places if places.numbered else self._shaped.find(_shaped(core))
+
+    def _blanks(self, name: str) -> Places:
+        equal = [i for i, token in enumerate(self._tokens) if token == name]
+        blank = (i for i, token in enumerate(self._tokens) if name in token and not token.strip())
+        return Places(tuple(range(i, i + 1) for i in equal or blank if name), ())
 
 
 class _Text:
@@ -101,23 +104,6 @@ class _Text:
 def _shaped(text: str) -> str:
     """A text without case and shapes of quotation marks, of the same length."""
     return "".join(c if len(c.lower()) > 1 else c.lower() for c in text.translate(_SHAPES))
-
-
-def _blanks(tokens: Sequence[str], name: str) -> Places:
-    if not name:
-        return Places((), ())
-    equal = [range(i, i + 1) for i, token in enumerate(tokens) if token == name]
-    return Places(
-        tuple(
-            equal
-            or [
-                range(i, i + 1)
-                for i, token in enumerate(tokens)
-                if name in token and not token.strip()
-            ]
-        ),
-        (),
-    )
 
 
 def _stands(edge: str, neighbour: str, aligned: bool) -> bool:

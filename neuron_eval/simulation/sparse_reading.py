@@ -5,14 +5,13 @@ One line per excerpt, or several, in any order:
     A: "barked":9, "the"#2:4
     B: none
 
-A name is a JSON string; one that is none (a lone backslash, a double quote inside) is taken
-literally. Between name and value may stand a colon, an equals sign or space, between two names a
-comma, a semicolon or space; braces around them all are passed over, as in a JSON object; the
-quotes may be missing where a name holds no space or comma. A value counts for all names in quotes
-right before it. In a line of names without any value, all of them single words in quotes, each
-counts 1. A line without a letter belongs to the letter above it, or to the only excerpt, if it
-begins with a double quote or says only ``none``; all other lines are passed over. A line with a
-letter must be readable to its end.
+A name is a JSON string, else it is taken literally. Between name and value may stand a colon, an
+equals sign or space, between two names a comma, a semicolon or space; braces around them all are
+passed over; the quotes may be missing where a name holds no space or comma. A value counts for all
+names in quotes right before it. In a line of names without any value, all of them single words in
+quotes, each counts 1. A line without a letter belongs to the letter above it, or to the only
+excerpt, if it begins with a double quote or says only ``none``; all other lines are passed over. A
+line with a letter must be readable to its end.
 """
 
 from __future__ import annotations
@@ -24,12 +23,7 @@ from dataclasses import dataclass, field
 
 from neuron_eval.messages import replace_surrogates
 from neuron_eval.records.activations import LEVELS
-from neuron_eval.simulation.reading import (
-    StatedValue,
-    quoted,
-    stated_value,
-    whole_number,
-)
+from neuron_eval.simulation.reading import StatedValue, quoted, stated_value, whole_number
 from neuron_eval.simulation.sparse_matching import Finder, Places
 
 # Possessive, so that no part of a reply is gone through twice.
@@ -62,9 +56,7 @@ class Named:
     """A token that the reply names."""
 
     names: tuple[str, ...]  # what was meant, the likeliest first
-    number: int | None
-    """Which of its places, from 1; None if the reply does not say."""
-
+    number: int | None  # which of its places, from 1; None if the reply does not say
     stated: StatedValue
 
 
@@ -96,23 +88,8 @@ def read_answers(reply: str, letters: Sequence[str]) -> tuple[dict[str, SparseAn
     return answers, current
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Which name gives each token its value."""
-
-    owners: tuple[int | None, ...]
-    """For each token the index of its name, shape [T]; None where nothing does."""
-
-    unplaced: int  # how many names stand for no token
-
-    @property
-    def covered(self) -> frozenset[int]:
-        """The tokens that have a name."""
-        return frozenset(i for i, owner in enumerate(self.owners) if owner is not None)
-
-
-def place(tokens: Sequence[str], named: Sequence[Named]) -> Placement:
-    """Find what a reply names.
+def place(tokens: Sequence[str], named: Sequence[Named]) -> tuple[dict[int, int], int]:
+    """From each token that a reply names to the index of its name; how many stand for no token.
 
     A name that comes once without a number counts for all places that it means. One that comes
     several times without a number counts for the first of them, the second, and so on. Where
@@ -136,11 +113,8 @@ def place(tokens: Sequence[str], named: Sequence[Named]) -> Placement:
         unplaced += max(0, len(items) - len(meant))
         owners = items * len(meant) if len(items) == 1 else items
         claims += [(int(len(p) == 1), p, i) for p, i in zip(meant, owners, strict=False)]
-    given: list[int | None] = [None] * len(tokens)
-    for _, cover, i in sorted(claims, key=lambda claim: (claim[0], claim[2])):
-        for token in cover:
-            given[token] = i
-    return Placement(tuple(given), unplaced)
+    by_weight = sorted(claims, key=lambda claim: (claim[0], claim[2]))
+    return {token: i for _, cover, i in by_weight for token in cover}, unplaced
 
 
 def _read_line(reply: str, at: int, end: int, answer: SparseAnswer) -> str:

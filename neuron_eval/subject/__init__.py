@@ -9,13 +9,7 @@ from __future__ import annotations
 
 from inspect_ai.model import ModelAPI, modelapi
 
-from neuron_eval.subject.exchange import (
-    ROLE,
-    NeuronPlace,
-    Subject,
-    SubjectError,
-    resolve_subject,
-)
+from neuron_eval.subject.exchange import ROLE, NeuronPlace, Subject, SubjectError, resolve_subject
 
 __all__ = ["ROLE", "NeuronPlace", "Subject", "SubjectError", "neuron_subject", "resolve_subject"]
 

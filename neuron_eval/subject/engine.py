@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -53,12 +54,7 @@ class _Run:
     column: Column
     window: Window
     size: int  # model tokens, what is put before the text included
-    values: NDArray[np.float32] | None = None  # shape [L]
-    error: Exception | None = None
-
-    @property
-    def has_ended(self) -> bool:
-        return self.values is not None or self.error is not None
+    end: Future[NDArray[np.float32]] = field(default_factory=Future)  # shape [L]
 
 
 @dataclass(slots=True, eq=False)
@@ -96,7 +92,7 @@ class Engine:
         with self._queue:
             self._waiting += runs
         with self._running:
-            if not all(run.has_ended for run in runs):
+            if not all(run.end.done() for run in runs):
                 self._run_waiting()
         return [self._record(run) for run in runs], sum(run.size for run in runs)
 
@@ -122,13 +118,13 @@ class Engine:
                 self._run(batch)
         finally:
             for run in taken:
-                if not run.has_ended:  # whoever waits for it must not do so forever
-                    run.error = SubjectError(f"{self.name} was interrupted")
+                if not run.end.done():  # whoever waits for it must not do so forever
+                    run.end.set_exception(SubjectError(f"{self.name} was interrupted"))
 
     def _run(self, batch: Sequence[_Run]) -> None:
         error = self._forward(batch)
         if error is not None and len(batch) == 1:
-            batch[0].error = self._failure(error, batch[0])
+            batch[0].end.set_exception(self._failure(error, batch[0]))
         elif error is not None:
             for run in batch:  # what one text does to the model is not the others' fault
                 self._run([run])
@@ -142,7 +138,7 @@ class Engine:
             return error.with_traceback(None)  # it would hold the tensors
         for run, row in zip(batch, raw, strict=True):
             merged = merge_row(row, run.window, len(self.network.prefix))
-            run.values = merged[:, columns.index(run.column)].copy()
+            run.end.set_result(merged[:, columns.index(run.column)].copy())
         return None
 
     def _failure(self, error: Exception, run: _Run) -> SubjectError:
@@ -152,15 +148,13 @@ class Engine:
         return SubjectError(f"{self.name} failed on a text of {run.size} model tokens: {why}{hint}")
 
     def _record(self, run: _Run) -> ActivationRecord:
-        if run.error is not None:
-            raise run.error
-        assert run.values is not None
-        if not np.isfinite(run.values).all():
+        values = run.end.result()
+        if not np.isfinite(values).all():
             raise SubjectError(
                 f"{self.name} gave an activation that is not finite in layer {run.column[0]}; it "
                 "overflows, try dtype: float32"
             )
-        return ActivationRecord(run.window.tokens, tuple(round_significant(run.values).tolist()))
+        return ActivationRecord(run.window.tokens, tuple(round_significant(values).tolist()))
 
 
 def batches(runs: Sequence[_Run]) -> Iterator[list[_Run]]:

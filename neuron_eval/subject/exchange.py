@@ -25,7 +25,8 @@ from inspect_ai.model import (
 
 from neuron_eval.messages import InputError, near_miss, shown
 from neuron_eval.models.edge import guarded
-from neuron_eval.models.replies import data_output, refusal
+from neuron_eval.models.provider import data_output
+from neuron_eval.models.replies import refusal
 from neuron_eval.models.requests import cache_policy
 from neuron_eval.models.server_errors import ModelError, model_errors
 from neuron_eval.records import ActivationRecord, NeuronRecord
@@ -108,10 +109,8 @@ class Subject:
     async def activations(self, place: NeuronPlace, texts: Sequence[str]) -> list[ActivationRecord]:
         """One record per text, whose tokens join back to it; each text counts once in a request.
 
-        Raises:
-            InputError: A text is empty or too long.
-            UsageError: The subject does not have the neuron.
-            SubjectError: The subject failed, or its reply is no activations.
+        An InputError says that a text is empty or too long, a UsageError that there is no such
+        neuron, a SubjectError that the subject failed, or that its reply is no activations.
         """
         if not texts:
             return []

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from inspect_ai.model import ChatMessage, GenerateConfig, ModelAPI, ModelOutput
-from inspect_ai.tool import ToolChoice, ToolInfo
+from inspect_ai.model import ChatMessage, ModelOutput
 
 from neuron_eval.messages import near_miss, shown
-from neuron_eval.models.requests import in_thread
+from neuron_eval.models.provider import OwnProvider, in_thread
 from neuron_eval.recording.loading import module
 from neuron_eval.subject.engine import load_engine
 from neuron_eval.subject.exchange import NeuronPlace, read_request, subject_output
@@ -45,26 +45,19 @@ _DICTIONARY = re.compile(r"/(?:\d+-(?!(?:mlp-)?neurons?/)[^/]+|[^/]+\.\d+(?:\.[^
 _NEURON = re.compile(r"/L\d+N\d+$")
 
 
-class NeuronSubject(ModelAPI):
+class NeuronSubject(OwnProvider):
     """Gives the activations of a model's neurons; see `neuron_eval.subject.exchange`.
 
     The model is loaded when the subject is made, before anything is asked, and once a process.
     """
 
-    def __init__(
-        self,
-        model_name: str,
-        base_url: str | None = None,
-        api_key: str | None = None,
-        config: GenerateConfig | None = None,
-        **model_args: object,
-    ) -> None:
-        super().__init__(model_name, base_url, api_key, [], config or GenerateConfig())
+    def __init__(self, model_name: str, **options: Any) -> None:
+        super().__init__(model_name, **options)
         subject = f"neuron-subject/{model_name}"
         if not model_name:
             raise UsageError("neuron-subject/ needs a model's name, a folder or a .gguf file")
         with usage_errors():
-            given = check_arguments(subject, model_args)
+            given = check_arguments(subject, self.model_args)
             self._engine = load_engine(model_name, given["dtype"], given["device"], given["sae"])
         self._own = plain_name(given["neurons"]) if given["neurons"] else own_name(model_name)
         model = self._engine.neurons.model
@@ -80,14 +73,8 @@ class NeuronSubject(ModelAPI):
         name = f"neuron-subject/{self.model_name}"
         return why_lacking(place, name, self._own, neurons.sizes, neurons.hook)
 
-    async def generate(
-        self,
-        input: list[ChatMessage],
-        tools: list[ToolInfo],
-        tool_choice: ToolChoice,
-        config: GenerateConfig,
-    ) -> ModelOutput:
-        place, texts = read_request(input)
+    async def answer(self, messages: list[ChatMessage]) -> ModelOutput:
+        place, texts = read_request(messages)
         if why := self.refusal(place):
             raise UsageError(f"neuron {place.id}: {why}")
         # as many as wait for a forward pass; only one of them computes

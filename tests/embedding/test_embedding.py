@@ -26,8 +26,13 @@ from inspect_ai.scorer import Score, mean, scorer
 
 from neuron_eval.embedding import EmbeddingError, TextEmbedder, cosine, resolve_embedder, texts_of
 from neuron_eval.embedding import embedder as memo_module
-from neuron_eval.embedding.embedder import Memo, memo_of
-from neuron_eval.embedding.exchange import checked_vectors, embedding_output, take_vectors
+from neuron_eval.embedding.embedder import (
+    Memo,
+    checked_vectors,
+    embedding_output,
+    memo_of,
+    take_vectors,
+)
 
 pytestmark = [  # both are of Inspect's own making
     pytest.mark.filterwarnings("ignore:The 'initial' parameter is deprecated:DeprecationWarning"),

@@ -16,7 +16,7 @@ from inspect_ai.model import (
 )
 from scripted_server import ScriptedServer, embedded, said
 
-from neuron_eval.embedding.exchange import EmbeddingError, take_vectors
+from neuron_eval.embedding.embedder import EmbeddingError, take_vectors
 from neuron_eval.explain.solvers import bad_explanation
 from neuron_eval.models.replies import SHOWN, refusal
 from neuron_eval.simulation import UnreadableReplyError

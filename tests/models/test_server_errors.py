@@ -24,7 +24,6 @@ from neuron_eval.models.server_errors import (
     ModelError,
     about_neuron,
     address_of,
-    answered,
     model_errors,
     one_line,
 )
@@ -133,7 +132,8 @@ def test_what_steers_inspect_stays_as_it_is(error):
 def test_cancelling_is_no_error():
     async def main():
         with anyio.move_on_after(0) as scope:
-            await answered("rater", fake_explainer("x").model, anyio.sleep_forever())
+            with model_errors("rater", fake_explainer("x").model):
+                await anyio.sleep_forever()
         return scope.cancelled_caught
 
     assert anyio.run(main)

@@ -19,7 +19,7 @@ from neuron_eval.records import ActivationRecord, Excerpt
 from neuron_eval.simulation import Failed, Simulated, chat, sparse
 from neuron_eval.simulation.asking import Asker
 from neuron_eval.simulation.chat import ChatSimulation
-from neuron_eval.simulation.per_token import NoLogprobsError, check_output_logprobs
+from neuron_eval.simulation.per_token import NoLogprobsError, PerTokenSimulation
 from neuron_eval.simulation.sparse import SparseSimulation
 from neuron_eval.sources import schema
 from neuron_eval.tasks import formats
@@ -36,9 +36,9 @@ TEXTS = st.lists(st.lists(st.text(min_size=1, max_size=9), min_size=1, max_size=
 
 def test_all_defaults_stay_far_below_a_common_cap():
     excerpts = [[f" word{i}" for i in range(64)]] * 10
-    assert chat.reply_room([64] * chat.EXCERPTS_PER_CALL) < 2700
-    assert sparse.reply_room(excerpts[: sparse.EXCERPTS_PER_CALL]) < 1500
-    assert sparse.reply_room([["a", "cat"]]) < 150
+    assert ChatSimulation.room(excerpts[: chat.EXCERPTS_PER_CALL]) < 2700
+    assert SparseSimulation.room(excerpts[: sparse.EXCERPTS_PER_CALL]) < 1500
+    assert SparseSimulation.room([["a", "cat"]]) < 150
 
 
 @given(TEXTS)
@@ -47,7 +47,7 @@ def test_a_chat_reply_has_room_for_every_line_if_every_character_were_a_token(ex
         f"Excerpt {letter(e)}:\n" + "".join(f"{i}: 10\n" for i in range(1, len(tokens) + 1))
         for e, tokens in enumerate(excerpts)
     ]
-    assert chat.reply_room([len(tokens) for tokens in excerpts]) >= len("".join(lines))
+    assert ChatSimulation.room(excerpts) >= len("".join(lines))
 
 
 @given(st.integers(1, 300), st.integers(1, 9))
@@ -286,8 +286,11 @@ def test_more_output_tokens_than_the_server_gives_set_by_the_user_become_what_it
         model.config = GenerateConfig(max_tokens=9000)
         outcomes = simulate("chat", model, *FOUR, size=size)
         asked = [body["max_tokens"] for body in server.to("chat/completions")]
+        per_token = PerTokenSimulation(
+            Asker(model, named=True, reasoning=False), default_pack().simulation["per_token"]
+        )
         with pytest.raises(NoLogprobsError):
-            anyio.run(check_output_logprobs, model, GenerateConfig(max_tokens=9000))
+            anyio.run(per_token.check)
     assert all(isinstance(outcome, Simulated) for outcome in outcomes)
     assert [n for n in asked if n <= CAP] == [CAP] * (4 // size), "no pack is halved that fits"
 

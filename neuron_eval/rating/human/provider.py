@@ -10,11 +10,11 @@ from pathlib import Path
 
 import anyio
 import anyio.to_thread
-from inspect_ai.model import ChatMessage, GenerateConfig, ModelAPI, ModelOutput
-from inspect_ai.tool import ToolChoice, ToolInfo
+from inspect_ai.model import ChatMessage, GenerateConfig, ModelOutput
 from platformdirs import user_data_path
 
 from neuron_eval.messages import InputError
+from neuron_eval.models.provider import OwnProvider
 from neuron_eval.parameters import check_flag, check_number, check_text
 from neuron_eval.rating.human.desk import Desk
 from neuron_eval.rating.human.serving import RaterPage, open_once, shared_page
@@ -33,7 +33,7 @@ SETTLE_SECONDS = 0.3  # when no sample came for so long, all that had an answer 
 _NAME = re.compile(r"\w[\w.-]{0,39}")
 
 
-class HumanRater(ModelAPI):
+class HumanRater(OwnProvider):
     """Asks a person; an answer that is on disk already is not asked for again."""
 
     def __init__(
@@ -41,7 +41,7 @@ class HumanRater(ModelAPI):
         model_name: str,
         base_url: str | None = None,
         api_key: str | None = None,
-        config: GenerateConfig = GenerateConfig(),  # noqa: B008
+        config: GenerateConfig | None = None,
         raters: str | Sequence[object] | None = None,
         answers: str | None = None,
         host: str = LOOPBACK,
@@ -56,7 +56,7 @@ class HumanRater(ModelAPI):
         the user's data folder otherwise. The server listens on ``host`` and ``port``, 0 for any
         that is free; ``open`` opens the page in a browser, where there is a display.
         """
-        super().__init__(model_name, base_url, api_key, [], config)
+        super().__init__(model_name, base_url, api_key, config)
         with usage_errors():
             if unknown:
                 raise InputError(
@@ -78,19 +78,13 @@ class HumanRater(ModelAPI):
         self._keys: set[str] = set()  # of the questions that were put in this run
         self._reused = 0
 
-    async def generate(
-        self,
-        input: list[ChatMessage],
-        tools: list[ToolInfo],
-        tool_choice: ToolChoice,
-        config: GenerateConfig,
-    ) -> ModelOutput:
+    async def answer(self, messages: list[ChatMessage]) -> ModelOutput:
         """Put the question and wait for the answer that the rater hands over.
 
         When the call is cancelled (a timeout, the end of the eval) the question stays: asked
         again it has the answer that was given meanwhile.
         """
-        question = self._question(input)
+        question = self._question(messages)
         desk = self._page().desk
         with desk.waiting(question_key(question)):
             with usage_errors():
