@@ -69,7 +69,7 @@ def alone_in(*folders: str | Path) -> Iterator[None]:
         # In one order, so that of two processes that want the same folders one gets them all.
         for folder in sorted(_local(folders)):
             missing = [path for path in (folder, *folder.parents) if not path.exists()]
-            stack.callback(_remove_empty, missing)  # the innermost first
+            stack.callback(_remove, *missing)  # the innermost first
             _hold(folder / IN_FOLDER, folder, stack, make=True)
         yield
 
@@ -158,15 +158,11 @@ def _taken(lock: Path, place: Path) -> str:
     return f"{place}: in use by {who}. Wait until it has ended, or name another place."
 
 
-def _remove(file: Path) -> None:
-    with suppress(OSError):
-        file.unlink()
-
-
-def _remove_empty(folders: list[Path]) -> None:
-    for folder in folders:
+def _remove(*places: Path) -> None:
+    """Remove files, and folders that are empty."""
+    for place in places:
         with suppress(OSError):
-            folder.rmdir()
+            place.rmdir() if place.is_dir() else place.unlink()
 
 
 _NAME = re.compile(r"\.unfinished-(?:(?P<host>[0-9a-f]{8})-)?[0-9a-f]{32}-.+", re.DOTALL)
@@ -215,25 +211,16 @@ def _remove_abandoned(folder: Path) -> None:
     """Remove what dead processes left in a folder; once, as one may write thousands of files."""
     with suppress(OSError):
         for path in folder.iterdir():
-            if (name := _NAME.fullmatch(path.name)) and _may_be_abandoned(path, name["host"]):
-                _remove_if_unlocked(path)
+            name = _NAME.fullmatch(path.name)
+            with suppress(OSError):
+                if name and (name["host"] == _host() or path.stat().st_mtime < time.time() - LONG):
+                    _remove_unlocked(path)
 
 
-def _may_be_abandoned(path: Path, host: str | None) -> bool:
-    with suppress(OSError):
-        return host == _host() or path.stat().st_mtime < time.time() - LONG
-    return False
-
-
-def _remove_if_unlocked(path: Path) -> None:
-    with suppress(OSError):
-        descriptor = os.open(path, os.O_RDWR)
-        try:
-            with locked(descriptor, exclusive=True, wait=False) as alone:
-                if alone:
-                    path.unlink()
-        finally:
-            os.close(descriptor)
+def _remove_unlocked(path: Path) -> None:
+    with path.open("r+b") as file, locked(file.fileno(), exclusive=True, wait=False) as alone:
+        if alone:
+            path.unlink()
 
 
 def _host() -> str:

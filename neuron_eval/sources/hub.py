@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from neuron_eval.files.bounded import YAML_FILE, load_yaml, read_whole
+from neuron_eval.files.bounded import YAML_FILE, TooLong, load_yaml, read_whole
 from neuron_eval.messages import ERROR, listed, shortened, shown
 from neuron_eval.sources.base import Source, SourceError
 from neuron_eval.sources.folder import FilesSource
@@ -76,8 +76,6 @@ def _split_files(name: str, repository: str, split: str) -> list[str]:
     try:
         _check_cards(name, repository)
         builder = load_dataset_builder(repository)
-    except SourceError:
-        raise
     except RepositoryNotFoundError as error:
         raise SourceError(
             f"neurons={name}: there is no dataset {repository}, or it is private and HF_TOKEN is "
@@ -89,6 +87,8 @@ def _split_files(name: str, repository: str, split: str) -> list[str]:
             "a copy of the dataset on this machine is read with neurons=FOLDER"
         ) from error
     except Exception as error:  # of three HTTP libraries, by the version of huggingface_hub
+        if isinstance(error, SourceError):
+            raise
         raise SourceError(f"neurons={name}: {_first_line(error)}") from error
     splits = {str(key): list(files) for key, files in (builder.config.data_files or {}).items()}
     if split not in splits:
@@ -112,13 +112,12 @@ def _check_cards(name: str, repository: str) -> None:
     for card in _CARDS:
         try:
             path = hf_hub_download(repository, card, repo_type="dataset")
+            text = read_whole(Path(path), YAML_FILE).decode()
         except LocalEntryNotFoundError:
             raise
         except EntryNotFoundError:
             continue
-        try:
-            text = read_whole(Path(path), YAML_FILE).decode()
-        except ValueError as error:
+        except (TooLong, UnicodeDecodeError) as error:
             raise SourceError(f"neurons={name}: {card} cannot be read ({error})") from error
         if card.endswith(".md"):
             text = text.split("---", 2)[1] if text.lstrip().startswith("---") else ""

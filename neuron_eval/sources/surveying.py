@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
-from neuron_eval.records import TOP_SPLITS, NeuronRecord, RecordError, TooFewExcerptsError
+from neuron_eval.records import NeuronRecord, RecordError, TooFewExcerptsError
 from neuron_eval.records.activations import special_peak, why_unfit
 from neuron_eval.records.treatment import LENGTH, LONG, STORED, Treatment, has_stored_tokens
 from neuron_eval.sources import open_source
@@ -93,7 +94,9 @@ class Survey:
         treated = Treatment()(neuron)
         self.sound += 1
         self.cut += treated is not neuron
-        self.long += _is_long(treated)
+        with suppress(TooFewExcerptsError):
+            splits = treated.split("train", EXCERPTS), treated.split("valid", EXCERPTS)
+            self.long += all(splits)
         self.referenced += neuron.reference is not None
         if has_stored_tokens(neuron):
             self.stored.append(neuron.id)
@@ -122,11 +125,3 @@ class Survey:
                 f"{self.cut} of {self.sound} have excerpts of more than {LONG} tokens, which are "
                 f"cut to {LENGTH} around the peak; window=none keeps them whole"
             )
-
-
-def _is_long(neuron: NeuronRecord) -> bool:
-    try:
-        dealt = {name: neuron.split(name, EXCERPTS) for name in TOP_SPLITS}
-    except TooFewExcerptsError:
-        return False
-    return bool(dealt["train"] and dealt["valid"])
