@@ -50,11 +50,9 @@ class NeuronSet:
 
     choice: Choice
     neurons: tuple[ChosenNeuron, ...]
-
     skipped: tuple[str, ...]  # why each neuron that was left out was left out, a message a neuron
+    # The neurons that the source lists but does not hold, a message a neuron
     missing: tuple[str, ...] = ()
-    """The neurons that the source lists but does not hold, a message a neuron."""
-
     treated: Treated = field(default_factory=Treated)
     scored: Scored = SCORED  # which held-out excerpts are scored
     of_all: int = 0  # of a shard, how many neurons all shards have

@@ -12,7 +12,7 @@ from inspect_ai.log import EvalLog, list_eval_logs, read_eval_log, read_eval_log
 
 from neuron_eval.comparison.plan import Plan
 from neuron_eval.logs.identity import control_name
-from neuron_eval.sources.sharding import SHARD, Shard
+from neuron_eval.sources.choosing import SHARD, Shard
 
 
 @dataclass(frozen=True, slots=True)

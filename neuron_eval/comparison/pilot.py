@@ -15,7 +15,7 @@ from neuron_eval.comparison.costs import EMBEDDER, CostEstimate, Line, Rates, pr
 from neuron_eval.comparison.counting import Counted, Size
 from neuron_eval.comparison.plan import Plan
 from neuron_eval.logs.runs import EXPLAINER
-from neuron_eval.sources.sharding import SHARD, parse_shard
+from neuron_eval.sources.choosing import SHARD, parse_shard
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from neuron_eval.comparison.running import foreign, run
 from neuron_eval.inspect_private import filesystem
 from neuron_eval.messages import InputError
 from neuron_eval.preflight.asking import command_check
-from neuron_eval.sources.sharding import Shard
+from neuron_eval.sources.choosing import Shard
 from neuron_eval.workers import spread
 
 Part = tuple[Plan, str, Sequence[str] | None]

@@ -15,8 +15,7 @@ from neuron_eval.logs.identity import identity
 from neuron_eval.logs.runs import Run
 from neuron_eval.logs.spending import Spending
 from neuron_eval.messages import listed, visible
-from neuron_eval.sources.choosing import Ranges
-from neuron_eval.sources.sharding import SHARD, Shard, parse_shard
+from neuron_eval.sources.choosing import SHARD, Ranges, Shard, parse_shard
 
 MEASURED_BY = ("simulator", "embedder", "judge", "writer")
 """The models of a `Run` that scores depend on; empty where none had a part."""

@@ -21,8 +21,7 @@ from neuron_eval.rating.question import KEY, Option, Question, Scale, ShownExcer
 from neuron_eval.records import ActivationRecord
 from neuron_eval.records.splits import DealtNeuron
 from neuron_eval.sources.base import NeuronKey
-from neuron_eval.sources.choosing import place
-from neuron_eval.sources.sharding import Shard
+from neuron_eval.sources.choosing import Shard, place
 
 LEAST, MOST = 1, 5  # the scale, as published
 AGAIN = "#2"  # follows the id of a neuron that is shown for the second time

@@ -23,8 +23,7 @@ from neuron_eval.rating.build import Explained, ExplainedNeuron, columns_wanted,
 from neuron_eval.records.splits import DealtNeuron, from_metadata
 from neuron_eval.sources import open_source
 from neuron_eval.sources.base import NeuronKey
-from neuron_eval.sources.choosing import parse_choice
-from neuron_eval.sources.sharding import Shard, parse_shard
+from neuron_eval.sources.choosing import Shard, parse_choice, parse_shard
 
 FILES = (".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".parquet")
 

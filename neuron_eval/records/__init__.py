@@ -41,76 +41,52 @@ class TooFewExcerptsError(RecordError):
 class Reference:
     """An explanation of the neuron to compare others with."""
 
-    explanation: str
-    """The text, as written; compared untrimmed."""
-
+    explanation: str  # the text, as written; compared untrimmed
+    # Who or what wrote it, for instance ``written by reading the excerpts`` or ``gpt-4``
     source: str
-    """Who or what wrote it, for instance ``written by reading the excerpts`` or ``gpt-4``."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class NeuronRecord:
     """One neuron: its identity and the excerpts recorded for it."""
 
+    # Stable and readable, ``MODEL/L{layer}N{neuron}`` or ``puzzles/NAME``; unique in a set, and
+    # such as `neuron_eval.records.checks` allows
     id: str
-    """Stable and readable, ``MODEL/L{layer}N{neuron}`` or ``puzzles/NAME``; unique in a set, and
-    such as `neuron_eval.records.checks` allows."""
-
-    model: str
-    """The subject model's name; for a puzzle ``puzzles``."""
-
-    layer: int
-    """The layer, from 0; -1 where the neuron is not part of a network."""
-
-    neuron: int
-    """The index within the layer, from 0; -1 where the neuron is not part of a network."""
-
+    model: str  # the subject model's name; for a puzzle ``puzzles``
+    layer: int  # the layer, from 0; -1 where the neuron is not part of a network
+    neuron: int  # the index within the layer, from 0; -1 where the neuron is not part of a network
+    # The excerpts with the highest peaks, sorted by peak, highest first
     top: tuple[ActivationRecord, ...] = ()
-    """The excerpts with the highest peaks, sorted by peak, highest first."""
-
+    # Excerpts drawn at random from the same corpus, none of them among ``top``
     random: tuple[ActivationRecord, ...] = ()
-    """Excerpts drawn at random from the same corpus, none of them among ``top``."""
-
+    # A sample of all text by how strongly the neuron fires, lowest first; no text twice, but some
+    # may be among ``top`` or ``random``. Empty if the source has none.
     strata: tuple[Stratum, ...] = ()
-    """A sample of all text by how strongly the neuron fires, lowest first; no text twice, but some
-    may be among ``top`` or ``random``. Empty if the source has none."""
-
+    # The levels of ``quantile_boundaries``, each in (0, 1), ascending; empty if not known
     quantiles: tuple[float, ...] = ()
-    """The levels of ``quantile_boundaries``, each in (0, 1), ascending; empty if not known."""
-
+    # Raw activation at each level over every token of the recorded corpus, ascending; may be
+    # present without ``quantiles`` in files that do not state the levels
     quantile_boundaries: tuple[float, ...] = ()
-    """Raw activation at each level over every token of the recorded corpus, ascending; may be
-    present without ``quantiles`` in files that do not state the levels."""
-
-    reference: Reference | None = None
-    """The explanation that AdaCS compares with, if there is one."""
-
+    reference: Reference | None = None  # the explanation that AdaCS compares with, if there is one
+    # The set the neuron was picked for, for instance ``clear`` or ``random``; may be empty
     group: str = ""
-    """The set the neuron was picked for, for instance ``clear`` or ``random``; may be empty."""
-
+    # Further published explanations of the neuron, each with its source; may be empty
     other_explanations: tuple[Reference, ...] = ()
-    """Further published explanations of the neuron, each with its source; may be empty."""
-
+    # Explanations known to be wrong (puzzles have them); may be empty
     false_explanations: tuple[str, ...] = ()
-    """Explanations known to be wrong (puzzles have them); may be empty."""
-
+    # A fixed activation above which a token activates highly (puzzles: 1); None otherwise
     cutoff: float | None = None
-    """A fixed activation above which a token activates highly (puzzles: 1); None otherwise."""
-
+    # Splits fixed by the source instead of dealt (puzzles), with something in ``train``; empty for
+    # recorded neurons
     given_splits: tuple[tuple[SplitName, tuple[Excerpt, ...]], ...] = ()
-    """Splits fixed by the source instead of dealt (puzzles), with something in ``train``; empty for
-    recorded neurons."""
-
+    # The tokens that the subject model's tokenizer calls special; empty if the source does not say
     special_tokens: tuple[str, ...] = ()
-    """The tokens that the subject model's tokenizer calls special; empty if the source does not
-    say."""
-
+    # Excerpts that the source held and that are left out because their text is here already, at
+    # least 0
     repeated: int = 0
-    """Excerpts that the source held and that are left out because their text is here already, at
-    least 0."""
-
+    # The https address at which whoever published the neuron shows it; empty if not known
     page: str = ""
-    """The https address at which whoever published the neuron shows it; empty if not known."""
 
     def __repr__(self) -> str:
         return f"<NeuronRecord {self.id}: {len(self.excerpts)} excerpts>"

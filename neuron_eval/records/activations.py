@@ -21,8 +21,7 @@ from neuron_eval.parameters import check_writable
 from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError, with_changed
 from neuron_eval.records.tokens import SPECIAL as MARKED
 
-LEVELS = 10
-"""Normalised activations are whole numbers from 0 to this."""
+LEVELS = 10  # normalised activations are whole numbers from 0 to this
 
 
 def highest(excerpts: Sequence[ActivationRecord]) -> float:
@@ -46,8 +45,7 @@ def normalise(activations: Iterable[float], maximum: float) -> list[int]:
     return [min(LEVELS, math.floor(LEVELS * max(x, 0.0) / maximum)) for x in activations]
 
 
-DIGITS = 4
-"""Significant digits of a stored activation: relative error at most 0.05 %."""
+DIGITS = 4  # significant digits of a stored activation: relative error at most 0.05 %
 
 # Looked up instead of computed, because `pow` may be off in the last bit, and then a stored
 # activation would be 0.12340000000000001.
@@ -107,8 +105,7 @@ def _folded(record: ActivationRecord) -> str:
     return " ".join("".join(record.counted(record.tokens)).split())
 
 
-SPECIAL = "special"
-"""Stands for every special token of the neuron's source."""
+SPECIAL = "special"  # stands for every special token of the neuron's source
 
 WELL_KNOWN = frozenset((
     "<bos>", "<eos>", "<pad>", "<unk>", "<mask>", "<s>", "</s>", "<cls>", "<sep>", "<BOS>", "<EOS>",

@@ -25,7 +25,7 @@ SHARES_OFF = 1e-3  # what the shares of a neuron's strata may miss 1 by, since f
 
 
 def check_record(neuron: NeuronRecord, where: str) -> NeuronRecord:
-    """The record, checked against the contract of the field docstrings.
+    """The record, checked against what its fields must hold.
 
     Where a text holds half a character, it is a copy that has U+FFFD there. ``where`` is file and
     line, or whatever else finds the record again, for the message.
@@ -69,12 +69,12 @@ def check_id(id_: str, at: str) -> None:
 
 _OUTSIDE = "a whole number from 0, or -1 where the neuron is not part of a network"
 
+# Fields with the lowest number that they may have, and what is expected of them
 _COUNTED = (
     ("layer", -1, _OUTSIDE),
     ("neuron", -1, _OUTSIDE),
     ("repeated", 0, "how many excerpts were left out as repeats, a whole number from 0"),
 )
-"""Fields with the lowest number that they may have, and what is expected of them."""
 
 
 def _check_identity(neuron: NeuronRecord, at: str) -> None:
@@ -199,8 +199,7 @@ def _texts(neuron: NeuronRecord) -> Iterator[str]:
             yield reference.source
 
 
-LONGEST = 200
-"""Bytes of UTF-8: a file system takes 255 in a name, of which Inspect needs some."""
+LONGEST = 200  # bytes of UTF-8: a file system takes 255 in a name, of which Inspect needs some
 
 _UNFIT = {
     "Cc": "the control character",

@@ -18,17 +18,15 @@ further sentences."""
 class ActivationRecord:
     """One excerpt of text and what the neuron did on it."""
 
+    # The tokens, shape [T], T >= 1; joined they are the excerpt's text. None is empty.
     tokens: tuple[str, ...]
-    """The tokens, shape [T], T >= 1; joined they are the excerpt's text. None is empty."""
-
+    # The neuron's raw activation on each token, shape [T]; any finite number, in the units of the
+    # subject model (post-activation, so signed for GELU-like and gated MLPs)
     activations: tuple[float, ...]
-    """The neuron's raw activation on each token, shape [T]; any finite number, in the units of
-    the subject model (post-activation, so signed for GELU-like and gated MLPs)."""
-
+    # Positions of tokens that are part of the text alone, ascending: they are neither marked nor
+    # scored. Their activations are at most 0 and at most the lowest of the others, so that no peak
+    # is there.
     ignored: tuple[int, ...] = ()
-    """Positions of tokens that are part of the text alone, ascending: they are neither marked nor
-    scored. Their activations are at most 0 and at most the lowest of the others, so that no peak
-    is there."""
 
     @property
     def text(self) -> str:
@@ -52,20 +50,11 @@ class ActivationRecord:
 class Excerpt:
     """An activation record together with where it stands in its neuron's record."""
 
-    kind: Kind
-    """Which of the neuron's lists the excerpt comes from."""
-
-    index: int
-    """Its place in that list, from 0."""
-
-    record: ActivationRecord
-    """Tokens and activations."""
-
-    stratum: int = 0
-    """The number of its stratum, from 0; 0 for all where excerpts are in no strata."""
-
-    share: float = 1.0
-    """The share of all text that its stratum stands for, in (0, 1]."""
+    kind: Kind  # which of the neuron's lists the excerpt comes from
+    index: int  # its place in that list, from 0
+    record: ActivationRecord  # tokens and activations
+    stratum: int = 0  # the number of its stratum, from 0; 0 for all where excerpts are in no strata
+    share: float = 1.0  # the share of all text that its stratum stands for, in (0, 1]
 
     @property
     def text(self) -> str:
@@ -85,11 +74,9 @@ class Stratum:
     that weighs its share over the number drawn stands for all text without bias.
     """
 
-    share: float
-    """The part of all text, in (0, 1]; those of a record sum to 1."""
-
+    share: float  # the part of all text, in (0, 1]; those of a record sum to 1
+    # Drawn uniformly from the part, none of them picked for its peak; at least one
     excerpts: tuple[ActivationRecord, ...]
-    """Drawn uniformly from the part, none of them picked for its peak; at least one."""
 
 
 def distinct(excerpts: Iterable[Textual], seen: set[str]) -> Iterator[Textual]:

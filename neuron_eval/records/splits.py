@@ -31,11 +31,11 @@ SCORED: Scored = "top_random"
 USES: tuple[SplitName, ...] = ("train", "calibration", "valid")
 """The splits that a sample holds: shown to the explainer, fitted on, scored."""
 
+# What a sample holds of its neuron besides excerpts
 IDENTITY = (
     *("id", "model", "layer", "neuron", "group"),
     *("quantiles", "quantile_boundaries", "cutoff"),
 )
-"""What a sample holds of its neuron besides excerpts."""
 
 
 @dataclass(frozen=True, slots=True)

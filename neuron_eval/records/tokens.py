@@ -20,11 +20,9 @@ from itertools import pairwise
 from neuron_eval.messages import REPLACEMENT
 from neuron_eval.records import ActivationRecord
 
+# Tokens that a tokenizer adds, such as ``<|endoftext|>``; they are never encoded
 SPECIAL = re.compile(r"<[|｜][^<>]*[|｜]>")
-"""Tokens that a tokenizer adds, such as ``<|endoftext|>``; they are never encoded."""
-
 _BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
-
 _MARKS = {"Ġ": " ", "Ċ": "\n", "ĉ": "\t", "č": "\r"}  # white space in byte-level tokens
 _MARKS_ONLY = re.compile(r"(?:[ĠĊĉč]|[^\w])+")  # a token with no letter or digit besides marks
 
@@ -38,11 +36,9 @@ def _letters() -> dict[str, int]:
 
 
 _BYTE_OF = _letters()
-
 _LETTERS = frozenset(_BYTE_OF)
-
+# The character of Latin-1 with the byte that a letter stands for
 _LATIN = {ord(c): byte for c, byte in _BYTE_OF.items()}
-"""The character of Latin-1 with the byte that a letter stands for."""
 
 
 def _class(first: int, last: int) -> str:
@@ -50,22 +46,19 @@ def _class(first: int, last: int) -> str:
 
 
 _HIGH = re.compile(f"[{_class(0x80, 0xFF)}]")
-
 _NEXT = f"[{_class(0x80, 0xBF)}]"
-
+# A character beyond ASCII, written in letters for its bytes
 _SEQUENCE = re.compile(
     f"[{_class(0xC2, 0xDF)}]{_NEXT}|[{_class(0xE0, 0xEF)}]{_NEXT}{{2}}"
     f"|[{_class(0xF0, 0xF4)}]{_NEXT}{{3}}"
 )
-"""A character beyond ASCII, written in letters for its bytes."""
 
 
 def byte_level(token: str) -> bytes:
     """The bytes that a byte-level token stands for; other characters stand for themselves."""
     if _LETTERS.issuperset(token):
         return token.translate(_LATIN).encode("latin-1")
-    parts = (bytes([_BYTE_OF[c]]) if c in _BYTE_OF else _utf8(c) for c in token)
-    return b"".join(parts)
+    return b"".join(bytes([_BYTE_OF[c]]) if c in _BYTE_OF else _utf8(c) for c in token)
 
 
 def sentencepiece(token: str) -> bytes:

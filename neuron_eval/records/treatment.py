@@ -25,11 +25,11 @@ from neuron_eval.records.activations import (
 )
 from neuron_eval.records.tokens import is_stored
 
+# What is said of neurons of `has_stored_tokens`, after ``have``
 STORED = (
     "tokens as a tokenizer stores them (Ġ or ▁ for a space); models read them so, and so are "
     "they scored: write the text that they stand for"
 )
-"""What is said of neurons of `has_stored_tokens`, after ``have``."""
 
 UNCUT = "none"  # in place of a window's length: whole excerpts
 
@@ -131,11 +131,9 @@ class Treated:
         return sentences
 
 
-LENGTH = 64
-"""Tokens of a window unless the user says otherwise, as in OpenAI's excerpts of GPT-2."""
+LENGTH = 64  # tokens of a window unless the user says otherwise, as in OpenAI's excerpts of GPT-2
 
-LONG = 128
-"""Unless the user says otherwise, only neurons with an excerpt of more tokens are cut."""
+LONG = 128  # unless the user says otherwise, only neurons with an excerpt of more tokens are cut
 
 
 def window_length(neuron: NeuronRecord, wanted: int | None) -> int:

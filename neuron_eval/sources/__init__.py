@@ -40,11 +40,11 @@ def smollm2() -> Iterator[NeuronRecord]:
         yield from with_references(schema.read(path), references)
 
 
+# The sets of neurons that ship, by the name that users type
 BUNDLED: Mapping[str, Callable[[], Iterator[NeuronRecord]]] = {
     "smollm2": smollm2,
     "puzzles": puzzles.bundled_puzzles,
 }
-"""The sets of neurons that ship, by the name that users type."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ _EXCERPTS = pa.list_(pa.struct(_TOKENS))
 _PLACED = pa.list_(pa.struct([("kind", pa.string()), ("index", pa.int64()), *_TOKENS]))
 _REFERENCE = pa.struct([("explanation", pa.string()), ("source", pa.string())])
 
+# Every column of the schema, required and optional, with its type
 SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -52,7 +53,6 @@ SCHEMA = pa.schema(
         ("page", pa.string()),
     ]
 )
-"""Every column of the schema, required and optional, with its type."""
 
 
 def wrong_columns(table: pa.Schema) -> str:

@@ -42,9 +42,9 @@ class ScoredNeuron:
     neuron: int
     score: float  # finite, higher is better; usually a correlation in [-1, 1]
     explanation: str  # as written; may be empty
+    # The neuron's id, since two dictionaries of features may number the same layer; empty where it
+    # was not asked for by id
     id: str = ""
-    """The neuron's id, since two dictionaries of features may number the same layer; empty where
-    it was not asked for by id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,7 @@ class Unreadable:
     missing: bool = False
 
 
-Wanted = Collection[NeuronKey] | None
-"""Which neurons to read; None for all."""
+Wanted = Collection[NeuronKey] | None  # which neurons to read; None for all
 
 Neurons = Iterator[NeuronRecord | Unreadable]
 

@@ -19,17 +19,16 @@ import heapq
 import math
 import re
 from bisect import bisect_right
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
-from typing import Literal, TypeVar, get_args
+from itertools import chain, groupby, islice
+from operator import attrgetter
+from typing import Any, Literal, TypeVar, get_args
 
 from neuron_eval.messages import InputError, shown
 from neuron_eval.parameters import check_choice, check_number, check_real, check_text
 from neuron_eval.records.treatment import hashed
 from neuron_eval.sources.base import NeuronKey, ScoredNeuron
-from neuron_eval.sources.sharding import Shard, parse_shard
 
 Select = Literal["all", "random", "interpretable", "top_per_layer", "top"]
 
@@ -155,10 +154,8 @@ def _rank(scored: ScoredNeuron) -> tuple[float, int, int, str]:
 
 
 def _by_layer(neurons: Iterable[K]) -> Iterable[list[K]]:
-    layers: dict[int, list[K]] = defaultdict(list)
-    for neuron in sorted(neurons, key=lambda neuron: neuron.layer):
-        layers[neuron.layer].append(neuron)
-    return layers.values()
+    of_layer = attrgetter("layer")
+    return [list(layer) for _, layer in groupby(sorted(neurons, key=of_layer), key=of_layer)]
 
 
 def _only(name: str, value: object, select: str, allowed: Sequence[str]) -> None:
@@ -173,8 +170,8 @@ _PART = re.compile(r"([0-9]{1,15})(?:-([0-9]{1,15}))?")
 class Ranges:
     """A set of whole numbers from 0, as closed ranges."""
 
+    # First and last of each range, first <= last, ascending and apart from each other
     parts: tuple[tuple[int, int], ...]
-    """First and last of each range, first <= last, ascending and apart from each other."""
 
     def __contains__(self, number: int) -> bool:
         behind = bisect_right(self.parts, (number, math.inf))
@@ -210,3 +207,49 @@ def parse_ranges(name: str, value: object) -> Ranges:
             first, last = merged[-1][0], max(last, merged.pop()[1])
         merged.append((first, last))
     return Ranges(tuple(merged))
+
+
+SHARD = "shard"  # what a log of a shard has in its header's metadata
+_SHARD = re.compile(r"([0-9]{1,9})/([0-9]{1,9})")
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One of several parts of any neurons; which a neuron is in depends on its id alone."""
+
+    number: int  # from 1 to ``of``
+    of: int
+
+    def holds(self, id_: str) -> bool:
+        return hashed(id_) % self.of == self.number - 1
+
+    def take(self, keys: Sequence[NeuronKey]) -> list[NeuronKey]:
+        """Those whose ids fall into this shard, in their order; an InputError if there are none."""
+        kept = [key for key in keys if self.holds(key.id)]
+        if not kept:
+            raise InputError(
+                f"shard={self}: none of the {len(keys):,} chosen neurons falls into it, so there "
+                "is nothing to run, and a report of the other shards misses nothing; with fewer "
+                "shards none is empty"
+            )
+        return kept
+
+    def header(self, neurons: int, of_all: int) -> dict[str, Any]:
+        """What a log's header says: how many neurons are this shard's, and how many all shards'."""
+        return {SHARD: {"shard": str(self), "neurons": neurons, "neurons_of_all": of_all}}
+
+    def __str__(self) -> str:
+        """As a user writes it, for instance ``3/16``."""
+        return f"{self.number}/{self.of}"
+
+
+def parse_shard(value: object) -> Shard:
+    """What a user wrote after ``-T shard=``."""
+    match = _SHARD.fullmatch(value) if isinstance(value, str) else None
+    shard = Shard(int(match[1]), int(match[2])) if match else None
+    if shard is None or not 1 <= shard.number <= shard.of:
+        of = shard.of if shard and shard.of else 16
+        raise InputError(
+            f"shard={shown(value)}: expected which shard of how many, from 1/{of} to {of}/{of}"
+        )
+    return shard

@@ -118,6 +118,7 @@ KEY = ("id", "layer", "neuron")  # what tells which neuron it is
 
 REQUIRED = ("id", "model", "layer", "neuron", "top", "random")
 
+# How each field is read; all are attributes of `NeuronRecord`, ``splits`` is ``given_splits``
 _OPTIONAL: Mapping[str, Callable[[Mapping[str, Any], str, str], Any]] = {
     "group": lambda data, field, at: typed(data, field, str, at),
     "strata": strata,
@@ -132,7 +133,6 @@ _OPTIONAL: Mapping[str, Callable[[Mapping[str, Any], str, str], Any]] = {
     "repeated": lambda data, field, at: typed(data, field, int, at),
     "page": lambda data, field, at: typed(data, field, str, at),
 }
-"""How each field is read; all are attributes of `NeuronRecord`, ``splits`` is ``given_splits``."""
 
 OPTIONAL = tuple(_OPTIONAL)  # fields that may be left out or null, which means the same
 

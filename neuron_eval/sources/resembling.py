@@ -25,6 +25,7 @@ OWN = Form(
     "jq -c '.[]' FILE)",
 )
 
+# The formats that people bring
 FORMS = (
     OWN,
     Form(
@@ -84,7 +85,6 @@ FORMS = (
         "itself for neuron-eval report",
     ),
 )
-"""The formats that people bring."""
 
 
 def nearest(names: Collection[str]) -> Form | None:

@@ -12,9 +12,8 @@ from neuron_eval.messages import InputError
 from neuron_eval.rating.explanations import load_explained
 from neuron_eval.sources import loading, open_source, schema
 from neuron_eval.sources.base import NeuronKey
-from neuron_eval.sources.choosing import parse_choice
+from neuron_eval.sources.choosing import Shard, parse_choice, parse_shard
 from neuron_eval.sources.parquet import write_parquet
-from neuron_eval.sources.sharding import Shard, parse_shard
 from neuron_eval.tasks.formats import summary
 from neuron_eval.tasks.given import given as given_task
 from neuron_eval.tasks.sanity import sanity

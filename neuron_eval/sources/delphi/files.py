@@ -145,12 +145,12 @@ FILE = "tokenizer.json"
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
 """What a model on the hub is called; a path, as a cache may also name, is not followed."""
 
+# By the decoder's type, the more telling first
 _ENCODINGS: Mapping[str, Callable[[str], bytes]] = {
     "ByteLevel": byte_level,
     "ByteFallback": sentencepiece,
     "Metaspace": sentencepiece,
 }
-"""By the decoder's type, the more telling first."""
 
 
 class TokenizerVocabulary:

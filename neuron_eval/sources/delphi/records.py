@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
 import numpy as np
@@ -13,6 +13,7 @@ from neuron_eval.records import (
     ActivationRecord,
     NeuronRecord,
     RecordError,
+    distinct,
     whole_strata,
     with_excerpts,
 )
@@ -57,7 +58,7 @@ class Texts:
         if excerpts.repeated():
             raise RecordError(f"{at}: tensor 'locations' holds the same place twice")
         seen: set[str] = set()
-        top = self._distinct(excerpts, excerpts.highest(), TOP, seen, at)
+        top = self._distinct(excerpts, excerpts.highest().tolist(), TOP, seen, at)
         drawn = excerpts.drawn(LOOKED_AT, key.id)
         random = self._distinct(excerpts, drawn, RANDOM, seen, at)
         neuron = NeuronRecord(
@@ -82,15 +83,8 @@ class Texts:
         self, excerpts: Excerpts, windows: Iterable[int], count: int, seen: set[str], at: str
     ) -> list[ActivationRecord]:
         """The first ``count`` windows whose text was not seen."""
-        records: list[ActivationRecord] = []
-        for window in islice(windows, LOOKED_AT):
-            if len(records) == count:
-                break
-            record = self._excerpt(excerpts, window, at)
-            if record.text not in seen:
-                seen.add(record.text)
-                records.append(record)
-        return records
+        records = (self._excerpt(excerpts, window, at) for window in islice(windows, LOOKED_AT))
+        return list(islice(distinct(records, seen), count))
 
     def _excerpt(self, excerpts: Excerpts, window: int, at: str) -> ActivationRecord:
         row, begin, end = self._windows.place(window)
@@ -156,11 +150,8 @@ class Excerpts:
         same = (np.diff(self._number) == 0) & (np.diff(self._positions) == 0)
         return bool(same.any())
 
-    def highest(self) -> Iterator[int]:
+    def highest(self) -> NDArray[np.int64]:
         """Windows with a positive activation, the highest peak first; of equals, the first."""
-        yield from self._firing().tolist()
-
-    def _firing(self) -> NDArray[np.int64]:
         if not len(self._number):
             return np.zeros(0, dtype=np.int64)
         starts = np.flatnonzero(np.diff(self._number, prepend=-1))
@@ -171,7 +162,7 @@ class Excerpts:
 
     def strata(self, seed: str) -> list[tuple[NDArray[np.int64], int]]:
         """All windows by peak, the silent ones and the others cut at `CUTS`; with counts."""
-        firing = self._firing()[::-1]
+        firing = self.highest()[::-1]
         parts = np.split(firing, [int(level * len(firing)) for level in CUTS])
         parts = [part for part in parts if len(part)]
         silent = np.ones(self._windows.total, dtype=np.bool_)
@@ -183,10 +174,11 @@ class Excerpts:
         rng = seeded(f"{seed}/strata")
         return [(rng.permutation(part), n) for part, n in zip(parts, counts, strict=True)]
 
-    def drawn(self, count: int, seed: str) -> Iterator[int]:
+    def drawn(self, count: int, seed: str) -> list[int]:
         """Up to ``count`` different windows of all there are, active or not, by the seed."""
         total = self._windows.total
-        yield from seeded(seed).choice(total, min(count, total), replace=False).tolist()
+        drawn: list[int] = seeded(seed).choice(total, min(count, total), replace=False).tolist()
+        return drawn
 
     def activations(self, window: int) -> NDArray[np.float64]:
         """The activation of each token in a window, rounded to four significant digits."""

@@ -93,12 +93,9 @@ def _strata(data: Mapping[str, Any], boundaries: int, where: str) -> tuple[Strat
     samples = data.get(BY_QUANTILE)
     if not isinstance(samples, list) or not len(samples) == len(SHARES) == boundaries + 1:
         return ()
-    read = [
-        (share, list(_excerpts({name: sample}, name, where)))
-        for i, (share, sample) in enumerate(zip(SHARES, samples, strict=True))
-        if (name := f"{BY_QUANTILE}[{i}]")
-    ]
-    return whole_strata(read)
+    named = {f"{BY_QUANTILE}[{i}]": sample for i, sample in enumerate(samples)}
+    excerpts = (_excerpts(named, name, where) for name in named)
+    return whole_strata(zip(SHARES, excerpts, strict=True))
 
 
 def record_place(content: bytes, where: str) -> tuple[int, int]:
