@@ -1,7 +1,5 @@
 """Neurons as an Inspect dataset, one sample a neuron; what the log's header says of them."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace

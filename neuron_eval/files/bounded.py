@@ -1,7 +1,5 @@
 """Reading files that may be made to hurt: size, depth, aliases and numbers have bounds."""
 
-from __future__ import annotations
-
 import codecs
 import json
 from collections import Counter

@@ -6,8 +6,6 @@ such as ``s3://…``, a folder that cannot be written) nobody is kept out. The p
 shared locks, does not say who holds one, and leaves its files behind.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import platform

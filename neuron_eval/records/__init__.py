@@ -5,8 +5,6 @@ language models"): the excerpts on which the neuron fires most, sorted by their 
 random sample. They are frozen; everything downstream reads them and none of it writes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal

@@ -5,8 +5,6 @@ that opens a text, such as ``<bos>``: their peaks, and so what is shown of them 
 scored, then tell of that token alone. Such tokens stay in the text and count for nothing else.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence

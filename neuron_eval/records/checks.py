@@ -4,8 +4,6 @@ By hand and not by pydantic, because records come by the hundred thousand: what 
 is one expression over a whole excerpt; only where that finds a fault is the excerpt searched.
 """
 
-from __future__ import annotations
-
 import math
 import sys
 import unicodedata

@@ -1,7 +1,5 @@
 """Excerpts of text with one neuron's activation on every token, alone and in strata."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar

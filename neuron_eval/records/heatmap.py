@@ -7,8 +7,6 @@ Known gap: letters that join or stack across tokens (Arabic, emoji sequences) ar
 token, and right-to-left words stand in their own order within a row, the same in both rows.
 """
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import lru_cache

@@ -4,8 +4,6 @@ Only what is used goes into a sample, as one JSON string: nested lists of tokens
 about 100 ms a sample, a string costs nothing, and what was shown and scored stays in the log.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass

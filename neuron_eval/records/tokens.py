@@ -10,8 +10,6 @@ Which one an excerpt is in is told from the whole excerpt (`clean`), since a sin
 well be a letter of the text.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import replace

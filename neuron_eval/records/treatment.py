@@ -3,8 +3,6 @@
 Tokens are ignored, and long excerpts cut: a top excerpt around its peak, a random one anywhere.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections import Counter
 from collections.abc import Mapping

@@ -3,8 +3,6 @@
 The sets that ship are here: the puzzles, and SmolLM2's as `neuron-eval record` wrote them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib import resources

@@ -4,8 +4,6 @@ Numbers are written in double precision, which is what Python's are, so that eve
 comes back as it was. Narrower numbers are accepted.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any

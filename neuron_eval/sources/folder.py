@@ -1,7 +1,5 @@
 """Several files as one source: those of a folder, or of a dataset."""
 
-from __future__ import annotations
-
 import re
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator

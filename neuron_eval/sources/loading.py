@@ -3,8 +3,6 @@
 References and scores may come from a CSV file: layer, neuron, score, explanation.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import math

@@ -1,7 +1,5 @@
 """A cheap look at a local file: what its first bytes tell of what it is."""
 
-from __future__ import annotations
-
 import codecs
 import gzip
 import re

@@ -4,8 +4,6 @@ Not by pydantic: each of its errors would have to be put into our words, which n
 token or the split; that takes as many lines.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any, cast, get_args

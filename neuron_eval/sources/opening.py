@@ -1,7 +1,5 @@
 """Which source a user means: each is recognised by an opener that is registered for it."""
 
-from __future__ import annotations
-
 import gzip
 import zlib
 from collections.abc import Callable, Iterator

@@ -9,8 +9,6 @@ the held-out split, so half of them are scored. Puzzles without them hold nothin
 explained and compared with their ground truth, but a simulation of them cannot be scored.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from importlib import resources
 from pathlib import Path

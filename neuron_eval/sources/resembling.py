@@ -1,7 +1,5 @@
 """Which known format the names in a file are nearest to, what it lacks, and what to do with it."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 

@@ -27,8 +27,6 @@ Files end in ``.jsonl`` or ``.jsonl.gz`` (an object a line) or in ``.parquet``
 (`neuron_eval.sources.parquet`: a column per field, a row per neuron).
 """
 
-from __future__ import annotations
-
 import codecs
 import gzip
 import json

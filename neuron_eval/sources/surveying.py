@@ -1,7 +1,5 @@
 """Going through all neurons of a source: what is wrong with them, and writing them to one file."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field

@@ -11,8 +11,6 @@ no more than `GATHERED` activations in memory, and one latent's. Tokens are ids 
 then in the local Hugging Face cache, then on the hub.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping

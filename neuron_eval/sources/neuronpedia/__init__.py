@@ -7,8 +7,6 @@ Neuronpedia (``batch-N.json``), an object with ``model_id``, ``layer``, ``sae_se
 in ``.jsonl`` or ``.jsonl.gz`` and has one such object a line.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain

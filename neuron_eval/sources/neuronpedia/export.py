@@ -10,8 +10,6 @@ its first feature is known: its lines go to a temporary file, and one feature at
 Explanations are sorted otherwise; those that are wanted are held in memory, about 1 kB each.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import tempfile

@@ -10,8 +10,6 @@ and users' own have no bin. An explanation holds ``description``, ``explanationM
 ``typeName`` and, from the API, ``scores`` of ``value`` and ``explanationScoreTypeName``.
 """
 
-from __future__ import annotations
-
 import random
 import re
 import sys

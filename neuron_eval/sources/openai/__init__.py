@@ -1,7 +1,5 @@
 """One neuron's record in a file of its own, wherever that stands and whatever it is called."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Neurons and explanations as OpenAI published them for GPT-2, and copies of that layout."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import threading

@@ -4,8 +4,6 @@ Objects carry a ``dataclass_name``, NaN is null; nothing here reads a file. Chec
 pydantic's errors would need other words for every field.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

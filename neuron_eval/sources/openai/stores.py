@@ -4,8 +4,6 @@ The layout is ``collated-activations/{layer}/{neuron}.json`` and, where neurons 
 explained, ``explanations/{layer}/{neuron}.jsonl``.
 """
 
-from __future__ import annotations
-
 import re
 import threading
 from collections.abc import Callable, Collection, Iterator
