@@ -30,10 +30,12 @@ from neuron_eval.unrelated import Unrelated, deranged
 
 logger = logging.getLogger(__name__)
 
+_CHOSEN_BY = ("select", "layers", "index", "per_layer", "threshold", "limit", "seed", "scores")
 EXCERPTS = 5  # of each kind in each split, as published
 ON_SHORT = ("error", "skip")  # what can be done with a neuron that has too few excerpts
 ON_DEAD = ("skip", "error", "keep")  # and with one that there is nothing to explain of
-
+_NOT_SHORT = "on_short=skip leaves such neurons out"
+_NOT_DEAD = "on_dead=skip leaves such neurons out, keep explains them"
 
 SHUFFLED = "shuffled_reference"
 """Where a sample has another neuron's reference in place of its own, see `deranged`."""
@@ -118,12 +120,8 @@ def neuron_set(
         except (UnfitNeuronError, TooFewExcerptsError) as error:
             why = f"{error}{loss(record, neuron)}"
             short = isinstance(error, TooFewExcerptsError)
-            if (on_short if short else on_dead) == "error":
-                advice = (
-                    "on_short=skip leaves such neurons out"
-                    if short
-                    else ("on_dead=skip leaves such neurons out, keep explains them")
-                )
+            wish, advice = (on_short, _NOT_SHORT) if short else (on_dead, _NOT_DEAD)
+            if wish == "error":
                 raise type(error)(f"neurons={choice.neurons}: {why} (-T {advice})") from error
             skipped.append(why)
     if not ready:
@@ -207,14 +205,9 @@ def about(chosen: NeuronSet, warnings: Sequence[str] = ()) -> dict[str, Any]:
         "excerpts_scored": chosen.scored,
         **chosen.treated.header(),
         "neurons_choice": {
-            "select": choice.select,
+            **{name: getattr(choice, name) for name in _CHOSEN_BY},
             "layers": str(choice.layers or "all"),
             "index": str(choice.index or "all"),
-            "per_layer": choice.per_layer,
-            "threshold": choice.threshold,
-            "limit": choice.limit,
-            "seed": choice.seed,
-            "scores": choice.scores,
         },
     }
     if choice.shard is not None:

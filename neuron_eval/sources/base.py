@@ -7,11 +7,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from neuron_eval.files.bounded import Pairs, TooLong, once, parse_json, read_whole
 from neuron_eval.messages import InputError, shown
 from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError
+from neuron_eval.records.checks import named
 
 P = TypeVar("P")
 T = TypeVar("T")
@@ -105,6 +106,10 @@ class Source(ABC):
 class PlacedSource(Source, Generic[P]):
     """One whose neurons have places, each of which an id may stand in alone: lines, or files."""
 
+    # What is said where an id stands in two places: of its ``name``, the ``place``, the ``first``
+    # one, and the ``id`` in quotes or the ``neuron`` without
+    repeated: ClassVar[str]
+
     @abstractmethod
     def placed_keys(self) -> Iterator[tuple[P, NeuronKey]]:
         """See `keys`."""
@@ -113,26 +118,24 @@ class PlacedSource(Source, Generic[P]):
     def placed(self, wanted: Wanted) -> Placed[P]:
         """See `read`."""
 
-    @abstractmethod
-    def repeated(self, id_: str, place: P, first: P) -> str:
-        """What is wrong where an id stands in two places."""
-
     def keys(self) -> Iterator[NeuronKey]:
         seen: dict[str, P] = {}
         for place, key in self.placed_keys():
-            first = seen.setdefault(key.id, place)
-            if first != place:
-                raise RecordError(self.repeated(key.id, place, first))
+            if (first := seen.setdefault(key.id, place)) != place:
+                raise self._repeated(key.id, place, first)
             yield key
 
     def read(self, wanted: Wanted = None) -> Neurons:
         seen: dict[str, P] = {}
         for place, neuron in self.placed(wanted):
             id_ = neuron.name if isinstance(neuron, Unreadable) else neuron.id
-            first = seen.setdefault(id_, place)
-            if first != place:
-                neuron = Unreadable(id_, RecordError(self.repeated(id_, place, first)))
+            if (first := seen.setdefault(id_, place)) != place:
+                neuron = Unreadable(id_, self._repeated(id_, place, first))
             yield neuron
+
+    def _repeated(self, id_: str, place: P, first: P) -> RecordError:
+        words = {"name": self.name, "place": place, "first": first}
+        return RecordError(self.repeated.format(**words, id=shown(id_), neuron=named(id_)))
 
 
 def no_scores(name: str) -> SourceError:

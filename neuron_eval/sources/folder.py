@@ -8,7 +8,6 @@ from itertools import chain
 from pathlib import Path
 
 from neuron_eval.records import RecordError
-from neuron_eval.records.checks import named
 from neuron_eval.sources.base import (
     NeuronKey,
     Placed,
@@ -24,6 +23,8 @@ from neuron_eval.sources.opening import ENDINGS, Location, open_file, opener
 
 class FilesSource(PlacedSource[str]):
     """The neurons of several files, one after the other; an id may stand in one of them only."""
+
+    repeated = "{place}: neuron {neuron}: stands in {first} too; an id may stand in one file only"
 
     @abstractmethod
     def files(self) -> Iterable[Source]:
@@ -48,11 +49,6 @@ class FilesSource(PlacedSource[str]):
             except RecordError as error:
                 yield file.name, Unreadable(file.name, error)
 
-    def repeated(self, id_: str, place: str, first: str) -> str:
-        return (
-            f"{place}: neuron {named(id_)}: stands in {first} too; an id may stand in one file only"
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class FolderSource(FilesSource):
@@ -68,7 +64,10 @@ class FolderSource(FilesSource):
         """
         try:
             inside = [
-                path for path in Path(self.name).iterdir() if path.is_file() or _dangles(path)
+                path
+                for path in Path(self.name).iterdir()
+                # A link that leads nowhere stands for neurons that would be missing.
+                if path.is_file() or (path.is_symlink() and not path.exists())
             ]
         except OSError as error:
             raise SourceError.of_file(self.name, error) from error
@@ -94,11 +93,6 @@ class FolderSource(FilesSource):
 @opener("FOLDER", "files of this project's schema, or of the others")
 def _open_folder(place: Location) -> FolderSource | None:
     return FolderSource(place.name) if place.kind == "folder" else None
-
-
-def _dangles(path: Path) -> bool:
-    """Whether it is a link that leads nowhere: it stands for neurons that would be missing."""
-    return path.is_symlink() and not path.exists()
 
 
 def _checked(path: Path) -> Source | None:

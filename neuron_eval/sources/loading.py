@@ -24,8 +24,8 @@ from neuron_eval.sources.base import (
     strict,
 )
 from neuron_eval.sources.choosing import SCORED, Choice, draw, parse_choice
-from neuron_eval.sources.looking import not_text, wrong_header
-from neuron_eval.sources.opening import open_source, unpacked
+from neuron_eval.sources.looking import not_text, unpacked, wrong_header
+from neuron_eval.sources.opening import open_source
 
 # Whether a neuron may be chosen, besides what the `Choice` says.
 Only = Callable[[NeuronKey], bool]

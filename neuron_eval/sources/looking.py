@@ -4,13 +4,14 @@ import codecs
 import gzip
 import re
 import zlib
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
-from neuron_eval.files.bounded import not_utf8
+from neuron_eval.files.bounded import TooLong, not_utf8
 from neuron_eval.messages import listed, shortened
+from neuron_eval.records import RecordError
 from neuron_eval.sources.base import SourceError
 from neuron_eval.sources.resembling import resemblance
 
@@ -50,19 +51,39 @@ _PICKLE = (
 )
 
 
+OpenFile = Callable[[], IO[bytes]]  # for reading from its beginning
+
+
+@contextmanager
+def unpacked(
+    path: str, open_file: OpenFile | None = None, ending: str = ".gz"
+) -> Iterator[IO[bytes]]:
+    """A file, unpacked if it ends so; what fails while it is read is an error of ours.
+
+    A SourceError if it cannot be read, a RecordError if it is cut off or a line is too long; what
+    came before is sound.
+    """
+    try:
+        with (
+            open_file() if open_file else Path(path).open("rb") as raw,
+            gzip.open(raw) if path.endswith(ending) else nullcontext(raw) as file,
+        ):
+            yield cast(IO[bytes], file)
+    except TooLong as error:
+        raise RecordError(str(error)) from error
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise RecordError(f"{path}: cut off or not a gzip file ({error})") from error
+    except OSError as error:
+        raise SourceError.of_file(path, error) from error
+
+
 def head(path: str) -> bytes:
     """The first bytes of a file, unpacked if it ends in ``.jsonl.gz``; empty if they cannot be."""
     try:
-        with (
-            Path(path).open("rb") as raw,
-            gzip.open(raw) if path.endswith(".jsonl.gz") else nullcontext(raw) as file,
-        ):
-            content = file.read(HEAD)
-    except (gzip.BadGzipFile, EOFError, zlib.error):
+        with unpacked(path, ending=".jsonl.gz") as file:
+            return file.read(HEAD).removeprefix(codecs.BOM_UTF8)
+    except RecordError:
         return b""
-    except OSError as error:
-        raise SourceError.of_file(path, error) from error
-    return content.removeprefix(codecs.BOM_UTF8)
 
 
 def names(content: bytes) -> frozenset[str]:

@@ -1,17 +1,13 @@
 """Which source a user means: each is recognised by an opener that is registered for it."""
 
-import gzip
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Literal, NamedTuple, cast
+from typing import Literal, NamedTuple
 
-from neuron_eval.files.bounded import TooLong
 from neuron_eval.messages import near_miss
 from neuron_eval.plugins import load_plugins, with_failures
-from neuron_eval.records import RecordError
 from neuron_eval.sources.base import Source, SourceError
 from neuron_eval.sources.looking import description, head, is_json, is_table, names, nature
 from neuron_eval.sources.resembling import nearest
@@ -63,30 +59,6 @@ class Location:
         return rest if start == scheme and self.kind != "address" else ""
 
 
-OpenFile = Callable[[], IO[bytes]]  # for reading from its beginning
-
-
-@contextmanager
-def unpacked(path: str, open_file: OpenFile | None = None) -> Iterator[IO[bytes]]:
-    """A file, unpacked if it ends in ``.gz``; what fails while it is read is an error of ours.
-
-    A SourceError if it cannot be read, a RecordError if it is cut off or a line is too long; what
-    came before is sound.
-    """
-    try:
-        with (
-            open_file() if open_file else Path(path).open("rb") as raw,
-            gzip.open(raw) if path.endswith(".gz") else nullcontext(raw) as file,
-        ):
-            yield cast(IO[bytes], file)
-    except TooLong as error:
-        raise RecordError(str(error)) from error
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise RecordError(f"{path}: cut off or not a gzip file ({error})") from error
-    except OSError as error:
-        raise SourceError.of_file(path, error) from error
-
-
 Open = Callable[[Location], Source | None]  # None if the place is not of its kind
 
 
@@ -130,11 +102,16 @@ def open_source(neurons: str) -> Source:
     if Path(neurons).is_symlink():
         raise SourceError(f"neurons={neurons}: is a link that leads nowhere, or to itself")
     if neurons.endswith((*ENDINGS, ".json")):
-        raise SourceError(f"neurons={neurons}: there is no such file{_beside(neurons)}")
+        beside = ""
+        with suppress(OSError):
+            siblings = (path.name for path in Path(neurons).parent.iterdir())
+            beside = near_miss([Path(neurons).name], siblings)
+        raise SourceError(f"neurons={neurons}: there is no such file{beside}")
+    plain = [name for written, _ in known_sources() for name in written.split(", ")]
     raise SourceError(
         with_failures(
             f"neurons={neurons}: there is no such file, folder or bundled set"
-            f"{near_miss([neurons], _plain_names())}; {_allowed()}",
+            f"{near_miss([neurons], plain)}; {_allowed()}",
             "sources",
         )
     )
@@ -174,17 +151,6 @@ def known_sources() -> list[tuple[str, str]]:
     """What a user may write, and what it names, in the order of precedence; plugins' included."""
     load_plugins("sources")
     return [(opener.written, opener.meaning) for opener in reversed(_OPENERS)]
-
-
-def _plain_names() -> list[str]:
-    return [name for written, _ in known_sources() for name in written.split(", ")]
-
-
-def _beside(name: str) -> str:
-    """The file of its folder that has nearly this name."""
-    with suppress(OSError):
-        return near_miss([Path(name).name], (path.name for path in Path(name).parent.iterdir()))
-    return ""
 
 
 def _allowed() -> str:

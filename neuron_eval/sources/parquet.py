@@ -7,30 +7,27 @@ their row group and with no more; files written here have small ones.
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import accumulate, chain
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
 from pyarrow.parquet import ParquetFile, ParquetWriter, read_metadata
 
 from neuron_eval.files.locking import unfinished
-from neuron_eval.messages import message_of, shown
+from neuron_eval.messages import message_of
 from neuron_eval.records import NeuronRecord, RecordError
 from neuron_eval.sources import arrow
 from neuron_eval.sources.base import NeuronKey, Placed, PlacedSource, SourceError, Wanted, ids_of
+from neuron_eval.sources.looking import OpenFile
 from neuron_eval.sources.objects import KEY
-from neuron_eval.sources.opening import OpenFile
 
 _BUFFER = 1 << 20  # bytes of a column that are in memory at once, where a row group is larger
 _BATCH = 64  # rows that are made records of at once
 _NARROW = 4096  # rows that are read at once of columns without activations
-
-# Batches of rows, each with the number of its first row in the file.
-Rows = Iterator[tuple[int, pa.RecordBatch]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +36,9 @@ class ParquetSource(PlacedSource[int]):
 
     name: str
     open: OpenFile | None = None  # of a file that is not local; a row group is fetched at once
+    repeated = (
+        "{name}, row {place}: column 'id': {id} stands in row {first} too; ids must be unique"
+    )
 
     def check(self) -> None:
         """Open the file and look at its columns; reads no rows."""
@@ -47,60 +47,49 @@ class ParquetSource(PlacedSource[int]):
 
     def placed_keys(self) -> Iterator[tuple[int, NeuronKey]]:
         with self._opened() as file:
-            for first, batch in self._small(file, KEY):
+            for first, batch in self._rows(file, KEY, _NARROW):
                 rows = range(first, first + len(batch))
                 yield from zip(rows, arrow.keys(batch, self._wheres(rows)), strict=True)
 
     def placed(self, wanted: Wanted) -> Placed[int]:
+        ids = ids_of(wanted)
         with self._opened() as file:
-            known = set(arrow.SCHEMA.names)
-            columns = [name for name in file.schema_arrow.names if name in known]
-            sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
-            starts = [0, *accumulate(sizes)]
-            ids = ids_of(wanted)
-            groups = range(len(sizes)) if ids is None else self._holding(file, starts, ids)
-            for first, batch in chain.from_iterable(
-                self._group(file, group, starts, columns) for group in groups
-            ):
+            columns = [name for name in file.schema_arrow.names if name in arrow.SCHEMA.names]
+            for first, batch in self._rows(file, columns, _BATCH, ids):
                 rows: Sequence[int] = range(first, first + len(batch))
                 if ids is not None:
                     at = [i for i, id_ in enumerate(batch.column("id").to_pylist()) if id_ in ids]
                     batch, rows = _picked(batch, at), [first + i for i in at]
                 yield from zip(rows, arrow.records(batch, self._wheres(rows)), strict=True)
 
-    def repeated(self, id_: str, place: int, first: int) -> str:
-        return (
-            f"{self.name}, row {place}: column 'id': {shown(id_)} stands in row {first} too; ids "
-            "must be unique"
-        )
-
     def _wheres(self, rows: Iterable[int]) -> list[str]:
         return [f"{self.name}, row {row}" for row in rows]
 
-    def _group(
-        self, file: ParquetFile, group: int, starts: Sequence[int], columns: Sequence[str]
-    ) -> Rows:
-        """The rows of one row group."""
-        first, end = starts[group], starts[group + 1]
-        batches = file.iter_batches(_BATCH, row_groups=[group], columns=columns, use_threads=False)
-        rows = f"rows {first} to {end - 1} (row group {group}) cannot be read"
-        return _numbered(batches, first, lambda _: f"{self.name}: {rows}")
+    def _rows(
+        self, file: ParquetFile, columns: Sequence[str], size: int, ids: Set[str] | None = None
+    ) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Batches of so many rows at most, each with the number of its first row in the file.
 
-    def _small(self, file: ParquetFile, columns: Sequence[str]) -> Rows:
-        """Every row of columns without activations, whatever row groups there are."""
-        batches = file.iter_batches(_NARROW, columns=columns, use_threads=False)
-        at = f"{self.name}: columns {', '.join(columns)} cannot be read from row"
-        return _numbered(batches, 0, lambda row: f"{at} {row} on")
-
-    def _holding(self, file: ParquetFile, starts: Sequence[int], ids: Set[str]) -> list[int]:
-        """The row groups with one of these ids; reads the column id only."""
-        rows = (
-            first + i
-            for first, batch in self._small(file, ["id"])
-            for i, id_ in enumerate(batch.column("id").to_pylist())
-            if id_ in ids
-        )
-        return sorted({bisect_right(starts, row) - 1 for row in rows})
+        Of row groups that hold none of the ids, if any are given, nothing but the ids is read.
+        """
+        end = 0
+        for group in range(file.num_row_groups):
+            first, end = end, end + file.metadata.row_group(group).num_rows
+            read = partial(file.iter_batches, row_groups=[group], use_threads=False)
+            try:
+                if ids is not None:
+                    there = (batch.column("id").to_pylist() for batch in read(columns=["id"]))
+                    if ids.isdisjoint(chain.from_iterable(there)):
+                        continue
+                row = first
+                for batch in read(size, columns=columns):
+                    yield row, batch
+                    row += len(batch)
+            except (pa.ArrowException, OSError) as error:
+                raise RecordError(
+                    f"{self.name}: rows {first} to {end - 1} (row group {group}) cannot be read "
+                    f"({message_of(error)})"
+                ) from error
 
     @contextmanager
     def _opened(self) -> Iterator[ParquetFile]:
@@ -147,16 +136,6 @@ def write_parquet(path: Path, neurons: Iterable[NeuronRecord]) -> int:
             writer.write_batch(batch, row_group_size=max(1, len(batch)))
             count += len(batch)
     return count
-
-
-def _numbered(batches: Iterator[pa.RecordBatch], row: int, fault: Callable[[int], str]) -> Rows:
-    """Each batch with the number of its first row; ``fault`` says from which on there are none."""
-    try:
-        for batch in batches:
-            yield row, batch
-            row += len(batch)
-    except (pa.ArrowException, OSError) as error:
-        raise RecordError(f"{fault(row)} ({message_of(error)})") from error
 
 
 def _picked(batch: pa.RecordBatch, rows: Sequence[int]) -> pa.RecordBatch:

@@ -38,7 +38,6 @@ from typing import IO, Any, cast
 
 from neuron_eval.files.bounded import lines
 from neuron_eval.files.locking import unfinished
-from neuron_eval.messages import shown
 from neuron_eval.records import NeuronRecord, RecordError
 from neuron_eval.records.checks import named
 from neuron_eval.sources.base import (
@@ -53,11 +52,11 @@ from neuron_eval.sources.base import (
     parsed,
     strict,
 )
-from neuron_eval.sources.looking import is_json, is_table, nature
+from neuron_eval.sources.looking import OpenFile, is_json, is_table, nature, unpacked
 from neuron_eval.sources.objects import from_json as from_json
 from neuron_eval.sources.objects import key
 from neuron_eval.sources.objects import to_json as to_json
-from neuron_eval.sources.opening import Location, OpenFile, opener, unpacked
+from neuron_eval.sources.opening import Location, opener
 from neuron_eval.sources.resembling import OWN, nearest, resemblance
 
 
@@ -67,6 +66,9 @@ class JsonlSource(PlacedSource[int]):
 
     name: str
     open: OpenFile | None = None  # of a file that is not local
+    repeated = (
+        "{name}, line {place}: field 'id': {id} stands on line {first} too; ids must be unique"
+    )
 
     def placed_keys(self) -> Iterator[tuple[int, NeuronKey]]:
         for number, line in numbered_lines(self.name, self.open):
@@ -92,12 +94,6 @@ class JsonlSource(PlacedSource[int]):
             if left is not None:
                 left.discard(name)
             yield number, neuron
-
-    def repeated(self, id_: str, place: int, first: int) -> str:
-        return (
-            f"{self._where(place)}: field 'id': {shown(id_)} stands on line {first} too; ids must "
-            "be unique"
-        )
 
     def _where(self, number: int) -> str:
         return f"{self.name}, line {number}"

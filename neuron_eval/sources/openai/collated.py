@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import TypeVar
 
 from neuron_eval.messages import near_miss
@@ -111,10 +112,9 @@ class CollatedSource(Source):
         return key.layer >= 0 and key.neuron >= 0 and self.store.within(key.layer, key.neuron)
 
     def _sorted(self, wanted: Collection[NeuronKey]) -> list[NeuronKey]:
-        own = {(k.layer, k.neuron) for k in wanted if self._has(k)}
-        named = {k.id for k in wanted}
-        keys = [NeuronKey(neuron_name(self.model, *place), *place) for place in sorted(own)]
-        return [key for key in keys if key.id in named]
+        own = {key for key in wanted if self._has(key)}
+        named = (key for key in own if key.id == neuron_name(self.model, key.layer, key.neuron))
+        return sorted(named, key=attrgetter("layer", "neuron"))
 
     def _ahead(self, items: Iterable[T], work: Callable[[Read, T], R]) -> Iterator[R]:
         stop = threading.Event()
@@ -158,7 +158,7 @@ def open_container(name: str, settings: FetchSettings | None = None) -> Collated
         cache=cache_folder() / f"openai{mirror}" / name,
         shape=(published.layers, published.neurons),
         advice=f"{MIRROR_VARIABLE} names a mirror to use in place of {ADDRESS}.",
-        settings=settings,
+        settings=settings or FetchSettings(),
     )
     return CollatedSource(f"openai:{name}", name, store)
 

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,28 +47,23 @@ class FetchSettings:
     nothing: int = 100  # so many files missing, and none there, mean that the address is wrong
 
 
+@dataclass
 class HttpStore:
-    """The layout below an HTTP address that cannot be listed."""
+    """The layout below an HTTP address that cannot be listed; nothing is fetched yet."""
 
-    def __init__(
-        self,
-        address: str,
-        cache: Path,
-        shape: tuple[int, int],
-        advice: str = "",
-        settings: FetchSettings | None = None,
-    ) -> None:
-        """``shape`` is layers and neurons of each; ``advice`` is for who cannot reach it."""
-        self.address = address.rstrip("/")
-        self.cache = cache
-        self.advice = advice
-        self.settings = settings or FetchSettings()
-        self.in_flight = self.settings.in_flight
-        self._shape = shape
-        self._lock = threading.Lock()
-        self._missing: set[Blob] = set()
-        self._any_exists = False
-        self._failed_in_a_row = 0
+    address: str
+    cache: Path
+    shape: tuple[int, int]  # layers, and the neurons of each
+    advice: str = ""  # what a user can do when the address cannot be reached
+    settings: FetchSettings = field(default_factory=FetchSettings)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _missing: set[Blob] = field(default_factory=set, init=False)
+    _any_exists: bool = field(default=False, init=False)
+    _failed_in_a_row: int = field(default=0, init=False)
+
+    @property
+    def in_flight(self) -> int:
+        return self.settings.in_flight
 
     @contextmanager
     def opened(self, stop: threading.Event) -> Iterator[Read]:
@@ -90,13 +85,13 @@ class HttpStore:
         return str(kept) if kept.exists() else f"{self.address}/{blob.path}"
 
     def layers(self, part: Part) -> range:
-        return range(self._shape[0])
+        return range(self.shape[0])
 
     def neurons(self, part: Part, layer: int) -> range:
-        return range(self._shape[1])
+        return range(self.shape[1])
 
     def within(self, layer: int, neuron: int) -> bool:
-        return 0 <= layer < self._shape[0] and 0 <= neuron < self._shape[1]
+        return 0 <= layer < self.shape[0] and 0 <= neuron < self.shape[1]
 
     def _read(self, client: httpx.Client, stop: threading.Event, blob: Blob) -> bytes | None:
         if blob in self._missing:
