@@ -185,7 +185,7 @@ def parsed(
         raise RecordError(f"{at}: {fault} ({error})") from error
 
 
-def typed(data: Mapping[str, Any], field: str, kind: type[T], at: str) -> T:
+def typed(data: Mapping[str, Any], field: str, at: str, kind: type[T]) -> T:
     """A value of this type; True is no whole number."""
     value = data[field]
     if not isinstance(value, kind) or isinstance(value, bool):
@@ -198,7 +198,7 @@ def number(data: Mapping[str, Any], field: str, at: str) -> float:
 
 
 def numbers(data: Mapping[str, Any], field: str, at: str) -> tuple[float, ...]:
-    values = typed(data, field, list, at)
+    values = typed(data, field, at, list)
     if set(map(type, values)) <= {float}:
         return tuple(values)
     return tuple(_number(v, f"{at}: field {field!r}: value {i}") for i, v in enumerate(values))

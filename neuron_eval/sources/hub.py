@@ -144,10 +144,10 @@ def _strings(data: object) -> Iterator[str]:
 def _file(system: HfFileSystem, path: str) -> Source:
     def ranges() -> IO[bytes]:
         # As Arrow needs them; whatever else were read would be thrown away.
-        return cast("IO[bytes]", HubFile(system, path, cache_type="none"))
+        return cast("IO[bytes]", _opened(system, path, cache_type="none"))
 
     def stream() -> IO[bytes]:
-        return io.BufferedReader(HubFile(system, path, block_size=0), _CHUNK)
+        return io.BufferedReader(_opened(system, path, block_size=0), _CHUNK)
 
     if not path.endswith(".parquet"):
         return JsonlSource(path, stream)
@@ -156,37 +156,12 @@ def _file(system: HfFileSystem, path: str) -> Source:
     return ParquetSource(path, ranges)
 
 
-class HubFile(io.RawIOBase):
+def _opened(system: HfFileSystem, path: str, **options: Any) -> Any:
     """A file opened over the network, whose faults are the `OSError` of any file."""
-
-    def __init__(self, system: HfFileSystem, path: str, **options: Any) -> None:
-        super().__init__()
-        with _as_os_error():
-            self._file = system.open(path, "rb", **options)
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        with _as_os_error():
-            data = self._file.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        self._file.seek(offset, whence)
-        return self.tell()
-
-    def tell(self) -> int:
-        return int(self._file.tell())
-
-    def close(self) -> None:
-        if not self.closed:
-            self._file.close()
-        super().close()
+    with _as_os_error():
+        file: Any = system.open(path, "rb", **options)
+    file.read = _as_os_error()(file.read)  # which whatever else reads of it calls
+    return file
 
 
 @contextmanager

@@ -6,6 +6,7 @@ token or the split; that takes as many lines.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import Any, cast, get_args
 
 from neuron_eval.messages import listed, near_miss, shown
@@ -28,7 +29,7 @@ _EXCERPT = ("tokens", "activations")
 
 
 def texts(data: Mapping[str, Any], field: str, at: str, item: str = "value") -> tuple[str, ...]:
-    values = typed(data, field, list, at)
+    values = typed(data, field, at, list)
     if not set(map(type, values)) <= {str}:
         for i, value in enumerate(values):
             if not isinstance(value, str):
@@ -54,7 +55,7 @@ def excerpts(data: Mapping[str, Any], kind: str, at: str) -> tuple[ActivationRec
     if isinstance(data[kind], tuple):  # as they are cut from Arrow's columns
         return cast(tuple[ActivationRecord, ...], data[kind])
     records = []
-    for i, item in enumerate(typed(data, kind, list, at)):
+    for i, item in enumerate(typed(data, kind, at, list)):
         here = f"{at}: excerpt {kind} {i}"
         if not isinstance(item, Mapping) or set(item) != set(_EXCERPT):
             raise RecordError(f"{here}: expected an object with 'tokens' and 'activations'")
@@ -64,7 +65,7 @@ def excerpts(data: Mapping[str, Any], kind: str, at: str) -> tuple[ActivationRec
 
 def strata(data: Mapping[str, Any], field: str, at: str) -> tuple[Stratum, ...]:
     made = []
-    for i, value in enumerate(typed(data, field, list, at)):
+    for i, value in enumerate(typed(data, field, at, list)):
         here = f"{at}: field {field!r}: stratum {i}"
         item = _object(value, ("share", "excerpts"), here)
         made.append(Stratum(number(item, "share", here), excerpts(item, "excerpts", here)))
@@ -73,17 +74,17 @@ def strata(data: Mapping[str, Any], field: str, at: str) -> tuple[Stratum, ...]:
 
 def _reference(value: object, at: str) -> Reference:
     data = _object(value, ("explanation", "source"), at)
-    return Reference(typed(data, "explanation", str, at), typed(data, "source", str, at))
+    return Reference(typed(data, "explanation", at, str), typed(data, "source", at, str))
 
 
 def references(data: Mapping[str, Any], field: str, at: str) -> tuple[Reference, ...]:
-    values = enumerate(typed(data, field, list, at))
+    values = enumerate(typed(data, field, at, list))
     return tuple(_reference(v, f"{at}: field {field!r}: value {i}") for i, v in values)
 
 
 def _placed(value: object, at: str) -> Excerpt:
     data = _object(value, ("kind", "index", *_EXCERPT), at)
-    kind, index = typed(data, "kind", str, at), typed(data, "index", int, at)
+    kind, index = typed(data, "kind", at, str), typed(data, "index", at, int)
     if kind not in get_args(Kind) or index < 0:
         raise RecordError(
             f"{at}: kind is {shown(kind)} and index is {shown(index)}; expected a kind among "
@@ -96,7 +97,7 @@ def splits(
     data: Mapping[str, Any], field: str, at: str
 ) -> tuple[tuple[SplitName, tuple[Excerpt, ...]], ...]:
     """In the order train, calibration, valid, test; null is left out."""
-    given = typed(data, field, dict, at)
+    given = typed(data, field, at, dict)
     unknown = sorted(set(given) - set(TOP_SPLITS))
     if unknown:
         raise RecordError(
@@ -106,19 +107,26 @@ def splits(
     dealt = []
     for name in TOP_SPLITS:
         if given.get(name) is not None:
-            items = typed(given, name, list, f"{at}: field {field!r}")
+            items = typed(given, name, f"{at}: field {field!r}", list)
             placed = (_placed(e, f"{at}: split {name} {i}") for i, e in enumerate(items))
             dealt.append((name, tuple(placed)))
     return tuple(dealt)
 
 
 KEY = ("id", "layer", "neuron")  # what tells which neuron it is
-
 REQUIRED = ("id", "model", "layer", "neuron", "top", "random")
 
+_text, _integer = partial(typed, kind=str), partial(typed, kind=int)
+
 # How each field is read; all are attributes of `NeuronRecord`, ``splits`` is ``given_splits``
-_OPTIONAL: Mapping[str, Callable[[Mapping[str, Any], str, str], Any]] = {
-    "group": lambda data, field, at: typed(data, field, str, at),
+_READERS: Mapping[str, Callable[[Mapping[str, Any], str, str], Any]] = {
+    "id": _text,
+    "model": _text,
+    "layer": _integer,
+    "neuron": _integer,
+    "top": excerpts,
+    "random": excerpts,
+    "group": _text,
     "strata": strata,
     "quantiles": numbers,
     "quantile_boundaries": numbers,
@@ -128,16 +136,17 @@ _OPTIONAL: Mapping[str, Callable[[Mapping[str, Any], str, str], Any]] = {
     "false_explanations": texts,
     "splits": splits,
     "special_tokens": texts,
-    "repeated": lambda data, field, at: typed(data, field, int, at),
-    "page": lambda data, field, at: typed(data, field, str, at),
+    "repeated": _integer,
+    "page": _text,
 }
 
-OPTIONAL = tuple(_OPTIONAL)  # fields that may be left out or null, which means the same
+# Fields that may be left out or null, which means the same
+OPTIONAL = tuple(name for name in _READERS if name not in REQUIRED)
 
 
 def to_json(neuron: NeuronRecord) -> dict[str, Any]:
     """One neuron as a JSON object of the schema; fields without a value are left out."""
-    data: dict[str, Any] = {name: getattr(neuron, name) for name in ("id", "model", *KEY[1:])}
+    data: dict[str, Any] = {name: getattr(neuron, name) for name in REQUIRED[:4]}
     lists = ("quantiles", "quantile_boundaries", "false_explanations", "special_tokens")
     for field in ("group", *lists, "repeated", "page"):
         if value := getattr(neuron, field):
@@ -172,20 +181,12 @@ def from_json(value: object, where: str) -> NeuronRecord:
     data, at = _neuron_object(value, where)
     for wrong in wrong_names(data, "field"):
         raise RecordError(f"{at}: {wrong}")
-    neuron = NeuronRecord(
-        id=typed(data, "id", str, at),
-        model=typed(data, "model", str, at),
-        layer=typed(data, "layer", int, at),
-        neuron=typed(data, "neuron", int, at),
-        top=excerpts(data, "top", at),
-        random=excerpts(data, "random", at),
-        **{
-            "given_splits" if field == "splits" else field: read(data, field, at)
-            for field, read in _OPTIONAL.items()
-            if data.get(field) is not None
-        },
-    )
-    return check_record(neuron, where)
+    values = {
+        "given_splits" if field == "splits" else field: read(data, field, at)
+        for field, read in _READERS.items()
+        if field in REQUIRED or data.get(field) is not None
+    }
+    return check_record(NeuronRecord(**values), where)
 
 
 def key(value: object, where: str) -> NeuronKey:
@@ -195,9 +196,7 @@ def key(value: object, where: str) -> NeuronKey:
     if missing:
         fields = ", ".join(map(repr, missing))
         raise RecordError(f"{at}: missing field(s) {fields}{_otherwise(data)}")
-    return NeuronKey(
-        typed(data, "id", str, at), typed(data, "layer", int, at), typed(data, "neuron", int, at)
-    )
+    return NeuronKey(*(_READERS[field](data, field, at) for field in KEY))
 
 
 def _neuron_object(value: object, where: str) -> tuple[Mapping[str, Any], str]:

@@ -59,13 +59,7 @@ class PuzzleSource(Source):
         return iter(dict.fromkeys(NeuronKey(puzzle_id(name), -1, -1) for name, _ in self._open()))
 
     def read(self, wanted: Wanted = None) -> Neurons:
-        ids = ids_of(wanted)
-        puzzles = self._open()
-        if ids is not None:
-            # Of a name that stands twice the first, so that each one wanted is answered once.
-            first = {n: (n, p) for n, p in reversed(puzzles) if puzzle_id(n) in ids}
-            puzzles = list(first.values())[::-1]
-        return _records(puzzles, self.path)
+        return _records(self._open(), self.path, ids_of(wanted))
 
     def _open(self) -> list[tuple[str, Any]]:
         try:
@@ -98,9 +92,14 @@ def _puzzles(content: bytes | str, where: str) -> list[tuple[str, Any]]:
     return data.pairs
 
 
-def _records(puzzles: Iterable[tuple[str, Any]], where: str) -> Neurons:
+def _records(
+    puzzles: Iterable[tuple[str, Any]], where: str, ids: set[str] | None = None
+) -> Neurons:
     seen: set[str] = set()
     for name, puzzle in puzzles:
+        # Of a name that stands twice the first, so that each one wanted is answered once.
+        if ids is not None and (puzzle_id(name) not in ids or name in seen):
+            continue
         try:
             at = f"{where}: puzzle {named(name)}"
             if name in seen:
