@@ -18,7 +18,6 @@ from neuron_eval.scorers import (
 )
 from neuron_eval.simulation import choose
 from neuron_eval.tasks import (
-    added,
     controls,
     explain,
     formats,

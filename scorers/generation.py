@@ -8,19 +8,8 @@ from inspect_ai.solver import TaskState
 
 from neuron_eval.explain.prompting import CUTOFF_QUANTILE, cutoff
 from neuron_eval.explain.solvers import bad_explanation, not_scored, score_of
-from neuron_eval.generating import CHANCE, LEAST, TEXTS
+from neuron_eval.generating import CHANCE, LEAST, TEXTS, measuring
 from neuron_eval.generating.asking import Written, write_fitting, write_near
-from neuron_eval.generating.measuring import (
-    Tried,
-    held_out_random,
-    ignored_tokens,
-    ignoring,
-    measure,
-    missing_lines,
-    missing_metadata,
-    result_line,
-    result_metadata,
-)
 from neuron_eval.messages import InputError
 from neuron_eval.metrics import interval
 from neuron_eval.models.server_errors import about_neuron
@@ -57,8 +46,7 @@ def generation(
         pack: A prompt pack (YAML file) to use instead of the bundled one.
 
     Raises:
-        PrerequisiteError: A parameter is not among the allowed values, or the pack has no words
-            for a writer.
+        PrerequisiteError: A parameter is not allowed, or the pack has no words for a writer.
     """
     with scorer_errors():
         check_number("texts", texts, least=LEAST)
@@ -71,7 +59,7 @@ def generation(
             place = NeuronPlace.of(dealt.neuron)
         except InputError as error:
             return not_scored(str(error), state.output)
-        random = held_out_random(dealt)
+        random = measuring.held_out_random(dealt)
         if len(random) < LEAST:
             return not_scored(f"fewer than {LEAST} held-out random excerpts", state.output)
         # Before anything is bought, for the index may be none of its boundaries.
@@ -97,13 +85,13 @@ def generation(
                 records = await subject.activations(place, [*fitting.texts, *near.texts])
             except SubjectError as error:
                 return not_scored(f"the subject failed: {error}", state.output)
-        ignored = ignored_tokens(dealt)
-        tried = [ignoring(record, ignored) for record in records]
-        on_texts = Tried(tuple(tried[:count]), tuple(tried[count:]), random)
-        result = measure(on_texts, dealt.shown, level)
-        line = result_line(result, on_texts, fitting, near)
+        ignored = measuring.ignored_tokens(dealt)
+        tried = [measuring.ignoring(record, ignored) for record in records]
+        on_texts = measuring.Tried(tuple(tried[:count]), tuple(tried[count:]), random)
+        result = measuring.measure(on_texts, dealt.shown, level)
+        line = measuring.result_line(result, on_texts, fitting, near)
         # The heat maps stand first, where the viewer shows them without a click.
-        metadata = result_metadata(result, on_texts, fitting, near, dealt.shown) | about
+        metadata = measuring.result_metadata(result, on_texts, fitting, near, dealt.shown) | about
         return score_of(result.auroc, result.reason, state.output, line, metadata)
 
     return score
@@ -114,6 +102,6 @@ def _too_few(fitting: Written, output: ModelOutput, about: dict[str, object]) ->
     reason = (
         f"{count} of {count + fitting.missing} fitting texts could be read; {LEAST} are the least"
     )
-    lines = [f"Not scored: {reason}.", *missing_lines(fitting, nothing)]
-    metadata = missing_metadata(fitting, nothing) | about
+    lines = [f"Not scored: {reason}.", *measuring.missing_lines(fitting, nothing)]
+    metadata = measuring.missing_metadata(fitting, nothing) | about
     return score_of(None, reason, output, "\n\n".join(lines), metadata)

@@ -53,8 +53,7 @@ def detection(
         pack: A prompt pack (YAML file) to use instead of the bundled one.
 
     Raises:
-        PrerequisiteError: A parameter is not among the allowed values, or the pack words no
-            detection.
+        PrerequisiteError: A parameter is not allowed, or the pack words no detection.
     """
     with scorer_errors():
         check_choice("negatives", negatives, NEGATIVES)
@@ -88,14 +87,7 @@ def fuzzing(
     It cannot see whether the neuron is silent elsewhere: an explanation may be too broad unnoticed.
     Marks at random are seldom next to each other, which gives some of them away.
 
-    Args:
-        excerpts: At most so many, each of which is shown twice.
-        excerpts_per_call: How many share a request.
-        pack: A prompt pack (YAML file) to use instead of the bundled one.
-
-    Raises:
-        PrerequisiteError: A parameter is not among the allowed values, or the pack words no
-            fuzzing.
+    Parameters and errors are those of `detection`; up to ``excerpts`` are shown twice.
     """
     with scorer_errors():
         _check_numbers(excerpts=excerpts, excerpts_per_call=excerpts_per_call)
@@ -125,8 +117,7 @@ def intruder(rounds: int = choosing.ROUNDS, pack: str | None = None) -> Scorer:
         pack: A prompt pack (YAML file) to use instead of the bundled one.
 
     Raises:
-        PrerequisiteError: A parameter is not among the allowed values, or the pack words no
-            intruder.
+        PrerequisiteError: A parameter is not allowed, or the pack words no intruder.
     """
     with scorer_errors():
         _check_numbers(rounds=rounds)
@@ -200,8 +191,7 @@ JUDGES: dict[str, Callable[..., Scorer]] = {
 def judges(names: str | list[str] | None, pack: str | None) -> list[Scorer]:
     """The scorers of a task's ``judge``, each once: names by comma, in a list, or none.
 
-    Raises:
-        InputError: There is no such judgement, or the pack has no words for it.
+    An InputError says that there is no such judgement, or that the pack has no words for it.
     """
     wording, chosen = load_pack(pack), judge_names(names)
     for name in chosen:

@@ -20,22 +20,9 @@ from neuron_eval.parameters import check_excerpts_per_call
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.records.splits import DealtNeuron, from_metadata
 from neuron_eval.simulation import Simulation
+from neuron_eval.simulation import headline as headlines
+from neuron_eval.simulation import measure as measuring
 from neuron_eval.simulation.choose import check_way, choose_simulation, role_simulator
-from neuron_eval.simulation.headline import (
-    HEADLINE,
-    check_headline,
-    measured,
-    measured_nothing,
-    value_of,
-    why_undefined,
-)
-from neuron_eval.simulation.measure import (
-    CALIBRATION,
-    Calibration,
-    Measurement,
-    check_calibration,
-    measure,
-)
 from neuron_eval.simulation.presenting import explanation_line, score_metadata
 from neuron_eval.usage_error import scorer_errors
 
@@ -43,10 +30,10 @@ from neuron_eval.usage_error import scorer_errors
 @scorer(metrics=[mean(), interval()])
 def simulation_correlation(
     simulation: str = "auto",
-    calibration: str = CALIBRATION,
+    calibration: str = measuring.CALIBRATION,
     pack: str | None = None,
     excerpts_per_call: int | None = None,
-    headline: str = HEADLINE,
+    headline: str = headlines.HEADLINE,
 ) -> Scorer:
     """Simulate the neuron from the explanation and correlate with the truth (Bills et al. 2023).
 
@@ -73,8 +60,12 @@ def simulation_correlation(
         PrerequisiteError: A parameter is not among the allowed values.
     """
     with scorer_errors():
-        check_headline(headline)
-        way, fit, wording = check_way(simulation), check_calibration(calibration), load_pack(pack)
+        headlines.check_headline(headline)
+        way, fit, wording = (
+            check_way(simulation),
+            measuring.check_calibration(calibration),
+            load_pack(pack),
+        )
         check_excerpts_per_call(excerpts_per_call)
 
     async def score(state: TaskState, target: Target) -> Score:
@@ -88,8 +79,8 @@ def simulation_correlation(
             # As published: the simulator is not told the outer space, AdaCS compares it.
             explanation = state.output.completion.strip()
             result = await _simulated(simulate, explanation, dealt, fit)
-        numbers = measured(dealt, result.scored)
-        value, reason = value_of(result, numbers, headline)
+        numbers = headlines.measured(dealt, result.scored)
+        value, reason = headlines.value_of(result, numbers, headline)
         line = explanation_line(result, numbers, headline)
         metadata = score_metadata(result, simulate, why, str(state.model))
         metadata |= {"headline": headline, "measures": numbers}
@@ -99,8 +90,8 @@ def simulation_correlation(
 
 
 async def _simulated(
-    simulate: Simulation, explanation: str, dealt: DealtNeuron, fit: Calibration
-) -> Measurement:
+    simulate: Simulation, explanation: str, dealt: DealtNeuron, fit: measuring.Calibration
+) -> measuring.Measurement:
     """Simulate the held-out excerpts, and those that calibration is fitted on."""
     fitted = () if fit == "none" else dealt.calibration
     if fitted:
@@ -110,21 +101,21 @@ async def _simulated(
         )
     else:
         held_out, rest = await simulate(explanation, dealt.valid), []
-    return measure(
+    return measuring.measure(
         list(zip(dealt.valid, held_out, strict=True)), list(zip(fitted, rest, strict=True)), fit
     )
 
 
 def _bad(score: Score, dealt: DealtNeuron, headline: str) -> Score:
     """What a bad explanation, whose score is 0, gets by the measure that is the headline."""
-    if headline == HEADLINE or math.isnan(score.as_float()):
+    if headline == headlines.HEADLINE or math.isnan(score.as_float()):
         return score
-    numbers = measured_nothing(dealt)
+    numbers = headlines.measured_nothing(dealt)
     value = numbers[headline]
     about = {"headline": headline, "measures": numbers}
     if value is None:
         return Score.unscored(
-            reason=why_undefined(headline), explanation=score.explanation, metadata=about
+            reason=headlines.why_undefined(headline), explanation=score.explanation, metadata=about
         )
     return score.model_copy(update={"value": value, "metadata": about})
 

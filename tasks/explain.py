@@ -1,13 +1,17 @@
-"""The general task: any prompt format on any neurons.
+"""Any prompt format on any neurons; and the formats of users' packages, a task each.
 
 inspect eval neuron_eval/explain -T format=highlight --model openai/gpt-4o-mini
+inspect eval neuron_eval/mine --model openai/gpt-4o-mini
 """
 
+from collections.abc import Callable
 from typing import Unpack
 
 from inspect_ai import Task, task
 
+from neuron_eval.plugins import plugin_names
 from neuron_eval.task import Parameters, format_task
+from neuron_eval.tasks import formats
 
 
 @task
@@ -19,3 +23,18 @@ def explain(format: str = "summary", **parameters: Unpack[Parameters]) -> Task:
         **parameters: See `neuron_eval.task.explanation_task`.
     """
     return format_task(format, parameters)
+
+
+def register(format: str) -> Callable[..., Task]:
+    """Make a task of a user's format, which its package need not name."""
+
+    @task(name=format)
+    def of_format(**parameters: Unpack[Parameters]) -> Task:
+        return format_task(format, parameters)
+
+    return of_format
+
+
+for _name in plugin_names("formats"):
+    if not hasattr(formats, _name):
+        register(_name)

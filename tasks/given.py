@@ -152,14 +152,10 @@ class _HasRow:
         self.table = table
         self.first = ""  # the neuron that was asked about first
         self.met = False  # whether any stood in the file
-        self._known = frozenset(table.keys)
-        self._join = Join(table.path)
+        self._join = Join(table, table.keys)
 
     def __call__(self, key: NeuronKey) -> bool:
-        row = self.table.key(key.id, key.layer, key.neuron)
-        has = row in self._known
-        if has:
-            self._join.row(row, key.id)
+        has = self._join.row(key.id, key.layer, key.neuron) is not None
         self.first, self.met = self.first or key.id, self.met or has
         return has
 
@@ -168,13 +164,11 @@ def _joined(references: str | None) -> References | None:
     if references is None:
         return None
     table, by_row = read_references(references)
-    join = Join(table.path)
+    join = Join(table, by_row)
 
     def reference(key: NeuronKey) -> Reference | None:
-        row = table.key(key.id, key.layer, key.neuron)
-        if row in by_row:
-            join.row(row, key.id)
-        return by_row.get(row)
+        row = join.row(key.id, key.layer, key.neuron)
+        return None if row is None else by_row[row]
 
     return reference
 

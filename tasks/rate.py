@@ -123,41 +123,29 @@ def _samples(
     neurons: Sequence[ExplainedNeuron], repeat: int, planted: bool, seed: int
 ) -> list[Sample]:
     """One sample a neuron, then those that are shown again."""
-    donated: dict[str, str] | None = None
-    samples = []
-    for neuron in neurons:
+
+    def sample(explained: ExplainedNeuron, again: bool) -> Sample:
+        neuron, donated = explained.dealt.neuron, None
         if planted:
-            explanation, donor = from_another(neuron, neurons, seed)
+            explanation, donor = from_another(explained, neurons, seed)
             donated = {"explanation": explanation, "neuron": donor}
-        samples.append(_sample(neuron, donated))
-    twice = set(shown_twice(neurons, repeat, seed))
-    again = [
-        sample.model_copy(
-            update={
-                "id": f"{sample.id}{AGAIN}",
-                "metadata": {**(sample.metadata or {}), "repeat_of": sample.id},
-            }
-        )
-        for sample in samples
-        if sample.id in twice
-    ]
-    return samples + again
-
-
-def _sample(explained: ExplainedNeuron, donated: dict[str, str] | None) -> Sample:
-    neuron = explained.dealt.neuron
-    return Sample(
-        id=neuron.id,
-        input=f"Rate the explanations of {describe(neuron)}.",
-        metadata={
+        metadata = {
             "model": neuron.model,
             "layer": neuron.layer,
             "neuron": neuron.neuron,
             "group": neuron.group,
             "explanations": dict(explained.explanations),
             "planted": donated,
-            "repeat_of": None,
+            "repeat_of": neuron.id if again else None,
             "splits": explained.dealt.places(),
             "record": to_text(explained.dealt),
-        },
-    )
+        }
+        id_, what = (
+            f"{neuron.id}{AGAIN if again else ''}",
+            f"Rate the explanations of {describe(neuron)}.",
+        )
+        return Sample(id=id_, input=what, metadata=metadata)
+
+    once = [sample(neuron, again=False) for neuron in neurons]
+    twice = set(shown_twice(neurons, repeat, seed))
+    return once + [sample(neuron, again=True) for neuron in neurons if neuron.id in twice]

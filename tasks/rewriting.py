@@ -50,11 +50,7 @@ def scored_rewritings(
 ) -> Solver:
     """Let the simulator narrow and widen the output, and score all three, for the sample's store.
 
-    Parameters are those of a task.
-
-    Raises:
-        UsageError: A parameter is not among the allowed values, nothing is left to score with, or
-            the pack does not word how to rewrite.
+    Parameters are those of a task; a `UsageError` also says that nothing is left to score with.
     """
     with usage_errors():
         wordings = {name: load_pack(pack).rewriting_wording(name) for name in REWRITINGS}
@@ -105,12 +101,7 @@ def rewriting_prompt(explanation: str, wording: RewritingWording) -> list[ChatMe
 
 
 def read_rewritten(output: ModelOutput, explanation: str, wording: RewritingWording) -> str:
-    """The new explanation in a reply.
-
-    Raises:
-        UnreadableReplyError: There is none, it has several lines, it was cut off, it is a refusal,
-            it is the old one but for case and punctuation, or it is made of an example's words.
-    """
+    """The new explanation in a reply: one line that is neither the old one nor an example's."""
     output = readable(output)
     opening = wording.question.rpartition("\n")[2]
     text = clean_explanation(output.completion, [opening])

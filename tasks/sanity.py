@@ -171,11 +171,7 @@ def too_rare(neurons: NeuronSet, alpha: float) -> list[str]:
 def simulated_excerpts(
     simulation: str = "auto", pack: str | None = None, excerpts_per_call: int | None = None
 ) -> Solver:
-    """Simulate every excerpt from the output, for the sample's store; parameters as a task's.
-
-    Raises:
-        UsageError: A parameter is not among the allowed values.
-    """
+    """Simulate every excerpt from the output, for the sample's store; parameters as a task's."""
     with usage_errors():
         way, wording = check_way(simulation), load_pack(pack)
         check_excerpts_per_call(excerpts_per_call)

@@ -18,7 +18,7 @@ from neuron_eval.inspect_private import PrerequisiteError, eval_set_id_for_log_d
 from neuron_eval.logs.reading import UNTIL
 from neuron_eval.messages import InputError
 from neuron_eval.models.batching import ALL_AT_ONCE, batched, in_batches
-from neuron_eval.tasks import added, controls, formats
+from neuron_eval.tasks import controls, explain, formats
 
 LONG = "10Y"
 """How long an explainer's reply is kept. Not for ever: of that Inspect's logs make a week, and
@@ -132,7 +132,7 @@ def _task_of(format: str) -> str:
     try:
         return registry_info(getattr(formats, format, getattr(controls, format, None))).name
     except ValueError:  # it is none of those tasks
-        return registry_info(added.register(format)).name
+        return registry_info(explain.register(format)).name
 
 
 def unfinished(logs: list[EvalLog]) -> list[str]:

@@ -51,10 +51,8 @@ def cutoff(
 
     Whatever the range of activations, it is at least the lowest one shown, so that not every token
     activates highly. Where nothing shown exceeds it, nothing does: so in constant excerpts, in
-    those without an activation above 0, and below a boundary that lies above the peak.
-
-    Raises:
-        RecordError: The record has boundaries, but none at that index.
+    those without an activation above 0, and below a boundary that lies above the peak. A
+    `RecordError` says that the record has boundaries, but none at that index.
     """
     published = _published_cutoff(neuron, quantile_index)
     low, high = lowest(excerpts), highest(excerpts)

@@ -188,20 +188,15 @@ def chat_messages(prompt: Sequence[Message]) -> list[ChatMessage]:
 async def ask_explainer(
     state: TaskState, generate: Generate, max_tokens: int = MAX_TOKENS
 ) -> TaskState:
-    """One generation; a second only if reasoning used up the room for the answer.
-
-    Raises:
-        ModelError: The explainer's server failed.
-    """
+    """One generation; a second only if reasoning used up the room for the answer."""
     model = guarded(get_model())
     settings = generation_settings(set_by_user(model), reasons(model), max_tokens)
     prompt = list(state.messages)
     with about_neuron(state.sample_id), model_errors("explainer", model):
         state = await generate(state, **settings)
-    if starved(state.output) and "max_tokens" in settings:
-        state.messages = prompt
-        del settings["max_tokens"]
-        with about_neuron(state.sample_id), model_errors("explainer", model):
+        if starved(state.output) and "max_tokens" in settings:
+            state.messages = prompt
+            del settings["max_tokens"]
             state = await generate(state, **settings)
     return state
 

@@ -34,11 +34,7 @@ def worded_formats(pack: Pack) -> tuple[str, ...]:
 
 
 def get_format(name: str) -> Renderer:
-    """The renderer of one format.
-
-    Raises:
-        ValueError: There is no such format; the message lists those there are.
-    """
+    """The renderer of one format; an InputError lists those there are."""
     names = format_names()
     if name not in names:
         message = f"format={name!r}: no such format; allowed are {', '.join(names)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain, compress
 
 from neuron_eval.formats.base import Shown, bracketed, excerpt_text, prompt_format, token_list
@@ -24,14 +25,15 @@ def original(shown: Shown, wording: Wording) -> str:
 
 def _lines(shown: Shown, levels: list[list[int]], wording: Wording, *, zeros: bool) -> str:
     bodies = (
-        "\n".join(
-            f"{token}\t{level}"
-            for token, level in zip(excerpt.tokens, row, strict=True)
-            if zeros or level > 0
-        )
+        "\n".join(_with_levels(excerpt.tokens, row, zeros=zeros))
         for excerpt, row in zip(shown.excerpts, levels, strict=True)
     )
     return "".join(excerpt_text(i, body, wording) for i, body in enumerate(bodies))
+
+
+def _with_levels(tokens: Sequence[str], levels: Sequence[int], *, zeros: bool) -> list[str]:
+    pairs = zip(tokens, levels, strict=True)
+    return [f"{token}\t{level}" for token, level in pairs if zeros or level > 0]
 
 
 @prompt_format("summary")
@@ -72,13 +74,6 @@ def avhs(shown: Shown, wording: Wording) -> str:
     """
     return "".join(
         excerpt_text(i, bracketed(excerpt.tokens, [level > 0 for level in levels]), wording)
-        + token_list(
-            (
-                f"{token}\t{level}"
-                for token, level in zip(excerpt.tokens, levels, strict=True)
-                if level > 0
-            ),
-            wording,
-        )
+        + token_list(_with_levels(excerpt.tokens, levels, zeros=False), wording)
         for i, (excerpt, levels) in enumerate((e, shown.normalised(e)) for e in shown.excerpts)
     )

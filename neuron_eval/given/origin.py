@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -134,19 +134,24 @@ class Join:
     silently went to both would be wrong for one.
     """
 
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._owners: dict[Hashable, str] = {}
+    def __init__(self, table: ExplanationTable, rows: Collection[Key]) -> None:
+        self._table = table
+        self._rows = frozenset(rows)
+        self._owners: dict[Key, str] = {}
 
-    def row(self, key: Hashable, id_: str) -> None:
-        """Give the row at a key to a neuron; the same neuron may ask again, another may not."""
+    def row(self, id_: str, layer: int, neuron: int) -> Key | None:
+        """The neuron's among the rows, if it has one; the same neuron may ask again."""
+        key = self._table.key(id_, layer, neuron)
+        if key not in self._rows:
+            return None
         owner = self._owners.setdefault(key, id_)
         if owner != id_:
             raise SourceError(
-                f"{self._path}: the row of {shortened(str(key))} could be that of {owner} or of "
-                f"{id_}; give the file a column 'id' with the neurons' ids in place of layer and "
-                "neuron"
+                f"{self._table.path}: the row of {shortened(str(key))} could be that of {owner} or "
+                f"of {id_}; give the file a column 'id' with the neurons' ids in place of layer "
+                "and neuron"
             )
+        return key
 
 
 def _name(explanations: object) -> str:
@@ -186,15 +191,13 @@ def _shuffled(table: ExplanationTable, column: str, seed: int) -> Mapping[Key, s
 
 
 def _of_table(table: ExplanationTable, texts: Mapping[Key, str], column: str) -> Explain:
-    known = frozenset(table.keys)
-    join = Join(table.path)
+    join = Join(table, table.keys)
 
     def explain(state: TaskState) -> str | NotGiven:
         id_, metadata = str(state.sample_id), state.metadata or {}
-        key = table.key(id_, metadata.get("layer", -1), metadata.get("neuron", -1))
-        if key not in known:
+        key = join.row(id_, metadata.get("layer", -1), metadata.get("neuron", -1))
+        if key is None:
             return NotGiven(f"{table.name} has no row for {id_}.")
-        join.row(key, id_)
         if key not in texts:
             return NotGiven(f"{table.name} has no explanation of {id_} in column {shown(column)}.")
         return texts[key]

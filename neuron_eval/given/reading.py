@@ -30,9 +30,7 @@ ENDINGS = ".csv, .csv.gz, .jsonl, .jsonl.gz, .parquet or .eval (a log)"
 def read_table(path: str) -> ExplanationTable:
     """Read a CSV or JSON Lines file in UTF-8, perhaps gzipped, a Parquet file, or a log.
 
-    Raises:
-        TableError: The file is no such table, or is cut off; see `make_table`.
-        OSError: The file cannot be opened.
+    A `TableError` says that it is no such table, or is cut off; see `make_table`.
     """
     file = Path(path).stat()
     return _read(path, (file.st_ino, file.st_size, file.st_mtime_ns))

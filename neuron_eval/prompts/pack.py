@@ -104,11 +104,7 @@ def default_pack() -> Pack:
 
 
 def load_pack(path: str | None) -> Pack:
-    """Read and check a pack: a file, a name in `EARLIER`, or None for the one that ships.
-
-    Raises:
-        PackError: The file cannot be read or breaks the schema.
-    """
+    """Read and check a pack: a file, a name in `EARLIER`, or None for the one that ships."""
     if path is None or path in EARLIER:
         shipped = resources.files("neuron_eval.prompts").joinpath(f"{path or 'default'}.yaml")
         return _parse(shipped.read_bytes(), "")

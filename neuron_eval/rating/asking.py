@@ -26,15 +26,9 @@ from neuron_eval.models.server_errors import about_neuron, model_errors
 from neuron_eval.parameters import check_choice, check_number
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.wording import RatingWording
+from neuron_eval.rating import build
 from neuron_eval.rating.answer import Answer, AnswerError, Skipped, answer_schema, parse_answer
-from neuron_eval.rating.build import (
-    Candidate,
-    asks_again,
-    candidates,
-    in_order,
-    messages,
-    question,
-)
+from neuron_eval.rating.build import Candidate
 from neuron_eval.rating.judging import STORE, Turn, answered
 from neuron_eval.rating.question import Question
 from neuron_eval.records.splits import from_metadata
@@ -68,7 +62,7 @@ async def ask(
 
     Gives what came of it, the messages with every answer, and the last output.
     """
-    exchange = messages(question, wording)
+    exchange = build.messages(question, wording)
     person, cached = is_person(str(model)), False
     attempts, problem = (1 if person else ATTEMPTS), ""
     for attempt in range(attempts):
@@ -91,7 +85,7 @@ async def ask(
             problem = str(error)
         cached = cached or came_from_cache(output)
         if attempt + 1 < attempts:
-            exchange.append(ChatMessageUser(content=asks_again(question, wording, problem)))
+            exchange.append(ChatMessageUser(content=build.asks_again(question, wording, problem)))
     if cached and not past_cache:
         # An answer that cannot be used may stay in Inspect's cache for good.
         return await ask(model, order, question, wording, past_cache=True)
@@ -169,15 +163,8 @@ def put_question(excerpts: str = "train", seed: int = 0, pack: str | None = None
     """Write down the question that the rater is to be asked, and ask nobody.
 
     The sample gets the messages that `ask_rater` sends first, and in its store one turn without an
-    answer. The scorer `rating` takes the answer from a file.
-
-    Args:
-        excerpts: See `ask_rater`, as are ``seed`` and ``pack``.
-        seed: What the order is drawn by, with neuron and rater.
-        pack: A prompt pack.
-
-    Raises:
-        UsageError: A parameter is not among the allowed values, or the pack is bad.
+    answer. The scorer `rating` takes the answer from a file. Parameters and errors are those of
+    `ask_rater`.
     """
     return _solver(excerpts, 1, seed, pack, asks=False)
 
@@ -190,25 +177,22 @@ def _solver(excerpts: str, orders: int, seed: int, pack: str | None, *, asks: bo
         loaded = load_pack(pack)
         wording = loaded.rating_wording()
 
-    def shown(state: TaskState, rater: str, number: int) -> tuple[list[Candidate], Question]:
-        """The sample's explanations in the rater's order, and the question that shows them so."""
-        metadata, id_ = state.metadata, str(state.sample_id)
-        planted = metadata.get("planted") or {}
-        every = candidates(metadata["explanations"], planted.get("explanation"))
-        order = in_order(every, seed, id_, rater, number)
-        return order, question(id_, from_metadata(metadata, id_), order, excerpts, wording)
-
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         model = guarded(get_model())
-        rater = str(model)
+        rater, id_ = str(model), str(state.sample_id)
+        dealt = from_metadata(state.metadata, id_)
+        planted = (state.metadata.get("planted") or {}).get("explanation")
+        every = build.candidates(state.metadata["explanations"], planted)
         turns: list[Turn] = []
         for number in range(1 if is_person(rater) else orders):
-            order, asking = shown(state, rater, number)
+            order = build.in_order(every, seed, id_, rater, number)
+            asking = build.question(id_, dealt, order, excerpts, wording)
             if asks:
                 with about_neuron(state.sample_id):
                     turn, exchange, output = await ask(model, order, asking, wording)
             else:
-                turn, exchange, output = Turn(tuple(order)), messages(asking, wording), state.output
+                turn, output = Turn(tuple(order)), state.output
+                exchange = build.messages(asking, wording)
             turns.append(turn)
             if number == 0:
                 state.messages, state.output = exchange, output

@@ -13,7 +13,7 @@ from neuron_eval.dataset import neuron_set
 from neuron_eval.explain.solvers import bad_explanation
 from neuron_eval.given.origin import Join
 from neuron_eval.given.reading import read_table
-from neuron_eval.given.table import ExplanationTable, Key
+from neuron_eval.given.table import ExplanationTable
 from neuron_eval.logs.files import EXPLAINED, RATED, about, headers
 from neuron_eval.logs.identity import control_name, explainer_of, format_of, paper_order
 from neuron_eval.logs.pooling import Pool, alike, pool
@@ -42,10 +42,6 @@ def load_explained(
 
     A neuron that a column says nothing of is left out and counted: what cannot be chosen would
     lose, and what stands among fewer would win.
-
-    Raises:
-        InputError: There is nothing to rate, or no such column.
-        OSError: A file cannot be opened.
     """
     places, wanted = _places(explanations), _listed(columns)
     part = None if shard is None else parse_shard(shard)
@@ -100,17 +96,14 @@ def _from_table(
             f"{table.path}: no neuron has an explanation in every column: {', '.join(columns)}"
         )
 
-    def row(key: NeuronKey) -> Key:
-        return table.key(key.id, key.layer, key.neuron)
-
-    there = [key for key in open_source(neurons).keys() if row(key) in full]  # noqa: SIM118
-    join = Join(table.path)
-    for key in there:
-        join.row(row(key), key.id)
-    if not there:
+    join, rows = Join(table, full), {}
+    for key in open_source(neurons).keys():  # noqa: SIM118
+        if (row := join.row(key.id, key.layer, key.neuron)) is not None:
+            rows[key] = row
+    if not rows:
         raise InputError(f"neurons={neurons}: {table.path} explains none of them in every column")
-    drawn, sharded = drawn_keys(there, limit, seed, part)
-    chosen = {key.id: row(key) for key in drawn}
+    drawn, sharded = drawn_keys(list(rows), limit, seed, part)
+    chosen = {key.id: rows[key] for key in drawn}
     loaded = neuron_set(choice, on_short="skip", only=lambda key: key.id in chosen)
     return Explained(
         columns,
@@ -122,7 +115,7 @@ def _from_table(
             "explanations": [table.name],
             "explanations_sha256": [table.sha256],
             "neurons": neurons,
-            "neurons_left_out": len(table.keys) - len(there),
+            "neurons_left_out": len(table.keys) - len(rows),
             "skipped": [*loaded.skipped, *loaded.missing],
             **sharded,
         },
