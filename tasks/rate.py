@@ -140,11 +140,9 @@ def _samples(
             "splits": explained.dealt.places(),
             "record": to_text(explained.dealt),
         }
-        id_, what = (
-            f"{neuron.id}{AGAIN if again else ''}",
-            f"Rate the explanations of {describe(neuron)}.",
-        )
-        return Sample(id=id_, input=what, metadata=metadata)
+        id_ = f"{neuron.id}{AGAIN if again else ''}"
+        text = f"Rate the explanations of {describe(neuron)}."
+        return Sample(id=id_, input=text, metadata=metadata)
 
     once = [sample(neuron, again=False) for neuron in neurons]
     twice = set(shown_twice(neurons, repeat, seed))
