@@ -9,8 +9,6 @@ A score that asks a model reads words and no labels: there a model writes the ex
 narrow or too broad (`neuron_eval.tasks.rewriting`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial

@@ -1,7 +1,5 @@
 """Explanations of other neurons: what a wrong explanation is, to every score."""
 
-from __future__ import annotations
-
 import random
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping

@@ -1,7 +1,5 @@
 """`generation`: does the neuron fire on texts that are written to fit the explanation?"""
 
-from __future__ import annotations
-
 from inspect_ai.model import ModelOutput
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer
 from inspect_ai.solver import TaskState

@@ -1,7 +1,5 @@
 """`detection`, `fuzzing`, `intruder`: cheaper than a simulation; and what ``judge`` may name."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer

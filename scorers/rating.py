@@ -5,8 +5,6 @@ by its first time. A neuron's epochs are averaged here: what Inspect's reducers 
 metadata is the first epoch's.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cache

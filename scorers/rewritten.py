@@ -4,8 +4,6 @@ What each version of the reference got is in the sample's store, where the task 
 ``concept=rewritten`` leaves it; here it is only compared.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

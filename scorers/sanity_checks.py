@@ -4,8 +4,6 @@
 over the top and random excerpts that `simulation_correlation` scores.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping
 from typing import Literal, cast, get_args

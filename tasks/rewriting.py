@@ -4,8 +4,6 @@ A score that asks a model reads words, not labels: what `neuron_eval.sanity` doe
 a concept a model does here to the explanation.
 """
 
-from __future__ import annotations
-
 from copy import copy
 from dataclasses import asdict, replace
 from functools import partial

@@ -5,8 +5,6 @@ meaning, context or grammar: it is the floor that a language model has to beat, 
 the whole pipeline. It cannot simulate.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """From what an explainer says to the explanation itself."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 

@@ -1,7 +1,5 @@
 """Markdown's emphasis: which asterisks and underscores of a text are markup."""
 
-from __future__ import annotations
-
 import re
 from bisect import bisect_left as bisect
 

@@ -1,7 +1,5 @@
 """From a neuron, a format and a pack to the messages that the explainer reads."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from neuron_eval.formats import get_format

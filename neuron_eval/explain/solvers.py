@@ -1,7 +1,5 @@
 """The explainer: the solvers that ask for an explanation, and what a missing one scores."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import Any

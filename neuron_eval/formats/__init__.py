@@ -7,8 +7,6 @@ docs/extending.md), and its wording in a pack:
     def reversed_tokens(shown: Shown, wording: Wording) -> str: ...
 """
 
-from __future__ import annotations
-
 import importlib
 import pkgutil
 

@@ -4,8 +4,6 @@ The rules are those of Lee et al. 2023 ("The Importance of Prompt Tuning for Aut
 Explanations") and of Bills et al. 2023, whose normalisation they use.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 

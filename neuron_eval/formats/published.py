@@ -1,7 +1,5 @@
 """The five formats of Lee et al. 2023 in the paper's order; Original is Bills et al. 2023's."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import chain, compress
 

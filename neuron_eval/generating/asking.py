@@ -1,7 +1,5 @@
 """Asking a writer for texts that fit an explanation, and for texts that are near it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """From activations on written texts to the numbers of one sample, and how the log shows them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any

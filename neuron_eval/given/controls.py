@@ -3,8 +3,6 @@
 Each is a solver, for ``--solver neuron_eval/NAME``, and a name that `given` takes.
 """
 
-from __future__ import annotations
-
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """Explanations that nobody is asked for, from a file or a sample; the solver `given`."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath

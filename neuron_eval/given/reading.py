@@ -1,7 +1,5 @@
 """Tables of explanations from CSV, JSON Lines and Parquet; rows as samples for AdaCS alone."""
 
-from __future__ import annotations
-
 import csv
 import gzip
 import hashlib

@@ -1,7 +1,5 @@
 """Published scores, computed again from the simulations that were published with them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain

@@ -15,8 +15,6 @@ the id without ``puzzles/``, and perhaps a column of the puzzles' own answers:
 Column names may be in any case. Texts are kept untrimmed; a blank cell is no explanation.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

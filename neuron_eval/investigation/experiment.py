@@ -1,7 +1,5 @@
 """From what an explainer writes to texts, and from their activations to what it reads."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,15 +26,12 @@ _LINE = re.compile(
 )
 
 
-@dataclass(slots=True)
-class Investigation:
-    """What has been done about one neuron so far; it is written into the sample's store."""
+@dataclass(frozen=True, slots=True)
+class TestedText:
+    """One text and the neuron's highest activation on it."""
 
-    protocol: Protocol
-    why: str  # why it is this protocol
-    explanation: str  # the latest
-    stopped: str = "it was not finished"  # why it ended
-    rounds: list[Experiment] = field(default_factory=list)
+    text: str
+    peak: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +43,15 @@ class Experiment:
     tests: tuple[TestedText, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class TestedText:
-    """One text and the neuron's highest activation on it."""
+@dataclass(slots=True)
+class Investigation:
+    """What has been done about one neuron so far; it is written into the sample's store."""
 
-    text: str
-    peak: float
+    protocol: Protocol
+    why: str  # why it is this protocol
+    explanation: str  # the latest
+    stopped: str = "it was not finished"  # why it ended
+    rounds: list[Experiment] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,5 @@
 """How an explainer investigates: in plain messages, or by tools, as Inspect's `react` agent."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 

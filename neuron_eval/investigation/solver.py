@@ -1,7 +1,5 @@
 """The solver `investigate`."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from typing import get_args
 

@@ -10,8 +10,6 @@ An excerpt fires or is silent by its highest activation on the scale of 0 to 10 
 see, see `neuron_eval.judging.choosing`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar

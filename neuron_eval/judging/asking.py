@@ -1,7 +1,5 @@
 """Asking a judge, in the pack's words around excerpts with letters, until each has an answer."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Sequence
 
 from inspect_ai.model import ChatMessage

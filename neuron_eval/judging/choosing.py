@@ -9,8 +9,6 @@ An excerpt fires if a token reaches level `FIRES` of the scale of 0 to 10 that e
 lies between is judged by nobody, as its right answer would be a matter of taste.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """From a judge's answers to the numbers of one sample, and how the log shows them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

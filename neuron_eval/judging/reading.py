@@ -4,8 +4,6 @@ An answer stands on a line of its own: ``A: yes``. Other lines are passed over, 
 like an answer. Time is linear in the reply's length.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Callable, Sequence

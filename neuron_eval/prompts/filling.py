@@ -1,7 +1,5 @@
 """A pack's words with their marks filled in, and the messages of a prompt with examples."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -55,8 +55,6 @@ byte is added or trimmed. Keys of a type with a default may be left out. Each wa
 describes its wording in its own file, see `neuron_eval.simulation`.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import fields

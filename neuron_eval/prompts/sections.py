@@ -1,7 +1,5 @@
 """Reading the sections of a pack: texts under known keys, and few-shot neurons."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from typing import Any, TypeVar

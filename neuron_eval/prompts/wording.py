@@ -1,7 +1,5 @@
 """What a prompt pack holds, as types; `neuron_eval.prompts.pack` reads them from a file."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar

@@ -6,8 +6,6 @@
 It is the completion's text.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter

@@ -11,8 +11,6 @@ Every question of the page has a record, in the form that Inspect's scorer ``pre
 reads too; it matches none that has the epoch 0.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass

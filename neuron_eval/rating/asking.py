@@ -1,7 +1,5 @@
 """Asking a rater of a neuron, or only writing the question down; the solvers of the task `rate`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial

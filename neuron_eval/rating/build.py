@@ -1,7 +1,5 @@
 """From neurons and their explanations to questions, and from a question to the messages."""
 
-from __future__ import annotations
-
 import heapq
 import json
 import random

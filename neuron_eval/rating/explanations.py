@@ -1,7 +1,5 @@
 """The explanations to rate, by neuron and column: from logs of this project, or from a file."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from logging import getLogger

@@ -1,7 +1,5 @@
 """What a rater thinks of a neuron's explanations: one turn an order, and what follows of them."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -11,8 +11,6 @@
 It is the user message's ``metadata["question"]``; the message's text says the same in words.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Sequence

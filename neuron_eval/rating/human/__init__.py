@@ -1,7 +1,5 @@
 """People as raters: ``human/NAME`` is a model that answers by a page in a browser."""
 
-from __future__ import annotations
-
 from inspect_ai.model import ModelAPI, modelapi
 
 __all__ = ["human"]

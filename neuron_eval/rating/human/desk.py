@@ -7,8 +7,6 @@ The eval asks in its own thread, the page's server answers in others. What is in
 that nobody keeps for long; the file has another, which is kept while the disk works.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager

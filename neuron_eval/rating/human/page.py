@@ -1,7 +1,5 @@
 """The rater's page: as the server shows it, and as one file that works from a disk without one."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """The model provider ``human/NAME``: its models are people, who answer by a page in a browser."""
 
-from __future__ import annotations
-
 import json
 import re
 import sys

@@ -4,8 +4,6 @@ A rater is whoever holds the link: its first part is a token, checked on every r
 under a foreign name (DNS rebinding) or from a foreign page are refused before that.
 """
 
-from __future__ import annotations
-
 import hmac
 import json
 import re

@@ -1,7 +1,5 @@
 """One server a process for all raters: its thread, its address, and the raters' links."""
 
-from __future__ import annotations
-
 import atexit
 import os
 import secrets
