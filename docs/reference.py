@@ -206,11 +206,17 @@ def signature(name: str, function: Callable[..., Any]) -> str:
         if parameter.kind is parameter.KEYWORD_ONLY and not keyword:
             lines.append("*")
             keyword = True
-        lines.append(str(parameter.replace(annotation=Written(parameter.annotation))))
-    result = inspect.signature(function).return_annotation
+        lines.append(str(parameter.replace(annotation=Written(written(parameter.annotation)))))
+    result = written(inspect.signature(function).return_annotation)
     if not lines:
         return f"{name}() -> {result}"
     return f"{name}(\n" + "".join(f"    {line},\n" for line in lines) + f") -> {result}"
+
+
+def written(annotation: Any) -> str:
+    """An annotation without the modules of its names."""
+    text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+    return re.sub(r"\b(?:\w+\.)+(?=\w)", "", text)
 
 
 class Written(str):
