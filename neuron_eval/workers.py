@@ -18,15 +18,12 @@ from neuron_eval.messages import InputError
 
 NEEDED = "--on ray needs Ray: pip install 'neuron_eval[ray]'"
 
-LIVES = 3
-"""How often a call is made again whose worker was lost. It may itself be what kills them."""
-
+LIVES = 3  # how often a call is made again whose worker was lost; it may be what kills them
 KNOCK = 10  # seconds that a cluster may take to answer
+AHEAD = 2  # calls handed out for each that runs, so that no worker waits for the next
 
 SENT = re.compile(r"(INSPECT|AWS|AZURE|GOOGLE)_\w+|\w+_(API_KEY|BASE_URL|TOKEN)")
 """The variables that go to workers: what Inspect, its models and its stores of logs read."""
-
-AHEAD = 2  # calls handed out for each that runs, so that no worker waits for the next
 
 
 def _ray() -> Any:
@@ -125,7 +122,6 @@ def _call(function: Callable[..., Any], folder: str, variables: dict[str, str], 
 
 
 def _room(cpus: int, gpus: int) -> int:
-    """How many calls run at once; a cluster may grow."""
     there = _ray().cluster_resources()
     rooms = [there.get(kind, 0) // n for kind, n in (("CPU", cpus), ("GPU", gpus)) if n]
     return max(1, int(min(rooms, default=1)))

@@ -254,5 +254,4 @@ _memos: WeakKeyDictionary[ModelAPI, Memo] = WeakKeyDictionary()
 
 
 def memo_of(api: ModelAPI) -> Memo:
-    """The store of one embedder; it lives as long as the embedder."""
     return _memos.setdefault(api, Memo())

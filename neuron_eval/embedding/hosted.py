@@ -154,9 +154,10 @@ class OpenAIEmbedder(OwnProvider):
     def _rows(self, reply: object, count: int) -> Sequence[object]:
         data = _member(reply, "data")
         if not isinstance(data, list):
+            text = reply if isinstance(reply, str) else json.dumps(reply, separators=(",", ":"))
             raise EmbeddingError(
                 f"The reply of {self.model_name!r} has no list `data`: is this the address of an "
-                "embeddings API (such addresses often end in /v1)? What came: " + _shown(reply)
+                "embeddings API (such addresses often end in /v1)? What came: " + one_line(text)
             )
         rows = {_index(item): _member(item, "embedding") for item in data}
         if len(data) != count or set(rows) != set(range(count)):
@@ -169,19 +170,12 @@ class OpenAIEmbedder(OwnProvider):
 
 
 def _member(value: object, name: str) -> object:
-    """A member of a JSON object; None where it is none, or lacks it."""
     return value.get(name) if isinstance(value, dict) else None
 
 
 def _index(item: object) -> int | None:
     index = _member(item, "index")
     return index if isinstance(index, int) else None
-
-
-def _shown(reply: object) -> str:
-    """A reply for a message; what is no JSON comes as text."""
-    is_text = isinstance(reply, str)
-    return one_line(str(reply) if is_text else json.dumps(reply, separators=(",", ":")))
 
 
 def _retry_after(error: APIStatusError) -> float | None:

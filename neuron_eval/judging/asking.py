@@ -7,13 +7,12 @@ from inspect_ai.model import ChatMessage
 from neuron_eval.formats.base import letter
 from neuron_eval.judging import Case, Judged, Round, Unread
 from neuron_eval.judging.reading import read_letter, read_yes_or_no
-from neuron_eval.models.requests import together
+from neuron_eval.models.requests import simulation_request, together
 from neuron_eval.prompts.filling import fill
 from neuron_eval.prompts.wording import FuzzingWording, JudgementWording
 from neuron_eval.records import ActivationRecord
 from neuron_eval.simulation.asking import ATTEMPTS, Asker, NoReadableReplyError
 from neuron_eval.simulation.packing import PackQuestion, ask_pack, grouped
-from neuron_eval.simulation.prompting import simulation_request
 
 EXCERPTS_PER_CALL = 5
 

@@ -72,8 +72,7 @@ def _leaving_out(model: Model, generate: Generate) -> Generate:
     A refused request is sent again without the parameter; once that is answered, it is left out for
     the rest of the process. What is refused all the same was refused for another reason.
     """
-    provider = type(model.api).__qualname__
-    where = provider, model.api.model_name, address_of(model)
+    where = type(model.api).__qualname__, model.api.model_name, address_of(model)
     known = _LEFT_OUT.setdefault(where, set())
 
     @wraps(generate)

@@ -1,4 +1,4 @@
-"""What requests share: Inspect's cache, and answers that are under way; and how they fail."""
+"""What requests share: marks for prompt caches, Inspect's cache, and answers under way."""
 
 from __future__ import annotations
 
@@ -11,8 +11,18 @@ import anyio
 from anyio.lowlevel import RunVar
 from inspect_ai.event import ModelEvent
 from inspect_ai.log import transcript
-from inspect_ai.model import CachePolicy, Model, ModelOutput
+from inspect_ai.model import (
+    CachePolicy,
+    ChatMessage,
+    ChatMessageSystem,
+    ChatMessageUser,
+    ContentText,
+    Model,
+    ModelOutput,
+)
 from inspect_ai.util import collect
+
+MARKING = ("anthropic/", "openai/")  # how the names of models begin whose providers take marks
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -27,6 +37,25 @@ def of_loop(variable: RunVar[dict[K, T]]) -> dict[K, T]:
     if kept is None:
         variable.set(kept := {})
     return kept
+
+
+def simulation_request(model: str, system: str, explanation: str, rest: str) -> list[ChatMessage]:
+    """The messages of one request to ``model``, the simulator with its provider.
+
+    ``system`` is the same for every request, ``explanation``, which is not blank, for every request
+    about one; ``rest`` are the excerpts, and what closes the prompt. Most providers find the prefix
+    that they know by themselves. Anthropic's and OpenAI's newest models take marks of where it
+    ends, so that no excerpt is paid for as a cache entry that nobody reads again. All others get
+    plain text: some servers put line breaks between the parts of a message.
+    """
+    if not model.startswith(MARKING):
+        return [ChatMessageSystem(content=system), ChatMessageUser(content=explanation + rest)]
+    return [
+        ChatMessageSystem(content=[ContentText(text=system, cache_breakpoint=True)]),
+        ChatMessageUser(
+            content=[ContentText(text=explanation, cache_breakpoint=True), ContentText(text=rest)]
+        ),
+    ]
 
 
 async def together(*awaitables: Awaitable[T]) -> list[T]:
@@ -115,7 +144,6 @@ def cache_policy(model: Model, **scopes: str) -> CachePolicy:
 
 
 def event_of(output: ModelOutput) -> ModelEvent | None:
-    """Inspect's event for a reply."""
     ids = {choice.message.id for choice in output.choices}
     for event in reversed(transcript().events):
         if isinstance(event, ModelEvent) and ids & {c.message.id for c in event.output.choices}:
@@ -124,6 +152,5 @@ def event_of(output: ModelOutput) -> ModelEvent | None:
 
 
 def came_from_cache(output: ModelOutput) -> bool:
-    """Whether Inspect's cache answered."""
     event = event_of(output)
     return event is not None and event.cache == "read"

@@ -59,7 +59,6 @@ def model_errors(role: str, model: Model) -> Iterator[None]:
 
 
 def raise_failure(role: str, model: Model, error: Exception) -> NoReturn:
-    """Raise what `model_errors` raises for an error."""
     root, attempts = _root(error)
     if _is_inspects_own(root):
         raise error

@@ -34,10 +34,9 @@ if TYPE_CHECKING:
 FALLBACK_ENCODING = "o200k_base"  # for models that are not OpenAI's, or not known to tiktoken
 APPROXIMATE = "approximate (4 bytes a token)"
 
-# What OpenAI publishes: a message costs 3 tokens besides its role and content, and a chat 3 more
-# for the opening of the reply.
-TOKENS_PER_MESSAGE = 3
-TOKENS_FOR_REPLY = 3
+# as OpenAI publishes
+TOKENS_PER_MESSAGE = 3  # besides its role and content
+TOKENS_FOR_REPLY = 3  # for its opening
 
 
 @dataclass(frozen=True)
@@ -149,7 +148,6 @@ _SHA256 = {
 }
 
 VOCABULARIES = {name: VocabularyFile(name, sha256) for name, sha256 in _SHA256.items()}
-
 VOCABULARIES["p50k_edit"] = VOCABULARIES["p50k_base"]
 VOCABULARIES["o200k_harmony"] = VOCABULARIES["o200k_base"]
 

@@ -38,8 +38,6 @@ ROLES = (ROLE, "embedder", SUBJECT)
 
 
 def says_something(role: str, model: Model) -> Trial:
-    """A question to a model that is to write."""
-
     async def ask(model: Model) -> object:
         config = GenerateConfig(max_tokens=None if reasons(model) else ROOM)
         return await model.generate(QUESTION, config=config, cache=cache_policy(model))

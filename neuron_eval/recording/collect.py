@@ -88,7 +88,6 @@ class Collector:
         return {int(i) for i in kept if i >= 0}
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Everything by name, to go on from later."""
         arrays = {
             f"{part}_{name}": getattr(getattr(self, part), name)
             for part, names in STATE.items()
@@ -97,7 +96,6 @@ class Collector:
         return {"windows": np.asarray(self.windows), **arrays}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Go on from what `state` gave for a collector of the same shape."""
         self.windows = int(state["windows"])
         for part, names in STATE.items():
             for name in names:
@@ -131,7 +129,6 @@ class TopExcerpts:
             self._join(rows, peaks[rows], places, activations[:, :, rows].transpose(2, 0, 1))
 
     def merge(self, other: TopExcerpts) -> None:
-        """Take in what was kept of other windows."""
         for start in range(0, len(self.peaks), ROWS):
             rows = np.arange(start, min(start + ROWS, len(self.peaks)))
             self._join(rows, other.peaks[rows], other.index[rows], other.activations[rows])
@@ -180,7 +177,6 @@ class Reservoir:
             self._offer(float(priority), first + i, activations[i])
 
     def merge(self, other: Reservoir) -> None:
-        """Take in what was kept of other windows."""
         kept = zip(other.priority, other.index, other.activations, strict=True)
         for priority, index, activations in kept:
             self._offer(float(priority), int(index), activations)

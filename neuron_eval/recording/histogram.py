@@ -64,7 +64,6 @@ class Histogram:
             np.add.at(flat, bins.reshape(-1), np.uint32(1))
 
     def merge(self, other: Histogram) -> None:
-        """Count what another one counted, too."""
         self.counts += other.counts
         self.low = np.minimum(self.low, other.low)
         self.high = np.maximum(self.high, other.high)

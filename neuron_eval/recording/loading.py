@@ -15,7 +15,6 @@ NEEDED = "this needs torch and transformers: pip install 'neuron_eval[record]'"
 
 
 def module(name: str) -> Any:
-    """A module of the extra `record`."""
     try:
         return importlib.import_module(name)
     except ImportError as error:

@@ -56,7 +56,6 @@ def record_part(watched: Watched, windows: list[Window]) -> tuple[Collector, flo
 
 @lru_cache(1)
 def _subject(watched: Watched) -> HuggingFaceSubject:
-    """The model of this worker, loaded for its first part."""
     module("torch").set_num_threads(watched.threads)
     subject = HuggingFaceSubject(watched.model, watched.prefix, watched.dtype, watched.device)
     if subject.fingerprint != watched.fingerprint:

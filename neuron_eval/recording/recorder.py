@@ -105,7 +105,6 @@ def take_batch(subject: HuggingFaceSubject, batch: Sequence[Window], collector: 
 def take_here(
     subject: HuggingFaceSubject, batches: Iterator[list[Window]], collector: Collector
 ) -> Iterator[Taken]:
-    """Take in batches in this process: `Take` for a subject."""
     for batch in batches:
         yield batch, take_batch(subject, batch, collector)
 

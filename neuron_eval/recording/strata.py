@@ -57,7 +57,7 @@ class StratifiedExcerpts:
         self._raise(exponent.max(axis=0))
         every = np.arange(len(self.exponent))
         for i, priority in enumerate(priorities):
-            stratum = self.stratum_of(exponent[i])
+            stratum = np.minimum(self.exponent - exponent[i], STRATA - 1)
             self.counts[every, stratum] += 1
             last = self.priority[every, stratum].argmax(axis=1)
             rows = np.flatnonzero(priority < self.priority[every, stratum, last])
@@ -67,7 +67,6 @@ class StratifiedExcerpts:
             self.activations[place] = activations[i][:, rows].T
 
     def merge(self, other: StratifiedExcerpts) -> None:
-        """Take in what was kept of other windows."""
         if not self.priority.size:
             return
         beside = deepcopy(other)
@@ -81,11 +80,6 @@ class StratifiedExcerpts:
             setattr(self, name, np.take_along_axis(both, lowest, axis=2))
         excerpts = np.concatenate([self.activations, beside.activations], axis=2)
         self.activations = np.take_along_axis(excerpts, lowest[..., None], axis=2)
-
-    def stratum_of(self, exponent: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The strata of windows by the exponents of their peaks, one a neuron, shape [N]."""
-        strata: NDArray[np.int64] = np.minimum(self.exponent - exponent, STRATA - 1)
-        return strata
 
     def of(
         self,

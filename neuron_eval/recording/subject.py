@@ -33,8 +33,7 @@ DOWN_PROJECTIONS = (
 GPT-NeoX, GPT-J, Llama 4, InternLM, MPT, OPT). Its input is the neurons: after the activation
 function and, in a gated MLP, after the gate, hence signed."""
 
-Column = tuple[int, int]
-"""A layer, and a neuron's index in it."""
+Column = tuple[int, int]  # a layer, and a neuron's index in it
 
 HOOKS = ("resid_pre", "resid_post", "mlp_out")
 """Places in a layer, as TransformerLens calls them: what it takes, what it gives, and what its MLP
@@ -107,7 +106,6 @@ class HuggingFaceSubject:
 
     @property
     def hidden_size(self) -> int:
-        """Dimensions of the residual stream."""
         return int(self._base.config.get_text_config().hidden_size)
 
     @property

@@ -60,7 +60,6 @@ def parse_dataset(spec: str) -> DatasetName:
 
 
 def read_files(paths: Sequence[Path]) -> Iterator[str]:
-    """The files, each as one text."""
     for path in paths:
         try:
             yield path.read_text(encoding="utf-8-sig")

@@ -29,14 +29,11 @@ if TYPE_CHECKING:  # Inspect takes a second, which who needs no model does not w
 
 Basis = Literal["log-probabilities", "values", "cosine"]
 
-Tokens = Sequence[Sequence[str]]
-"""The tokens of E excerpts."""
+Tokens = Sequence[Sequence[str]]  # the tokens of E excerpts
+Piece = str | float  # a piece of a reply: text, or a value
 
 Tokenize = Callable[[str, str], Sequence[str]]
 """From a text, and its last token where that is known, to its tokens."""
-
-Piece = str | float
-"""A piece of a reply: text, or a value."""
 
 
 class UnreadableReplyError(ValueError):
@@ -47,10 +44,7 @@ class UnreadableReplyError(ValueError):
 
 
 class BrokenReplyError(UnreadableReplyError):
-    """A reply with numbers that no server should send, whatever its model wrote.
-
-    There is nothing to tell the simulator; the same question is asked again.
-    """
+    """A reply with numbers that no server should send: the same question is asked again."""
 
 
 class HopelessReplyError(UnreadableReplyError):
@@ -65,17 +59,14 @@ class Simulated:
     """One a token, shape [T]; in [0, 10] from a language model, in [-1, 1] for cosines."""
 
     basis: Basis
-
-    unplaced: int = 0
-    """How many names of the reply stand for no token of the excerpt, and so for nothing."""
+    unplaced: int = 0  # how many names of the reply stand for no token, and so for nothing
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
     """An excerpt that the simulator gave nothing usable for; it is no measurement."""
 
-    reason: str
-    """Why, for a person; names what was wrong with the last reply."""
+    reason: str  # why, for a person; names what was wrong with the last reply
 
 
 Outcome = Simulated | Failed
@@ -86,8 +77,7 @@ class Simulator:
     """A model that simulates."""
 
     model: Model
-    named: bool
-    """Whether the user named it as the simulator; if not, it is the explainer."""
+    named: bool  # whether the user named it as the simulator; if not, it is the explainer
 
 
 class Simulation(ABC):
@@ -99,16 +89,13 @@ class Simulation(ABC):
     wording: ClassVar[type | None] = None
     """A dataclass of texts, the keys of the pack's section; None if the way needs no words."""
 
-    needs_model: ClassVar[bool] = True
-    """Whether a language model simulates."""
+    needs_model: ClassVar[bool] = True  # whether a language model simulates
+    asks_per_token: ClassVar[bool] = False  # whether every token takes a request of its own
 
     excerpts_per_call: ClassVar[int | None] = None
     """How many excerpts share a request where the user does not say; None if none ever do."""
 
-    asks_per_token: ClassVar[bool] = False
-    """Whether every token takes a request of its own, hundreds per neuron."""
-
-    model: str
+    model: str  # its name
 
     @classmethod
     def read_wording(cls, section: Mapping[str, Any], at: str) -> Any:

@@ -43,8 +43,8 @@ from neuron_eval.simulation.expected import (
     probability,
     unescaped,
 )
+from neuron_eval.simulation.per_token_prompt import LineWording, few_shot_excerpts, numbered
 from neuron_eval.simulation.prompt_logprobs import Dialect, decide, read_prompt_logprobs
-from neuron_eval.simulation.prompting import LineWording, few_shot_excerpts, numbered
 from neuron_eval.simulation.reading import quoted
 
 

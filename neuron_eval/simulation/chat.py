@@ -18,9 +18,10 @@ from typing import ClassVar
 from inspect_ai.model import ChatMessage, ModelOutput
 
 from neuron_eval.formats.base import letter
+from neuron_eval.models.requests import simulation_request
+from neuron_eval.prompts.filling import fill
 from neuron_eval.simulation import Piece, Simulated, Tokenize, Tokens, UnreadableReplyError, way
 from neuron_eval.simulation.packing import PackedSimulation, PackQuestion, Part
-from neuron_eval.simulation.prompting import simulation_request
 from neuron_eval.simulation.reading import cut_off, read_values, readable, take_values
 
 EXCERPTS_PER_CALL = 4  # unless the user says: 3 requests for the 10 excerpts of an explanation
@@ -70,7 +71,7 @@ class ChatSimulation(PackedSimulation):
             len(counts),
             chat_prompt(explanation, excerpts, wording, model),
             read=lambda output: read_reply(output, counts),
-            again=lambda reason: _with_ranges(wording.retry, counts).replace("{reason}", reason),
+            again=lambda reason: fill(wording.retry, ranges=_ranges(counts), reason=reason),
             stop=reply_ends(counts),
         )
 
@@ -112,11 +113,11 @@ def chat_prompt(
     """The messages for E >= 1 excerpts; ``model`` is the simulator's name, for cache marks."""
     lists = []
     for number, tokens in enumerate(excerpts):
-        heading = wording.heading.replace("{letter}", letter(number))
+        heading = fill(wording.heading, letter=letter(number))
         lines = (f"{i}: {json.dumps(t, ensure_ascii=False)}" for i, t in enumerate(tokens, start=1))
         lists.append((heading if len(excerpts) > 1 else wording.tokens) + "\n".join(lines))
-    closing = _with_ranges(wording.closing, [len(tokens) for tokens in excerpts])
-    opening = wording.explanation.replace("{explanation}", explanation)
+    closing = fill(wording.closing, ranges=_ranges([len(tokens) for tokens in excerpts]))
+    opening = fill(wording.explanation, explanation=explanation)
     return simulation_request(model, wording.system, opening, "\n".join(lists) + closing)
 
 
@@ -156,6 +157,7 @@ def _read_part(output: ModelOutput, count: int, start: int, end: int, here: str)
     return Simulated(tuple(values), basis)
 
 
-def _with_ranges(text: str, counts: Sequence[int]) -> str:
-    ranges = ", ".join(f"{letter(i)} 1 to {count}" for i, count in enumerate(counts))
-    return text.replace("{ranges}", f"1 to {counts[0]}" if len(counts) == 1 else ranges)
+def _ranges(counts: Sequence[int]) -> str:
+    if len(counts) == 1:
+        return f"1 to {counts[0]}"
+    return ", ".join(f"{letter(i)} 1 to {count}" for i, count in enumerate(counts))

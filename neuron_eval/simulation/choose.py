@@ -125,7 +125,6 @@ def own_check(way: str, pack: Pack) -> Callable[[Simulator], Awaitable[object]] 
 
 
 def is_baseline(model: Model | str) -> bool:
-    """Whether a model can only explain."""
     return str(model).startswith(f"{BASELINE}/")
 
 

@@ -55,12 +55,8 @@ _LOGPROBS: WeakKeyDictionary[ModelAPI, bool] = WeakKeyDictionary()
 _UP_TO_TOKEN = re.compile(r"\nText:\n(.*)\n\nLast token of the text: (\".*\")\n.*\Z", re.DOTALL)
 
 
-class NoLogprobsError(RuntimeError):
-    """The simulator gives no log-probabilities of what it writes."""
-
-
-class _WithoutLogprobsError(UnreadableReplyError):
-    """A reply without log-probabilities; if it comes from the cache, another may have some."""
+class NoLogprobsError(UnreadableReplyError):
+    """The simulator gives no log-probabilities; the cache may hold what came without."""
 
 
 @way("per_token")
@@ -143,8 +139,8 @@ class PerTokenSimulation(Simulation):
                 max_tokens=MAX_TOKENS,
             )
         except NoReadableReplyError as error:
-            if isinstance(error.last, _WithoutLogprobsError):
-                raise NoLogprobsError(str(error.last)) from error
+            if isinstance(error.last, NoLogprobsError):
+                raise error.last from error
             return str(error)
 
 
@@ -153,7 +149,7 @@ def read_reply(output: ModelOutput, model: str) -> float:
     readable(output)
     logprobs = output.choices[0].logprobs
     if logprobs is None or not logprobs.content:
-        raise _WithoutLogprobsError(
+        raise NoLogprobsError(
             f"{model} gives no log-probabilities of what it writes, which simulation=per_token "
             "needs; use -T simulation=sparse or -T simulation=chat"
         )

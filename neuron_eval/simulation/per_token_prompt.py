@@ -1,4 +1,7 @@
-"""The prompt of `per_token`, as one text (Bills et al. 2023) or as messages, and its wording."""
+"""The prompt of `per_token`, as one text (Bills et al. 2023) or as messages, and its wording.
+
+Few-shot neurons are shown as here in the other published way, `all_at_once`, too.
+"""
 
 from __future__ import annotations
 
@@ -11,20 +14,53 @@ from inspect_ai.model import ChatMessage, ChatMessageUser
 
 from neuron_eval.explain.solvers import chat_messages
 from neuron_eval.messages import shown
-from neuron_eval.prompts.filling import Message
+from neuron_eval.models.requests import simulation_request
+from neuron_eval.prompts.filling import Message, fill
 from neuron_eval.prompts.sections import check_keys, read_excerpt, read_neurons, read_strings
 from neuron_eval.prompts.wording import FewShotNeuron, PackError
 from neuron_eval.records import ActivationRecord
 from neuron_eval.records.activations import highest, normalise
-from neuron_eval.simulation.prompting import (
-    LineWording,
-    few_shot_excerpts,
-    numbered,
-    simulation_request,
-)
 
 _CHOICES = {"token_as": ("json", "text"), "layout": ("messages", "text")}
 """What `PerTokenWording` allows where it allows no other text."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineWording:
+    """How an excerpt is shown with its activations: ``start``, a line per token, ``end``.
+
+    A line is the token, ``separator``, the activation, ``line_end``.
+    """
+
+    start: str
+    separator: str
+    line_end: str
+    end: str
+
+
+def few_shot_excerpts(
+    neuron: FewShotNeuron, wording: LineWording, unknown: str | None = None
+) -> str:
+    """A few-shot neuron's excerpts with their activations on the scale from 0 to 10.
+
+    With ``unknown``, that stands for those that the pack hides; else all are shown.
+    """
+    maximum, text = highest(neuron.excerpts), ""
+    for excerpt, revealed in zip(neuron.excerpts, neuron.revealed_from, strict=True):
+        levels = [str(level) for level in normalise(excerpt.activations, maximum)]
+        if unknown is not None:
+            if revealed is None:
+                continue
+            levels[:revealed] = [unknown] * revealed
+        pairs = zip(excerpt.tokens, levels, strict=True)
+        lines = (token + wording.separator + level + wording.line_end for token, level in pairs)
+        text += wording.start + "".join(lines) + wording.end
+    return text
+
+
+def numbered(text: str, number: int, explanation: str) -> str:
+    """A text with its ``{number}``, the neuron's place from 1, and ``{explanation}``."""
+    return fill(text, number=str(number), explanation=explanation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +178,9 @@ def per_token_prompt(
 
 def _few_shot(wording: PerTokenFewShot) -> Iterator[Message]:
     for number, neuron in enumerate(wording.neurons, start=1):
-        yield Message("user", numbered(wording.neuron, number, neuron.explanation))
+        yield Message(
+            "user", fill(wording.neuron, number=str(number), explanation=neuron.explanation)
+        )
         excerpts = few_shot_excerpts(neuron, wording)
         yield Message("assistant", wording.activations + excerpts + wording.neuron_end)
 
@@ -158,7 +196,7 @@ def _example(
     question += wording.closing if example.closing is None else example.closing
     yield Message("user", question)
     level = normalise(excerpt.activations, highest([excerpt]))[example.token]
-    yield Message("assistant", example.answer.replace("{activation}", str(level)))
+    yield Message("assistant", fill(example.answer, activation=str(level)))
 
 
 def _text_and_token(tokens: Sequence[str], index: int, wording: PerTokenWording) -> str:

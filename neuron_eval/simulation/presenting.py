@@ -15,11 +15,8 @@ from neuron_eval.simulation.headline import HEADLINE, Numbers, headline_label, v
 from neuron_eval.simulation.measure import Measurement, background, counted_or
 from neuron_eval.stats import pearson
 
-PANEL = 16
-"""Lines of monospaced text that Inspect's log viewer shows of a value before it folds it."""
-
-REASONS = 3
-"""So many reasons why an excerpt has no values stand in the explanation; the metadata hold all."""
+PANEL = 16  # lines of a value that Inspect's log viewer shows before it folds it
+REASONS = 3  # so many reasons for missing values are explained; the metadata hold all
 
 # < and & are left alone: the viewer escapes them itself, before it reads the Markdown
 _MARKUP = re.compile(r"[\\`*\[\]$~|]|(?<![^\W_])_|_(?![^\W_])")
@@ -129,11 +126,10 @@ def _numbers(record: ActivationRecord, simulated: Simulated) -> str:
     true, expected = record.counted(record.activations), record.counted(simulated.values)
     if not expected:
         return "not scored: every token is ignored"
-    unscored = f", {len(record.ignored)} of {len(record.tokens)} tokens not scored"
+    left_out = f", {len(record.ignored)} of {len(record.tokens)} tokens not scored"
     return (
-        f"correlation {_number(pearson(true, expected))}, "
-        f"peak true {record.peak:.3g}, simulated {max(expected):.3g}"
-        f"{unscored * bool(record.ignored)}"
+        f"correlation {_number(pearson(true, expected))}, peak true {record.peak:.3g}, simulated "
+        f"{max(expected):.3g}{left_out if record.ignored else ''}"
     )
 
 

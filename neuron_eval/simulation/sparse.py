@@ -21,9 +21,10 @@ from typing import ClassVar
 from inspect_ai.model import ChatMessage, ModelOutput
 
 from neuron_eval.formats.base import letter
+from neuron_eval.models.requests import simulation_request
+from neuron_eval.prompts.filling import fill
 from neuron_eval.simulation import Piece, Simulated, Tokenize, Tokens, UnreadableReplyError, way
 from neuron_eval.simulation.packing import PackedSimulation, PackQuestion, Part
-from neuron_eval.simulation.prompting import simulation_request
 from neuron_eval.simulation.reading import cut_off, readable, take_values
 from neuron_eval.simulation.sparse_matching import Finder
 from neuron_eval.simulation.sparse_reading import SparseAnswer, place, read_answers
@@ -67,7 +68,7 @@ class SparseSimulation(PackedSimulation):
             len(excerpts),
             sparse_prompt(explanation, excerpts, wording, model),
             read=lambda output: read_reply(output, excerpts),
-            again=lambda reason: _with_letters(wording.retry, excerpts).replace("{reason}", reason),
+            again=lambda reason: fill(wording.retry, letters=_letters(excerpts), reason=reason),
             stop=[f"\n{letter(len(excerpts))}:"],
         )
 
@@ -110,10 +111,10 @@ def sparse_prompt(
     """The messages for E >= 1 excerpts; ``model`` is the simulator's name, for cache marks."""
     texts = []
     for i, tokens in enumerate(excerpts):
-        start, end = (t.replace("{letter}", letter(i)) for t in (wording.start, wording.end))
+        start, end = (fill(text, letter=letter(i)) for text in (wording.start, wording.end))
         texts.append(start + "".join(tokens) + end)
-    closing = _with_letters(wording.closing, excerpts)
-    opening = wording.explanation.replace("{explanation}", explanation)
+    closing = fill(wording.closing, letters=_letters(excerpts))
+    opening = fill(wording.explanation, explanation=explanation)
     return simulation_request(model, wording.system, opening, "".join(texts) + closing)
 
 
@@ -168,5 +169,5 @@ def _name(tokens: Sequence[str], index: int, finder: Finder) -> str:
     return json.dumps(tokens[index], ensure_ascii=False) + number
 
 
-def _with_letters(text: str, excerpts: Tokens) -> str:
-    return text.replace("{letters}", ", ".join(letter(i) for i in range(len(excerpts))))
+def _letters(excerpts: Tokens) -> str:
+    return ", ".join(letter(i) for i in range(len(excerpts)))

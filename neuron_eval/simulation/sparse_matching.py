@@ -115,7 +115,6 @@ def _in_word(character: str) -> bool:
 
 
 def _edges(tokens: Sequence[str]) -> tuple[set[int], set[int]]:
-    """Where tokens begin and end in the text, without the space around them."""
     begins, ends, at = set(), set(), 0
     for token in tokens:
         begins.add(at + len(token) - len(token.lstrip()))

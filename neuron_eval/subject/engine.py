@@ -130,7 +130,6 @@ class Engine:
                 self._run([run])
 
     def _forward(self, batch: Sequence[_Run]) -> Exception | None:
-        """Run texts together; gives what went wrong."""
         columns = sorted({run.column for run in batch})
         try:
             raw = self.network.look([run.window for run in batch], self.neurons.probes(columns))

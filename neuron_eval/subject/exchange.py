@@ -55,7 +55,6 @@ class NeuronPlace:
 
     @classmethod
     def of(cls, neuron: NeuronRecord) -> NeuronPlace:
-        """That of a record; an InputError says that the neuron is not part of a network."""
         if neuron.layer < 0 or neuron.neuron < 0:
             raise InputError(
                 f"neuron {neuron.id}: is not part of a network, so no subject can be asked about it"
@@ -128,7 +127,6 @@ class Subject:
 
 
 def _request(place: NeuronPlace, texts: Sequence[str]) -> list[ChatMessage]:
-    """The messages that ask for one neuron's activations on texts."""
     for i, text in enumerate(texts):
         if not text or len(text) > LONGEST:
             raise InputError(
@@ -156,7 +154,6 @@ def read_request(messages: Sequence[ChatMessage]) -> tuple[NeuronPlace, list[str
 def subject_output(
     model: str, records: Sequence[ActivationRecord], input_tokens: int | None = None
 ) -> ModelOutput:
-    """The reply with one record per text, in order."""
     peaks = ", ".join(f"{max(record.activations):.4g}" for record in records)
     noun = "text" if len(records) == 1 else "texts"
     pairs = [[list(record.tokens), list(record.activations)] for record in records]

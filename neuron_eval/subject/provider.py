@@ -123,7 +123,6 @@ def _device(subject: str, given: str | None) -> str:
 
 
 def own_name(name: str) -> str:
-    """What a model that is loaded by this name is called, see `plain_name`."""
     path = Path(name)
     return plain_name(path.resolve().name if path.is_dir() else name)
 

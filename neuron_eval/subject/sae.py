@@ -53,7 +53,6 @@ class Sae:
 
     @property
     def weights(self) -> tuple[str, ...]:
-        """The names of the weights that are needed."""
         names = NEEDED[self.architecture]
         more = ("b_dec",) * self.subtracts_bias + ("W_dec",) * self.rescaled
         return names + more
@@ -207,7 +206,6 @@ class SaeLatents:
         return torch.relu(before) * above
 
     def _inputs(self, hidden: Any) -> Any:
-        """What the encoder takes, shape [..., D]."""
         if self._sae.centred and self._network.has_layer_norm:
             hidden = hidden - hidden.mean(dim=-1, keepdim=True)
         if self._sae.normalisation == "constant_norm_rescale":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from inspect_ai.model import (
     ChatMessage,
@@ -40,14 +41,8 @@ class ComputedAnswers(ModelAPI):
     Inspect's mockllm is not found again by name, gives no call to log, and is never rate-limited.
     """
 
-    def __init__(
-        self,
-        model_name: str,
-        base_url: str | None = None,
-        api_key: str | None = None,
-        config: GenerateConfig = GenerateConfig(),  # noqa: B008
-    ) -> None:
-        super().__init__(model_name, base_url, api_key, [], config)
+    def __init__(self, model_name: str, **options: Any) -> None:
+        super().__init__(model_name, **options)
         self._respond = _RESPOND[model_name]
 
     async def generate(

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from inspect_ai.model import ModelOutput
 
+from neuron_eval.models.requests import simulation_request
 from neuron_eval.prompts.pack import default_pack
 from neuron_eval.records import ActivationRecord, Excerpt
 from neuron_eval.simulation import Failed, Simulated
@@ -13,7 +14,6 @@ from neuron_eval.simulation.asking import Asker
 from neuron_eval.simulation.chat import EXCERPTS_PER_CALL, ChatSimulation, chat_prompt, read_reply
 from neuron_eval.simulation.limits import fitting_size
 from neuron_eval.simulation.packing import grouped
-from neuron_eval.simulation.prompting import simulation_request
 from neuron_eval.simulation.sparse import SparseSimulation
 from neuron_eval.testing import fake, fake_simulator
 from neuron_eval.testing.replies import read_chat_prompts
