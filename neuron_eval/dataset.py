@@ -36,7 +36,6 @@ ON_SHORT = ("error", "skip")  # what can be done with a neuron that has too few 
 ON_DEAD = ("skip", "error", "keep")  # and with one that there is nothing to explain of
 _NOT_SHORT = "on_short=skip leaves such neurons out"
 _NOT_DEAD = "on_dead=skip leaves such neurons out, keep explains them"
-
 SHUFFLED = "shuffled_reference"
 """Where a sample has another neuron's reference in place of its own, see `deranged`."""
 

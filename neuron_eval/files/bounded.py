@@ -13,7 +13,6 @@ from neuron_eval.messages import ERROR, InputError, shortened, shown, without_su
 
 LINE = 2**26  # the longest line of a file, in bytes or, of a decoded one, in characters
 FILE = 2**29  # the most bytes of a file that is read whole
-
 Pairs = list[tuple[str, Any]]
 
 
@@ -92,7 +91,6 @@ YAML_FILE = 2**21
 DEPTH = 50
 BORROWED = 2**20
 _NUMBER = 200
-
 _TEXT = "tag:yaml.org,2002:str"
 
 

@@ -164,7 +164,6 @@ def _remove(*places: Path) -> None:
 
 
 _NAME = re.compile(r"\.unfinished-(?:(?P<host>[0-9a-f]{8})-)?[0-9a-f]{32}-.+", re.DOTALL)
-
 LONG = 24 * 3600
 """Seconds after which a file that nobody has written to, and nobody has locked, belongs to nobody,
 even if another machine made it; until then its lock may be one that is not seen from here."""

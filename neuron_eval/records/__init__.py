@@ -19,7 +19,6 @@ from neuron_eval.records.excerpts import distinct_strata
 from neuron_eval.records.excerpts import whole_strata as whole_strata
 
 SplitName = Literal["train", "calibration", "valid", "test"]
-
 TOP_SPLITS: tuple[SplitName, ...] = ("train", "calibration", "valid", "test")
 """The splits that top excerpts are dealt to in turn."""
 

@@ -44,7 +44,6 @@ def normalise(activations: Iterable[float], maximum: float) -> list[int]:
 
 
 DIGITS = 4  # significant digits of a stored activation: relative error at most 0.05 %
-
 # Looked up instead of computed, because `pow` may be off in the last bit, and then a stored
 # activation would be 0.12340000000000001.
 _POWERS = np.array([float(f"1e{k}") for k in range(64)])

@@ -16,9 +16,7 @@ from neuron_eval.records.heatmap import token_signs
 
 # The largest whole number that a browser, which shows the logs, can tell from the next.
 LARGEST = 2**53 - 1
-
 HIGHEST = sys.float_info.max / 10  # of activations: on the scale of 0 to 10 a larger one overflows
-
 SHARES_OFF = 1e-3  # what the shares of a neuron's strata may miss 1 by, since files round them
 
 

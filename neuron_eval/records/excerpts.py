@@ -6,7 +6,6 @@ from typing import Literal, TypeVar
 
 T = TypeVar("T")
 Textual = TypeVar("Textual", "ActivationRecord", "Excerpt")
-
 Kind = Literal["top", "random", "quantile", "sentence", "further"]
 """A recorded neuron's top and random excerpts, and those of its strata; a puzzle's sentences and
 further sentences."""

@@ -16,12 +16,9 @@ from rich.cells import cell_len, chop_cells
 
 SHADES = 10  # steps of colour above white
 WIDTH = 100  # columns a row before the excerpt goes on in the next pair: fits a half-screen window
-
 # What `token_signs` writes for characters that cannot be seen, for a legend.
 SIGNS = "⏎ newline  ⇥ tab  · another character without a shape"
-
 Label = Literal["T", "S"]
-
 _INK = "38;2;20;20;20"
 _PAPER = "48;2;255;255;255"
 _RESET = "\x1b[0m"

@@ -22,7 +22,6 @@ from neuron_eval.records import (
 from neuron_eval.records.treatment import seeded
 
 Scored = Literal["top_random", "random", "quantiles"]
-
 SCORED: Scored = "top_random"
 """Which held-out excerpts are scored where the user does not say, as published."""
 

@@ -130,7 +130,6 @@ class Treated:
 
 
 LENGTH = 64  # tokens of a window unless the user says otherwise, as in OpenAI's excerpts of GPT-2
-
 LONG = 128  # unless the user says otherwise, only neurons with an excerpt of more tokens are cut
 
 

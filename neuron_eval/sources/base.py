@@ -59,9 +59,7 @@ class Unreadable:
 
 
 Wanted = Collection[NeuronKey] | None  # which neurons to read; None for all
-
 Neurons = Iterator[NeuronRecord | Unreadable]
-
 Placed = Iterator[tuple[P, NeuronRecord | Unreadable]]
 
 

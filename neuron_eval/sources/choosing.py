@@ -31,11 +31,9 @@ from neuron_eval.records.treatment import hashed
 from neuron_eval.sources.base import NeuronKey, ScoredNeuron
 
 Select = Literal["all", "random", "interpretable", "top_per_layer", "top"]
-
 # The sets that need published scores, and those that take so many from each layer.
 SCORED: tuple[Select, ...] = ("interpretable", "top_per_layer", "top")
 LAYERED: tuple[Select, ...] = ("random", "interpretable", "top_per_layer")
-
 # The published sizes.
 PER_LAYER = 20
 THRESHOLD = 0.35

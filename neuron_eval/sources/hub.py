@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from huggingface_hub import HfFileSystem
 
 _NAME = re.compile(r"hub:([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?::([\w.-]+))?", re.ASCII)
-
 _CARDS = ("README.md", ".huggingface.yaml")  # where a dataset says which files it consists of
 _CHUNK = 1 << 18  # bytes that are read at once at least, from a file of lines
 

@@ -155,7 +155,6 @@ def _nothing(choice: Choice) -> str:
 
 
 COLUMNS = ("layer", "neuron", "score", "explanation")
-
 _NUMBER = re.compile(r"[0-9]{1,15}")
 
 

@@ -16,13 +16,10 @@ from neuron_eval.sources.base import SourceError
 from neuron_eval.sources.resembling import resemblance
 
 HEAD = 2**20  # so many bytes of a file are looked at
-
 # A key of JSON: a quote within a string is escaped, so that no text looks like one.
 _NAME = re.compile(rb'"([A-Za-z_]\w{0,63})"\s*:', re.ASCII)
-
 # What delphi calls the file of a latent's explanation, or of its scores.
 _RESULT = re.compile(r".+_(?:latent|feature)_?\d{1,15}\.(?:txt|json)", re.ASCII)
-
 _FEW = "name the folder that holds it, if that is a cache of delphi's"
 
 _MAGIC = (

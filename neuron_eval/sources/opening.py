@@ -14,7 +14,6 @@ from neuron_eval.sources.resembling import nearest
 
 LINES = (".jsonl", ".jsonl.gz")  # how files with an object a line end
 ENDINGS = (*LINES, ".parquet")  # how files of this project's schema end
-
 # Names in this project's schema, enough of them to tell neurons from settings.
 _OWN = ("id", "top", "tokens", "activations")
 

@@ -32,7 +32,6 @@ from neuron_eval.sources.base import (
 from neuron_eval.sources.opening import Location, opener
 
 CUTOFF = 1.0  # tokens of a puzzle activate highly above this
-
 REQUIRED = ("name", "explanation", "sentences", "false_explanations")
 
 

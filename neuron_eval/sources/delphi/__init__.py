@@ -29,7 +29,6 @@ from neuron_eval.sources.opening import Location, opener
 
 CONFIG = 2**20  # the most bytes of a ``config.json``
 DEPTH = 4  # a hookpoint's folder is at most so deep in the one named
-
 _SPLIT = re.compile(r"(\d{1,15})_(\d{1,15})\.safetensors", re.ASCII)
 _MODEL = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 

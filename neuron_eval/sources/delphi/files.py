@@ -137,9 +137,7 @@ class OpenSplit:
 
 # An environment variable: a ``tokenizer.json``, or a folder with one, that is used instead.
 OVERRIDE = "NEURON_EVAL_TOKENIZER"
-
 FILE = "tokenizer.json"
-
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
 """What a model on the hub is called; a path, as a cache may also name, is not followed."""
 

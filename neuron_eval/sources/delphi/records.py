@@ -26,7 +26,6 @@ from neuron_eval.sources.delphi.files import Latent, OpenSplit, TokenizerVocabul
 
 TOP = 32  # at most so many excerpts with the highest peaks
 RANDOM = 24  # at most so many excerpts drawn from all windows, active or not
-
 PER_STRATUM = 5
 """Excerpts of each stratum of windows in which the latent is active; of the silent ones as many as
 of the others together."""

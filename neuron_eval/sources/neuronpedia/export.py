@@ -29,9 +29,7 @@ from neuron_eval.sources.schema import numbered_lines
 
 # Where a line is for messages, where it begins in the temporary file, and how long it is.
 LinePlace = tuple[str, int, int]
-
 _BATCH = re.compile(r"batch-(\d+)\.jsonl(\.gz)?", re.ASCII)
-
 # A quote within a JSON string is escaped, so that only a key can match.
 _FIELD = re.compile(rb'"(modelId|layer|index)"\s*:\s*("[^"\\]*+(?:\\.[^"\\]*+)*+"|\d+)')
 

@@ -36,11 +36,9 @@ PER_SPLIT = 5  # excerpts of each kind a split that a feature with enough of the
 TOP, OTHERS = 4, 3  # excerpts of each kind that one excerpt a split takes: the splits there are
 SITE = "Neuronpedia"
 PAGES = "https://www.neuronpedia.org"
-
 FIELDS = ("modelId", "layer", "index")  # what tells which feature it is, in Neuronpedia's objects
 # What tells whose features they are, in a batch by SAEDashboard.
 BATCH = ("model_id", "layer", "sae_set", "sae_id_suffix")
-
 IN_TOP = -1  # the ``binContains`` of the highest activations
 SHARES_OFF = 0.01  # what the shares of all bins may miss 1 by
 

@@ -25,7 +25,6 @@ TOP = "most_positive_activation_records"
 RANDOM = "random_sample"
 BOUNDARIES = "quantile_boundaries"
 BY_QUANTILE = "random_sample_by_quantile"
-
 SHARES = (0.5, 0.4, 0.09, 0.009, 0.001)
 """What the five samples by quantile stand for. The records do not state it; OpenAI's viewer calls
 them the ranges [0, 0.5], [0.5, 0.9], [0.9, 0.99], [0.99, 0.999] and [0.999, 1]."""

@@ -20,7 +20,6 @@ from neuron_eval.sources.looking import HEAD, names
 
 Part = Literal["collated-activations", "explanations"]  # the two folders of the layout
 RECORDS: Part = "collated-activations"  # the folder of the neurons' records
-
 ENDINGS: dict[Part, str] = {"collated-activations": ".json", "explanations": ".jsonl"}
 INTEGER = re.compile(r"0|[1-9][0-9]{0,8}")  # a layer or a neuron, as a folder's or file's name
 IN_FLIGHT = 16  # files that are read at once from anywhere but a local folder
