@@ -79,16 +79,16 @@ def neuron_set(
     references: References | None = None,
     dealing: Callable[[NeuronRecord, int, Scored], DealtNeuron] = deal,
 ) -> NeuronSet:
-    """Load a set of neurons, treat and deal their excerpts.
+    """Load a set of neurons, treat and deal their excerpts; each parameter as a task has it.
 
     Args:
         neurons: What to choose, or the source alone, see `neuron_eval.sources.open_source`.
         excerpts: Excerpts of each kind in each split, at least 1.
         on_short: One of `ON_SHORT`; what is skipped is counted.
         on_dead: One of `ON_DEAD`, see `neuron_eval.records.activations.why_unfit`.
-        ignore_tokens: See `neuron_eval.records.treatment.parse_treatment`, as is ``window``.
+        ignore_tokens: See `parse_treatment`, as is ``window``.
         window: How many tokens of an excerpt to keep at most.
-        excerpts_scored: See `neuron_eval.records.splits.deal`.
+        excerpts_scored: See `deal`, in whose place ``dealing`` may stand.
         only: Leaves out further neurons before any are drawn.
         references: Explanations to compare with instead of the source's own, where it has one.
         dealing: Deals a neuron's excerpts to their uses.

@@ -104,12 +104,8 @@ class NeuronRecord:
         - valid, what is scored: ``n`` top (2, 6, …), then ``n`` random (1, 4, …);
         - test, what is kept for later: ``n`` top (3, 7, …), then ``n`` random (2, 5, …).
 
-        Args:
-            name: Which split.
-            n: Excerpts of each kind, at least 1. Splits fixed by the source ignore it.
-
-        Raises:
-            TooFewExcerptsError: The record holds fewer excerpts than that.
+        Where ``n``, at least 1, asks for more than there are, that is a `TooFewExcerptsError`.
+        Splits fixed by the source ignore it.
         """
         if n < 1:
             raise ValueError(f"excerpts per split must be at least 1, got {n}")
@@ -127,11 +123,8 @@ def with_excerpts(
 ) -> NeuronRecord:
     """The neuron with these excerpts, the top ones sorted by peak, each text once and counted.
 
-    Args:
-        neuron: Everything else.
-        top: Excerpts on which the neuron fires most, in any order; equal peaks keep theirs.
-        random: Excerpts drawn at random; one whose text is among ``top`` is left out.
-        strata: Excerpts by stratum, lowest first, see `distinct_strata`; None for the neuron's.
+    Equal peaks keep their order; of ``random`` those that are among ``top`` are left out. Of
+    ``strata`` see `distinct_strata`; None stands for the neuron's.
     """
     top, random = tuple(top), tuple(random)
     seen: set[str] = set()

@@ -87,19 +87,12 @@ def why_unfit(neuron: NeuronRecord) -> str | None:
             f"fires everywhere: each of its {len(values)} activations is at least a tenth of the "
             f"highest, {peak:g}"
         )
-    return _one_text(neuron)
-
-
-def _one_text(neuron: NeuronRecord) -> str | None:
     top = neuron.top or neuron.random
+    texts = {" ".join("".join(record.counted(record.tokens)).split()) for record in top}
     # A source may have left out repeats; what is then left of them is one excerpt.
-    if neuron.given_splits or len(top) + neuron.repeated < 2 or len(set(map(_folded, top))) != 1:
-        return None
-    return f"one text: its top excerpts all read {' '.join(top[0].text.split())[:60]!r}"
-
-
-def _folded(record: ActivationRecord) -> str:
-    return " ".join("".join(record.counted(record.tokens)).split())
+    if not neuron.given_splits and len(texts) == 1 and len(top) + neuron.repeated > 1:
+        return f"one text: its top excerpts all read {' '.join(top[0].text.split())[:60]!r}"
+    return None
 
 
 SPECIAL = "special"  # stands for every special token of the neuron's source

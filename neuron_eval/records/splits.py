@@ -7,7 +7,8 @@ about 100 ms a sample, a string costs nothing, and what was shown and scored sta
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import accumulate, count
+from itertools import accumulate, count, groupby
+from operator import attrgetter
 from typing import Any, Literal, cast, get_args
 
 from neuron_eval.parameters import check_choice
@@ -100,10 +101,7 @@ def stratified(neuron: NeuronRecord, n: int, shown: Collection[str]) -> tuple[Ex
 
     Of the stratum with the largest share up to as many as of all others together: where the neuron
     is silent the explanation may fit now and then, and few excerpts would miss that. A stratum of
-    which all was shown is no part of what is held out, and left out.
-
-    Raises:
-        TooFewExcerptsError: No excerpt is left, or there were none.
+    which all was shown is left out; that nothing is left is a `TooFewExcerptsError`.
     """
     drawn: list[Excerpt] = []
     index = count()
@@ -147,9 +145,6 @@ def deal_all(neuron: NeuronRecord, n: int) -> DealtNeuron:
     """Deal the excerpts of valid as `deal` does, and every other one to calibration.
 
     For what needs all that is recorded of a neuron, and explains nothing.
-
-    Raises:
-        TooFewExcerptsError: The record holds too few for valid, or no random ones at all.
     """
     if not neuron.random:
         raise TooFewExcerptsError(
@@ -220,10 +215,8 @@ def _excerpt(kind: Any, index: int, text: str | list[str], *rest: Any) -> Excerp
 
 
 def _places(excerpts: tuple[Excerpt, ...]) -> str:
-    groups: dict[str, list[str]] = {}
-    for excerpt in excerpts:
-        groups.setdefault(excerpt.kind, []).append(str(excerpt.index))
-    return "; ".join(f"{kind} {', '.join(indices)}" for kind, indices in groups.items())
+    kinds = groupby(excerpts, key=attrgetter("kind"))
+    return "; ".join(f"{kind} {', '.join(str(e.index) for e in placed)}" for kind, placed in kinds)
 
 
 @dataclass(frozen=True, slots=True)

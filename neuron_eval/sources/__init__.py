@@ -66,15 +66,11 @@ def _open_bundled(place: Location) -> BundledSource | None:
 
 def with_references(neurons: Iterator[NeuronRecord], text: str) -> Iterator[NeuronRecord]:
     """Join neurons with the references of a YAML text: ``source`` and ``explanations`` by id."""
-    data: Mapping[str, object] = load_yaml(text)
-    source, explanations = str(data["source"]), data["explanations"]
-    if not isinstance(explanations, dict):
-        raise RecordError(f"{REFERENCES}: field 'explanations': expected a mapping from ids")
-    left = dict(explanations)
+    data = load_yaml(text)
+    left = dict(data["explanations"])
     for neuron in neurons:
-        explanation = left.pop(neuron.id, None)
-        if explanation is not None:
-            neuron = replace(neuron, reference=Reference(str(explanation), source))
+        if neuron.id in left:
+            neuron = replace(neuron, reference=Reference(left.pop(neuron.id), data["source"]))
         yield neuron
     if left:
         raise RecordError(f"{REFERENCES}: no neuron for {', '.join(sorted(left))}")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from neuron_eval.messages import near_miss
 from neuron_eval.plugins import load_plugins, with_failures
@@ -61,13 +61,8 @@ class Location:
 Open = Callable[[Location], Source | None]  # None if the place is not of its kind
 
 
-class _Opener(NamedTuple):
-    written: str
-    meaning: str
-    open: Open
-
-
-_OPENERS: list[_Opener] = []
+# What a user writes, what it means, and what opens it
+_OPENERS: list[tuple[str, str, Open]] = []
 
 
 def opener(written: str, meaning: str) -> Callable[[Open], Open]:
@@ -79,7 +74,7 @@ def opener(written: str, meaning: str) -> Callable[[Open], Open]:
     """
 
     def register(function: Open) -> Open:
-        _OPENERS.append(_Opener(written, meaning, function))
+        _OPENERS.append((written, meaning, function))
         return function
 
     return register
@@ -130,7 +125,7 @@ def open_file(path: str, *, beside: bool = False) -> Source | None:
 def _opened(place: Location) -> Source | None:
     load_plugins("sources")
     try:
-        sources = (opener.open(place) for opener in reversed(_OPENERS))
+        sources = (open_place(place) for _, _, open_place in reversed(_OPENERS))
         return next((source for source in sources if source), None)
     except OSError as error:
         where = error.filename or place.name
@@ -149,7 +144,7 @@ def _refusal(place: Location) -> SourceError:
 def known_sources() -> list[tuple[str, str]]:
     """What a user may write, and what it names, in the order of precedence; plugins' included."""
     load_plugins("sources")
-    return [(opener.written, opener.meaning) for opener in reversed(_OPENERS)]
+    return [(written, meaning) for written, meaning, _ in reversed(_OPENERS)]
 
 
 def _allowed() -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from neuron_eval.files.bounded import TooLong, read_whole
 from neuron_eval.records import NeuronRecord, RecordError
 from neuron_eval.sources.base import NeuronKey, Neurons, Source, Unreadable, Wanted, read_file
-from neuron_eval.sources.openai.collated import author_of, model_named, with_explanations
+from neuron_eval.sources.openai.collated import model_named, with_explanations
 from neuron_eval.sources.openai.records import neuron_name, parse_record, record_place
 from neuron_eval.sources.openai.stores import INTEGER, RECORDS, Blob, holds_record
 from neuron_eval.sources.opening import Location, opener
@@ -44,8 +44,8 @@ class RecordFile(Source):
         return NeuronKey(neuron_name(self._model(), layer, neuron), layer, neuron)
 
     def _neuron(self, key: NeuronKey, content: bytes) -> NeuronRecord:
-        model, folder = self._model(), self._folder()
-        neuron = parse_record(content, model, key.layer, key.neuron, self.name)
+        folder = self._folder()
+        neuron = parse_record(content, self._model(), key.layer, key.neuron, self.name)
         beside = folder.parent / Blob("explanations", key.layer, key.neuron).path
         if folder.name != RECORDS or not beside.is_file():
             return neuron
@@ -53,7 +53,7 @@ class RecordFile(Source):
             explained = read_whole(beside)
         except (TooLong, OSError) as error:
             raise RecordError(f"{beside}: cannot be read ({error})") from error
-        return with_explanations(neuron, explained, author_of(model), str(beside))
+        return with_explanations(neuron, explained, str(beside))
 
     def _folder(self) -> Path:
         """The one over the layers' folders; without such, the file's own."""

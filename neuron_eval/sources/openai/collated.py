@@ -57,11 +57,12 @@ class CollatedSource(Source):
         self.name = name
         self.model = model
         self.store = store
-        self.author = author_of(model)
 
-    def keys(self) -> Iterator[NeuronKey]:
+    def keys(self, part: Part = RECORDS) -> Iterator[NeuronKey]:
         """Every neuron by layer and index; of the public container, without a request."""
-        return self._keys(RECORDS)
+        for layer in self.store.layers(part):
+            for neuron in self.store.neurons(part, layer):
+                yield NeuronKey(neuron_name(self.model, layer, neuron), layer, neuron)
 
     def read(self, wanted: Wanted = None) -> Neurons:
         """See `Source`; a neuron that can be but has no record is `Unreadable` and missing.
@@ -94,19 +95,14 @@ class CollatedSource(Source):
         def attempt(read: Read, key: NeuronKey) -> tuple[str, bytes | RecordError | None]:
             blob = _explained(key)
             try:
-                content: bytes | RecordError | None = read(blob)
+                content = read(blob)
             except RecordError as error:
-                content = error
+                return self.store.where(blob), error
             return self.store.where(blob), content
 
-        for where, content in self._ahead(self._keys("explanations"), attempt):
+        for where, content in self._ahead(self.keys("explanations"), attempt):
             if content is not None:
                 yield where, content
-
-    def _keys(self, part: Part) -> Iterator[NeuronKey]:
-        for layer in self.store.layers(part):
-            for neuron in self.store.neurons(part, layer):
-                yield NeuronKey(neuron_name(self.model, layer, neuron), layer, neuron)
 
     def _has(self, key: NeuronKey) -> bool:
         return key.layer >= 0 and key.neuron >= 0 and self.store.within(key.layer, key.neuron)
@@ -132,7 +128,7 @@ class CollatedSource(Source):
             neuron = parse_record(record, self.model, key.layer, key.neuron, where)
             if (texts := read(explained)) is None:
                 return neuron
-            return with_explanations(neuron, texts, self.author, self.store.where(explained))
+            return with_explanations(neuron, texts, self.store.where(explained))
         except RecordError as error:
             return Unreadable(key.id, error)
 
@@ -189,16 +185,10 @@ def model_named(name: str) -> str:
     return by_folder.get(name, name) or "unnamed"
 
 
-def author_of(model: str) -> str:
-    """Who wrote the explanations that are published with the neurons of a model."""
-    known = PUBLISHED.get(model)
-    return known.author if known else "published with the neuron"
-
-
-def with_explanations(
-    neuron: NeuronRecord, content: bytes, author: str, where: str
-) -> NeuronRecord:
+def with_explanations(neuron: NeuronRecord, content: bytes, where: str) -> NeuronRecord:
     """The neuron with those of an explanation file: that with the best score as the reference."""
+    known = PUBLISHED.get(neuron.model)
+    author = known.author if known else "published with the neuron"
     texts = parse_explanations(content, neuron.layer, neuron.neuron, where)
     written = [Reference(e.explanation, author) for e in texts if e.explanation.strip()]
     return replace(
