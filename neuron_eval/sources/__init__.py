@@ -19,7 +19,6 @@ from neuron_eval.sources import delphi as delphi
 from neuron_eval.sources import neuronpedia as neuronpedia
 from neuron_eval.sources import openai as openai
 from neuron_eval.sources import puzzles as puzzles
-from neuron_eval.sources import hub as hub
 
 # isort: on
 from neuron_eval.sources.base import NeuronKey, Source, Wanted, ids_of
@@ -57,6 +56,15 @@ class BundledSource(Source):
     def read(self, wanted: Wanted = None) -> Iterator[NeuronRecord]:
         ids = ids_of(wanted)
         return (n for n in BUNDLED[self.name]() if ids is None or n.id in ids)
+
+
+@opener("hub:ORG/NAME[:SPLIT]", "a Hugging Face dataset in this project's schema")
+def _open_dataset(place: Location) -> Source | None:
+    if not place.after("hub"):
+        return None
+    from neuron_eval.sources.hub import HubSource  # what it needs takes a while to load
+
+    return HubSource(place.name)
 
 
 @opener("smollm2, puzzles", "bundled")

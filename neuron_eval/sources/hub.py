@@ -8,24 +8,28 @@ Known gap: listing the neurons of a Parquet file takes a request for each row gr
 for ten thousand neurons.
 """
 
-from __future__ import annotations
-
 import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, Any, cast
+
+from datasets import load_dataset_builder
+from huggingface_hub import HfFileSystem, hf_hub_download
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+)
 
 from neuron_eval.files.bounded import YAML_FILE, TooLong, load_yaml, read_whole
 from neuron_eval.messages import ERROR, listed, shortened, shown
 from neuron_eval.sources.base import Source, SourceError
 from neuron_eval.sources.folder import FilesSource
-from neuron_eval.sources.opening import ENDINGS, Location, opener
+from neuron_eval.sources.opening import ENDINGS
+from neuron_eval.sources.parquet import ParquetSource
 from neuron_eval.sources.schema import JsonlSource
-
-if TYPE_CHECKING:
-    from huggingface_hub import HfFileSystem
 
 _NAME = re.compile(r"hub:([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?::([\w.-]+))?", re.ASCII)
 _CARDS = ("README.md", ".huggingface.yaml")  # where a dataset says which files it consists of
@@ -48,24 +52,14 @@ class HubSource(FilesSource):
     def files(self) -> list[Source]:
         """The split's files, each to be opened over the network when its turn comes."""
         if self._files is None:
-            from huggingface_hub import HfFileSystem
-
             paths = _split_files(self.name, self._repository, self._split)
             system = HfFileSystem()
             self._files = [_file(system, path) for path in paths]
         return self._files
 
 
-@opener("hub:ORG/NAME[:SPLIT]", "a Hugging Face dataset in this project's schema")
-def _open_dataset(place: Location) -> HubSource | None:
-    return HubSource(place.name) if place.after("hub") else None
-
-
 def _split_files(name: str, repository: str, split: str) -> list[str]:
     """The addresses of a split's files, all within the repository."""
-    from datasets import load_dataset_builder
-    from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
-
     if Path(repository).is_dir():
         # `datasets` would read that one.
         raise SourceError(
@@ -105,9 +99,6 @@ def _split_files(name: str, repository: str, split: str) -> list[str]:
 
 def _check_cards(name: str, repository: str) -> None:
     """Refuse a dataset whose card names files that are not its own, before they are asked for."""
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
-
     for card in _CARDS:
         try:
             path = hf_hub_download(repository, card, repo_type="dataset")
@@ -148,11 +139,7 @@ def _file(system: HfFileSystem, path: str) -> Source:
     def stream() -> IO[bytes]:
         return io.BufferedReader(_opened(system, path, block_size=0), _CHUNK)
 
-    if not path.endswith(".parquet"):
-        return JsonlSource(path, stream)
-    from neuron_eval.sources.parquet import ParquetSource
-
-    return ParquetSource(path, ranges)
+    return ParquetSource(path, ranges) if path.endswith(".parquet") else JsonlSource(path, stream)
 
 
 def _opened(system: HfFileSystem, path: str, **options: Any) -> Any:
