@@ -23,7 +23,7 @@ from neuron_eval.records.splits import (
     to_text,
 )
 from neuron_eval.records.treatment import Treated, loss, parse_treatment
-from neuron_eval.sources.base import NeuronKey, Unreadable
+from neuron_eval.sources.base import NeuronKey, strict
 from neuron_eval.sources.choosing import Choice
 from neuron_eval.sources.loading import Only, load
 from neuron_eval.unrelated import Unrelated, deranged
@@ -103,12 +103,7 @@ def neuron_set(
     skipped: list[str] = []
     missing: list[str] = []
     of_all: list[NeuronKey] = []
-    for record in load(choice, only, of_all):
-        if isinstance(record, Unreadable):
-            if not record.missing:
-                raise record.error
-            missing.append(str(record.error))
-            continue
+    for record in strict(load(choice, only, of_all), missing):
         neuron = treated.treatment(record)
         try:
             if on_dead != "keep" and (why := why_unfit(neuron)):

@@ -156,12 +156,17 @@ def ids_of(wanted: Wanted) -> set[str] | None:
     return None if wanted is None else {key.id for key in wanted}
 
 
-def strict(neurons: Iterable[NeuronRecord | Unreadable]) -> Iterator[NeuronRecord]:
-    """Only neurons; the first that is unreadable raises its error."""
+def strict(
+    neurons: Iterable[NeuronRecord | Unreadable], missing: list[str] | None = None
+) -> Iterator[NeuronRecord]:
+    """Only neurons; the error of one that is unreadable is raised, or goes to those ``missing``."""
     for neuron in neurons:
-        if isinstance(neuron, Unreadable):
+        if not isinstance(neuron, Unreadable):
+            yield neuron
+        elif missing is None or not neuron.missing:
             raise neuron.error
-        yield neuron
+        else:
+            missing.append(str(neuron.error))
 
 
 # Reading values from JSON; ``at`` is file, line and neuron for the message of a `RecordError`.

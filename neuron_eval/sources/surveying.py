@@ -10,7 +10,7 @@ from neuron_eval.records import NeuronRecord, RecordError, TooFewExcerptsError
 from neuron_eval.records.activations import special_peak, why_unfit
 from neuron_eval.records.treatment import LENGTH, LONG, STORED, Treatment, has_stored_tokens
 from neuron_eval.sources import open_source
-from neuron_eval.sources.base import SourceError, Unreadable
+from neuron_eval.sources.base import SourceError, Unreadable, strict
 from neuron_eval.sources.choosing import Choice
 from neuron_eval.sources.loading import load, refuse_too_many
 from neuron_eval.sources.schema import write
@@ -37,12 +37,7 @@ def write_chosen(out: Path, choice: Choice, missing: list[str]) -> int:
 
 def _sound(choice: Choice, missing: list[str]) -> Iterator[NeuronRecord]:
     seen: set[str] = set()
-    for neuron in load(choice):
-        if isinstance(neuron, Unreadable):
-            if not neuron.missing:
-                raise neuron.error
-            missing.append(str(neuron.error))
-            continue
+    for neuron in strict(load(choice), missing):
         if neuron.id in seen:
             raise RecordError(f"neuron {neuron.id}: stands there twice; ids must be unique")
         seen.add(neuron.id)
