@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -229,8 +230,11 @@ def excerpt(tokens: Any, activations: Any, at: str) -> ActivationRecord:
     for i, token in enumerate(tokens):
         if not isinstance(token, str):
             raise RecordError(f"{at}: token {i} is {shown(token)}; expected a string")
-    values = [_number(value, f"{at}: activation {i}") for i, value in enumerate(activations)]
-    kept = [(token, value) for token, value in zip(tokens, values, strict=True) if token]
+    for i, value in enumerate(activations):
+        if isinstance(value, int | float) and abs(value) > sys.float_info.max:
+            raise RecordError(f"{at}: activation {i} is too large for a floating-point number")
+        _number(value, f"{at}: activation {i}")
+    kept = [(t, float(a)) for t, a in zip(tokens, activations, strict=True) if t]
     if not kept:
         raise RecordError(f"{at}: holds no tokens")
     return ActivationRecord(tuple(t for t, _ in kept), tuple(a for _, a in kept))
