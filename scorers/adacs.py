@@ -1,7 +1,5 @@
 """`adacs`: how near is the explanation to a reference explanation?"""
 
-from __future__ import annotations
-
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer
 from inspect_ai.solver import TaskState
 

@@ -20,8 +20,6 @@ from neuron_eval.simulation.asking import Asker
 from neuron_eval.simulation.choose import check_judge, role_simulator
 from neuron_eval.usage_error import scorer_errors
 
-NEGATIVES = ("random", "hard")
-
 
 @scorer(metrics=[mean(), interval()])
 def detection(
@@ -54,8 +52,9 @@ def detection(
         PrerequisiteError: A parameter is not allowed, or the pack words no detection.
     """
     with scorer_errors():
-        check_choice("negatives", negatives, NEGATIVES)
-        _check_numbers(excerpts=excerpts, excerpts_per_call=excerpts_per_call)
+        check_choice("negatives", negatives, ("random", "hard"))
+        check_number("excerpts", excerpts, least=choosing.LEAST)
+        check_number("excerpts_per_call", excerpts_per_call, least=1)
         wording = load_pack(pack).judgement_wording("detection")
 
     async def score(state: TaskState, target: Target) -> Score:
@@ -88,7 +87,8 @@ def fuzzing(
     Parameters and errors are those of `detection`; up to ``excerpts`` are shown twice.
     """
     with scorer_errors():
-        _check_numbers(excerpts=excerpts, excerpts_per_call=excerpts_per_call)
+        check_number("excerpts", excerpts, least=choosing.LEAST)
+        check_number("excerpts_per_call", excerpts_per_call, least=1)
         wording = load_pack(pack).judgement_wording("fuzzing")
 
     async def score(state: TaskState, target: Target) -> Score:
@@ -118,7 +118,7 @@ def intruder(rounds: int = choosing.ROUNDS, pack: str | None = None) -> Scorer:
         PrerequisiteError: A parameter is not allowed, or the pack words no intruder.
     """
     with scorer_errors():
-        _check_numbers(rounds=rounds)
+        check_number("rounds", rounds, least=1)
         wording = load_pack(pack).judgement_wording("intruder")
 
     async def score(state: TaskState, target: Target) -> Score:
@@ -135,11 +135,6 @@ def intruder(rounds: int = choosing.ROUNDS, pack: str | None = None) -> Scorer:
         return score_of(result.accuracy, reason, state.output, line, metadata)
 
     return score
-
-
-def _check_numbers(**numbers: object) -> None:
-    for name, number in numbers.items():
-        check_number(name, number, least=choosing.LEAST if name == "excerpts" else 1)
 
 
 async def _judge(

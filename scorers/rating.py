@@ -62,7 +62,7 @@ def by_place() -> Metric:
 
     def compute(scores: list[SampleScore]) -> Value:
         values: Values = {}
-        for place in judging.places([about for _, about in _rated(scores)]):
+        for place in judging.places([about for _, about, _ in _rated(scores)]):
             values[f"place {place.number} rating"] = place.rating
             values[f"place {place.number} chosen"] = place.chosen
         return values
@@ -85,7 +85,7 @@ def attention() -> Metric:
         agreed = judging.consistency((first[i], two) for i, two in again.items() if i in first)
         if agreed is not None:
             values["repeated difference"], values["repeated same best"] = agreed
-        rated = [about for _, about in _rated(scores) if not about["repeat_of"]]
+        rated = [about for _, about, _ in _rated(scores) if not about["repeat_of"]]
         planted = [about["planted"] for about in rated if about["planted"]]
         for name in ("rating", "lowest", "chosen") if planted else ():
             values[f"planted {name}"] = fmean(plant[name] for plant in planted)
@@ -94,18 +94,17 @@ def attention() -> Metric:
     return compute
 
 
-def _rated(scores: Sequence[SampleScore]) -> list[tuple[str, About]]:
-    """Sample and metadata of every epoch that was rated."""
+def _rated(scores: Sequence[SampleScore]) -> list[tuple[str, About, Judgement]]:
+    """Sample, metadata and judgement of every epoch that was rated."""
     every = [(str(score.sample_id), score.score.metadata or {}) for score in scores]
-    return [(id_, about) for id_, about in every if judgement_in(about)]
+    return [(id_, about, judged) for id_, about in every if (judged := judgement_in(about))]
 
 
 def _by_neuron(scores: Sequence[SampleScore], *, again: bool) -> dict[str, Judgement]:
     """By neuron the mean of the epochs, of the first time that it was shown or of the second."""
     epochs: dict[str, list[Judgement]] = {}
-    for id_, about in _rated(scores):
-        judgement = judgement_in(about)
-        if judgement and again == bool(about["repeat_of"]):
+    for id_, about, judgement in _rated(scores):
+        if again == bool(about["repeat_of"]):
             epochs.setdefault(about["repeat_of"] or id_, []).append(judgement)
     return {key: mean for key, of in epochs.items() if (mean := judging.mean_judgement(of))}
 

@@ -3,8 +3,6 @@
 `scored`, which runs after it, counts failures, so that they are not averaged.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -154,9 +152,5 @@ def scored() -> Scorer:
 
 
 def _place(metadata: Mapping[str, Any]) -> dict[str, str | int | float | bool | None]:
-    numbers = {name: metadata.get(name, -1) for name in ("layer", "neuron")}
-    group = metadata.get("group")
-    return {
-        **{name: number for name, number in numbers.items() if number >= 0},
-        **({"group": str(group)} if group else {}),
-    }
+    place = {n: at for n in ("layer", "neuron") if (at := metadata.get(n, -1)) >= 0}
+    return place | ({"group": str(group)} if (group := metadata.get("group")) else {})

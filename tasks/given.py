@@ -17,20 +17,14 @@ from neuron_eval.given.reading import adacs_dataset, read_references
 from neuron_eval.given.table import ExplanationTable, named
 from neuron_eval.messages import InputError
 from neuron_eval.metrics import metrics_of, viewer_config
-from neuron_eval.parameters import (
-    check_flag,
-    check_known,
-    check_text,
-    check_writable,
-    given_among,
-)
-from neuron_eval.preflight import check_task
+from neuron_eval.parameters import check_known, check_text, check_writable, given_among
 from neuron_eval.records import Reference
 from neuron_eval.scorers.adacs import adacs
 from neuron_eval.sources.base import NeuronKey, SourceError
 from neuron_eval.sources.choosing import parse_choice
 from neuron_eval.task import (
     CHOOSING,
+    NO_SIMULATION,
     READING,
     SIMULATING,
     VERSION,
@@ -43,8 +37,6 @@ from neuron_eval.usage_error import usage_errors
 ALLOWED = ("neurons", *CHOOSING, *READING, *SIMULATING, "by_layer", "check")
 """Those of a task's parameters that have a part where nothing is explained; ``cutoff_quantile``
 has one in ``lexical`` alone."""
-
-SETTINGS = ("pack", "cutoff_quantile", "seed")  # those on which controls depend
 
 
 @task
@@ -78,7 +70,8 @@ def given(
         check_writable(explanations=explanations, column=column, references=references, **chosen)
         if references is not None:
             check_text("references", references)
-        settings = given_among(SETTINGS, chosen)
+        # Those on which controls depend.
+        settings = given_among(("pack", "cutoff_quantile", "seed"), chosen)
         origin = find_origin(explanations, column, **settings)
         solver = given_solver(explanations, column, **settings)
         about = _about(origin, references)
@@ -191,10 +184,7 @@ def _on_rows(
         )
     metrics = metrics_of(chosen.get("by_layer", False))
     samples = adacs_dataset(origin.table, references)
-    check = chosen.get("check", True)
-    check_flag("check", check)
-    if check:
-        check_task(False, None, None, True)
+    ask_models(NO_SIMULATION, None, chosen.get("check", True), explains=False, compares=True)
     return Task(
         dataset=samples,
         solver=solver,

@@ -60,8 +60,13 @@ def scored_rewritings(
         reference = state.output.completion.strip()
 
         async def rewritten(name: str) -> Version:
+            wording = wordings[name]
+            read = partial(read_rewritten, explanation=reference, wording=wording)
+            messages = rewriting_prompt(reference, wording)
             try:
-                return Version(await _rewrite(asker, reference, wordings[name]))
+                return Version(
+                    await asker.ask(messages, read, lambda r: fill(wording.retry, reason=r), ROOM)
+                )
             except (NoReadableReplyError, RoomRefusedError) as error:
                 return Version("", reason=str(error))
 
@@ -81,15 +86,6 @@ def scored_rewritings(
         return state
 
     return solve
-
-
-async def _rewrite(asker: Asker, explanation: str, wording: RewritingWording) -> str:
-    return await asker.ask(
-        rewriting_prompt(explanation, wording),
-        partial(read_rewritten, explanation=explanation, wording=wording),
-        lambda reason: fill(wording.retry, reason=reason),
-        ROOM,
-    )
 
 
 def rewriting_prompt(explanation: str, wording: RewritingWording) -> list[ChatMessage]:

@@ -7,7 +7,6 @@ the whole pipeline. It cannot simulate.
 
 import re
 from collections import Counter
-from collections.abc import Iterable
 
 from inspect_ai.model import ChatMessage, GenerateConfig, ModelOutput, ModelUsage, modelapi
 
@@ -57,7 +56,6 @@ class LexicalBaseline(OwnProvider):
         return output
 
     def max_connections(self) -> int:
-        """As many as there are samples: nothing is waited for."""
         return 1000
 
 
@@ -69,7 +67,9 @@ def marked_tokens(prompt: str, pack: Pack) -> Counter[str]:
     """
     weights: Counter[str] = Counter()
     for wording in pack.formats.values():
-        for items in _lists(prompt, wording.list_heading, wording.list_end):
+        heading, end = wording.list_heading, wording.list_end
+        for part in prompt.split(heading)[1:] if heading else ():
+            items = part.partition(end)[0] if end else part
             for item in items.split(wording.list_separator):
                 token, tab, level = item.rpartition("\t")
                 if tab and _LEVEL.fullmatch(level):
@@ -100,10 +100,3 @@ def name_words(marked: Counter[str]) -> str:
     if len(names) == 1:
         return f"the word {names[0]}."
     return f"the words {', '.join(names[:-1])} and {names[-1]}."
-
-
-def _lists(prompt: str, heading: str, end: str) -> Iterable[str]:
-    if not heading:
-        return
-    for part in prompt.split(heading)[1:]:
-        yield part.partition(end)[0] if end else part

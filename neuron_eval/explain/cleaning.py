@@ -122,9 +122,8 @@ def _is_mark(text: str, start: int, end: int, patterns: Sequence[re.Pattern[str]
     """Whether what is in quotes would come off as a mark itself: a neuron may be about ``-``."""
     inner = text[start:end].strip()
     # ``inner`` has no quotes, so that this goes one level deep
-    return (
-        0 < len(inner) <= SHORT and not set(inner) & set(_QUOTES) and not _peeled(inner, patterns)
-    )
+    bare = 0 < len(inner) <= SHORT and not set(inner) & set(_QUOTES)
+    return bare and not _peeled(inner, patterns)
 
 
 def _wrapped(text: str, start: int, end: int) -> tuple[int, int] | None:

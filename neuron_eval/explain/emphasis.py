@@ -2,6 +2,7 @@
 
 import re
 from bisect import bisect_left as bisect
+from itertools import chain
 
 # What is quoted is said as it stands: a neuron may be about "**".
 _PIECE = re.compile(
@@ -43,21 +44,23 @@ def without_emphasis(text: str) -> str:
                 if other[0] == mark:
                     break
             shown = subjects and bisect(subjects, other.end()) == bisect(subjects, piece.start())
-            if not (shown or _is_name(text, other, piece)):
+            is_name = mark == "__" and _NAME.fullmatch(text, other.end(), piece.start())
+            if not (shown or is_name):
                 gone += [other.span(), piece.span()]
         elif _opens(text, piece):
             opened.append(piece)
             waiting[mark] = waiting.get(mark, 0) + 1
-    return _without(text, sorted(gone)) if gone else text
+    ends = [0, *chain(*sorted(gone)), len(text)]
+    return "".join(text[start:end] for start, end in zip(ends[::2], ends[1::2], strict=True))
 
 
 def _opens(text: str, mark: re.Match[str]) -> bool:
     before, after = _neighbours(text, mark)
-    if len(mark[0]) > LONGEST or not after or after.isspace() or before + after in _AROUND:
+    if not after or after.isspace() or _in_word(before) or before + after in _AROUND:
         return False
-    if _in_word(before):
-        return False
-    return len(mark[0]) > 1 or after.isalnum() or after in _BEGINS
+    if len(mark[0]) == 1:
+        return after.isalnum() or after in _BEGINS
+    return len(mark[0]) <= LONGEST
 
 
 def _closes(text: str, mark: re.Match[str]) -> bool:
@@ -73,15 +76,3 @@ def _neighbours(text: str, mark: re.Match[str]) -> tuple[str, str]:
 def _in_word(character: str) -> bool:
     """Whether a mark next to it is within a word; where words have no spaces none is."""
     return character.isascii() and character.isalnum()
-
-
-def _is_name(text: str, opening: re.Match[str], closing: re.Match[str]) -> bool:
-    return opening[0] == "__" and bool(_NAME.fullmatch(text, opening.end(), closing.start()))
-
-
-def _without(text: str, gone: list[tuple[int, int]]) -> str:
-    kept, at = [], 0
-    for start, end in gone:
-        kept.append(text[at:start])
-        at = end
-    return "".join([*kept, text[at:]])

@@ -52,7 +52,14 @@ def cutoff(
     those without an activation above 0, and below a boundary that lies above the peak. A
     `RecordError` says that the record has boundaries, but none at that index.
     """
-    published = _published_cutoff(neuron, quantile_index)
+    published, boundaries = neuron.cutoff, neuron.quantile_boundaries
+    if published is None and boundaries:
+        if not 0 <= quantile_index < len(boundaries):
+            raise RecordError(
+                f"neuron {neuron.id}: field 'quantile_boundaries' holds {len(boundaries)} values, "
+                f"so cutoff_quantile={quantile_index} must be between 0 and {len(boundaries) - 1}"
+            )
+        published = boundaries[quantile_index]
     low, high = lowest(excerpts), highest(excerpts)
     if high <= 0:
         return max(0.0, published or 0.0)
@@ -62,18 +69,6 @@ def cutoff(
     middle = low + (high - low) / 2
     # Of neighbouring numbers the middle is one or the other.
     return middle if middle < high else low
-
-
-def _published_cutoff(neuron: NeuronRecord, quantile_index: int) -> float | None:
-    if neuron.cutoff is not None or not neuron.quantile_boundaries:
-        return neuron.cutoff
-    if not 0 <= quantile_index < len(neuron.quantile_boundaries):
-        raise RecordError(
-            f"neuron {neuron.id}: field 'quantile_boundaries' holds "
-            f"{len(neuron.quantile_boundaries)} values, so cutoff_quantile={quantile_index} must "
-            f"be between 0 and {len(neuron.quantile_boundaries) - 1}"
-        )
-    return neuron.quantile_boundaries[quantile_index]
 
 
 def opening_phrases(format_name: str, pack: Pack) -> tuple[str, ...]:

@@ -46,11 +46,9 @@ _ROLES: dict[str, type[ChatMessageSystem | ChatMessageUser | ChatMessageAssistan
     "assistant": ChatMessageAssistant,
 }
 
-NOT_GIVEN = "not_given"
-"""Where an output's metadata say why nobody gave an explanation, if nobody was asked for one."""
-
-UNFINISHED = "unfinished_thinking"
-"""Where an output's metadata say that the explainer's reply ended within its thinking."""
+# Where an output's metadata say why nobody gave an explanation, if nobody was asked for one; and
+# that the explainer's reply ended within its thinking.
+NOT_GIVEN, UNFINISHED = "not_given", "unfinished_thinking"
 
 
 class PromptTooLongError(InputError):
@@ -149,14 +147,11 @@ def bad_explanation(output: ModelOutput, value: float = 0.0) -> Score | None:
         return Score.unscored(reason="no reply", explanation="Not scored: there is no reply.")
     if refusal(output) is not None:
         return bad("refusal", "The explainer refused to explain the neuron.", output.completion)
+    stopped = f"(stop reason: {output.stop_reason})."
     if (output.metadata or {}).get(UNFINISHED):
-        why = (
-            f"The explainer's reply ended within its thinking (stop reason: {output.stop_reason})."
-        )
-        return bad(UNFINISHED, why, "")
+        return bad(UNFINISHED, f"The explainer's reply ended within its thinking {stopped}", "")
     if not output.completion.strip():
-        why = f"The explainer gave no explanation (stop reason: {output.stop_reason})."
-        return bad("no_response", why, "")
+        return bad("no_response", f"The explainer gave no explanation {stopped}", "")
     return None
 
 

@@ -32,17 +32,14 @@ class Tried:
 class Result:
     """What an explanation's texts say of a neuron."""
 
+    # How often a fitting text's peak is above that of a random excerpt, in [0, 1]; a tie is half.
+    # None where nothing is measured, like the next.
     auroc: float | None
-    """How often a fitting text's peak is above that of a random excerpt, in [0, 1]; a tie is half.
-    None where nothing is measured."""
-
+    # Likewise above that of the excerpt's pieces of as many tokens as the text has: a long text
+    # has more chances of a high peak than a short one.
     auroc_same_length: float | None
-    """Likewise above that of the excerpt's pieces of as many tokens as the text has: a long text
-    has more chances of a high peak than a short one. None where nothing is measured."""
-
+    # Likewise above that of a near text; None where there are fewer than `LEAST` of these.
     auroc_near: float | None
-    """Likewise above that of a near text; None where there are fewer than `LEAST` of these."""
-
     share_above: float  # of fitting texts those with a peak above the cutoff, in [0, 1]
     cutoff: float  # the raw activation above which tokens are highlighted
     reason: str = ""  # why nothing is measured; empty if something is

@@ -26,10 +26,9 @@ class Origin:
     """Where explanations come from."""
 
     label: str  # in tables: the column, or what they are
+    # For the log: ``explanations`` (a file's name without its folders), the file's ``sha256``,
+    # ``column``; of the generic sentence also itself, as ``generic``.
     about: Mapping[str, str | None]
-    """For the log: ``explanations`` (a file's name without its folders), the file's ``sha256``,
-    ``column``; of the generic sentence also itself, as ``generic``."""
-
     explain: Explain
     table: ExplanationTable | None = None  # if it is a file
 

@@ -162,6 +162,8 @@ def compare(results: SimulationResults) -> Iterator[RecomputedScore]:
             scores=explanation.scores,
         )
         for place, simulated in places.items():
+            # A value that was written as null makes all of it NaN.
+            finite = np.isfinite((*simulated.true, *simulated.expected)).all()
             for name, compute in RECOMPUTE.items():
                 released = simulated.scores[name]
                 if released is None and name != CORRELATION:
@@ -172,16 +174,9 @@ def compare(results: SimulationResults) -> Iterator[RecomputedScore]:
                     explanation=explanation.explanation,
                     score=f"{name} of {place}",
                     released=released,
-                    recomputed=_defined(compute, simulated),
+                    recomputed=compute(simulated.true, simulated.expected) if finite else None,
                     noise=name == CORRELATION and _is_noise(released, simulated),
                 )
-
-
-def _defined(compute: Compute, simulated: SimulatedSequence) -> float | None:
-    """The score; None where a value was written as null, which makes all of it NaN."""
-    if not (np.isfinite(simulated.true).all() and np.isfinite(simulated.expected).all()):
-        return None
-    return compute(simulated.true, simulated.expected)
 
 
 def _is_noise(released: float | None, simulated: SimulatedSequence) -> bool:

@@ -16,7 +16,7 @@ Column names may be in any case. Texts are kept untrimmed; a blank cell is no ex
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import PurePath
@@ -209,7 +209,12 @@ def _identity(places: Mapping[str, int], row: TableRow, path: str) -> tuple[str,
 
 def _key(identity: Sequence[str], places: Mapping[str, int], row: TableRow) -> Key:
     """The key of a row, from the columns that say which neuron it is about."""
-    values = list(_values(identity, places, row))
+    values: list[tuple[str, object]] = []
+    for name in identity:
+        if name not in places:
+            raise TableError(f"{row.where}: no field {name!r}, which the rows above have")
+        place = places[name]
+        values.append((f"{row.where}: field {shown(row.names[place])}", row.cells[place]))
     if len(values) == 1:
         at, value = values[0]
         if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
@@ -223,16 +228,6 @@ def _key(identity: Sequence[str], places: Mapping[str, int], row: TableRow) -> K
     otherwise = "; leave out layer and neuron to go by id" if "id" in places else ""
     layer, neuron = (_integer(value, at, otherwise) for at, value in values)
     return layer, neuron
-
-
-def _values(
-    identity: Sequence[str], places: Mapping[str, int], row: TableRow
-) -> Iterator[tuple[str, object]]:
-    for name in identity:
-        if name not in places:
-            raise TableError(f"{row.where}: no field {name!r}, which the rows above have")
-        place = places[name]
-        yield f"{row.where}: field {shown(row.names[place])}", row.cells[place]
 
 
 def _integer(value: object, at: str, otherwise: str) -> int:

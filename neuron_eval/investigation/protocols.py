@@ -46,8 +46,8 @@ CALLING_TOOLS = (
 """Inspect's providers of models that are trained to call tools. What stands behind others, such as
 a server of one's own, may not be."""
 
+# Messages beyond those of a good run: calls that fail, and reminders to go on, each answered.
 SPARE = 6
-"""Messages beyond those of a good run: calls that fail, and reminders to go on, each answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,8 @@ class Setting:
     openings: tuple[str, ...]  # with which the format's prompt closes, longest first
     rounds: int
     texts: int
+    # The subject's activations on texts, in order.
     run: Callable[[tuple[str, ...]], Awaitable[list[ActivationRecord]]]
-    """The subject's activations on texts, in order."""
 
     def worded(self, text: str, rounds: int, **marks: str) -> str:
         """A text of the pack with its marks replaced; ``rounds`` are those left."""
@@ -166,9 +166,8 @@ async def investigate_by_tools(
     ``log`` is extended on the way. Where the agent ends without a submission, the explanation is
     the one that it gave with its last call.
     """
-    state.messages.append(
-        ChatMessageUser(content=setting.worded(setting.words.agent, setting.rounds))
-    )
+    question = setting.worded(setting.words.agent, setting.rounds)
+    state.messages.append(ChatMessageUser(content=question))
     agent = react(
         name="investigate",
         prompt=None,

@@ -69,7 +69,10 @@ def investigate(
         start = explain(format, cutoff_quantile, pack)
         wording = load_pack(pack)
         words = wording.investigation_wording()
-        openings = _openings(opening_phrases(format, wording))
+        phrases = opening_phrases(format, wording)
+        # Also with the neuron by its name, which is common after some talk of its responses.
+        named = (f"the neuron {phrase[3:]}" for phrase in phrases if phrase.startswith("it "))
+        openings = (*phrases, *named)
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         dealt = from_metadata(state.metadata, state.sample_id)
@@ -87,11 +90,9 @@ def investigate(
             records = await subject.activations(place, texts)
             return [ignoring(record, ignored) for record in records]
 
-        above = cutoff(dealt.neuron, dealt.shown, cutoff_quantile)
-        setting = Setting(
-            format, Shown(dealt.shown, above), wording.wording(format), words, openings,
-            rounds, texts, run,
-        )  # fmt: skip
+        shown = Shown(dealt.shown, cutoff(dealt.neuron, dealt.shown, cutoff_quantile))
+        of_format = wording.wording(format)
+        setting = Setting(format, shown, of_format, words, openings, rounds, texts, run)
         log = Investigation(*choose_protocol(protocol, get_model()), state.output.completion)
         try:
             if log.protocol == "tools":
@@ -110,16 +111,7 @@ def investigate(
     return solve
 
 
-def _openings(phrases: tuple[str, ...]) -> tuple[str, ...]:
-    """Also with the neuron by its name, which is common after some talk of its responses."""
-    named = (f"the neuron {phrase[3:]}" for phrase in phrases if phrase.startswith("it "))
-    return (*phrases, *named)
-
-
 def explainer_usage() -> ModelUsage:
     """What the explainer read and wrote for the running sample, in all its requests."""
-    total = ModelUsage()
-    for event in transcript().events:
-        if isinstance(event, ModelEvent) and event.role is None and event.output.usage:
-            total = total + event.output.usage
-    return total
+    events = (e for e in transcript().events if isinstance(e, ModelEvent) and e.role is None)
+    return sum((e.output.usage for e in events if e.output.usage), ModelUsage())

@@ -20,9 +20,8 @@ class Verdicts:
 
     answered: tuple[tuple[Case, Judged[bool]], ...]  # in the order of the questions
     failures: tuple[str, ...]  # why each other case has no answer
+    # The mean of both shares below, in [0, 1]; chance, and always yes, get 0.5.
     balanced_accuracy: float | None = None
-    """The mean of both shares below, in [0, 1]; chance, and always yes, get 0.5."""
-
     yes_where_right: float | None = None  # the share of cases whose right answer is yes that got it
     no_where_right: float | None = None  # likewise no
     # By the probabilities of yes, in [0, 1]; None unless every answer has one.
@@ -128,9 +127,8 @@ class Rounds:
     answered: tuple[tuple[Round, Judged[int]], ...]
     failures: tuple[str, ...]  # why each other round has no answer
     accuracy: float | None  # the share of right answers, in [0, 1]; None without any answer
-
+    # The mean probability of the right answer, in [0, 1]; None unless every answer has one.
     probability: float | None
-    """The mean probability of the right answer, in [0, 1]; None unless every answer has one."""
 
 
 def measure_rounds(answers: Sequence[tuple[Round, Judged[int] | Unread]]) -> Rounds:

@@ -91,10 +91,7 @@ stands for a file."""
 
 LABEL = 200  # the longest name or version, in characters
 
-_TOP_LEVEL = {
-    *("name", "version", "shared", "formats", "few_shot", "simulation", "rating", "judging"),
-    *("generic", "rewriting", "investigation", "generation"),
-}
+_TOP_LEVEL = {field.name for field in fields(Pack)} - {"sha256"} | {"shared"}
 
 
 def default_pack() -> Pack:
@@ -139,8 +136,13 @@ def _parse(content: bytes, path: str) -> Pack:
             raise PackError(f"{here}: expected keys with strings, got {shown(section)}")
         formats[str(name)] = read_strings(Wording, {**shared, **section}, here)
     simulation = data.get("simulation") or {}
-    ways = {name: way for name, way in _ways().items() if way.wording is not None}
+    # The ways read their own wording; they lie in a room above, so they are reached by name.
+    every: Mapping[str, Any] = import_module("neuron_eval.simulation").ways()
+    ways = {name: way for name, way in every.items() if way.wording is not None}
     check_keys(simulation, f"{at}: simulation", required=set(), allowed=set(ways))
+    generic = data.get("generic", "")
+    if not isinstance(generic, str):
+        raise PackError(f"{at}: generic: expected a string, got {shown(generic)}")
     judging, rewriting = data.get("judging") or {}, data.get("rewriting") or {}
     check_keys(judging, f"{at}: judging", required=set(), allowed=set(JUDGEMENTS))
     check_keys(rewriting, f"{at}: rewriting", required=set(), allowed=set(REWRITINGS))
@@ -155,7 +157,7 @@ def _parse(content: bytes, path: str) -> Pack:
         sha256=hashlib.sha256(content).hexdigest(),
         formats=formats,
         few_shot=read_neurons(data["few_shot"], f"{at}: few_shot"),
-        generic=_generic(data.get("generic", ""), f"{at}: generic"),
+        generic=generic.strip(),
         rating=optional("rating", partial(read_strings, RatingWording)),
         investigation=optional("investigation", partial(read_with_examples, InvestigationWording)),
         judging={
@@ -173,18 +175,6 @@ def _parse(content: bytes, path: str) -> Pack:
             if section is not None
         },
     )
-
-
-def _ways() -> Mapping[str, Any]:
-    """The ways to simulate, which read their own wording, by name: they lie in a room above."""
-    ways: Mapping[str, Any] = import_module("neuron_eval.simulation").ways()
-    return ways
-
-
-def _generic(value: object, at: str) -> str:
-    if not isinstance(value, str):
-        raise PackError(f"{at}: expected a string, got {shown(value)}")
-    return value.strip()
 
 
 def _label(value: object, at: str) -> str:

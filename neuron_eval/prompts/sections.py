@@ -37,14 +37,10 @@ def check_keys(data: object, at: str, required: set[str], allowed: set[str]) -> 
 def read_strings(
     kind: type[W], data: Mapping[str, Any], at: str, read: Mapping[str, Any] | None = None
 ) -> W:
-    """A type's instance from a section with its keys; fields with a default may be left out.
+    """A dataclass's instance from a section with its keys; fields with a default may be left out.
 
-    Args:
-        kind: A dataclass whose fields are texts, but for those in ``read``; its ``must_hold``, if
-            it has one, says what which field must hold.
-        data: The section.
-        at: Where it stands, for `PackError`.
-        read: Fields that are no texts, and have been checked; they are passed over in ``data``.
+    Its fields are texts, but for those ``read`` and checked already, which are passed over in the
+    section; its ``must_hold``, if it has one, says what which field must hold.
     """
     read = read or {}
     every = fields(kind)  # type: ignore[arg-type]

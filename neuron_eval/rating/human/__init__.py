@@ -2,8 +2,6 @@
 
 from inspect_ai.model import ModelAPI, modelapi
 
-__all__ = ["human"]
-
 
 @modelapi(name="human")
 def human() -> type[ModelAPI]:

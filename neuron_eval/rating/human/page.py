@@ -110,7 +110,11 @@ def own_order(rater: str, questions: Mapping[str, Question]) -> list[str]:
     after the first: a rater who remembers an answer of a moment ago would agree with it.
     """
     drawn = sorted(questions, key=lambda key: (digest(f"{rater}/{questions[key].id}"), key))
-    again = _pairs(drawn, questions)
+    # The key of the second time by that of the first, where both are known.
+    firsts = {q.id: key for key, q in questions.items() if not q.id.endswith(AGAIN)}
+    seconds = [key for key in drawn if questions[key].id.endswith(AGAIN)]
+    bases = {key: questions[key].id.removesuffix(AGAIN) for key in seconds}
+    again = {firsts[base]: key for key, base in bases.items() if base in firsts}
     half = len(drawn) // 2
     once = [key for key in drawn if key not in again and key not in again.values()]
     early = {*again, *once[: half - len(again)]}
@@ -119,11 +123,3 @@ def own_order(rater: str, questions: Mapping[str, Question]) -> list[str]:
     # a second time stands in its half where the first stands in the other
     second_half = [again[key] if key in again else next(late) for key in first_half]
     return [*first_half, *second_half, *late]
-
-
-def _pairs(keys: list[str], questions: Mapping[str, Question]) -> dict[str, str]:
-    """The key of the second time by that of the first, where both are known."""
-    seconds = [key for key in keys if questions[key].id.endswith(AGAIN)]
-    firsts = {questions[key].id: key for key in keys if key not in seconds}
-    bases = {key: questions[key].id.removesuffix(AGAIN) for key in seconds}
-    return {firsts[base]: key for key, base in bases.items() if base in firsts}

@@ -23,9 +23,8 @@ from neuron_eval.usage_error import UsageError, usage_errors
 LOOPBACK = "127.0.0.1"
 MAX_PORT = 65_535
 
+# How often a waiting sample looks for its answer; the server runs in another event loop.
 POLL_SECONDS = 0.2
-"""How often a waiting sample looks for its answer; the server runs in another event loop."""
-
 SETTLE_SECONDS = 0.3  # when no sample came for so long, all that had an answer already are counted
 
 _NAME = re.compile(r"\w[\w.-]{0,39}")

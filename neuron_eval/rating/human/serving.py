@@ -18,7 +18,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from neuron_eval.rating.human.desk import Desk
-from neuron_eval.rating.human.server import Names, is_wildcard, make_app, own_names
+from neuron_eval.rating.human.server import is_wildcard, make_app, own_names
 from neuron_eval.usage_error import UsageError
 
 PATIENCE_SECONDS = 10.0  # how long a connection may take to send the head of a request
@@ -43,7 +43,23 @@ class Serving:
         self._host = own if is_wildcard(host) else host
         self._desks: dict[str, Desk] = {}
         self._pages: dict[tuple[str, Path], RaterPage] = {}
-        self._server, self._thread = self._start(own_names(host, frozenset({own})))
+        config = uvicorn.Config(
+            make_app(self._desks, own_names(host, frozenset({own}))),
+            http=PatientProtocol,
+            ws="none",
+            loop="asyncio",
+            lifespan="off",
+            log_config=None,
+            log_level="critical",  # Inspect shows what is logged; links must not be
+            access_log=False,
+            server_header=False,
+            limit_concurrency=200,
+            timeout_graceful_shutdown=1,
+        )
+        self._server = uvicorn.Server(config)
+        run, sockets = self._server.run, [self._socket]
+        self._thread = Thread(target=run, args=(sockets,), name="human raters", daemon=True)
+        self._thread.start()
 
     def page(self, rater: str, folder: Path) -> RaterPage:
         """The rater's page; the same for the same rater and folder of answers."""
@@ -58,25 +74,6 @@ class Serving:
         self._server.should_exit = True
         self._thread.join()
         self._socket.close()
-
-    def _start(self, names: Names) -> tuple[uvicorn.Server, Thread]:
-        config = uvicorn.Config(
-            make_app(self._desks, names),
-            http=PatientProtocol,
-            ws="none",
-            loop="asyncio",
-            lifespan="off",
-            log_config=None,
-            log_level="critical",  # Inspect shows what is logged; links must not be
-            access_log=False,
-            server_header=False,
-            limit_concurrency=200,
-            timeout_graceful_shutdown=1,
-        )
-        server = uvicorn.Server(config)
-        thread = Thread(target=server.run, args=([self._socket],), name="human raters", daemon=True)
-        thread.start()
-        return server, thread
 
 
 _servings: dict[tuple[str, int], Serving] = {}

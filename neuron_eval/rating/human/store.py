@@ -165,17 +165,12 @@ class Appending:
                 with suppress(OSError):
                     self._file.truncate(size)
             raise
-        _sync_folder(self._answers.path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have the file's name on the disk too; not every system lets a folder be opened."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        with suppress(OSError):  # the file's name too; not every system lets a folder be opened
+            folder = os.open(self._answers.path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
 
 
 def _event(data: Mapping[str, Any], line: int) -> Event:
