@@ -62,11 +62,10 @@ def scored_rewritings(
         async def rewritten(name: str) -> Version:
             wording = wordings[name]
             read = partial(read_rewritten, explanation=reference, wording=wording)
-            messages = rewriting_prompt(reference, wording)
+            prompt = rewriting_prompt(reference, wording)
             try:
-                return Version(
-                    await asker.ask(messages, read, lambda r: fill(wording.retry, reason=r), ROOM)
-                )
+                text = await asker.ask(prompt, read, lambda r: fill(wording.retry, reason=r), ROOM)
+                return Version(text)
             except (NoReadableReplyError, RoomRefusedError) as error:
                 return Version("", reason=str(error))
 

@@ -46,9 +46,7 @@ class LexicalBaseline(OwnProvider):
         prompt = next((m.text for m in reversed(messages) if m.role == "user"), "")
         answer = name_words(marked_tokens(prompt, self._pack))
         tokens = counter("cl100k_base")
-        output = ModelOutput.from_content(
-            model=f"neuron-baseline/{self.model_name}", content=answer
-        )
+        output = ModelOutput.from_content(f"neuron-baseline/{self.model_name}", answer)
         read, written = tokens.count_messages(messages), tokens.count_text(answer)
         output.usage = ModelUsage(
             input_tokens=read, output_tokens=written, total_tokens=read + written

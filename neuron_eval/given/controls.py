@@ -32,9 +32,9 @@ reference that is drawn for each neuron alone, where ``shuffled`` gives each ref
 
 @dataclass(frozen=True, slots=True)
 class NotGiven:
-    """There is no explanation of the neuron, and why, in a sentence."""
+    """There is no explanation of the neuron."""
 
-    reason: str
+    reason: str  # why, in a sentence
 
 
 Explain = Callable[[TaskState], str | NotGiven]  # the explanation of a sample's neuron, as written
