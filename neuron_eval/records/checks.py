@@ -7,7 +7,6 @@ is one expression over a whole excerpt; only where that finds a fault is the exc
 import math
 import sys
 import unicodedata
-from collections.abc import Iterator
 from itertools import pairwise
 
 from neuron_eval.messages import listed, shortened, shown, without_surrogates
@@ -43,8 +42,11 @@ def check_record(neuron: NeuronRecord, where: str) -> NeuronRecord:
         _check_excerpt(record, f"{at}: excerpt {name}")
     _check_shares(neuron, at)
     texts = [record.text for _, record in lists + given + drawn]
+    texts += (neuron.model, neuron.group, *neuron.false_explanations, *neuron.special_tokens)
+    for reference in filter(None, (neuron.reference, *neuron.other_explanations)):
+        texts += (reference.explanation, reference.source)
     try:  # UTF-8 cannot hold the half characters that JSON can write
-        "".join([*texts, *_texts(neuron)]).encode()
+        "".join(texts).encode()
     except UnicodeEncodeError:
         return check_record(without_surrogates(neuron), where)
     _check_sorted([record.peak for record in neuron.top], at)
@@ -184,15 +186,6 @@ def _check_distinct(excerpts: list[tuple[str, ActivationRecord]], at: str) -> No
                 f"{at}: excerpts {first!r} and {name!r} hold the same text "
                 f"{shown(record.text, 60)}; excerpts must be distinct so that splits do not overlap"
             )
-
-
-def _texts(neuron: NeuronRecord) -> Iterator[str]:
-    """Every text but the id and the excerpts'."""
-    yield from (neuron.model, neuron.group, *neuron.false_explanations, *neuron.special_tokens)
-    for reference in (neuron.reference, *neuron.other_explanations):
-        if reference:
-            yield reference.explanation
-            yield reference.source
 
 
 LONGEST = 200  # bytes of UTF-8: a file system takes 255 in a name, of which Inspect needs some

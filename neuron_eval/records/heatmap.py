@@ -10,7 +10,7 @@ token, and right-to-left words stand in their own order within a row, the same i
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from rich.cells import cell_len, chop_cells
 
@@ -27,12 +27,8 @@ _LABEL: dict[Label, str] = {"T": "38;2;190;64;16", "S": "38;2;24;84;190"}
 _VISIBLE = {"\n": "⏎", "\t": "⇥", "\xa0": " ", "\u3000": "\u3000"}
 
 
-class _Piece(NamedTuple):
-    """A token, or a part of one that is longer than a row, as it is drawn."""
-
-    text: str
-    true: int
-    simulated: int
+# A token, or a part of one that is longer than a row; its shades, true and simulated
+_Piece = tuple[str, int, int]
 
 
 def shades(values: Sequence[float], low: float, high: float) -> list[int]:
@@ -52,9 +48,9 @@ def heat_map(
     """
     lines = []
     for row in _rows(tokens, true, true if simulated is None else simulated):
-        lines.append(_row("T", [(piece.text, piece.true) for piece in row]))
+        lines.append(_row("T", [(text, shade) for text, shade, _ in row]))
         if simulated is not None:
-            lines.append(_row("S", [(piece.text, piece.simulated) for piece in row]))
+            lines.append(_row("S", [(text, shade) for text, _, shade in row]))
     return "\n".join(lines)
 
 
@@ -101,7 +97,7 @@ def _rows(
             if row and width + columns > WIDTH:
                 yield row
                 row, width = [], 0
-            row.append(_Piece(text, t, s))
+            row.append((text, t, s))
             width += columns
     if row:
         yield row
