@@ -3,8 +3,6 @@
 ``import inspect_ai`` loads these modules anyway, so they cost no time at the start.
 """
 
-from __future__ import annotations
-
 # A resumed comparison finds Inspect's cached replies under the id of its folder's set.
 # Ends when: `eval_set` takes a cache whose scope is the set's id.
 from inspect_ai._eval.evalset import eval_set_id_for_log_dir
@@ -43,47 +41,24 @@ from inspect_ai.util import registry_info
 from inspect_ai.util._display import init_display_type
 
 __all__ = [
-    "AsyncFilesystem",
-    "AsyncZipReader",
-    "EvalRecorder",
-    "PrerequisiteError",
-    "active_generate_config",
-    "active_model",
-    "eval_set_id_for_log_dir",
-    "filesystem",
-    "has_provider",
-    "init_display_type",
-    "local_path",
-    "model_info_by_name",
-    "platform_init",
-    "provider_names",
-    "provider_package",
-    "run_coroutine",
-]
-
-
-def has_provider(name: str) -> bool:
-    """Whether Inspect, or a plugin of it, has this provider of models; none is loaded.
-
-    A misspelt one is refused before anything is counted.
-    """
-    return provider_package(name) is not None
+    "AsyncFilesystem", "AsyncZipReader", "EvalRecorder", "PrerequisiteError",
+    "active_generate_config", "active_model", "eval_set_id_for_log_dir", "filesystem",
+    "init_display_type", "local_path", "model_info_by_name", "platform_init", "provider_names",
+    "provider_package", "run_coroutine",
+]  # fmt: skip
 
 
 def provider_names() -> list[str]:
-    """The names of all providers of models, Inspect's and its plugins'; none is loaded."""
-    infos = (registry_info(api) for api in registry_find(lambda info: info.type == "modelapi"))
-    return sorted({registry_unqualified_name(info) for info in infos})
+    """The names of all providers of models, Inspect's and its plugins'."""
+    return sorted({registry_unqualified_name(info) for info in _providers()})
 
 
 def provider_package(name: str) -> str | None:
-    """Where a provider of models comes from: ``inspect_ai`` for Inspect's own; None if nowhere.
+    """Where a provider of models comes from: ``inspect_ai`` for Inspect's own; None if nowhere."""
+    named = (info for info in _providers() if registry_unqualified_name(info) == name)
+    return next((info.name.partition("/")[0] for info in named), None)
 
-    Ends when: Inspect lists its providers.
-    """
 
-    def provides(info: RegistryInfo) -> bool:
-        return info.type == "modelapi" and registry_unqualified_name(info) == name
-
-    names = (registry_info(provider).name for provider in registry_find(provides))
-    return next((name.partition("/")[0] for name in names), None)
+def _providers() -> list[RegistryInfo]:
+    """All providers of models; none is loaded. Ends when: Inspect lists its providers."""
+    return [registry_info(api) for api in registry_find(lambda info: info.type == "modelapi")]

@@ -5,8 +5,6 @@ its `repr` alone would then fill the memory, or the screen. JSON's escapes can s
 character (a lone surrogate), which UTF-8 and so no file can hold.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json
@@ -74,13 +72,11 @@ def _written(value: object, limit: int, depth: int) -> str:
     if isinstance(value, Mapping):
         pairs = _some(value.items(), len(value), limit, depth)
         return f"{{{', '.join(pairs)}}}"
-    if isinstance(value, list | tuple | set | frozenset):
+    if value and isinstance(value, list | tuple | set | frozenset):
         items = ", ".join(_some(((item,) for item in value), len(value), limit, depth))
-        if isinstance(value, list):
-            return f"[{items}]"
         if isinstance(value, tuple):
             return f"({items}{',' * (len(value) == 1)})"
-        return f"{{{items}}}" if value else repr(value)
+        return f"[{items}]" if isinstance(value, list) else f"{{{items}}}"
     return repr(value)
 
 

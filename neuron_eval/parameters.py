@@ -3,11 +3,9 @@
 Each check raises an InputError that names the parameter, its value and what is allowed.
 """
 
-from __future__ import annotations
-
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
+from sys import float_info
 from typing import Any, TypedDict
 
 from neuron_eval.messages import InputError, near_miss, replace_surrogates, shown
@@ -95,16 +93,10 @@ def check_text(name: str, value: object) -> str:
 
 def check_real(name: str, value: object, example: str) -> float:
     """The value, if it is a finite number; ``example`` is one that would be right."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not _finite(value):
+    largest = float_info.max  # of which NaN is not less either
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= largest:
         raise InputError(f"{name}={shown(value)}: expected a number such as {example}")
     return float(value)
-
-
-def _finite(value: float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:
-        return False
 
 
 def check_writable(**parameters: object) -> None:

@@ -10,11 +10,9 @@ Inspect's own group ``inspect_ai``, which it loads itself, is the place for scor
 providers and tasks, and for whatever is named as ``my_package/name``.
 """
 
-from __future__ import annotations
-
 import logging
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from typing import Literal
 
 from neuron_eval.messages import message_of
@@ -32,19 +30,21 @@ def plugin_names(group: Group) -> tuple[str, ...]:
 
 @cache
 def load_plugins(group: Group) -> tuple[str, ...]:
-    """Import what users' packages name in a group; at a look-up, so that starting stays fast.
+    """Import what users' packages name in a group, and say of each that failed why.
 
-    One that fails is warned of once, and hides neither the others nor what ships.
-
-    Returns:
-        A sentence for each that failed, for the message that something does not exist.
+    At a look-up, so that starting stays fast. One that fails is warned of once, and hides neither
+    the others nor what ships.
     """
     failures = []
     for entry in sorted(entry_points(group=f"neuron_eval.{group}")):
         try:
             entry.load()
         except Exception as error:
-            failures.append(_failure(entry, error))
+            package = entry.dist.name if entry.dist else "a package"
+            failures.append(
+                f"plugin {entry.name} = {entry.value} of {package} ({entry.group}) cannot be used: "
+                f"{type(error).__name__}: {message_of(error)}"
+            )
             logger.warning(failures[-1])
     return tuple(failures)
 
@@ -52,11 +52,3 @@ def load_plugins(group: Group) -> tuple[str, ...]:
 def with_failures(message: str, group: Group) -> str:
     """A message that something does not exist, and which plugins it may be in that failed."""
     return "; ".join((message, *load_plugins(group)))
-
-
-def _failure(entry: EntryPoint, error: Exception) -> str:
-    package = entry.dist.name if entry.dist else "a package"
-    return (
-        f"plugin {entry.name} = {entry.value} of {package} ({entry.group}) cannot be used: "
-        f"{type(error).__name__}: {message_of(error)}"
-    )

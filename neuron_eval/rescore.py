@@ -4,8 +4,6 @@ Over Inspect's own `score`, which needs care: it makes every model that the log 
 keys that scoring does not use; and it names a second score of one scorer by number.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -36,22 +34,15 @@ class CannotScoreError(InputError):
 
 
 def score_name(simulator: str | None, simulation: str, headline: str = HEADLINE) -> str:
-    """What a second score is called, for instance ``simulation_correlation_gpt-4o_sparse``.
-
-    By another measure than the usual one, ``simulation_f1_gpt-4o_sparse``.
-    """
+    """What a second score is called, such as ``simulation_correlation_gpt-4o_sparse``."""
     model = "" if simulator is None else re.sub(r"[^\w.-]+", "-", simulator.rpartition("/")[2])
     return "_".join(filter(None, (score_of(headline), model, simulation)))
 
 
 def rescore(
-    log: EvalLog,
-    simulator: Model | None,
-    name: str,
-    *,
-    calibration: str = CALIBRATION,
+    log: EvalLog, simulator: Model | None, name: str, *, calibration: str = CALIBRATION,
     **settings: Any,
-) -> EvalLog:
+) -> EvalLog:  # fmt: skip
     """A copy of a finished log of this project's tasks with one more score in each sample.
 
     ``simulator`` may be None for ``simulation=embedding``, ``name`` is what the score is called;
@@ -71,24 +62,18 @@ def rescore(
 
 
 async def add_score(
-    log: EvalLog,
-    simulator: Model | None,
-    inner: Scorer,
-    name: str,
+    log: EvalLog, simulator: Model | None, inner: Scorer, name: str,
     samples: Callable[[int], AbstractAsyncContextManager[EvalSample]] | None = None,
-) -> EvalLog:
+) -> EvalLog:  # fmt: skip
     """Score samples, those in the log or Inspect's ``samples``; the latter changes the log."""
     recorded = log.eval.model_roles
     others = {role: model for role, model in (recorded or {}).items() if role != ROLE} or None
     scored = await score_async(
         log.model_copy(update={"eval": log.eval.model_copy(update={"model_roles": others})}),
         _named(inner, name),
-        model="none",
-        model_roles=None if simulator is None else {ROLE: simulator},
-        action="append",
-        copy=samples is None,
-        samples=samples,
-    )
+        model="none", model_roles=None if simulator is None else {ROLE: simulator},
+        action="append", copy=samples is None, samples=samples,
+    )  # fmt: skip
     scored.eval.model_roles = recorded
     _show(scored, name)
     return scored
@@ -117,7 +102,6 @@ def check_log(log: EvalLog, name: str, calibration: str) -> Callable[[EvalSample
 
 
 def _named(inner: Scorer, called: str) -> Scorer:
-
     @scorer(metrics=[mean(), interval()], name=called)
     def named() -> Scorer:
         async def score(state: TaskState, target: Target) -> Score | None:

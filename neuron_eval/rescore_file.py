@@ -3,8 +3,6 @@
 As ``inspect score --stream`` does, which has all samples in memory, or writes the log many times.
 """
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
@@ -51,15 +49,9 @@ Read = Callable[[str | int, int], Awaitable[EvalSample]]
 
 
 def rescore_file(
-    source: str,
-    target: str,
-    simulator: Model | None,
-    name: str,
-    *,
-    tell: Callable[[str], None],
-    calibration: str = CALIBRATION,
-    **settings: Any,
-) -> EvalLog:
+    source: str, target: str, simulator: Model | None, name: str, *, tell: Callable[[str], None],
+    calibration: str = CALIBRATION, **settings: Any,
+) -> EvalLog:  # fmt: skip
     """Do as `rescore` does with a log's file, of which few samples are in memory at a time.
 
     With a model that takes batches that is all that wait for one; of a JSON log it is all.
@@ -128,14 +120,9 @@ async def _checked(
 
 
 async def _score_each(
-    log: EvalLog,
-    target: str,
-    read: Read,
-    keys: Sequence[Key],
-    simulator: Model | None,
-    inner: Scorer,
-    name: str,
-) -> EvalLog:
+    log: EvalLog, target: str, read: Read, keys: Sequence[Key], simulator: Model | None,
+    inner: Scorer, name: str,
+) -> EvalLog:  # fmt: skip
     config = simulator.config if simulator else GenerateConfig()
     at_once = Semaphore(ALL_AT_ONCE if config.batch else config.max_connections or AT_ONCE)
     recorder = EvalRecorder(".")  # its usual folder, which it writes nothing to

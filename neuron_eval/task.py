@@ -1,7 +1,5 @@
 """The task that all task functions are: neurons, one format's solver, the scorers, the viewer."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -36,11 +34,8 @@ from neuron_eval.simulation.measure import CALIBRATION, check_calibration
 from neuron_eval.sources.choosing import parse_choice
 from neuron_eval.usage_error import usage_errors
 
-VERSION = "5-A"
-"""Comparability and interface: scores of different numbers cannot be compared."""
-
-NO_SIMULATION = "none"
-"""In place of a way to simulate: AdaCS alone."""
+VERSION = "5-A"  # comparability and interface: scores of different numbers cannot be compared
+NO_SIMULATION = "none"  # in place of a way to simulate: AdaCS alone
 
 
 def format_task(format: str, parameters: Parameters) -> Task:
@@ -143,48 +138,25 @@ def explanation_task(
             window=window, excerpts_scored=excerpts_scored,
         )  # fmt: skip
         warnings = unmarked((neuron.dealt for neuron in chosen.neurons), cutoff_quantile)
+    digests = {"task_pack": wording.name, "task_pack_sha256": wording.sha256}
     return neuron_task(
-        solver=solver,
-        chosen=chosen,
-        simulation=simulation,
-        calibration=calibration,
-        pack=pack,
-        excerpts_per_call=excerpts_per_call,
-        headline=headline,
-        judge=judge,
-        by_layer=by_layer,
-        check=check,
-        explains=True,
-        metadata={
-            "task_format": format,
-            "task_pack": wording.name,
-            "task_pack_sha256": wording.sha256,
-        },
-        warnings=warnings,
-    )
+        solver=solver, chosen=chosen, simulation=simulation, calibration=calibration, pack=pack,
+        excerpts_per_call=excerpts_per_call, headline=headline, judge=judge, by_layer=by_layer,
+        check=check, explains=True, metadata={"task_format": format, **digests}, warnings=warnings,
+    )  # fmt: skip
 
 
 def neuron_task(
-    *,
-    solver: Solver,
-    chosen: NeuronSet,
-    simulation: str = "auto",
-    calibration: str = CALIBRATION,
-    pack: str | None = None,
-    excerpts_per_call: int | None = None,
-    headline: str = HEADLINE,
-    judge: str | list[str] | None = None,
-    by_layer: bool = False,
-    check: bool = True,
-    explains: bool = False,
-    metadata: Mapping[str, Any],
-    warnings: Sequence[str] = (),
-) -> Task:
+    *, solver: Solver, chosen: NeuronSet, metadata: Mapping[str, Any], simulation: str = "auto",
+    calibration: str = CALIBRATION, pack: str | None = None, excerpts_per_call: int | None = None,
+    headline: str = HEADLINE, judge: str | list[str] | None = None, by_layer: bool = False,
+    check: bool = True, explains: bool = False, warnings: Sequence[str] = (),
+) -> Task:  # fmt: skip
     """Score what a solver says of neurons; parameters and errors are `explanation_task`'s.
 
     ``explains`` is whether the eval's model does, ``metadata`` what the log says of explanations.
     """
-    scorers: list[Scorer] = [adacs()]
+    scorers: list[Scorer] = []
     setup = None
     with usage_errors():
         metrics = metrics_of(by_layer)
@@ -193,12 +165,10 @@ def neuron_task(
             check_calibration(calibration, chosen.scored)
             check_excerpts_per_call(excerpts_per_call)
             check_headline(headline)
-            scorers.insert(
-                0,
-                simulation_correlation(simulation, calibration, pack, excerpts_per_call, headline),
-            )
+            settings = (simulation, calibration, pack, excerpts_per_call, headline)
+            scorers.append(simulation_correlation(*settings))
             metadata = {**metadata, "headline": headline}
-        scorers += judges(judge, pack)
+        scorers += [adacs(), *judges(judge, pack)]
         if check and GENERATION in judge_names(judge):
             check_neurons(neuron.identity for neuron in chosen.neurons)
     ask_models(simulation, pack, check, explains, chosen.referenced, judge)
@@ -220,20 +190,13 @@ def neuron_task(
 
 
 def ask_models(
-    simulation: str,
-    pack: str | None,
-    check: bool,
-    explains: bool,
-    compares: bool = False,
+    simulation: str, pack: str | None, check: bool, explains: bool, compares: bool = False,
     judge: str | list[str] | None = None,
-) -> None:
+) -> None:  # fmt: skip
     """Ask the models that are known to be needed, unless asked before or ``check`` is False.
 
     Before neurons are read, for that may mean to fetch them; and when it is known whether any has
     a reference, since only then anything ``compares`` and needs an embedder.
-
-    Raises:
-        UsageError: A parameter is not among the allowed values, or a model cannot be used.
     """
     with usage_errors():
         check_simulation(simulation, pack)

@@ -1,7 +1,5 @@
 """Errors that the user can mend, printed by Inspect as a sentence and not as a stack trace."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,7 +14,10 @@ class UsageError(PrerequisiteError, InputError):
     """What the user typed, or a file that it names, cannot be used."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(_marked_up(message))  # Inspect reads markup in it
+        # Inspect reads markup in it, even where it looks like ``:smile:``.
+        escaped = escape(message)
+        plain = Emoji.replace(escaped) == escaped
+        super().__init__(escaped if plain else escaped.replace(":", ":[none][/none]"))
         self.args = (message,)
 
     def __str__(self) -> str:
@@ -46,11 +47,3 @@ def scorer_errors() -> Iterator[None]:
             yield
     except UsageError as error:
         raise PrerequisiteError(error.message) from error
-
-
-def _marked_up(message: str) -> str:
-    """Markup that prints as the message was given, even where it looks like ``:smile:``."""
-    escaped = escape(message)
-    if Emoji.replace(escaped) == escaped:
-        return escaped
-    return escaped.replace(":", ":[none][/none]")

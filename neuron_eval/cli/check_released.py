@@ -1,10 +1,11 @@
 """`neuron-eval check-released`: published scores, computed again."""
 
-from __future__ import annotations
-
 import click
+from rich.console import Console
+from rich.table import Table
 
 from neuron_eval.cli.main import command, say
+from neuron_eval.given.released import TOLERANCE, check_files, explanation_files
 
 
 @command("check-released")
@@ -17,11 +18,6 @@ def check_released(path: str) -> None:
     comes with simulated and true activations; every correlation (and R², and absolute deviation
     explained) is computed from these again, for each sequence and for all of them.
     """
-    from rich.console import Console
-    from rich.table import Table
-
-    from neuron_eval.given.released import TOLERANCE, check_files, explanation_files
-
     tally = check_files(explanation_files(path))
     table = Table(title="Published scores, computed again", title_justify="left", show_header=False)
     table.add_column()

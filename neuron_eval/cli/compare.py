@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
+from rich.console import Console
 
 from neuron_eval.cli.config import Listed, batch_option, load_config, shipped
 from neuron_eval.cli.main import AT_LEAST_1, command, say
@@ -34,15 +35,10 @@ FILE = click.Path(exists=True, dir_okay=False)
 
 
 @command()
-@click.option(
-    "--config",
-    is_eager=True,
-    expose_value=False,
-    callback=load_config,
-    metavar="NAME|FILE",
-    help="A YAML file of these options, by their long names; what is typed wins. Those that ship "
-    f"are the experiments of Lee et al. 2023: {', '.join(shipped())}.",
-)
+@click.option("--config", is_eager=True, expose_value=False, callback=load_config,
+              metavar="NAME|FILE", help="A YAML file of these options, by their long names; what "
+              "is typed wins. Those that ship are the experiments of Lee et al. 2023: "
+              f"{', '.join(shipped())}.")  # fmt: skip
 @click.option(
     "--formats", type=Listed(), help="Prompt formats, by comma.  [default: all that the pack words]"
 )
@@ -107,30 +103,15 @@ FILE = click.Path(exists=True, dir_okay=False)
 @click.option("--report/--no-report", default=True, help="Print the tables.")
 @click.option("--check/--no-check", default=True, help="Ask each model a short question first.")
 def compare(
-    epochs: int,
-    retries: int,
-    max_connections: int | None,
-    max_tasks: int | None,
-    shards: int,
-    on: str,
-    log_dir: str,
-    out: Path | None,
-    prices: str,
-    confirm_over: float,
-    pilot: int | None,
-    yes: bool,
-    dry_run: bool,
-    report: bool,
-    check: bool,
-    **options: Any,
-) -> None:
+    epochs: int, retries: int, max_connections: int | None, max_tasks: int | None, shards: int,
+    on: str, log_dir: str, out: Path | None, prices: str, confirm_over: float, pilot: int | None,
+    yes: bool, dry_run: bool, report: bool, check: bool, **options: Any,
+) -> None:  # fmt: skip
     """Explain the same neurons with several prompt formats and models, and report.
 
     First an estimate of requests, tokens and dollars. Run again with the same options and
     --log-dir, it goes on where it stopped, and asks for nothing twice.
     """
-    from rich.console import Console
-
     from neuron_eval.cli.report import print_report
     from neuron_eval.comparison.assuming import counted_neurons, estimated
     from neuron_eval.comparison.pilot import pilot_neurons
@@ -174,11 +155,11 @@ def compare(
 
 def _run(plan: Plan, prompts: Prompts, log_dir: str, **options: Any) -> list[EvalLog]:
     """The logs of a run in which nothing failed; of another it says how to go on, and ends."""
-    from neuron_eval.comparison import running, shards
+    from neuron_eval.comparison import running
 
     again = f"What is finished is in {log_dir}; the same command goes on from there."
     try:
-        logs = shards.run_all(plan, prompts, log_dir, **options)
+        logs = running.run_all(plan, prompts, log_dir, **options)
     except KeyboardInterrupt:
         click.echo(f"\nStopped. {again}", err=True)
         sys.exit(130)  # as shells have it where the keyboard stopped a command
@@ -192,8 +173,6 @@ def _run(plan: Plan, prompts: Prompts, log_dir: str, **options: Any) -> list[Eva
 
 
 def _show(cost: CostEstimate, notes: Sequence[str], start: str) -> None:
-    from rich.console import Console
-
     from neuron_eval.comparison.present import estimate_table, headline
 
     console = Console(width=max(WIDTH, Console().width))
@@ -204,14 +183,9 @@ def _show(cost: CostEstimate, notes: Sequence[str], start: str) -> None:
 
 
 def _go_on_after(
-    plan: Plan,
-    counted: Counted,
-    logs: list[EvalLog],
-    pilot: int,
-    log_dir: str,
-    rates: Rates,
+    plan: Plan, counted: Counted, logs: list[EvalLog], pilot: int, log_dir: str, rates: Rates,
     yes: bool,
-) -> bool:
+) -> bool:  # fmt: skip
     """Say what the rest will take by what a pilot took, and ask whether to go on."""
     from neuron_eval.comparison.assuming import pilot_notes
     from neuron_eval.comparison.costs import rates_in
@@ -239,12 +213,10 @@ def _confirm(cost: CostEstimate, limit: float) -> None:
     """Ask before much is spent, or before nobody knows how much."""
     from neuron_eval.comparison.present import too_dear
 
-    why = too_dear(cost, limit, "--confirm-over")
-    if not why:
-        return
-    if not _is_terminal():
-        raise click.ClickException(f"{why} Nobody is here to be asked: add --yes to go on.")
-    click.confirm(f"{why} Go on?", abort=True)
+    if why := too_dear(cost, limit, "--confirm-over"):
+        if not _is_terminal():
+            raise click.ClickException(f"{why} Nobody is here to be asked: add --yes to go on.")
+        click.confirm(f"{why} Go on?", abort=True)
 
 
 def _is_terminal() -> bool:

@@ -64,14 +64,10 @@ class Batching(click.ParamType):  # type: ignore[type-arg]
 
 
 batch_option = click.option(
-    "--batch",
-    type=Batching(),
-    is_flag=False,
-    flag_value="true",
-    metavar="[REQUESTS|FILE]",
+    "--batch", type=Batching(), is_flag=False, flag_value="true", metavar="[REQUESTS|FILE]",
     help="Ask in batches where a provider has them: cheaper, and within a day. In each so many "
     "requests, or Inspect's settings from a YAML file.",
-)
+)  # fmt: skip
 
 
 def shipped() -> list[str]:
@@ -95,10 +91,9 @@ def load_config(ctx: click.Context, _: click.Parameter, name: str | None) -> str
                 f"{name}: {key!r} is no option that a file can set; allowed are "
                 f"{', '.join(sorted(allowed))}{near_miss([key], allowed)}"
             )
-        if value is None:
-            continue
-        _check(allowed[key], value, f"{name}: {key}", ctx)
-        values[str(allowed[key].name)] = value
+        if value is not None:
+            _check(allowed[key], value, f"{name}: {key}", ctx)
+            values[str(allowed[key].name)] = value
     ctx.default_map = values
     return name
 

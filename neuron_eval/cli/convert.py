@@ -1,7 +1,5 @@
 """`neuron-eval convert`: a set of neurons written to one file."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +8,8 @@ import click
 from neuron_eval.cli.main import as_typed, check_file, check_replaced, command
 from neuron_eval.files.locking import alone_at
 from neuron_eval.messages import InputError
+from neuron_eval.sources.choosing import parse_choice
+from neuron_eval.sources.surveying import write_chosen
 
 ENDINGS = (".parquet", ".jsonl", ".jsonl.gz")  # what can be written
 NAMED = 20  # at most so many missing neurons are named; the rest is counted
@@ -34,9 +34,6 @@ def convert(source: str, out: Path, force: bool, **choosing: Any) -> None:
     hub:ORG/NAME. Neurons that IN does not have are counted and named; a bad one is an error, and
     then nothing is written.
     """
-    from neuron_eval.sources.choosing import parse_choice
-    from neuron_eval.sources.surveying import write_chosen
-
     click.get_current_context().with_resource(alone_at(out))
     check_file(out, "OUT", ENDINGS)
     check_replaced(out, out.exists(), force)

@@ -1,11 +1,10 @@
 """`neuron-eval demo`: the bundled neurons, all five formats, no key."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 
 import click
+from rich.console import Console
 
 from neuron_eval.cli.main import AT_LEAST_1, command, finished, say, say_where
 from neuron_eval.files.locking import alone_in
@@ -26,7 +25,6 @@ def demo(neurons: str, limit: int | None, log_dir: str) -> None:
     what right and wrong explanations score.
     """
     from inspect_ai import eval
-    from rich.console import Console
 
     from neuron_eval.cli.report import print_report
     from neuron_eval.given.controls import CONTROLS

@@ -26,18 +26,11 @@ FOLDERS = ("openai", "neuronpedia")
 @command()
 @click.argument("logs", nargs=-1, required=True)
 @click.option("--to", required=True, type=click.Choice([*FILES, *FOLDERS]), help="The format.")
-@click.option(
-    "--out",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="A file for csv, jsonl and parquet; a folder for openai and neuronpedia.",
-)
-@click.option(
-    "--run",
-    "wanted",
-    multiple=True,
-    help="Only this run, by its name in the report; may be repeated.",
-)
+@click.option("--out", required=True, type=click.Path(path_type=Path),
+              help="A file for csv, jsonl and parquet; a folder for openai and neuronpedia."
+              )  # fmt: skip
+@click.option("--run", "wanted", multiple=True,
+              help="Only this run, by its name in the report; may be repeated.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace what is in OUT.")
 def export(logs: tuple[str, ...], to: str, out: Path, wanted: tuple[str, ...], force: bool) -> None:
     """Write the explanations in LOGS (files and folders) with their scores.
@@ -105,17 +98,21 @@ def _write_folder(
     from neuron_eval.reporting.exports.openai import write_openai
 
     if to == "neuronpedia":
-        count = write_neuronpedia(folder, chosen, notes)
-        _check_written(count, to)
-        return [f"{count} explanations of {_runs(chosen)} written to {out}"]
-    inside = _folder_names(names) if len(chosen) > 1 else [""]
-    counts = [
-        write_openai(folder / place, run, notes) for place, run in zip(inside, chosen, strict=True)
-    ]
-    _check_written(sum(counts), to)
+        counts = [write_neuronpedia(folder, chosen, notes)]
+        written = [("explanations", _runs(chosen), out)]
+    else:
+        inside = _folder_names(names) if len(chosen) > 1 else [""]
+        places = list(zip(inside, chosen, strict=True))
+        counts = [write_openai(folder / place, run, notes) for place, run in places]
+        written = [("neurons", n, out / p) for n, p in zip(names, inside, strict=True)]
+    if not sum(counts):
+        raise InputError(
+            f"none of the neurons has a layer and an index, and {to} names neurons by these; "
+            "export csv, jsonl or parquet"
+        )
     return [
-        f"{count} neurons of {name} written to {out / place}"
-        for count, name, place in zip(counts, names, inside, strict=True)
+        f"{count} {what} of {name} written to {place}"
+        for count, (what, name, place) in zip(counts, written, strict=True)
     ]
 
 
@@ -126,14 +123,6 @@ def _folder_names(runs: Sequence[str]) -> list[str]:
         name = re.sub(r"[^\w.=+-]+", "-", run).strip(".-") or "run"
         names.append(f"{name}-{len(names) + 1}" if name in names else name)
     return names
-
-
-def _check_written(count: int, to: str) -> None:
-    if not count:
-        raise InputError(
-            f"none of the neurons has a layer and an index, and {to} names neurons by these; "
-            "export csv, jsonl or parquet"
-        )
 
 
 @contextmanager

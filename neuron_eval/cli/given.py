@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+from rich.console import Console
 
 from neuron_eval.cli.main import AT_LEAST_1, command, finished, model_named, say_where
 
 if TYPE_CHECKING:
     from inspect_ai import Task
     from inspect_ai.log import EvalLog
-    from rich.console import Console
 
     from neuron_eval.reporting.summary import LogSummary
 
@@ -34,19 +34,10 @@ if TYPE_CHECKING:
 @click.option("--log-dir", default="logs/given", help="Where the logs go.")
 @click.option("--limit", type=AT_LEAST_1, help="Only the first so many neurons.")
 def given(
-    file: str,
-    columns: tuple[str, ...],
-    all_columns: bool,
-    references: str | None,
-    neurons: str | None,
-    simulator: str | None,
-    simulation: str | None,
-    headline: str | None,
-    embedder: str | None,
-    check: bool,
-    log_dir: str,
-    limit: int | None,
-) -> None:
+    file: str, columns: tuple[str, ...], all_columns: bool, references: str | None,
+    neurons: str | None, simulator: str | None, simulation: str | None, headline: str | None,
+    embedder: str | None, check: bool, log_dir: str, limit: int | None,
+) -> None:  # fmt: skip
     """Score the explanations in FILE and print the columns, best first.
 
     FILE is CSV, JSON Lines or Parquet, with a row per neuron (layer and neuron, or id) and a column
@@ -55,7 +46,6 @@ def given(
     no activations are needed.
     """
     from inspect_ai import eval
-    from rich.console import Console
 
     from neuron_eval.simulation.choose import asks_model
     from neuron_eval.task import NO_SIMULATION, Parameters
@@ -78,8 +68,8 @@ def given(
     tasks = [task(file, column, references, **parameters) for column in wanted]
     _check(tasks, simulator, embedder, parameters.get("simulation", NO_SIMULATION), check)
     named = {"simulator": simulator, "embedder": embedder}
-    roles = {role: model for role, model in named.items() if model is not None}
-    logs = eval(tasks, model="none", model_roles=dict(roles), limit=limit, log_dir=log_dir)
+    roles: dict[str, Any] = {role: model for role, model in named.items() if model is not None}
+    logs = eval(tasks, model="none", model_roles=roles, limit=limit, log_dir=log_dir)
     console = Console(width=max(112, Console().width))
     succeeded = finished(console, logs)
     if succeeded:
@@ -125,12 +115,9 @@ def _wanted(file: str, columns: tuple[str, ...], all_columns: bool) -> list[str 
 def ranked(rows: list[LogSummary]) -> list[LogSummary]:
     """The best first: by mean AdaCS, or by simulation correlation if none has AdaCS."""
     by_adacs = any(row.adacs for row in rows)
-
-    def place(row: LogSummary) -> float:
-        estimate = row.adacs if by_adacs else row.simulation
-        return -estimate.mean if estimate else math.inf
-
-    return sorted(rows, key=place)
+    estimates = [row.adacs if by_adacs else row.simulation for row in rows]
+    places = [-estimate.mean if estimate else math.inf for estimate in estimates]
+    return [row for _, row in sorted(zip(places, rows, strict=True), key=lambda at: at[0])]
 
 
 def _report(console: Console, logs: list[EvalLog]) -> None:
@@ -156,7 +143,6 @@ def unrelated_levels(logs: list[EvalLog]) -> list[float]:
     for log in logs:
         scores = [(sample.scores or {}).get("adacs") for sample in log.samples or []]
         means = [(score.metadata or {}).get("unrelated_mean") for score in scores if score]
-        known = [mean for mean in means if mean is not None]
-        if known:
+        if known := [mean for mean in means if mean is not None]:
             levels.append(sum(known) / len(known))
     return levels

@@ -13,7 +13,7 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
@@ -30,13 +30,14 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from neuron_eval.models.batching import Batch
-    from neuron_eval.plugins import Group
 
 COMMANDS = (
     *("check-released", "compare", "convert", "demo", "export", "formats", "given"),
     *("rate-static", "record", "report", "score", "show", "sources", "tokens", "validate", "ways"),
 )
-"""Each subcommand; the function of its name in the module of its name."""
+"""Each subcommand: the function of its name in the module of its name, or in that of lists."""
+
+LISTS = ("formats", "sources", "ways")
 
 
 class LazyGroup(click.Group):
@@ -60,7 +61,8 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         name = cmd_name.replace("-", "_")
-        command: click.Command = getattr(importlib.import_module(f"neuron_eval.cli.{name}"), name)
+        module = importlib.import_module(f"neuron_eval.cli.{'listing' if name in LISTS else name}")
+        command: click.Command = getattr(module, name)
         return command
 
 
@@ -105,24 +107,6 @@ def as_typed(message: str) -> str:
         return f"{option} " if option else f"{match[1]}="
 
     return re.sub(r"(?:-[TS]|--model-role) (\w+)=", typed, message)
-
-
-def first_line(thing: object) -> str:
-    """What a format or a way is, by its docstring, or else by where it comes from."""
-    text = (thing.__doc__ or f"from {thing.__module__}").strip()
-    return text.partition("\n")[0]
-
-
-def list_lines(rows: Iterable[tuple[str, str]], group: Group) -> None:
-    """Print names with what they mean, one per line, and which users' packages cannot be used."""
-    from neuron_eval.plugins import load_plugins
-
-    known = list(rows)
-    width = max(len(name) for name, _ in known)
-    for name, meaning in known:
-        click.echo(f"{name:{width}}  {meaning}")
-    for failure in load_plugins(group):
-        click.echo(failure, err=True)
 
 
 def _sentence(error: Exception) -> str | None:
@@ -193,10 +177,6 @@ def say_where(console: Console, log_dir: str) -> None:
     say(console, f"Logs:      {log_dir}\nOpen them: {inspect} view --log-dir {log_dir}")
 
 
-SIGNALS = ("SIGTERM", "SIGHUP")
-"""What tells a command to end, besides the keyboard; Windows has only the first."""
-
-
 @contextmanager
 def stopping_cleanly() -> Iterator[None]:
     """Take the signals that end a process for an interrupt from the keyboard.
@@ -218,7 +198,8 @@ def stopping_cleanly() -> Iterator[None]:
         else:
             raise KeyboardInterrupt
 
-    numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
+    names = ("SIGTERM", "SIGHUP")  # Windows has only the first
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
     main = threading.current_thread() is threading.main_thread()
     ours = [n for n in numbers if main and signal.getsignal(n) is signal.SIG_DFL]
     for number in ours:

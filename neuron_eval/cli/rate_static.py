@@ -19,23 +19,14 @@ if TYPE_CHECKING:
 @command("rate-static")
 @click.argument("logs", nargs=-1, required=True)
 @click.option("--rater", "raters", multiple=True, required=True, help="Who rates; may be repeated.")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    default="questions",
-    help="The folder of the pages and their logs.",
-)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default="questions",
+              help="The folder of the pages and their logs.")  # fmt: skip
 @click.option("--neurons", help="The source of the neurons, where LOGS is a file.")
 @click.option("--columns", help="Only these formats, or columns of the file, such as summary,avhs.")
-@click.option(
-    "--excerpts",
-    type=click.Choice(["train", "valid"]),
-    default="train",
-    help="The excerpts that the explainer saw, or those held out.",
-)
-@click.option(
-    "--repeat", type=int, default=0, show_default=False, help="How many neurons are shown twice."
-)
+@click.option("--excerpts", type=click.Choice(["train", "valid"]), default="train",
+              help="The excerpts that the explainer saw, or those held out.")  # fmt: skip
+@click.option("--repeat", type=int, default=0, show_default=False,
+              help="How many neurons are shown twice.")  # fmt: skip
 @click.option("--planted", is_flag=True, help="Put another neuron's explanation among each.")
 @click.option("--seed", type=int, default=0, help="What is drawn.")
 @click.option("--pack", help="A prompt pack (YAML file) to use instead of the bundled one.")
@@ -51,7 +42,7 @@ def rate_static(
     """
     from neuron_eval.files.locking import unfinished
     from neuron_eval.rating.asking import PERSON
-    from neuron_eval.rating.human.page import static_page
+    from neuron_eval.rating.human.page import answers_name, static_page
     from neuron_eval.rating.question import question_in
 
     raters = tuple(rater.removeprefix(PERSON) for rater in raters)
@@ -65,7 +56,15 @@ def rate_static(
         questions = {id_: question for id_, question in by_id.items() if question is not None}
         with unfinished(pages[rater]) as beside:
             beside.write_text(static_page(rater, questions), encoding="utf-8")
-        click.echo(_instructions(rater, pages[rater], log))
+        answers = answers_name(rater)
+        place = Path(log.location)
+        place = place.relative_to(Path.cwd()) if place.is_relative_to(Path.cwd()) else place
+        click.echo(
+            f"{rater}: send {pages[rater]} ({len(log.samples or ())} questions). "
+            f"When {answers} comes back:\n"
+            f"    inspect score {shlex.quote(str(place))} --scorer neuron_eval/rating "
+            f"-S answers={shlex.quote(answers)} --action overwrite --overwrite"
+        )
 
 
 def _check(raters: Sequence[str], pages: dict[str, Path]) -> None:
@@ -102,19 +101,7 @@ def _logs(raters: Sequence[str], out: Path, **parameters: Any) -> dict[str, Eval
             why = log.error.message if log.error else log.status
             raise click.ClickException(f"{log.location}: the questions were not written: {why}")
     places = {log.eval.model: log.location for log in logs}
-    written = (read_eval_log(places[model], resolve_attachments=True) for model in models)
-    return dict(zip(raters, written, strict=True))
-
-
-def _instructions(rater: str, page: Path, log: EvalLog) -> str:
-    from neuron_eval.rating.human.page import answers_name
-
-    answers = answers_name(rater)
-    place = Path(log.location)
-    place = place.relative_to(Path.cwd()) if place.is_relative_to(Path.cwd()) else place
-    words = (
-        f"inspect score {shlex.quote(str(place))} --scorer neuron_eval/rating "
-        f"-S answers={shlex.quote(answers)} --action overwrite --overwrite"
-    )
-    count = len(log.samples or ())
-    return f"{rater}: send {page} ({count} questions). When {answers} comes back:\n    {words}"
+    return {
+        rater: read_eval_log(places[model], resolve_attachments=True)
+        for rater, model in zip(raters, models, strict=True)
+    }

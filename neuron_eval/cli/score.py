@@ -18,7 +18,6 @@ from neuron_eval.simulation.measure import CALIBRATION
 
 if TYPE_CHECKING:
     from inspect_ai.log import EvalLog
-    from inspect_ai.model import Model
 
     from neuron_eval.models.batching import Batch
 
@@ -34,27 +33,18 @@ SCORED = "-scored"  # stands behind a log's name where scores were added to a co
 @click.option("--simulation", default="auto", help="How to simulate.")
 @click.option("--calibration", default=CALIBRATION, help="linear, percentiles or none.")
 @click.option("--excerpts-per-call", type=AT_LEAST_1, help="For chat and sparse.")
-@click.option(
-    "--headline", default=HEADLINE, help="Which measure is the score, such as f1 or f1_random."
-)
-@click.option(
-    "--pack", help="The prompt pack to simulate with; name the log's own again if it had one."
-)
+@click.option("--headline", default=HEADLINE,
+              help="Which measure is the score, such as f1 or f1_random.")  # fmt: skip
+@click.option("--pack", help="The prompt pack to simulate with; name the log's own again if it "
+              "had one.")  # fmt: skip
 @click.option("--name", help="What the score is called; made of simulator and way otherwise.")
 @click.option("--check/--no-check", default=True, help="Ask the simulator a short question first.")
 @click.option("--overwrite", is_flag=True, help="Add to the log itself instead of to a copy.")
 def score(
-    logs: tuple[Path, ...],
-    simulator: str | None,
-    base_url: str | None,
-    max_connections: int | None,
-    batch: Batch | None,
-    simulation: str,
-    name: str | None,
-    overwrite: bool,
-    check: bool,
-    **settings: Any,
-) -> None:
+    logs: tuple[Path, ...], simulator: str | None, base_url: str | None,
+    max_connections: int | None, batch: Batch | None, simulation: str, name: str | None,
+    overwrite: bool, check: bool, **settings: Any,
+) -> None:  # fmt: skip
     """Add a second simulator's score to LOGS (files or folders), beside the first.
 
     The explanations stay as they are, and nothing is asked for that was asked before: the replies
@@ -62,8 +52,12 @@ def score(
     were added earlier; or to the log itself with --overwrite.
     """
     from neuron_eval.models.batching import batch_note, in_batches
+    from neuron_eval.preflight import simulates
+    from neuron_eval.preflight.asking import check_models, command_check
+    from neuron_eval.prompts.pack import load_pack
     from neuron_eval.rescore import CannotScoreError, score_name
     from neuron_eval.rescore_file import rescore_file
+    from neuron_eval.simulation import Simulator
     from neuron_eval.simulation.choose import asks_model, check_way
 
     try:
@@ -79,7 +73,9 @@ def score(
             click.echo(batch_note([simulator]), err=True)
         able = batch if in_batches(simulator) else None
         model = model_named(simulator, base_url, max_connections, able)
-        _check(model, way, settings["pack"], check)
+        with command_check(check):
+            simulating = Simulator(model, named=True)
+            check_models([simulates(simulating, way, load_pack(settings["pack"]))])
     note = partial(click.echo, err=True)
     called = name or score_name(simulator, way, settings["headline"])
     added = 0
@@ -97,16 +93,6 @@ def score(
         click.echo(_line(scored, called, target))
     if not added:
         sys.exit(1)
-
-
-def _check(model: Model, way: str, pack: str | None, wanted: bool) -> None:
-    from neuron_eval.preflight import simulates
-    from neuron_eval.preflight.asking import check_models, command_check
-    from neuron_eval.prompts.pack import load_pack
-    from neuron_eval.simulation import Simulator
-
-    with command_check(wanted):
-        check_models([simulates(Simulator(model, named=True), way, load_pack(pack))])
 
 
 def _targets(logs: tuple[Path, ...], overwrite: bool) -> dict[str, str]:

@@ -1,9 +1,6 @@
 """`neuron-eval show`: a neuron in the terminal, its excerpts coloured by activation."""
 
-from __future__ import annotations
-
 from itertools import islice
-from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -11,11 +8,13 @@ from rich.table import Table
 from rich.text import Text
 
 from neuron_eval.cli.main import AT_LEAST_1, command
+from neuron_eval.messages import shown
+from neuron_eval.picture import NeuronPicture
+from neuron_eval.records import NeuronRecord
+from neuron_eval.records.checks import named
 from neuron_eval.records.heatmap import token_signs
-
-if TYPE_CHECKING:
-    from neuron_eval.records import NeuronRecord
-    from neuron_eval.sources.base import Source
+from neuron_eval.sources import open_source
+from neuron_eval.sources.base import Source, SourceError, Unreadable, strict
 
 LISTED = 10  # how many neurons are listed where none is named
 
@@ -30,9 +29,6 @@ def show(neurons: str, id_: str | None, excerpts: int) -> None:
     NEURONS is whatever -T neurons= takes. Tokens are shaded by activation; where there are no
     colours, those that activate highly stand in [brackets].
     """
-    from neuron_eval.picture import NeuronPicture
-    from neuron_eval.sources import open_source
-
     console = Console(markup=False, highlight=False, emoji=False)
     source = open_source(neurons)
     if id_ is None:
@@ -42,10 +38,6 @@ def show(neurons: str, id_: str | None, excerpts: int) -> None:
 
 
 def _neuron(source: Source, id_: str) -> NeuronRecord:
-    from neuron_eval.messages import shown
-    from neuron_eval.records.checks import named
-    from neuron_eval.sources.base import SourceError, strict
-
     first: list[str] = []
     for key in source.keys():  # noqa: SIM118
         if key.id == id_:
@@ -59,8 +51,6 @@ def _neuron(source: Source, id_: str) -> NeuronRecord:
 
 
 def _list(source: Source, console: Console) -> None:
-    from neuron_eval.sources.base import SourceError, Unreadable
-
     title = Text(token_signs(f"The first neurons of {source.name}"))
     table = Table(title=title, title_justify="left")
     table.add_column("id", no_wrap=True, overflow="fold")
@@ -74,13 +64,10 @@ def _list(source: Source, console: Console) -> None:
             continue
         peaks = [excerpt.record.peak for excerpt in neuron.excerpts]
         reference = neuron.reference.explanation if neuron.reference else ""
-        table.add_row(
-            Text(token_signs(neuron.id)),
-            str(neuron.layer) if neuron.layer >= 0 else "",
-            f"{max(peaks, default=0.0):.3g}",
-            str(len(peaks)),
-            Text(token_signs(reference)),
-        )
+        id_, shown_reference = (Text(token_signs(text)) for text in (neuron.id, reference))
+        layer = str(neuron.layer) if neuron.layer >= 0 else ""
+        peak = f"{max(peaks, default=0.0):.3g}"
+        table.add_row(id_, layer, peak, str(len(peaks)), shown_reference)
     if not table.row_count and not bad:
         raise SourceError(f"neurons={source.name}: no neurons")
     console.print(table)

@@ -1,17 +1,14 @@
 """`neuron-eval tokens`: how long the prompts of each format are, and what they cost."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+from rich.console import Console
+from rich.table import Table
 
 from neuron_eval.cli.main import AT_LEAST_1, command, say
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 
 @command()
@@ -32,22 +29,14 @@ if TYPE_CHECKING:
               help="Dollars per million tokens, by model: a YAML file, or the example that "
               "ships.")  # fmt: skip
 def tokens(
-    neurons: str,
-    excerpts: int,
-    model: str | None,
-    encoding: str | None,
-    cutoff_quantile: int,
-    pack: str | None,
-    ignore_tokens: tuple[str, ...],
-    window: str | None,
-    prices: str,
+    neurons: str, excerpts: int, model: str | None, encoding: str | None, cutoff_quantile: int,
+    pack: str | None, ignore_tokens: tuple[str, ...], window: str | None, prices: str,
     **reading: Any,
-) -> None:
+) -> None:  # fmt: skip
     """Count the prompt tokens of every format over a set of neurons; no model is called.
 
     That is the explainer alone; with the simulator: neuron-eval compare --dry-run.
     """
-    from rich.console import Console
     from tiktoken import list_encoding_names
 
     from neuron_eval.comparison.assuming import price_notes
@@ -93,8 +82,6 @@ def tokens(
 
 
 def _table(counted: Mapping[str, Mapping[str, int]], label: str) -> Table:
-    from rich.table import Table
-
     table = Table(title=f"Prompt tokens per neuron, {label}", title_justify="left")
     for heading in ("format", "mean", "lowest", "highest", "fewer than Original"):
         table.add_column(heading, justify="left" if heading == "format" else "right")

@@ -1,11 +1,10 @@
 """`neuron-eval validate`: what is wrong with the neurons of a source."""
 
-from __future__ import annotations
-
 import click
 
 from neuron_eval.cli.main import command
 from neuron_eval.records.heatmap import token_signs
+from neuron_eval.sources.surveying import EXCERPTS, Survey
 
 
 @command()
@@ -15,8 +14,6 @@ def validate(path: str) -> None:
 
     PATH is whatever -T neurons= takes: a file, a folder, hub:ORG/NAME, a bundled set.
     """
-    from neuron_eval.sources.surveying import EXCERPTS, Survey
-
     survey = Survey()
     for problem in survey.problems(path):
         click.echo(token_signs(problem))

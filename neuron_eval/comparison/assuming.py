@@ -1,7 +1,5 @@
 """A plan's estimate, and the sentences that say what it rests on."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from neuron_eval.comparison.costs import CostEstimate, Rates, rates_in
@@ -23,10 +21,7 @@ from neuron_eval.task import NO_SIMULATION, READING
 
 
 def counted_neurons(plan: Plan, pack: Pack, *, may_fetch: bool) -> Counted:
-    """What the comparison's neurons take.
-
-    Unless it ``may_fetch`` neurons that are not on this machine, others stand in for them.
-    """
+    """What the comparison's neurons take; others stand in for those that it may not fetch."""
     embedder = plan.embedder or default_embedder()
 
     def counts(neurons: NeuronSet) -> Counted:
@@ -41,10 +36,7 @@ def counted_neurons(plan: Plan, pack: Pack, *, may_fetch: bool) -> Counted:
 def estimated(
     plan: Plan, pack: Pack, counted: Counted, log_dir: str, rates: Rates
 ) -> tuple[CostEstimate, list[str]]:
-    """What the comparison will take, and the sentences that belong to it.
-
-    An earlier run may have left logs in ``log_dir``.
-    """
+    """What the comparison will take beside the logs in ``log_dir``, and the sentences on that."""
     finished = find_finished(log_dir, plan)
     embedder, rates = plan.embedder or default_embedder(), rates_in(plan, rates)
     cost = estimate(plan, pack, counted, finished, rates, embedder)
@@ -73,21 +65,14 @@ def assumptions(plan: Plan, pack: Pack, counted: Counted, cost: CostEstimate) ->
     if cost.finished:
         notes.append(f"{cost.finished:,} explanations are in the log folder already and left out.")
     notes.append(_ways(plan, pack))
-    if plan.until is not None:
-        notes.append(
-            f"That is for all neurons; --until {plan.until:g} may stop after {FIRST} or more."
-        )
+    if (until := plan.until) is not None:
+        notes.append(f"That is for all neurons; --until {until:g} may stop after {FIRST} or more.")
     if plan.parameters.get("judge"):
         notes.append("What judgements take is not counted; --pilot 3 measures that too.")
-    thinking = dict.fromkeys(line.model for line in cost.lines if line.thinks)
-    if thinking:
-        notes.append(
-            f"{', '.join(thinking)}: reasons before it answers, and what that takes is not counted."
-        )
-    if cost.unpriced:
-        notes.append(
-            f"Unknown prices: {', '.join(cost.unpriced)}; name them in a file with --prices."
-        )
+    if thinking := ", ".join(dict.fromkeys(line.model for line in cost.lines if line.thinks)):
+        notes.append(f"{thinking}: reasons before it answers, and what that takes is not counted.")
+    if unpriced := ", ".join(cost.unpriced):
+        notes.append(f"Unknown prices: {unpriced}; name them in a file with --prices.")
     (short, long), (few, many) = REPLIES, TOKENIZERS
     unknown = f", prompts {few:g} to {many:g} times as long in tokenizers that are not known"
     notes.append(
@@ -102,11 +87,8 @@ def assumptions(plan: Plan, pack: Pack, counted: Counted, cost: CostEstimate) ->
 def price_notes(cost: CostEstimate, rates: Rates) -> list[str]:
     """Where prices that ship come from, if any was used."""
     sources = {price.source for line in cost.lines if (price := rates(line.model))}
-    return [
-        f"Prices: {source} ({example_prices()}); check them, or name yours with --prices FILE."
-        for source in sources
-        if source.startswith(SHIPPED)
-    ]
+    check = f"({example_prices()}); check them, or name yours with --prices FILE."
+    return [f"Prices: {source} {check}" for source in sources if source.startswith(SHIPPED)]
 
 
 def _batch_notes(cost: CostEstimate, rates: Rates) -> list[str]:

@@ -1,8 +1,6 @@
 """The command `compare` as a function: the same arguments, and no questions."""
 
-from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -19,9 +17,6 @@ from neuron_eval.preflight.asking import command_check
 from neuron_eval.reporting.cost import SHIPPED, rates_of
 from neuron_eval.reporting.notebook import Report, reported
 from neuron_eval.task import Parameters
-
-LISTS = ("formats", "models", "layers", "index", "ignore_tokens", "judge")
-"""What the command splits at commas."""
 
 
 class UnfinishedError(RuntimeError):
@@ -85,16 +80,10 @@ def compare(
         UnfinishedError: Some samples failed.
     """
     check = parameters.pop("check", True)  # no setting of the logs
-    options = _listed({
-        "formats": formats,
-        "models": models,
-        "simulator": simulator,
-        "embedder": embedder,
-        "controls": controls,
-        "batch": batch,
-        "until": until,
-        **parameters,
-    })  # fmt: skip
+    options: dict[str, Any] = {
+        "formats": formats, "models": models, "simulator": simulator, "embedder": embedder,
+        "controls": controls, "batch": batch, "until": until, **parameters,
+    }  # fmt: skip
     if unknown := set(parameters) - set(Parameters.__annotations__):
         raise TypeError(f"compare() got an unexpected keyword argument {sorted(unknown)[0]!r}")
     places = [place for place in (log_dir, out) if place is not None]
@@ -117,16 +106,3 @@ def compare(
         run_until(plan, counted, run)
         baseline = "original" if "original" in plan.formats else plan.formats[0]
         return reported([log_dir], Path(out) if out else None, baseline, prices=prices)
-
-
-def _listed(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options as the command has them: lists as tuples of texts."""
-
-    def listed(value: Any) -> tuple[str, ...]:
-        values = value.split(",") if isinstance(value, str) else value
-        return tuple(map(str, values if isinstance(values, list | tuple) else [values]))
-
-    return {
-        name: listed(value) if name in LISTS and value is not None else value
-        for name, value in options.items()
-    }

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from neuron_eval.comparison.counting import Size
-from neuron_eval.comparison.own_machine import runs_here
-from neuron_eval.comparison.plan import Plan, thinks
+from neuron_eval.comparison.plan import Plan, provider, thinks
 from neuron_eval.models.batching import in_batches
 from neuron_eval.reporting.cost import Price, charged
+
+OWN_MACHINE = (
+    "embed-local", "hf", "llama-cpp-python", "mockllm", "neuron-baseline", "none", "ollama",
+    "sglang", "transformer_lens", "vllm",
+)  # fmt: skip
+"""Providers that run models on the user's own machines, where nobody charges for tokens."""
+
+SERVERS = ("llama-cpp-python", "ollama", "sglang", "vllm")
+"""Those whose models a server on this machine answers for, unless an address is named."""
 
 EMBEDDER = "embedder"  # the role of the model that embeds
 
@@ -58,17 +69,16 @@ class Line:
     def tokens(self) -> Range:
         return self.input + self.output
 
+    @property
+    def free(self) -> bool:
+        return self.own and not (self.dollars and self.dollars.high)
+
     def __add__(self, other: Line) -> Line:
         """Both together; they differ in nothing but their numbers."""
         dollars = self.dollars and other.dollars and self.dollars + other.dollars
-        return replace(
-            self,
-            explanations=self.explanations + other.explanations,
-            requests=self.requests + other.requests,
-            input=self.input + other.input,
-            output=self.output + other.output,
-            dollars=dollars,
-        )
+        added = ("explanations", "requests", "input", "output")
+        sums = {name: getattr(self, name) + getattr(other, name) for name in added}
+        return replace(self, dollars=dollars, **sums)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +110,7 @@ class CostEstimate:
     @property
     def free(self) -> bool:
         """Whether all models run on the user's own machine, and nobody charges."""
-        return all(line.own and not (line.dollars and line.dollars.high) for line in self.lines)
+        return all(line.free for line in self.lines)
 
     @property
     def at_least(self) -> bool:
@@ -108,20 +118,13 @@ class CostEstimate:
 
 
 def priced_line(
-    name: tuple[str, str, str],
-    explanations: float,
-    likely: Size,
-    bounds: Sequence[Size],
+    name: tuple[str, str, str], explanations: float, likely: Size, bounds: Sequence[Size],
     rates: Rates,
-) -> Line:
+) -> Line:  # fmt: skip
     """One line from what is expected, and from what it may come to instead."""
     role, model, format = name
-    price = rates(model)
     sizes = [likely, *bounds]
-    costs = [
-        charged((size.input, size.output, size.cache_read, size.cache_write), price)
-        for size in sizes
-    ]
+    costs = [charged(astuple(size)[1:], rates(model)) for size in sizes]
     known = [dollars for dollars in costs if dollars is not None]
     return Line(
         *(role, model, format, explanations),
@@ -137,3 +140,27 @@ def priced_line(
 def _range(values: Iterable[float]) -> Range:
     numbers = list(values)
     return Range(min(numbers), numbers[0], max(numbers))
+
+
+def runs_here(model: str) -> bool:
+    """Whether a model runs on the user's own machine, where nobody charges for tokens."""
+    return provider(model) in OWN_MACHINE or served_here(model)
+
+
+def served_here(model: str) -> bool:
+    """Whether a server on this machine answers for a model, by the address in the environment.
+
+    Such a server keeps the prompts' common beginning of as many requests as it has slots. One
+    format after the other finds it again; five at once drive it out, and each request pays for
+    its few-shot neurons.
+    """
+    name, _, rest = model.partition("/")
+    service = rest.partition("/")[0] if name.startswith("openai-api") else name
+    address = os.environ.get(f"{service.upper().replace('-', '_')}_BASE_URL")
+    if not address:
+        return name in SERVERS
+    host = urlsplit(address).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

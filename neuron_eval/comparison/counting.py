@@ -21,15 +21,11 @@ EXPLANATION = "words and phrases that have to do with times of the year."
 """Stands for an explanation that is still to be written; those of Lee et al. 2023 have 8 to 12
 words on average, this one 12."""
 
-REFERENCE, SHUFFLED = "reference", "shuffled"  # controls of neurons that have a reference
-
+# The simulator's prompts are counted over so many neurons, spread evenly, and averaged.
 SAMPLED = 20
-"""The simulator's prompts are counted over so many neurons, spread evenly, and averaged."""
-
 SAMPLED_PER_TOKEN = 1  # the same for ways that ask hundreds of times a neuron
+
 Counters = Callable[[str], TokenCounter]  # from a model's name to what counts its tokens
-
-
 Prompts = Mapping[tuple[str, str], Mapping[str, float]]
 
 
@@ -69,8 +65,7 @@ class Counted:
     """What the neurons of a comparison take."""
 
     neurons: int | None  # None if their number is not known before their source is read
-    prompts: Prompts
-    """By format and explainer: by neuron the tokens of its prompt."""
+    prompts: Prompts  # by format and explainer: by neuron the tokens of its prompt
 
     simulated: Mapping[tuple[str, str], Size]
     """By way and simulator: what simulating one explanation takes on average."""
@@ -107,21 +102,16 @@ def count(chosen: NeuronSet, plan: Plan, pack: Pack, counters: Counters, embedde
         each = (requests(way, model, split, plan, pack, counters(model)) for split in splits)
         return sum(chain.from_iterable(each), Size()).times(1 / len(few))
 
+    prompts: dict[tuple[str, str], Mapping[str, float]] = {
+        (format, model): prompt_tokens(chosen, format, pack, counters(model), quantile)
+        for format, model in plan.cells
+    }
+    for cell in plan.control_cells:
+        prompts[cell] = {n.identity.id: 0.0 for n in neurons if _has(cell[0], n.identity)}
     return Counted(
         neurons=len(neurons),
-        prompts={
-            (format, model): prompt_tokens(chosen, format, pack, counters(model), quantile)
-            for format, model in plan.cells
-        }
-        | {
-            (control, model): {
-                neuron.identity.id: 0.0 for neuron in neurons if _has(control, neuron.identity)
-            }
-            for control, model in plan.control_cells
-        },
-        simulated={
-            (way, model): mean_size(way, model) for way, model in simulated if way != EMBEDDING
-        },
+        prompts=prompts,
+        simulated={at: mean_size(*at) for at in simulated if at[0] != EMBEDDING},
         explanations={model: counters(model).count_text(EXPLANATION) for model in models},
         embedded=Embedded(
             referenced=len(texts) / len(neurons),
@@ -138,7 +128,7 @@ def _has(control: str, neuron: NeuronRecord) -> bool:
     """Whether a neuron has an explanation of a control."""
     if control == "false":
         return bool(neuron.false_explanations)
-    return neuron.reference is not None or control not in (REFERENCE, SHUFFLED)
+    return neuron.reference is not None or control not in ("reference", "shuffled")
 
 
 def _simulated(dealt: DealtNeuron, plan: Plan) -> tuple[tuple[Excerpt, ...], ...]:

@@ -1,14 +1,13 @@
 """What a comparison will take: requests, tokens and dollars, by role, model and format."""
 
-from __future__ import annotations
-
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from neuron_eval.comparison.costs import EMBEDDER, CostEstimate, Line, Rates, priced_line
 from neuron_eval.comparison.counting import EXPLANATION, Counted, Size
 from neuron_eval.comparison.finished import Finished
 from neuron_eval.comparison.plan import EMBEDDING, Plan
-from neuron_eval.logs.runs import EXPLAINER
+from neuron_eval.logs.spending import EXPLAINER
 from neuron_eval.models.tokencount import TokenCounter
 from neuron_eval.prompts.wording import Pack
 from neuron_eval.simulation import ways
@@ -30,33 +29,26 @@ TOKENIZERS = (0.85, 1.35)
 def estimate(
     plan: Plan, pack: Pack, counted: Counted, finished: Finished, rates: Rates, embedder: str
 ) -> CostEstimate:
-    """Multiply what neurons take by how many are left, and by what models charge.
-
-    Where the number of neurons is unknown, one is estimated.
-    """
+    """Multiply what neurons take by how many are left (one if unknown), and by prices."""
     explained: list[Line] = []
-    to_simulate: dict[tuple[str, str], float] = {}
+    to_simulate: defaultdict[tuple[str, str], float] = defaultdict(float)
     possible: dict[str, list[str]] = {}
-    controls = 0.0
-    for cell in (*plan.cells, *plan.control_cells):
-        format, model = cell
-        left, prompt = _left(plan, counted, finished, cell)
-        if cell in plan.cells:
+    total = 0.0
+    for format, model in plan.every_cell:
+        left, prompt = _left(plan, counted, finished, (format, model))
+        total += left
+        if format not in plan.controls:
             size = Size(left, prompt, left * counted.explanations[model])
             sizes = _spread(size, exact=model not in counted.inexact)
             explained.append(priced_line((EXPLAINER, model, format), left, size, sizes, rates))
-        else:
-            controls += left
         simulator = plan.simulates(model)
         possible[simulator] = [way for way in plan.ways(model, pack) if way != EMBEDDING]
         if possible[simulator]:
-            at = (simulator, format)
-            to_simulate[at] = to_simulate.get(at, 0) + left
+            to_simulate[simulator, format] += left
     simulated = [
         _simulated(counted, simulator, format, possible[simulator], left, rates)
         for (simulator, format), left in to_simulate.items()
     ]
-    total = sum(line.explanations for line in explained) + controls
     embedded = _embedded(plan, pack, counted, total, rates, embedder)
     return CostEstimate((*explained, *simulated, *embedded), total, finished.total)
 
@@ -66,27 +58,24 @@ def explaining(
 ) -> CostEstimate:
     """What one explainer takes alone, by the tokens of all prompts of each format."""
     reply = neurons * counter.count_text(EXPLANATION)
-    sizes = {format: Size(neurons, tokens, reply) for format, tokens in prompts.items()}
-    lines = (
-        priced_line(
-            (EXPLAINER, model, format), neurons, size, _spread(size, exact=counter.exact), rates
-        )
-        for format, size in sizes.items()
-    )
+    lines = []
+    for format, tokens in prompts.items():
+        size = Size(neurons, tokens, reply)
+        sizes = _spread(size, exact=counter.exact)
+        lines.append(priced_line((EXPLAINER, model, format), neurons, size, sizes, rates))
     return CostEstimate(tuple(lines), neurons * len(prompts), 0)
 
 
 def left_by_cell(plan: Plan, counted: Counted, finished: Finished) -> dict[tuple[str, str], float]:
     """By format and explainer: the explanations that are still to be made."""
-    cells = (*plan.cells, *plan.control_cells)
-    return {cell: _left(plan, counted, finished, cell)[0] for cell in cells}
+    return {cell: _left(plan, counted, finished, cell)[0] for cell in plan.every_cell}
 
 
 def _left(
     plan: Plan, counted: Counted, finished: Finished, cell: tuple[str, str]
 ) -> tuple[float, float]:
     prompts, epochs = counted.prompts[cell], finished.of(cell)
-    times_each = plan.epochs if cell in plan.cells else 1
+    times_each = plan.epochs_of(cell[0])
     if not prompts:
         return 0.0, 0.0
     if not counted.stand_in:
@@ -108,13 +97,9 @@ def _spread(size: Size, *, again: float = 1.0, exact: bool = True) -> list[Size]
 
 
 def _simulated(
-    counted: Counted,
-    simulator: str,
-    format: str,
-    possible: Sequence[str],
-    left: float,
+    counted: Counted, simulator: str, format: str, possible: Sequence[str], left: float,
     rates: Rates,
-) -> Line:
+) -> Line:  # fmt: skip
     """A simulator's line: the first way is expected, and all that it may come to are the bounds."""
     bounds: list[Size] = []
     exact = simulator not in counted.inexact

@@ -1,7 +1,5 @@
 """What earlier runs of a comparison have left in its log folder."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Mapping
@@ -10,7 +8,7 @@ from pathlib import Path
 
 from inspect_ai.log import EvalLog, list_eval_logs, read_eval_log, read_eval_log_sample_summaries
 
-from neuron_eval.comparison.plan import Plan
+from neuron_eval.comparison.plan import Plan, cell_of
 from neuron_eval.logs.identity import control_name
 from neuron_eval.sources.choosing import SHARD, Shard
 
@@ -25,8 +23,7 @@ class Finished:
     others: tuple[str, ...] = ()
     """Logs in the folder that are of another run: other settings, or another task."""
 
-    controls: bool = False
-    """Whether the folder holds controls that the plan does without."""
+    controls: bool = False  # whether the folder holds controls that the plan does without
 
     def of(self, cell: tuple[str, str]) -> Mapping[str, int]:
         return self.samples.get(cell, {})
@@ -37,10 +34,9 @@ class Finished:
 
 
 def find_finished(log_dir: str, plan: Plan) -> Finished:
-    """Look through the log folder; one that is not there yet holds nothing.
+    """Look through the log folder, if it is there.
 
-    What a killed run had not written into its log yet is not found, so it is counted as left
-    although Inspect may still recover it.
+    What a killed run had not written yet counts as left, although Inspect may recover it.
     """
     each = [_find_in(place, part) for place, part in parts_of(plan, log_dir)]
     if len(each) == 1:
@@ -49,9 +45,8 @@ def find_finished(log_dir: str, plan: Plan) -> Finished:
         cell: {id_: n for part in each for id_, n in part.of(cell).items()}
         for cell in dict.fromkeys(cell for part in each for cell in part.samples)
     }
-    others = [name for part in each for name in part.others]
-    others += find_beside(log_dir, plan)
-    return Finished(samples, tuple(others), any(part.controls for part in each))
+    others = (*(name for part in each for name in part.others), *find_beside(log_dir, plan))
+    return Finished(samples, others, any(part.controls for part in each))
 
 
 def find_beside(log_dir: str, plan: Plan) -> list[str]:
@@ -67,14 +62,12 @@ def parts_of(plan: Plan, log_dir: str) -> list[tuple[str, Plan]]:
     """The plan of each shard with the folder of its logs; where there is one, the plan itself."""
     if plan.shards == 1:
         return [(log_dir, plan)]
-    shards = [Shard(number, plan.shards) for number in range(1, plan.shards + 1)]
-    return [
-        (
-            f"{log_dir.rstrip('/')}/shard-{shard.number}-of-{shard.of}",
-            replace(plan, shards=1, parameters={**plan.parameters, SHARD: str(shard)}),
-        )
-        for shard in shards
-    ]
+    parts = []
+    for number in range(1, plan.shards + 1):
+        of_shard = {**plan.parameters, SHARD: str(Shard(number, plan.shards))}
+        folder = f"{log_dir.rstrip('/')}/shard-{number}-of-{plan.shards}"
+        parts.append((folder, replace(plan, shards=1, parameters=of_shard)))
+    return parts
 
 
 def _is_there(log_dir: str) -> bool:
@@ -96,10 +89,10 @@ def _find_in(log_dir: str, plan: Plan) -> Finished:
         except Exception:  # a log that was cut off; Inspect says so when it gets there
             unread.append(name)
             continue
-        cell = (log.eval.task.rpartition("/")[2], log.eval.model)
+        cell = cell_of(log)
         if not plan.controls and control_name(log.eval) and _is_of(log, plan):
             beside = True
-        elif cell not in (*plan.cells, *plan.control_cells) or not _is_of(log, plan):
+        elif cell not in plan.every_cell or not _is_of(log, plan):
             others.append(name)
         elif cell not in samples:
             samples[cell] = _finished(log)
@@ -113,10 +106,8 @@ def _is_of(log: EvalLog, plan: Plan) -> bool:
         role: ",".join(model.model for model in (bound if isinstance(bound, list) else [bound]))
         for role, bound in (log.eval.model_roles or {}).items()
     }
-    named, wanted = (
-        json.dumps(parameters, sort_keys=True)
-        for parameters in (log.eval.task_args_passed, plan.parameters)
-    )
+    passed = (log.eval.task_args_passed, plan.parameters)
+    named, wanted = (json.dumps(parameters, sort_keys=True) for parameters in passed)
     return named == wanted and roles == plan.roles
 
 

@@ -1,7 +1,5 @@
 """A pilot: what a few neurons of each format and explainer took, and what the others will take."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,8 +11,8 @@ from inspect_ai.model import ModelUsage
 
 from neuron_eval.comparison.costs import EMBEDDER, CostEstimate, Line, Rates, priced_line
 from neuron_eval.comparison.counting import Counted, Size
-from neuron_eval.comparison.plan import Plan
-from neuron_eval.logs.runs import EXPLAINER
+from neuron_eval.comparison.plan import Plan, cell_of
+from neuron_eval.logs.spending import EXPLAINER
 from neuron_eval.sources.choosing import SHARD, parse_shard
 
 
@@ -28,19 +26,13 @@ class Taken:
 
 
 def drawn(counted: Counted, plan: Plan) -> list[str]:
-    """The neurons' ids in the order in which they are run: drawn, so that any first ones will do.
-
-    As they come they are sorted by layer.
-    """
+    """The neurons' ids in a drawn order, so that any first ones will do: they come by layer."""
     ids = sorted(next(iter(counted.prompts.values())))
     return random.Random(plan.choice.seed).sample(ids, len(ids))
 
 
 def pilot_neurons(plan: Plan, counted: Counted, number: int) -> list[str]:
-    """The ids of so many neurons, spread evenly over those that are compared.
-
-    Where the comparison stops by itself, those that it begins with.
-    """
+    """So many ids, spread evenly; where the comparison stops by itself, those it begins with."""
     if plan.until is not None:
         return drawn(counted, plan)[:number]
     ids = list(next(iter(counted.prompts.values())))
@@ -51,12 +43,12 @@ def pilot_neurons(plan: Plan, counted: Counted, number: int) -> list[str]:
 def read_taken(plan: Plan, logs: Iterable[EvalLog], neurons: Sequence[str]) -> list[Taken]:
     """What these neurons took, from logs that have all of them without an error."""
     return [
-        taken((log.eval.task.rpartition("/")[2], log.eval.model), sample)
+        taken(cell, read_eval_log_sample(log.location, id_, epoch))
         for log in logs
+        for cell in [cell_of(log)]
         for id_ in neurons
         if _has(log, id_)
-        for epoch in range(1, _epochs(plan, log) + 1)
-        for sample in [read_eval_log_sample(log.location, id_, epoch)]
+        for epoch in range(1, plan.epochs_of(cell[0]) + 1)
     ]
 
 
@@ -65,34 +57,19 @@ def _has(log: EvalLog, id_: str) -> bool:
     return shard is None or parse_shard(shard).holds(id_)
 
 
-def _epochs(plan: Plan, log: EvalLog) -> int:
-    """How often each neuron is scored: a control's explanation stays the same."""
-    return 1 if log.eval.task.rpartition("/")[2] in plan.controls else plan.epochs
-
-
 def taken(cell: tuple[str, str], sample: EvalSample) -> Taken:
-    """What a sample's requests took; those that Inspect's cache answered count as if asked.
-
-    Requests that failed took nothing that is paid for.
-    """
+    """What a sample's requests took but for failed ones; those from Inspect's cache count too."""
     sizes: dict[tuple[str, str], Size] = {}
     for event in sample.events:
         if isinstance(event, ModelEvent) and not event.error:
             at = (event.role or EXPLAINER, event.model)
-            sizes[at] = sizes.get(at, Size()) + _size(event.output.usage or ModelUsage())
+            usage = event.output.usage or ModelUsage()
+            cached = (usage.input_tokens_cache_read or 0, usage.input_tokens_cache_write or 0)
+            size = Size(1, usage.input_tokens, usage.output_tokens, *cached)
+            sizes[at] = sizes.get(at, Size()) + size
     # Inspect writes both where a sample ended.
     began, ended = map(datetime.fromisoformat, (str(sample.started_at), str(sample.completed_at)))
     return Taken(cell, sizes, (began.timestamp(), ended.timestamp()))
-
-
-def _size(usage: ModelUsage) -> Size:
-    return Size(
-        requests=1,
-        input=usage.input_tokens,
-        output=usage.output_tokens,
-        cache_read=usage.input_tokens_cache_read or 0,
-        cache_write=usage.input_tokens_cache_write or 0,
-    )
 
 
 def extrapolated(

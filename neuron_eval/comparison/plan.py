@@ -1,22 +1,16 @@
 """What a comparison runs: every prompt format with every explainer, on the same neurons."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from inspect import signature
 from typing import Any, cast
 
-from neuron_eval.comparison.own_machine import provider
+from inspect_ai.log import EvalLog
+
 from neuron_eval.dataset import EXCERPTS
 from neuron_eval.formats import format_names, worded_formats
 from neuron_eval.given.controls import CONTROLS
-from neuron_eval.inspect_private import (
-    has_provider,
-    model_info_by_name,
-    provider_names,
-    provider_package,
-)
+from neuron_eval.inspect_private import model_info_by_name, provider_names, provider_package
 from neuron_eval.messages import InputError, near_miss
 from neuron_eval.models.batching import Batch, read_batch
 from neuron_eval.parameters import check_choice, check_excerpts_per_call, check_number, check_real
@@ -37,8 +31,10 @@ MAY_READ_PROMPTS = ("openai-api", "sagemaker", "sglang")
 """Those that hand them on where the server behind them has them. Of its others Inspect knows that
 they do not: it documents ``prompt_logprobs`` as vLLM's alone."""
 
-NO_MODEL = "none/none"  # Inspect's model that is never asked
+LISTS = ("formats", "models", "layers", "index", "ignore_tokens", "judge")
+"""Options of several values, which may be typed with commas between them."""
 
+NO_MODEL = "none/none"  # Inspect's model that is never asked
 EMBEDDING = "embedding"  # the way to simulate that asks the embedder
 
 
@@ -70,6 +66,15 @@ class Plan:
         return tuple((format, model) for format in self.formats for model in self.models)
 
     @property
+    def every_cell(self) -> tuple[tuple[str, str], ...]:
+        """Those of formats, and behind them those of controls."""
+        return (*self.cells, *self.control_cells)
+
+    def epochs_of(self, format: str) -> int:
+        """How often each neuron is scored: a control's explanation stays the same."""
+        return 1 if format in self.controls else self.epochs
+
+    @property
     def roles(self) -> dict[str, str]:
         """Inspect's model roles: those that have a model."""
         named = {ROLE: self.simulator, "embedder": self.embedder}
@@ -91,10 +96,7 @@ class Plan:
         return self.simulator or explainer
 
     def ways(self, explainer: str, pack: Pack) -> tuple[str, ...]:
-        """The ways to simulate that it may come to, the likeliest first.
-
-        Several where only asking can tell; empty if nothing is simulated.
-        """
+        """The ways to simulate, the likeliest first; several where only asking can tell."""
         if self.simulation == NO_SIMULATION:
             return ()
         if self.simulation != "auto":
@@ -105,33 +107,38 @@ class Plan:
         return _likeliest_first(auto_ways(pack, reasoning=thinks(simulator)), provider(simulator))
 
 
+def cell_of(log: EvalLog) -> tuple[str, str]:
+    """The format, or control, and the explainer of a comparison's log."""
+    return log.eval.task.rpartition("/")[2], log.eval.model
+
+
+def texts(value: object) -> list[str]:
+    """One value or several as texts; one text may hold several, separated by commas."""
+    values = value.split(",") if isinstance(value, str) else value
+    return [str(v) for v in (values if isinstance(values, list | tuple) else [values])]
+
+
 def planned(options: Mapping[str, Any], epochs: int) -> tuple[Plan, Pack]:
     """The plan and its prompt pack, from the command's options; None where one was left out."""
+    options = {n: texts(v) if n in LISTS and v is not None else v for n, v in options.items()}
     roles = ("formats", "models", "simulator", "embedder", "controls", "batch", "until")
     parameters = {name: value for name, value in options.items() if name not in roles}
     for name in ("layers", "index"):
         if parameters.get(name):
             parameters[name] = ",".join(parameters[name])
-    for name in ("ignore_tokens", "judge"):
-        if parameters.get(name):
-            parameters[name] = list(parameters[name])
     if str(parameters.get("window") or "").isdecimal():
         parameters["window"] = int(parameters["window"])
     pack, formats = load_pack(parameters.get("pack")), options.get("formats")
     plan = make_plan(
         formats=worded_formats(pack) if formats is None else formats,
-        models=options.get("models") or (),
-        simulator=options.get("simulator"),
-        embedder=options.get("embedder"),
-        epochs=epochs,
-        parameters=named(parameters),
-        controls=bool(options.get("controls")),
-        batch=read_batch(options.get("batch")),
+        models=options.get("models") or (), simulator=options.get("simulator"),
+        embedder=options.get("embedder"), epochs=epochs, parameters=named(parameters),
+        controls=bool(options.get("controls")), batch=read_batch(options.get("batch")),
         until=options.get("until"),
-    )
+    )  # fmt: skip
     for model in (*plan.models, *plan.roles.values()):
         name = provider(model)
-        if not has_provider(name):
+        if provider_package(name) is None:
             meant = near_miss([name], provider_names())
             raise InputError(
                 f"{model}: {name} is no provider that Inspect or a plugin of it has{meant}"
@@ -140,17 +147,10 @@ def planned(options: Mapping[str, Any], epochs: int) -> tuple[Plan, Pack]:
 
 
 def make_plan(
-    *,
-    formats: Sequence[str],
-    models: Sequence[str],
-    simulator: str | None,
-    embedder: str | None,
-    epochs: int,
-    parameters: Parameters,
-    controls: bool = False,
-    batch: Batch | None = None,
+    *, formats: Sequence[str], models: Sequence[str], simulator: str | None, embedder: str | None,
+    epochs: int, parameters: Parameters, controls: bool = False, batch: Batch | None = None,
     until: float | None = None,
-) -> Plan:
+) -> Plan:  # fmt: skip
     """Check what the user asked for; an InputError names option, value and what is allowed.
 
     A format or model that is repeated counts once. ``parameters`` are what every task is given,
@@ -179,18 +179,15 @@ def make_plan(
         )
     _check_simulation(parameters.get("simulation", "auto"), models, simulator, judging)
     chosen = {name: value for name, value in parameters.items() if name in CHOOSING}
+    choice = parse_choice(parameters.get("neurons", "smollm2"), **chosen)
+    # Puzzles have false explanations too.
+    every_control = (*CONTROLS, "false") if choice.neurons.startswith("puzzles") else CONTROLS
     return Plan(
-        formats=tuple(dict.fromkeys(formats)),
-        models=tuple(dict.fromkeys(models)),
-        simulator=simulator,
-        embedder=embedder,
-        epochs=epochs,
-        parameters=dict(parameters),
-        choice=parse_choice(parameters.get("neurons", "smollm2"), **chosen),
-        controls=_controls(str(parameters.get("neurons", "smollm2"))) if controls else (),
-        batch=batch,
+        formats=tuple(dict.fromkeys(formats)), models=tuple(dict.fromkeys(models)),
+        simulator=simulator, embedder=embedder, epochs=epochs, parameters=dict(parameters),
+        choice=choice, controls=every_control if controls else (), batch=batch,
         until=_until(until, parameters),
-    )
+    )  # fmt: skip
 
 
 def _until(until: object, parameters: Parameters) -> float | None:
@@ -203,23 +200,11 @@ def _until(until: object, parameters: Parameters) -> float | None:
     return float(cast(float, until))
 
 
-def _controls(neurons: str) -> tuple[str, ...]:
-    """Of puzzles, which have false explanations, those too."""
-    return (*CONTROLS, "false") if neurons.startswith("puzzles") else CONTROLS
-
-
 def named(parameters: Mapping[str, Any]) -> Parameters:
-    """The parameters that are not None and differ from what a task takes without them.
-
-    So the same comparison has the same logs, whether or not a default was written out.
-    """
+    """Without defaults, so that the same comparison has the same logs if one was written out."""
     known = signature(explanation_task).parameters
-    given = {
-        name: value
-        for name, value in parameters.items()
-        if value is not None and value != known[name].default
-    }
-    return cast(Parameters, given)
+    given = {name: value for name, value in parameters.items() if value is not None}
+    return cast(Parameters, {n: v for n, v in given.items() if v != known[n].default})
 
 
 def _check_simulation(
@@ -233,25 +218,26 @@ def _check_simulation(
         if simulator is not None and not judging:
             raise InputError(f"simulator={simulator}: has no part in simulation={simulation}")
         return
-    if simulator is not None:
-        cannot = [simulator] if is_baseline(simulator) else []
-    else:
-        cannot = [model for model in models if is_baseline(model) and simulation != "auto"]
-    if cannot:
+    simulators = (() if simulation == "auto" else models) if simulator is None else (simulator,)
+    if cannot := list(filter(is_baseline, simulators)):
         raise InputError(
             f"{cannot[0]} cannot simulate: name a simulator, or use simulation={EMBEDDING}, or "
             f"simulation={NO_SIMULATION} for AdaCS alone"
         )
 
 
-def _likeliest_first(ways: tuple[str, ...], provider: str) -> tuple[str, ...]:
+def _likeliest_first(ways: tuple[str, ...], server: str) -> tuple[str, ...]:
     """The ways without `all_at_once` where the provider cannot do it; last where it seldom can."""
     others = tuple(way for way in ways if way != "all_at_once")
-    if others == ways or not others or provider in READS_PROMPTS:
+    if others == ways or not others or server in READS_PROMPTS:
         return ways
-    if provider_package(provider) == "inspect_ai" and provider not in MAY_READ_PROMPTS:
+    if provider_package(server) == "inspect_ai" and server not in MAY_READ_PROMPTS:
         return others
     return (*others, "all_at_once")
+
+
+def provider(model: str) -> str:
+    return model.partition("/")[0]
 
 
 def thinks(model: str) -> bool:

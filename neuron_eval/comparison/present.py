@@ -1,12 +1,10 @@
 """The estimate that a person reads, as one sentence and as a table."""
 
-from __future__ import annotations
-
 from rich import box
 from rich.table import Table
 
 from neuron_eval.comparison.costs import EMBEDDER, CostEstimate, Line, Range
-from neuron_eval.logs.runs import EXPLAINER
+from neuron_eval.logs.spending import EXPLAINER
 from neuron_eval.simulation.choose import ROLE
 
 ROLES = (EXPLAINER, ROLE, EMBEDDER)  # in the order in which they are asked
@@ -22,8 +20,8 @@ def headline(cost: CostEstimate, start: str = "About") -> str:
     if not cost.explanations:
         return "Nothing is left to ask for."
     more = "at least " if any(line.thinks for line in cost.lines) else ""
-    requests, tokens = number(cost.requests.expected), more + number(cost.tokens.expected)
-    amount = f"{start} {requests} requests, {tokens} tokens"
+    tokens = more + number(cost.tokens.expected)
+    amount = f"{start} {number(cost.requests.expected)} requests, {tokens} tokens"
     amount_within = amount if more else amount + _range(between(cost.tokens))
     if cost.free:
         return f"{amount_within}, no dollars: all models run on this machine."
@@ -58,27 +56,26 @@ def estimate_table(cost: CostEstimate) -> Table:
     tokens = (sum(line.input.expected for line in cost.lines),
               sum(line.output.expected for line in cost.lines))  # fmt: skip
     expected = map(number, (cost.explanations, cost.requests.expected, *tokens))
-    dollars = "own machine" if cost.free else total(cost)
-    if dollars not in ("own machine", "unknown"):
-        dollars = ("at least " if cost.at_least else "") + money(cost.dollars)
+    known = None if total(cost) == "unknown" else cost.dollars
+    dollars = _dollars(cost.free, known, "at least " if cost.at_least else "")
     table.add_row("total", "", "", *expected, between(cost.tokens), dollars, style="bold")
     return table
 
 
 def _numbers(line: Line) -> tuple[str, ...]:
     more = "at least " if line.thinks else ""
-    if line.own and not (line.dollars and line.dollars.high):
-        dollars = "own machine"
-    else:
-        dollars = "unknown" if line.dollars is None else more + money(line.dollars)
     return (
-        number(line.explanations),
-        number(line.requests.expected),
-        number(line.input.expected),
+        *map(number, (line.explanations, line.requests.expected, line.input.expected)),
         more + number(line.output.expected),
         between(line.tokens),
-        dollars,
+        _dollars(line.free, line.dollars, more),
     )
+
+
+def _dollars(free: bool, known: Range | None, more: str) -> str:
+    if free:
+        return "own machine"
+    return "unknown" if known is None else more + money(known)
 
 
 def total(cost: CostEstimate) -> str:

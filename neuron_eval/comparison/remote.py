@@ -1,11 +1,10 @@
 """Neurons whose records are not on this machine: how many there will be, and what stands in."""
 
-from __future__ import annotations
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-
-from neuron_eval.comparison.counting import Counted
+from neuron_eval.comparison.counting import Counted, Prompts
 from neuron_eval.comparison.plan import Plan
 from neuron_eval.dataset import EXCERPTS, NeuronSet, neuron_set
 from neuron_eval.sources import open_source
@@ -21,8 +20,7 @@ STAND_IN = "smollm2"  # the bundled neurons that are counted in place of remote 
 TOKENS = 64  # tokens of an excerpt, of the bundled neurons and of OpenAI's
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(NamedTuple):
     """How many neurons a choice will give, if that can be known unread, and how it is known."""
 
     neurons: int | None
@@ -119,7 +117,7 @@ def stand_in(plan: Plan, how_many: Expected, count: Callable[[NeuronSet], Counte
 def scaled(counted: Counted, fewer: Counted, excerpts: int, wanted: int) -> Counted:
     """What ``wanted`` excerpts would take, counted with so many of each kind and with one less."""
     more, factor = wanted - excerpts, wanted / excerpts
-    prompts: dict[tuple[str, str], Mapping[str, float]] = {
+    prompts: Prompts = {
         cell: {id_: n + more * (n - fewer.prompts[cell][id_]) for id_, n in by_id.items()}
         for cell, by_id in counted.prompts.items()
     }

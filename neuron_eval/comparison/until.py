@@ -1,11 +1,8 @@
 """Running a comparison on ever more of its neurons, until its means are known well enough.
 
-All formats and explainers go on together, since a report compares them on the neurons that all of
-them have. `benchmarks/until.py` measures what it does to means and intervals that they say when to
-stop.
+All formats and explainers go on together, since a report compares them on common neurons.
+`benchmarks/until.py` measures what it does to means and intervals that they say when to stop.
 """
-
-from __future__ import annotations
 
 import math
 from collections import defaultdict
@@ -17,7 +14,7 @@ from inspect_ai.log import EvalLog, read_eval_log_sample_summaries
 
 from neuron_eval.comparison.counting import Counted
 from neuron_eval.comparison.pilot import drawn
-from neuron_eval.comparison.plan import Plan
+from neuron_eval.comparison.plan import Plan, cell_of
 from neuron_eval.logs.runs import ADACS, SIMULATION
 from neuron_eval.stats import half_width
 from neuron_eval.task import NO_SIMULATION
@@ -36,11 +33,9 @@ def next_count(count: int, width: float, until: float) -> int:
 
 
 def run_until(
-    plan: Plan,
-    counted: Counted,
-    run: Callable[..., list[EvalLog]],
+    plan: Plan, counted: Counted, run: Callable[..., list[EvalLog]],
     say: Callable[[str], object] = lambda _: None,
-) -> None:
+) -> None:  # fmt: skip
     """Run a comparison, to the end or as far as ``plan.until`` has it; ``say`` gets a line a round.
 
     ``run`` runs it on the ``neurons`` of these ids, or on all, and returns only if all went well.
@@ -69,14 +64,11 @@ def run_until(
 
 
 def widest(plan: Plan, logs: Sequence[EvalLog], neurons: Sequence[str]) -> float:
-    """The largest half-width of a format's and explainer's mean score over these neurons.
-
-    Infinite where fewer than `FIRST` of them are scored.
-    """
+    """The largest half-width of a cell's mean score; infinite with fewer than `FIRST` scored."""
     name = ADACS if plan.simulation == NO_SIMULATION else SIMULATION
     by_cell: defaultdict[tuple[str, str], list[EvalLog]] = defaultdict(list)  # a log a shard
     for log in logs:
-        by_cell[log.eval.task.rpartition("/")[2], log.eval.model].append(log)
+        by_cell[cell_of(log)].append(log)
     widths = [_half_width(by_cell[c], name, set(neurons)) for c in plan.cells if c in by_cell]
     return max(widths, default=math.inf)
 

@@ -6,18 +6,15 @@ from neuron_eval import explanation_columns
 samples_df("logs", columns=[*SampleSummary, *explanation_columns()])
 """
 
-from __future__ import annotations
-
-import math
 from collections.abc import Callable
 from typing import Any, cast
 
 from inspect_ai.analysis import Column, EvalColumn, SampleColumn
-from inspect_ai.log import EvalLog, EvalSample
+from inspect_ai.log import EvalSample
 
 from neuron_eval.logs.files import EXPLAINED, about
 from neuron_eval.logs.identity import explainer_of, format_of
-from neuron_eval.logs.runs import ADACS, SIMULATION, neuron_result, why_unscored
+from neuron_eval.logs.runs import ADACS, SIMULATION, NeuronResult, neuron_result, why_unscored
 from neuron_eval.simulation.headline import HEADLINE
 
 
@@ -36,24 +33,30 @@ def explanation_columns() -> list[Column]:
     Samples are read in full, without which explanations would be cut off at 1,000 characters. In
     samples of other projects the columns are empty.
     """
+
+    def of_neuron(name: str, value: Callable[[NeuronResult], str | float | None]) -> SampleColumn:
+        return _column(name, lambda sample: value(neuron_result([sample])))
+
     return [
-        EvalColumn("format", path=_format),
-        EvalColumn("explainer", path=_explainer),
+        EvalColumn("format", path=lambda log: format_of(log) if about(log, EXPLAINED) else None),
+        EvalColumn(
+            "explainer", path=lambda log: explainer_of(log) if about(log, EXPLAINED) else None
+        ),
         SampleColumn("id", path="id", required=True, type=str),
         SampleColumn("epoch", path="epoch", required=True),
-        _column("subject", lambda sample: _metadata(sample).get("model")),
-        _column("layer", lambda sample: _place(sample, "layer")),
-        _column("neuron", lambda sample: _place(sample, "neuron")),
-        _column("group", lambda sample: _metadata(sample).get("group") or None),
-        _column("explanation", _explanation),
-        _column("reference", _reference),
-        _column("reference_source", lambda sample: _metadata(sample).get("reference_source")),
+        of_neuron("subject", lambda result: result.subject or None),
+        of_neuron("layer", lambda result: result.layer if result.layer >= 0 else None),
+        of_neuron("neuron", lambda result: result.neuron if result.neuron >= 0 else None),
+        of_neuron("group", lambda result: result.group or None),
+        _column("explanation", lambda s: None if s.output.empty else s.output.completion),
+        of_neuron("reference", lambda result: result.reference or None),
+        _column("reference_source", lambda s: (s.metadata or {}).get("reference_source")),
         _column(SIMULATION, _correlation),
-        _column(ADACS, lambda sample: _score(sample, ADACS)),
-        _column("simulator", lambda sample: _measured_with(sample, SIMULATION, "simulator")),
-        _column("simulation", lambda sample: _measured_with(sample, SIMULATION, "simulation")),
-        _column("embedder", lambda sample: _measured_with(sample, ADACS, "embedder")),
-        _column("unscored", lambda sample: why_unscored(neuron_result([sample])) or None),
+        of_neuron(ADACS, lambda result: result.scores.get(ADACS)),
+        _column("simulator", lambda sample: _score(sample, SIMULATION).get("simulator")),
+        _column("simulation", lambda sample: _score(sample, SIMULATION).get("simulation")),
+        _column("embedder", lambda sample: _score(sample, ADACS).get("embedder")),
+        of_neuron("unscored", lambda result: why_unscored(result) or None),
     ]
 
 
@@ -61,46 +64,14 @@ def _column(name: str, value: Callable[[EvalSample], str | float | None]) -> Sam
     return SampleColumn(name, path=value, full=True)
 
 
-def _format(log: EvalLog) -> str | None:
-    return format_of(log) if about(log, EXPLAINED) else None
-
-
-def _explainer(log: EvalLog) -> str | None:
-    return explainer_of(log) if about(log, EXPLAINED) else None
-
-
-def _metadata(sample: EvalSample) -> dict[str, Any]:
-    return sample.metadata or {}
-
-
-def _place(sample: EvalSample, name: str) -> int | None:
-    number = _metadata(sample).get(name)
-    return number if isinstance(number, int) and number >= 0 else None
-
-
-def _explanation(sample: EvalSample) -> str | None:
-    return None if sample.output.empty else sample.output.completion
-
-
-def _reference(sample: EvalSample) -> str | None:
-    target = sample.target if isinstance(sample.target, str) else "".join(sample.target)
-    return target or None
-
-
-def _score(sample: EvalSample, name: str) -> float | None:
+def _score(sample: EvalSample, name: str) -> dict[str, Any]:
+    """What a score says besides its value."""
     score = (sample.scores or {}).get(name)
-    value = score.value if score else None
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+    return (score.metadata or {}) if score else {}
 
 
 def _correlation(sample: EvalSample) -> float | None:
-    score = (sample.scores or {}).get(SIMULATION)
-    about = (score.metadata or {}) if score else {}
-    if about.get("headline", HEADLINE) != HEADLINE:
-        return cast(float | None, about["measures"][HEADLINE])
-    return _score(sample, SIMULATION)
-
-
-def _measured_with(sample: EvalSample, scorer: str, name: str) -> str | None:
-    score = (sample.scores or {}).get(scorer)
-    return (score.metadata or {}).get(name) if score else None
+    measured = _score(sample, SIMULATION)
+    if measured.get("headline", HEADLINE) != HEADLINE:
+        return cast(float | None, measured["measures"][HEADLINE])
+    return neuron_result([sample]).scores.get(SIMULATION)

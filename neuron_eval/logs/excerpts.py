@@ -1,9 +1,7 @@
 """What a sample holds of its neuron's excerpts: what was shown, simulated, and where it fires."""
 
-from __future__ import annotations
-
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -17,11 +15,8 @@ from neuron_eval.records.splits import DealtNeuron, from_metadata
 from neuron_eval.simulation import Basis, Simulated
 from neuron_eval.simulation.headline import Numbers, measured, measured_nothing
 
-BINS = 24
-"""Bins of equal width from a neuron's lowest to its highest activation."""
-
-TOP_TOKENS = 12
-"""At most so many tokens on which a neuron fires most are kept."""
+BINS = 24  # bins of equal width from a neuron's lowest to its highest activation
+TOP_TOKENS = 12  # at most so many tokens on which a neuron fires most are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +47,7 @@ class Activity:
     tokens: tuple[TopToken, ...]  # highest peak first
 
 
-@dataclass(frozen=True, slots=True)
-class StoredExcerpts:
+class StoredExcerpts(NamedTuple):
     """What a sample has of its neuron's excerpts."""
 
     shown: tuple[Excerpt, ...] = ()  # what an explainer sees
@@ -62,17 +56,14 @@ class StoredExcerpts:
 
 
 def excerpts_of(sample: EvalSample, simulated: Score | None) -> StoredExcerpts:
-    """Read a sample's excerpts; none where it holds no neuron.
-
-    ``simulated`` is the score of the simulation, if there is one.
-    """
-    stored: list[Mapping[str, Any]] = ((simulated and simulated.metadata) or {}).get("excerpts", [])
-    if not stored and not isinstance((sample.metadata or {}).get("record"), str):
+    """A sample's excerpts, by its simulation's score if it has one; none if it holds no neuron."""
+    about = (simulated and simulated.metadata) or {}
+    if not about.get("excerpts") and not isinstance((sample.metadata or {}).get("record"), str):
         return StoredExcerpts()
     dealt = from_metadata(sample.metadata, sample.id)
-    held_out = {e.name: e for e in dealt.valid}
-    predicted = tuple(_predicted(held_out[entry["excerpt"]], entry) for entry in stored)
-    return StoredExcerpts(dealt.train, predicted, activity(_records(dealt)))
+    predicted = tuple(Predicted(e.name, e.record, x) for e, x in _simulated(dealt, about))
+    records = [excerpt.record for excerpt in (*dealt.train, *dealt.calibration, *dealt.valid)]
+    return StoredExcerpts(dealt.train, predicted, activity(records))
 
 
 def measured_in(sample: EvalSample, simulated: Score | None) -> Numbers:
@@ -84,20 +75,13 @@ def measured_in(sample: EvalSample, simulated: Score | None) -> Numbers:
         nothing_given = math.isnan(simulated.as_float()) and "measures" not in about
         return {} if nothing_given else measured_nothing(dealt)
     basis: Basis = "cosine" if about.get("basis") == "cosine" else "values"
-    held_out = {e.name: e for e in dealt.valid}
-    scored = []
-    for entry in about["excerpts"]:
-        excerpt = held_out[entry["excerpt"]]
-        predicted = _predicted(excerpt, entry)
-        scored.append(
-            (replace(excerpt, record=predicted.record), Simulated(predicted.expected, basis))
-        )
-    return measured(dealt, scored)
+    return measured(dealt, [(e, Simulated(x, basis)) for e, x in _simulated(dealt, about)])
 
 
 def activity(records: Sequence[ActivationRecord]) -> Activity | None:
     """A histogram and the top tokens; None where all activations are the same, or there is none."""
-    counted = [(token, value) for r in records for token, value in r.counted(_pairs(r))]
+    pairs = ((r, list(zip(r.tokens, r.activations, strict=True))) for r in records)
+    counted = [pair for record, of_record in pairs for pair in record.counted(of_record)]
     values = np.array([value for _, value in counted])
     if not values.size or np.ptp(values) == 0:
         return None
@@ -112,20 +96,18 @@ def activity(records: Sequence[ActivationRecord]) -> Activity | None:
     return Activity(len(records), low, high, per_bin, tuple(fired[:TOP_TOKENS]))
 
 
-def _pairs(record: ActivationRecord) -> Sequence[tuple[str, float]]:
-    return list(zip(record.tokens, record.activations, strict=True))
-
-
-def _records(dealt: DealtNeuron) -> list[ActivationRecord]:
-    return [excerpt.record for excerpt in (*dealt.train, *dealt.calibration, *dealt.valid)]
-
-
-def _predicted(excerpt: Excerpt, entry: Mapping[str, Any]) -> Predicted:
-    record, expected = excerpt.record, tuple(entry["expected"])
-    true = tuple(entry.get("true", record.activations))  # earlier logs have it twice
-    if not len(record.tokens) == len(true) == len(expected):
-        raise InputError(
-            f"{excerpt.name} has {len(record.tokens)} tokens, {len(true)} true and {len(expected)} "
-            "simulated activations"
-        )
-    return Predicted(excerpt.name, replace(record, activations=true), expected)
+def _simulated(
+    dealt: DealtNeuron, about: Mapping[str, Any]
+) -> Iterator[tuple[Excerpt, tuple[float, ...]]]:
+    """Each held-out excerpt of a score's metadata, with the simulated activations."""
+    held_out = {excerpt.name: excerpt for excerpt in dealt.valid}
+    for entry in about.get("excerpts", []):
+        excerpt, expected = held_out[entry["excerpt"]], tuple(entry["expected"])
+        record = excerpt.record
+        true = tuple(entry.get("true", record.activations))  # earlier logs have it twice
+        if not len(record.tokens) == len(true) == len(expected):
+            raise InputError(
+                f"{excerpt.name} has {len(record.tokens)} tokens, {len(true)} true and "
+                f"{len(expected)} simulated activations"
+            )
+        yield replace(excerpt, record=replace(record, activations=true)), expected

@@ -1,18 +1,11 @@
 """Which logs the user named, each once, and which of them count."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from inspect_ai.log import (
-    EvalLog,
-    list_eval_logs,
-    read_eval_log,
-    read_eval_log_sample_summaries,
-)
+from inspect_ai.log import EvalLog, list_eval_logs, read_eval_log, read_eval_log_sample_summaries
 from pydantic import ValidationError
 
 from neuron_eval.inspect_private import local_path
@@ -21,19 +14,12 @@ from neuron_eval.messages import visible
 EXPLAINED, RATED, CHECKED = "task_format", "rated_columns", "sanity_concept"
 """What the headers of logs of explanations, ratings and sanity checks have in their metadata."""
 
-RATING = "rating"
-"""The name of the scorer of ratings."""
-
-LONGEST = 200
-"""So many characters of what a file says are shown."""
+RATING = "rating"  # the name of the scorer of ratings
+LONGEST = 200  # so many characters of what a file says are shown
 
 
 def log_files(places: Sequence[str]) -> Iterator[str]:
-    """The logs in some places, each once, whatever it is called and however often.
-
-    Args:
-        places: Log files and folders, local or any address that Inspect reads; folders are
-            searched at any depth.
+    """The logs in files and folders (at any depth, local or not), each once however often named.
 
     Raises:
         OSError: A place does not exist.
@@ -81,9 +67,8 @@ def wrong(error: BaseException) -> str:
         return wrong(error.exceptions[0])
     if isinstance(error, ValidationError):
         first, *rest = error.errors(include_url=False)
-        place = ".".join(map(str, first["loc"]))
-        more = f", and {len(rest)} more such" if rest else ""
-        return line(f"{place}: {first['msg']}{more}" if place else f"{first['msg']}{more}")
+        text = ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
+        return line(f"{text}, and {len(rest)} more such" if rest else text)
     if isinstance(error, KeyError):
         return line(f"there is no {error}")
     return line(str(error) or type(error).__name__)

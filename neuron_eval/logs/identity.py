@@ -1,7 +1,5 @@
 """What a log is called in tables, and which logs were run with the same settings."""
 
-from __future__ import annotations
-
 import inspect
 import json
 import os
@@ -18,7 +16,7 @@ from neuron_eval.explain.solvers import generation_settings, reasons_as
 from neuron_eval.formats import format_names
 from neuron_eval.given.controls import ALL_CONTROLS, control_of
 from neuron_eval.given.origin import SHUFFLED_FILE, label
-from neuron_eval.logs.headlines import headline_of
+from neuron_eval.logs.runs import headline_of
 from neuron_eval.records.activations import parse_ignored
 from neuron_eval.records.splits import SCORED
 from neuron_eval.simulation import ways
@@ -35,11 +33,8 @@ RUNTIME = {
 }
 """Settings of how models are reached, on which no score depends."""
 
-EMBEDDER = "embedder"
-"""The role of the model that AdaCS and simulation by embedding embed with."""
-
-PUZZLES = "puzzles:"
-"""What stands before the path of a file of puzzles."""
+EMBEDDER = "embedder"  # the role of the model that AdaCS and simulation by embedding embed with
+PUZZLES = "puzzles:"  # what stands before the path of a file of puzzles
 
 CHOOSING = ("select", "layers", "index", "per_layer", "threshold", "scores", "seed")
 
@@ -100,11 +95,8 @@ def identity(log: EvalLog, window: object = None) -> str:
 
 def defaults(function: Any) -> dict[str, Any]:
     """A function's parameters that have a default, with it."""
-    return {
-        name: parameter.default
-        for name, parameter in inspect.signature(function).parameters.items()
-        if parameter.default is not parameter.empty
-    }
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
 
 
 def _solver(spec: EvalSpec) -> str | None:
@@ -232,10 +224,7 @@ def _roles(spec: EvalSpec) -> tuple[str, ...]:
 
 
 def models(spec: EvalSpec, explains: bool, roles: Collection[str]) -> dict[str, Any]:
-    """The models of an eval, and of the roles that have a part, with all settings that count.
-
-    ``explains``: whether the model is asked for explanations as `neuron_eval.explain.solvers` does.
-    """
+    """The models of an eval and of these roles, with all settings that count, as it explains."""
     config = spec.model_generate_config
     settings = config.model_dump(exclude_none=True, exclude=RUNTIME)
     if explains:
@@ -244,15 +233,9 @@ def models(spec: EvalSpec, explains: bool, roles: Collection[str]) -> dict[str, 
     embedder = (spec.metadata or {}).get("default_embedder")
     bound: dict[str, Any] = {EMBEDDER: ModelConfig(model=str(embedder))} if embedder else {}
     bound |= spec.model_roles or {}
-    return {
-        "explainer": [spec.model, spec.model_base_url, spec.model_args],
-        "settings": settings,
-        "roles": {
-            role: [
-                model.model_dump(exclude_none=True, exclude={"config": RUNTIME})
-                for model in (named if isinstance(named, list) else [named])
-            ]
-            for role, named in bound.items()
-            if role in roles
-        },
-    }
+    dumped: dict[str, list[Any]] = {}
+    for role in bound.keys() & {*roles}:
+        named = bound[role] if isinstance(bound[role], list) else [bound[role]]
+        dumped[role] = [m.model_dump(exclude_none=True, exclude={"config": RUNTIME}) for m in named]
+    explainer = [spec.model, spec.model_base_url, spec.model_args]
+    return {"explainer": explainer, "settings": settings, "roles": dumped}

@@ -1,24 +1,19 @@
 """Which logs are one run: those of equal settings, whether of other neurons or run again."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any
+from typing import NamedTuple
 
 from inspect_ai.log import EvalLog, read_eval_log_sample_summaries
 
 from neuron_eval.logs.files import about, line, short, wrong
 from neuron_eval.logs.identity import identity
-from neuron_eval.logs.runs import Run
-from neuron_eval.logs.spending import Spending
+from neuron_eval.logs.runs import MeasuredBy, Run
+from neuron_eval.logs.spending import added_up
 from neuron_eval.messages import listed, visible
 from neuron_eval.sources.choosing import SHARD, Ranges, Shard, parse_shard
-
-MEASURED_BY = ("simulator", "embedder", "judge", "writer")
-"""The models of a `Run` that scores depend on; empty where none had a part."""
 
 SKIPPED = ("skipped", "missing")
 """Where a log's header has a sentence on each neuron that was left out."""
@@ -41,16 +36,11 @@ class Pool:
 def pool(
     logs: Sequence[EvalLog], kind: str, same: Callable[[EvalLog], str], notes: list[str]
 ) -> list[Pool]:
-    """The runs that logs of one kind and the newest version are of: those of equal settings one.
+    """The runs of logs of one kind and the newest version: one for those that `same` has equal.
 
     A log that has no neuron but those of another is left out; of equal ones the newest counts. Of
-    logs that have some neurons in common, these count in the newest.
-
-    Args:
-        logs: See `headers`.
-        kind: `EXPLAINED`, `RATED` or `CHECKED`.
-        same: Equal for logs of equal settings.
-        notes: Where a sentence is added on each log or neuron left out, and on missing shards.
+    logs that have some neurons in common, these count in the newest. The notes get a sentence on
+    each log or neuron left out, and on missing shards.
     """
     groups: dict[str, list[EvalLog]] = {}
     for log in _one_version([log for log in logs if about(log, kind)], notes):
@@ -65,20 +55,13 @@ def pool(
 
 
 def alike(logs: Sequence[EvalLog]) -> Callable[[EvalLog], str]:
-    """`identity`, equal for all parts of a run.
-
-    A part may have no excerpt to cut to the window that another's were cut to.
-    """
+    """`identity`, equal for all parts of a run, also one with no excerpt to cut to its window."""
 
     def wanted(log: EvalLog) -> tuple[str, str]:
         return str((log.eval.metadata or {}).get("neurons")), str(log.eval.task_args.get("window"))
 
-    windows = {
-        wanted(log): window["tokens"]
-        for log in logs
-        if isinstance(window := (log.eval.metadata or {}).get("window"), dict)
-        if "tokens" in window
-    }
+    cut = ((wanted(log), (log.eval.metadata or {}).get("window")) for log in logs)
+    windows = {of: w["tokens"] for of, w in cut if isinstance(w, dict) and "tokens" in w}
     return lambda log: identity(log, windows.get(wanted(log)))
 
 
@@ -90,7 +73,10 @@ def _pool(group: Sequence[EvalLog], key: str, notes: list[str]) -> Pool:
         for log in group
     }
     kept: list[EvalLog] = []
-    for log in sorted(group, key=_rank, reverse=True):
+    best_first = sorted(
+        group, key=lambda log: (_samples(log), log.eval.created, len(_scores(log))), reverse=True
+    )
+    for log in best_first:
         for other in kept:
             if _epochs(log) != _epochs(other) or ids[log.location] <= ids[other.location]:
                 notes.append(_left_out(log, other))
@@ -123,7 +109,7 @@ def pooled(runs: Sequence[Run], pool: Pool) -> Iterator[Run]:
     for run in runs:
         for group in groups:
             both = (*group, run)
-            if all(len({getattr(r, name) for r in both} - {""}) < 2 for name in MEASURED_BY):
+            if all(len({getattr(r, name) for r in both} - {""}) < 2 for name in MeasuredBy._fields):
                 group.append(run)
                 break
         else:
@@ -133,22 +119,17 @@ def pooled(runs: Sequence[Run], pool: Pool) -> Iterator[Run]:
 
 
 def _one(runs: Sequence[Run], pool: Pool) -> Run:
-    spending = Spending()
-    for spent in (spent for run in runs for spent in run.spent):
-        spending.add_spent(spent)
     results = [replace(result, log=run.log) for run in runs for result in run.results.values()]
     headers = [log.eval.metadata or {} for log in pool.logs]
-    measured_by: dict[str, Any] = {
-        name: max(getattr(run, name) for run in runs) for name in MEASURED_BY
-    }
+    measured_by = MeasuredBy(*(max(getattr(r, n) for r in runs) for n in MeasuredBy._fields))
     skipped = {str(why) for about in headers for n in SKIPPED for why in about.get(n, ())}
     return replace(
         runs[0],
         created=runs[-1].created,
         results={result.id: result for result in results},
-        spent=spending.spent(),
+        spent=added_up(spent for run in runs for spent in run.spent),
         neurons_skipped=len(skipped),
-        **measured_by,
+        **measured_by._asdict(),
     )
 
 
@@ -176,8 +157,7 @@ def _gaps(logs: Sequence[EvalLog]) -> list[str]:
     return sentences
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(NamedTuple):
     """What a log says of its shard."""
 
     shard: Shard
@@ -194,15 +174,10 @@ def _shard_of(log: EvalLog) -> _Part | None:
     return _Part(parse_shard(about_shard["shard"]), *sizes)
 
 
-def _rank(log: EvalLog) -> tuple[int, str, int]:
-    return _samples(log), log.eval.created, len(_scores(log))
-
-
 def _left_out(worse: EvalLog, better: EvalLog) -> str:
-    names = [short(log.location) for log in (worse, better)]
-    if names[0] == names[1]:
-        names = [visible(log.location) for log in (worse, better)]
-    name, other = names
+    name, other = (short(log.location) for log in (worse, better))
+    if name == other:
+        name, other = (visible(log.location) for log in (worse, better))
     if _epochs(worse) != _epochs(better):
         return f"{name} left out: {other} has other epochs, {_epochs(better)} of each neuron"
     if (worse.eval.eval_id, worse.eval.created) != (better.eval.eval_id, better.eval.created):
@@ -228,18 +203,15 @@ def _scores(log: EvalLog) -> set[str]:
 
 def _one_version(logs: Sequence[EvalLog], notes: list[str]) -> list[EvalLog]:
     """Only logs of the newest comparable task version."""
-    newest = max((comparable(log.eval.task_version) for log in logs), default=-1)
-    kept: list[EvalLog] = []
-    for log in logs:
-        if comparable(log.eval.task_version) == newest:
-            kept.append(log)
-        else:
-            version = line(str(log.eval.task_version))
-            notes.append(
-                f"{short(log.location)} left out: task version {version}, whose "
-                f"scores cannot be compared with those of version {newest}"
-            )
-    return kept
+    versions = [comparable(log.eval.task_version) for log in logs]
+    newest = max(versions, default=-1)
+    notes += [
+        f"{short(log.location)} left out: task version {line(str(log.eval.task_version))}, whose "
+        f"scores cannot be compared with those of version {newest}"
+        for log, version in zip(logs, versions, strict=True)
+        if version != newest
+    ]
+    return [log for log, version in zip(logs, versions, strict=True) if version == newest]
 
 
 def comparable(version: int | str) -> int:

@@ -1,7 +1,5 @@
 """From a log's samples to a run; many samples are read in several processes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -18,55 +16,55 @@ from inspect_ai.log import (
     read_eval_log_samples_by_id,
 )
 
+from neuron_eval.logs.excerpts import Predicted
 from neuron_eval.logs.files import line, short, wrong
-from neuron_eval.logs.headlines import by_headline, headline_of
 from neuron_eval.logs.identity import control_name, explainer_of, format_of
 from neuron_eval.logs.pooling import Pool, pooled
-from neuron_eval.logs.runs import NeuronResult, Run, models, neuron_result
-from neuron_eval.logs.spending import Spending, spent_on
-from neuron_eval.records import ActivationRecord
+from neuron_eval.logs.runs import (
+    MeasuredBy,
+    NeuronResult,
+    Run,
+    by_headline,
+    headline_of,
+    models,
+    neuron_result,
+)
+from neuron_eval.logs.spending import added_up, spent_on
+from neuron_eval.records import ActivationRecord, Excerpt
 
-MANY = 1000
-"""From so many samples on, starting further processes pays."""
+MANY = 1000  # from so many samples on, starting further processes pays
+AT_ONCE = 25  # samples in memory at a time
+NAMED = 3  # so many of the samples that cannot be read are named; the others are counted
 
 UNUSED = frozenset({"messages", "attachments", "store", "timelines", "files", "sandbox", "setup"})
 """What a report needs of no sample."""
 
-AT_ONCE = 25
-"""Samples in memory at a time."""
-
 UNTIL = "until"
 """What a log of a comparison that stops by itself has in its header's metadata: the half-width."""
 
-NAMED = 3
-"""So many of the samples that cannot be read are named; the others are counted."""
-
 T = TypeVar("T")
+P = TypeVar("P", Predicted, Excerpt)
 Known = dict[ActivationRecord, ActivationRecord]
 RunAndNote = tuple[Run | None, str]
-Part = tuple[EvalLog, frozenset[str]]  # a log, and the neurons in it that do not count
-Epochs = list[EvalSample]  # of one neuron
 """What a log was read to, if anything of it can be used, and what could not be read."""
+
+Epochs = list[EvalSample]  # of one neuron
 
 
 def read_runs(
     pools: Sequence[Pool], excerpts: bool, workers: int = 1, measures: Collection[str] = ()
 ) -> tuple[list[Run], list[str]]:
-    """The runs, and a sentence on each log of which something could not be read.
-
-    Excerpts, if they are wanted, are kept once where several runs hold them.
-    """
-    read_one = partial(_read, excerpts=excerpts, measures=measures)
-    parts: list[Part] = [
-        (log, pool.again.get(log.location, frozenset())) for pool in pools for log in pool.logs
-    ]
-    samples = sum(log.results.completed_samples for log, _ in parts if log.results)
+    """The runs, which share equal excerpts, and a sentence on each log that was not fully read."""
+    read = partial(read_or_note, partial(_read_run, excerpts, measures))
+    logs = [log for pool in pools for log in pool.logs]
+    without = [pool.again.get(log.location, frozenset()) for pool in pools for log in pool.logs]
+    samples = sum(log.results.completed_samples for log in logs if log.results)
     known: Known = {}
-    if workers < 2 or len(parts) < 2 or samples < MANY:
-        reads = [_shared(read_one(part), known) for part in parts]
+    if workers < 2 or len(logs) < 2 or samples < MANY:
+        reads = [_shared(of, known) for of in map(read, logs, without)]
     else:
-        with ProcessPoolExecutor(min(workers, len(parts)), get_context("spawn")) as processes:
-            reads = [_shared(read, known) for read in processes.map(read_one, parts)]
+        with ProcessPoolExecutor(min(workers, len(logs)), get_context("spawn")) as processes:
+            reads = [_shared(of, known) for of in processes.map(read, logs, without)]
     of_logs = iter(reads)
     runs: list[Run] = []
     notes = [note for _, note in reads if note]
@@ -78,60 +76,44 @@ def read_runs(
 
 
 def read_or_note(
-    read: Callable[[EvalLog], tuple[T | None, str]], header: EvalLog
+    read: Callable[..., tuple[T | None, str]], header: EvalLog, *more: Any
 ) -> tuple[T | None, str]:
     """What is read from a log, if anything can be used, and a sentence on what could not be."""
     try:
-        return read(header)
+        return read(header, *more)
     except Exception as error:  # of a file that may hold anything
         return None, f"{short(header.location)} cannot be read: {wrong(error)}"
 
 
-def _read(part: Part, excerpts: bool, measures: Collection[str]) -> RunAndNote:
-    header, without = part
-    return read_or_note(partial(_read_run, without, excerpts, measures), header)
-
-
 def _read_run(
-    without: Collection[str], excerpts: bool, measures: Collection[str], header: EvalLog
+    excerpts: bool, measures: Collection[str], header: EvalLog, without: Collection[str]
 ) -> RunAndNote:
+    """Read a log but for the neurons named."""
     about = header.eval.metadata or {}
-    spending = Spending()
-    results: dict[str, NeuronResult] = {}
-    named: tuple[str, ...] = ("", "", "", "")
     headline = headline_of(header)
     samples = Samples(header.location, without=without)
 
-    def made(epochs: Epochs) -> tuple[Epochs, NeuronResult, tuple[str, str, str, str]]:
-        return epochs, neuron_result(epochs, excerpts, measures), models(epochs)
+    def made(epochs: Epochs) -> tuple[NeuronResult, MeasuredBy]:
+        result = by_headline(neuron_result(epochs, excerpts, measures), headline)
+        return replace(result, spent=spent_on(epochs)), models(epochs)
 
-    for epochs, result, present in samples.neurons(made):
-        spending.add(epochs)
-        result = by_headline(result, headline)
-        results[result.id] = replace(result, spent=spent_on(epochs))
-        named = tuple(new or old for new, old in zip(present, named, strict=True))
+    results: dict[str, NeuronResult] = {}
+    named = MeasuredBy()
+    for result, present in samples.neurons(made):
+        results[result.id] = result
+        named = MeasuredBy(*(new or old for new, old in zip(present, named, strict=True)))
     if not results:
         return None, samples.note
-    simulator, embedder, judge, writer = named
     run = Run(
-        log=header.location,
-        created=header.eval.created,
-        format=format_of(header),
-        explainer=explainer_of(header),
-        simulator=simulator,
-        embedder=embedder,
-        judge=judge,
-        writer=writer,
-        neurons=str(about.get("neurons", "")),
-        version=str(header.eval.task_version),
+        log=header.location, created=header.eval.created,
+        format=format_of(header), explainer=explainer_of(header), **named._asdict(),
+        neurons=str(about.get("neurons", "")), version=str(header.eval.task_version),
         identity="",  # that of the pool
         results=results,
-        spent=spending.spent(),
-        given="explanations" in about,
-        control=control_name(header.eval),
-        headline=headline,
+        spent=added_up(spent for result in results.values() for spent in result.spent),
+        given="explanations" in about, control=control_name(header.eval), headline=headline,
         neurons_skipped=int(about.get("neurons_skipped", 0)) + int(about.get("neurons_missing", 0)),
-    )
+    )  # fmt: skip
     return run, samples.note
 
 
@@ -155,14 +137,13 @@ def _shared(read: RunAndNote, known: Known) -> RunAndNote:
     if run is None:
         return read
 
-    def shared(result: NeuronResult) -> NeuronResult:
-        predicted = (
-            replace(p, record=known.setdefault(p.record, p.record)) for p in result.predicted
-        )
-        shown = (replace(e, record=known.setdefault(e.record, e.record)) for e in result.shown)
-        return replace(result, predicted=tuple(predicted), shown=tuple(shown))
+    def shared(parts: Sequence[P]) -> tuple[P, ...]:
+        return tuple(replace(p, record=known.setdefault(p.record, p.record)) for p in parts)
 
-    results = {id_: shared(result) for id_, result in run.results.items()}
+    results = {
+        id_: replace(result, predicted=shared(result.predicted), shown=shared(result.shown))
+        for id_, result in run.results.items()
+    }
     return replace(run, results=results), note
 
 
@@ -172,10 +153,7 @@ class Samples:
     def __init__(
         self, location: str, unused: frozenset[str] = UNUSED, without: Collection[str] = ()
     ) -> None:
-        """Read the list of samples, without the fields and the neurons named.
-
-        Raises anything that Inspect does.
-        """
+        """Read the list of samples but for these neurons; raises anything that Inspect does."""
         self._location, self._unused = location, set(unused)
         listed = read_eval_log_sample_summaries(location)
         self._listed = [summary for summary in listed if str(summary.id) not in without]
@@ -214,17 +192,17 @@ class Samples:
             f"{line(id_)}{f' epoch {epoch}' if several else ''} ({why})"
             for id_, epoch, why in self._unread[:NAMED]
         ]
-        more = len(self._unread) - len(named)
+        if (more := len(self._unread) - NAMED) > 0:
+            named.append(f"and {more} more")
         return (
             f"{short(self._location)}: {len(self._unread)} of {len(self._listed)} samples cannot "
-            f"be read and are left out: {'; '.join(named)}{f'; and {more} more' if more else ''}"
+            f"be read and are left out: {'; '.join(named)}"
         )
 
     def _read(self, keys: Sequence[tuple[str | int, int]]) -> list[EvalSample | None]:
+        read = partial(read_eval_log_samples_by_id, exclude_fields=self._unused)
         try:
-            return list(
-                read_eval_log_samples_by_id(self._location, keys, exclude_fields=self._unused)
-            )
+            return list(read(self._location, keys))
         except Exception:  # of one among them; a file may hold anything
             return [self._read_one(*key) for key in keys]
 

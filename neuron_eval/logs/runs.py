@@ -1,40 +1,22 @@
 """Runs and what each says of each neuron, from the epochs of its samples."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import fmean
+from typing import Any, NamedTuple, TypeVar
 
-from inspect_ai.log import EvalSample
+from inspect_ai.log import EvalLog, EvalSample
 from inspect_ai.model import ModelUsage
 from inspect_ai.scorer import Score
 
 from neuron_eval.logs.excerpts import Activity, Predicted, StoredExcerpts, excerpts_of, measured_in
+from neuron_eval.logs.spending import Spent
 from neuron_eval.prompts.wording import JUDGEMENTS
 from neuron_eval.records import Excerpt
-from neuron_eval.simulation.headline import HEADLINE, Numbers
+from neuron_eval.simulation.headline import HEADLINE, Numbers, score_of
 
-EXPLAINER = "explainer"
-"""The role of the model that explains; others have the name of their Inspect model role."""
-
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """Requests and tokens of one model in one role."""
-
-    model: str
-    role: str
-    requests: int = 0  # those that Inspect's cache answered included
-    cached: int = 0  # how many of them Inspect's cache answered, so that they cost nothing
-    retries: int = 0  # requests that the provider refused and that were sent again
-    # Tokens; those of requests that Inspect's cache answered are left out.
-    input_tokens: int = 0  # charged at the full rate
-    output_tokens: int = 0
-    cache_read_tokens: int = 0  # of prompts, which the provider had cached
-    cache_write_tokens: int = 0  # of prompts, which the provider wrote to its cache
-    batched: bool = False  # whether the provider got them in batches
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +94,17 @@ SIMULATION = "simulation_correlation"
 ADACS = "adacs"
 GENERATION = "generation"
 
-NOT_SCORES = ("scored",)
-"""Scorers whose value is no judgement of the explanation."""
-
-
 WHICH = {"random": ", random excerpts", "quantiles": ", excerpts by quantile"}
 """Which excerpts were scored, if not top and random ones."""
+
+
+class MeasuredBy(NamedTuple):
+    """The models of a `Run` that scores depend on; empty where none had a part."""
+
+    simulator: str = ""
+    embedder: str = ""
+    judge: str = ""
+    writer: str = ""
 
 
 def neuron_result(
@@ -130,14 +117,14 @@ def neuron_result(
     """
     first = samples[0]
     about = first.metadata or {}
-    simulated = _scores(samples, SIMULATION)
+    simulated = [_about(score) for score in _scores(samples, SIMULATION)]
     prompts = [prompt_size(s.output.usage) for s in samples if s.output and s.output.usage]
-    levels = [(score.metadata or {}).get("unrelated_mean") for score in _scores(samples, ADACS)]
+    levels = [_about(score).get("unrelated_mean") for score in _scores(samples, ADACS)]
     unrelated = [level for level in levels if level is not None]
-    names = [name for name in _names(samples) if name not in NOT_SCORES]
-    stored = (
-        excerpts_of(first, (first.scores or {}).get(SIMULATION)) if excerpts else StoredExcerpts()
-    )
+    # The value of the scorer `scored` is no judgement of the explanation.
+    names = list(dict.fromkeys(n for s in samples for n in s.scores or {} if n != "scored"))
+    score = (first.scores or {}).get(SIMULATION)
+    stored = excerpts_of(first, score) if excerpts else StoredExcerpts()
     alike = [s for s in samples if _explanation(s) == _explanation(first)]
     return NeuronResult(
         id=str(first.id),
@@ -152,68 +139,79 @@ def neuron_result(
         scores_of_text=None if len(alike) == len(samples) else _means(alike, names),
         unscored={name: reasons for name in names if (reasons := _reasons(samples, name))},
         prompt_tokens=fmean(prompts) if prompts else None,
-        excerpts_scored=sum(
-            (score.metadata or {}).get("excerpts_scored", 0) for score in simulated
-        ),
-        excerpt_failures=tuple(
-            str(why) for score in simulated for why in (score.metadata or {}).get("failures", [])
-        ),
+        excerpts_scored=sum(of.get("excerpts_scored", 0) for of in simulated),
+        excerpt_failures=tuple(str(why) for of in simulated for why in of.get("failures", [])),
         errors=tuple(s.error.message for s in samples if s.error),
         retries=sum(len(s.error_retries or []) for s in samples),
-        cut_off=sum(_cut_off(s) for s in samples),
+        cut_off=sum(
+            bool(s.output) and not s.output.empty and s.output.stop_reason == "max_tokens"
+            for s in samples
+        ),
         unrelated=fmean(unrelated) if unrelated else None,
-        measures=_measures(samples, measures),
+        measures=_measures(samples, measures) if measures else {},
         page=str(about.get("page", "")),
-        predicted=stored.predicted,
-        shown=stored.shown,
-        activity=stored.activity,
+        **stored._asdict(),
+    )
+
+
+def headline_of(log: EvalLog) -> str:
+    """The measure that the simulation's score is, in a log's header."""
+    for score in log.results.scores if log.results else []:
+        if score.name == SIMULATION:
+            return str(score.params.get("headline", HEADLINE))
+    return str((log.eval.metadata or {}).get("headline", HEADLINE))
+
+
+def by_headline(result: NeuronResult, headline: str) -> NeuronResult:
+    """The same with the simulation's score named by its measure, unless that is the usual one."""
+
+    def named(scores: Mapping[str, V]) -> dict[str, V]:
+        return {score_of(headline) if s == SIMULATION else s: v for s, v in scores.items()}
+
+    of_text = result.scores_of_text
+    return replace(
+        result,
+        scores=named(result.scores),
+        scores_of_text=None if of_text is None else named(of_text),
+        unscored=named(result.unscored),
     )
 
 
 def why_unscored(result: NeuronResult) -> str:
-    """Why scores are missing, such as ``adacs: no reference explanation``; empty if none is.
-
-    Each different reason once; what broke stands there as ``error``.
-    """
+    """Each reason for a missing score once, as ``adacs: no reference explanation``, and errors."""
     reasons = {**result.unscored, **({"error": result.errors} if result.errors else {})}
     return "; ".join(f"{name}: {why}" for name in reasons for why in dict.fromkeys(reasons[name]))
 
 
-def models(samples: Sequence[EvalSample]) -> tuple[str, str, str, str]:
-    """Who simulated, with the way, embedded, judged and wrote; empty where nobody did."""
+def models(samples: Sequence[EvalSample]) -> MeasuredBy:
+    """Who simulated, with the way, embedded, judged and wrote, by the last epoch that tells."""
     simulator = embedder = judge = writer = ""
-    for score in (score for name in JUDGEMENTS for score in _scores(samples, name)):
-        judge = str((score.metadata or {}).get("simulator", "")) or judge
-    for score in _scores(samples, SIMULATION):
-        if (about := score.metadata or {}).get("simulator"):
+    for about in (_about(score) for name in JUDGEMENTS for score in _scores(samples, name)):
+        judge = str(about.get("simulator") or judge)
+    for about in map(_about, _scores(samples, SIMULATION)):
+        if about.get("simulator"):
             which = WHICH.get(str(about.get("held_out")), "")
             simulator = f"{about['simulator']} ({about.get('simulation')}{which})"
-    for score in _scores(samples, ADACS):
-        if (about := score.metadata or {}).get("embedder"):
-            embedder = str(about["embedder"])
-    for score in _scores(samples, GENERATION):
-        if (about := score.metadata or {}).get("subject"):
+    for about in map(_about, _scores(samples, ADACS)):
+        embedder = str(about.get("embedder") or embedder)
+    for about in map(_about, _scores(samples, GENERATION)):
+        if about.get("subject"):
             writer = f"{about['simulator']} (subject {about['subject']})"
-    return simulator, embedder, judge, writer
+    return MeasuredBy(simulator, embedder, judge, writer)
+
+
+def _about(score: Score) -> Mapping[str, Any]:
+    return score.metadata or {}
 
 
 def _explanation(sample: EvalSample) -> str:
     return sample.output.completion if sample.output else ""
 
 
-def _cut_off(sample: EvalSample) -> bool:
-    output = sample.output
-    return bool(output) and not output.empty and output.stop_reason == "max_tokens"
-
-
 def prompt_size(usage: ModelUsage) -> int:
     """Tokens of the whole prompt; Inspect counts those that the provider had cached apart."""
     cached = (usage.input_tokens_cache_read or 0) + (usage.input_tokens_cache_write or 0)
     return usage.input_tokens + cached
-
-
-def _names(samples: Sequence[EvalSample]) -> list[str]:
-    return list(dict.fromkeys(name for s in samples for name in (s.scores or {})))
 
 
 def _scores(samples: Sequence[EvalSample], name: str) -> list[Score]:
@@ -236,15 +234,11 @@ def _means(samples: Sequence[EvalSample], names: Sequence[str]) -> dict[str, flo
 
 def _measures(samples: Sequence[EvalSample], names: Collection[str]) -> Numbers:
     """The means over the epochs in which a measure is defined; nothing if nothing was simulated."""
-    if not names:
+    every = (measured_in(s, (s.scores or {}).get(SIMULATION)) for s in samples)
+    if not (epochs := list(filter(None, every))):
         return {}
-    epochs = [
-        numbers for s in samples if (numbers := measured_in(s, (s.scores or {}).get(SIMULATION)))
-    ]
     of = {name: [n for numbers in epochs if (n := numbers[name]) is not None] for name in names}
-    return (
-        {name: fmean(values) if values else None for name, values in of.items()} if epochs else {}
-    )
+    return {name: fmean(values) if values else None for name, values in of.items()}
 
 
 def _reasons(samples: Sequence[EvalSample], name: str) -> tuple[str, ...]:

@@ -1,7 +1,5 @@
 """What the sanity checks of a log came to, and their table at the end of an eval."""
 
-from __future__ import annotations
-
 import atexit
 import math
 import sys
@@ -37,15 +35,6 @@ from neuron_eval.sanity import (
 )
 from neuron_eval.simulation.choose import ROLE
 
-CRITERION = (
-    f"A score falls if it loses more than {FALL} of its range. It passes a check if it falls in at "
-    f"least {100 * ENOUGH:g} % of the neurons; in brackets the 95 % interval of that share. Where "
-    "the share is of fewer neurons, the others have no measurement:"
-)
-NO_LABEL = "no label was changed, or the score is undefined."
-NOT_REWRITTEN = (
-    "the reference was not rewritten, the score is undefined, or other excerpts could be read."
-)
 CONCEPTS = {
     "truth": "the concept is where the neuron is active",
     "reference": "the concept is what the simulated reference explanation names",
@@ -72,7 +61,17 @@ def check_label(check: str) -> str:
 
 def criterion(samples: Iterable[str]) -> str:
     """When a score passes, in sentences, for tables over some samples."""
-    return f"{CRITERION} {NOT_REWRITTEN if REWRITTEN in samples else NO_LABEL}"
+    why = "no label was changed, or the score is undefined."
+    if REWRITTEN in samples:
+        why = (
+            "the reference was not rewritten, the score is undefined, or other excerpts could be "
+            "read."
+        )
+    return (
+        f"A score falls if it loses more than {FALL} of its range. It passes a check if it falls "
+        f"in at least {100 * ENOUGH:g} % of the neurons; in brackets the 95 % interval of that "
+        "share. Where the share is of fewer neurons, the others have no measurement: " + why
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +81,8 @@ class SanityChecks:
     log: str
     neurons: int
     title: str
-    samples: Mapping[str, str]
-    """What each sample of tokens that was checked is, for a person."""
-
-    results: Mapping[tuple[str, str, str], CheckResult]
-    """By score, sample and check."""
+    samples: Mapping[str, str]  # what each sample of tokens that was checked is, for a person
+    results: Mapping[tuple[str, str, str], CheckResult]  # by score, sample and check
 
     def scores(self, sample: str) -> list[str]:
         """What was checked over a sample, in the order of tables."""
@@ -97,22 +93,22 @@ class SanityChecks:
 def sanity_checks_of(
     log: EvalLog, *others: EvalLog, again: Mapping[str, Collection[str]] | None = None
 ) -> SanityChecks:
-    """Read a log of the sanity checks, or several of one run; summaries are read from its file.
+    """Read a log of the sanity checks, or several of one run; raises anything that Inspect does.
 
     ``again`` are by the log's place the neurons in it that do not count.
-
-    Raises:
-        Exception: Whatever Inspect raises of a file that may hold anything.
     """
     about, arguments = log.eval.metadata or {}, log.eval.task_args
     scored: dict[str | int, list[Mapping[str, Any]]] = {}
-    for location in (one.location for one in (log, *others)):
-        for summary in read_eval_log_sample_summaries(location):
-            if str(summary.id) not in (again or {}).get(location, ()):
+    for one in (log, *others):
+        without = (again or {}).get(one.location, ())
+        for summary in read_eval_log_sample_summaries(one.location):
+            if str(summary.id) not in without:
                 scored.setdefault(summary.id, []).append(summary.scores or {})
     n = arguments.get("excerpts", EXCERPTS)
     if about.get(CHECKED) == REWRITTEN:
-        what = f"references narrowed and widened by {_simulator(log)}"
+        role = (log.eval.model_roles or {}).get(ROLE)
+        first = role[0] if isinstance(role, list) else role
+        what = f"references narrowed and widened by {first.model if first else log.eval.model}"
         samples = {REWRITTEN: "the held-out excerpts"}
     else:
         what = CONCEPTS.get(str(about.get(CHECKED)), "the concept is unknown")
@@ -132,12 +128,6 @@ def sanity_checks_of(
             for name in (names if sample == REWRITTEN else MEASURES)
         },
     )
-
-
-def _simulator(log: EvalLog) -> str:
-    role = (log.eval.model_roles or {}).get(ROLE)
-    first = role[0] if isinstance(role, list) else role
-    return str(first.model) if first else log.eval.model
 
 
 def _scored_names(samples: Iterable[Mapping[str, Any]]) -> set[str]:
@@ -176,11 +166,9 @@ def print_checks(checks: SanityChecks) -> None:
         heads = ("score", *map(check_label, CHECKS_OVER[sample]))
         table = Table(*heads, box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
         for name in checks.scores(sample):
-            results = [checks.results[name, sample, check] for check in CHECKS_OVER[sample]]
-            texts = [
-                Text(result_text(r, checks.neurons), "green" if r.passes else "red")
-                for r in results
-            ]
+            results = (checks.results[name, sample, check] for check in CHECKS_OVER[sample])
+            styled = ((result_text(r, checks.neurons), r.passes) for r in results)
+            texts = (Text(text, "green" if passes else "red") for text, passes in styled)
             table.add_row(SCORE_LABELS[name], *texts)
         console.print(table)
     console.print(Text(f"\n{criterion(checks.samples)}"))
@@ -190,8 +178,7 @@ def print_checks(checks: SanityChecks) -> None:
 def print_at_the_end() -> None:
     """Have every eval of the sanity checks in this process print its table after it.
 
-    Registered here and not where Inspect looks for hooks when it starts, since it would announce
-    it at every eval of any task.
+    Where Inspect looks for hooks when it starts, it would announce this at every eval.
     """
 
     @hooks(name="sanity_table", description="Prints the table of neuron_eval/sanity.")

@@ -1,59 +1,66 @@
 """What a run took: requests and tokens by role and model, from the events of samples."""
 
-from __future__ import annotations
-
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 
 from inspect_ai.event import ModelEvent
 from inspect_ai.log import EvalSample
+from inspect_ai.model import ModelUsage
 
-from neuron_eval.logs.runs import EXPLAINER, Spent
 from neuron_eval.models.batching import in_batches
+
+EXPLAINER = "explainer"
+"""The role of the model that explains; others have the name of their Inspect model role."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Requests and tokens of one model in one role."""
+
+    model: str
+    role: str
+    requests: int = 0  # those that Inspect's cache answered included
+    cached: int = 0  # how many of them Inspect's cache answered, so that they cost nothing
+    retries: int = 0  # requests that the provider refused and that were sent again
+    # Tokens; those of requests that Inspect's cache answered are left out.
+    input_tokens: int = 0  # charged at the full rate
+    output_tokens: int = 0
+    cache_read_tokens: int = 0  # of prompts, which the provider had cached
+    cache_write_tokens: int = 0  # of prompts, which the provider wrote to its cache
+    batched: bool = False  # whether the provider got them in batches
 
 
 def spent_on(samples: Sequence[EvalSample]) -> tuple[Spent, ...]:
     """What one neuron took, over its epochs."""
-    spending = Spending()
-    spending.add(samples)
-    return spending.spent()
+    events = (event for sample in samples for event in sample.events)
+    return added_up(_spent(event) for event in events if isinstance(event, ModelEvent))
 
 
-class Spending:
-    """Requests and tokens by role and model, added up from the events of samples."""
+def added_up(parts: Iterable[Spent]) -> tuple[Spent, ...]:
+    """The sums by role, model and whether in batches: the explainer first."""
+    sums: defaultdict[tuple[str, str, bool], Counter[str]] = defaultdict(Counter)
+    for part in parts:
+        counts = asdict(part)
+        sums[counts.pop("role"), counts.pop("model"), counts.pop("batched")].update(counts)
+    return tuple(
+        Spent(model, role, batched=batched, **sums[role, model, batched])
+        for role, model, batched in sorted(sums, key=lambda at: (at[0] != EXPLAINER, at))
+    )
 
-    def __init__(self) -> None:
-        self._counts: dict[tuple[str, str, bool], Counter[str]] = {}
 
-    def add(self, samples: Sequence[EvalSample]) -> None:
-        for sample in samples:
-            for event in sample.events:
-                if isinstance(event, ModelEvent):
-                    self._count(event)
-
-    def add_spent(self, spent: Spent) -> None:
-        counts = asdict(spent)
-        at = counts.pop("role"), counts.pop("model"), counts.pop("batched")
-        self._counts.setdefault(at, Counter()).update(counts)
-
-    def spent(self) -> tuple[Spent, ...]:
-        """The sums: the explainer first, then by role and model."""
-        order = sorted(self._counts, key=lambda at: (at[0] != EXPLAINER, at))
-        return tuple(
-            Spent(model, role, batched=batched, **self._counts[role, model, batched])
-            for role, model, batched in order
-        )
-
-    def _count(self, event: ModelEvent) -> None:
-        batched = bool(event.config.batch) and in_batches(event.model)
-        counts = self._counts.setdefault((event.role or EXPLAINER, event.model, batched), Counter())
-        counts["requests"] += 1
-        counts["retries"] += event.retries or 0
-        if event.cache == "read":
-            counts["cached"] += 1
-        elif usage := event.output.usage:
-            counts["input_tokens"] += usage.input_tokens
-            counts["output_tokens"] += usage.output_tokens
-            counts["cache_read_tokens"] += usage.input_tokens_cache_read or 0
-            counts["cache_write_tokens"] += usage.input_tokens_cache_write or 0
+def _spent(event: ModelEvent) -> Spent:
+    cached = event.cache == "read"
+    usage = (None if cached else event.output.usage) or ModelUsage()
+    return Spent(
+        event.model,
+        event.role or EXPLAINER,
+        requests=1,
+        cached=int(cached),
+        retries=event.retries or 0,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cache_read_tokens=usage.input_tokens_cache_read or 0,
+        cache_write_tokens=usage.input_tokens_cache_write or 0,
+        batched=bool(event.config.batch) and in_batches(event.model),
+    )

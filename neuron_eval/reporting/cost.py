@@ -16,7 +16,7 @@ from neuron_eval.explain.solvers import chat_messages
 from neuron_eval.files.bounded import load_yaml
 from neuron_eval.formats.base import Shown
 from neuron_eval.inspect_private import model_info_by_name
-from neuron_eval.logs.runs import Spent
+from neuron_eval.logs.spending import Spent
 from neuron_eval.messages import InputError
 from neuron_eval.models.tokencount import TokenCounter
 from neuron_eval.prompts.wording import Pack

@@ -9,9 +9,8 @@ from statistics import fmean
 
 from inspect_ai.log import EvalLog
 
-from neuron_eval.logs.headlines import headline_of
 from neuron_eval.logs.identity import format_of, paper_order
-from neuron_eval.logs.runs import ADACS, SIMULATION, prompt_size
+from neuron_eval.logs.runs import ADACS, SIMULATION, headline_of, prompt_size
 from neuron_eval.reporting.comparing import NAMES
 from neuron_eval.reporting.statistics import Estimate
 from neuron_eval.reporting.tables.base import (

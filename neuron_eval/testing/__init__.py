@@ -7,9 +7,7 @@
 They go through Inspect like any model: its retries, cache, events and usage are the real ones.
 """
 
-from __future__ import annotations
-
-from neuron_eval.testing.judges import fake_judge
+from neuron_eval.testing.judges import fake_judge, fake_writer
 from neuron_eval.testing.models import (
     Fake,
     FakeRateLimitError,
@@ -22,20 +20,9 @@ from neuron_eval.testing.models import (
 )
 from neuron_eval.testing.replies import fake_simulator, read_chat_prompt
 from neuron_eval.testing.subjects import fake_subject
-from neuron_eval.testing.writers import fake_writer
 
 __all__ = [
-    "Fake",
-    "FakeRateLimitError",
-    "fake",
-    "fake_embedder",
-    "fake_explainer",
-    "fake_judge",
-    "fake_rater",
-    "fake_simulator",
-    "fake_subject",
-    "fake_writer",
-    "make_neuron",
-    "question_in",
+    "Fake", "FakeRateLimitError", "fake", "fake_embedder", "fake_explainer", "fake_judge",
+    "fake_rater", "fake_simulator", "fake_subject", "fake_writer", "make_neuron", "question_in",
     "read_chat_prompt",
-]
+]  # fmt: skip

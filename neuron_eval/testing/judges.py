@@ -1,31 +1,30 @@
-"""A fake judge: it reads a pack's prompts, and sees no more than a real one does."""
-
-from __future__ import annotations
+"""A fake judge and a fake writer: they read a pack's prompts, and see no more than real ones."""
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from inspect_ai.model import ChatMessage, GenerateConfig, Logprob, Logprobs, ModelOutput, TopLogprob
 
 from neuron_eval.formats.base import letter
+from neuron_eval.generating.asking import numbered
 from neuron_eval.prompts.pack import default_pack
 from neuron_eval.prompts.wording import IntruderWording, JudgementWording, Pack
-from neuron_eval.testing.models import Fake, FakeRateLimitError, fake
+from neuron_eval.testing.models import Fake, fake, faults_in_turn
 
 Fits = Callable[[str, str], float]
+Write = Callable[[str], Sequence[str]]
+
+NOTHING = tuple(f"Nothing of number {number}." for number in range(1, 6))
+"""What is near any explanation."""
 
 SURE = 1e-6  # how far from 0 and 1 a probability stays
 
 
 def fake_judge(
-    fits: Fits,
-    *,
-    logprobs: bool = True,
-    faults: Iterable[str] = (),
-    pack: Pack | None = None,
+    fits: Fits, *, logprobs: bool = True, faults: Iterable[str] = (), pack: Pack | None = None,
     name: str = "judge",
-) -> Fake:
+) -> Fake:  # fmt: skip
     """A judge that answers what `detection`, `fuzzing` and `intruder` ask.
 
     Args:
@@ -39,16 +38,14 @@ def fake_judge(
         pack: What the prompts are made with; None is the bundled pack.
         name: The model's name.
     """
-    left = list(faults)
+    next_fault = faults_in_turn(faults)
     wordings = (pack or default_pack()).judging
 
     def respond(messages: list[ChatMessage], config: GenerateConfig) -> ModelOutput:
         wording = next(w for w in wordings.values() if w.system == messages[0].text)
         explanation, texts = _read(messages[1].text, wording)
         probabilities = [min(1 - SURE, max(SURE, fits(explanation, text))) for text in texts]
-        fault = left.pop(0) if left else ""
-        if fault == "rate-limit":
-            raise FakeRateLimitError("429: slow down")
+        fault = next_fault()
         answers = [(f"{letter(i)}: ", {"yes": p, "no": 1 - p}) for i, p in enumerate(probabilities)]
         if isinstance(wording, IntruderWording):
             odds = {letter(i): 1 - p for i, p in enumerate(probabilities)}
@@ -88,3 +85,37 @@ def _line(lead: str, odds: dict[str, float]) -> list[Logprob]:
     answer = Logprob(token=best, logprob=math.log(odds[best]), top_logprobs=tops)
     blanks = [Logprob(token=text, logprob=0.0) for text in (lead, "\n")]
     return [*blanks[: bool(lead)], answer, blanks[1]]
+
+
+def fake_writer(
+    fitting: Write, near: Write = lambda _: NOTHING, *, faults: Iterable[str] = (),
+    pack: Pack | None = None, name: str = "writer",
+) -> Fake:  # fmt: skip
+    """A writer of the texts that `generation` asks for.
+
+    Args:
+        fitting: From the explanation to texts that fit it.
+        near: From the explanation to texts that do not.
+        faults: What goes wrong with the first requests, one each: ``garbage``, ``empty``,
+            ``missing`` (the last text); an empty text is no fault.
+        pack: What the prompts are made with; None is the bundled pack.
+        name: The model's name.
+    """
+    next_fault = faults_in_turn(faults)
+    wording = (pack or default_pack()).generation_wording()
+
+    def respond(messages: list[ChatMessage], config: GenerateConfig) -> ModelOutput:
+        fits = messages[0].text == wording.fitting.system
+        part = wording.fitting if fits else wording.near
+        examples = 2 * len(wording.examples)
+        pattern = re.escape(part.question).replace(r"\{explanation\}", "(?P<explanation>.*?)")
+        pattern = re.sub(r"\\\{\w+\\\}", lambda _: "(?:.|\n)*?", pattern)
+        read = re.fullmatch(pattern, messages[1 + examples].text)
+        assert read is not None, f"not a prompt of this pack: {messages[1 + examples].text!r}"
+        texts = list((fitting if fits else near)(read["explanation"]))
+        fault = next_fault()
+        reply = numbered(texts[: -1 if fault == "missing" else None])
+        words = {"garbage": "I would rather not.", "empty": ""}
+        return ModelOutput.from_content(f"neuron-fake/{name}", words.get(fault, reply))
+
+    return fake(name, respond)

@@ -1,7 +1,5 @@
 """Fake models that state their answers, and neurons to explain."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -46,19 +44,15 @@ class ComputedAnswers(ModelAPI):
         self._respond = _RESPOND[model_name]
 
     async def generate(
-        self,
-        input: list[ChatMessage],
-        tools: list[ToolInfo],
-        tool_choice: ToolChoice,
+        self, input: list[ChatMessage], tools: list[ToolInfo], tool_choice: ToolChoice,
         config: GenerateConfig,
-    ) -> tuple[ModelOutput, ModelCall]:
+    ) -> tuple[ModelOutput, ModelCall]:  # fmt: skip
         """Answer, with usage, so that nothing needs a tokenizer, and the call as a server's."""
         output = self._respond(input, config)
         read = sum(len(message.text) for message in input) // 4
         written = len(output.completion) // 4
-        output.usage = ModelUsage(
-            input_tokens=read, output_tokens=written, total_tokens=read + written
-        )
+        both = read + written
+        output.usage = ModelUsage(input_tokens=read, output_tokens=written, total_tokens=both)
         request = {"messages": [message.model_dump() for message in input]}
         return output, ModelCall.create(request, output.model_dump())
 
@@ -76,8 +70,7 @@ FakeProvider = modelapi(name="neuron-fake")(ComputedAnswers)
 class Fake:
     """A fake model and what it was asked."""
 
-    model: Model
-    """For ``eval(model=…)`` or ``model_roles``."""
+    model: Model  # for ``eval(model=…)`` or ``model_roles``
 
     requests: list[list[ChatMessage]] = field(default_factory=list)
     """Every request that reached it, in order; answers from Inspect's cache do not."""
@@ -104,6 +97,18 @@ def fake(name: str, respond: Respond) -> Fake:
     return made
 
 
+def faults_in_turn(faults: Iterable[str]) -> Callable[[], str]:
+    """What goes wrong with the next request, if anything; ``rate-limit`` is raised."""
+    left = iter(faults)
+
+    def next_fault() -> str:
+        if (fault := next(left, "")) == "rate-limit":
+            raise FakeRateLimitError("429: slow down")
+        return fault
+
+    return next_fault
+
+
 def fake_explainer(
     answer: str | Callable[[str], str], stop_reason: StopReason = "stop", name: str = "explainer"
 ) -> Fake:
@@ -120,12 +125,10 @@ def fake_embedder(
     embed: Callable[[str], Sequence[float]], *, failures: int = 0, name: str = "embedder"
 ) -> Fake:
     """An embedder that is rate-limited ``failures`` times, then embeds with ``embed``."""
-    left = [failures]
+    next_fault = faults_in_turn(["rate-limit"] * failures)
 
     def respond(messages: list[ChatMessage], config: GenerateConfig) -> ModelOutput:
-        if left[0] > 0:
-            left[0] -= 1
-            raise FakeRateLimitError("429: slow down")
+        next_fault()
         vectors = [[float(x) for x in embed(message.text)] for message in messages]
         output = ModelOutput.from_content(f"neuron-fake/{name}", f"{len(vectors)} texts embedded")
         output.metadata = {"embeddings": vectors}
@@ -149,15 +152,13 @@ def fake_rater(rate: Rate, *, faults: Iterable[str] = (), name: str = "rater") -
             ``rate-limit``; an empty text is no fault.
         name: The model's name.
     """
-    left = list(faults)
+    next_fault = faults_in_turn(faults)
 
     def respond(messages: list[ChatMessage], config: GenerateConfig) -> ModelOutput:
         question = question_in(messages)
         ratings = {option.letter: rate(question, option.explanation) for option in question.options}
         best = max(ratings, key=lambda letter: ratings[letter])
-        fault = left.pop(0) if left else ""
-        if fault == "rate-limit":
-            raise FakeRateLimitError("429: slow down")
+        fault = next_fault()
         if fault == "missing":
             del ratings[question.letters[-1]]
         if fault == "off-scale":
@@ -186,14 +187,9 @@ def question_in(messages: Iterable[ChatMessage]) -> Question:
 
 
 def make_neuron(
-    id: str = "test/L0N0",
-    word: str = " cat",
-    *,
-    layer: int = 0,
-    neuron: int = 0,
-    excerpts: int = 20,
-    reference: str | None = "cats",
-) -> NeuronRecord:
+    id: str = "test/L0N0", word: str = " cat", *, layer: int = 0, neuron: int = 0,
+    excerpts: int = 20, reference: str | None = "cats",
+) -> NeuronRecord:  # fmt: skip
     """A neuron that fires on one word: in every top excerpt, and in every third random one."""
     filler = [" the", " old", " house", ",", " a", " river", " was", " quiet", "."]
 
@@ -205,17 +201,11 @@ def make_neuron(
         values = [level if w == word else 0.01 * (j % 3) for j, w in enumerate(words)]
         return ActivationRecord(tuple(words), tuple(values))
 
-    return check_record(
-        NeuronRecord(
-            id=id,
-            model=id.partition("/")[0],
-            layer=layer,
-            neuron=neuron,
-            top=tuple(record("top", i, 1 + i % 2) for i in range(excerpts)),
-            random=tuple(record("random", i, int(i % 3 == 1)) for i in range(excerpts)),
-            quantiles=(0.5, 0.9, 0.99),
-            quantile_boundaries=(0.0, 0.02, 0.5),
-            reference=None if reference is None else Reference(reference, "made for a test"),
-        ),
-        "make_neuron",
-    )
+    made = NeuronRecord(
+        id=id, model=id.partition("/")[0], layer=layer, neuron=neuron,
+        top=tuple(record("top", i, 1 + i % 2) for i in range(excerpts)),
+        random=tuple(record("random", i, int(i % 3 == 1)) for i in range(excerpts)),
+        quantiles=(0.5, 0.9, 0.99), quantile_boundaries=(0.0, 0.02, 0.5),
+        reference=None if reference is None else Reference(reference, "made for a test"),
+    )  # fmt: skip
+    return check_record(made, "make_neuron")

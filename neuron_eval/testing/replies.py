@@ -1,11 +1,9 @@
 """A fake simulator: it reads a pack's prompts, and sees no more than a real one does."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from inspect_ai.model import (
     ChatMessage,
@@ -21,22 +19,18 @@ from neuron_eval.prompts.pack import default_pack
 from neuron_eval.prompts.wording import Pack
 from neuron_eval.records.activations import LEVELS
 from neuron_eval.simulation import Piece, Simulation, ways
-from neuron_eval.testing.models import Fake, FakeRateLimitError, fake
+from neuron_eval.testing.models import Fake, fake, faults_in_turn
 
 Predict = Callable[[str, Sequence[str]], Sequence[float]]
 
 _WORD = re.compile(r" ?\w+|.", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class SimulatorQuestion:
+class SimulatorQuestion(NamedTuple):
     """A prompt, understood."""
 
-    way: type[Simulation]
-    """The way to simulate that it belongs to."""
-
-    explanation: str
-    """What the neuron is said to do."""
+    way: type[Simulation]  # the way to simulate that it belongs to
+    explanation: str  # what the neuron is said to do
 
     excerpts: Sequence[Sequence[str]]
     """The tokens of each excerpt; ``per_token``: those up to the one asked for."""
@@ -91,14 +85,10 @@ def logprob_of(piece: Piece) -> Logprob:
         return Logprob(token=piece, logprob=0.0)
     low = min(LEVELS - 1, math.floor(piece))
     masses = {low: 1 - (piece - low), low + 1: piece - low}
-    tops = [
-        TopLogprob(token=str(level), logprob=math.log(mass))
-        for level, mass in masses.items()
-        if mass > 0
-    ]
-    return Logprob(
-        token=str(round(piece)), logprob=math.log(masses[round(piece)]), top_logprobs=tops
-    )
+    logs = {level: math.log(mass) for level, mass in masses.items() if mass > 0}
+    tops = [TopLogprob(token=str(level), logprob=value) for level, value in logs.items()]
+    best = round(piece)
+    return Logprob(token=str(best), logprob=logs[best], top_logprobs=tops)
 
 
 def _explanation(text: str) -> str:
@@ -106,14 +96,9 @@ def _explanation(text: str) -> str:
 
 
 def fake_simulator(
-    predict: Predict,
-    *,
-    logprobs: bool = True,
-    faults: Iterable[str] = (),
-    excerpts: Iterable[Sequence[str]] = (),
-    pack: Pack | None = None,
-    name: str = "simulator",
-) -> Fake:
+    predict: Predict, *, logprobs: bool = True, faults: Iterable[str] = (),
+    excerpts: Iterable[Sequence[str]] = (), pack: Pack | None = None, name: str = "simulator",
+) -> Fake:  # fmt: skip
     """A simulator that answers every well-asked question with what ``predict`` says.
 
     It knows the prompts of all ways to simulate whose replies are text, with one or several
@@ -132,37 +117,31 @@ def fake_simulator(
         pack: What the prompts are made with; None is the bundled pack.
         name: The model's name.
     """
-    left = list(faults)
+    next_fault = faults_in_turn(faults)
     reader = PromptReader(excerpts, pack)
 
     def respond(messages: list[ChatMessage], config: GenerateConfig) -> ModelOutput:
-        if messages[0].role == "user":
-            return _short_answer(f"neuron-fake/{name}", logprobs and bool(config.logprobs))
+        if messages[0].role == "user":  # asks for no simulation, such as what the model can do
+            return reply([4.0], config)
         user = next(m.text for m in messages if m.role == "user")
         question = reader.read(messages[0].text, user)
         values = [list(predict(question.explanation, tokens)) for tokens in question.excerpts]
-        fault = left.pop(0) if left else ""
-        if fault == "rate-limit":
-            raise FakeRateLimitError("429: slow down")
+        fault = next_fault()
         lines = answer_lines(question, values)
         if fault in ("truncated", "missing"):
             middle = len(lines) // 2
             del lines[middle : len(lines) if fault == "truncated" else middle + 1]
-        words = {"garbage": ["I would rather not."], "empty": []}.get(fault)
-        pieces = [p for line in lines for p in line] if words is None else words
+        words: dict[str, list[Piece]] = {"garbage": ["I would rather not."], "empty": []}
+        pieces = words.get(fault, [piece for line in lines for piece in line])
+        return reply(pieces, config, "max_tokens" if fault == "truncated" else "stop")
+
+    def reply(
+        pieces: Sequence[Piece], config: GenerateConfig, stop: StopReason = "stop"
+    ) -> ModelOutput:
         text = "".join(p if isinstance(p, str) else str(round(p)) for p in pieces).strip("\n")
-        stop: StopReason = "max_tokens" if fault == "truncated" else "stop"
         output = ModelOutput.from_content(f"neuron-fake/{name}", text, stop_reason=stop)
         if logprobs and config.logprobs and text:
             output.choices[0].logprobs = Logprobs(content=[logprob_of(piece) for piece in pieces])
         return output
 
     return fake(name, respond)
-
-
-def _short_answer(model: str, logprobs: bool) -> ModelOutput:
-    """The answer to a question that asks for no simulation, such as what the model can do."""
-    output = ModelOutput.from_content(model, "4")
-    if logprobs:
-        output.choices[0].logprobs = Logprobs(content=[logprob_of(4.0)])
-    return output

@@ -1,7 +1,5 @@
 """A fake subject: neurons that are a function of words."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Sequence
 
@@ -9,10 +7,11 @@ from inspect_ai.model import ChatMessage, GenerateConfig, Model, ModelOutput, mo
 
 from neuron_eval.records import ActivationRecord
 from neuron_eval.subject.exchange import NeuronPlace, read_request, subject_output
-from neuron_eval.testing.models import ComputedAnswers, Fake, fake
+from neuron_eval.testing.models import ComputedAnswers, Fake, fake, faults_in_turn
 
 Activate = Callable[[NeuronPlace, Sequence[str]], Sequence[float]]
 
+_TOKEN = re.compile(r" ?\w+|\s|[^\w\s]")
 
 _REFUSE: dict[str, Callable[[NeuronPlace], str]] = {}
 
@@ -27,15 +26,8 @@ class FakeSubjectProvider(ComputedAnswers):
         return _REFUSE[self.model_name](place)
 
 
-_TOKEN = re.compile(r" ?\w+|\s|[^\w\s]")
-
-
 def fake_subject(
-    activate: Activate,
-    *,
-    model: str = "test",
-    failures: Iterable[str] = (),
-    name: str = "subject",
+    activate: Activate, *, model: str = "test", failures: Iterable[str] = (), name: str = "subject"
 ) -> Fake:
     """A subject whose neurons are a function of words, for the role ``subject``.
 
@@ -47,11 +39,11 @@ def fake_subject(
             ``tokens`` (that are not the text's), ``none``; an empty text is no failure.
         name: The model's name.
     """
-    left = list(failures)
+    next_failure = faults_in_turn(failures)
 
     def respond(messages: list[ChatMessage], config: GenerateConfig) -> ModelOutput:
         place, texts = read_request(messages)
-        failure = left.pop(0) if left else ""
+        failure = next_failure()
         if failure == "error":
             raise RuntimeError("out of memory")
         records = []

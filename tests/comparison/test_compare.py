@@ -32,7 +32,7 @@ from neuron_eval.comparison.remote import expected, is_remote
 from neuron_eval.comparison.running import LONG, served_here
 from neuron_eval.dataset import neuron_set
 from neuron_eval.formats import format_names
-from neuron_eval.logs.runs import EXPLAINER
+from neuron_eval.logs.spending import EXPLAINER
 from neuron_eval.models.tokencount import TokenCounter
 from neuron_eval.prompts.pack import default_pack
 from neuron_eval.records import ActivationRecord, Excerpt
@@ -766,7 +766,7 @@ def test_stopped_from_the_keyboard_it_says_how_to_go_on(neurons, log_dir, fakes,
     def stopped(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("neuron_eval.comparison.shards.run", stopped)
+    monkeypatch.setattr("neuron_eval.comparison.running.run", stopped)
     done = invoke(*asking(neurons, log_dir, "--yes"))
     assert done.exit_code == 130
     assert "Stopped." in done.output

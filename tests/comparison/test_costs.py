@@ -7,10 +7,9 @@ from inspect_ai.model import ModelCost
 
 from neuron_eval.cli.compare import compare
 from neuron_eval.cli.tokens import tokens
-from neuron_eval.comparison.costs import CostEstimate, Range, priced_line
+from neuron_eval.comparison.costs import CostEstimate, Range, priced_line, runs_here
 from neuron_eval.comparison.counting import Size
 from neuron_eval.comparison.estimate import explaining
-from neuron_eval.comparison.own_machine import runs_here
 from neuron_eval.comparison.plan import make_plan
 from neuron_eval.comparison.present import headline, money
 from neuron_eval.models.tokencount import TokenCounter

@@ -9,7 +9,7 @@ import pytest
 from made_up_runs import five_formats, neuron, run
 
 from neuron_eval.given.reading import read_table
-from neuron_eval.logs.runs import Spent
+from neuron_eval.logs.spending import Spent
 from neuron_eval.reporting.collecting import Collected
 from neuron_eval.reporting.exports.rows import WRITERS, neuron_rows, row_fields, write_rows
 from neuron_eval.reporting.page import write_report

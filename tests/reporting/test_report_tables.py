@@ -18,7 +18,8 @@ from inspect_ai.model import ModelOutput, ModelUsage
 from rich.console import Console
 from scipy import stats as scipy_stats
 
-from neuron_eval.logs.runs import NeuronResult, Run, Spent, neuron_result
+from neuron_eval.logs.runs import NeuronResult, Run, neuron_result
+from neuron_eval.logs.spending import Spent
 from neuron_eval.reporting import tables
 from neuron_eval.reporting.collecting import Collected, collect
 from neuron_eval.reporting.comparing import compare, label, rater_label, scorers

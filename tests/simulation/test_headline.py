@@ -10,9 +10,8 @@ from inspect_ai.log import read_eval_log
 from sklearn.metrics import average_precision_score
 
 from neuron_eval.logs.columns import explanation_columns
-from neuron_eval.logs.headlines import headline_of
 from neuron_eval.logs.identity import identity
-from neuron_eval.logs.runs import neuron_result
+from neuron_eval.logs.runs import headline_of, neuron_result
 from neuron_eval.measures import MEASURES
 from neuron_eval.metrics import viewer_config
 from neuron_eval.records import ActivationRecord, Excerpt, NeuronRecord

@@ -10,9 +10,8 @@ from functools import partial
 from inspect_ai.log import EvalSample
 
 from neuron_eval.logs.files import short
-from neuron_eval.logs.headlines import by_headline
 from neuron_eval.logs.reading import UNUSED, Samples
-from neuron_eval.logs.runs import NeuronResult, Run, neuron_result
+from neuron_eval.logs.runs import NeuronResult, Run, by_headline, neuron_result
 from neuron_eval.messages import without_surrogates
 from neuron_eval.records import Excerpt
 from neuron_eval.records.splits import DealtNeuron, from_metadata

@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
-from neuron_eval.logs.runs import EXPLAINER, NeuronResult, Run, why_unscored
+from neuron_eval.logs.runs import NeuronResult, Run, why_unscored
+from neuron_eval.logs.spending import EXPLAINER
 from neuron_eval.messages import replace_surrogates
 from neuron_eval.reporting.comparing import label, measured_names, scorer_names
 from neuron_eval.reporting.exports import json_line

@@ -7,7 +7,8 @@ from dataclasses import fields, replace
 from itertools import groupby
 from statistics import fmean
 
-from neuron_eval.logs.runs import EXPLAINER, Run, Spent
+from neuron_eval.logs.runs import Run
+from neuron_eval.logs.spending import EXPLAINER, Spent
 from neuron_eval.reporting.comparing import is_baseline, label
 from neuron_eval.reporting.cost import Price, dollars, price_of
 from neuron_eval.reporting.tables.base import (
