@@ -29,10 +29,7 @@ class InputError(ValueError):
 
 
 def shown(value: object, limit: int = LIMIT) -> str:
-    """The value as `repr` writes it, cut.
-
-    By hand and not by `reprlib`, which sorts, cuts texts in their midst and shows fewer items.
-    """
+    """The value as `repr` writes it, cut; `reprlib` sorts, and cuts texts in their midst."""
     return shortened(_written(value, limit, _DEPTH), limit)
 
 

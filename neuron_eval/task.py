@@ -39,11 +39,7 @@ NO_SIMULATION = "none"  # in place of a way to simulate: AdaCS alone
 
 
 def format_task(format: str, parameters: Parameters) -> Task:
-    """The task of one prompt format, for task functions that hand on what the user typed.
-
-    Raises:
-        UsageError: A parameter does not exist, or see `explanation_task`.
-    """
+    """The task of one prompt format, for task functions that hand on what the user typed."""
     with usage_errors():
         check_known(parameters, tuple(Parameters.__annotations__))
         check_writable(format=format, **parameters)

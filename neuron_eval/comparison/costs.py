@@ -150,9 +150,8 @@ def runs_here(model: str) -> bool:
 def served_here(model: str) -> bool:
     """Whether a server on this machine answers for a model, by the address in the environment.
 
-    Such a server keeps the prompts' common beginning of as many requests as it has slots. One
-    format after the other finds it again; five at once drive it out, and each request pays for
-    its few-shot neurons.
+    Such a server keeps the prompts' common beginning of as many requests as it has slots: formats
+    one after the other find it again; five at once drive it out, and each request pays for it.
     """
     name, _, rest = model.partition("/")
     service = rest.partition("/")[0] if name.startswith("openai-api") else name

@@ -75,10 +75,9 @@ def taken(cell: tuple[str, str], sample: EvalSample) -> Taken:
 def extrapolated(
     pilot: Sequence[Taken], left: Mapping[tuple[str, str], float], rates: Rates, finished: int = 0
 ) -> CostEstimate:
-    """What the explanations that are left will take, by format and explainer.
+    """What is left by format and explainer will take, in cells of which the pilot had any.
 
-    Expected is the mean over the pilot's; the bounds are as if all were like its least, or its
-    most. Cells without any of the pilot's are left out.
+    Expected is the mean over the pilot's; the bounds are as if all were like its least, or most.
     """
     lines: dict[tuple[str, str, str], Line] = {}
     for cell, count in left.items():
