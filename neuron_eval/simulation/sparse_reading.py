@@ -131,8 +131,11 @@ def _read_line(reply: str, at: int, end: int, answer: SparseAnswer) -> str:
         entry = next((m for p in _ENTRIES if (m := p.match(reply, at, end))), None)
         if entry is None:
             return f"cannot read {quoted(reply[at:end].strip())}"
-        names, digits = _names(entry), entry["number"]
-        name = quoted(names[-1])
+        if "names" in entry.re.groupindex:
+            names = [name[1:-1] for name in _NAME_AT.findall(entry["names"])]
+        else:
+            names = [entry["name"]]
+        name, digits = quoted(names[-1]), entry["number"]
         value = stated_value(entry.start("value"), entry["value"])
         if value is None:
             written = quoted(entry["value"])
@@ -145,12 +148,6 @@ def _read_line(reply: str, at: int, end: int, answer: SparseAnswer) -> str:
         answer.answered = True
         at = _BETWEEN.match(reply, entry.end(), end).end()  # type: ignore[union-attr]
     return ""
-
-
-def _names(entry: re.Match[str]) -> list[str]:
-    if "names" in entry.re.groupindex:
-        return [name[1:-1] for name in _NAME_AT.findall(entry["names"])]
-    return [entry["name"]]
 
 
 def _is_nothing(text: str) -> bool:
