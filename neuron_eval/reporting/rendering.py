@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from io import StringIO
 from pathlib import Path
 from textwrap import wrap
@@ -17,12 +17,23 @@ from rich import box
 from rich.text import Text
 
 from neuron_eval.messages import visible
-from neuron_eval.reporting.tables.base import MARK, Cell, Table, Value, with_rows, without_rows
-from neuron_eval.reporting.typesetting import latex
-from neuron_eval.reporting.verdict import Verdict
+from neuron_eval.reporting.tables.base import MARK, Cell, Column, Row, Table, Value
 
 # What a renderer could take for markup; an interval in brackets, and _ within a word, are none
 _MARKUP = re.compile(r"[\\`*|<~$]|(?<!\w)_|_(?!\w)|&(?=#?\w+;)|\](?=[(\[:])|^[#>+-](?= )")
+
+PACKAGES = ("array", "booktabs", "graphicx")  # what a document must load
+NARROW = 12  # characters of a text up to which its column needs no lines to be broken
+WIDE = 40  # characters from which a column of text is given more room
+
+_ESCAPES = str.maketrans({
+    **{sign: f"\\{sign}" for sign in "{}&%$#"},
+    **{sign: f"{escaped}\\allowbreak{{}}" for sign, escaped in (("_", "\\_"), ("/", "/"))},
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': "''", "†": r"$^\dagger$",
+    "…": r"\dots{}", "“": "``", "”": "''", "’": "'", "–": "--", "—": "---", "×": r"$\times$",
+})  # fmt: skip
+_SIGN = re.compile(r"(?<![\w.)}-])([-+])(?=\d)")
 
 
 def write_tables(tables: Sequence[Table], folder: Path) -> list[Path]:
@@ -34,11 +45,10 @@ def write_tables(tables: Sequence[Table], folder: Path) -> list[Path]:
     written = []
     for table in tables:
         for ending, render in WAYS.items():
-            if not table.rows and ending != "csv":
-                continue
-            path = folder / f"{table.name}.{ending}"
-            path.write_text(render(table), encoding="utf-8", newline="")
-            written.append(path)
+            if table.rows or ending == "csv":
+                path = folder / f"{table.name}.{ending}"
+                path.write_text(render(table), encoding="utf-8", newline="")
+                written.append(path)
     return written
 
 
@@ -48,12 +58,9 @@ def terminal_table(table: Table, narrow: bool = True) -> rich.table.Table:
     ``narrow``: whether a heading that is wider than its column goes over several lines.
     """
     made = rich.table.Table(
-        title=Text(table.title, style="bold"),
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1),
-        pad_edge=False,
-    )
+        title=Text(table.title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD,
+        padding=(0, 1), pad_edge=False,
+    )  # fmt: skip
     if not table.rows:
         # Without a column rich leaves out the title.
         made.add_column()
@@ -63,10 +70,12 @@ def terminal_table(table: Table, narrow: bool = True) -> rich.table.Table:
     columns = list(zip(*rows, strict=True))
     for column, cells in zip(table.columns, columns, strict=True):
         widest = max(len(cell.text) + len(_mark(cell, cells)) for cell in cells)
+        # No column is wider than its cells or its heading's longest word.
+        width = max(widest, *map(len, column.heading.split()))
         # Words may be broken over lines, numbers may not.
         unbroken = column.numeric or bool(column.extra)
         made.add_column(
-            _heading(column.heading, widest) if narrow else Text(column.heading),
+            Text("\n".join(wrap(column.heading, width)) if narrow else column.heading),
             justify="right" if column.numeric else "left",
             overflow="fold",
             no_wrap=unbroken,
@@ -81,35 +90,19 @@ def terminal_table(table: Table, narrow: bool = True) -> rich.table.Table:
 
 def markdown(table: Table) -> str:
     """The title as a heading, the table and its notes; ends with a newline."""
-    parts = [f"## {_in_markdown(table.title)}"]
+    parts = [f"## {in_markdown(table.title)}"]
     if table.rows:
         parts.append(markdown_rows(table))
-    parts.extend(map(_in_markdown, table.notes))
+    parts.extend(map(in_markdown, table.notes))
     return "\n\n".join(parts) + "\n"
 
 
 def markdown_rows(table: Table) -> str:
     rows = [map(_markdown_cell, row) for row in table.rows[: table.shown]]
-    head = (_in_markdown(column.heading) for column in table.columns)
+    head = (in_markdown(column.heading) for column in table.columns)
     first, *others = (f"| {' | '.join(cells)} |" for cells in (head, *rows))
     rule = f"|{'|'.join('---:' if column.numeric else '---' for column in table.columns)}|"
     return "\n".join([first, rule, *others])
-
-
-def report_markdown(
-    verdict: Verdict,
-    tables: Sequence[Table],
-    figures: Sequence[tuple[str, str]],
-    logs: Table | None,
-    notes: Sequence[str],
-) -> str:
-    """A whole report; figures are titles and addresses, notes are on what was left out."""
-    parts = ["# Neuron explanations compared", *map(_in_markdown, verdict.paragraphs)]
-    parts += (markdown(table).rstrip() for table in with_rows(tables))
-    parts += map(_in_markdown, without_rows(tables))
-    parts += (f"![{_in_markdown(title)}]({address})" for title, address in figures)
-    parts += [markdown(logs).rstrip()] if logs else []
-    return "\n\n".join([*parts, *map(_in_markdown, notes)]) + "\n"
 
 
 def csv_text(table: Table) -> str:
@@ -133,14 +126,6 @@ def csv_text(table: Table) -> str:
 
 
 # By the file's ending.
-WAYS: dict[str, Callable[[Table], str]] = {"md": markdown, "csv": csv_text, "tex": latex}
-
-
-def _heading(heading: str, width: int) -> Text:
-    """Over several lines, so that no column is wider than its cells or its longest word."""
-    return Text("\n".join(wrap(heading, max(width, *map(len, heading.split())))))
-
-
 def _text(cell: Cell, column: Sequence[Cell]) -> Text:
     text = (visible(cell.text), "bold" if cell.bold else "")
     return Text.assemble(text, _mark(cell, column))
@@ -154,12 +139,93 @@ def _mark(cell: Cell, column: Sequence[Cell]) -> str:
 
 
 def _markdown_cell(cell: Cell) -> str:
-    text = _in_markdown(cell.text)
+    text = in_markdown(cell.text)
     if cell.bold:
         text = f"**{text}**"
     return f"{text} {MARK}" if cell.marked else text
 
 
-def _in_markdown(text: str) -> str:
+def in_markdown(text: str) -> str:
     """Text on one line, none of it markup."""
     return _MARKUP.sub(r"\\\g<0>", visible(" ".join(text.split())))
+
+
+def latex(table: Table) -> str:
+    r"""A ``table`` environment with caption, label and notes; ends with a newline.
+
+    A table that is wider than its column is made smaller. Columns with the same number in every
+    row go into the notes. Needs `PACKAGES`; characters beyond ASCII stay as they are.
+    """
+    if not table.rows:
+        why = " ".join(map(_in_latex, table.notes))
+        return f"% {' '.join(table.title.split())}: no rows\n\\par {why}\n"
+    columns, rows, same = _varying(table)
+    pairs = [(c.short, c.heading) for c in columns if c.short and c.short not in c.heading]
+    short = "; ".join(f"{short}: {heading}" for short, heading in pairs)
+    notes = " ".join(map(_in_latex, [*([f"{short}."] if short else []), *same, *table.notes]))
+    kinds = map(_latex_kind, columns, zip(*rows, strict=True))
+    lines = [_latex_line(map(_latex_cell, row)) for row in rows]
+    apart = len(table.rows) - table.apart
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"\centering\footnotesize\setlength{\tabcolsep}{2.5pt}",
+            f"\\caption{{{_in_latex(table.title)}.}}",
+            f"\\label{{tab:{table.name}}}",
+            f"\\sbox0{{\\begin{{tabular}}{{@{{}}{''.join(kinds)}@{{}}}}",
+            r"\toprule",
+            _latex_line(_in_latex(column.short or column.heading) for column in columns),
+            r"\midrule",
+            *lines[:apart],
+            *([r"\midrule", *lines[apart:]] if lines[apart:] else []),
+            r"\bottomrule",
+            r"\end{tabular}}%",
+            r"\ifdim\wd0>\columnwidth\resizebox{\columnwidth}{!}{\usebox0}\else\usebox0\fi",
+            *([f"\\par\\smallskip\\raggedright\\scriptsize {notes}"] if notes else []),
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _varying(table: Table) -> tuple[list[Column], list[Row], list[str]]:
+    """What is shown, and a sentence for each column of numbers that are all the same."""
+    rows = table.rows[: table.shown]
+    kept, sentences = [], []
+    for column, cells in zip(table.columns, zip(*rows, strict=True), strict=True):
+        if column.numeric and len(rows) > 1 and len({cell.text for cell in cells}) == 1:
+            sentences.append(f"{column.heading}: {cells[0].text} in every row.")
+        else:
+            kept.append((column, cells))
+    return [c for c, _ in kept], list(zip(*(cells for _, cells in kept), strict=True)), sentences
+
+
+def _latex_kind(column: Column, cells: Sequence[Cell]) -> str:
+    if column.numeric:
+        return "r"
+    longest = max(len(cell.text) for cell in cells)
+    if longest <= NARROW or column.extra:
+        return "l"
+    return f">{{\\raggedright\\arraybackslash}}p{{{0.3 if longest >= WIDE else 0.2}\\columnwidth}}"
+
+
+def _latex_line(cells: Iterable[str]) -> str:
+    return f"{' & '.join(cells)} \\\\"
+
+
+def _latex_cell(cell: Cell) -> str:
+    text = _in_latex(cell.text)
+    if text.startswith("["):  # behind a line's end it would be read as the space to leave
+        text = f"{{}}{text}"
+    if cell.bold:
+        text = f"\\textbf{{{text}}}"
+    return f"{text}$^\\dagger$" if cell.marked else text
+
+
+def _in_latex(text: str) -> str:
+    """Text on one line, with nothing in it that LaTeX takes for a command."""
+    return _SIGN.sub(r"$\1$", visible(" ".join(text.split())).translate(_ESCAPES))
+
+
+# By the file's ending.
+WAYS: dict[str, Callable[[Table], str]] = {"md": markdown, "csv": csv_text, "tex": latex}

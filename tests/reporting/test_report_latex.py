@@ -8,9 +8,9 @@ from made_up_runs import five_formats
 from test_report_tables import TRICKY, golden_tables
 
 from neuron_eval.reporting.differences import Pair
+from neuron_eval.reporting.rendering import PACKAGES, latex
 from neuron_eval.reporting.tables.base import Cell, Column, Table
 from neuron_eval.reporting.tables.paired import pair_table
-from neuron_eval.reporting.typesetting import PACKAGES, latex
 
 
 def table(*rows, heading="neurons", short="n"):

@@ -19,22 +19,13 @@ from neuron_eval.reporting.comparing import label
 from neuron_eval.reporting.exports.rows import neuron_rows, row_fields, write_rows
 from neuron_eval.reporting.figures import FIGURES, FigureFile, write_figures
 from neuron_eval.reporting.page.data import page_data
-from neuron_eval.reporting.rendering import WAYS, report_markdown, write_tables
-from neuron_eval.reporting.tables import table_names
-from neuron_eval.reporting.tables.base import (
-    MARK,
-    Column,
-    Table,
-    row_of,
-    with_rows,
-    without_rows,
-)
-from neuron_eval.reporting.verdict import verdict
+from neuron_eval.reporting.rendering import WAYS, in_markdown, markdown, write_tables
+from neuron_eval.reporting.tables import base, table_names
+from neuron_eval.reporting.tables.base import MARK, Column, Table
+from neuron_eval.reporting.verdict import Verdict, verdict
 
 HERE = Path(__file__).parent
-
 PAGE, MARKDOWN = "index.html", "report.md"
-
 STYLE = "page.css"
 LIBRARY = "vendored/tablesort.js"
 LICENCE = "vendored/tablesort.LICENCE"
@@ -69,25 +60,14 @@ def page_pieces(
     style, library = _read(STYLE), _read(LIBRARY)
     script = "\n".join(['"use strict";', *(_read(f"scripts/{name}.js") for name in SCRIPTS)])
     pieces: Iterator[str] = _template().generate(
-        policy=page_policy(style, (library, script)),
-        style=_markup(style),
-        library=_markup(library),
-        licence=_read(LICENCE).splitlines()[0],
-        script=_markup(script),
-        data=map(_markup, _json_pieces(data)),
-        verdict=verdict(collected, baseline),
-        runs=data["runs"],
-        raters=len(collected.raters),
-        notes=[visible(note) for note in collected.notes],
-        tables=with_rows(tables),
-        untabled=without_rows(tables),
-        logs=runs_table(collected.every),
-        figures=[_figure(figure) for figure in figures],
-        neurons=data["neurons"],
-        scorers=data["scorers"],
-        viewer=viewer,
-        mark=MARK,
-    )
+        policy=page_policy(style, (library, script)), style=_markup(style),
+        library=_markup(library), licence=_read(LICENCE).splitlines()[0], script=_markup(script),
+        data=map(_markup, _json_pieces(data)), verdict=verdict(collected, baseline),
+        raters=len(collected.raters), notes=[visible(note) for note in collected.notes],
+        tables=base.with_rows(tables), untabled=base.without_rows(tables),
+        logs=runs_table(collected.every), figures=[_figure(figure) for figure in figures],
+        **{name: data[name] for name in ("viewer", "scorers", "runs", "neurons")}, mark=MARK,
+    )  # fmt: skip
     return pieces
 
 
@@ -115,12 +95,9 @@ def _template() -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
     environment.filters.update(visible=visible, visible_lines=visible_lines)
     return environment.get_template("template.html")
 
@@ -136,10 +113,9 @@ def write_report(
 ) -> tuple[Path, list[str]]:
     """Write ``tables/``, ``figures/``, both pages and, if asked for, ``viewer/``.
 
-    The pages are ``index.html`` and ``report.md``, which has the same without the neurons.
-
-    The folder is made if missing. Tables and figures of an earlier report are written anew; files
-    of other names stay. To bundle is to put Inspect's viewer with the logs beside the page.
+    The pages are ``index.html`` and ``report.md``, which has the same without the neurons. The
+    folder is made if missing. Tables and figures of an earlier report are written anew; files of
+    other names stay. To bundle is to put Inspect's viewer with the logs beside the page.
 
     Returns:
         The page, and a sentence for each figure that could not be drawn.
@@ -154,13 +130,8 @@ def write_report(
     figures, notes = write_figures(collected, out / "figures", baseline) if runs else ([], [])
     if bundle:
         _bundle(runs, out / "viewer")
-    text = report_markdown(
-        verdict(collected, baseline),
-        tables,
-        [(figure.title, f"figures/{figure.png.name}") for figure in figures],
-        runs_table(runs),
-        (*collected.notes, *notes),
-    )
+    answer, logs = verdict(collected, baseline), runs_table(runs)
+    text = _report_markdown(answer, tables, figures, logs, (*collected.notes, *notes))
     (out / MARKDOWN).write_text(text, encoding="utf-8", newline="")
     pieces = page_pieces(collected, tables, figures, "viewer" if bundle else None, baseline)
     with unfinished(out / PAGE) as path, path.open("w", encoding="utf-8") as file:
@@ -171,7 +142,7 @@ def write_report(
 def runs_table(runs: Sequence[Run]) -> Table | None:
     """A row per run; None without runs."""
     rows = tuple(
-        row_of(
+        base.row_of(
             label(run, runs),
             *(model or "none" for model in (run.explainer, run.simulator, run.embedder)),
             run.neurons,
@@ -183,6 +154,22 @@ def runs_table(runs: Sequence[Run]) -> Table | None:
         for run in runs
     )
     return Table("runs", "Runs and their logs", LOGS, rows) if rows else None
+
+
+def _report_markdown(
+    verdict: Verdict,
+    tables: Sequence[Table],
+    figures: Sequence[FigureFile],
+    logs: Table | None,
+    notes: Sequence[str],
+) -> str:
+    """A whole report; notes are on what was left out."""
+    parts = ["# Neuron explanations compared", *map(in_markdown, verdict.paragraphs)]
+    parts += (markdown(table).rstrip() for table in base.with_rows(tables))
+    parts += map(in_markdown, base.without_rows(tables))
+    parts += (f"![{in_markdown(f.title)}](figures/{f.png.name})" for f in figures)
+    parts += [markdown(logs).rstrip()] if logs else []
+    return "\n\n".join([*parts, *map(in_markdown, notes)]) + "\n"
 
 
 def _check_names(runs: Sequence[Run]) -> None:

@@ -7,7 +7,7 @@ from math import isfinite
 from typing import Any
 from urllib.parse import quote
 
-from neuron_eval.logs.excerpts import Activity, Predicted
+from neuron_eval.logs.excerpts import Predicted
 from neuron_eval.logs.runs import NeuronResult, Run
 from neuron_eval.messages import visible, visible_lines
 from neuron_eval.records import ActivationRecord
@@ -17,11 +17,14 @@ from neuron_eval.reporting.comparing import RATING_BY, label, rater_label, score
 from neuron_eval.reporting.raters import RatedNeuron, best_texts, with_ratings
 from neuron_eval.simulation.measure import background, counted_or
 
+Json = dict[str, Any]
+ByRater = Mapping[str, RatedNeuron]
+Results = Sequence[NeuronResult | None]  # of one neuron, by run; None where a run has not got it
 LEVELS = "0123456789a"  # one character a level: 0 is nothing, ``a`` the highest of the neuron
 DIGITS = 4  # decimals of a score on the page; tables and CSV hold the full number
 
 
-def page_data(collected: Collected, viewer: str | None = None) -> dict[str, Any]:
+def page_data(collected: Collected, viewer: str | None = None) -> Json:
     """Runs and neurons, for the page's script; every text is safe to show as it is.
 
     A neuron's ``runs`` has one entry a run, in their order: None where the run has not got the
@@ -47,12 +50,8 @@ def page_data(collected: Collected, viewer: str | None = None) -> dict[str, Any]
 
 
 def _neuron(
-    id: str,
-    runs: Sequence[Run],
-    scorers: Sequence[str],
-    by_rater: Mapping[str, RatedNeuron],
-    linked: bool,
-) -> dict[str, Any]:
+    id: str, runs: Sequence[Run], scorers: Sequence[str], by_rater: ByRater, linked: bool
+) -> Json:
     results = [run.results.get(id) for run in runs]
     known = [result for result in results if result is not None]
     excerpts, simulated = heat(results)
@@ -68,11 +67,19 @@ def _neuron(
             for result, heated in zip(results, simulated, strict=True)
         ],
     }
+    page = next((result.page for result in known if result.page), "")
     activity = next((result.activity for result in known if result.activity), None)
     more = {
         "shown": _shown_excerpts(results, runs),
-        "activity": activity and _activity(activity),
-        "page": next((_https(result.page) for result in known if result.page), ""),
+        "activity": activity
+        and {
+            "excerpts": activity.excerpts,
+            "low": _rounded(activity.low),
+            "high": _rounded(activity.high),
+            "counts": activity.counts,
+            "tokens": [[visible(t.text), _rounded(t.peak), t.times] for t in activity.tokens],
+        },
+        "page": visible(page) if page.startswith("https://") else "",  # a log may hold anything
         "sample": quote(id, safe="", errors="replace") if linked else "",
         "comments": [
             f"{name}: {visible_lines(rated.comment)}"
@@ -87,16 +94,9 @@ def _file(log: str) -> str:
     return quote(log.rpartition("/")[2], errors="replace")
 
 
-def _https(address: str) -> str:
-    return visible(address) if address.startswith("https://") else ""
-
-
 def _explained(
-    result: NeuronResult,
-    scorers: Sequence[str],
-    by_rater: Mapping[str, RatedNeuron],
-    simulated: dict[str, Any] | None,
-) -> dict[str, Any]:
+    result: NeuronResult, scorers: Sequence[str], by_rater: ByRater, simulated: Json | None
+) -> Json:
     """One run's explanation; what is empty is left out, which keeps the page small."""
     text = result.explanation.strip()
     scores = [result.scores.get(name) for name in scorers]
@@ -119,19 +119,19 @@ def _explained(
     } | {name: value for name, value in more.items() if value}
 
 
-def _highest(results: Sequence[NeuronResult | None]) -> float:
+def _highest(results: Results) -> float:
     """The highest true activation of excerpts, shown and held out: truth is drawn from 0 to it."""
     held_out = (p.record.peak for result in results if result for p in result.predicted)
     shown = (e.record.peak for result in results if result for e in result.shown)
     return max((*held_out, *shown), default=0.0)
 
 
-def heat(results: Sequence[NeuronResult | None]) -> tuple[list[dict[str, Any]], list[Any]]:
+def heat(results: Results) -> tuple[list[Json], list[Any]]:
     """Held-out excerpts with the truth, each once, and what every run simulated for them.
 
     Truth runs from 0 to the `_highest`. Simulation runs, per run, from its median, which is what
     it says of tokens that it has nothing to say of, to its highest value. Ignored tokens, which
-    are not scored, are at nothing. A result is None where a run has not got the neuron.
+    are not scored, are at nothing.
 
     Returns:
         The excerpts, each with ``name``, ``tokens``, ``peak`` and ``true`` (a level a token); and
@@ -149,9 +149,7 @@ def heat(results: Sequence[NeuronResult | None]) -> tuple[list[dict[str, Any]], 
     return drawn, [_simulated(result, excerpts) for result in results]
 
 
-def _shown_excerpts(
-    results: Sequence[NeuronResult | None], runs: Sequence[Run]
-) -> list[dict[str, Any]]:
+def _shown_excerpts(results: Results, runs: Sequence[Run]) -> list[Json]:
     """What explainers saw, each excerpt once, as `heat` has the held-out ones.
 
     ``runs`` of an excerpt are the runs that showed it, by their number, where not all did whose
@@ -171,22 +169,12 @@ def _shown_excerpts(
     return drawn
 
 
-def _drawn(name: str, record: ActivationRecord, top: float) -> dict[str, Any]:
+def _drawn(name: str, record: ActivationRecord, top: float) -> Json:
     return {
         "name": visible(name),
         "tokens": [visible(token) for token in record.tokens],
         "peak": _rounded(record.peak),
         "true": _levels(record.activations, 0.0, top),
-    }
-
-
-def _activity(activity: Activity) -> dict[str, Any]:
-    return {
-        "excerpts": activity.excerpts,
-        "low": _rounded(activity.low),
-        "high": _rounded(activity.high),
-        "counts": activity.counts,
-        "tokens": [[visible(t.text), _rounded(t.peak), t.times] for t in activity.tokens],
     }
 
 
@@ -201,7 +189,7 @@ def _rounded(value: float) -> float:
     return float(f"{value:.3g}")
 
 
-def _simulated(result: NeuronResult | None, order: Sequence[Predicted]) -> dict[str, Any] | None:
+def _simulated(result: NeuronResult | None, order: Sequence[Predicted]) -> Json | None:
     known = [p for p in result.predicted if all(map(isfinite, p.expected))] if result else []
     expected = [value for p in known for value in p.record.counted(p.expected)]
     if not expected:
@@ -216,10 +204,7 @@ def _simulated(result: NeuronResult | None, order: Sequence[Predicted]) -> dict[
 
 
 def _same(first: Predicted, second: Predicted) -> bool:
-    """Whether two runs mean one excerpt, whichever of its tokens each ignores.
-
-    Runs may have been dealt other excerpts under one name, so the name is not enough.
-    """
+    """Whether two runs mean one excerpt, whatever each ignores; its name is not enough."""
     a, b = first.record, second.record
     ignored = {*a.ignored, *b.ignored}
     return (first.excerpt, a.tokens) == (second.excerpt, b.tokens) and all(
