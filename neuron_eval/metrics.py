@@ -11,7 +11,7 @@ package's name before that of a metric with one number.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from inspect_ai.scorer import Metric, SampleScore, Score, Value, grouped, mean, metric
@@ -41,7 +41,7 @@ def interval(level: float = 0.95) -> Metric:
     """
 
     def compute(scores: list[SampleScore]) -> Value:
-        values = _values(scores)
+        values = [score.score.as_float() for score in scores]
         ends = mean_interval(values, level=level)
         if ends is None:
             return {"stderr": NAN, "lower": NAN, "upper": NAN}
@@ -95,10 +95,6 @@ def _total(scores: list[SampleScore], name: str) -> float:
     return float(sum((score.score.metadata or {}).get(name, 0) for score in scores))
 
 
-def _values(scores: list[SampleScore]) -> list[float]:
-    return [score.score.as_float() for score in scores]
-
-
 # What is not set here the viewer decides by the log: it adds columns for errors, limits, retries
 # and epochs where there are any. It shows every score's column, also one that is asked to hide, and
 # a score with all its digits.
@@ -127,19 +123,20 @@ def viewer_config(simulated: bool = True, headline: str = HEADLINE) -> ViewerCon
         *_hidden(*_HIDDEN),
     ]
     order = [TaskSamplesSort.score("scored", name) for name in places if name != "group"]
-    return _config(columns, scores, score_scale(), {**scores, **_PLACES}, order)
+    scales = dict.fromkeys(scores, score_scale())
+    return _config(columns, scales, {**scores, **_PLACES}, order)
 
 
 def ratings_config() -> ViewerConfig:
     """Of a rater's log: neuron, what was chosen as the best, and the mean rating."""
     answer = TaskSamplesColumn(id="answer")
     columns = [answer, TaskSamplesColumn.score("rating"), *_hidden(*_HIDDEN, "target")]
-    return _config(columns, ["rating"], score_scale(1, 5), {"rating": "Mean rating"})
+    return _config(columns, {"rating": score_scale(1, 5)}, {"rating": "Mean rating"})
 
 
 def sanity_config() -> ViewerConfig:
     """Of a log of sanity checks: the neuron, and by how much each score falls."""
-    return _config(_hidden(*_HIDDEN, "target", "answer"), (), score_scale(), {}, wraps=False)
+    return _config(_hidden(*_HIDDEN, "target", "answer"), {}, {}, wraps=False)
 
 
 def _hidden(*ids: str) -> list[TaskSamplesColumn]:
@@ -148,8 +145,7 @@ def _hidden(*ids: str) -> list[TaskSamplesColumn]:
 
 def _config(
     columns: Sequence[TaskSamplesColumn],
-    coloured: Iterable[str],
-    scale: ScoreColorScale,
+    scales: Mapping[str, ScoreColorScale],
     labels: Mapping[str, str],
     order: Sequence[TaskSamplesSort] = (),
     wraps: bool = True,
@@ -163,7 +159,7 @@ def _config(
             multiline=wraps,
             compact_scores=False,
             score_labels=dict(labels),
-            score_color_scales=dict.fromkeys(coloured, scale),
+            score_color_scales=dict(scales),
             color_scales_enabled=True,
         )
     )

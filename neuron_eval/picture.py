@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from html import escape
 from io import StringIO
@@ -13,7 +13,7 @@ from rich.text import Text
 
 from neuron_eval.explain.prompting import CUTOFF_QUANTILE, cutoff
 from neuron_eval.parameters import check_number
-from neuron_eval.records import ActivationRecord, Excerpt, NeuronRecord
+from neuron_eval.records import ActivationRecord, NeuronRecord
 from neuron_eval.records.activations import lowest
 from neuron_eval.records.heatmap import SHADES, shades, token_signs
 
@@ -29,8 +29,7 @@ class NeuronPicture:
     """A neuron to look at: notebooks draw it in colour, and `print` writes it as text."""
 
     neuron: NeuronRecord
-    excerpts: int = EXCERPTS
-    """How many excerpts of each kind are shown, at least 1."""
+    excerpts: int = EXCERPTS  # so many of each kind, at least 1
 
     def __rich_console__(self, console: Console, _: ConsoleOptions) -> Iterator[RenderableType]:
         """Shaded where there are colours; in [brackets] what activates highly where not."""
@@ -43,8 +42,7 @@ class NeuronPicture:
             table.add_column(justify="right", no_wrap=True)
             table.add_column(overflow="fold")
             for record in records:
-                text = self._shaded(record) if coloured else Text(_bracketed(record, level))
-                table.add_row(f"{record.peak:.3g}", text)
+                table.add_row(f"{record.peak:.3g}", self._text(record, level, coloured))
             yield Text()
             yield Text(title, "bold")
             yield table
@@ -70,26 +68,44 @@ class NeuronPicture:
             parts.append(f"<p><b>{escape(title)}</b></p><table>{rows}</table>")
         return "".join(parts)
 
-    @property
-    def _peak(self) -> float:
-        return max((record.peak for record in _records(self.neuron)), default=0.0)
-
     def _facts(self) -> Iterator[tuple[str, str]]:
-        yield from _facts(self.neuron)
-        level, why = _cutoff(self.neuron)
+        neuron = self.neuron
+        yield "id", neuron.id
+        yield "model", neuron.model
+        if neuron.layer >= 0:
+            yield "layer", f"{neuron.layer}, neuron {neuron.neuron}"
+        if neuron.group:
+            yield "group", neuron.group
+        if neuron.reference:
+            yield "reference", f"{neuron.reference.explanation} ({neuron.reference.source})"
+        for other in neuron.other_explanations:
+            yield "other explanation", f"{other.explanation} ({other.source})"
+        for false in neuron.false_explanations:
+            yield "false explanation", false
+        if neuron.quantile_boundaries:
+            levels = [f"{level:g}: " for level in neuron.quantiles] or [""] * 99
+            pairs = zip(levels, neuron.quantile_boundaries, strict=False)
+            yield "quantile boundaries", ", ".join(f"{level}{value:.3g}" for level, value in pairs)
+        level, why = _cutoff(neuron)
         yield "cutoff", f"{level:.3g} ({why})"
 
     def _groups(self) -> Iterator[tuple[str, list[ActivationRecord]]]:
-        """A title, and the excerpts that are shown below it."""
-        for kind, group in _groups(self.neuron):
+        """Titles and excerpts of the neuron's lists, or of its splits where they are fixed."""
+        excerpts = self.neuron.excerpts
+        lists = [(kind, [e for e in excerpts if e.kind == kind]) for kind in ("top", "random")]
+        for kind, group in self.neuron.given_splits or lists:
             if group:
                 shown = [excerpt.record for excerpt in group[: self.excerpts]]
                 yield f"{kind}: {len(shown)} of {len(group)}", shown
 
-    def _shaded(self, record: ActivationRecord) -> Text:
+    def _text(self, record: ActivationRecord, level: float, coloured: bool) -> Text:
         text = Text()
-        for token, _, shade in self._tokens(record):
-            text.append(token, f"{_INK} on rgb({_mixed(shade)})" if shade else None)
+        for token, activation, shade in self._tokens(record):
+            mixed = ",".join(str(round(255 + (part - 255) * shade / SHADES)) for part in _FULL)
+            if coloured:
+                text.append(token, f"{_INK} on rgb({mixed})" if shade else None)
+            else:
+                text.append(f"[{token}]" if activation > level else token)
         return text
 
     def _spans(self, record: ActivationRecord, level: float) -> str:
@@ -109,7 +125,8 @@ class NeuronPicture:
         return "".join(parts)
 
     def _tokens(self, record: ActivationRecord) -> Iterator[tuple[str, float, int]]:
-        steps = shades(record.activations, 0.0, self._peak)
+        peak = max(excerpt.record.peak for excerpt in self.neuron.excerpts)
+        steps = shades(record.activations, 0.0, peak)
         signs = map(token_signs, record.tokens)
         return zip(signs, record.activations, steps, strict=True)
 
@@ -136,51 +153,11 @@ def show(neuron: NeuronRecord, *, excerpts: int = EXCERPTS) -> NeuronPicture:
     return NeuronPicture(neuron, excerpts)
 
 
-def _facts(neuron: NeuronRecord) -> Iterator[tuple[str, str]]:
-    yield "id", neuron.id
-    yield "model", neuron.model
-    if neuron.layer >= 0:
-        yield "layer", f"{neuron.layer}, neuron {neuron.neuron}"
-    if neuron.group:
-        yield "group", neuron.group
-    if neuron.reference:
-        yield "reference", f"{neuron.reference.explanation} ({neuron.reference.source})"
-    for other in neuron.other_explanations:
-        yield "other explanation", f"{other.explanation} ({other.source})"
-    for false in neuron.false_explanations:
-        yield "false explanation", false
-    if neuron.quantile_boundaries:
-        levels = [f"{level:g}: " for level in neuron.quantiles] or [""] * 99
-        pairs = zip(levels, neuron.quantile_boundaries, strict=False)
-        yield "quantile boundaries", ", ".join(f"{level}{value:.3g}" for level, value in pairs)
-
-
 def _cutoff(neuron: NeuronRecord) -> tuple[float, str]:
-    records = tuple(_records(neuron))
+    records = tuple(excerpt.record for excerpt in neuron.excerpts)
     if neuron.cutoff is not None:
         return cutoff(neuron, records), "given"
     if len(neuron.quantile_boundaries) > CUTOFF_QUANTILE:
         return cutoff(neuron, records), f"quantile boundary {CUTOFF_QUANTILE}, counted from 0"
     why = "half of the peak" if lowest(records) <= 0 else "half way from the lowest to the peak"
     return cutoff(replace(neuron, quantile_boundaries=()), records), why
-
-
-def _records(neuron: NeuronRecord) -> list[ActivationRecord]:
-    return [excerpt.record for excerpt in neuron.excerpts]
-
-
-def _groups(neuron: NeuronRecord) -> list[tuple[str, Sequence[Excerpt]]]:
-    """The neuron's lists of excerpts, or its splits where they are fixed."""
-    if neuron.given_splits:
-        return list(neuron.given_splits)
-    kinds = ("top", "random")
-    return [(kind, [e for e in neuron.excerpts if e.kind == kind]) for kind in kinds]
-
-
-def _mixed(shade: int) -> str:
-    return ",".join(str(round(255 + (part - 255) * shade / SHADES)) for part in _FULL)
-
-
-def _bracketed(record: ActivationRecord, level: float) -> str:
-    pairs = zip(record.tokens, record.activations, strict=True)
-    return "".join(f"[{token_signs(t)}]" if a > level else token_signs(t) for t, a in pairs)

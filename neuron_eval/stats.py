@@ -28,9 +28,7 @@ class LinearCalibration:
 class PercentileCalibration:
     """Each prediction becomes the true activation at its own percentile, between known points."""
 
-    predicted: tuple[float, ...]
-    """Distinct predictions of the calibration split, ascending, shape [K]."""
-
+    predicted: tuple[float, ...]  # distinct ones of the calibration split, ascending, shape [K]
     true: tuple[float, ...]  # the raw activation at each one's percentile, ascending, shape [K]
 
     def __call__(self, predicted: ArrayLike) -> NDArray[np.float64]:
@@ -38,7 +36,6 @@ class PercentileCalibration:
 
 
 Calibrator = LinearCalibration | PercentileCalibration
-
 
 CONSTANT = 1e-12  # values whose spread is below this share of the largest differ by rounding alone
 
@@ -58,19 +55,14 @@ def pearson(
 ) -> float | None:
     """Pearson correlation of two arrays of shape [N], in [-1, 1].
 
-    ``weights``, above 0, shape [N], say how much each value counts; None if all count alike.
-
-    Returns:
-        None if either side is constant (see `is_constant`) or has fewer than two values: nothing
-        was measured.
+    ``weights``, above 0, shape [N], say how much each value counts; None if all count alike. None
+    if a side is constant (see `is_constant`) or has fewer than two values: nothing was measured.
 
     Raises:
         ValueError: The shapes differ, or a value is not finite.
     """
     t, p = _pair(true, predicted)
-    if t.size < 2:
-        return None
-    if is_constant(t) or is_constant(p):
+    if t.size < 2 or is_constant(t) or is_constant(p):
         return None
     t, p = _unit(t), _unit(p)
     if weights is not None:
@@ -116,11 +108,7 @@ def _share_explained(total: NDArray[np.float64], left: NDArray[np.float64]) -> f
 
 
 def fit_linear(true: ArrayLike, predicted: ArrayLike) -> LinearCalibration | None:
-    """Least squares from predicted to true on the calibration split, shapes [N].
-
-    Returns:
-        None if the predictions are constant, so that no line can be fitted.
-    """
+    """Least squares on the calibration split, shapes [N]; None if predictions are constant."""
     from sklearn.linear_model import LinearRegression
 
     t, p = _pair(true, predicted)
@@ -136,19 +124,15 @@ def fit_linear(true: ArrayLike, predicted: ArrayLike) -> LinearCalibration | Non
 def fit_percentiles(true: ArrayLike, predicted: ArrayLike) -> PercentileCalibration | None:
     """Match the distribution of predictions to that of the truth on the calibration split.
 
-    Equal predictions share the mean of their percentiles.
-
-    Returns:
-        None if the predictions are constant, so that they have no percentiles.
+    Equal predictions share the mean of their percentiles. None if all are: they have none.
     """
     t, p = _pair(true, predicted)
     if p.size < 2 or is_constant(p):
         return None
     points, counts = np.unique(p, return_counts=True)
     middle = (np.cumsum(counts) - (counts + 1) / 2) / (p.size - 1)
-    return PercentileCalibration(
-        tuple(map(float, points)), tuple(map(float, np.quantile(t, middle)))
-    )
+    true = np.quantile(t, middle)
+    return PercentileCalibration(tuple(map(float, points)), tuple(map(float, true)))
 
 
 def _pair(a: ArrayLike, b: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -195,14 +179,11 @@ def mean_interval(
     if np.ptp(array) == 0:
         return float(array[0]), float(array[0])
     interval = bootstrap(
-        (np.sort(array),),
-        np.mean,
+        (np.sort(array),), np.mean,
         confidence_level=widened_level(array.size, level) if method == "widened" else level,
-        n_resamples=RESAMPLES,
-        batch=BATCH,
-        method="percentile" if method == "widened" else method,
+        n_resamples=RESAMPLES, batch=BATCH, method="percentile" if method == "widened" else method,
         rng=np.random.default_rng(SEED),
-    ).confidence_interval
+    ).confidence_interval  # fmt: skip
     return float(interval.low), float(interval.high)
 
 

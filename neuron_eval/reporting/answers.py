@@ -60,19 +60,13 @@ def answer(ranking: Ranking, context: Context) -> Iterator[str]:
     if len(ranking.runs) == 1:
         yield _alone(ranking, context)
     elif not ranking.common:
-        yield (
-            f"No neuron was scored in every run, so {context.listed(ranking.runs)} cannot be "
-            "compared."
-        )
+        runs = context.listed(ranking.runs)
+        yield f"No neuron was scored in every run, so {runs} cannot be compared."
     elif len(ranking.common) == 1:
-        scores = [
-            f"{mean.mean:.3f} with {context.name(run)}"
-            for run, mean in zip(ranking.runs, ranking.means, strict=True)
-        ]
-        yield (
-            "Only one neuron was scored in every run, so nothing can be told. Its "
-            f"{scorer_name(ranking.scorer)} is {_and(scores)}."
-        )
+        pairs = zip(ranking.runs, ranking.means, strict=True)
+        scores = [f"{mean.mean:.3f} with {context.name(run)}" for run, mean in pairs]
+        its = f"{scorer_name(ranking.scorer)} is {_and(scores)}"
+        yield f"Only one neuron was scored in every run, so nothing can be told. Its {its}."
     else:
         yield from _best(ranking, context)
         yield from _tokens(ranking, context)
@@ -82,13 +76,11 @@ def answer(ranking: Ranking, context: Context) -> Iterator[str]:
 
 def _alone(ranking: Ranking, context: Context) -> str:
     mean, run, measure = ranking.means[0], context.name(ranking.best), scorer_name(ranking.scorer)
-    only = f"{run} is the only run"
+    only, so = f"{run} is the only run", ", so no format can be called the best"
     if len(context.runs) > 1:
         only, so = f"{run} can be compared with no other run", ""
     elif mean.n == 1:
         only, so = f"{only} and has only one scored neuron", ", so nothing can be told"
-    else:
-        so = ", so no format can be called the best"
     value = f"{estimate_text(mean)} over {mean.n:,} neurons" if mean.n > 1 else f"{mean.mean:.3f}"
     return f"{only}{so}. Its {measure} is {value}."
 
@@ -109,10 +101,8 @@ def _best(ranking: Ranking, context: Context) -> Iterator[str]:
         rest = f"; {context.listed(ranking.near)} cannot be told from it"
     elif mean.n >= FEW and len(ranking.runs) > 2:
         rest = ", and every other run is clearly lower"
-    yield (
-        f"{context.name(best)} has the highest {name}, {estimate_text(mean)} over {mean.n:,} "
-        f"neurons{rest}."
-    )
+    over = f"{mean.n:,} neurons{rest}"
+    yield f"{context.name(best)} has the highest {name}, {estimate_text(mean)} over {over}."
 
 
 def _tokens(ranking: Ranking, context: Context) -> Iterator[str]:
@@ -207,19 +197,12 @@ def _tested(comparison: Comparison, subject: str, verbs: tuple[str, str, str]) -
     text = p_text(p)
     sign = "<" if text.startswith("<") else "="
     numbers = f"{estimate_text(paired, '+.3f')}, p {sign} {text.lstrip('<')}"
-    is_so, seems, not_so = verbs
-    if not _is_real(paired, p):
+    (low, high), (is_so, seems, not_so) = paired.ends, verbs
+    if not (low > 0 or high < 0) or p >= SIGNIFICANCE:
         return f"{subject} {not_so}: {numbers}{_to_settle(paired)}."
     if paired.n < FEW:
         return f"{subject} {seems}, but {paired.n} neurons are few: {numbers}."
     return f"{subject} {is_so}: {numbers}."
-
-
-def _is_real(paired: Paired, p: float) -> bool:
-    """Whether the interval leaves out 0, and the corrected p is small."""
-    if paired.lower is None or paired.upper is None:
-        return False
-    return (paired.lower > 0 or paired.upper < 0) and p < SIGNIFICANCE
 
 
 def _to_settle(paired: Paired) -> str:

@@ -18,15 +18,9 @@ from neuron_eval.logs.reading import Epochs, Samples, read_or_note, read_runs
 from neuron_eval.logs.runs import Run
 from neuron_eval.logs.sanity import SanityChecks, sanity_checks_of
 from neuron_eval.messages import InputError
+from neuron_eval.rating import judging
 from neuron_eval.rating.asking import is_person
-from neuron_eval.rating.judging import (
-    About,
-    Judgement,
-    Planted,
-    judgement_in,
-    mean_judgement,
-    places,
-)
+from neuron_eval.rating.judging import About, Judgement, Planted
 from neuron_eval.reporting.differences import Pair
 from neuron_eval.reporting.raters import RatedNeuron, Rater
 from neuron_eval.tasks.rate import rate
@@ -110,20 +104,13 @@ def checks_identity(log: EvalLog) -> str:
     """Equal if the same was checked twice."""
     about = log.eval.metadata or {}
     arguments, choice = (
-        {name: value for name, value in settings.items() if name not in PARTS}
-        for settings in (log.eval.task_args, about.get("neurons_choice") or {})
+        {name: value for name, value in given.items() if name not in PARTS}
+        for given in (log.eval.task_args, about.get("neurons_choice") or {})
     )
-    measured_by_models = models(log.eval, explains=False, roles=tuple(log.eval.model_roles or ()))
-    return json.dumps(
-        [
-            arguments,
-            place(about.get("neurons")),
-            choice,
-            measured_by_models,
-        ],
-        sort_keys=True,
-        default=str,
-    )
+    roles = tuple(log.eval.model_roles or ())
+    settings = [arguments, place(about.get("neurons")), choice]
+    settings.append(models(log.eval, explains=False, roles=roles))
+    return json.dumps(settings, sort_keys=True, default=str)
 
 
 def rater_identity(log: EvalLog) -> str:
@@ -163,11 +150,11 @@ def _read_rater(rated: Pool, header: EvalLog) -> tuple[Rater | None, str]:
 
     def made(epochs: Epochs) -> tuple[list[About], RatedNeuron, str | None]:
         answers = [score for score in map(_about, epochs) if score.get("ratings")]
-        places(answers)
+        judging.places(answers)
         repeat_of = (epochs[0].metadata or {}).get("repeat_of")
         return answers, _neuron(epochs, answers, columns), repeat_of
 
-    unread = []
+    unread: list[str] = []
     for log in rated.logs:
         samples = Samples(log.location, without=rated.again.get(log.location, ()))
         for answers, neuron, repeat_of in samples.neurons(made):
@@ -176,8 +163,8 @@ def _read_rater(rated: Pool, header: EvalLog) -> tuple[Rater | None, str]:
                 again[str(repeat_of)] = neuron.judgement
             else:
                 neurons[neuron.id] = neuron
-        unread.append(samples.note)
-    note = "; ".join(filter(None, unread))
+        unread += filter(None, [samples.note])
+    note = "; ".join(unread)
     if not neurons:
         return None, note
     rater = Rater(
@@ -188,7 +175,7 @@ def _read_rater(rated: Pool, header: EvalLog) -> tuple[Rater | None, str]:
         pack=str(about.get("rating_pack_sha256", "")),
         identity=rated.identity,
         neurons=tuple(replace(neuron, again=again.get(id)) for id, neuron in neurons.items()),
-        places=tuple(places(ratings)),
+        places=tuple(judging.places(ratings)),
         further_logs=tuple(log.location for log in rated.logs[1:]),
     )
     return rater, note
@@ -197,7 +184,7 @@ def _read_rater(rated: Pool, header: EvalLog) -> tuple[Rater | None, str]:
 def _neuron(
     samples: Sequence[EvalSample], rated: Sequence[About], columns: Sequence[str]
 ) -> RatedNeuron:
-    judgements = [judgement for about in rated if (judgement := judgement_in(about))]
+    judgements = [judgement for about in rated if (judgement := judging.judgement_in(about))]
     for judgement in judgements:
         if not set(judgement.ratings) == set(judgement.best) == set(columns):
             rates = ", ".join(judgement.ratings)
@@ -208,7 +195,7 @@ def _neuron(
     return RatedNeuron(
         id=str(samples[0].id),
         explanations={column: text.strip() for column, text in texts.items()},
-        judgement=mean_judgement(judgements),
+        judgement=judging.mean_judgement(judgements),
         planted=tuple(Planted(**about["planted"]) for about in rated if about.get("planted")),
         reason="" if rated else _reason(samples[0]),
         comment="\n".join(about["comment"] for about in rated if about.get("comment")),

@@ -7,10 +7,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from neuron_eval.logs.runs import ADACS, GENERATION, SIMULATION, Run
 from neuron_eval.messages import InputError, listed, near_miss, shown
 from neuron_eval.prompts.wording import JUDGEMENTS
-from neuron_eval.reporting.raters import Rater
+from neuron_eval.reporting.raters import Rater, by_key
 from neuron_eval.simulation.headline import HEADLINES, headline_label, score_of
 
 # What the simulation's score is called, by each measure that it may be.
@@ -61,9 +63,8 @@ class CommonNeurons:
 
 def scorers(runs: Sequence[Run]) -> tuple[str, ...]:
     """The scorers that scored anything: simulation and AdaCS first, others as they appear."""
-    names = dict.fromkeys(
-        name for run in runs for result in run.results.values() for name in result.scores
-    )
+    results = (result for run in runs for result in run.results.values())
+    names = dict.fromkeys(name for result in results for name in result.scores)
     first = [name for name in NAMES if name in names]
     return (*first, *(name for name in names if name not in NAMES))
 
@@ -131,19 +132,12 @@ def _together(
     runs: Sequence[Run], scored: Mapping[str, Collection[str]]
 ) -> tuple[tuple[Run, ...], ...]:
     """Runs that share neurons, directly or through others, in the order given."""
-    groups: list[tuple[list[Run], set[str]]] = []
-    for run in runs:
-        joined, ids = [run], set(scored[run.log])
-        apart = []
-        for group, theirs in groups:
-            if theirs.isdisjoint(ids):
-                apart.append((group, theirs))
-            else:
-                joined, ids = group + joined, ids | theirs
-        groups = [*apart, (joined, ids)]
-    order = {run.log: i for i, run in enumerate(runs)}
-    in_order = [sorted(group, key=lambda run: order[run.log]) for group, _ in groups]
-    return tuple(tuple(group) for group in sorted(in_order, key=lambda g: order[g[0].log]))
+    from scipy.sparse.csgraph import connected_components
+
+    sets = [set(scored[run.log]) for run in runs]
+    shared = np.array([[not one.isdisjoint(other) for other in sets] for one in sets])
+    _, groups = connected_components(shared) if runs else (0, [])
+    return tuple(map(tuple, by_key(runs, groups)))
 
 
 def label(run: Run, runs: Sequence[Run]) -> str:
@@ -226,10 +220,8 @@ def _left_out(compared: CommonNeurons, all_runs: Sequence[Run]) -> list[str]:
             )
         elif counts:
             neurons = "neuron that was" if common == 1 else "neurons that were"
-            notes.append(
-                f"{name}: compared on the {common:,} {neurons} scored in every run. "
-                f"Left out of the scored ones: {counts}."
-            )
+            on = f"compared on the {common:,} {neurons} scored in every run"
+            notes.append(f"{name}: {on}. Left out of the scored ones: {counts}.")
     return notes
 
 

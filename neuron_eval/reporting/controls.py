@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuron_eval.logs.runs import Run
-from neuron_eval.reporting.comparing import CommonNeurons, label, measured_by, scored_ids, values
+from neuron_eval.reporting import comparing
+from neuron_eval.reporting.comparing import CommonNeurons
 from neuron_eval.reporting.statistics import Estimate
 from neuron_eval.stats import BATCH, LEVEL, RESAMPLES, SEED, mean_interval, widened_level
 
@@ -28,7 +29,7 @@ MEANINGS = {
 
 
 def control_label(run: Run, controls: Sequence[Run]) -> str:
-    return f"{label(run, controls)} (control)"
+    return f"{comparing.label(run, controls)} (control)"
 
 
 def meanings(controls: Sequence[Run]) -> str:
@@ -41,18 +42,17 @@ def control_ids(control: Run, compared: CommonNeurons) -> tuple[str, ...]:
     """The neurons to take of a control: those of the runs that one model measured with it."""
     runs = [run for run in compared.runs if comparable(run, control, compared.scorer)]
     ids = {id_ for run in runs for id_ in compared.ids(run)}
-    return tuple(id_ for id_ in scored_ids(control, compared.scorer) if id_ in ids)
+    return tuple(id_ for id_ in comparing.scored_ids(control, compared.scorer) if id_ in ids)
 
 
 def comparable(run: Run, control: Run, scorer: str) -> bool:
-    return measured_by(run, scorer) == measured_by(control, scorer)
+    return comparing.measured_by(run, scorer) == comparing.measured_by(control, scorer)
 
 
 def control_for(name: str, run: Run, controls: Iterable[Run], scorer: str) -> Run | None:
     """The control of a name that was measured as a run was; that with most of its neurons."""
-    own = set(scored_ids(run, scorer))
     fitting = [c for c in controls if c.control == name and comparable(run, c, scorer)]
-    shared = {c.log: len(own.intersection(scored_ids(c, scorer))) for c in fitting}
+    shared = {c.log: len(comparing.shared_ids(run, c, scorer)) for c in fitting}
     best = max(fitting, key=lambda c: (shared[c.log], c.format == name), default=None)
     return best if best is not None and shared[best.log] else None
 
@@ -72,16 +72,16 @@ class Ends:
 def scale(run: Run, controls: Sequence[Run], compared: CommonNeurons) -> Ends | None:
     """None where there is no such pair of controls, or no neuron that all three scored."""
     scorer = compared.scorer
-    ends = [control_for(name, run, controls, scorer) for name in (SHUFFLED, REFERENCE)]
-    low, high = ends
+    low, high = (control_for(name, run, controls, scorer) for name in (SHUFFLED, REFERENCE))
     if low is None or high is None:
         return None
-    both = set(scored_ids(low, scorer)).intersection(scored_ids(high, scorer))
     own = control_ids(run, compared) if run.control else compared.ids(run)
-    ids = sorted(both.intersection(own))
+    ids = sorted(set(comparing.shared_ids(low, high, scorer)).intersection(own))
     if not ids:
         return None
-    arrays = (np.asarray(values(one, ids, scorer), dtype=np.float64) for one in (run, low, high))
+    arrays = (
+        np.asarray(comparing.values(one, ids, scorer), dtype=np.float64) for one in (run, low, high)
+    )
     return Ends(*arrays)
 
 
@@ -112,16 +112,9 @@ def rescaled(ends: Ends) -> Estimate | None:
     if np.ptp((ends.scores - ends.shuffled) / np.mean(ends.reference - ends.shuffled)) == 0:
         return Estimate(value, value, value, n)
     interval = bootstrap(
-        arrays,
-        ratio,
-        paired=True,
-        vectorized=True,
-        confidence_level=widened_level(n),
-        n_resamples=RESAMPLES,
-        batch=BATCH,
-        method="percentile",
-        rng=np.random.default_rng(SEED),
-    ).confidence_interval
+        arrays, ratio, paired=True, vectorized=True, confidence_level=widened_level(n),
+        n_resamples=RESAMPLES, batch=BATCH, method="percentile", rng=np.random.default_rng(SEED),
+    ).confidence_interval  # fmt: skip
     return Estimate(value, float(interval.low), float(interval.high), n)
 
 
@@ -144,23 +137,15 @@ def preferences(controls: Sequence[Run], scorer: str) -> list[Preference]:
         if true.control != REFERENCE or not wrong:
             continue
         shares, differences = [], []
-        for id_ in scored_ids(true, scorer):
+        for id_ in comparing.scored_ids(true, scorer):
             own = true.results[id_].scores[scorer]
-            others = [
-                run.results[id_].scores[scorer]
-                for run in wrong
-                if id_ in run.results and scorer in run.results[id_].scores
-            ]
-            if others:
+            scores = (run.results[id_].scores for run in wrong if id_ in run.results)
+            if others := [of[scorer] for of in scores if scorer in of]:
                 shares.append(fmean((own > other) + (own == other) / 2 for other in others))
                 differences.append(own - fmean(others))
         if shares:
-            prefers = share_of(shares)
-            made.append(
-                Preference(
-                    scorer, measured_by(true, scorer), prefers, tuple(differences), len(wrong)
-                )
-            )
+            prefers, model = share_of(shares), comparing.measured_by(true, scorer)
+            made.append(Preference(scorer, model, prefers, tuple(differences), len(wrong)))
     return made
 
 

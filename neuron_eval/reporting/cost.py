@@ -56,10 +56,8 @@ class Price:
 
     def in_batches(self) -> Price:
         """What it is where requests go out in batches."""
-        return replace(
-            self,
-            **{name: rate * self.batch for name in RATES if (rate := getattr(self, name))},
-        )
+        rates = {name: rate * self.batch for name in RATES if (rate := getattr(self, name))}
+        return replace(self, **rates)
 
 
 def prompt_tokens(
@@ -119,10 +117,7 @@ def written_on(example: Traversable) -> str:
 
 
 def price_of(model: str, prices: Mapping[str, Price] | None = None) -> Price | None:
-    """A model's price, by its name in the logs; None if it is unknown.
-
-    A file's ``prices`` come before any other.
-    """
+    """A model's price, by its name in the logs, a file's first; None if it is unknown."""
     if prices and model in prices:
         return prices[model]
     if model.startswith(HERE):
@@ -141,24 +136,17 @@ def rates_of(name: str | Path | None) -> Callable[[str], Price | None]:
 
 
 def dollars(spent: Spent, price: Price | None) -> float | None:
-    """What was spent; None if a price that it takes is unknown.
-
-    Requests from Inspect's cache hold no tokens here and cost nothing.
-    """
+    """What was spent; None if a price that it takes is unknown."""
     if price is None:
         return None
-    price = price.in_batches() if spent.batched else price
     read, write = spent.cache_read_tokens, spent.cache_write_tokens
-    return charged((spent.input_tokens, spent.output_tokens, read, write), price)
+    tokens = (spent.input_tokens, spent.output_tokens, read, write)
+    return charged(tokens, price.in_batches() if spent.batched else price)
 
 
 def charged(tokens: Sequence[float], price: Price | None) -> float | None:
-    """Dollars for tokens of input, of output, read from the provider's cache, and written there.
-
-    None if a price that it takes is unknown; no tokens cost nothing at any price.
-    """
-    price = price or Price("unknown")
-    rates = (price.input, price.output, price.cache_read, price.cache_write)
+    """Dollars for tokens in the order of `RATES`; None if a price that it takes is unknown."""
+    rates = [getattr(price, name, None) for name in RATES]
     parts = list(zip(tokens, rates, strict=True))
     if any(amount and rate is None for amount, rate in parts):
         return None

@@ -8,6 +8,7 @@ from statistics import fmean
 
 from neuron_eval.logs.runs import Run
 from neuron_eval.messages import InputError, listed, near_miss, shown
+from neuron_eval.reporting import statistics
 from neuron_eval.reporting.comparing import (
     CommonNeurons,
     compare,
@@ -20,15 +21,7 @@ from neuron_eval.reporting.comparing import (
     shared_ids,
     values,
 )
-from neuron_eval.reporting.statistics import (
-    TIE,
-    Estimate,
-    Paired,
-    estimate,
-    holm,
-    paired,
-    told_apart,
-)
+from neuron_eval.reporting.statistics import TIE, Estimate, Paired
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +76,8 @@ def paired_neurons(pair: Pair, scorer: str) -> list[PairedNeuron]:
     run, other = pair.run, pair.other
     if measured_by(run, scorer) != measured_by(other, scorer):
         return []
-    both = [
-        PairedNeuron(id, run.results[id].scores[scorer], other.results[id].scores[scorer])
-        for id in shared_ids(run, other, scorer)
-    ]
+    ids = shared_ids(run, other, scorer)
+    both = map(PairedNeuron, ids, values(run, ids, scorer), values(other, ids, scorer))
     return sorted(both, key=lambda neuron: -abs(neuron.difference))
 
 
@@ -157,13 +148,13 @@ def comparisons(
     for run, other in ((of.run, of.other) for of in matched):
         ids = shared_ids(other, run, scorer)
         notes.extend(_left_out(run, other, ids, runs, scorer))
-        result = paired(values(run, ids, scorer), values(other, ids, scorer))
+        result = statistics.paired(values(run, ids, scorer), values(other, ids, scorer))
         if result is not None:
             compared.append(Comparison(run, other, scorer, result, None))
     corrected: dict[str, float | None] = {}
     for baseline_log in dict.fromkeys(c.baseline.log for c in compared):
         family = [c for c in compared if c.baseline.log == baseline_log]
-        ps = holm([c.paired.p for c in family])
+        ps = statistics.holm([c.paired.p for c in family])
         corrected.update({c.run.log: p for c, p in zip(family, ps, strict=True)})
     return [replace(c, p=corrected[c.run.log]) for c in compared], notes
 
@@ -248,11 +239,12 @@ def _ranking(compared: CommonNeurons, runs: Sequence[Run]) -> Ranking:
     scores = {run.log: values(run, compared.ids(run), scorer) for run in runs}
     best, *others = sorted(runs, key=lambda run: -fmean(scores[run.log]))
     common = compared.common[best.log]
+    ranked, top = (best, *others), scores[best.log]
     return Ranking(
         scorer=scorer,
-        runs=(best, *others),
-        means=tuple(filter(None, (estimate(scores[run.log]) for run in (best, *others)))),
-        near=tuple(o for o in others if common and not told_apart(scores[best.log], scores[o.log])),
+        runs=ranked,
+        means=tuple(filter(None, (statistics.estimate(scores[run.log]) for run in ranked))),
+        near=tuple(o for o in others if common and not statistics.told_apart(top, scores[o.log])),
         common=common,
         neurons=len({id for run in runs for id in run.results}),
     )

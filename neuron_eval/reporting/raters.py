@@ -61,13 +61,10 @@ class Rater:
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """The means of several people who rated the same columns, as a rater ``all people (N)``.
+    """The means of several people who rated the same; each counts once, whatever their logs."""
 
-    ``left_out`` counts the neurons of which they saw different explanations.
-    """
-
-    rater: Rater
-    left_out: int
+    rater: Rater  # named ``all people (N)``
+    left_out: int  # neurons of which they saw different explanations
 
 
 def raters_once(raters: Sequence[Rater]) -> list[Rater]:
@@ -75,19 +72,15 @@ def raters_once(raters: Sequence[Rater]) -> list[Rater]:
 
     Logs in which a rater saw other excerpts, or was asked in other words, stay apart.
     """
-    groups = _grouped(raters, [(rater.name, rater.excerpts, rater.pack) for rater in raters])
+    groups = by_key(raters, [(rater.name, rater.excerpts, rater.pack) for rater in raters])
     return [_together(logs, logs[0].name) if len(logs) > 1 else logs[0] for logs in groups]
 
 
 def all_people(raters: Sequence[Rater]) -> list[People]:
-    """The means of people; each counts once, whatever the number of their logs.
-
-    Returns:
-        One for each set of columns, excerpts and wording that at least two people rated.
-    """
+    """The means of each set of columns, excerpts and wording that at least two people rated."""
     people = [rater for rater in raters if rater.person]
     questions = [(rater.columns, rater.excerpts, rater.pack) for rater in people]
-    once = [raters_once(of) for of in _grouped(people, questions)]
+    once = [raters_once(of) for of in by_key(people, questions)]
     groups = [group for group in once if len(group) > 1]
     return [_people(group, _name(group, groups)) for group in groups]
 
@@ -122,7 +115,10 @@ def choice_units(raters: Sequence[Rater]) -> list[list[list[Value]]]:
         for neuron in rater.neurons:
             if neuron.judgement is not None:
                 shown = frozenset(neuron.explanations.items())
-                choices.setdefault((neuron.id, shown), []).append(_choice(neuron.judgement))
+                most = max(neuron.judgement.best.values())
+                best = [c for c, share in neuron.judgement.best.items() if most and share == most]
+                choice = ", ".join(sorted(best)) or "planted"
+                choices.setdefault((neuron.id, shown), []).append(choice)
     return [[unit] for unit in choices.values() if len(unit) > 1]
 
 
@@ -157,12 +153,6 @@ def _with_scores(
     ]
 
 
-def _choice(judgement: Judgement) -> str:
-    most = max(judgement.best.values())
-    chosen = [column for column, share in judgement.best.items() if most and share == most]
-    return ", ".join(sorted(chosen)) or "planted"
-
-
 def _people(raters: Sequence[Rater], name: str) -> People:
     rated = [replace(r, neurons=tuple(n for n in r.neurons if n.judgement)) for r in raters]
     versions: dict[str, set[tuple[tuple[str, str], ...]]] = {}
@@ -185,24 +175,23 @@ def _together(raters: Sequence[Rater], name: str) -> Rater:
     """One rater; a neuron with the same explanations has the mean of what was said of it."""
     neurons = [neuron for rater in raters for neuron in rater.neurons]
     shown = [(neuron.id, tuple(neuron.explanations.items())) for neuron in neurons]
+    means = []
+    for of in by_key(neurons, shown):
+        mean = mean_judgement([neuron.judgement for neuron in of if neuron.judgement])
+        means.append(RatedNeuron(of[0].id, of[0].explanations, mean))
     return replace(
         raters[0],
         log="",
         further_logs=(),
         name=name,
         columns=tuple(dict.fromkeys(column for rater in raters for column in rater.columns)),
-        neurons=tuple(_mean(of) for of in _grouped(neurons, shown)),
+        neurons=tuple(means),
         places=(),
         identity="{}",
     )
 
 
-def _mean(shown: Sequence[RatedNeuron]) -> RatedNeuron:
-    judgements = [neuron.judgement for neuron in shown if neuron.judgement is not None]
-    return RatedNeuron(shown[0].id, shown[0].explanations, mean_judgement(judgements))
-
-
-def _grouped(items: Sequence[T], keys: Sequence[Hashable]) -> list[list[T]]:
+def by_key(items: Sequence[T], keys: Sequence[Hashable]) -> list[list[T]]:
     """Items with the same key together, in the order in which the keys appear."""
     groups: dict[Hashable, list[T]] = {}
     for item, key in zip(items, keys, strict=True):

@@ -72,16 +72,13 @@ def paired(values: ArrayLike, baseline: ArrayLike) -> Paired | None:
     own, other = _finite(values), _finite(baseline)
     if own.shape != other.shape:
         raise ValueError(f"expected the same neurons on both sides: {own.shape}, {other.shape}")
-    if not own.size:
-        return None
     differences = own - other
     differences[np.abs(differences) <= TIE] = 0.0
-    lower, upper = mean_interval(differences) or (None, None)
+    mean = estimate(differences)
+    if mean is None:
+        return None
     return Paired(
-        mean=float(differences.mean()),
-        lower=lower,
-        upper=upper,
-        n=differences.size,
+        *(mean.mean, mean.lower, mean.upper, mean.n),
         wins=int((differences > 0).sum()),
         ties=int((differences == 0).sum()),
         losses=int((differences < 0).sum()),
@@ -91,10 +88,7 @@ def paired(values: ArrayLike, baseline: ArrayLike) -> Paired | None:
 
 
 def told_apart(values: ArrayLike, baseline: ArrayLike) -> bool:
-    """Whether the 95 % interval of the mean difference leaves out 0; False for one neuron.
-
-    Both of shape [N], finite, of the same neurons in the same order.
-    """
+    """As `paired`: whether the interval of the difference leaves out 0; False for one neuron."""
     interval = mean_interval(_finite(values) - _finite(baseline))
     return interval is not None and (interval[0] > TIE or interval[1] < -TIE)
 
@@ -114,10 +108,7 @@ def signed_rank(differences: ArrayLike) -> float | None:
 
 
 def holm(ps: Sequence[float | None]) -> list[float | None]:
-    """Holm's correction over a family of tests; what was not tested is not of the family.
-
-    By hand: scipy has Benjamini and Hochberg's only.
-    """
+    """Holm's correction over a family of those tested; scipy has Benjamini and Hochberg's only."""
     tested = sorted((p, i) for i, p in enumerate(ps) if p is not None)
     corrected: list[float | None] = [None] * len(ps)
     highest = 0.0
@@ -128,10 +119,7 @@ def holm(ps: Sequence[float | None]) -> list[float | None]:
 
 
 def spearman(a: ArrayLike, b: ArrayLike) -> float | None:
-    """Rank correlation of two arrays of shape [N], in [-1, 1].
-
-    None if a side is constant or N is below 3: there is nothing to rank.
-    """
+    """Rank correlation of shapes [N], in [-1, 1]; None if a side is constant or N below 3."""
     from scipy.stats import spearmanr
 
     x, y = _finite(a), _finite(b)
@@ -194,24 +182,17 @@ class Agreement:
 
 
 def clustered(
-    counts: Sequence[int],
-    statistic: Callable[[Places], float | None],
-    resamples: int = RESAMPLES,
+    counts: Sequence[int], statistic: Callable[[Places], float | None], resamples: int = RESAMPLES
 ) -> Agreement | None:
-    """A statistic with its percentile bootstrap interval over neurons.
+    """A statistic with its percentile bootstrap interval over neurons; None if it has no value.
 
-    By hand: scipy's bootstrap resamples points and not clusters of them, and knows no None.
+    By hand: scipy's bootstrap resamples points and not clusters of them, and knows no None. There
+    is no interval for fewer than three neurons, nor where a tenth of the resamples has no value.
 
     Args:
-        counts: How many points each neuron has, shape [N]; the points of a neuron follow each
-            other, those of the first neuron first.
-        statistic: From the places of points, drawn with their neurons, to a number; None where
-            it has none.
+        counts: How many points each neuron has, shape [N]; the first neuron's points come first.
+        statistic: From the places of points, drawn with their neurons, to a number or None.
         resamples: How often to draw; 0 for no interval.
-
-    Returns:
-        None if the statistic has no value. There is no interval for fewer than three neurons, nor
-        where it has no value in a tenth of the resamples.
     """
     starts = np.concatenate(([0], np.cumsum(counts)))
     value = statistic(np.arange(starts[-1]))
@@ -219,7 +200,7 @@ def clustered(
         return None
     if not resamples or len(counts) < 3:
         return Agreement(value, None, None)
-    points = [np.arange(starts[i], starts[i + 1]) for i in range(len(counts))]
+    points = np.split(np.arange(starts[-1]), starts[1:-1])
     drawn = np.random.default_rng(SEED).integers(len(counts), size=(resamples, len(counts)))
     resampled = [statistic(np.concatenate([points[i] for i in neurons])) for neurons in drawn]
     values = [value for value in resampled if value is not None]

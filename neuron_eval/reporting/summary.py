@@ -13,15 +13,8 @@ from neuron_eval.logs.identity import format_of, paper_order
 from neuron_eval.logs.runs import ADACS, SIMULATION, headline_of, prompt_size
 from neuron_eval.reporting.comparing import NAMES
 from neuron_eval.reporting.statistics import Estimate
-from neuron_eval.reporting.tables.base import (
-    INTERVAL,
-    Cell,
-    Column,
-    Table,
-    estimate_cell,
-    number,
-    words,
-)
+from neuron_eval.reporting.tables import base
+from neuron_eval.reporting.tables.base import INTERVAL, Cell, Column, Table
 from neuron_eval.simulation.headline import HEADLINE, score_of
 
 
@@ -69,8 +62,8 @@ def summary_table(
     is followed by how many neurons were scored, if not all were.
     """
     columns = {
-        Column("format"): [words(row.format) for row in rows],
-        Column("neurons", True): [number(row.neurons, "d") for row in rows],
+        Column("format"): [base.words(row.format) for row in rows],
+        Column("neurons", True): [base.number(row.neurons, "d") for row in rows],
         **{
             Column(NAMES[score_of(measure)], True, INTERVAL): [
                 _mean(row.simulation if row.simulated_by == measure else None, row.neurons, counts)
@@ -79,9 +72,9 @@ def summary_table(
             for measure in dict.fromkeys(row.simulated_by for row in rows)
         },
         Column("AdaCS", True, INTERVAL): [_mean(row.adacs, row.neurons, counts) for row in rows],
-        Column("prompt tokens", True): [number(row.prompt_tokens, ".0f") for row in rows],
+        Column("prompt tokens", True): [base.number(row.prompt_tokens, ".0f") for row in rows],
         Column("fewer than Original", True): [
-            number(ratio, ".2f", unit=" x") for ratio in ratios_to_original(rows)
+            base.number(ratio, ".2f", unit=" x") for ratio in ratios_to_original(rows)
         ],
     }
     if only_measured:
@@ -92,7 +85,7 @@ def summary_table(
 
 
 def _mean(estimate: Estimate | None, neurons: int, counts: bool) -> Cell:
-    cell = estimate_cell(estimate)
+    cell = base.estimate_cell(estimate)
     if estimate is None or estimate.n >= neurons or not counts:
         return cell
     return Cell(f"{cell.text} ({estimate.n})", cell.value, extra=cell.extra)

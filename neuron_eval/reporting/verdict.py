@@ -8,17 +8,10 @@ from statistics import fmean
 
 from neuron_eval.logs.runs import ADACS, SIMULATION
 from neuron_eval.messages import visible
+from neuron_eval.reporting import comparing
 from neuron_eval.reporting.answers import Context, answer
 from neuron_eval.reporting.collecting import Collected
-from neuron_eval.reporting.comparing import (
-    NAMES,
-    label,
-    measured_by,
-    scored_ids,
-    scorer_name,
-    scorers,
-    values,
-)
+from neuron_eval.reporting.comparing import NAMES
 from neuron_eval.reporting.controls import SHUFFLED, control_for
 from neuron_eval.reporting.differences import Ranking, rankings
 from neuron_eval.reporting.statistics import FEW, paired
@@ -52,12 +45,12 @@ def verdict(collected: Collected, baseline: str = "original") -> Verdict:
         who = "one rater" if count == 1 else f"{count} raters"
         return Verdict((f"There are only ratings, by {who}: {NO_SCORES}",))
     runs = (pair.run, pair.other) if pair else every
-    measures = scorers(runs)
+    measures = comparing.scorers(runs)
     if not measures:
         one = "the only run" if len(runs) == 1 else f"any of the {len(runs)} runs"
         why = "The table of failures says why."
         return Verdict((f"Nothing was scored in {one}, so nothing can be compared. {why}",))
-    names = {run.log: label(run, collected.every) for run in collected.every}
+    names = {run.log: comparing.label(run, collected.every) for run in collected.every}
     context = Context(runs, names, baseline, pair, measures[0], collected.controls)
     ranked = rankings(runs, measures[0])
     answers = [f"{lead}{' '.join(answer(r, c))}" for r, lead, c in _led(ranked, context)]
@@ -68,7 +61,7 @@ def verdict(collected: Collected, baseline: str = "original") -> Verdict:
 
 def _led(ranked: Sequence[Ranking], context: Context) -> Iterator[tuple[Ranking, str, Context]]:
     """Each ranking with what tells it from the others, and with what its runs are called then."""
-    models = [measured_by(ranking.best, ranking.scorer) for ranking in ranked]
+    models = [comparing.measured_by(ranking.best, ranking.scorer) for ranking in ranked]
     for ranking, model in zip(ranked, models, strict=True):
         if len(ranked) == 1 or len(ranking.runs) == 1:
             yield ranking, "", context
@@ -80,9 +73,9 @@ def _led(ranked: Sequence[Ranking], context: Context) -> Iterator[tuple[Ranking,
 
 
 def _unscored(context: Context) -> Iterator[str]:
-    without = [run for run in context.runs if context.measure not in scorers([run])]
+    without = [run for run in context.runs if context.measure not in comparing.scorers([run])]
     if without:
-        name = scorer_name(context.measure)
+        name = comparing.scorer_name(context.measure)
         runs = context.listed(without)
         has, be = ("has", "is") if len(without) == 1 else ("have", "are")
         yield f"{runs} {has} no {name} of any neuron, and {be} in no comparison."
@@ -108,32 +101,23 @@ def _near_wrong(ranking: Ranking, context: Context) -> Iterator[str]:
     best, name, mean = ranking.best, context.name(ranking.best), ranking.means[0]
     shuffled = control_for(SHUFFLED, best, context.controls, ranking.scorer)
     if shuffled is not None and shuffled is not best:
-        common = set(ranking.common).intersection(scored_ids(shuffled, ranking.scorer))
-        ids = sorted(common)
-        right, wrong = (values(run, ids, ranking.scorer) for run in (best, shuffled))
+        ids = sorted({*ranking.common} & {*comparing.scored_ids(shuffled, ranking.scorer)})
+        right, wrong = (comparing.values(run, ids, ranking.scorer) for run in (best, shuffled))
         above = paired(right, wrong)
         if above is not None and above.lower is not None and above.lower <= 0:
-            yield (
-                f"The {scorer_name(ranking.scorer)} of {name}, {fmean(right):.3f}, is near the "
-                f"level of shuffled explanations, {fmean(wrong):.3f}, and not shown to be above it."
-            )
+            score = f"{comparing.scorer_name(ranking.scorer)} of {name}, {fmean(right):.3f}"
+            level = f"the level of shuffled explanations, {fmean(wrong):.3f}"
+            yield f"The {score}, is near {level}, and not shown to be above it."
     if ranking.scorer == SIMULATION and mean.lower is not None and mean.lower <= 0:
-        yield (
-            f"The {NAMES[SIMULATION]} of {name} is not shown to be above 0, the level of wrong "
-            "explanations."
-        )
-    both = [
-        (n.scores[ADACS], n.unrelated)
-        for n in best.results.values()
-        if ADACS in n.scores and n.unrelated is not None
-    ]
+        score = f"{NAMES[SIMULATION]} of {name}"
+        yield f"The {score} is not shown to be above 0, the level of wrong explanations."
+    results = [n for n in best.results.values() if ADACS in n.scores]
+    both = [(n.scores[ADACS], n.unrelated) for n in results if n.unrelated is not None]
     above = paired([own for own, _ in both], [other for _, other in both])
     if above is not None and above.lower is not None and above.lower <= 0:
-        own, other = (fmean(values) for values in zip(*both, strict=True))
-        yield (
-            f"The AdaCS of {name}, {own:.3f}, is not shown to be above {other:.3f}, the level of "
-            "wrong explanations."
-        )
+        own, other = (fmean(scores) for scores in zip(*both, strict=True))
+        level = f"{other:.3f}, the level of wrong explanations"
+        yield f"The AdaCS of {name}, {own:.3f}, is not shown to be above {level}."
 
 
 def _disagreeing(ranking: Ranking, context: Context) -> Iterator[str]:
@@ -141,13 +125,12 @@ def _disagreeing(ranking: Ranking, context: Context) -> Iterator[str]:
     if ranking.all_tied():
         return
     for scorer in NAMES:
-        if scorer == ranking.scorer or scorer not in scorers(context.runs):
+        if scorer == ranking.scorer or scorer not in comparing.scorers(context.runs):
             continue
         for other in rankings(context.runs, scorer):
             if ranking.best not in other.runs[1:] or ranking.best in other.near or not other.common:
                 continue
             mean = other.means[other.runs.index(ranking.best)].mean
-            yield (
-                f"{NAMES[scorer]} disagrees: it ranks {context.name(other.best)} first, with "
-                f"{other.means[0].mean:.3f} against {mean:.3f}."
-            )
+            means = f"{other.means[0].mean:.3f} against {mean:.3f}"
+            first = context.name(other.best)
+            yield f"{NAMES[scorer]} disagrees: it ranks {first} first, with {means}."

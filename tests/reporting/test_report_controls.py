@@ -18,11 +18,10 @@ from neuron_eval.reporting.controls import (
     share_of,
 )
 from neuron_eval.reporting.figures.by_format import draw_scores
-from neuron_eval.reporting.rendering import csv_text, markdown
+from neuron_eval.reporting.rendering import csv_text, latex, markdown
 from neuron_eval.reporting.tables import all_tables
 from neuron_eval.reporting.tables.base import MARK
 from neuron_eval.reporting.tables.scores import scores_table
-from neuron_eval.reporting.typesetting import latex
 from neuron_eval.reporting.verdict import verdict
 
 N = 24

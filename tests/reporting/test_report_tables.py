@@ -29,6 +29,7 @@ from neuron_eval.reporting.raters import Rater
 from neuron_eval.reporting.rendering import (
     WAYS,
     csv_text,
+    latex,
     markdown,
     terminal_table,
     write_tables,
@@ -40,7 +41,6 @@ from neuron_eval.reporting.tables.cost import tokens_table, usage_table
 from neuron_eval.reporting.tables.failures import failures_table, grouped, skeleton
 from neuron_eval.reporting.tables.paired import paired_table
 from neuron_eval.reporting.tables.scores import scores_table
-from neuron_eval.reporting.typesetting import latex
 from neuron_eval.sources import schema
 from neuron_eval.stats import widened_level
 from neuron_eval.tasks import formats

@@ -99,12 +99,8 @@ def _sequence(tokens: Sequence[str], true: Sequence[float], expected: Sequence[f
         distribution_probabilities=[],
         uncalibrated_simulation=None,
     )
-    return _of(
-        "ScoredSequenceSimulation",
-        simulation=simulation,
-        true_activations=list(true),
-        **_scores(true, expected),
-    )
+    scored = {"simulation": simulation, "true_activations": list(true), **_scores(true, expected)}
+    return _of("ScoredSequenceSimulation", **scored)
 
 
 def _scores(true: Sequence[float], expected: Sequence[float]) -> Json:

@@ -42,6 +42,7 @@ AFTER = ("unscored", "epochs", "prompt_tokens", *TOKENS, "log")
 """The fields behind the scores. Unscored is why each score that is missing is, see `why_unscored`;
 prompt tokens are the explainer's, as a mean over epochs."""
 
+SAME = ("id", "subject", "group", "explanation", "reference", "epochs", "prompt_tokens")
 NUMBERS = {**dict.fromkeys(("layer", "neuron", "epochs", *TOKENS), int), "prompt_tokens": float}
 
 
@@ -69,26 +70,15 @@ def write_rows(path: Path, fields: Mapping[str, type], rows: Iterable[NeuronRow]
 
 def _row(run: Run, name: str, result: NeuronResult, scorers: Sequence[str]) -> NeuronRow:
     simulator, _, way = run.simulator.rpartition(" (")
+    layer, neuron = (at if at >= 0 else None for at in (result.layer, result.neuron))
     row: dict[str, Field] = {
-        "id": result.id,
-        "source": run.neurons,
-        "subject": result.subject,
-        "layer": result.layer if result.layer >= 0 else None,
-        "neuron": result.neuron if result.neuron >= 0 else None,
-        "group": result.group,
-        "run": name,
-        "format": run.format,
-        "explainer": run.explainer,
-        "simulator": simulator,
-        "simulation": way.removesuffix(")"),
-        "embedder": run.embedder,
-        "explanation": result.explanation,
-        "reference": result.reference,
+        **{name: getattr(result, name) for name in SAME},
+        **{"source": run.neurons, "layer": layer, "neuron": neuron, "run": name},
+        **{"format": run.format, "explainer": run.explainer, "embedder": run.embedder},
+        **{"simulator": simulator, "simulation": way.removesuffix(")")},
         **{_score_field(scorer): result.scores.get(scorer) for scorer in scorers},
         **{f"simulation_{name}": value for name, value in result.measures.items()},
         "unscored": why_unscored(result),
-        "epochs": result.epochs,
-        "prompt_tokens": result.prompt_tokens,
         **dict(_tokens(result)),
         "log": (result.log or run.log).rpartition("/")[2],
     }

@@ -49,7 +49,7 @@ def draw_scores(collected: Collected) -> Drawn | str:
         if (mean := estimate(values(run, common.ids(run), scorer))) is not None
     }
     lines = _control_lines(collected.controls, compared)
-    figure, words = _by_format(runs, _by_series(runs), shown, _marks(means), lines=lines)
+    figure, words = _by_format(runs, shown, _marks(means), lines=lines)
     return Drawn(figure, f"Mean scores with 95 % intervals. {words}.")
 
 
@@ -72,15 +72,14 @@ def draw_differences(collected: Collected, baseline: str) -> Drawn | str:
     """Mean paired difference to the baseline's format, or a sentence on why there is no figure."""
     runs = collected.runs
     every = [c for scorer in scorers(runs) for c in comparisons(runs, baseline, scorer)[0]]
-    paired = {(c.scorer, c.run.log): c.paired for c in every}
     if not every:
         return f"No figure of differences: no run to compare with the baseline, {baseline}."
-
+    paired = {(c.scorer, c.run.log): c.paired for c in every}
     shown = list(dict.fromkeys(c.scorer for c in every))
     compared = {c.run.format for c in every}
     drawn = [run for run in runs if run.format in compared]
     marks = _marks(paired, "+.2f")
-    figure, words = _by_format(runs, drawn, shown, marks, differences=True)
+    figure, words = _by_format(runs, shown, marks, drawn=drawn)
     text = f"Mean differences to {baseline} on the same neurons, with 95 % intervals."
     return Drawn(figure, f"{text} {words}.")
 
@@ -101,7 +100,7 @@ def draw_distribution(collected: Collected) -> Drawn | str:
         low, middle, high = np.quantile(scores, [0.25, 0.5, 0.75])
         return drawing.interval_words(Estimate(middle, low, high, len(scores)))
 
-    figure, words = _by_format(runs, _by_series(runs), shown, draw, spread=1.6)
+    figure, words = _by_format(runs, shown, draw, spread=1.6)
     return Drawn(figure, f"Medians and quartiles of scores. {words}.")
 
 
@@ -117,39 +116,37 @@ def _marks(means: Mapping[tuple[str, str], Estimate], spec: str = ".2f") -> Draw
     return draw
 
 
-def _by_series(runs: Sequence[Run]) -> list[Run]:
-    return [run for group in drawing.series(runs) for run in group.runs]
-
-
 def _by_format(
     runs: Sequence[Run],
-    drawn: Sequence[Run],
     shown: Sequence[str],
     draw: Draw,
     spread: float = 1.0,
-    differences: bool = False,
+    drawn: Sequence[Run] = (),
     lines: Mapping[str, Mapping[str, float]] | None = None,
 ) -> tuple[Figure, str]:
-    """The figure, and what was drawn in words: some of the runs, in order, a panel a scorer.
+    """The figure, and what was drawn in words, a panel a scorer.
 
-    All runs give the looks; ``spread`` says how much room one mark takes; ``lines`` are drawn at
-    values, by panel and name.
+    ``spread`` says how much room one mark takes; of runs that are ``drawn`` alone the marks are
+    differences; ``lines`` are drawn at values, by panel and name.
     """
+    from matplotlib.lines import Line2D
+
     groups, looks = drawing.series(runs), drawing.run_looks(runs)
     offsets = np.linspace(-0.3, 0.3, len(groups)) if len(groups) > 1 else [0.0]
     place = {run.log: at for at, group in zip(offsets, groups, strict=True) for run in group.runs}
-    rows = [name for name in drawing.formats(runs) if name in drawing.formats(drawn)]
+    every = [run for group in groups for run in group.runs]
+    rows = drawing.formats(drawn or runs)
     marks = round(spread * len(groups))
     styles = _line_styles(name for values in (lines or {}).values() for name in values)
     legend = drawing.legend_lines(runs, "series", styles)
     figure, panels = drawing.grid(shown, rows, marks, legend=legend)
     sentences: list[str] = []
     for panel, scorer in zip(panels, shown, strict=True):
-        if differences:
+        if drawn:
             panel.axvline(0, **drawing.DASHED)
             panel.set_xlabel(f"difference in\n{drawing.axis_label(scorer)}")
         words = []
-        for run in drawn:
+        for run in drawn or every:
             y = rows.index(run.format) + place[run.log]
             if text := draw(panel, scorer, run, y, looks[run.log]):
                 words.append(f"{label(run, runs)} {text}")
@@ -158,7 +155,8 @@ def _by_format(
             panel.margins(x=0.08)
             words.append(f"{name} (control) {value:.2f}")
         sentences.append(f"{scorer_name(scorer)}: {', '.join(words)}")
-    drawing.legend(figure, runs, "series", _labelled(styles))
+    labelled = [Line2D([], [], label=drawing.pretty(name), **styles[name]) for name in styles]
+    drawing.legend(figure, runs, "series", labelled)
     return figure, ". ".join(sentences)
 
 
@@ -168,12 +166,6 @@ def _line_styles(names: Iterable[str]) -> dict[str, Any]:
         name: {"color": GREYS[i // 4 % 2], "linewidth": 1, "linestyle": DASHES[i % 4], "zorder": 1}
         for i, name in enumerate(dict.fromkeys(names))
     }
-
-
-def _labelled(styles: Mapping[str, Any]) -> list[Any]:
-    from matplotlib.lines import Line2D
-
-    return [Line2D([], [], label=drawing.pretty(name), **style) for name, style in styles.items()]
 
 
 def _strip(panel: Axes, scores: list[float], at: float, width: float, look: Look) -> None:

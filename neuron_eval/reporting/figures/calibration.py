@@ -1,8 +1,7 @@
 """The figure of true by simulated activation: tokens in bins, both on a scale of their neuron.
 
-Truth is a share of the neuron's
-highest activation, negative ones counting as 0; simulation runs from the neuron's lowest to its
-highest, since a simulator's units are its own.
+Truth is a share of the neuron's highest activation, negative ones counting as 0; simulation runs
+from the neuron's lowest to its highest, since a simulator's units are its own.
 """
 
 from __future__ import annotations
@@ -33,9 +32,7 @@ def draw_calibration(collected: Collected) -> Drawn | str:
     calibrated = {run.log: points for run in runs if (points := calibration(run))}
     if not calibrated:
         return "No calibration figure: no run simulated held-out excerpts of two neurons or more."
-    groups = [
-        group for group in drawing.series(runs) if any(run.log in calibrated for run in group.runs)
-    ]
+    groups = [g for g in drawing.series(runs) if any(run.log in calibrated for run in g.runs)]
     names = drawing.formats(runs)
     by_format = drawing.looks(names)
     figure, panels = drawing.stack(runs, "formats", len(groups), each=1.95, more=0.35)
@@ -46,9 +43,7 @@ def draw_calibration(collected: Collected) -> Drawn | str:
         panel.set_title(group.name, loc="left")
         # where a simulator that is always right would be
         diagonal = panel.plot([0, 1], [0, 1], label="same share", **drawing.DASHED)
-        for run in group.runs:
-            if run.log not in calibrated:
-                continue
+        for run in (run for run in group.runs if run.log in calibrated):
             points = calibrated[run.log]
             shift = SPREAD * ((names.index(run.format) + 0.5) / len(names) - 0.5)
             _draw_line(panel, points, shift, by_format[run.format])
@@ -88,10 +83,7 @@ def calibration(run: Run) -> dict[float, Estimate]:
 
 
 def _bin_means(result: NeuronResult) -> NDArray[np.float64] | None:
-    """A neuron's mean true activation in each bin, NaN where it has no token, shape [`BINS`].
-
-    None if nothing can be said.
-    """
+    """A neuron's mean true activation in each bin, NaN where it has no token, shape [`BINS`]."""
     records = [(p.record, p.expected) for p in result.predicted]
     true = np.array([v for record, _ in records for v in record.counted(record.activations)])
     simulated = np.array([v for record, values in records for v in record.counted(values)])

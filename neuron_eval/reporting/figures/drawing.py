@@ -145,10 +145,7 @@ def legend_lines(runs: Sequence[Run], key: Key, more: Iterable[str] = ()) -> int
 
 
 def legend(figure: Figure, runs: Sequence[Run], key: Key, more: Sequence[Any] = ()) -> None:
-    """Put a legend under everything, where it hides no data; none if it would say nothing.
-
-    ``more`` are further labelled artists, before the others.
-    """
+    """Put a legend under everything, of ``more`` labelled artists first; none if it is empty."""
     from matplotlib.lines import Line2D
 
     entries = _entries(runs, key)

@@ -6,15 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from neuron_eval.logs.runs import Run
+from neuron_eval.reporting import comparing
 from neuron_eval.reporting.collecting import Collected
-from neuron_eval.reporting.comparing import (
-    CommonNeurons,
-    compare,
-    label,
-    scorer_name,
-    scorers,
-    values,
-)
+from neuron_eval.reporting.comparing import CommonNeurons
 from neuron_eval.reporting.figures import drawing
 from neuron_eval.reporting.figures.drawing import Drawn, Look
 from neuron_eval.reporting.statistics import Estimate, estimate
@@ -33,12 +27,12 @@ def draw_layers(collected: Collected) -> Drawn | str:
     layers = sorted({n.layer for run in runs for n in run.results.values() if n.scores} - {-1})
     if len(layers) < 2:
         return "No figure by layer: the scored neurons do not come from two layers or more."
-    shown, names = scorers(runs), drawing.formats(runs)
+    shown, names = comparing.scorers(runs), drawing.formats(runs)
     figure, columns = drawing.columns(shown, names, drawing.legend_lines(runs, "series"))
     by_log = drawing.run_looks(runs)
     sentences = []
     for scorer, panels in zip(shown, columns, strict=True):
-        compared = compare(runs, scorer)
+        compared = comparing.compare(runs, scorer)
         means = {run.log: by_layer(run, compared) for run in runs}
         for panel, name in zip(panels, names, strict=True):
             for run in runs:
@@ -60,7 +54,9 @@ def by_layer(run: Run, compared: CommonNeurons) -> Means:
     for id in compared.ids(run):
         if run.results[id].layer >= 0:
             ids.setdefault(run.results[id].layer, []).append(id)
-    means = {layer: estimate(values(run, ids[layer], compared.scorer)) for layer in sorted(ids)}
+    means = {
+        layer: estimate(comparing.values(run, ids[layer], compared.scorer)) for layer in sorted(ids)
+    }
     return {layer: mean for layer, mean in means.items() if mean is not None}
 
 
@@ -88,7 +84,7 @@ def _words(runs: Sequence[Run], scorer: str, means: Mapping[str, Means]) -> list
         if scores := means[run.log]:
             low, high = (pick(scores, key=lambda at: scores[at].mean) for pick in (min, max))
             sentences.append(
-                f"{scorer_name(scorer)}, {drawing.pretty(label(run, runs))}: "
+                f"{comparing.scorer_name(scorer)}, {drawing.pretty(comparing.label(run, runs))}: "
                 f"lowest in layer {low} ({scores[low].mean:.2f}), "
                 f"highest in layer {high} ({scores[high].mean:.2f})"
             )

@@ -52,10 +52,8 @@ def draw_against(
         counts = _draw(panel, first, second)
         panel.set_title(drawing.axis_label(scorer))
         panel.set_xlabel(drawing.wrapped(names[1]))
-        sentences.append(
-            f"{scorer_name(scorer)}: {counts[0]} higher with {names[0]}, {counts[1]} higher with "
-            f"{names[1]}, {counts[2]} equal"
-        )
+        higher = [f"{count} higher with {name}" for count, name in zip(counts, names, strict=False)]
+        sentences.append(f"{scorer_name(scorer)}: {', '.join(higher)}, {counts[2]} equal")
     for panel in panels[:: drawing.ACROSS]:
         panel.set_ylabel(drawing.wrapped(names[0]))
     text = f"Scores of each neuron with {names[0]} against those with {names[1]}."

@@ -60,7 +60,9 @@ def draw_tokens(collected: Collected) -> Drawn | str:
     sentences: list[str] = []
     for panel, (scorer, points) in zip(panels, every.items(), strict=True):
         best = frontier(points)
-        _limit_scores(panel, points)
+        low, high = min(p.score.ends[0] for p in points), max(p.score.ends[1] for p in points)
+        margin = 0.1 * ((high - low) or 1)  # room for names above and below
+        panel.set_ylim(low - margin, high + margin)
         line = _draw_frontier(panel, best, max(p.tokens for p in points))
         words = []
         for point in points:
@@ -96,14 +98,6 @@ def _points(runs: Sequence[Run], scorer: str) -> list[Point]:
         if score is not None and sum(used) > 0:
             points.append(Point(fmean(used), score, run))
     return points
-
-
-def _limit_scores(panel: Axes, points: Sequence[Point]) -> None:
-    """Room for every interval, and for names above and below."""
-    low = min(point.score.ends[0] for point in points)
-    high = max(point.score.ends[1] for point in points)
-    margin = 0.1 * ((high - low) or 1)
-    panel.set_ylim(low - margin, high + margin)
 
 
 def _draw_frontier(panel: Axes, best: Sequence[Point], most: float) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from statistics import fmean
 
@@ -18,7 +18,6 @@ from neuron_eval.reporting.comparing import (
     values,
 )
 from neuron_eval.reporting.raters import (
-    Explanation,
     Rater,
     all_people,
     by_explanation,
@@ -30,24 +29,14 @@ from neuron_eval.reporting.raters import (
     with_ratings,
 )
 from neuron_eval.reporting.statistics import Agreement, clustered, spearman
-from neuron_eval.reporting.tables.base import (
-    INTERVAL,
-    Cell,
-    Column,
-    Row,
-    Table,
-    interval_text,
-    report_table,
-    row_of,
-)
+from neuron_eval.reporting.tables import base
+from neuron_eval.reporting.tables.base import INTERVAL, Cell, Column, Row, Table
 
 OVER_NEURONS_AND_RUNS = (
-    Column("over neurons", True, (" lowest run", " highest run")),
-    Column("runs", numeric=True),
-    Column("neurons", True, (" fewest", " most")),
-    Column("over runs", numeric=True),
+    Column("over neurons", True, (" lowest run", " highest run")), Column("runs", numeric=True),
+    Column("neurons", True, (" fewest", " most")), Column("over runs", numeric=True),
     Column("common neurons", True, short="common"),
-)
+)  # fmt: skip
 COLUMNS = (Column("measure"), Column("other measure", short="other"), *OVER_NEURONS_AND_RUNS)
 NOTES = (
     "Over neurons: within each run, over the neurons that both measures scored; the mean of the "
@@ -74,13 +63,10 @@ RATING_NOTES = (
 
 ENDS = (" lower", " upper")
 RATER_COLUMNS = (
-    Column("raters"),
-    Column("alpha of ratings", True, ENDS),
-    Column("explanations", numeric=True),
-    Column("alpha of choices", True, ENDS),
-    Column("neurons", numeric=True),
+    Column("raters"), Column("alpha of ratings", True, ENDS), Column("explanations", numeric=True),
+    Column("alpha of choices", True, ENDS), Column("neurons", numeric=True),
     Column("rank correlation", numeric=True),
-)
+)  # fmt: skip
 RATERS_TITLE = "Agreement of raters (Krippendorff's alpha)"
 RATER_NOTES = (
     "Alpha: 1 where raters agree, 0 where they agree as often as by chance, below 0 where they "
@@ -96,21 +82,21 @@ RATER_NOTES = (
 ScoreAndRating = tuple[float, float]
 
 
-@report_table("agreement")
+@base.report_table("agreement")
 def agreement_table(runs: Sequence[Run]) -> Table:
     """A row for every pair of scorers."""
     names = scorers(runs)
     title = "Agreement of measures (Spearman's rank correlation)"
     why = f"only {scorer_name(names[0])} has scores" if names else "nothing was scored"
     rows = tuple(
-        row_of(scorer_name(a), scorer_name(b), *_over_neurons_and_runs(runs, a, b))
+        base.row_of(scorer_name(a), scorer_name(b), *_over_neurons_and_runs(runs, a, b))
         for a, b in combinations(names, 2)
     )
     notes = NOTES if rows else (f"No measures to compare: {why}.",)
     return Table("agreement", title, COLUMNS, rows, notes)
 
 
-@report_table("rating_agreement")
+@base.report_table("rating_agreement")
 def rating_agreement_table(runs: Sequence[Run], raters: Sequence[Rater]) -> Table:
     """A row a score and rater, then the people together; there may be no runs."""
     named = [(rater_label(rater, raters), rater) for rater in raters]
@@ -119,24 +105,24 @@ def rating_agreement_table(runs: Sequence[Run], raters: Sequence[Rater]) -> Tabl
     for name, scorer, of in _scores(scores_of_texts(runs)):
         for label, rater in named:
             rated = with_ratings(of, rater, RATING)
-            if points := _points(rated, scorer):
+            if neurons := _points(rated, scorer):
                 over = _over_neurons_and_runs(rated, scorer, RATING)
-                rows.append(row_of(name, label, _over_explanations(points), *over))
+                rows.append(base.row_of(name, label, _over_explanations(neurons), *over))
     why = "none of the logs of explanations holds a scored explanation that was rated"
     notes = RATING_NOTES if rows else (f"No scores to compare: {why}.",)
     title = "Agreement of scores with raters (Spearman's rank correlation)"
     return Table("rating_agreement", title, RATING_COLUMNS, tuple(rows), notes)
 
 
-def rho_cell(rho: float | None) -> Cell:
+def _rho(rho: float | None) -> Cell:
     return Cell("undefined") if rho is None else Cell(f"{rho:+z.2f}", rho)
 
 
-def agreement_cell(agreement: Agreement | None, spec: str, more: tuple[int, ...] = ()) -> Cell:
+def _statistic(agreement: Agreement | None, spec: str, more: tuple[int, ...] = ()) -> Cell:
     """A statistic with its interval, if it has one, for a column with its ends and ``more``."""
     if agreement is None:
         return Cell("undefined", extra=(None, None, *more))
-    interval = "" if agreement.lower is None else f" {interval_text(agreement, spec)}"
+    interval = "" if agreement.lower is None else f" {base.interval_text(agreement, spec)}"
     text = f"{agreement.value:{spec}}{interval}"
     return Cell(text, agreement.value, extra=(agreement.lower, agreement.upper, *more))
 
@@ -144,18 +130,18 @@ def agreement_cell(agreement: Agreement | None, spec: str, more: tuple[int, ...]
 def _over_neurons_and_runs(runs: Sequence[Run], a: str, b: str) -> Row:
     """The cells of `OVER_NEURONS_AND_RUNS` for two scorers."""
     both = {r.log: [i for i in scored_ids(r, a) if b in r.results[i].scores] for r in runs}
-    defined = [
-        (rho, len(both[run.log]))
-        for run in runs
-        if (rho := spearman(*(values(run, both[run.log], m) for m in (a, b)))) is not None
-    ]
-    rhos, counts = [rho for rho, _ in defined], [n for _, n in defined]
+    by_run = {r.log: spearman(*(values(r, both[r.log], m) for m in (a, b))) for r in runs}
+    rhos = [rho for rho in by_run.values() if rho is not None]
+    counts = [len(both[log]) for log, rho in by_run.items() if rho is not None]
     with_both = [run for run in runs if both[run.log]]
     common = set.intersection(*(set(both[run.log]) for run in with_both)) if with_both else set()
     ids = sorted(common)
     means = [[fmean(values(run, ids, m)) for m in (a, b)] for run in with_both] if ids else []
+    fewest, most = min(counts, default=0), max(counts, default=0)
+    text = f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"
+    neurons = Cell(text, fewest if fewest == most else fmean(counts), extra=(fewest, most))
     over_runs = spearman([m[0] for m in means], [m[1] for m in means])
-    return row_of(_over_neurons(rhos), len(rhos), _range(counts), rho_cell(over_runs), len(ids))
+    return base.row_of(_over_neurons(rhos), len(rhos), neurons, _rho(over_runs), len(ids))
 
 
 def _over_neurons(rhos: Sequence[float]) -> Cell:
@@ -164,12 +150,6 @@ def _over_neurons(rhos: Sequence[float]) -> Cell:
     low, high = min(rhos), max(rhos)
     between = f" ({low:+z.2f} to {high:+z.2f})" if len(rhos) > 1 else ""
     return Cell(f"{fmean(rhos):+z.2f}{between}", fmean(rhos), extra=(low, high))
-
-
-def _range(counts: Sequence[int]) -> Cell:
-    low, high = min(counts, default=0), max(counts, default=0)
-    text = f"{low:,}" if low == high else f"{low:,} to {high:,}"
-    return Cell(text, low if low == high else fmean(counts), extra=(low, high))
 
 
 def _scores(runs: Sequence[Run]) -> Iterator[tuple[str, str, list[Run]]]:
@@ -183,9 +163,9 @@ def _scores(runs: Sequence[Run]) -> Iterator[tuple[str, str, list[Run]]]:
 
 
 def _over_explanations(neurons: Sequence[Sequence[ScoreAndRating]]) -> Cell:
-    points = np.array([point for points in neurons for point in points])
+    points = np.concatenate(neurons)
     agreement = clustered([len(p) for p in neurons], lambda at: spearman(*points[at].T))
-    return agreement_cell(agreement, "+z.2f", (len(points),))
+    return _statistic(agreement, "+z.2f", (len(points),))
 
 
 def _points(runs: Sequence[Run], scorer: str) -> list[list[ScoreAndRating]]:
@@ -203,7 +183,7 @@ def _points(runs: Sequence[Run], scorer: str) -> list[list[ScoreAndRating]]:
     ]
 
 
-@report_table("rater_agreement")
+@base.report_table("rater_agreement")
 def rater_agreement_table(raters: Sequence[Rater]) -> Table:
     """A row for all raters, for the people, for the models, and for every other pair."""
     groups = list(_groups(raters))
@@ -239,17 +219,17 @@ def _groups(raters: Sequence[Rater]) -> Iterator[tuple[str, list[Rater]]]:
 
 def _raters(name: str, raters: Sequence[Rater], interval: bool) -> Row:
     ratings, choices = rating_units(raters), choice_units(raters)
-    chosen = agreement_cell(krippendorff(choices, "nominal", interval), "z.2f")
-    return row_of(
+    chosen = _statistic(krippendorff(choices, "nominal", interval), "z.2f")
+    rank = Cell("")
+    if len(raters) == 2:
+        first, second = map(by_explanation, raters)
+        both = [key for key in first if key in second]
+        rank = _rho(spearman([first[key] for key in both], [second[key] for key in both]))
+    return base.row_of(
         name,
-        agreement_cell(krippendorff(ratings, "ordinal", interval), "z.2f"),
+        _statistic(krippendorff(ratings, "ordinal", interval), "z.2f"),
         sum(len(units) for units in ratings),
         chosen if choices else Cell("none", extra=(None, None)),
         len(choices),
-        _rank(*map(by_explanation, raters)) if len(raters) == 2 else Cell(""),
+        rank,
     )
-
-
-def _rank(a: Mapping[Explanation, float], b: Mapping[Explanation, float]) -> Cell:
-    both = [key for key in a if key in b]
-    return rho_cell(spearman([a[key] for key in both], [b[key] for key in both]))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any
 
 from neuron_eval.reporting.statistics import FEW, TIE, Agreement, Estimate, told_apart
 
@@ -88,10 +88,9 @@ Maker = Callable[..., Table | Sequence[Table]]
 # See `neuron_eval.reporting.tables.all_tables`, which gives them.
 MATERIAL = ("runs", "controls", "raters", "checks", "baseline", "pair", "prices", "by")
 MAKERS: dict[tuple[str, ...], Maker] = {}  # by the names of the tables that each may make
-M = TypeVar("M", bound=Maker)
 
 
-def report_table(*names: str) -> Callable[[M], M]:
+def report_table(*names: str) -> Callable[[Maker], Maker]:
     """Register a function that makes the tables of these names.
 
     It takes whichever it needs of ``runs``, ``controls``, ``raters``, ``checks``, ``baseline``,
@@ -99,15 +98,14 @@ def report_table(*names: str) -> Callable[[M], M]:
     takes them; else where there are runs.
     """
 
-    def register(maker: M) -> M:
+    def register(maker: Maker) -> Maker:
         if taken := set(names) & {name for others in MAKERS for name in others}:
             raise ValueError(f"report table {', '.join(sorted(taken))} is registered twice")
-        for name in inspect.signature(maker).parameters:
-            if name not in MATERIAL:
-                raise ValueError(
-                    f"report table {', '.join(names)}: nothing is known for the parameter "
-                    f"{name!r}; expected some of {', '.join(MATERIAL)}"
-                )
+        for name in set(inspect.signature(maker).parameters).difference(MATERIAL):
+            raise ValueError(
+                f"report table {', '.join(names)}: nothing is known for the parameter {name!r}; "
+                f"expected some of {', '.join(MATERIAL)}"
+            )
         MAKERS[names] = maker
         return maker
 
@@ -190,13 +188,13 @@ def few_neurons(counts: Iterable[int]) -> tuple[str, ...]:
 
 
 def estimate_cell(
-    estimate: Estimate | None, bold: bool = False, marked: bool = False, spec: str = ".3f"
+    estimate: Estimate | None, spec: str = ".3f", missing: str = "not scored"
 ) -> Cell:
     """A mean with its interval, for a column with the extra columns `INTERVAL`."""
     if estimate is None:
-        return Cell("not scored", extra=(None, None, 0))
+        return Cell(missing, extra=(None, None, 0))
     ends = (estimate.lower, estimate.upper, estimate.n)
-    return Cell(estimate_text(estimate, spec), estimate.mean, bold, marked, ends)
+    return Cell(estimate_text(estimate, spec), estimate.mean, extra=ends)
 
 
 def beside_the_best(
@@ -213,7 +211,7 @@ def beside_the_best(
     for name, mean in means.items():
         bold = named and means[best].mean - mean.mean <= TIE
         marked = named and not bold and not told_apart(scores[best], scores[name])
-        cells[name] = estimate_cell(mean, bold, marked, spec)
+        cells[name] = replace(estimate_cell(mean, spec), bold=bold, marked=marked)
     return cells
 
 

@@ -19,19 +19,8 @@ from neuron_eval.reporting.controls import (
     scale,
 )
 from neuron_eval.reporting.statistics import Estimate, estimate
-from neuron_eval.reporting.tables.base import (
-    INTERVAL,
-    Cell,
-    Column,
-    Table,
-    estimate_cell,
-    estimate_text,
-    means_table,
-    number,
-    report_table,
-    row_of,
-    words,
-)
+from neuron_eval.reporting.tables import base
+from neuron_eval.reporting.tables.base import INTERVAL, Cell, Column, Table
 from neuron_eval.sanity import REWRITTEN, SCORE_LABELS
 
 RESCALED = (
@@ -52,7 +41,7 @@ PREFERS = (
 CHANGE = "Change: the mean difference, as a share of the score's range."
 
 
-@report_table("rescaled")
+@base.report_table("rescaled")
 def rescaled_table(runs: Sequence[Run], controls: Sequence[Run]) -> list[Table]:
     """A row per run and per control that is no end of the scale; none without both ends."""
     named = {run.control for run in controls}
@@ -60,22 +49,21 @@ def rescaled_table(runs: Sequence[Run], controls: Sequence[Run]) -> list[Table]:
         return []
     others = [run for run in controls if run.control not in (SHUFFLED, REFERENCE)]
     names = scorers(runs)
-    lines = [
-        *([words(label(run, runs))] for run in runs),
-        *([words(control_label(run, controls))] for run in others),
-    ]
+    names_of = [label(run, runs) for run in runs]
+    names_of += [control_label(run, controls) for run in others]
+    lines = [[base.words(name)] for name in names_of]
     notes = [RESCALED, *([OF_ADACS] if ADACS in names else [])]
     for name in names:
         compared = compare(runs, name)
         for line, run in zip(lines, (*runs, *others), strict=True):
             ends = scale(run, controls, compared) if name in scorers([run]) else None
             made = None if ends is None else rescaled(ends)
-            line.append(estimate_cell(made) if made else Cell("undefined", extra=(None, None, 0)))
+            line.append(base.estimate_cell(made, missing="undefined"))
             if ends is not None and made is None:
                 notes.append(_no_scale(name, ends))
     columns = [Column(f"{scorer_name(name)}, rescaled", True, INTERVAL) for name in names]
     return [
-        means_table(
+        base.means_table(
             "rescaled",
             "Scores from shuffled (0) to reference (1)",
             (Column("run"), *columns),
@@ -94,11 +82,11 @@ def _no_scale(name: str, ends: Ends) -> str:
         return f"{measure}: not rescaled, because only one neuron has both ends of the scale."
     return (
         f"{measure}: not rescaled, because references are not shown to score above shuffled "
-        f"explanations: {estimate_text(between, '+.3f')} over {n:,} neurons."
+        f"explanations: {base.estimate_text(between, '+.3f')} over {n:,} neurons."
     )
 
 
-@report_table("preference")
+@base.report_table("preference")
 def preference_table(runs: Sequence[Run], controls: Sequence[Run]) -> list[Table]:
     """A row per measure that scored true and false explanations; none where nothing was both."""
     every = [run for run in (*runs, *controls) if run.control]
@@ -106,34 +94,32 @@ def preference_table(runs: Sequence[Run], controls: Sequence[Run]) -> list[Table
     if not made:
         return []
     rows = [
-        row_of(
+        base.row_of(
             scorer_name(preference.scorer),
             preference.measured_by or "none",
             preference.prefers.n,
             _percent(preference.prefers),
-            estimate_cell(estimate(np.asarray(preference.differences)), spec="+.3f"),
+            base.estimate_cell(estimate(np.asarray(preference.differences)), spec="+.3f"),
         )
         for preference in made
     ]
     columns = (
-        Column("measure"),
-        Column("measured by"),
-        Column("neurons", True, short="n"),
+        Column("measure"), Column("measured by"), Column("neurons", True, short="n"),
         Column("prefers the true one", True, INTERVAL, "prefers true"),
         Column("true minus false", True, INTERVAL, "difference"),
-    )
+    )  # fmt: skip
     several = max(preference.false for preference in made)
     more = [f"Each neuron's share is over its {several} false explanations."] if several > 1 else []
     title = "True against false explanations"
-    return [means_table("preference", title, columns, rows, (PREFERS, *more))]
+    return [base.means_table("preference", title, columns, rows, (PREFERS, *more))]
 
 
 def _percent(share: Estimate) -> Cell:
-    text = estimate_text(share, ".0%").replace("%", " %")
+    text = base.estimate_text(share, ".0%").replace("%", " %")
     return Cell(text, share.mean, extra=(share.lower, share.upper, share.n))
 
 
-@report_table("sanity", "sanity_rewritten")
+@base.report_table("sanity", "sanity_rewritten")
 def sanity_tables(checks: Sequence[SanityChecks]) -> list[Table]:
     """One where labels were changed, one where references were rewritten."""
     by_name = {
@@ -151,7 +137,7 @@ def _sanity_table(name: str, checks: Sequence[SanityChecks]) -> Table:
         columns.append(Column(check_label(check), True, INTERVAL))
         columns.append(Column(f"{check} change", True, short="change"))
     rows = [
-        row_of(*([i] if several else []), *row)
+        base.row_of(*([i] if several else []), *row)
         for i, of_log in enumerate(checks, 1)
         for row in _sanity_rows(of_log)
     ]
@@ -171,8 +157,6 @@ def _sanity_rows(checks: SanityChecks) -> Iterator[list[str | Cell]]:
                 result = checks.results[name, sample, check]
                 extra = (*(result.interval or (None, None)), result.neurons)
                 text = " ".join(result_text(result, checks.neurons).split())
-                row += [
-                    Cell(text, result.share, extra=extra),
-                    number(result.change, "+.4f", "none"),
-                ]
+                row.append(Cell(text, result.share, extra=extra))
+                row.append(base.number(result.change, "+.4f", "none"))
             yield row

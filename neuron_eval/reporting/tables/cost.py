@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from itertools import groupby
 from statistics import fmean
@@ -11,17 +11,8 @@ from neuron_eval.logs.runs import Run
 from neuron_eval.logs.spending import EXPLAINER, Spent
 from neuron_eval.reporting.comparing import is_baseline, label
 from neuron_eval.reporting.cost import Price, dollars, price_of
-from neuron_eval.reporting.tables.base import (
-    Cell,
-    Column,
-    Row,
-    Table,
-    count,
-    number,
-    report_table,
-    row_of,
-    share,
-)
+from neuron_eval.reporting.tables import base
+from neuron_eval.reporting.tables.base import Cell, Column, Row, Table
 
 TOKENS_NOTE = (
     "Tokens of the explainer's whole prompt, few-shot neurons included, as its provider counts "
@@ -29,16 +20,12 @@ TOKENS_NOTE = (
     "explainer."
 )
 USAGE_COLUMNS = (
-    Column("role"),
-    Column("model"),
-    Column("requests", numeric=True),
+    Column("role"), Column("model"), Column("requests", numeric=True),
     Column("from Inspect's cache", True, short="cached"),
     Column("prompt tokens", True, short="prompt"),
     Column("cached by the provider", True, short="by provider"),
-    Column("output tokens", True, short="output"),
-    Column("dollars", numeric=True),
-    Column("price"),
-)
+    Column("output tokens", True, short="output"), Column("dollars", numeric=True), Column("price"),
+)  # fmt: skip
 USAGE_NOTES = (
     "All runs together. Requests that Inspect's cache answered cost nothing and have no tokens "
     "here: without the cache the same runs would cost more.",
@@ -47,15 +34,14 @@ USAGE_NOTES = (
 UNPRICED = "Unknown prices can be given in a prices file; until then the total leaves them out."
 
 
-@report_table("tokens")
+@base.report_table("tokens")
 def tokens_table(runs: Sequence[Run], baseline: str = "original") -> Table:
     """A row per run: the explainer's prompt tokens per neuron, and how many times fewer."""
     columns = (
-        Column("run"),
-        Column("neurons", True, (" counted",), "n"),
+        Column("run"), Column("neurons", True, (" counted",), "n"),
         Column("prompt tokens per neuron", True, short="prompt tokens"),
         Column(f"fewer than {baseline}", True, short="fewer"),
-    )
+    )  # fmt: skip
     notes = [TOKENS_NOTE]
     if not any(is_baseline(run, baseline) for run in runs):
         notes.append(f"There is no run of {baseline} to compare with.")
@@ -67,24 +53,18 @@ def _tokens(run: Run, runs: Sequence[Run], baseline: str) -> Row:
     counts = prompt_counts(run)
     used = any(spent.role == EXPLAINER and spent.requests for spent in run.spent)
     missing = "unknown" if used else "no model was asked"
-    ratios = (
-        times_fewer(run, other)
-        for other in runs
-        if is_baseline(other, baseline) and other.explainer == run.explainer
-    )
-    return row_of(
+    of_baseline = (other for other in runs if is_baseline(other, baseline))
+    ratios = (times_fewer(run, b) for b in of_baseline if b.explainer == run.explainer)
+    return base.row_of(
         label(run, runs),
-        replace(count(len(run.results)), extra=(len(counts),)),
-        number(fmean(counts.values()) if counts else None, ",.0f", missing),
-        number(next((r for r in ratios if r is not None), None), ".2f", unit=" x"),
+        replace(base.count(len(run.results)), extra=(len(counts),)),
+        base.number(fmean(counts.values()) if counts else None, ",.0f", missing),
+        base.number(next((r for r in ratios if r is not None), None), ".2f", unit=" x"),
     )
 
 
 def times_fewer(run: Run, other: Run) -> float | None:
-    """How many times fewer prompt tokens a run takes than another, on the neurons of both.
-
-    None if no neuron of both has a count.
-    """
+    """How many times fewer prompt tokens a run takes than another, on neurons counted in both."""
     own, theirs = prompt_counts(run), prompt_counts(other)
     both = [id for id in own if id in theirs]
     tokens = sum(own[id] for id in both)
@@ -97,18 +77,18 @@ def prompt_counts(run: Run) -> dict[str, float]:
     return {id: tokens for id, tokens in counts.items() if tokens is not None}
 
 
-@report_table("usage")
+@base.report_table("usage")
 def usage_table(
-    runs: Sequence[Run],
-    prices: Mapping[str, Price] | None = None,
-    controls: Sequence[Run] = (),
+    runs: Sequence[Run], prices: Mapping[str, Price] | None = None, controls: Sequence[Run] = ()
 ) -> Table:
     """A row a role and model, over all runs, and the total; a file's prices come first."""
     title = "Usage and cost by role"
-    by_model = _add_up(spent for run in (*runs, *controls) for spent in run.spent)
+    every = [spent for run in (*runs, *controls) for spent in run.spent]
+    every.sort(key=_place)
+    by_model = [_sum(list(group)) for _, group in groupby(every, _place)]
     if not by_model:
-        nothing = ("No requests to a model are in the logs.",)
-        return Table("usage", title, USAGE_COLUMNS, (), nothing)
+        why = "No requests to a model are in the logs."
+        return Table("usage", title, USAGE_COLUMNS, (), (why,))
     rows: list[Row] = []
     known: list[float] = []
     for spent in by_model:
@@ -140,31 +120,20 @@ def money(value: float) -> str:
     return "under $0.000001" if value < 1e-6 else f"${float(f'{value:.2g}'):.7f}".rstrip("0")
 
 
-def _add_up(spent: Iterable[Spent]) -> list[Spent]:
-
-    def place(part: Spent) -> tuple[bool, str, str, bool]:
-        return part.role != EXPLAINER, part.role, part.model, part.batched
-
-    return [_sum(list(group)) for _, group in groupby(sorted(spent, key=place), place)]
+def _place(spent: Spent) -> tuple[bool, str, str, bool]:
+    return spent.role != EXPLAINER, spent.role, spent.model, spent.batched
 
 
 def _sum(spent: Sequence[Spent]) -> Spent:
     counts = [f.name for f in fields(Spent) if f.name not in ("model", "role", "batched")]
-    return replace(
-        spent[0], **{name: sum(getattr(part, name) for part in spent) for name in counts}
-    )
+    sums = {name: sum(getattr(part, name) for part in spent) for name in counts}
+    return replace(spent[0], **sums)
 
 
 def _usage(spent: Spent, text: str, cost: float | None, source: str) -> Row:
     prompt = spent.input_tokens + spent.cache_read_tokens + spent.cache_write_tokens
-    return row_of(
-        spent.role,
-        spent.model,
-        spent.requests,
-        share(spent.cached, spent.requests),
-        prompt,
-        share(spent.cache_read_tokens, prompt),
-        spent.output_tokens,
-        Cell(text, cost),
-        source,
+    cached, read = spent.cached, spent.cache_read_tokens
+    return base.row_of(
+        *(spent.role, spent.model, spent.requests, base.share(cached, spent.requests), prompt),
+        *(base.share(read, prompt), spent.output_tokens, Cell(text, cost), source),
     )

@@ -13,13 +13,9 @@ from neuron_eval.reporting.comparing import label, scorer_name, scorer_names
 from neuron_eval.reporting.tables.base import Column, Row, Table, report_table, row_of, share
 
 COLUMNS = (
-    Column("what"),
-    Column("reason"),
-    Column("count", numeric=True),
-    Column("of", numeric=True),
-    Column("share", numeric=True),
-    Column("where"),
-)
+    Column("what"), Column("reason"), Column("count", numeric=True), Column("of", numeric=True),
+    Column("share", numeric=True), Column("where"),
+)  # fmt: skip
 COUNTED = (
     "Counted by epoch. What is not scored is in no mean. … stands for what differs between reasons "
     "that are counted together."
@@ -124,14 +120,9 @@ def _unscored(run: Run, scorer: str) -> Iterator[Given]:
 
 def _rows(what: str, reasons: Iterable[Given], of: int, labels: dict[str, str]) -> Iterator[Row]:
     for reason in grouped(reasons):
-        where = [(name, reason.by[log]) for log, name in labels.items() if log in reason.by]
-        yield _row(what, reason.text, reason.count, of, where, len(labels))
-
-
-def _row(
-    what: str, why: str, times: int, of: int, where: Sequence[tuple[str, int]], runs: int
-) -> Row:
-    return row_of(what, why, times, of, share(times, of), _where(where, runs))
+        by = [(name, reason.by[log]) for log, name in labels.items() if log in reason.by]
+        part = share(reason.count, of)
+        yield row_of(what, reason.text, reason.count, of, part, _where(by, len(labels)))
 
 
 def _where(by: Sequence[tuple[str, int]], runs: int) -> str:
@@ -149,5 +140,6 @@ def _request_retries(runs: Sequence[Run], labels: dict[str, str]) -> Iterator[Ro
         where = [(name, spent.retries) for name, spent in used if spent.retries]
         if where:
             times, requests = sum(n for _, n in where), sum(spent.requests for _, spent in used)
-            why = f"the provider refused: {model}"
-            yield _row(f"request sent again: {role}", why, times, requests, where, len(labels))
+            what, why = f"request sent again: {role}", f"the provider refused: {model}"
+            part = share(times, requests)
+            yield row_of(what, why, times, requests, part, _where(where, len(labels)))

@@ -10,17 +10,8 @@ from neuron_eval.measures import ALPHA, MEASURES
 from neuron_eval.parameters import check_choice
 from neuron_eval.reporting.comparing import CommonNeurons, compare, label, measured_names, values
 from neuron_eval.reporting.statistics import estimate
-from neuron_eval.reporting.tables.base import (
-    INTERVAL,
-    MEANS,
-    Cell,
-    Column,
-    Table,
-    estimate_cell,
-    means_table,
-    report_table,
-    row_of,
-)
+from neuron_eval.reporting.tables import base
+from neuron_eval.reporting.tables.base import INTERVAL, MEANS, Cell, Column, Table
 from neuron_eval.simulation.headline import RANDOM
 
 ALL = "all"
@@ -42,6 +33,7 @@ ACTIVE = (
     f"{100 * ALPHA:g} % of all tokens exceed, by the neuron's recorded quantiles, else by its "
     "scored random excerpts; and never at 0 or below."
 )
+FEWER = "Means are over the neurons for which the measure is defined in every run."
 
 
 def check_measures(measures: str | Sequence[str]) -> tuple[str, ...]:
@@ -56,7 +48,7 @@ def check_measures(measures: str | Sequence[str]) -> tuple[str, ...]:
     return tuple(f"{name}{suffix}" for name in chosen for suffix in SETS)
 
 
-@report_table("measures")
+@base.report_table("measures")
 def measures_tables(runs: Sequence[Run]) -> list[Table]:
     """A row per measure and run; nothing unless measures were asked for."""
     headlines = measured_names(runs)
@@ -66,12 +58,14 @@ def measures_tables(runs: Sequence[Run]) -> list[Table]:
     compared = {headline: compare(measured, headline) for headline in headlines}
     names = [name for name in headlines if name in MEASURES]
     rows = [
-        row_of(MEASURES[name].label, label(run, runs), *_over_sets(compared, name, run))
+        base.row_of(MEASURES[name].label, label(run, runs), *_over_sets(compared, name, run))
         for name in names
         for run in measured
     ]
-    notes = (*(_footnote(name) for name in names), ACTIVE, MEANS, *_common(compared))
-    return [means_table("measures", "Simulations by further measures", COLUMNS, rows, notes)]
+    notes = [*map(_footnote, names), ACTIVE, MEANS]
+    if any(left for common in compared.values() for left in common.left_out.values()):
+        notes.append(FEWER)
+    return [base.means_table("measures", "Simulations by further measures", COLUMNS, rows, notes)]
 
 
 def _as_scores(run: Run) -> Run:
@@ -88,16 +82,8 @@ def _over_sets(compared: dict[str, CommonNeurons], name: str, run: Run) -> Itera
     """The mean over the neurons that all runs together have, and in how many it is undefined."""
     for common in (compared[f"{name}{suffix}"] for suffix in SETS):
         ids = common.ids(run) if run in common.runs else ()
-        mean = estimate(values(run, ids, common.scorer))
-        yield Cell("undefined", extra=(None, None, 0)) if mean is None else estimate_cell(mean)
+        yield base.estimate_cell(estimate(values(run, ids, common.scorer)), missing="undefined")
         yield sum(common.scorer not in result.scores for result in run.results.values())
-
-
-def _common(compared: dict[str, CommonNeurons]) -> list[str]:
-    """A sentence if means are over fewer neurons than were measured, so that runs compare."""
-    if not any(left for common in compared.values() for left in common.left_out.values()):
-        return []
-    return ["Means are over the neurons for which the measure is defined in every run."]
 
 
 def _footnote(name: str) -> str:

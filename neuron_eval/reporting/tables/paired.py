@@ -15,30 +15,17 @@ from neuron_eval.reporting.differences import (
     paired_neurons,
 )
 from neuron_eval.reporting.statistics import MOST_NEURONS, Paired
-from neuron_eval.reporting.tables.base import (
-    Cell,
-    Column,
-    Row,
-    Table,
-    count,
-    few_neurons,
-    interval_text,
-    number,
-    p_text,
-    report_table,
-    row_of,
-)
+from neuron_eval.reporting.tables import base
+from neuron_eval.reporting.tables.base import Cell, Column, Row, Table
 
 COLUMNS = (
-    Column("measure"),
-    Column("run"),
-    Column("neurons", True, short="n"),
+    Column("measure"), Column("run"), Column("neurons", True, short="n"),
     Column("mean difference", True, short="difference"),
     Column("95 % interval", extra=(" lower", " upper"), short="interval"),
     Column("win / tie / loss", extra=(" wins", " ties", " losses"), short="w/t/l"),
     Column("p (Holm)", True, (" uncorrected",), "p"),
     Column("neurons needed", True, short="needed"),
-)
+)  # fmt: skip
 NOTES = (
     "Difference on the same neurons. Interval: cluster bootstrap, 10,000 resamples of neurons, "
     "each neuron with the mean of its epochs; percentiles, taken further out for a small number "
@@ -54,7 +41,7 @@ SHOWN = 10  # neurons of a pair at most, but in the CSV file
 LONGEST = 100  # characters of an explanation
 
 
-@report_table("paired")
+@base.report_table("paired")
 def paired_table(runs: Sequence[Run], baseline: str, pair: Pair | None = None) -> Table:
     """A row for each measure and run that is not of the baseline's format.
 
@@ -65,13 +52,10 @@ def paired_table(runs: Sequence[Run], baseline: str, pair: Pair | None = None) -
     if pair is not None or any(is_baseline(run, baseline) for run in runs):
         for scorer in scorers(runs):
             more, notes = comparisons(runs, baseline, scorer, pair)
-            compared.extend(more)
-            left_out.extend(notes)
-    notes = [
-        *(NOTES if compared else [_why_none(runs, baseline, pair)]),
-        *few_neurons(c.paired.n for c in compared),
-        *left_out,
-    ]
+            compared += more
+            left_out += notes
+    why = NOTES if compared else (_why_none(runs, baseline, pair),)
+    few = base.few_neurons(c.paired.n for c in compared)
     named = pair is None and (
         len({c.baseline.log for c in compared}) > 1
         or any(c.baseline.explainer != c.run.explainer for c in compared)
@@ -79,21 +63,21 @@ def paired_table(runs: Sequence[Run], baseline: str, pair: Pair | None = None) -
     rows = tuple(_row(c, runs, named) for c in compared)
     columns = (*COLUMNS[:2], Column("against"), *COLUMNS[2:]) if named else COLUMNS
     other = label(pair.other, runs) if pair else baseline
-    return Table("paired", f"Difference from {other}", columns, rows, tuple(notes))
+    return Table("paired", f"Difference from {other}", columns, rows, (*why, *few, *left_out))
 
 
 def _row(comparison: Comparison, runs: Sequence[Run], named: bool) -> Row:
     paired, p = comparison.paired, comparison.p
     ends, outcomes = (paired.lower, paired.upper), (paired.wins, paired.ties, paired.losses)
-    return row_of(
+    return base.row_of(
         scorer_name(comparison.scorer),
         label(comparison.run, runs),
         *([label(comparison.baseline, runs)] if named else []),
         paired.n,
-        number(paired.mean, "+.3f"),
-        Cell(interval_text(paired, "+.3f"), paired.lower, extra=ends),
+        base.number(paired.mean, "+.3f"),
+        Cell(base.interval_text(paired, "+.3f"), paired.lower, extra=ends),
         Cell("/".join(map(str, outcomes)), paired.wins, extra=outcomes),
-        Cell("all tied" if p is None else p_text(p), p, extra=(paired.p,)),
+        Cell("all tied" if p is None else base.p_text(p), p, extra=(paired.p,)),
         _needed(paired),
     )
 
@@ -103,7 +87,7 @@ def _needed(paired: Paired) -> Cell:
         return Cell("unknown" if paired.n < 2 else "none")
     if paired.needed >= MOST_NEURONS:
         return Cell(f"over {MOST_NEURONS:,}", paired.needed)
-    return count(paired.needed)
+    return base.count(paired.needed)
 
 
 def _why_none(runs: Sequence[Run], baseline: str, pair: Pair | None) -> str:
@@ -112,16 +96,14 @@ def _why_none(runs: Sequence[Run], baseline: str, pair: Pair | None) -> str:
         return f"No paired comparison: {names} have no scored neuron in common."
     formats = dict.fromkeys(run.format for run in runs)
     if not any(is_baseline(run, baseline) for run in runs):
-        return (
-            f"No paired comparison: there is no run of the baseline format {baseline}; "
-            f"there are {', '.join(formats)}."
-        )
+        no_run = f"there is no run of the baseline format {baseline}"
+        return f"No paired comparison: {no_run}; there are {', '.join(formats)}."
     if all(is_baseline(run, baseline) for run in runs):
         return f"No paired comparison: {baseline} is the only format."
     return f"No paired comparison: no neuron was scored both with {baseline} and otherwise."
 
 
-@report_table("pair")
+@base.report_table("pair")
 def pair_table(runs: Sequence[Run], pair: Pair | None = None) -> list[Table]:
     """A row per neuron that two runs share, by the first measure that both have; none otherwise."""
     if pair is None:
@@ -146,10 +128,10 @@ def pair_table(runs: Sequence[Run], pair: Pair | None = None) -> list[Table]:
 
 def _neuron(pair: Pair, neuron: PairedNeuron) -> Row:
     texts = (run.results[neuron.id].explanation for run in (pair.run, pair.other))
-    return row_of(
+    return base.row_of(
         neuron.id,
-        number(neuron.score),
-        number(neuron.other),
-        number(neuron.difference, "+.3f"),
+        base.number(neuron.score),
+        base.number(neuron.other),
+        base.number(neuron.difference, "+.3f"),
         *(shortened(" ".join(text.split()), LONGEST) for text in texts),
     )

@@ -9,34 +9,15 @@ from neuron_eval.rating.judging import consistency
 from neuron_eval.reporting.comparing import rater_label
 from neuron_eval.reporting.raters import Rater, all_people
 from neuron_eval.reporting.statistics import estimate
-from neuron_eval.reporting.tables.base import (
-    INTERVAL,
-    MEANS,
-    Cell,
-    Column,
-    Row,
-    Table,
-    beside_the_best,
-    best_notes,
-    estimate_cell,
-    means_table,
-    number,
-    report_table,
-    row_of,
-    share,
-)
+from neuron_eval.reporting.tables import base
+from neuron_eval.reporting.tables.base import INTERVAL, MEANS, Cell, Column, Row, Table
 from neuron_eval.reporting.tables.failures import grouped
 
 RATINGS = (
-    Column("rater"),
-    Column("explanations"),
-    Column("neurons", numeric=True),
-    Column("rating", True, INTERVAL),
-    Column("chosen best", True, INTERVAL),
-)
-RATINGS_TITLE = (
-    "Ratings, 1 to 5, and share of neurons on which an explanation was chosen as the best"
-)
+    Column("rater"), Column("explanations"), Column("neurons", numeric=True),
+    Column("rating", True, INTERVAL), Column("chosen best", True, INTERVAL),
+)  # fmt: skip
+TITLE = "Ratings, 1 to 5, and share of neurons on which an explanation was chosen as the best"
 CHOSEN = (
     "Explanations of a neuron that say the same are shown once and credited alike, so the shares "
     "of a rater may add up to more than 1; where another neuron's explanation was planted and "
@@ -44,24 +25,17 @@ CHOSEN = (
 )
 PEOPLE = "All people: each neuron's mean over the people who rated it, each of whom counts once."
 RATERS = (
-    Column("rater"),
-    Column("excerpts"),
-    Column("neurons", numeric=True),
-    Column("rated", numeric=True),
-    Column("not rated"),
-    Column("seconds per neuron", numeric=True),
+    Column("rater"), Column("excerpts"), Column("neurons", numeric=True),
+    Column("rated", numeric=True), Column("not rated"), Column("seconds per neuron", numeric=True),
     Column("log"),
-)
+)  # fmt: skip
 RATERS_NOTES = (
     "Excerpts: train are those that the explainer saw, valid those held out.",
     "Seconds: the median; only people are timed.",
 )
 ATTENTION = (
-    Column("rater"),
-    Column("check"),
-    Column("result", numeric=True),
-    Column("of", numeric=True),
-)
+    Column("rater"), Column("check"), Column("result", numeric=True), Column("of", numeric=True),
+)  # fmt: skip
 ATTENTION_NOTES = (
     "Shown twice: the mean difference between the two ratings of a format's explanation (0 for a "
     "rater who agrees with itself), and the share of neurons with the same choice.",
@@ -76,14 +50,14 @@ NO_CHECKS = (
 )
 
 
-@report_table("ratings")
+@base.report_table("ratings")
 def ratings_table(raters: Sequence[Rater]) -> Table:
     """A row per rater and format, then the people's means where there are several people."""
     people = all_people(raters)
     named = [(rater_label(rater, raters), rater) for rater in raters]
     named += [(group.rater.name, group.rater) for group in people]
     rows = [row for name, rater in named for row in _ratings(rater, name)]
-    best = best_notes(RATINGS, rows, " of a rater")
+    best = base.best_notes(RATINGS, rows, " of a rater")
     notes = [MEANS, *best, CHOSEN, *([PEOPLE] if people else [])]
     notes += [
         f"{group.rater.name}: left out for having shown them different explanations: "
@@ -91,21 +65,21 @@ def ratings_table(raters: Sequence[Rater]) -> Table:
         for group in people
         if group.left_out
     ]
-    return means_table("ratings", RATINGS_TITLE, RATINGS, rows, notes)
+    return base.means_table("ratings", TITLE, RATINGS, rows, notes)
 
 
-@report_table("raters")
+@base.report_table("raters")
 def raters_table(raters: Sequence[Rater]) -> Table:
     """A row per rater: how many neurons it rated, why not the others, how long it took."""
     rows = tuple(_rater(rater, rater_label(rater, raters)) for rater in raters)
     return Table("raters", "Raters", RATERS, rows, RATERS_NOTES)
 
 
-@report_table("attention")
+@base.report_table("attention")
 def attention_table(raters: Sequence[Rater]) -> Table:
     """A row per rater and check that was asked for."""
     rows = tuple(
-        row_of(rater_label(rater, raters), *row) for rater in raters for row in _checks(rater)
+        base.row_of(rater_label(rater, raters), *row) for rater in raters for row in _checks(rater)
     )
     notes = ATTENTION_NOTES if rows else (NO_CHECKS,)
     return Table("attention", "Checks of attention, and bias of place", ATTENTION, rows, notes)
@@ -115,28 +89,25 @@ def _ratings(rater: Rater, name: str) -> list[Row]:
     judgements = rater.judgements
     ratings = _cells({c: [j.ratings[c] for j in judgements] for c in rater.columns})
     chosen = _cells({c: [j.best[c] for j in judgements] for c in rater.columns})
-    none = estimate_cell(None)
+    none = base.estimate_cell(None)
     return [
-        row_of(name, c, len(judgements), ratings.get(c, none), chosen.get(c, none))
+        base.row_of(name, c, len(judgements), ratings.get(c, none), chosen.get(c, none))
         for c in rater.columns
     ]
 
 
 def _cells(values: dict[str, list[float]]) -> dict[str, Cell]:
     means = {column: mean for column, own in values.items() if (mean := estimate(own))}
-    return beside_the_best(means, values, ".2f")
+    return base.beside_the_best(means, values, ".2f")
 
 
 def _rater(rater: Rater, name: str) -> Row:
     reasons = grouped((rater.log, n.reason) for n in rater.neurons if n.judgement is None)
     times = [n.seconds for n in rater.neurons if n.seconds is not None]
-    return row_of(
-        name,
-        rater.excerpts,
-        len(rater.neurons),
-        len(rater.judgements),
+    return base.row_of(
+        *(name, rater.excerpts, len(rater.neurons), len(rater.judgements)),
         "; ".join(f"{reason.count}: {reason.text}" for reason in reasons),
-        number(median(times) if times else None, ".0f", missing=""),
+        base.number(median(times) if times else None, ".0f", missing=""),
         ", ".join(log.rpartition("/")[2] for log in (rater.log, *rater.further_logs)),
     )
 
@@ -146,17 +117,17 @@ def _checks(rater: Rater) -> Iterator[tuple[str, Cell, int]]:
     twice = [(n.judgement, n.again) for n in rater.neurons if n.judgement and n.again]
     n = len(twice)
     if (agreed := consistency(twice)) is not None:
-        yield "shown twice: difference", number(agreed[0], ".2f"), n
+        yield "shown twice: difference", base.number(agreed[0], ".2f"), n
         same = sum(first.best == second.best for first, second in twice)
-        yield "shown twice: same choice", share(same, n), n
+        yield "shown twice: same choice", base.share(same, n), n
     planted = [planted for neuron in rater.neurons for planted in neuron.planted]
     if n := len(planted):
-        yield "planted: mean rating", number(fmean(p.rating for p in planted), ".2f"), n
-        yield "planted: rated lowest", share(sum(p.lowest for p in planted), n), n
+        yield "planted: mean rating", base.number(fmean(p.rating for p in planted), ".2f"), n
+        yield "planted: rated lowest", base.share(sum(p.lowest for p in planted), n), n
         yield "planted: chosen best", _percent(fmean(p.chosen for p in planted)), n
     for place in rater.places:
         at, n = f"place {place.number}", place.questions
-        yield f"{at}: rating above the mean", number(place.rating, "+.2f"), n
+        yield f"{at}: rating above the mean", base.number(place.rating, "+.2f"), n
         yield f"{at}: chosen above chance", _percent(place.chosen, "+.0f"), n
 
 

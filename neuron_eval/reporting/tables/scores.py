@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
+from typing import Any
 
 from neuron_eval.generating import MEANING
 from neuron_eval.judging import MEANINGS
@@ -20,22 +21,8 @@ from neuron_eval.reporting.comparing import (
 )
 from neuron_eval.reporting.controls import control_ids, control_label, meanings
 from neuron_eval.reporting.statistics import estimate
-from neuron_eval.reporting.tables.base import (
-    INTERVAL,
-    MEANS,
-    Cell,
-    Column,
-    Row,
-    Table,
-    beside_the_best,
-    best_notes,
-    estimate_cell,
-    means_table,
-    number,
-    report_table,
-    row_of,
-    share,
-)
+from neuron_eval.reporting.tables import base
+from neuron_eval.reporting.tables.base import INTERVAL, MEANS, Cell, Column, Row, Table
 from neuron_eval.simulation.headline import measure_of
 
 UNRELATED = "AdaCS of unrelated references"
@@ -53,7 +40,7 @@ MEASURES = {
 BY = ("layer", "group")  # what neurons can be told apart by
 
 
-@report_table("scores", *(f"scores_by_{part}" for part in BY))
+@base.report_table("scores", *(f"scores_by_{part}" for part in BY))
 def scores_tables(
     runs: Sequence[Run], by: Sequence[str], controls: Sequence[Run] = ()
 ) -> list[Table]:
@@ -71,11 +58,15 @@ def scores_table(runs: Sequence[Run], by: str | None = None, controls: Sequence[
     names = scorers(runs)
     compared = {name: compare(runs, name) for name in names}
     rows: list[Row] = []
-    for part in _parts(runs, by):
+    none = base.estimate_cell(None)
+    parts: dict[Any, None] = {None: None}
+    if by is not None:
+        parts = dict.fromkeys(getattr(n, by) for run in runs for n in run.results.values())
+    for part in sorted(parts) if by == "layer" else parts:
         means = {name: _means(compared[name], by, part) for name in names}
         front = Cell(f"no {by}") if part in (None, "", -1) else Cell(str(part), part)
         for run in runs:
-            cells = {name: of.get(run.log) or estimate_cell(None) for name, of in means.items()}
+            cells = {name: of.get(run.log, none) for name, of in means.items()}
             results = [result for result in run.results.values() if _in(result, by, part)]
             used = [run.results[id] for id in (compared[ADACS].ids(run) if ADACS in names else ())]
             unrelated = [result for result in used if _in(result, by, part)]
@@ -83,7 +74,7 @@ def scores_table(runs: Sequence[Run], by: str | None = None, controls: Sequence[
             rows.append(row if by is None else (front, *row))
     for control in controls:
         ids = {name: control_ids(control, common) for name, common in compared.items()}
-        cells = {n: estimate_cell(estimate(values(control, of, n))) for n, of in ids.items()}
+        cells = {n: base.estimate_cell(estimate(values(control, of, n))) for n, of in ids.items()}
         unrelated = [control.results[id_] for id_ in ids.get(ADACS, ())]
         every = list(control.results.values())
         rows.append(_row(control_label(control, controls), every, cells, unrelated))
@@ -95,25 +86,17 @@ def scores_table(runs: Sequence[Run], by: str | None = None, controls: Sequence[
         columns.append(Column(UNRELATED, True, short="unrelated"))
     if by is not None:
         columns.insert(0, Column(by, numeric=by == "layer"))
-    return means_table(
+    return base.means_table(
         "scores" if by is None else f"scores_by_{by}",
         "Scores by run" if by is None else f"Scores by {by} and run",
         columns,
         rows,
         [
-            *_notes(compared, by, best_notes(columns, rows, f" in each {by}" if by else "")),
+            *_notes(compared, by, base.best_notes(columns, rows, f" in each {by}" if by else "")),
             *_control_notes(controls, compared),
         ],
         apart=len(controls),
     )
-
-
-def _parts(runs: Sequence[Run], by: str | None) -> list[int | str | None]:
-    """The layers, ascending, or the groups, as they appear; one None for all together."""
-    if by is None:
-        return [None]
-    parts = dict.fromkeys(getattr(n, by) for run in runs for n in run.results.values())
-    return sorted(parts) if by == "layer" else list(parts)
 
 
 def _in(result: NeuronResult, by: str | None, part: object) -> bool:
@@ -127,12 +110,12 @@ def _row(
     used: Iterable[NeuronResult],
 ) -> Row:
     """A run's row; the level of unrelated references is that of the results that are ``used``."""
-    row = list(row_of(name, len(results)))
+    row = list(base.row_of(name, len(results)))
     for scorer, mean in means.items():
-        row += [mean, share(sum(scorer in n.scores for n in results), len(results))]
+        row += [mean, base.share(sum(scorer in n.scores for n in results), len(results))]
     if ADACS in means:
         levels = [n.unrelated for n in used if n.unrelated is not None]
-        row.append(number(fmean(levels) if levels else None, missing="none"))
+        row.append(base.number(fmean(levels) if levels else None, missing="none"))
     return tuple(row)
 
 
@@ -160,17 +143,16 @@ def _control_notes(controls: Sequence[Run], compared: Mapping[str, CommonNeurons
 def _means(compared: CommonNeurons, by: str | None, part: object) -> dict[str, Cell]:
     """By log: the mean of one scorer, with the best bold and what equals it marked."""
     scorer = compared.scorer
-    ids = {
-        run.log: [i for i in compared.ids(run) if _in(run.results[i], by, part)]
-        for run in compared.runs
-    }
-    scores = {run.log: values(run, ids[run.log], scorer) for run in compared.runs}
+    scores = {}
+    for run in compared.runs:
+        ids = [id for id in compared.ids(run) if _in(run.results[id], by, part)]
+        scores[run.log] = values(run, ids, scorer)
     means = {log: mean for log, own in scores.items() if (mean := estimate(own)) is not None}
-    cells = {log: estimate_cell(mean) for log, mean in means.items()}
+    cells = {log: base.estimate_cell(mean) for log, mean in means.items()}
     for group in compared.measured_alike():
         if compared.common[group[0].log]:
             known = {run.log: means[run.log] for run in group if run.log in means}
-            cells.update(beside_the_best(known, scores))
+            cells.update(base.beside_the_best(known, scores))
     return cells
 
 
