@@ -1,5 +1,7 @@
 """The command `compare` as a function: the same arguments, and no questions."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Unpack
