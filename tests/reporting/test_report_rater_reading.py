@@ -123,7 +123,8 @@ def test_a_log_without_answers_yet_is_named_and_left_out(neurons, file, tmp_path
     kept = rating(rate(explanations=file, neurons=neurons, seed=1), long_is_good)
     found = collect([log.location, kept.location])
     assert len(found.raters) == 1
-    assert found.notes[0].endswith("(rate) waits for the answers of neuron-fake/rater")
+    name = f"({log.eval.task})"
+    assert found.notes[0].endswith(f"{name} waits for the answers of neuron-fake/rater")
 
 
 def test_an_unfinished_log_of_ratings_is_named_and_left_out(neurons, file, tmp_path):
@@ -132,7 +133,7 @@ def test_an_unfinished_log_of_ratings_is_named_and_left_out(neurons, file, tmp_p
     write_eval_log(log, str(tmp_path / "cut.eval"))
     logs, notes = headers([str(tmp_path / "cut.eval")])
     assert logs == []
-    assert notes == ["cut.eval (rate) did not finish: its status is cancelled"]
+    assert notes == [f"cut.eval ({log.eval.task}) did not finish: its status is cancelled"]
 
 
 def test_only_the_named_columns_are_rated(neurons, file):
