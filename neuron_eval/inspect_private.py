@@ -41,11 +41,22 @@ from inspect_ai.util import registry_info
 from inspect_ai.util._display import init_display_type
 
 __all__ = [
-    "AsyncFilesystem", "AsyncZipReader", "EvalRecorder", "PrerequisiteError",
-    "active_generate_config", "active_model", "eval_set_id_for_log_dir", "filesystem",
-    "init_display_type", "local_path", "model_info_by_name", "platform_init", "provider_names",
-    "provider_package", "run_coroutine",
-]  # fmt: skip
+    "AsyncFilesystem",
+    "AsyncZipReader",
+    "EvalRecorder",
+    "PrerequisiteError",
+    "active_generate_config",
+    "active_model",
+    "eval_set_id_for_log_dir",
+    "filesystem",
+    "init_display_type",
+    "local_path",
+    "model_info_by_name",
+    "platform_init",
+    "provider_names",
+    "provider_package",
+    "run_coroutine",
+]
 
 
 def provider_names() -> list[str]:

@@ -4,8 +4,6 @@ Which of them notice an explanation that is too narrow or too broad is the quest
 al. 2025 (arXiv 2506.05774); `Measure.unnoticed` gives the answer for each.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 

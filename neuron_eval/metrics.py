@@ -8,8 +8,6 @@ others give several numbers each: Inspect shows those under their plain names, w
 package's name before that of a metric with one number.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 

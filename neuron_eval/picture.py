@@ -1,7 +1,5 @@
 """A neuron as a person sees it: its excerpts shaded by activation, in a terminal or a notebook."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from html import escape

@@ -40,9 +40,13 @@ def score_name(simulator: str | None, simulation: str, headline: str = HEADLINE)
 
 
 def rescore(
-    log: EvalLog, simulator: Model | None, name: str, *, calibration: str = CALIBRATION,
+    log: EvalLog,
+    simulator: Model | None,
+    name: str,
+    *,
+    calibration: str = CALIBRATION,
     **settings: Any,
-) -> EvalLog:  # fmt: skip
+) -> EvalLog:
     """A copy of a finished log of this project's tasks with one more score in each sample.
 
     ``simulator`` may be None for ``simulation=embedding``, ``name`` is what the score is called;
@@ -62,18 +66,24 @@ def rescore(
 
 
 async def add_score(
-    log: EvalLog, simulator: Model | None, inner: Scorer, name: str,
+    log: EvalLog,
+    simulator: Model | None,
+    inner: Scorer,
+    name: str,
     samples: Callable[[int], AbstractAsyncContextManager[EvalSample]] | None = None,
-) -> EvalLog:  # fmt: skip
+) -> EvalLog:
     """Score samples, those in the log or Inspect's ``samples``; the latter changes the log."""
     recorded = log.eval.model_roles
     others = {role: model for role, model in (recorded or {}).items() if role != ROLE} or None
     scored = await score_async(
         log.model_copy(update={"eval": log.eval.model_copy(update={"model_roles": others})}),
         _named(inner, name),
-        model="none", model_roles=None if simulator is None else {ROLE: simulator},
-        action="append", copy=samples is None, samples=samples,
-    )  # fmt: skip
+        model="none",
+        model_roles=None if simulator is None else {ROLE: simulator},
+        action="append",
+        copy=samples is None,
+        samples=samples,
+    )
     scored.eval.model_roles = recorded
     _show(scored, name)
     return scored

@@ -49,9 +49,15 @@ Read = Callable[[str | int, int], Awaitable[EvalSample]]
 
 
 def rescore_file(
-    source: str, target: str, simulator: Model | None, name: str, *, tell: Callable[[str], None],
-    calibration: str = CALIBRATION, **settings: Any,
-) -> EvalLog:  # fmt: skip
+    source: str,
+    target: str,
+    simulator: Model | None,
+    name: str,
+    *,
+    tell: Callable[[str], None],
+    calibration: str = CALIBRATION,
+    **settings: Any,
+) -> EvalLog:
     """Do as `rescore` does with a log's file, of which few samples are in memory at a time.
 
     With a model that takes batches that is all that wait for one; of a JSON log it is all.
@@ -120,9 +126,14 @@ async def _checked(
 
 
 async def _score_each(
-    log: EvalLog, target: str, read: Read, keys: Sequence[Key], simulator: Model | None,
-    inner: Scorer, name: str,
-) -> EvalLog:  # fmt: skip
+    log: EvalLog,
+    target: str,
+    read: Read,
+    keys: Sequence[Key],
+    simulator: Model | None,
+    inner: Scorer,
+    name: str,
+) -> EvalLog:
     config = simulator.config if simulator else GenerateConfig()
     at_once = Semaphore(ALL_AT_ONCE if config.batch else config.max_connections or AT_ONCE)
     recorder = EvalRecorder(".")  # its usual folder, which it writes nothing to

@@ -4,8 +4,6 @@ Definitions follow Bills et al. 2023: correlation and explained variance over th
 all scored excerpts, not the mean over excerpts.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 
@@ -179,11 +177,14 @@ def mean_interval(
     if np.ptp(array) == 0:
         return float(array[0]), float(array[0])
     interval = bootstrap(
-        (np.sort(array),), np.mean,
+        (np.sort(array),),
+        np.mean,
         confidence_level=widened_level(array.size, level) if method == "widened" else level,
-        n_resamples=RESAMPLES, batch=BATCH, method="percentile" if method == "widened" else method,
+        n_resamples=RESAMPLES,
+        batch=BATCH,
+        method="percentile" if method == "widened" else method,
         rng=np.random.default_rng(SEED),
-    ).confidence_interval  # fmt: skip
+    ).confidence_interval
     return float(interval.low), float(interval.high)
 
 

@@ -136,18 +136,38 @@ def explanation_task(
         warnings = unmarked((neuron.dealt for neuron in chosen.neurons), cutoff_quantile)
     digests = {"task_pack": wording.name, "task_pack_sha256": wording.sha256}
     return neuron_task(
-        solver=solver, chosen=chosen, simulation=simulation, calibration=calibration, pack=pack,
-        excerpts_per_call=excerpts_per_call, headline=headline, judge=judge, by_layer=by_layer,
-        check=check, explains=True, metadata={"task_format": format, **digests}, warnings=warnings,
-    )  # fmt: skip
+        solver=solver,
+        chosen=chosen,
+        simulation=simulation,
+        calibration=calibration,
+        pack=pack,
+        excerpts_per_call=excerpts_per_call,
+        headline=headline,
+        judge=judge,
+        by_layer=by_layer,
+        check=check,
+        explains=True,
+        metadata={"task_format": format, **digests},
+        warnings=warnings,
+    )
 
 
 def neuron_task(
-    *, solver: Solver, chosen: NeuronSet, metadata: Mapping[str, Any], simulation: str = "auto",
-    calibration: str = CALIBRATION, pack: str | None = None, excerpts_per_call: int | None = None,
-    headline: str = HEADLINE, judge: str | list[str] | None = None, by_layer: bool = False,
-    check: bool = True, explains: bool = False, warnings: Sequence[str] = (),
-) -> Task:  # fmt: skip
+    *,
+    solver: Solver,
+    chosen: NeuronSet,
+    metadata: Mapping[str, Any],
+    simulation: str = "auto",
+    calibration: str = CALIBRATION,
+    pack: str | None = None,
+    excerpts_per_call: int | None = None,
+    headline: str = HEADLINE,
+    judge: str | list[str] | None = None,
+    by_layer: bool = False,
+    check: bool = True,
+    explains: bool = False,
+    warnings: Sequence[str] = (),
+) -> Task:
     """Score what a solver says of neurons; parameters and errors are `explanation_task`'s.
 
     ``explains`` is whether the eval's model does, ``metadata`` what the log says of explanations.
@@ -186,9 +206,13 @@ def neuron_task(
 
 
 def ask_models(
-    simulation: str, pack: str | None, check: bool, explains: bool, compares: bool = False,
+    simulation: str,
+    pack: str | None,
+    check: bool,
+    explains: bool,
+    compares: bool = False,
     judge: str | list[str] | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """Ask the models that are known to be needed, unless asked before or ``check`` is False.
 
     Before neurons are read, for that may mean to fetch them; and when it is known whether any has

@@ -1,7 +1,5 @@
 """Calls spread over the workers of a Ray cluster (extra `ray`)."""
 
-from __future__ import annotations
-
 import importlib
 import os
 import re

@@ -35,10 +35,16 @@ FILE = click.Path(exists=True, dir_okay=False)
 
 
 @command()
-@click.option("--config", is_eager=True, expose_value=False, callback=load_config,
-              metavar="NAME|FILE", help="A YAML file of these options, by their long names; what "
-              "is typed wins. Those that ship are the experiments of Lee et al. 2023: "
-              f"{', '.join(shipped())}.")  # fmt: skip
+@click.option(
+    "--config",
+    is_eager=True,
+    expose_value=False,
+    callback=load_config,
+    metavar="NAME|FILE",
+    help="A YAML file of these options, by their long names; what "
+    "is typed wins. Those that ship are the experiments of Lee et al. 2023: "
+    f"{', '.join(shipped())}.",
+)
 @click.option(
     "--formats", type=Listed(), help="Prompt formats, by comma.  [default: all that the pack words]"
 )
@@ -103,10 +109,23 @@ FILE = click.Path(exists=True, dir_okay=False)
 @click.option("--report/--no-report", default=True, help="Print the tables.")
 @click.option("--check/--no-check", default=True, help="Ask each model a short question first.")
 def compare(
-    epochs: int, retries: int, max_connections: int | None, max_tasks: int | None, shards: int,
-    on: str, log_dir: str, out: Path | None, prices: str, confirm_over: float, pilot: int | None,
-    yes: bool, dry_run: bool, report: bool, check: bool, **options: Any,
-) -> None:  # fmt: skip
+    epochs: int,
+    retries: int,
+    max_connections: int | None,
+    max_tasks: int | None,
+    shards: int,
+    on: str,
+    log_dir: str,
+    out: Path | None,
+    prices: str,
+    confirm_over: float,
+    pilot: int | None,
+    yes: bool,
+    dry_run: bool,
+    report: bool,
+    check: bool,
+    **options: Any,
+) -> None:
     """Explain the same neurons with several prompt formats and models, and report.
 
     First an estimate of requests, tokens and dollars. Run again with the same options and
@@ -183,9 +202,14 @@ def _show(cost: CostEstimate, notes: Sequence[str], start: str) -> None:
 
 
 def _go_on_after(
-    plan: Plan, counted: Counted, logs: list[EvalLog], pilot: int, log_dir: str, rates: Rates,
+    plan: Plan,
+    counted: Counted,
+    logs: list[EvalLog],
+    pilot: int,
+    log_dir: str,
+    rates: Rates,
     yes: bool,
-) -> bool:  # fmt: skip
+) -> bool:
     """Say what the rest will take by what a pilot took, and ask whether to go on."""
     from neuron_eval.comparison.assuming import pilot_notes
     from neuron_eval.comparison.costs import rates_in

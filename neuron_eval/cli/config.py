@@ -64,10 +64,14 @@ class Batching(click.ParamType):  # type: ignore[type-arg]
 
 
 batch_option = click.option(
-    "--batch", type=Batching(), is_flag=False, flag_value="true", metavar="[REQUESTS|FILE]",
+    "--batch",
+    type=Batching(),
+    is_flag=False,
+    flag_value="true",
+    metavar="[REQUESTS|FILE]",
     help="Ask in batches where a provider has them: cheaper, and within a day. In each so many "
     "requests, or Inspect's settings from a YAML file.",
-)  # fmt: skip
+)
 
 
 def shipped() -> list[str]:

@@ -26,11 +26,18 @@ FOLDERS = ("openai", "neuronpedia")
 @command()
 @click.argument("logs", nargs=-1, required=True)
 @click.option("--to", required=True, type=click.Choice([*FILES, *FOLDERS]), help="The format.")
-@click.option("--out", required=True, type=click.Path(path_type=Path),
-              help="A file for csv, jsonl and parquet; a folder for openai and neuronpedia."
-              )  # fmt: skip
-@click.option("--run", "wanted", multiple=True,
-              help="Only this run, by its name in the report; may be repeated.")  # fmt: skip
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A file for csv, jsonl and parquet; a folder for openai and neuronpedia.",
+)
+@click.option(
+    "--run",
+    "wanted",
+    multiple=True,
+    help="Only this run, by its name in the report; may be repeated.",
+)
 @click.option("--force", is_flag=True, help="Replace what is in OUT.")
 def export(logs: tuple[str, ...], to: str, out: Path, wanted: tuple[str, ...], force: bool) -> None:
     """Write the explanations in LOGS (files and folders) with their scores.

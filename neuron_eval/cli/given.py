@@ -34,10 +34,19 @@ if TYPE_CHECKING:
 @click.option("--log-dir", default="logs/given", help="Where the logs go.")
 @click.option("--limit", type=AT_LEAST_1, help="Only the first so many neurons.")
 def given(
-    file: str, columns: tuple[str, ...], all_columns: bool, references: str | None,
-    neurons: str | None, simulator: str | None, simulation: str | None, headline: str | None,
-    embedder: str | None, check: bool, log_dir: str, limit: int | None,
-) -> None:  # fmt: skip
+    file: str,
+    columns: tuple[str, ...],
+    all_columns: bool,
+    references: str | None,
+    neurons: str | None,
+    simulator: str | None,
+    simulation: str | None,
+    headline: str | None,
+    embedder: str | None,
+    check: bool,
+    log_dir: str,
+    limit: int | None,
+) -> None:
     """Score the explanations in FILE and print the columns, best first.
 
     FILE is CSV, JSON Lines or Parquet, with a row per neuron (layer and neuron, or id) and a column

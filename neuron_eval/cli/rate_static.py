@@ -19,14 +19,23 @@ if TYPE_CHECKING:
 @command("rate-static")
 @click.argument("logs", nargs=-1, required=True)
 @click.option("--rater", "raters", multiple=True, required=True, help="Who rates; may be repeated.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default="questions",
-              help="The folder of the pages and their logs.")  # fmt: skip
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default="questions",
+    help="The folder of the pages and their logs.",
+)
 @click.option("--neurons", help="The source of the neurons, where LOGS is a file.")
 @click.option("--columns", help="Only these formats, or columns of the file, such as summary,avhs.")
-@click.option("--excerpts", type=click.Choice(["train", "valid"]), default="train",
-              help="The excerpts that the explainer saw, or those held out.")  # fmt: skip
-@click.option("--repeat", type=int, default=0, show_default=False,
-              help="How many neurons are shown twice.")  # fmt: skip
+@click.option(
+    "--excerpts",
+    type=click.Choice(["train", "valid"]),
+    default="train",
+    help="The excerpts that the explainer saw, or those held out.",
+)
+@click.option(
+    "--repeat", type=int, default=0, show_default=False, help="How many neurons are shown twice."
+)
 @click.option("--planted", is_flag=True, help="Put another neuron's explanation among each.")
 @click.option("--seed", type=int, default=0, help="What is drawn.")
 @click.option("--pack", help="A prompt pack (YAML file) to use instead of the bundled one.")

@@ -35,29 +35,49 @@ def _out(_ctx: click.Context, _param: click.Parameter, value: Path) -> Path:
 
 @command()
 @click.argument("model")
-@click.option("--out", required=True, callback=_out,
-              type=click.Path(dir_okay=False, path_type=Path),
-              help="Where the neurons go: a .jsonl or .jsonl.gz file, written when all is done."
-              )  # fmt: skip
-@click.option("--text", "texts", multiple=True,
-              type=click.Path(exists=True, dir_okay=False, path_type=Path),
-              help="A UTF-8 text file; repeat it for several.")  # fmt: skip
-@click.option("--dataset", metavar="NAME[:SPLIT[:COLUMN]]", help="Instead of text files a dataset "
-              "of the hub, a folder or a file of rows (.jsonl, .json, .csv, .parquet), streamed; "
-              "split train and column text unless given.")  # fmt: skip
+@click.option(
+    "--out",
+    required=True,
+    callback=_out,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where the neurons go: a .jsonl or .jsonl.gz file, written when all is done.",
+)
+@click.option(
+    "--text",
+    "texts",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A UTF-8 text file; repeat it for several.",
+)
+@click.option(
+    "--dataset",
+    metavar="NAME[:SPLIT[:COLUMN]]",
+    help="Instead of text files a dataset "
+    "of the hub, a folder or a file of rows (.jsonl, .json, .csv, .parquet), streamed; "
+    "split train and column text unless given.",
+)
 @click.option("--dataset-config", metavar="NAME", help="The dataset's configuration.")
-@click.option("--layers", metavar="LIST", help="Layers for '--neurons all' and --per-layer, such "
-              "as 4,8,12-16; all unless given.")  # fmt: skip
-@click.option("--neurons", multiple=True, metavar="IDS|FILE|all", help="A comma list such as "
-              "L8N902,L20N414, a file with one id and an optional group a line ('#' starts a "
-              "comment), or 'all'; may be repeated.")  # fmt: skip
+@click.option(
+    "--layers",
+    metavar="LIST",
+    help="Layers for '--neurons all' and --per-layer, such as 4,8,12-16; all unless given.",
+)
+@click.option(
+    "--neurons",
+    multiple=True,
+    metavar="IDS|FILE|all",
+    help="A comma list such as "
+    "L8N902,L20N414, a file with one id and an optional group a line ('#' starts a "
+    "comment), or 'all'; may be repeated.",
+)
 @click.option("--per-layer", type=AT_LEAST_1, help="Draw this many further neurons of each layer.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Of all drawing.")
 @click.option(
     "--name", help="The model's name in the records; the last part of MODEL unless given."
 )
-@click.option("--group", default="", show_default=False,
-              help="The group of the --neurons that name none.")  # fmt: skip
+@click.option(
+    "--group", default="", show_default=False, help="The group of the --neurons that name none."
+)
 @click.option("--top", type=AT_LEAST_1, default=20, help="Top excerpts per neuron.")
 @click.option("--random", type=click.IntRange(min=0), default=20, help="Random ones per neuron.")
 @click.option("--per-stratum", type=click.IntRange(min=0), default=PER_STRATUM,
@@ -66,15 +86,24 @@ def _out(_ctx: click.Context, _param: click.Parameter, value: Path) -> Path:
 @click.option("--length", type=AT_LEAST_1, default=64, help="Tokens per excerpt.")
 @click.option("--max-tokens", type=AT_LEAST_1, help="Stop after this many tokens of text.")
 @click.option("--batch-size", type=AT_LEAST_1, default=16, help="Excerpts a forward pass.")
-@click.option("--quantiles", default=LEVELS, callback=_levels, metavar="LIST",
-              help="Levels of the quantile boundaries.")  # fmt: skip
+@click.option(
+    "--quantiles",
+    default=LEVELS,
+    callback=_levels,
+    metavar="LIST",
+    help="Levels of the quantile boundaries.",
+)
 @click.option("--dtype", type=click.Choice(["float32", "bfloat16"]), default="float32",
               help="In which the model computes.")  # fmt: skip
 @click.option("--device", default="cpu", help="A torch device.")
 @click.option("--resume", is_flag=True, help="Go on where an interrupted recording stopped.")
-@click.option("--checkpoint-every", type=AT_LEAST_1, default=100, metavar="BATCHES",
-              help="How often the state is saved beside --out; what a worker is given at once."
-              )  # fmt: skip
+@click.option(
+    "--checkpoint-every",
+    type=AT_LEAST_1,
+    default=100,
+    metavar="BATCHES",
+    help="How often the state is saved beside --out; what a worker is given at once.",
+)
 @click.option("--on", type=click.Choice(["local", "ray"]), default="local",
               help="Where the model runs: in this process, or on the workers of a Ray cluster.",
               )  # fmt: skip

@@ -16,17 +16,26 @@ from neuron_eval.files.locking import alone_in
 @click.argument("logs", nargs=-1, required=True)
 @click.option("--out", type=click.Path(path_type=Path), help="Write tables, figures and page here.")
 @click.option("--baseline", default="original", help="Compare with this format.")
-@click.option("--compare", nargs=2, metavar="A B",
-              help="Set two runs, as the report names them, against each other.")  # fmt: skip
+@click.option(
+    "--compare",
+    nargs=2,
+    metavar="A B",
+    help="Set two runs, as the report names them, against each other.",
+)
 @click.option(
     "--by", multiple=True, type=click.Choice(["layer", "group"]), help="Also by layer or group."
 )
-@click.option("--prices", metavar="FILE|example",
-              help="Dollars per million tokens, by model: a YAML file, or the example that ships."
-              )  # fmt: skip
-@click.option("--measures", default="", metavar="all|NAME,NAME",
-              help="Further measures of the simulations, such as f1,auprc; no model is asked."
-              )  # fmt: skip
+@click.option(
+    "--prices",
+    metavar="FILE|example",
+    help="Dollars per million tokens, by model: a YAML file, or the example that ships.",
+)
+@click.option(
+    "--measures",
+    default="",
+    metavar="all|NAME,NAME",
+    help="Further measures of the simulations, such as f1,auprc; no model is asked.",
+)
 @click.option("--bundle", is_flag=True, help="Put Inspect's viewer with the logs beside the page.")
 def report(logs: tuple[str, ...], out: Path | None, bundle: bool, **options: Any) -> None:
     """Compare what LOGS (files and folders) say: scores, differences, cost, agreement, failures."""

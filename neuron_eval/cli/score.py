@@ -33,18 +33,27 @@ SCORED = "-scored"  # stands behind a log's name where scores were added to a co
 @click.option("--simulation", default="auto", help="How to simulate.")
 @click.option("--calibration", default=CALIBRATION, help="linear, percentiles or none.")
 @click.option("--excerpts-per-call", type=AT_LEAST_1, help="For chat and sparse.")
-@click.option("--headline", default=HEADLINE,
-              help="Which measure is the score, such as f1 or f1_random.")  # fmt: skip
-@click.option("--pack", help="The prompt pack to simulate with; name the log's own again if it "
-              "had one.")  # fmt: skip
+@click.option(
+    "--headline", default=HEADLINE, help="Which measure is the score, such as f1 or f1_random."
+)
+@click.option(
+    "--pack", help="The prompt pack to simulate with; name the log's own again if it had one."
+)
 @click.option("--name", help="What the score is called; made of simulator and way otherwise.")
 @click.option("--check/--no-check", default=True, help="Ask the simulator a short question first.")
 @click.option("--overwrite", is_flag=True, help="Add to the log itself instead of to a copy.")
 def score(
-    logs: tuple[Path, ...], simulator: str | None, base_url: str | None,
-    max_connections: int | None, batch: Batch | None, simulation: str, name: str | None,
-    overwrite: bool, check: bool, **settings: Any,
-) -> None:  # fmt: skip
+    logs: tuple[Path, ...],
+    simulator: str | None,
+    base_url: str | None,
+    max_connections: int | None,
+    batch: Batch | None,
+    simulation: str,
+    name: str | None,
+    overwrite: bool,
+    check: bool,
+    **settings: Any,
+) -> None:
     """Add a second simulator's score to LOGS (files or folders), beside the first.
 
     The explanations stay as they are, and nothing is asked for that was asked before: the replies

@@ -29,10 +29,17 @@ from neuron_eval.cli.main import AT_LEAST_1, command, say
               help="Dollars per million tokens, by model: a YAML file, or the example that "
               "ships.")  # fmt: skip
 def tokens(
-    neurons: str, excerpts: int, model: str | None, encoding: str | None, cutoff_quantile: int,
-    pack: str | None, ignore_tokens: tuple[str, ...], window: str | None, prices: str,
+    neurons: str,
+    excerpts: int,
+    model: str | None,
+    encoding: str | None,
+    cutoff_quantile: int,
+    pack: str | None,
+    ignore_tokens: tuple[str, ...],
+    window: str | None,
+    prices: str,
     **reading: Any,
-) -> None:  # fmt: skip
+) -> None:
     """Count the prompt tokens of every format over a set of neurons; no model is called.
 
     That is the explainer alone; with the simulator: neuron-eval compare --dry-run.

@@ -118,9 +118,12 @@ class CostEstimate:
 
 
 def priced_line(
-    name: tuple[str, str, str], explanations: float, likely: Size, bounds: Sequence[Size],
+    name: tuple[str, str, str],
+    explanations: float,
+    likely: Size,
+    bounds: Sequence[Size],
     rates: Rates,
-) -> Line:  # fmt: skip
+) -> Line:
     """One line from what is expected, and from what it may come to instead."""
     role, model, format = name
     sizes = [likely, *bounds]

@@ -97,9 +97,13 @@ def _spread(size: Size, *, again: float = 1.0, exact: bool = True) -> list[Size]
 
 
 def _simulated(
-    counted: Counted, simulator: str, format: str, possible: Sequence[str], left: float,
+    counted: Counted,
+    simulator: str,
+    format: str,
+    possible: Sequence[str],
+    left: float,
     rates: Rates,
-) -> Line:  # fmt: skip
+) -> Line:
     """A simulator's line: the first way is expected, and all that it may come to are the bounds."""
     bounds: list[Size] = []
     exact = simulator not in counted.inexact

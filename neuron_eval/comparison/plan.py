@@ -28,11 +28,9 @@ READS_PROMPTS = ("openai-api-completions", "vllm", "vllm-completions")
 """Inspect's providers that give log-probabilities of a prompt, as `all_at_once` needs."""
 
 MAY_READ_PROMPTS = ("openai-api", "sagemaker", "sglang")
-"""Those that hand them on where the server behind them has them. Of its others Inspect knows that
-they do not: it documents ``prompt_logprobs`` as vLLM's alone."""
+"""Those that hand them on where the server has them; Inspect documents that its others do not."""
 
-LISTS = ("formats", "models", "layers", "index", "ignore_tokens", "judge")
-"""Options of several values, which may be typed with commas between them."""
+LISTS = ("formats", "models", "layers", "index", "ignore_tokens", "judge")  # also with commas
 
 NO_MODEL = "none/none"  # Inspect's model that is never asked
 EMBEDDING = "embedding"  # the way to simulate that asks the embedder
@@ -131,11 +129,15 @@ def planned(options: Mapping[str, Any], epochs: int) -> tuple[Plan, Pack]:
     pack, formats = load_pack(parameters.get("pack")), options.get("formats")
     plan = make_plan(
         formats=worded_formats(pack) if formats is None else formats,
-        models=options.get("models") or (), simulator=options.get("simulator"),
-        embedder=options.get("embedder"), epochs=epochs, parameters=named(parameters),
-        controls=bool(options.get("controls")), batch=read_batch(options.get("batch")),
+        models=options.get("models") or (),
+        simulator=options.get("simulator"),
+        embedder=options.get("embedder"),
+        epochs=epochs,
+        parameters=named(parameters),
+        controls=bool(options.get("controls")),
+        batch=read_batch(options.get("batch")),
         until=options.get("until"),
-    )  # fmt: skip
+    )
     for model in (*plan.models, *plan.roles.values()):
         name = provider(model)
         if provider_package(name) is None:
@@ -147,10 +149,17 @@ def planned(options: Mapping[str, Any], epochs: int) -> tuple[Plan, Pack]:
 
 
 def make_plan(
-    *, formats: Sequence[str], models: Sequence[str], simulator: str | None, embedder: str | None,
-    epochs: int, parameters: Parameters, controls: bool = False, batch: Batch | None = None,
+    *,
+    formats: Sequence[str],
+    models: Sequence[str],
+    simulator: str | None,
+    embedder: str | None,
+    epochs: int,
+    parameters: Parameters,
+    controls: bool = False,
+    batch: Batch | None = None,
     until: float | None = None,
-) -> Plan:  # fmt: skip
+) -> Plan:
     """Check what the user asked for; an InputError names option, value and what is allowed.
 
     A format or model that is repeated counts once. ``parameters`` are what every task is given,
@@ -183,11 +192,17 @@ def make_plan(
     # Puzzles have false explanations too.
     every_control = (*CONTROLS, "false") if choice.neurons.startswith("puzzles") else CONTROLS
     return Plan(
-        formats=tuple(dict.fromkeys(formats)), models=tuple(dict.fromkeys(models)),
-        simulator=simulator, embedder=embedder, epochs=epochs, parameters=dict(parameters),
-        choice=choice, controls=every_control if controls else (), batch=batch,
+        formats=tuple(dict.fromkeys(formats)),
+        models=tuple(dict.fromkeys(models)),
+        simulator=simulator,
+        embedder=embedder,
+        epochs=epochs,
+        parameters=dict(parameters),
+        choice=choice,
+        controls=every_control if controls else (),
+        batch=batch,
         until=_until(until, parameters),
-    )  # fmt: skip
+    )
 
 
 def _until(until: object, parameters: Parameters) -> float | None:

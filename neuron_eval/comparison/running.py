@@ -39,9 +39,15 @@ Part = tuple[Plan, str, Sequence[str] | None]
 
 
 def run_all(
-    plan: Plan, prompts: Prompts, log_dir: str, *, on: str, check: bool, limits: Mapping[str, Any],
+    plan: Plan,
+    prompts: Prompts,
+    log_dir: str,
+    *,
+    on: str,
+    check: bool,
+    limits: Mapping[str, Any],
     neurons: Sequence[str] | None = None,
-) -> list[EvalLog]:  # fmt: skip
+) -> list[EvalLog]:
     """The logs of all shards that have neurons, as `run` gives those of one, to its ``limits``.
 
     ``prompts`` name all neurons, by format and explainer. On ``ray``, to which this process is
@@ -97,9 +103,15 @@ def _run_on_worker(
 
 
 def run(
-    plan: Plan, log_dir: str, *, retries: int, max_connections: int | None, max_tasks: int | None,
-    neurons: Sequence[str] | None = None, display: DisplayType | None = None,
-) -> list[EvalLog]:  # fmt: skip
+    plan: Plan,
+    log_dir: str,
+    *,
+    retries: int,
+    max_connections: int | None,
+    max_tasks: int | None,
+    neurons: Sequence[str] | None = None,
+    display: DisplayType | None = None,
+) -> list[EvalLog]:
     """Run what is left of a comparison, or of these ``neurons``: a log per cell, without samples.
 
     A failed sample does not stop the others, and is tried ``retries`` times more. The explainers'

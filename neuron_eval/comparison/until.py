@@ -33,9 +33,11 @@ def next_count(count: int, width: float, until: float) -> int:
 
 
 def run_until(
-    plan: Plan, counted: Counted, run: Callable[..., list[EvalLog]],
+    plan: Plan,
+    counted: Counted,
+    run: Callable[..., list[EvalLog]],
     say: Callable[[str], object] = lambda _: None,
-) -> None:  # fmt: skip
+) -> None:
     """Run a comparison, to the end or as far as ``plan.until`` has it; ``say`` gets a line a round.
 
     ``run`` runs it on the ``neurons`` of these ids, or on all, and returns only if all went well.

@@ -4,8 +4,6 @@ Two model providers are registered with Inspect: ``embed-openai/<model>`` (any s
 OpenAI's embeddings API) and ``embed-local/minilm`` (on the CPU, no key; extra ``local``).
 """
 
-from __future__ import annotations
-
 from inspect_ai.model import ModelAPI, modelapi
 
 from neuron_eval.embedding.embedder import (

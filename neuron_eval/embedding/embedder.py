@@ -5,8 +5,6 @@ user messages, one text a message, and whose reply carries the vectors in the ou
 Retries, rate limits, the cache, usage and the transcript then work as for any other model.
 """
 
-from __future__ import annotations
-
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence

@@ -105,15 +105,21 @@ def _read_run(
     if not results:
         return None, samples.note
     run = Run(
-        log=header.location, created=header.eval.created,
-        format=format_of(header), explainer=explainer_of(header), **named._asdict(),
-        neurons=str(about.get("neurons", "")), version=str(header.eval.task_version),
+        log=header.location,
+        created=header.eval.created,
+        format=format_of(header),
+        explainer=explainer_of(header),
+        **named._asdict(),
+        neurons=str(about.get("neurons", "")),
+        version=str(header.eval.task_version),
         identity="",  # that of the pool
         results=results,
         spent=added_up(spent for result in results.values() for spent in result.spent),
-        given="explanations" in about, control=control_name(header.eval), headline=headline,
+        given="explanations" in about,
+        control=control_name(header.eval),
+        headline=headline,
         neurons_skipped=int(about.get("neurons_skipped", 0)) + int(about.get("neurons_missing", 0)),
-    )  # fmt: skip
+    )
     return run, samples.note
 
 

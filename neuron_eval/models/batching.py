@@ -5,8 +5,6 @@ provider has no batches Inspect passes the setting over, yet lets 10,000 request
 each model is made with the setting, or without.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 

@@ -8,8 +8,6 @@ output tokens or no stop sequences, and nobody can know it beforehand. This is b
 cache, whose keys hold what was meant to be asked, so that a later run finds every answer.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress

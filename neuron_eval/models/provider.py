@@ -1,7 +1,5 @@
 """What our own providers of models share: messages in, a reply out, in threads of this process."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar

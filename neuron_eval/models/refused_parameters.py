@@ -4,8 +4,6 @@ Pure functions over the wordings of OpenAI, Azure, Anthropic, vLLM, Groq and gat
 about log-probabilities is told apart elsewhere, see `neuron_eval.simulation.limits`.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Literal

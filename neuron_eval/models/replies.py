@@ -5,8 +5,6 @@ are there. Other families of models have other marks, chat templates often write
 into the prompt, and room may end before the thinking does.
 """
 
-from __future__ import annotations
-
 import re
 
 from inspect_ai.model import ChatCompletionChoice, ContentText, ModelOutput

@@ -1,7 +1,5 @@
 """What requests share: marks for prompt caches, Inspect's cache, and answers under way."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Hashable, Mapping, MutableMapping, Sequence

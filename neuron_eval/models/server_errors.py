@@ -1,7 +1,5 @@
 """What a model's server did wrong, as one sentence that says who was asked, where, and for what."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

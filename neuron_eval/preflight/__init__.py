@@ -6,8 +6,6 @@ is shown as a stack trace, retried, and repeated by every other sample. But it m
 models are known, so there they are asked.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from inspect_ai.model import GenerateConfig, Model, model_roles

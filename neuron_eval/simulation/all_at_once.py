@@ -10,8 +10,6 @@ simulator's tokenizer writes 10 as "1" and "0", what it expects of 10 counts as 
 gives fewer alternatives cuts off the distribution's tail.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -7,8 +7,6 @@ Several excerpts may share a request. Each then has a letter, which the reply re
 its own, and numbers from 1: a token left out or doubled spoils its own excerpt only.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping, Sequence

@@ -4,8 +4,6 @@ What a simulator's provider can do shows in what its first reply holds; no table
 differ, change, and stand behind gateways. One short question a model and process.
 """
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable, Sequence
 from weakref import WeakKeyDictionary
 

@@ -3,8 +3,6 @@
 No language model, no context, no cost: a fair floor for simulators that read.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Self
 

@@ -12,8 +12,6 @@ and some generate a token behind the prompt. All of the prompt but its first cha
 there: where one visible character differs, nothing is read.
 """
 
-from __future__ import annotations
-
 import math
 import re
 import unicodedata

@@ -3,8 +3,6 @@
 Names are those of `neuron_eval.measures.MEASURES`, and the same with ``_random`` behind it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

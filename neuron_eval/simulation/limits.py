@@ -4,8 +4,6 @@ That is output tokens, alternatives at each position, and excerpts that a model 
 pack that a small model cannot answer costs up to four replies, where single ones cost one each.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass, field
 from logging import getLogger

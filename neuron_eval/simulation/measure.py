@@ -1,7 +1,5 @@
 """From simulated excerpts to the numbers of one sample."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -11,8 +11,6 @@ halves. One way or the other a pack costs at most four replies. A model that lea
 packs unread as a rule gets smaller ones (`neuron_eval.simulation.limits.fitting_size`).
 """
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ the alternatives at that first token (Bills et al. 2023, "one at a time"). The p
 up to and including the token, as the neuron saw it. It is the dearest way by far.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence

@@ -3,8 +3,6 @@
 Few-shot neurons are shown as here in the other published way, `all_at_once`, too.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields

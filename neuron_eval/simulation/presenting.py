@@ -1,7 +1,5 @@
 """How the log shows a measurement: a line, the numbers as metadata, and the heat map."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import asdict

@@ -9,8 +9,6 @@ some sixty of a thousand tokens are read; the alternatives of the others are dro
 makes objects of them, or that would be nine tenths of the time that this process takes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar

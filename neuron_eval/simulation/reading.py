@@ -4,8 +4,6 @@ Shared by every way that reads replies. All of it takes time linear in the reply
 the reply: a pattern's repeated parts are possessive, so that nothing is gone through twice.
 """
 
-from __future__ import annotations
-
 import re
 from bisect import bisect_right
 from collections.abc import Sequence

@@ -10,8 +10,6 @@ With log-probabilities of the reply a named token has the expectation over 0..10
 without them the value itself; of a token that is not named there is no distribution to read.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping, Sequence

@@ -16,8 +16,6 @@ pieces. With the number n it means the nth of the places where it stands whole, 
 its pieces. So counting words by eye gives the right number, and every token can be named alone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 

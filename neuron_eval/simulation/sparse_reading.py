@@ -14,8 +14,6 @@ excerpt, if it begins with a double quote or says only ``none``; all other lines
 line with a letter must be readable to its end.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Sequence

@@ -5,8 +5,6 @@ apply. `Subject` asks it, see `neuron_eval.subject.exchange`. The provider
 ``neuron-subject/NAME`` runs a Hugging Face model (extra ``record``).
 """
 
-from __future__ import annotations
-
 from inspect_ai.model import ModelAPI, modelapi
 
 from neuron_eval.subject.exchange import ROLE, NeuronPlace, Subject, SubjectError, resolve_subject

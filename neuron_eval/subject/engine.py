@@ -1,7 +1,5 @@
 """A model that is asked for neurons by many threads, and runs their texts together."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future

@@ -4,8 +4,6 @@ NAME is a name on the hub, a folder, or a path to a ``.gguf`` file. What is seen
 what `neuron-eval record` records: each text is run by itself, with the start token in front.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from pathlib import Path

@@ -4,8 +4,6 @@ A folder holds ``cfg.json`` and ``sae_weights.safetensors``. What SAELens comput
 in single precision, without it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

@@ -22,7 +22,17 @@ from neuron_eval.testing.replies import fake_simulator, read_chat_prompt
 from neuron_eval.testing.subjects import fake_subject
 
 __all__ = [
-    "Fake", "FakeRateLimitError", "fake", "fake_embedder", "fake_explainer", "fake_judge",
-    "fake_rater", "fake_simulator", "fake_subject", "fake_writer", "make_neuron", "question_in",
+    "Fake",
+    "FakeRateLimitError",
+    "fake",
+    "fake_embedder",
+    "fake_explainer",
+    "fake_judge",
+    "fake_rater",
+    "fake_simulator",
+    "fake_subject",
+    "fake_writer",
+    "make_neuron",
+    "question_in",
     "read_chat_prompt",
-]  # fmt: skip
+]

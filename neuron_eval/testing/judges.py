@@ -22,9 +22,13 @@ SURE = 1e-6  # how far from 0 and 1 a probability stays
 
 
 def fake_judge(
-    fits: Fits, *, logprobs: bool = True, faults: Iterable[str] = (), pack: Pack | None = None,
+    fits: Fits,
+    *,
+    logprobs: bool = True,
+    faults: Iterable[str] = (),
+    pack: Pack | None = None,
     name: str = "judge",
-) -> Fake:  # fmt: skip
+) -> Fake:
     """A judge that answers what `detection`, `fuzzing` and `intruder` ask.
 
     Args:
@@ -88,9 +92,13 @@ def _line(lead: str, odds: dict[str, float]) -> list[Logprob]:
 
 
 def fake_writer(
-    fitting: Write, near: Write = lambda _: NOTHING, *, faults: Iterable[str] = (),
-    pack: Pack | None = None, name: str = "writer",
-) -> Fake:  # fmt: skip
+    fitting: Write,
+    near: Write = lambda _: NOTHING,
+    *,
+    faults: Iterable[str] = (),
+    pack: Pack | None = None,
+    name: str = "writer",
+) -> Fake:
     """A writer of the texts that `generation` asks for.
 
     Args:

@@ -44,9 +44,12 @@ class ComputedAnswers(ModelAPI):
         self._respond = _RESPOND[model_name]
 
     async def generate(
-        self, input: list[ChatMessage], tools: list[ToolInfo], tool_choice: ToolChoice,
+        self,
+        input: list[ChatMessage],
+        tools: list[ToolInfo],
+        tool_choice: ToolChoice,
         config: GenerateConfig,
-    ) -> tuple[ModelOutput, ModelCall]:  # fmt: skip
+    ) -> tuple[ModelOutput, ModelCall]:
         """Answer, with usage, so that nothing needs a tokenizer, and the call as a server's."""
         output = self._respond(input, config)
         read = sum(len(message.text) for message in input) // 4
@@ -187,9 +190,14 @@ def question_in(messages: Iterable[ChatMessage]) -> Question:
 
 
 def make_neuron(
-    id: str = "test/L0N0", word: str = " cat", *, layer: int = 0, neuron: int = 0,
-    excerpts: int = 20, reference: str | None = "cats",
-) -> NeuronRecord:  # fmt: skip
+    id: str = "test/L0N0",
+    word: str = " cat",
+    *,
+    layer: int = 0,
+    neuron: int = 0,
+    excerpts: int = 20,
+    reference: str | None = "cats",
+) -> NeuronRecord:
     """A neuron that fires on one word: in every top excerpt, and in every third random one."""
     filler = [" the", " old", " house", ",", " a", " river", " was", " quiet", "."]
 
@@ -202,10 +210,14 @@ def make_neuron(
         return ActivationRecord(tuple(words), tuple(values))
 
     made = NeuronRecord(
-        id=id, model=id.partition("/")[0], layer=layer, neuron=neuron,
+        id=id,
+        model=id.partition("/")[0],
+        layer=layer,
+        neuron=neuron,
         top=tuple(record("top", i, 1 + i % 2) for i in range(excerpts)),
         random=tuple(record("random", i, int(i % 3 == 1)) for i in range(excerpts)),
-        quantiles=(0.5, 0.9, 0.99), quantile_boundaries=(0.0, 0.02, 0.5),
+        quantiles=(0.5, 0.9, 0.99),
+        quantile_boundaries=(0.0, 0.02, 0.5),
         reference=None if reference is None else Reference(reference, "made for a test"),
-    )  # fmt: skip
+    )
     return check_record(made, "make_neuron")

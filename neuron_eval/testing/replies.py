@@ -96,9 +96,14 @@ def _explanation(text: str) -> str:
 
 
 def fake_simulator(
-    predict: Predict, *, logprobs: bool = True, faults: Iterable[str] = (),
-    excerpts: Iterable[Sequence[str]] = (), pack: Pack | None = None, name: str = "simulator",
-) -> Fake:  # fmt: skip
+    predict: Predict,
+    *,
+    logprobs: bool = True,
+    faults: Iterable[str] = (),
+    excerpts: Iterable[Sequence[str]] = (),
+    pack: Pack | None = None,
+    name: str = "simulator",
+) -> Fake:
     """A simulator that answers every well-asked question with what ``predict`` says.
 
     It knows the prompts of all ways to simulate whose replies are text, with one or several
