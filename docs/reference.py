@@ -21,7 +21,8 @@ import neuron_eval
 from neuron_eval import metrics
 from neuron_eval.cli.main import main
 from neuron_eval.formats import format_names, get_format
-from neuron_eval.scorers import adacs, generation, rating, rewritten, sanity_checks, simulation_correlation
+from neuron_eval.scorers import adacs, generation, judging, rating, rewritten, sanity_checks
+from neuron_eval.scorers import simulation_correlation
 from neuron_eval.simulation import ways
 from neuron_eval.sources import opening
 from neuron_eval.task import explanation_task
@@ -57,6 +58,7 @@ SCORERS = (
     simulation_correlation.simulation_correlation,
     simulation_correlation.scored,
     adacs.adacs,
+    *(judging.detection, judging.fuzzing, judging.intruder),
     generation.generation,
     rating.rating,
     *(sanity_checks.missing_labels, sanity_checks.extra_labels),

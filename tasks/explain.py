@@ -11,7 +11,10 @@ from inspect_ai import Task, task
 
 from neuron_eval.plugins import plugin_names
 from neuron_eval.task import Parameters, format_task
-from neuron_eval.tasks import formats
+from neuron_eval.tasks import controls, formats, given, investigate, rate, sanity
+
+SHIPPED = {"explain"}.union(*map(vars, (controls, formats, given, investigate, rate, sanity)))
+"""No task of a user's format replaces one of these; `explain` takes such a format too."""
 
 
 @task
@@ -36,5 +39,5 @@ def register(format: str) -> Callable[..., Task]:
 
 
 for _name in plugin_names("formats"):
-    if not hasattr(formats, _name):
+    if _name not in SHIPPED:
         register(_name)
