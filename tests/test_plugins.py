@@ -71,13 +71,13 @@ def test_starting_inspect_imports_no_plugin(site):
 
 
 def test_a_users_format_replaces_no_task(site):
-    install(site, "taken", "formats", {"rate": "plugin_of_taken", "own": "plugin_of_own"})
+    install(site, "taken", "formats", {"generic": "plugin_of_taken", "own": "plugin_of_own"})
     code = (
         f"import sys; sys.path.insert(0, {str(site)!r}); from neuron_eval import _registry\n"
         "from neuron_eval.inspect_private import registry_find, registry_unqualified_name\n"
-        "from neuron_eval.tasks.rate import rate\n"
+        "from neuron_eval.tasks.controls import generic\n"
         "tasks = registry_find(lambda info: info.type == 'task')\n"
-        "assert [t for t in tasks if registry_unqualified_name(t) == 'rate'] == [rate]\n"
+        "assert [t for t in tasks if registry_unqualified_name(t) == 'generic'] == [generic]\n"
         "assert 'own' in map(registry_unqualified_name, tasks)"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
