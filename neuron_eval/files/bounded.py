@@ -42,10 +42,10 @@ def read_whole(path: Path, limit: int = FILE) -> bytes:
     return content
 
 
-def not_utf8(file: IO[bytes], name: str, limit: int = LINE) -> str:
+def not_utf8(file: IO[bytes], name: str) -> str:
     """A message with the line and byte where a file, at its beginning, is no UTF-8."""
     try:
-        for number, line in lines(file, name, limit):
+        for number, line in lines(file, name):
             try:
                 line.decode()
             except UnicodeDecodeError as error:

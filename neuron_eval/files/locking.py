@@ -178,17 +178,6 @@ def unfinished(path: Path) -> Iterator[Path]:
     A process that is killed leaves its file; the next that writes into the folder removes it.
     """
     _remove_abandoned(path.parent.resolve())
-    with _own_file(path) as beside:
-        try:
-            yield beside
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
-
-
-@contextmanager
-def _own_file(path: Path) -> Iterator[Path]:
-    """An empty file that is locked for as long as this process writes it."""
     while True:
         # The name ends as the path does, because endings say how to write.
         beside = path.with_name(f".unfinished-{_host()}-{uuid4().hex}-{path.name}")
@@ -199,7 +188,11 @@ def _own_file(path: Path) -> Iterator[Path]:
                 stack.close()  # some systems replace no file that is open
             if not beside.exists():
                 continue  # another process took it for abandoned before it was locked
-            yield beside
+            try:
+                yield beside
+                beside.replace(path)
+            finally:
+                beside.unlink(missing_ok=True)
             return
 
 

@@ -47,8 +47,9 @@ class Collector:
         self, neurons: int, length: int, top: int, random: int, seed: int, per_stratum: int = 0
     ) -> None:
         self.windows = 0  # taken in so far; the next one has this index
+        self._seed = seed
         self.top = TopExcerpts(neurons, top, length)
-        self.reservoir = Reservoir(reservoir_size(top, random), length, neurons, seed)
+        self.reservoir = Reservoir(reservoir_size(top, random), length, neurons)
         self.strata = StratifiedExcerpts(neurons, length, per_stratum)
         self.histogram = Histogram(neurons)
 
@@ -62,9 +63,10 @@ class Collector:
                 "--dtype float32"
             )
         self.top.update(self.windows, activations)
-        self.reservoir.update(self.windows, activations)
         # The same random numbers, so that their windows are largely the same.
-        drawn = priorities(self.reservoir.seed, self.windows, len(activations))
+        drawn = priorities(self._seed, self.windows, len(activations))
+        index = np.arange(self.windows, self.windows + len(activations))
+        self.reservoir.update(index, activations, drawn)
         self.strata.update(self.windows, activations, drawn)
         self.histogram.update(activations)
         self.windows += len(activations)
@@ -75,10 +77,8 @@ class Collector:
         Whatever the shares and their order, what comes of it is what one collector of all the
         windows keeps.
         """
-        self.top.merge(later.top)
-        self.reservoir.merge(later.reservoir)
-        self.strata.merge(later.strata)
-        self.histogram.merge(later.histogram)
+        for part in STATE:
+            getattr(self, part).merge(getattr(later, part))
         self.windows = max(self.windows, later.windows)
 
     def live(self) -> set[int]:
@@ -163,30 +163,28 @@ class Reservoir:
     Shared by all neurons. Memory: size x length x neurons x 4 bytes.
     """
 
-    def __init__(self, size: int, length: int, neurons: int, seed: int) -> None:
+    def __init__(self, size: int, length: int, neurons: int) -> None:
         # Shapes [S], [S] and [S, L, N]; an empty slot has priority inf and index -1.
-        self.seed = seed
         self.priority = np.full(size, np.inf)
         self.index = np.full(size, -1, dtype=np.int64)
         self.activations = np.zeros((size, length, neurons), dtype=np.float32)
 
-    def update(self, first: int, activations: NDArray[np.float32]) -> None:
-        """Take in a batch of windows ``first``, ``first + 1``, …; shape [B, L, N]."""
-        drawn = priorities(self.seed, first, len(activations))
-        for i, priority in enumerate(drawn):
-            self._offer(float(priority), first + i, activations[i])
+    def update(
+        self,
+        index: NDArray[np.int64],
+        activations: NDArray[np.float32],
+        priorities: NDArray[np.float64],
+    ) -> None:
+        """Take in windows, shape [B, L, N], with their indices and random numbers, both [B]."""
+        for i, priority in enumerate(priorities):
+            slot = self.priority.argmax()
+            if priority < self.priority[slot]:
+                self.priority[slot] = priority
+                self.index[slot] = index[i]
+                self.activations[slot] = activations[i]
 
     def merge(self, other: Reservoir) -> None:
-        kept = zip(other.priority, other.index, other.activations, strict=True)
-        for priority, index, activations in kept:
-            self._offer(float(priority), int(index), activations)
-
-    def _offer(self, priority: float, index: int, activations: NDArray[np.float32]) -> None:
-        slot = int(self.priority.argmax())
-        if priority < self.priority[slot]:
-            self.priority[slot] = priority
-            self.index[slot] = index
-            self.activations[slot] = activations
+        self.update(other.index, other.activations, other.priority)
 
 
 def draw(

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from neuron_eval.messages import shown
-from neuron_eval.recording import RecordingError, select, texts
+from neuron_eval.recording import RecordingError, module, select, texts
 from neuron_eval.recording.collect import Collector, memory
-from neuron_eval.recording.loading import Tokenizer, module
 from neuron_eval.recording.on_ray import Watched, take_on_ray
 from neuron_eval.recording.recorder import (
     Checkpoint,
@@ -26,7 +25,7 @@ from neuron_eval.recording.recorder import (
 )
 from neuron_eval.recording.select import PickedNeuron
 from neuron_eval.recording.subject import HuggingFaceSubject
-from neuron_eval.recording.texts import TextCounts, Window, windows
+from neuron_eval.recording.texts import TextCounts, Tokenizer, Window, windows
 from neuron_eval.records.checks import fault_of
 from neuron_eval.sources import schema
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import tee
 
-from neuron_eval.recording import RecordingError
+from neuron_eval.recording import RecordingError, module
 from neuron_eval.recording.collect import Collector
-from neuron_eval.recording.loading import module
 from neuron_eval.recording.recorder import Taken, take_batch
 from neuron_eval.recording.subject import Column, HuggingFaceSubject
 from neuron_eval.recording.texts import Window

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,11 +76,9 @@ class StratifiedExcerpts:
         self.counts += beside.counts
         joined = np.concatenate([self.priority, beside.priority], axis=2)
         lowest = np.argsort(joined, axis=2, kind="stable")[:, :, : self.priority.shape[2]]
-        for name in ("priority", "index"):
+        for name in ("priority", "index", "activations"):
             both = np.concatenate([getattr(self, name), getattr(beside, name)], axis=2)
-            setattr(self, name, np.take_along_axis(both, lowest, axis=2))
-        excerpts = np.concatenate([self.activations, beside.activations], axis=2)
-        self.activations = np.take_along_axis(excerpts, lowest[..., None], axis=2)
+            setattr(self, name, _taken(both, lowest))
 
     def of(
         self,
@@ -138,5 +137,10 @@ class StratifiedExcerpts:
             values[rows] = empty
             values[rows, step : step + kept] = before[:, :kept]
             flat = before[:, kept:].reshape(len(rows), joined.shape[1], *before.shape[3:])
-            order = lowest.reshape(*lowest.shape, *(1 for _ in before.shape[3:]))
-            values[rows, -1] = np.take_along_axis(flat, order, axis=1)
+            values[rows, -1] = _taken(flat, lowest)
+
+
+def _taken(values: NDArray[Any], order: NDArray[np.int64]) -> NDArray[Any]:
+    """Those at the places ``order`` of the last axis that both have."""
+    beyond = tuple(range(order.ndim, values.ndim))
+    return np.take_along_axis(values, np.expand_dims(order, beyond), axis=order.ndim - 1)

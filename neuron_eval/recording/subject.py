@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neuron_eval.recording import RecordingError
-from neuron_eval.recording.loading import load, module
+from neuron_eval.recording import RecordingError, load, module
 from neuron_eval.recording.texts import Window
 
 DOWN_PROJECTIONS = (
@@ -138,7 +137,8 @@ class HuggingFaceSubject:
                 f"a window of {len(windows[0].tokens)} text tokens takes {longest} model tokens, "
                 f"but the model has {limit} positions; use a smaller --length"
             )
-        return merge_pieces(self.look(windows, self._watched), windows, skip=len(self.prefix))
+        seen = zip(self.look(windows, self._watched), windows, strict=True)
+        return np.stack([merge_row(row, window, len(self.prefix)) for row, window in seen])
 
     def look(self, windows: Sequence[Window], probes: Sequence[Probe]) -> NDArray[np.float32]:
         """What N columns of all probes show on every model token, shape [B, P, N].
@@ -209,15 +209,6 @@ def width(projection: Any) -> int:
     size = getattr(projection, "in_features", None)
     # GPT-2's Conv1D keeps its weight as [input, output] and names only the output.
     return int(projection.weight.shape[0] if size is None else size)
-
-
-def merge_pieces(
-    raw: NDArray[np.float32], windows: Sequence[Window], skip: int
-) -> NDArray[np.float32]:
-    """See `merge_row`: from shape [B, P, N], padded on the right, to shape [B, L, N]."""
-    return np.stack(
-        [merge_row(row, window, skip) for row, window in zip(raw, windows, strict=True)]
-    )
 
 
 def merge_row(raw: NDArray[np.float32], window: Window, skip: int) -> NDArray[np.float32]:

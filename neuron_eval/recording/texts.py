@@ -1,4 +1,4 @@
-"""Texts from files or a dataset, cut into windows of text tokens; no model is needed here."""
+"""Texts from files or a dataset, tokenised and cut into windows; no model is needed here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from neuron_eval.messages import listed, message_of, shown
-from neuron_eval.recording import RecordingError
+from neuron_eval.recording import RecordingError, load
 from neuron_eval.records.tokens import Offsets, text_tokens
 
 # File endings that `datasets` reads, and its name for them.
@@ -47,6 +47,48 @@ class TextCounts:
     windows: int = 0  # handed out
     repeated: int = 0  # windows skipped because the same text was handed out before
     leftover: int = 0  # text tokens at the ends of texts, too few for a window
+
+
+class Tokenizer:
+    """The subject model's tokenizer."""
+
+    def __init__(self, model: str) -> None:
+        self._inner = load("AutoTokenizer", model)
+        if not self._inner.is_fast:
+            raise RecordingError(
+                f"{model}: the tokenizer {type(self._inner).__name__} gives no offsets into the "
+                "text; a fast tokenizer is needed (a folder with a tokenizer.json)"
+            )
+
+    @property
+    def prefix(self) -> int | None:
+        """The token put before each window; None if the tokenizer has none for that.
+
+        Models spend huge activations on whatever comes first (an attention sink), so the first
+        token of an excerpt would top every list. A start token takes that place and is dropped;
+        without one, an end-of-text token does, which parts documents in training.
+        """
+        inner = self._inner
+        first = inner.bos_token_id if inner.bos_token_id is not None else inner.eos_token_id
+        return None if first is None else int(first)
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of its vocabulary and rules, and of the token put before each window."""
+        rules = f"{self.prefix} {self._inner.backend_tokenizer.to_str()}"
+        return hashlib.blake2b(rules.encode(), digest_size=8).hexdigest()
+
+    def __call__(self, text: str) -> tuple[Sequence[int], Offsets]:
+        """Model tokens and offsets; special tokens are neither added nor read from the text."""
+        # verbose: the text is cut later, so that it exceeds the model's context is no news.
+        encoded = self._inner(
+            text,
+            add_special_tokens=False,
+            split_special_tokens=True,
+            return_offsets_mapping=True,
+            verbose=False,
+        )
+        return encoded["input_ids"], encoded["offset_mapping"]
 
 
 def parse_dataset(spec: str) -> DatasetName:

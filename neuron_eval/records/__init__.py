@@ -16,7 +16,6 @@ from neuron_eval.records.excerpts import Kind as Kind
 from neuron_eval.records.excerpts import Stratum as Stratum
 from neuron_eval.records.excerpts import distinct as distinct
 from neuron_eval.records.excerpts import distinct_strata
-from neuron_eval.records.excerpts import whole_strata as whole_strata
 
 SplitName = Literal["train", "calibration", "valid", "test"]
 TOP_SPLITS: tuple[SplitName, ...] = ("train", "calibration", "valid", "test")

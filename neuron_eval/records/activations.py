@@ -138,13 +138,6 @@ def ignoring(neuron: NeuronRecord, names: frozenset[str]) -> NeuronRecord:
     return with_changed(neuron, lambda excerpt: without(excerpt.record, ignored))
 
 
-def ignored_tokens(neuron: NeuronRecord) -> Counter[str]:
-    """How often each ignored token stands in the neuron's excerpts."""
-    return Counter(
-        excerpt.record.tokens[i] for excerpt in neuron.excerpts for i in excerpt.record.ignored
-    )
-
-
 def special_peak(neuron: NeuronRecord) -> str | None:
     """The special token that holds the peak of more than half of the top excerpts, if one does."""
     special = frozenset(map(str.strip, neuron.special_tokens))

@@ -7,10 +7,19 @@ is one expression over a whole excerpt; only where that finds a fault is the exc
 import math
 import sys
 import unicodedata
+from collections.abc import Iterable
+from dataclasses import replace
 from itertools import pairwise
 
 from neuron_eval.messages import listed, shortened, shown, without_surrogates
-from neuron_eval.records import TOP_SPLITS, ActivationRecord, NeuronRecord, RecordError
+from neuron_eval.records import (
+    TOP_SPLITS,
+    ActivationRecord,
+    NeuronRecord,
+    RecordError,
+    Stratum,
+    with_excerpts,
+)
 from neuron_eval.records.heatmap import token_signs
 
 # The largest whole number that a browser, which shows the logs, can tell from the next.
@@ -54,6 +63,25 @@ def check_record(neuron: NeuronRecord, where: str) -> NeuronRecord:
     _check_distinct(given or lists, at)
     _check_distinct(drawn, at)
     return neuron
+
+
+def foreign_record(
+    identity: NeuronRecord,
+    top: Iterable[ActivationRecord],
+    random: Iterable[ActivationRecord],
+    strata: Iterable[tuple[float, Iterable[ActivationRecord]]],
+    where: str,
+) -> NeuronRecord:
+    """The record of a neuron with another project's excerpts, checked; see `with_excerpts`.
+
+    ``strata`` are shares with their excerpts; the record has none if one of them has no text of its
+    own to stand for its share.
+    """
+    parts = [Stratum(share, tuple(excerpts)) for share, excerpts in strata]
+    neuron = with_excerpts(identity, top, random, parts)
+    if len(neuron.strata) < len(parts):
+        neuron = replace(neuron, strata=())
+    return check_record(neuron, where)
 
 
 def check_id(id_: str, at: str) -> None:

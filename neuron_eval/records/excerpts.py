@@ -89,12 +89,3 @@ def distinct_strata(strata: Iterable[Stratum]) -> tuple[Stratum, ...]:
     seen: set[str] = set()
     kept = [replace(s, excerpts=tuple(distinct(s.excerpts, seen))) for s in strata]
     return tuple(stratum for stratum in kept if stratum.excerpts)
-
-
-def whole_strata(
-    parts: Iterable[tuple[float, Iterable[ActivationRecord]]],
-) -> tuple[Stratum, ...]:
-    """Strata with each text once; none if one has no text of its own to stand for its share."""
-    strata = [Stratum(share, tuple(excerpts)) for share, excerpts in parts]
-    kept = distinct_strata(strata)
-    return kept if len(kept) == len(strata) else ()

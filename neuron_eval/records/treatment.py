@@ -14,13 +14,7 @@ import numpy as np
 from neuron_eval.messages import InputError, listed, shown
 from neuron_eval.parameters import check_number
 from neuron_eval.records import ActivationRecord, Excerpt, NeuronRecord, with_changed
-from neuron_eval.records.activations import (
-    SPECIAL,
-    ignored_tokens,
-    ignoring,
-    parse_ignored,
-    special_peak,
-)
+from neuron_eval.records.activations import SPECIAL, ignoring, parse_ignored, special_peak
 from neuron_eval.records.tokens import is_stored
 
 # What is said of neurons of `has_stored_tokens`, after ``have``
@@ -92,7 +86,8 @@ class Treated:
         if length := window_length(before, self.treatment.window):
             self.window, self.cut = length, self.cut + 1
         if self.treatment.ignore:
-            self.ignored += ignored_tokens(after)
+            records = [excerpt.record for excerpt in after.excerpts]
+            self.ignored.update(record.tokens[i] for record in records for i in record.ignored)
         if has_stored_tokens(after):
             self.stored.append(after.id)
         if token := special_peak(after):

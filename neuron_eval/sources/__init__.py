@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from importlib import resources
 
 from neuron_eval.files.bounded import load_yaml
-from neuron_eval.records import NeuronRecord, RecordError, Reference
+from neuron_eval.records import NeuronRecord, Reference
 
 # Each import registers an opener. Those registered last are asked first: what only this project
 # writes under a file's ending comes after what others' files are recognised by.
@@ -32,9 +32,13 @@ REFERENCES = "smollm2-references.yaml"
 def smollm2() -> Iterator[NeuronRecord]:
     """The bundled neurons, each clear one with its reference explanation."""
     folder = resources.files("neuron_eval.data")
-    references = folder.joinpath(REFERENCES).read_text("utf-8")
+    references = load_yaml(folder.joinpath(REFERENCES).read_text("utf-8"))
+    explanations, author = references["explanations"], references["source"]
     with resources.as_file(folder.joinpath(NEURONS)) as path:
-        yield from with_references(schema.read(path), references)
+        for neuron in schema.read(path):
+            if explanation := explanations.get(neuron.id):
+                neuron = replace(neuron, reference=Reference(explanation, author))
+            yield neuron
 
 
 # The sets of neurons that ship, by the name that users type
@@ -70,15 +74,3 @@ def _open_dataset(place: Location) -> Source | None:
 @opener("smollm2, puzzles", "bundled")
 def _open_bundled(place: Location) -> BundledSource | None:
     return BundledSource(place.name) if place.name in BUNDLED else None
-
-
-def with_references(neurons: Iterator[NeuronRecord], text: str) -> Iterator[NeuronRecord]:
-    """Join neurons with the references of a YAML text: ``source`` and ``explanations`` by id."""
-    data = load_yaml(text)
-    left = dict(data["explanations"])
-    for neuron in neurons:
-        if neuron.id in left:
-            neuron = replace(neuron, reference=Reference(left.pop(neuron.id), data["source"]))
-        yield neuron
-    if left:
-        raise RecordError(f"{REFERENCES}: no neuron for {', '.join(sorted(left))}")

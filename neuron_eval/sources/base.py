@@ -7,14 +7,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from neuron_eval.files.bounded import Pairs, TooLong, once, parse_json, read_whole
 from neuron_eval.messages import InputError, shown
 from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError
 from neuron_eval.records.checks import named
 
-P = TypeVar("P")
 T = TypeVar("T")
 
 
@@ -60,7 +59,7 @@ class Unreadable:
 
 Wanted = Collection[NeuronKey] | None  # which neurons to read; None for all
 Neurons = Iterator[NeuronRecord | Unreadable]
-Placed = Iterator[tuple[P, NeuronRecord | Unreadable]]
+Placed = Iterator[tuple[str, NeuronRecord | Unreadable]]
 
 
 class Source(ABC):
@@ -98,50 +97,46 @@ class Source(ABC):
         Raises:
             SourceError: The source has no published scores; the message says what to do.
         """
-        raise no_scores(self.name)
+        raise SourceError(
+            f"neurons={self.name}: holds no published scores; name a CSV with the columns layer, "
+            "neuron, score, explanation (-T scores=FILE), or select=random"
+        )
 
 
-class PlacedSource(Source, Generic[P]):
+class PlacedSource(Source):
     """One whose neurons have places, each of which an id may stand in alone: lines, or files."""
 
-    # What is said where an id stands in two places: of its ``name``, the ``place``, the ``first``
-    # one, and the ``id`` in quotes or the ``neuron`` without
+    # What is said where an id stands in two places: of the ``place``, the ``first`` one, and the
+    # ``id`` in quotes or the ``neuron`` without
     repeated: ClassVar[str]
 
     @abstractmethod
-    def placed_keys(self) -> Iterator[tuple[P, NeuronKey]]:
+    def placed_keys(self) -> Iterator[tuple[str, NeuronKey]]:
         """See `keys`."""
 
     @abstractmethod
-    def placed(self, wanted: Wanted) -> Placed[P]:
+    def placed(self, wanted: Wanted) -> Placed:
         """See `read`."""
 
     def keys(self) -> Iterator[NeuronKey]:
-        seen: dict[str, P] = {}
+        seen: dict[str, str] = {}
         for place, key in self.placed_keys():
             if (first := seen.setdefault(key.id, place)) != place:
                 raise self._repeated(key.id, place, first)
             yield key
 
     def read(self, wanted: Wanted = None) -> Neurons:
-        seen: dict[str, P] = {}
+        seen: dict[str, str] = {}
         for place, neuron in self.placed(wanted):
             id_ = neuron.name if isinstance(neuron, Unreadable) else neuron.id
             if (first := seen.setdefault(id_, place)) != place:
                 neuron = Unreadable(id_, self._repeated(id_, place, first))
             yield neuron
 
-    def _repeated(self, id_: str, place: P, first: P) -> RecordError:
-        words = {"name": self.name, "place": place, "first": first}
-        return RecordError(self.repeated.format(**words, id=shown(id_), neuron=named(id_)))
-
-
-def no_scores(name: str) -> SourceError:
-    """The error of a source that has no published scores."""
-    return SourceError(
-        f"neurons={name}: holds no published scores; name a CSV with the columns layer, neuron, "
-        "score, explanation (-T scores=FILE), or select=random"
-    )
+    def _repeated(self, id_: str, place: str, first: str) -> RecordError:
+        first = first.removeprefix(f"{self.name}, ")
+        words = {"place": place, "first": first, "id": shown(id_), "neuron": named(id_)}
+        return RecordError(self.repeated.format(**words))
 
 
 def read_file(path: str) -> bytes:

@@ -21,7 +21,7 @@ from neuron_eval.sources.looking import folder_description
 from neuron_eval.sources.opening import ENDINGS, Location, open_file, opener
 
 
-class FilesSource(PlacedSource[str]):
+class FilesSource(PlacedSource):
     """The neurons of several files, one after the other; an id may stand in one of them only."""
 
     repeated = "{place}: neuron {neuron}: stands in {first} too; an id may stand in one file only"
@@ -35,7 +35,7 @@ class FilesSource(PlacedSource[str]):
             for key in file.keys():  # noqa: SIM118
                 yield file.name, key
 
-    def placed(self, wanted: Wanted) -> Placed[str]:
+    def placed(self, wanted: Wanted) -> Placed:
         """The rest of a file that breaks off is `Unreadable` too."""
         left = None if wanted is None else {key.id: key for key in wanted}
         for file in self.files():

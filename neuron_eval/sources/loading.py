@@ -15,14 +15,7 @@ from pathlib import Path
 from neuron_eval.files.bounded import lines
 from neuron_eval.messages import listed, shown
 from neuron_eval.records import NeuronRecord, RecordError, Reference
-from neuron_eval.sources.base import (
-    NeuronKey,
-    Neurons,
-    ScoredNeuron,
-    SourceError,
-    Unreadable,
-    strict,
-)
+from neuron_eval.sources.base import NeuronKey, ScoredNeuron, SourceError, Unreadable, strict
 from neuron_eval.sources.choosing import SCORED, Choice, draw, parse_choice
 from neuron_eval.sources.looking import not_text, unpacked, wrong_header
 from neuron_eval.sources.opening import open_source
@@ -33,7 +26,7 @@ Only = Callable[[NeuronKey], bool]
 
 def load(
     choice: Choice, only: Only | None = None, of_all: list[NeuronKey] | None = None
-) -> Neurons:
+) -> Iterator[NeuronRecord | Unreadable]:
     """The chosen neurons, one at a time, in the source's order.
 
     A neuron without a reference gets the explanation of ``choice.scores``, if that file has one.
@@ -64,11 +57,10 @@ def load(
         if of_all is not None:
             of_all += chosen
         chosen = choice.shard.take(chosen)
-    references = file.references(chosen) if file else {}
     # Stops when all have come, wherever the source would end.
     for neuron in islice(source.read(chosen), len(chosen)):
-        if not isinstance(neuron, Unreadable) and neuron.reference is None:
-            neuron = replace(neuron, reference=references.get((neuron.layer, neuron.neuron)))
+        if file and not isinstance(neuron, Unreadable) and neuron.reference is None:
+            neuron = replace(neuron, reference=file.reference(neuron))
         yield neuron
 
 
@@ -183,37 +175,33 @@ def read_scores(path: str) -> Iterator[ScoredNeuron]:
 
 
 class ScoreFile:
-    """The scores of a file, for choosing; explanations are read for the chosen only."""
+    """The scores and explanations of a file, by layer and neuron."""
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._scores: dict[tuple[int, int], float] = {}
-        for scored in read_scores(path):
-            at = (scored.layer, scored.neuron)
-            before = self._scores.setdefault(at, scored.score)
-            if before != scored.score:
+        self._rows: dict[tuple[int, int], ScoredNeuron] = {}
+        for row in read_scores(path):
+            at = (row.layer, row.neuron)
+            before = self._rows.setdefault(at, row)
+            if before.score != row.score:
                 raise RecordError(
                     f"{path}: layer {at[0]}, neuron {at[1]} stands there with two scores, "
-                    f"{before} and {scored.score}; expected one row per neuron"
+                    f"{before.score} and {row.score}; expected one row per neuron"
                 )
+            if not before.explanation.strip():
+                self._rows[at] = row
 
     def scores(self, wanted: Iterable[NeuronKey]) -> Iterator[ScoredNeuron]:
         """Scores of these neurons, in this order; those without one are left out."""
         for key in wanted:
-            score = self._scores.get((key.layer, key.neuron))
-            if score is not None:
-                yield ScoredNeuron(key.layer, key.neuron, score, "", key.id)
+            if row := self._rows.get((key.layer, key.neuron)):
+                yield replace(row, id=key.id)
 
-    def references(self, wanted: Iterable[NeuronKey]) -> dict[tuple[int, int], Reference]:
-        """The explanations of these neurons by layer and neuron; the first where there are two."""
-        chosen = {(key.layer, key.neuron) for key in wanted}
-        source = Path(self.path).name
-        references: dict[tuple[int, int], Reference] = {}
-        for scored in read_scores(self.path):
-            at = (scored.layer, scored.neuron)
-            if at in chosen and scored.explanation.strip():
-                references.setdefault(at, Reference(scored.explanation, source))
-        return references
+    def reference(self, neuron: NeuronRecord) -> Reference | None:
+        """The explanation of a neuron; the first where there are two."""
+        row = self._rows.get((neuron.layer, neuron.neuron))
+        text = row.explanation if row else ""
+        return Reference(text, Path(self.path).name) if text.strip() else None
 
 
 def _columns(header: list[str], path: str) -> Mapping[str, int]:

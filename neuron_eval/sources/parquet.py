@@ -31,39 +31,36 @@ _NARROW = 4096  # rows that are read at once of columns without activations
 
 
 @dataclass(frozen=True, slots=True)
-class ParquetSource(PlacedSource[int]):
+class ParquetSource(PlacedSource):
     """The neurons of one file, read row group by row group; of `keys` small columns alone."""
 
     name: str
     open: OpenFile | None = None  # of a file that is not local; a row group is fetched at once
-    repeated = (
-        "{name}, row {place}: column 'id': {id} stands in row {first} too; ids must be unique"
-    )
+    repeated = "{place}: column 'id': {id} stands in {first} too; ids must be unique"
 
     def check(self) -> None:
         """Open the file and look at its columns; reads no rows."""
         with self._opened():
             pass
 
-    def placed_keys(self) -> Iterator[tuple[int, NeuronKey]]:
+    def placed_keys(self) -> Iterator[tuple[str, NeuronKey]]:
         with self._opened() as file:
             for first, batch in self._rows(file, KEY, _NARROW):
-                rows = range(first, first + len(batch))
-                yield from zip(rows, arrow.keys(batch, self._wheres(rows)), strict=True)
+                wheres = [f"{self.name}, row {first + i}" for i in range(len(batch))]
+                yield from zip(wheres, arrow.keys(batch, wheres), strict=True)
 
-    def placed(self, wanted: Wanted) -> Placed[int]:
+    def placed(self, wanted: Wanted) -> Placed:
         ids = ids_of(wanted)
         with self._opened() as file:
             columns = [name for name in file.schema_arrow.names if name in arrow.SCHEMA.names]
             for first, batch in self._rows(file, columns, _BATCH, ids):
-                rows: Sequence[int] = range(first, first + len(batch))
+                rows: Sequence[int] = range(len(batch))
                 if ids is not None:
-                    at = [i for i, id_ in enumerate(batch.column("id").to_pylist()) if id_ in ids]
-                    batch, rows = _picked(batch, at), [first + i for i in at]
-                yield from zip(rows, arrow.records(batch, self._wheres(rows)), strict=True)
-
-    def _wheres(self, rows: Iterable[int]) -> list[str]:
-        return [f"{self.name}, row {row}" for row in rows]
+                    there = batch.column("id").to_pylist()
+                    rows = [i for i, id_ in enumerate(there) if id_ in ids]
+                    batch = _picked(batch, rows)
+                wheres = [f"{self.name}, row {first + i}" for i in rows]
+                yield from zip(wheres, arrow.records(batch, wheres), strict=True)
 
     def _rows(
         self, file: ParquetFile, columns: Sequence[str], size: int, ids: Set[str] | None = None

@@ -31,10 +31,10 @@ import codecs
 import gzip
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 from neuron_eval.files.bounded import lines
 from neuron_eval.files.locking import unfinished
@@ -61,26 +61,23 @@ from neuron_eval.sources.resembling import OWN, nearest, resemblance
 
 
 @dataclass(frozen=True, slots=True)
-class JsonlSource(PlacedSource[int]):
+class JsonlSource(PlacedSource):
     """The neurons of one file, read line by line; a line has to be parsed even for its key."""
 
     name: str
     open: OpenFile | None = None  # of a file that is not local
-    repeated = (
-        "{name}, line {place}: field 'id': {id} stands on line {first} too; ids must be unique"
-    )
+    repeated = "{place}: field 'id': {id} stands on {first} too; ids must be unique"
 
-    def placed_keys(self) -> Iterator[tuple[int, NeuronKey]]:
-        for number, line in numbered_lines(self.name, self.open):
-            where = self._where(number)
-            yield number, key(_parse(line, where), where)
+    def placed_keys(self) -> Iterator[tuple[str, NeuronKey]]:
+        for line, where in object_lines(self.name, self.open):
+            yield where, key(_parse(line, where), where)
 
-    def placed(self, wanted: Wanted) -> Placed[int]:
+    def placed(self, wanted: Wanted) -> Placed:
         left = ids_of(wanted)
-        for number, line in numbered_lines(self.name, self.open):
+        for line, where in object_lines(self.name, self.open):
             if left is not None and not left:
                 return
-            name = where = self._where(number)
+            name = where
             try:
                 data = _parse(line, where)
                 id_ = data.get("id") if isinstance(data, Mapping) else None
@@ -93,18 +90,16 @@ class JsonlSource(PlacedSource[int]):
                 neuron = Unreadable(name, error)
             if left is not None:
                 left.discard(name)
-            yield number, neuron
-
-    def _where(self, number: int) -> str:
-        return f"{self.name}, line {number}"
+            yield where, neuron
 
 
-def numbered_lines(name: str, opened: OpenFile | None = None) -> Iterator[tuple[int, bytes]]:
-    """The lines of a file that are not blank, with their numbers from 1."""
+def object_lines(name: str, opened: OpenFile | None = None) -> Iterator[tuple[bytes, str]]:
+    """The lines of a file that are not blank, each with its place for messages."""
     with unpacked(name, opened) as file:
         for number, line in lines(file, name):
             if line.strip():
-                yield number, line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+                content = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+                yield content, f"{name}, line {number}"
 
 
 @opener("FILE.parquet", "neurons in this project's schema")
@@ -137,7 +132,14 @@ def read(path: Path) -> Iterator[NeuronRecord]:
 def write(path: Path, neurons: Iterable[NeuronRecord]) -> int:
     """Write neurons, and count them; nothing appears before all is written."""
     count = 0
-    with unfinished(path) as beside, _writer(beside) as file:
+    with (
+        unfinished(path) as beside,
+        beside.open("wb") as raw,
+        # Neither time nor name goes in, so that the same neurons give the same bytes.
+        gzip.GzipFile("", "wb", fileobj=raw, mtime=0)
+        if path.suffix == ".gz"
+        else nullcontext(raw) as file,
+    ):
         for neuron in neurons:
             file.write(_line(neuron))
             count += 1
@@ -157,14 +159,3 @@ def _line(neuron: NeuronRecord) -> bytes:
         raise RecordError(
             f"neuron {named(neuron.id)}: cannot be written as UTF-8 ({error})"
         ) from error
-
-
-@contextmanager
-def _writer(path: Path) -> Iterator[IO[bytes]]:
-    with path.open("wb") as raw:
-        if path.suffix == ".gz":
-            # Neither time nor name goes in, so that the same neurons give the same bytes.
-            with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed:
-                yield cast(IO[bytes], packed)
-        else:
-            yield raw

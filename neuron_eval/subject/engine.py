@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuron_eval.messages import InputError, message_of, shown
-from neuron_eval.recording.loading import Tokenizer
 from neuron_eval.recording.subject import Column, HuggingFaceSubject, Probe, merge_row
-from neuron_eval.recording.texts import Window, cut
+from neuron_eval.recording.texts import Tokenizer, Window, cut
 from neuron_eval.records import ActivationRecord
 from neuron_eval.records.activations import round_significant
 from neuron_eval.subject.exchange import NeuronPlace, SubjectError

@@ -13,7 +13,7 @@ from inspect_ai.model import ChatMessage, ModelOutput
 
 from neuron_eval.messages import near_miss, shown
 from neuron_eval.models.provider import OwnProvider, in_thread
-from neuron_eval.recording.loading import module
+from neuron_eval.recording import module
 from neuron_eval.subject.engine import load_engine
 from neuron_eval.subject.exchange import NeuronPlace, read_request, subject_output
 from neuron_eval.usage_error import UsageError, usage_errors

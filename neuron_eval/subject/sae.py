@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from neuron_eval.messages import shown
-from neuron_eval.recording import RecordingError
-from neuron_eval.recording.loading import module
+from neuron_eval.recording import RecordingError, module
 from neuron_eval.recording.select import check_layers
 from neuron_eval.recording.subject import HOOKS, Column, HuggingFaceSubject, Probe
 

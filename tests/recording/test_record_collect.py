@@ -78,9 +78,10 @@ def test_excerpts_that_round_to_the_same_peak_keep_the_order_of_the_text():
 @pytest.mark.parametrize("batch", [1, 7, 50])
 def test_the_reservoir_does_not_depend_on_the_batch_size(batch):
     data = stream(1)
-    kept = reservoir.Reservoir(size=12, length=5, neurons=7, seed=3)
+    kept = reservoir.Reservoir(size=12, length=5, neurons=7)
     for first, part in dealt(data, batch):
-        kept.update(first, part)
+        index = np.arange(first, first + len(part))
+        kept.update(index, part, reservoir.priorities(3, first, len(part)))
     lowest = np.argsort(reservoir.priorities(3, 0, 50))[:12]
     assert sorted(kept.index) == sorted(lowest)
     assert (kept.activations == data[kept.index]).all()
@@ -125,8 +126,9 @@ def test_a_window_s_random_number_depends_on_seed_and_index_alone():
 def test_every_window_is_equally_likely_to_be_kept():
     counts = np.zeros(20)
     for seed in range(400):
-        kept = reservoir.Reservoir(size=5, length=1, neurons=1, seed=seed)
-        kept.update(0, np.zeros((20, 1, 1), dtype=np.float32))
+        kept = reservoir.Reservoir(size=5, length=1, neurons=1)
+        windows = np.zeros((20, 1, 1), dtype=np.float32)
+        kept.update(np.arange(20), windows, reservoir.priorities(seed, 0, 20))
         counts[kept.index] += 1
     # Each count is binomial with mean 100 and standard deviation 8.7.
     assert counts.sum() == 2000

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neuron_eval.recording.subject import merge_pieces
+from neuron_eval.recording.subject import merge_row
 from neuron_eval.recording.texts import TextCounts, Window, cut, windows
 from neuron_eval.records.tokens import text_tokens
 
@@ -108,6 +108,7 @@ def test_a_token_of_several_pieces_gets_the_highest_of_their_activations():
     window = Window(0, ("a", "🙂", "b"), (9, 8, 7, 6), (0, 1, 3))
     plain = Window(1, ("a", "b", "c"), (9, 8, 7), (0, 1, 2))
     raw = np.array([[99, 1, -5, -3, 2, 99], [99, 4, 5, 6, 99, 99]], dtype=np.float32)
-    merged = merge_pieces(np.stack([raw, -raw], axis=2), [window, plain], skip=1)
+    rows = zip(np.stack([raw, -raw], axis=2), [window, plain], strict=True)
+    merged = np.stack([merge_row(row, each, skip=1) for row, each in rows])
     assert merged[:, :, 0].tolist() == [[1, -3, 2], [4, 5, 6]]
     assert merged[:, :, 1].tolist() == [[-1, 5, -2], [-4, -5, -6]]

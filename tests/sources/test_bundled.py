@@ -1,13 +1,14 @@
 """The neurons that ship."""
 
 from collections import Counter
+from importlib import resources
 
 import pytest
 
 from neuron_eval.dataset import dataset, neuron_set
-from neuron_eval.sources import with_references
+from neuron_eval.files.bounded import load_yaml
+from neuron_eval.sources import REFERENCES
 from neuron_eval.sources.loading import load_neurons
-from neuron_eval.testing import make_neuron
 
 
 @pytest.fixture(scope="module")
@@ -61,12 +62,9 @@ def test_a_sample_holds_what_was_used_and_is_small(neurons):
     assert max(len(sample.metadata["record"]) for sample in samples) < 60_000
 
 
-def test_a_reference_for_no_neuron_is_refused():
-    from neuron_eval.records import RecordError
-
-    text = "source: me\nexplanations:\n  test/L0N0: cats\n  test/L9N9: dogs\n"
-    with pytest.raises(RecordError, match=r"no neuron for test/L9N9"):
-        list(with_references(iter([make_neuron(reference=None)]), text))
+def test_every_reference_is_of_a_neuron_that_ships(neurons):
+    text = resources.files("neuron_eval.data").joinpath(REFERENCES).read_text("utf-8")
+    assert set(load_yaml(text)["explanations"]) <= {neuron.id for neuron in neurons}
 
 
 def test_puzzles_are_samples_too():
@@ -78,7 +76,6 @@ def test_puzzles_are_samples_too():
 
 def test_the_sources_name_the_hashes_of_what_ships():
     import hashlib
-    from importlib import resources
 
     folder = resources.files("neuron_eval.data")
     sources = folder.joinpath("SOURCES.md").read_text(encoding="utf-8")

@@ -9,16 +9,9 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from neuron_eval.records import (
-    ActivationRecord,
-    NeuronRecord,
-    RecordError,
-    distinct,
-    whole_strata,
-    with_excerpts,
-)
+from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError, distinct
 from neuron_eval.records.activations import round_significant
-from neuron_eval.records.checks import check_id, check_record
+from neuron_eval.records.checks import check_id, foreign_record
 from neuron_eval.records.tokens import join_pieces
 from neuron_eval.records.treatment import LENGTH, seeded
 from neuron_eval.sources.base import NeuronKey
@@ -60,23 +53,23 @@ class Texts:
         top = self._distinct(excerpts, excerpts.highest().tolist(), TOP, seen, at)
         drawn = excerpts.drawn(LOOKED_AT, key.id)
         random = self._distinct(excerpts, drawn, RANDOM, seen, at)
-        neuron = NeuronRecord(
+        strata = [
+            (
+                len(windows) / self._windows.total,
+                self._distinct(excerpts, windows.tolist(), count, set(), at),
+            )
+            for windows, count in excerpts.strata(key.id)
+        ]
+        identity = NeuronRecord(
             id=key.id,
             model=model,
             layer=key.layer,
             neuron=key.neuron,
-            strata=whole_strata(
-                (
-                    len(windows) / self._windows.total,
-                    self._distinct(excerpts, windows.tolist(), count, set(), at),
-                )
-                for windows, count in excerpts.strata(key.id)
-            ),
             quantiles=LEVELS,
             special_tokens=self._vocabulary.special,
             quantile_boundaries=boundaries(latent.values, self._rows * self._context),
         )
-        return check_record(with_excerpts(neuron, top, random), at)
+        return foreign_record(identity, top, random, strata, at)
 
     def _distinct(
         self, excerpts: Excerpts, windows: Iterable[int], count: int, seen: set[str], at: str

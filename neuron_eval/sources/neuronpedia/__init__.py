@@ -7,6 +7,7 @@ Neuronpedia (``batch-N.json``), an object with ``model_id``, ``layer``, ``sae_se
 in ``.jsonl`` or ``.jsonl.gz`` and has one such object a line.
 """
 
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
@@ -26,7 +27,6 @@ from neuron_eval.sources.base import (
     Unreadable,
     Wanted,
     ids_of,
-    no_scores,
     parsed,
     read_file,
 )
@@ -34,6 +34,7 @@ from neuron_eval.sources.neuronpedia import export, feature
 from neuron_eval.sources.neuronpedia.export import Export
 from neuron_eval.sources.neuronpedia.feature import Identity, PublishedExplanation, identity
 from neuron_eval.sources.opening import LINES, Location, opener
+from neuron_eval.sources.schema import object_lines
 
 
 def is_neuronpedia(place: Location) -> bool:
@@ -52,7 +53,36 @@ def open_neuronpedia(path: str) -> Source:
     return NeuronpediaFile(path)
 
 
-class NeuronpediaExport(Source):
+class Neuronpedia(Source):
+    """Features whose explanations have scores, of several kinds."""
+
+    @abstractmethod
+    def published(self) -> Mapping[str, Sequence[PublishedExplanation]]:
+        """The explanations of every feature, by id."""
+
+    def scores(self, wanted: Iterable[NeuronKey]) -> Iterator[ScoredNeuron]:
+        """Each feature's first score of one kind: the kind that most features have."""
+        published = self.published()
+        kinds = (
+            {kind for text in texts for kind, _ in text.scores} for texts in published.values()
+        )
+        counts = Counter(chain.from_iterable(kinds))
+        if not counts:
+            yield from super().scores(wanted)  # which says so
+        chosen = min(counts, key=lambda kind: (-counts[kind], kind))
+        for key in wanted:
+            scores = (
+                (value, text.reference.explanation)
+                for text in published.get(key.id, ())
+                for kind, value in text.scores
+                if kind == chosen
+            )
+            score = next(scores, None)
+            if score is not None and key.layer >= 0 and key.neuron >= 0:
+                yield ScoredNeuron(key.layer, key.neuron, *score, key.id)
+
+
+class NeuronpediaExport(Neuronpedia):
     """The features of an export folder that have activations, batch by batch."""
 
     def __init__(self, name: str, exports: Sequence[Export]) -> None:
@@ -95,11 +125,11 @@ class NeuronpediaExport(Source):
                 except RecordError as error:
                     yield Unreadable(id_, error)
 
-    def scores(self, wanted: Iterable[NeuronKey]) -> Iterator[ScoredNeuron]:
-        yield from _published_scores(export.explanations(self._exports, None), wanted, self.name)
+    def published(self) -> Mapping[str, Sequence[PublishedExplanation]]:
+        return export.explanations(self._exports, None)
 
 
-class NeuronpediaFile(Source):
+class NeuronpediaFile(Neuronpedia):
     """The features of one JSON file, in its order."""
 
     def __init__(self, name: str) -> None:
@@ -125,19 +155,20 @@ class NeuronpediaFile(Source):
             except RecordError as error:
                 yield Unreadable(name, error)
 
-    def scores(self, wanted: Iterable[NeuronKey]) -> Iterator[ScoredNeuron]:
-        rows = reversed(list(self._rows()))
-        published = {identity(row, at).key.id: _explained(row, at) for row, at in rows}
-        yield from _published_scores(published, wanted, self.name)
+    def published(self) -> Mapping[str, Sequence[PublishedExplanation]]:
+        rows = reversed(list(self._rows()))  # of a feature that stands twice the first
+        return {identity(row, at).key.id: _explained(row, at) for row, at in rows}
 
     def _rows(self) -> Iterator[tuple[Any, str]]:
         """The file's features; of a line that is not valid JSON its error."""
         if not self.name.endswith(LINES):
-            return feature.features_of(self._content(), self.name)
-        return chain.from_iterable(
-            feature.features_of(_value(line, at), at)
-            for line, at in export.object_lines(Path(self.name))
-        )
+            yield from feature.features_of(self._content(), self.name)
+            return
+        for line, at in object_lines(self.name):
+            try:
+                yield from feature.features_of(parsed(line, at), at)
+            except RecordError as error:  # in its place, so that the lines after it are read
+                yield error, at
 
     def _content(self) -> Any:
         content = read_file(self.name)
@@ -148,14 +179,6 @@ class NeuronpediaFile(Source):
             raise SourceError(
                 f"{self.name}: not valid JSON, or cut off ({error}){lines}"
             ) from error
-
-
-def _value(line: bytes, at: str) -> Any:
-    """A line's JSON value, or the error that it raises, so that the lines after it are read."""
-    try:
-        return parsed(line, at)
-    except RecordError as error:
-        return error
 
 
 def _feature(which: Identity, row: Mapping[str, Any], at: str) -> NeuronRecord:
@@ -175,27 +198,6 @@ def _explained(row: Mapping[str, Any], at: str) -> list[PublishedExplanation]:
         raise RecordError(f"{at}: field 'explanations' is {shown(rows)}; expected a list")
     texts = (feature.explained(item, f"{at}, explanation {i}") for i, item in enumerate(rows))
     return [text for text in texts if text is not None]
-
-
-def _published_scores(
-    published: Mapping[str, Sequence[PublishedExplanation]], wanted: Iterable[NeuronKey], name: str
-) -> Iterator[ScoredNeuron]:
-    """Each feature's first score of one kind: the kind that most features have."""
-    kinds = ({kind for text in texts for kind, _ in text.scores} for texts in published.values())
-    counts = Counter(chain.from_iterable(kinds))
-    if not counts:
-        raise no_scores(name)
-    chosen = min(counts, key=lambda kind: (-counts[kind], kind))
-    for key in wanted:
-        scores = (
-            (value, text.reference.explanation)
-            for text in published.get(key.id, ())
-            for kind, value in text.scores
-            if kind == chosen
-        )
-        score = next(scores, None)
-        if score is not None and key.layer >= 0 and key.neuron >= 0:
-            yield ScoredNeuron(key.layer, key.neuron, *score, key.id)
 
 
 @opener("FOLDER, FILE.json, FILE.jsonl", "a Neuronpedia feature or export, or SAEDashboard's")

@@ -25,7 +25,7 @@ from neuron_eval.sources.neuronpedia.feature import (
     explained,
     identity,
 )
-from neuron_eval.sources.schema import numbered_lines
+from neuron_eval.sources.schema import object_lines
 
 # Where a line is for messages, where it begins in the temporary file, and how long it is.
 LinePlace = tuple[str, int, int]
@@ -54,7 +54,7 @@ def folders(root: Path) -> tuple[Export, ...]:
 
 def identities(batch: Path) -> list[Identity]:
     """The features of a batch of activations, in the order of their first lines."""
-    return list(dict.fromkeys(_which(line, at) for line, at in object_lines(batch)))
+    return list(dict.fromkeys(_which(line, at) for line, at in object_lines(str(batch))))
 
 
 def records(
@@ -67,7 +67,7 @@ def records(
     """
     places: dict[Identity, list[LinePlace]] = {}
     with tempfile.TemporaryFile() as kept:
-        for line, at in object_lines(batch):
+        for line, at in object_lines(str(batch)):
             which = _which(line, at)
             if wanted is None or which.key.id in wanted:
                 places.setdefault(which, []).append((at, kept.tell(), len(line)))
@@ -82,7 +82,7 @@ def explanations(
     """Published explanations of the ids wanted, or all, by id and in the order of the files."""
     by_id: dict[str, list[PublishedExplanation]] = {}
     for file in (file for export in exports for file in export.explanations):
-        for line, at in object_lines(file):
+        for line, at in object_lines(str(file)):
             id_ = _which(line, at).key.id
             if wanted is None or id_ in wanted:
                 published = explained(parsed(line, at), at)
@@ -98,11 +98,6 @@ def _batches(folder: Path) -> tuple[Path, ...]:
     files = ((_BATCH.fullmatch(file.name), file) for file in sorted(folder.iterdir(), reverse=True))
     numbered = {int(match[1]): file for match, file in files if match}
     return tuple(numbered[number] for number in sorted(numbered))
-
-
-def object_lines(file: Path) -> Iterator[tuple[bytes, str]]:
-    """The lines that are not blank, each with its place for messages."""
-    return ((line, f"{file}, line {number}") for number, line in numbered_lines(str(file)))
 
 
 def _which(line: bytes, at: str) -> Identity:

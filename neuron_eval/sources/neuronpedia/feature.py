@@ -13,22 +13,14 @@ and users' own have no bin. An explanation holds ``description``, ``explanationM
 import random
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from neuron_eval.messages import shortened, shown
-from neuron_eval.records import (
-    ActivationRecord,
-    NeuronRecord,
-    RecordError,
-    Reference,
-    Stratum,
-    whole_strata,
-    with_excerpts,
-)
-from neuron_eval.records.checks import check_id, check_record, named
+from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError, Reference, distinct
+from neuron_eval.records.checks import check_id, foreign_record, named
 from neuron_eval.records.tokens import clean_record
 from neuron_eval.sources.base import NeuronKey, excerpt
 
@@ -140,22 +132,21 @@ def feature_record(
     read = [_excerpt(row, f"{at}: neuron {named(key.id)}") for row, at in activations]
     excerpts = [(record, bin_of(row) is not None) for row, record in read]
     top, others = split(excerpts, key.id)
-    neuron = NeuronRecord(
+    identity = NeuronRecord(
         id=key.id,
         model=which.model,
         layer=key.layer,
         neuron=key.neuron,
-        strata=bins(read),
         reference=texts[0] if texts else None,
         other_explanations=tuple(texts[1:]),
         repeated=len(excerpts) - len({record.text for record, _ in excerpts}),
         page=which.page,
     )
-    return check_record(with_excerpts(neuron, top, others), where)
+    return foreign_record(identity, top, others, bins(read), where)
 
 
 def split(
-    excerpts: Iterable[tuple[ActivationRecord, bool]], seed: str
+    excerpts: Sequence[tuple[ActivationRecord, bool]], seed: str
 ) -> tuple[list[ActivationRecord], list[ActivationRecord]]:
     """Divide a feature's excerpts into top ones and those that stand in for random ones.
 
@@ -168,13 +159,12 @@ def split(
     Each comes with whether it was sampled from a bin; of those with the same text the first counts
     that was not. The seed fixes the order of the latter; the former come by peak.
     """
-    distinct: dict[str, tuple[ActivationRecord, bool]] = {}
-    for record, sampled in sorted(excerpts, key=lambda pair: pair[1]):
-        distinct.setdefault(record.text, (record, sampled))
-    ranked = sorted(distinct.values(), key=lambda pair: -pair[0].peak)
-    top = [record for record, sampled in ranked if not sampled]
-    others = [record for record, sampled in ranked if sampled]
-    n = min(PER_SPLIT, len(ranked) // (TOP + OTHERS))
+    seen: set[str] = set()
+    top, others = (
+        sorted(distinct([r for r, low in excerpts if low == sampled], seen), key=lambda r: -r.peak)
+        for sampled in (False, True)
+    )
+    n = min(PER_SPLIT, len(seen) // (TOP + OTHERS))
     missing = max(0, n * TOP - len(top))
     top, others = top + others[:missing], others[missing:]
     missing = max(0, n * OTHERS - len(others))
@@ -183,8 +173,10 @@ def split(
     return sorted(top, key=lambda record: -record.peak), others
 
 
-def bins(rows: Iterable[tuple[Mapping[str, Any], ActivationRecord]]) -> tuple[Stratum, ...]:
-    """The bins as strata, lowest first; none unless their shares sum to 1.
+def bins(
+    rows: Iterable[tuple[Mapping[str, Any], ActivationRecord]],
+) -> list[tuple[float, list[ActivationRecord]]]:
+    """The bins as strata, shares with excerpts, lowest first; none unless their shares sum to 1.
 
     A bin's share is of tokens: those of all text whose activation is in it, the lowest bin's with
     the silent ones. SAEDashboard draws a token of the bin and takes the text around it, so that by
@@ -199,8 +191,8 @@ def bins(rows: Iterable[tuple[Mapping[str, Any], ActivationRecord]]) -> tuple[St
             parts.setdefault((low, share), []).append(record)
     total = sum(share for _, share in parts)
     if len(parts) < 2 or not abs(total - 1) <= SHARES_OFF:
-        return ()
-    return whole_strata((share / total, parts[low, share]) for low, share in sorted(parts))
+        return []
+    return [(share / total, parts[low, share]) for low, share in sorted(parts)]
 
 
 def bin_of(row: Mapping[str, Any]) -> float | None:

@@ -70,9 +70,8 @@ class CollatedSource(Source):
         The explanation with the best published score becomes the reference; a neuron whose
         explanation file is bad is unreadable.
         """
-        yield from self._ahead(
-            self.keys() if wanted is None else self._sorted(wanted), self._neuron
-        )
+        keys = self.keys() if wanted is None else self._sorted(wanted)
+        yield from self._ahead(keys, self._neuron)
 
     def scores(self, wanted: Iterable[NeuronKey]) -> Iterator[ScoredNeuron]:
         """See `Source`; reads explanation files only.
@@ -81,7 +80,7 @@ class CollatedSource(Source):
         """
         if not self.store.layers("explanations"):
             yield from super().scores(wanted)
-        inside = (_explained(key) for key in wanted if self._has(key))
+        inside = (_explained(key) for key in wanted if self.store.within(key.layer, key.neuron))
         for blob, content in self._ahead(inside, lambda read, blob: (blob, read(blob))):
             layer, neuron = blob.layer, blob.neuron
             texts = parse_explanations(content or b"", layer, neuron, self.store.where(blob))
@@ -94,23 +93,21 @@ class CollatedSource(Source):
 
         def attempt(read: Read, key: NeuronKey) -> tuple[str, bytes | RecordError | None]:
             blob = _explained(key)
+            content: bytes | RecordError | None
             try:
                 content = read(blob)
             except RecordError as error:
-                return self.store.where(blob), error
+                content = error
             return self.store.where(blob), content
 
         for where, content in self._ahead(self.keys("explanations"), attempt):
             if content is not None:
                 yield where, content
 
-    def _has(self, key: NeuronKey) -> bool:
-        return key.layer >= 0 and key.neuron >= 0 and self.store.within(key.layer, key.neuron)
-
     def _sorted(self, wanted: Collection[NeuronKey]) -> list[NeuronKey]:
-        own = {key for key in wanted if self._has(key)}
-        named = (key for key in own if key.id == neuron_name(self.model, key.layer, key.neuron))
-        return sorted(named, key=attrgetter("layer", "neuron"))
+        inside = {key for key in wanted if self.store.within(key.layer, key.neuron)}
+        own = (key for key in inside if key.id == neuron_name(self.model, key.layer, key.neuron))
+        return sorted(own, key=attrgetter("layer", "neuron"))
 
     def _ahead(self, items: Iterable[T], work: Callable[[Read, T], R]) -> Iterator[R]:
         stop = threading.Event()

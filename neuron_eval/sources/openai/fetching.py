@@ -97,13 +97,18 @@ class HttpStore:
         if blob in self._missing:
             return None
         kept = self.cache / blob.path
-        with _cache_errors(kept):
-            content = kept.read_bytes() if kept.exists() else None
-        if content is None and (content := self._fetch(client, stop, blob)) is not None:
-            with _cache_errors(kept):
+        try:
+            if kept.exists():
+                content: bytes | None = kept.read_bytes()
+            elif (content := self._fetch(client, stop, blob)) is not None:
                 kept.parent.mkdir(parents=True, exist_ok=True)
                 with unfinished(kept) as beside:
                     beside.write_bytes(content)
+        except OSError as error:
+            raise SourceError(
+                f"{kept}: {error.strerror or error}; {CACHE_VARIABLE} names another folder for "
+                "what is fetched"
+            ) from error
         self._note(blob, content is not None)
         return content
 
@@ -156,17 +161,6 @@ def cache_folder() -> Path:
 
     named = os.environ.get(CACHE_VARIABLE)
     return Path(named) if named else user_cache_path("neuron_eval")
-
-
-@contextmanager
-def _cache_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise SourceError(
-            f"{path}: {reason}; {CACHE_VARIABLE} names another folder for what is fetched"
-        ) from error
 
 
 class FailedRequest(Exception):

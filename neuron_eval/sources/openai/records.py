@@ -5,20 +5,13 @@ pydantic's errors would need other words for every field.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from neuron_eval.messages import listed, replace_surrogates, shown
-from neuron_eval.records import (
-    ActivationRecord,
-    NeuronRecord,
-    RecordError,
-    Stratum,
-    whole_strata,
-    with_excerpts,
-)
-from neuron_eval.records.checks import check_record
+from neuron_eval.records import ActivationRecord, NeuronRecord, RecordError
+from neuron_eval.records.checks import foreign_record
 from neuron_eval.sources.base import excerpt, number, numbers, parsed
 
 TOP = "most_positive_activation_records"
@@ -78,21 +71,23 @@ def parse_record(
         model=model,
         layer=layer,
         neuron=neuron,
-        strata=_strata(data, len(boundaries), where),
         quantile_boundaries=boundaries,
     )
     top, random = _excerpts(data, TOP, where), _excerpts(data, RANDOM, where)
-    return check_record(with_excerpts(identity, top, random), where)
+    strata = _strata(data, len(boundaries), where)
+    return foreign_record(identity, top, random, strata, where)
 
 
-def _strata(data: Mapping[str, Any], boundaries: int, where: str) -> tuple[Stratum, ...]:
+def _strata(
+    data: Mapping[str, Any], boundaries: int, where: str
+) -> Iterable[tuple[float, Iterator[ActivationRecord]]]:
     """The samples by quantile, if they are as many as in the published records, and none empty."""
     samples = data.get(BY_QUANTILE)
     if not isinstance(samples, list) or not len(samples) == len(SHARES) == boundaries + 1:
         return ()
     named = {f"{BY_QUANTILE}[{i}]": sample for i, sample in enumerate(samples)}
     excerpts = (_excerpts(named, name, where) for name in named)
-    return whole_strata(zip(SHARES, excerpts, strict=True))
+    return zip(SHARES, excerpts, strict=True)
 
 
 def record_place(content: bytes, where: str) -> tuple[int, int]:

@@ -88,7 +88,7 @@ class FileStore:
 
     def within(self, layer: int, neuron: int) -> bool:
         """Whether there can be such a neuron."""
-        return True
+        return layer >= 0 and neuron >= 0
 
     def _folder(self, part: Part) -> str:
         return self.records if part == RECORDS else part
