@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from neuron_eval.recording import RecordingError
 from neuron_eval.recording.histogram import BINS, Histogram
-from neuron_eval.recording.strata import STRATA, StratifiedExcerpts
+from neuron_eval.recording.strata import STRATA, Activations, Indices, Numbers, StratifiedExcerpts
 from neuron_eval.records.activations import round_significant
 
 ROWS = 4096  # neurons handled at once, so that the working copies stay small
@@ -53,7 +53,7 @@ class Collector:
         self.strata = StratifiedExcerpts(neurons, length, per_stratum)
         self.histogram = Histogram(neurons)
 
-    def update(self, activations: NDArray[np.float32]) -> None:
+    def update(self, activations: Activations) -> None:
         """Take in the next windows, shape [B, L, N]."""
         if not np.isfinite(activations).all():
             window, token, column = np.argwhere(~np.isfinite(activations))[0]
@@ -117,7 +117,7 @@ class TopExcerpts:
         self.index = np.full((neurons, excerpts), -1, dtype=np.int64)
         self.activations = np.zeros((neurons, excerpts, length), dtype=np.float32)
 
-    def update(self, first: int, activations: NDArray[np.float32]) -> None:
+    def update(self, first: int, activations: Activations) -> None:
         """Take in a batch, shape [B, L, N], whose first window has a higher index than any yet."""
         peaks = round_significant(activations.max(axis=1).T)
         # Strictly: a window that merely equals the lowest peak comes later and loses.
@@ -134,11 +134,7 @@ class TopExcerpts:
             self._join(rows, other.peaks[rows], other.index[rows], other.activations[rows])
 
     def _join(
-        self,
-        rows: NDArray[np.int64],
-        peaks: NDArray[np.float64],
-        index: NDArray[np.int64],
-        activations: NDArray[np.float32],
+        self, rows: Indices, peaks: Numbers, index: Indices, activations: Activations
     ) -> None:
         """Keep the best of what R neurons have and of J windows more: [R, J] and [R, J, L]."""
         joined = np.concatenate([self.peaks[rows], peaks], axis=1)
@@ -150,7 +146,7 @@ class TopExcerpts:
         self.activations[rows] = np.take_along_axis(added, order[:, :, None], axis=1)
 
 
-def priorities(seed: int, first: int, count: int) -> NDArray[np.float64]:
+def priorities(seed: int, first: int, count: int) -> Numbers:
     """The random numbers in [0, 1) of windows from ``first`` on, by seed and index alone."""
     bits = np.random.PCG64(seed)
     bits.advance(first)
@@ -169,12 +165,7 @@ class Reservoir:
         self.index = np.full(size, -1, dtype=np.int64)
         self.activations = np.zeros((size, length, neurons), dtype=np.float32)
 
-    def update(
-        self,
-        index: NDArray[np.int64],
-        activations: NDArray[np.float32],
-        priorities: NDArray[np.float64],
-    ) -> None:
+    def update(self, index: Indices, activations: Activations, priorities: Numbers) -> None:
         """Take in windows, shape [B, L, N], with their indices and random numbers, both [B]."""
         for i, priority in enumerate(priorities):
             slot = self.priority.argmax()
@@ -187,9 +178,7 @@ class Reservoir:
         self.update(other.index, other.activations, other.priority)
 
 
-def draw(
-    reservoir: NDArray[np.int64], exclude: NDArray[np.int64], count: int, seed: tuple[int, ...]
-) -> NDArray[np.int64]:
+def draw(reservoir: Indices, exclude: Indices, count: int, seed: tuple[int, ...]) -> Indices:
     """One neuron's random excerpts, by the windows' indices and in the order drawn.
 
     Taken from the ``reservoir``, whose empty slots are -1, without the top excerpts, ``exclude``;

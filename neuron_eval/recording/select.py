@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from neuron_eval.files.bounded import TooLong, read_whole
+from neuron_eval.files.bounded import read_whole
 from neuron_eval.messages import shown
 from neuron_eval.recording import RecordingError
 
@@ -65,8 +65,6 @@ def parse_neurons(spec: str, group: str) -> list[PickedNeuron]:
         )
     try:
         lines = read_whole(path, IDS).decode().splitlines()
-    except TooLong as error:
-        raise RecordingError(str(error)) from error
     except UnicodeDecodeError as error:
         raise RecordingError(f"{spec}: not a UTF-8 text file ({error})") from error
     picked = [

@@ -16,13 +16,17 @@ high ones; the lowest all the others, silent excerpts too. On the scale of 0 to 
 
 PER_STRATUM = 5  # excerpts to keep of each
 
-Window = tuple[int, NDArray[np.float32]]
+Activations = NDArray[np.float32]
+Indices = NDArray[np.int64]  # of windows, or of rows
+Numbers = NDArray[np.float64]  # random, or peaks
+
+Window = tuple[int, Activations]
 """A window's index in the text, and one neuron's activations on it, shape [L]."""
 
 SILENT = -(2**20)  # stands for the exponent of a peak that is not above 0
 
 
-def exponents(peaks: NDArray[np.float64]) -> NDArray[np.int64]:
+def exponents(peaks: Numbers) -> Indices:
     """The power of two that each peak is below, of any shape; `SILENT` for those not above 0."""
     _, exponent = np.frexp(peaks)
     return np.where(peaks > 0, exponent, SILENT).astype(np.int64)
@@ -48,9 +52,7 @@ class StratifiedExcerpts:
         self.index = np.full(shape, -1, dtype=np.int64)
         self.activations = np.zeros((*shape, length), dtype=np.float32)
 
-    def update(
-        self, first: int, activations: NDArray[np.float32], priorities: NDArray[np.float64]
-    ) -> None:
+    def update(self, first: int, activations: Activations, priorities: Numbers) -> None:
         """Take in windows from ``first`` on, shape [B, L, N], with their random numbers, [B]."""
         if not self.priority.size:
             return
@@ -81,11 +83,7 @@ class StratifiedExcerpts:
             setattr(self, name, _taken(both, lowest))
 
     def of(
-        self,
-        neuron: int,
-        priority: NDArray[np.float64],
-        index: NDArray[np.int64],
-        activations: NDArray[np.float32],
+        self, neuron: int, priority: Numbers, index: Indices, activations: Activations
     ) -> list[tuple[float, list[Window]]]:
         """A neuron's strata, lowest first: the share of all windows, and a sample of these.
 
@@ -114,14 +112,14 @@ class StratifiedExcerpts:
             strata.append((int(counts[stratum]) / total, sample))
         return strata
 
-    def _raise(self, exponent: NDArray[np.int64]) -> None:
+    def _raise(self, exponent: Indices) -> None:
         """Make room above for the highest exponents of a batch, shape [N]."""
         steps = np.clip(exponent - self.exponent, 0, STRATA)
         self.exponent = np.maximum(self.exponent, exponent)
         for step in np.unique(steps[steps > 0]).tolist():
             self._shift(np.flatnonzero(steps == step), step)
 
-    def _shift(self, rows: NDArray[np.int64], step: int) -> None:
+    def _shift(self, rows: Indices, step: int) -> None:
         """Move the strata of some neurons down by ``step``; what gets to the bottom is merged."""
         kept = max(0, STRATA - 1 - step)  # the strata that stay apart
         size = self.priority.shape[2]
@@ -140,7 +138,7 @@ class StratifiedExcerpts:
             values[rows, -1] = _taken(flat, lowest)
 
 
-def _taken(values: NDArray[Any], order: NDArray[np.int64]) -> NDArray[Any]:
+def _taken(values: NDArray[Any], order: Indices) -> NDArray[Any]:
     """Those at the places ``order`` of the last axis that both have."""
     beyond = tuple(range(order.ndim, values.ndim))
     return np.take_along_axis(values, np.expand_dims(order, beyond), axis=order.ndim - 1)

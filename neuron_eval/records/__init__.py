@@ -5,24 +5,20 @@ language models"): the excerpts on which the neuron fires most, sorted by their 
 random sample. They are frozen; everything downstream reads them and none of it writes.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 from neuron_eval.messages import InputError
-from neuron_eval.records.excerpts import ActivationRecord as ActivationRecord
-from neuron_eval.records.excerpts import Excerpt as Excerpt
-from neuron_eval.records.excerpts import Kind as Kind
-from neuron_eval.records.excerpts import Stratum as Stratum
-from neuron_eval.records.excerpts import distinct as distinct
-from neuron_eval.records.excerpts import distinct_strata
 
+T = TypeVar("T")
+Textual = TypeVar("Textual", "ActivationRecord", "Excerpt")
+# A recorded neuron's top and random excerpts, and its strata's; a puzzle's sentences, and further
+Kind = Literal["top", "random", "quantile", "sentence", "further"]
 SplitName = Literal["train", "calibration", "valid", "test"]
+# The splits that top excerpts are dealt to in turn, and random ones, which the explainer never sees
 TOP_SPLITS: tuple[SplitName, ...] = ("train", "calibration", "valid", "test")
-"""The splits that top excerpts are dealt to in turn."""
-
-RANDOM_SPLITS: tuple[SplitName, ...] = ("calibration", "valid", "test")
-"""The splits that random excerpts are dealt to in turn; the explainer sees none of them."""
+RANDOM_SPLITS: tuple[SplitName, ...] = TOP_SPLITS[1:]
 
 
 class RecordError(InputError):
@@ -31,6 +27,71 @@ class RecordError(InputError):
 
 class TooFewExcerptsError(RecordError):
     """A sound record that holds too few excerpts for the splits asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActivationRecord:
+    """One excerpt of text and what the neuron did on it."""
+
+    # The tokens, shape [T], T >= 1; joined they are the excerpt's text. None is empty.
+    tokens: tuple[str, ...]
+    # The neuron's raw activation on each token, shape [T]; any finite number, in the units of the
+    # subject model (post-activation, so signed for GELU-like and gated MLPs)
+    activations: tuple[float, ...]
+    # Positions of tokens that are part of the text alone, ascending: they are neither marked nor
+    # scored. Their activations are at most 0 and at most the lowest of the others, so that no peak
+    # is there.
+    ignored: tuple[int, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The excerpt as running text."""
+        return "".join(self.tokens)
+
+    @property
+    def peak(self) -> float:
+        """The highest raw activation in the excerpt."""
+        return max(self.activations)
+
+    def counted(self, values: Sequence[T]) -> Sequence[T]:
+        """Those of the values, one per token, whose tokens are not ignored."""
+        if not self.ignored:
+            return values
+        left_out = frozenset(self.ignored)
+        return [value for i, value in enumerate(values) if i not in left_out]
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """An activation record together with where it stands in its neuron's record."""
+
+    kind: Kind  # which of the neuron's lists the excerpt comes from
+    index: int  # its place in that list, from 0
+    record: ActivationRecord  # tokens and activations
+    stratum: int = 0  # the number of its stratum, from 0; 0 for all where excerpts are in no strata
+    share: float = 1.0  # the share of all text that its stratum stands for, in (0, 1]
+
+    @property
+    def text(self) -> str:
+        return self.record.text
+
+    @property
+    def name(self) -> str:
+        """A label such as ``top 2``, for errors, logs and heat maps."""
+        return f"{self.kind} {self.index}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stratum:
+    """A part of all text, told by how strongly the neuron fires, and excerpts drawn from it.
+
+    Whatever the parts are made by: as long as each excerpt is drawn uniformly from its part, one
+    that weighs its share over the number drawn stands for all text without bias.
+    """
+
+    share: float  # the part of all text, in (0, 1]; those of a record sum to 1
+    # Drawn uniformly from the part, none of them picked for its peak; at least one
+    excerpts: tuple[ActivationRecord, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,24 +175,33 @@ class NeuronRecord:
         return top + _deal(self, "random", name, n) if name in RANDOM_SPLITS else top
 
 
+def distinct(excerpts: Iterable[Textual], seen: set[str]) -> Iterator[Textual]:
+    """Those whose text is not among the texts ``seen``, which get theirs as they are taken."""
+    for excerpt in excerpts:
+        if (text := excerpt.text) not in seen:
+            seen.add(text)
+            yield excerpt
+
+
 def with_excerpts(
     neuron: NeuronRecord,
     top: Iterable[ActivationRecord],
     random: Iterable[ActivationRecord],
-    strata: Iterable[Stratum] | None = None,
+    strata: Iterable[Stratum] = (),
 ) -> NeuronRecord:
     """The neuron with these excerpts, the top ones sorted by peak, each text once and counted.
 
-    Equal peaks keep their order; of ``random`` those that are among ``top`` are left out. Of
-    ``strata`` see `distinct_strata`; None stands for the neuron's.
+    Equal peaks keep their order; of ``random`` those that are among ``top`` are left out. In
+    ``strata`` each text stays in the first that has it, and those left empty are left out.
     """
     top, random = tuple(top), tuple(random)
-    seen: set[str] = set()
+    seen, drawn = set[str](), set[str]()
+    parts = [replace(s, excerpts=tuple(distinct(s.excerpts, drawn))) for s in strata]
     return replace(
         neuron,
         top=tuple(sorted(distinct(top, seen), key=lambda record: -record.peak)),
         random=tuple(distinct(random, seen)),
-        strata=neuron.strata if strata is None else distinct_strata(strata),
+        strata=tuple(stratum for stratum in parts if stratum.excerpts),
         repeated=neuron.repeated + len(top) + len(random) - len(seen),
     )
 
@@ -156,18 +226,11 @@ def with_changed(
         kind: Kind, records: Iterable[ActivationRecord], stratum: int = 0
     ) -> tuple[ActivationRecord, ...]:
         excerpts = (Excerpt(kind, i, record, stratum) for i, record in enumerate(records))
-        changed = map(change, excerpts)
-        return tuple(record for record in changed if len(record.ignored) < len(record.tokens))
+        return tuple(r for r in map(change, excerpts) if len(r.ignored) < len(r.tokens))
 
-    return with_excerpts(
-        neuron,
-        left("top", neuron.top),
-        left("random", neuron.random),
-        [
-            replace(stratum, excerpts=left("quantile", stratum.excerpts, number))
-            for number, stratum in enumerate(neuron.strata)
-        ],
-    )
+    numbered = enumerate(neuron.strata)
+    strata = [replace(s, excerpts=left("quantile", s.excerpts, i)) for i, s in numbered]
+    return with_excerpts(neuron, left("top", neuron.top), left("random", neuron.random), strata)
 
 
 def _enough(neuron: NeuronRecord) -> str:

@@ -73,7 +73,7 @@ class FolderSource(FilesSource):
             raise SourceError.of_file(self.name, error) from error
         visible = [path for path in inside if not path.name.startswith(".")]
         paths = sorted(path for path in visible if path.name.endswith(ENDINGS))
-        tables = {path: _checked(path) for path in paths if path.suffix == ".parquet"}
+        tables = {path: open_file(str(path)) for path in paths if path.suffix == ".parquet"}
         json = (path for path in visible if path.suffix == ".json")
         paths += sorted(json, key=lambda path: by_number(path.name))
         sources = (
@@ -93,15 +93,6 @@ class FolderSource(FilesSource):
 @opener("FOLDER", "files of this project's schema, or of the others")
 def _open_folder(place: Location) -> FolderSource | None:
     return FolderSource(place.name) if place.kind == "folder" else None
-
-
-def _checked(path: Path) -> Source | None:
-    from neuron_eval.sources.parquet import ParquetSource
-
-    source = open_file(str(path))
-    if isinstance(source, ParquetSource):
-        source.check()
-    return source
 
 
 def by_number(name: str) -> list[tuple[int, str]]:

@@ -111,7 +111,9 @@ def _open_table(place: Location) -> Source | None:
         return None
     from neuron_eval.sources.parquet import ParquetSource  # pyarrow takes a while to load
 
-    return ParquetSource(place.name)
+    source = ParquetSource(place.name)
+    source.check()
+    return source
 
 
 @opener("FILE.jsonl, FILE.jsonl.gz", "neurons in this project's schema")
