@@ -4,6 +4,7 @@ from neuron_eval.logs.excerpts import Predicted
 from neuron_eval.logs.runs import NeuronResult, Run
 from neuron_eval.records import ActivationRecord
 from neuron_eval.reporting.collecting import Collected
+from neuron_eval.reporting.page import page_pieces
 
 FORMATS = ("original", "summary", "highlight", "highlight_summary", "avhs")
 TOKENS = (" The", " cat", " sat", "\n")
@@ -75,3 +76,7 @@ def five_formats(neurons=6):
             for k, format in enumerate(FORMATS)
         )
     )
+
+
+def page_text(*args, **options):
+    return "".join(page_pieces(*args, **options))

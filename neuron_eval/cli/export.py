@@ -101,8 +101,7 @@ def _write_folder(
     folder: Path, out: Path, to: str, chosen: Sequence[Run], names: Sequence[str], notes: list[str]
 ) -> list[str]:
     """Write what a folder holds, to be moved to ``out``; a line on each run."""
-    from neuron_eval.reporting.exports.neuronpedia import write_neuronpedia
-    from neuron_eval.reporting.exports.openai import write_openai
+    from neuron_eval.reporting.exports.layouts import write_neuronpedia, write_openai
 
     if to == "neuronpedia":
         counts = [write_neuronpedia(folder, chosen, notes)]

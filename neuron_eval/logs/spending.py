@@ -30,6 +30,10 @@ class Spent:
     cache_write_tokens: int = 0  # of prompts, which the provider wrote to its cache
     batched: bool = False  # whether the provider got them in batches
 
+    @property
+    def prompt_tokens(self) -> int:
+        return self.input_tokens + self.cache_read_tokens + self.cache_write_tokens
+
 
 def spent_on(samples: Sequence[EvalSample]) -> tuple[Spent, ...]:
     """What one neuron took, over its epochs."""

@@ -32,19 +32,6 @@ class Pair:
     other: Run
 
 
-@dataclass(frozen=True, slots=True)
-class PairedNeuron:
-    """A neuron that both runs of a pair have a score of."""
-
-    id: str
-    score: float  # in the pair's run
-    other: float  # in the other
-
-    @property
-    def difference(self) -> float:
-        return self.score - self.other
-
-
 def pair_of(
     runs: Sequence[Run], baseline: str = "original", names: tuple[str, str] | None = None
 ) -> Pair | None:
@@ -68,17 +55,17 @@ def pair_of(
     return Pair(run, other)
 
 
-def paired_neurons(pair: Pair, scorer: str) -> list[PairedNeuron]:
-    """The neurons that a scorer scored in both runs; those that differ most come first.
+def paired_scores(pair: Pair, scorer: str) -> dict[str, tuple[float, float]]:
+    """By neuron the scores of both runs; the neurons that differ most come first.
 
     None where different models measured the two: their scores cannot be compared.
     """
     run, other = pair.run, pair.other
     if measured_by(run, scorer) != measured_by(other, scorer):
-        return []
+        return {}
     ids = shared_ids(run, other, scorer)
-    both = map(PairedNeuron, ids, values(run, ids, scorer), values(other, ids, scorer))
-    return sorted(both, key=lambda neuron: -abs(neuron.difference))
+    both = {id: (run.results[id].scores[scorer], other.results[id].scores[scorer]) for id in ids}
+    return dict(sorted(both.items(), key=lambda neuron: -abs(neuron[1][0] - neuron[1][1])))
 
 
 def run_named(name: str, runs: Sequence[Run]) -> Run:

@@ -12,7 +12,7 @@ from typing import Literal, TypeVar
 from neuron_eval.logs.runs import NeuronResult, Run
 from neuron_eval.rating.asking import is_person
 from neuron_eval.rating.judging import Judgement, PlaceBias, Planted, mean_judgement
-from neuron_eval.reporting.statistics import RESAMPLES, Agreement, Places, clustered
+from neuron_eval.reporting.statistics import RESAMPLES, Estimate, Places, clustered
 
 T = TypeVar("T")
 Value = float | str
@@ -59,14 +59,6 @@ class Rater:
         return [neuron.judgement for neuron in self.neurons if neuron.judgement is not None]
 
 
-@dataclass(frozen=True, slots=True)
-class People:
-    """The means of several people who rated the same; each counts once, whatever their logs."""
-
-    rater: Rater  # named ``all people (N)``
-    left_out: int  # neurons of which they saw different explanations
-
-
 def raters_once(raters: Sequence[Rater]) -> list[Rater]:
     """Each rater once: its logs put together, the mean where it rated an explanation twice.
 
@@ -76,8 +68,12 @@ def raters_once(raters: Sequence[Rater]) -> list[Rater]:
     return [_together(logs, logs[0].name) if len(logs) > 1 else logs[0] for logs in groups]
 
 
-def all_people(raters: Sequence[Rater]) -> list[People]:
-    """The means of each set of columns, excerpts and wording that at least two people rated."""
+def all_people(raters: Sequence[Rater]) -> list[tuple[Rater, int]]:
+    """The means of each set of columns, excerpts and wording that at least two people rated.
+
+    Each person counts once, whatever their logs. With the means, named ``all people (N)``, comes
+    how many neurons are left out, of which they saw different explanations.
+    """
     people = [rater for rater in raters if rater.person]
     questions = [(rater.columns, rater.excerpts, rater.pack) for rater in people]
     once = [raters_once(of) for of in by_key(people, questions)]
@@ -153,14 +149,14 @@ def _with_scores(
     ]
 
 
-def _people(raters: Sequence[Rater], name: str) -> People:
+def _people(raters: Sequence[Rater], name: str) -> tuple[Rater, int]:
     rated = [replace(r, neurons=tuple(n for n in r.neurons if n.judgement)) for r in raters]
     versions: dict[str, set[tuple[tuple[str, str], ...]]] = {}
     for neuron in (neuron for rater in rated for neuron in rater.neurons):
         versions.setdefault(neuron.id, set()).add(tuple(neuron.explanations.items()))
     same = {id for id, shown in versions.items() if len(shown) == 1}
     kept = [replace(r, neurons=tuple(n for n in r.neurons if n.id in same)) for r in rated]
-    return People(_together(kept, name), len(versions) - len(same))
+    return _together(kept, name), len(versions) - len(same)
 
 
 def _name(group: Sequence[Rater], groups: Sequence[Sequence[Rater]]) -> str:
@@ -201,7 +197,7 @@ def by_key(items: Sequence[T], keys: Sequence[Hashable]) -> list[list[T]]:
 
 def krippendorff(
     neurons: Sequence[Sequence[Unit]], level: Literal["nominal", "ordinal"], interval: bool = True
-) -> Agreement | None:
+) -> Estimate | None:
     """Krippendorff's alpha, as Inspect has it, of each neuron's units, each of two raters or more.
 
     ``ordinal`` is for ratings, ``nominal`` for choices. None if there are no units, or everybody

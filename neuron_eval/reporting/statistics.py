@@ -29,7 +29,10 @@ LARGEST_EFFECT = 50.0
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean over n neurons, at least 1, with its 95 % interval: None for a single neuron."""
+    """A mean, or another statistic, over n neurons, with its 95 % interval.
+
+    Without an interval, as for a single neuron, its ends are None.
+    """
 
     mean: float
     lower: float | None
@@ -142,7 +145,13 @@ def neurons_needed(differences: ArrayLike) -> int | None:
         return None
     spread = float(array.std(ddof=1))
     effect = abs(float(array.mean())) / spread if spread > 0 else math.inf
-    return _fewest(min(effect, LARGEST_EFFECT))
+    effect, few, enough = min(effect, LARGEST_EFFECT), 1, 2
+    while enough < MOST_NEURONS and power(effect, enough) < POWER:
+        few, enough = enough, min(2 * enough, MOST_NEURONS)
+    while enough - few > 1:
+        middle = (few + enough) // 2
+        few, enough = (middle, enough) if power(effect, middle) < POWER else (few, middle)
+    return enough
 
 
 def power(effect: float, n: int) -> float:
@@ -153,18 +162,6 @@ def power(effect: float, n: int) -> float:
     return float(nct.sf(limit, n - 1, shift) + nct.cdf(-limit, n - 1, shift))
 
 
-def _fewest(effect: float) -> int:
-    """The smallest number of neurons with enough power, by bisection."""
-    enough = 2
-    while enough < MOST_NEURONS and power(effect, enough) < POWER:
-        enough = min(2 * enough, MOST_NEURONS)
-    few = enough // 2
-    while enough - few > 1:
-        middle = (few + enough) // 2
-        few, enough = (middle, enough) if power(effect, middle) < POWER else (few, middle)
-    return max(enough, 2)
-
-
 def _finite(values: ArrayLike) -> NDArray[np.float64]:
     array = np.array(values, dtype=np.float64)
     if array.ndim != 1 or not np.isfinite(array).all():
@@ -172,18 +169,9 @@ def _finite(values: ArrayLike) -> NDArray[np.float64]:
     return array
 
 
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """A statistic in [-1, 1] with its 95 % interval: None if not asked for, or not to be had."""
-
-    value: float
-    lower: float | None
-    upper: float | None
-
-
 def clustered(
     counts: Sequence[int], statistic: Callable[[Places], float | None], resamples: int = RESAMPLES
-) -> Agreement | None:
+) -> Estimate | None:
     """A statistic with its percentile bootstrap interval over neurons; None if it has no value.
 
     By hand: scipy's bootstrap resamples points and not clusters of them, and knows no None. There
@@ -199,13 +187,13 @@ def clustered(
     if value is None:
         return None
     if not resamples or len(counts) < 3:
-        return Agreement(value, None, None)
+        return Estimate(value, None, None, len(counts))
     points = np.split(np.arange(starts[-1]), starts[1:-1])
     drawn = np.random.default_rng(SEED).integers(len(counts), size=(resamples, len(counts)))
     resampled = [statistic(np.concatenate([points[i] for i in neurons])) for neurons in drawn]
     values = [value for value in resampled if value is not None]
     if len(values) < 0.9 * resamples:
-        return Agreement(value, None, None)
+        return Estimate(value, None, None, len(counts))
     rest = 100 * (1 - LEVEL) / 2
     lower, upper = np.percentile(values, (rest, 100 - rest))
-    return Agreement(value, float(lower), float(upper))
+    return Estimate(value, float(lower), float(upper), len(counts))

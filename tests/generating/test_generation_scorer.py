@@ -15,7 +15,7 @@ from neuron_eval.dataset import dataset, neuron_set
 from neuron_eval.logs.identity import identity
 from neuron_eval.messages import InputError
 from neuron_eval.reporting.collecting import collect
-from neuron_eval.reporting.exports.neuronpedia import _model
+from neuron_eval.reporting.exports.layouts import _model
 from neuron_eval.reporting.rendering import markdown
 from neuron_eval.reporting.tables import all_tables
 from neuron_eval.scorers.generation import generation

@@ -13,7 +13,7 @@ from neuron_eval.cli.export import _folder_names
 from neuron_eval.cli.main import main
 from neuron_eval.given.released import check_files, explanation_files
 from neuron_eval.records.splits import from_metadata
-from neuron_eval.reporting.exports.neuronpedia import feature_of
+from neuron_eval.reporting.exports.layouts import feature_of
 from neuron_eval.sources import open_source, schema
 from neuron_eval.sources.loading import load_neurons
 from neuron_eval.sources.openai.records import parse_results

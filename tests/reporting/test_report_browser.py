@@ -11,13 +11,12 @@ from pathlib import Path
 
 import pytest
 from browsing import WAIT_MS, browser
-from made_up_runs import FORMATS, excerpt, five_formats, neuron, run
+from made_up_runs import FORMATS, excerpt, five_formats, neuron, page_text, run
 
 from neuron_eval.logs.excerpts import activity
 from neuron_eval.records import ActivationRecord, Excerpt
 from neuron_eval.reporting.collecting import Collected
 from neuron_eval.reporting.figures import write_figures
-from neuron_eval.reporting.page import page_text
 from neuron_eval.reporting.tables.base import Cell, Column, Table
 
 pytestmark = pytest.mark.browser

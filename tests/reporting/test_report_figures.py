@@ -16,8 +16,7 @@ from neuron_eval.reporting.figures.by_format import (
     draw_distribution,
     draw_scores,
 )
-from neuron_eval.reporting.figures.calibration import calibration, draw_calibration
-from neuron_eval.reporting.figures.layers import draw_layers
+from neuron_eval.reporting.figures.curves import calibration, draw_calibration, draw_layers
 from neuron_eval.reporting.figures.pair import draw_against, draw_pair
 from neuron_eval.reporting.figures.tokens import (
     Box,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_up_runs import EXPECTED, FORMATS, TOKENS, excerpt, five_formats, neuron, run
+from made_up_runs import EXPECTED, FORMATS, TOKENS, excerpt, five_formats, neuron, page_text, run
 
 from neuron_eval.logs.excerpts import activity
 from neuron_eval.messages import script_json, visible, visible_lines
@@ -18,7 +18,7 @@ from neuron_eval.records import ActivationRecord, Excerpt
 from neuron_eval.reporting import page
 from neuron_eval.reporting.collecting import Collected
 from neuron_eval.reporting.figures import FigureFile
-from neuron_eval.reporting.page import page_text, write_report
+from neuron_eval.reporting.page import write_report
 from neuron_eval.reporting.page.data import heat, page_data
 from neuron_eval.reporting.tables.base import Cell, Column, Table
 

@@ -9,7 +9,7 @@ from made_up_runs import FORMATS, five_formats, neuron, run
 from neuron_eval.cli.main import main
 from neuron_eval.messages import InputError
 from neuron_eval.reporting.collecting import Collected
-from neuron_eval.reporting.differences import Pair, comparisons, pair_of, paired_neurons
+from neuron_eval.reporting.differences import Pair, comparisons, pair_of, paired_scores
 from neuron_eval.reporting.rendering import csv_text, markdown
 from neuron_eval.reporting.tables import all_tables
 from neuron_eval.reporting.tables.paired import pair_table, paired_table
@@ -82,20 +82,20 @@ def test_a_name_of_no_run_is_answered_with_the_runs(names, message):
 
 def test_neurons_that_differ_most_come_first():
     runs = scored("a", [0.5, 0.1, 0.9, 0.4]), scored("b", [0.4, 0.7, 0.8, 0.4])
-    neurons = paired_neurons(Pair(*runs), SIMULATION)
-    assert [n.id for n in neurons] == ["toy/L1N1", "toy/L0N0", "toy/L2N2", "toy/L0N3"]
-    assert [n.difference for n in neurons] == pytest.approx([-0.6, 0.1, 0.1, 0.0])
+    neurons = paired_scores(Pair(*runs), SIMULATION)
+    assert list(neurons) == ["toy/L1N1", "toy/L0N0", "toy/L2N2", "toy/L0N3"]
+    assert [own - other for own, other in neurons.values()] == pytest.approx([-0.6, 0.1, 0.1, 0.0])
 
 
 def test_a_neuron_that_one_of_them_has_not_got_is_in_no_pair():
     runs = scored("a", [0.5, 0.1]), scored("b", [0.4, 0.7, 0.8])
-    assert len(paired_neurons(Pair(*runs), SIMULATION)) == 2
+    assert len(paired_scores(Pair(*runs), SIMULATION)) == 2
 
 
 def test_scores_of_different_simulators_are_no_pairs_and_a_sentence_says_why():
     runs = scored("a", [0.5, 0.1]), scored("b", [0.4, 0.7], simulator="maker/other (chat)")
     pair = Pair(*runs)
-    assert not paired_neurons(pair, SIMULATION)
+    assert not paired_scores(pair, SIMULATION)
     table = paired_table(runs, "original", pair)
     assert not table.rows
     assert "not compared, because different models measured it: maker/simulator" in table.notes[-1]

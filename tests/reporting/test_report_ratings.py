@@ -75,8 +75,8 @@ def test_a_single_person_is_not_called_all_people():
 def test_people_who_saw_other_explanations_of_a_neuron_are_not_averaged_and_that_is_said():
     other = replace(rated(0, 1, 1), explanations={"original": "x", "summary": "y"})
     carol = rater("human/carol", other, rated(1, 5, 5))
-    (both,) = all_people([alice(), carol])
-    means = {one.id: dict(one.judgement.ratings) for one in both.rater.neurons}
+    ((both, _),) = all_people([alice(), carol])
+    means = {one.id: dict(one.judgement.ratings) for one in both.neurons}
     assert means == {
         "toy/L1N1": {"original": 4.5, "summary": 3.5},
         "toy/L2N2": {"original": 3, "summary": 4},
@@ -89,19 +89,19 @@ def test_people_who_saw_other_explanations_of_a_neuron_are_not_averaged_and_that
 
 def test_a_person_with_two_logs_counts_once_among_all_people():
     logs = [rater("human/alice", rated(0, n, 1), log=f"file:///logs/{n}.eval") for n in (5, 3)]
-    (both,) = all_people([*logs, rater("human/bob", rated(0, 2, 2))])
-    assert both.rater.name == "all people (2)"
-    (one,) = both.rater.neurons
+    ((both, _),) = all_people([*logs, rater("human/bob", rated(0, 2, 2))])
+    assert both.name == "all people (2)"
+    (one,) = both.neurons
     assert dict(one.judgement.ratings) == {"original": 3, "summary": 1.5}
 
 
 def test_people_who_saw_other_excerpts_or_columns_are_other_people():
     held_out = [replace(one, excerpts="valid") for one in (alice(), bob())]
     assert all_people([alice(), held_out[1]]) == []
-    names = [one.rater.name for one in all_people([alice(), bob(), *held_out])]
+    names = [one.name for one, _ in all_people([alice(), bob(), *held_out])]
     assert names == ["all people (2), train", "all people (2), valid"]
     few = [replace(one, columns=("original",)) for one in (alice(), bob())]
-    names = [one.rater.name for one in all_people([alice(), bob(), *few])]
+    names = [one.name for one, _ in all_people([alice(), bob(), *few])]
     assert names == ["all people (2), original summary", "all people (2), original"]
 
 
@@ -144,7 +144,7 @@ def test_alpha_of_ratings_is_the_one_of_the_definition():
 )
 def test_alpha_is_the_definitions_for_any_ratings(units):
     found = krippendorff([[unit] for unit in units], "ordinal", interval=False)
-    assert found.value == pytest.approx(alpha_by_definition(units), abs=1e-9)
+    assert found.mean == pytest.approx(alpha_by_definition(units), abs=1e-9)
 
 
 def test_raters_who_all_say_the_same_of_everything_have_no_alpha():
@@ -336,7 +336,7 @@ def test_an_interval_over_neurons_is_that_of_whole_neurons_drawn_again():
     points = np.split(np.arange(48), np.cumsum(counts)[:-1])
     drawn = np.random.default_rng(0).integers(20, size=(400, 20))
     means = [values[np.concatenate([points[k] for k in row])].mean() for row in drawn]
-    assert found.value == values.mean()
+    assert found.mean == values.mean()
     assert (found.lower, found.upper) == pytest.approx(tuple(np.percentile(means, (2.5, 97.5))))
 
 

@@ -98,7 +98,7 @@ def _tokens(result: NeuronResult) -> Iterator[tuple[str, int]]:
     """Of each role that had a part and whose provider counts tokens."""
     for role in (EXPLAINER, ROLE):
         spent = [part for part in result.spent if part.role == role]
-        prompt = sum(p.input_tokens + p.cache_read_tokens + p.cache_write_tokens for p in spent)
+        prompt = sum(part.prompt_tokens for part in spent)
         if spent and (prompt or all(part.requests == part.cached for part in spent)):
             yield f"{role}_input_tokens", prompt
             yield f"{role}_output_tokens", sum(part.output_tokens for part in spent)

@@ -12,9 +12,8 @@ from typing import Any
 from neuron_eval.messages import visible
 from neuron_eval.reporting.collecting import Collected
 from neuron_eval.reporting.figures.by_format import draw_differences, draw_distribution, draw_scores
-from neuron_eval.reporting.figures.calibration import draw_calibration
+from neuron_eval.reporting.figures.curves import draw_calibration, draw_layers
 from neuron_eval.reporting.figures.drawing import Drawn
-from neuron_eval.reporting.figures.layers import draw_layers
 from neuron_eval.reporting.figures.pair import draw_pair
 from neuron_eval.reporting.figures.tokens import draw_tokens
 

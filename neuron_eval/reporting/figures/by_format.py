@@ -8,15 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neuron_eval.logs.runs import Run
+from neuron_eval.reporting import comparing
 from neuron_eval.reporting.collecting import Collected
-from neuron_eval.reporting.comparing import (
-    CommonNeurons,
-    compare,
-    label,
-    scorer_name,
-    scorers,
-    values,
-)
+from neuron_eval.reporting.comparing import CommonNeurons, compare, label, scorers, values
 from neuron_eval.reporting.controls import control_ids
 from neuron_eval.reporting.differences import comparisons
 from neuron_eval.reporting.figures import drawing
@@ -154,7 +148,7 @@ def _by_format(
             panel.axvline(value, **styles[name])
             panel.margins(x=0.08)
             words.append(f"{name} (control) {value:.2f}")
-        sentences.append(f"{scorer_name(scorer)}: {', '.join(words)}")
+        sentences.append(f"{comparing.scorer_name(scorer)}: {', '.join(words)}")
     labelled = [Line2D([], [], label=drawing.pretty(name), **styles[name]) for name in styles]
     drawing.legend(figure, runs, "series", labelled)
     return figure, ". ".join(sentences)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from neuron_eval.reporting.collecting import Collected
 from neuron_eval.reporting.comparing import label, scorer_name, scorers
-from neuron_eval.reporting.differences import paired_neurons
+from neuron_eval.reporting.differences import paired_scores
 from neuron_eval.reporting.figures import drawing
 from neuron_eval.reporting.figures.drawing import Drawn
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    Scores = Sequence[float] | NDArray[np.float64]
 
 # Of dots on which one run or the other is higher: Okabe and Ito's, one darker than the other.
 ABOVE, BELOW = "#0072B2", "#D55E00"
@@ -29,17 +27,14 @@ def draw_pair(collected: Collected) -> Drawn | str:
     if pair is None:
         return ""
     names = (label(pair.run, collected.runs), label(pair.other, collected.runs))
-    both = {scorer: paired_neurons(pair, scorer) for scorer in scorers((pair.run, pair.other))}
-    scores = {s: ([n.score for n in of], [n.other for n in of]) for s, of in both.items()}
-    return draw_against(scores, names)
+    both = {scorer: paired_scores(pair, scorer) for scorer in scorers((pair.run, pair.other))}
+    return draw_against({s: np.array([*of.values()]).T for s, of in both.items()}, names)
 
 
-def draw_against(
-    scores: Mapping[str, tuple[Scores, Scores]], names: tuple[str, str]
-) -> Drawn | str:
+def draw_against(scores: Mapping[str, ArrayLike], names: tuple[str, str]) -> Drawn | str:
     """The first run's score of each neuron, upwards, against the second's; a panel per scorer.
 
-    The scores of two runs of these names are of the same neurons in one order.
+    The scores, of shape [2, N], of two runs of these names are of the same neurons in one order.
     """
     measured = {scorer: np.array(pair, dtype=float) for scorer, pair in scores.items()}
     measured = {scorer: pair for scorer, pair in measured.items() if pair.size}

@@ -39,11 +39,6 @@ SCRIPTS = ("dom", "tables", "filter", "list", "activity", "heat", "neuron", "mai
 NEURONS = ("tables/neurons.csv", "tables/neurons.jsonl")  # the files with a row per run and neuron
 
 
-def page_text(*args: Any, **options: Any) -> str:
-    """The page of `page_pieces` as one text."""
-    return "".join(page_pieces(*args, **options))
-
-
 def page_pieces(
     collected: Collected,
     tables: Sequence[Table],

@@ -9,14 +9,8 @@ from statistics import fmean
 import numpy as np
 
 from neuron_eval.logs.runs import Run
-from neuron_eval.reporting.comparing import (
-    measured_by,
-    rater_label,
-    scored_ids,
-    scorer_name,
-    scorers,
-    values,
-)
+from neuron_eval.reporting import comparing
+from neuron_eval.reporting.comparing import measured_by, rater_label, scorer_name, scorers
 from neuron_eval.reporting.raters import (
     Rater,
     all_people,
@@ -28,7 +22,7 @@ from neuron_eval.reporting.raters import (
     scores_of_texts,
     with_ratings,
 )
-from neuron_eval.reporting.statistics import Agreement, clustered, spearman
+from neuron_eval.reporting.statistics import Estimate, clustered, spearman
 from neuron_eval.reporting.tables import base
 from neuron_eval.reporting.tables.base import INTERVAL, Cell, Column, Row, Table
 
@@ -100,7 +94,7 @@ def agreement_table(runs: Sequence[Run]) -> Table:
 def rating_agreement_table(runs: Sequence[Run], raters: Sequence[Rater]) -> Table:
     """A row a score and rater, then the people together; there may be no runs."""
     named = [(rater_label(rater, raters), rater) for rater in raters]
-    named += [(people.rater.name, people.rater) for people in all_people(raters)]
+    named += [(people.name, people) for people, _ in all_people(raters)]
     rows: list[Row] = []
     for name, scorer, of in _scores(scores_of_texts(runs)):
         for label, rater in named:
@@ -118,18 +112,20 @@ def _rho(rho: float | None) -> Cell:
     return Cell("undefined") if rho is None else Cell(f"{rho:+z.2f}", rho)
 
 
-def _statistic(agreement: Agreement | None, spec: str, more: tuple[int, ...] = ()) -> Cell:
+def _statistic(agreement: Estimate | None, spec: str, more: tuple[int, ...] = ()) -> Cell:
     """A statistic with its interval, if it has one, for a column with its ends and ``more``."""
     if agreement is None:
         return Cell("undefined", extra=(None, None, *more))
     interval = "" if agreement.lower is None else f" {base.interval_text(agreement, spec)}"
-    text = f"{agreement.value:{spec}}{interval}"
-    return Cell(text, agreement.value, extra=(agreement.lower, agreement.upper, *more))
+    text = f"{agreement.mean:{spec}}{interval}"
+    return Cell(text, agreement.mean, extra=(agreement.lower, agreement.upper, *more))
 
 
 def _over_neurons_and_runs(runs: Sequence[Run], a: str, b: str) -> Row:
     """The cells of `OVER_NEURONS_AND_RUNS` for two scorers."""
-    both = {r.log: [i for i in scored_ids(r, a) if b in r.results[i].scores] for r in runs}
+    scored = {run.log: comparing.scored_ids(run, a) for run in runs}
+    both = {r.log: [i for i in scored[r.log] if b in r.results[i].scores] for r in runs}
+    values = comparing.values
     by_run = {r.log: spearman(*(values(r, both[r.log], m) for m in (a, b))) for r in runs}
     rhos = [rho for rho in by_run.values() if rho is not None]
     counts = [len(both[log]) for log, rho in by_run.items() if rho is not None]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from neuron_eval.reporting.statistics import FEW, TIE, Agreement, Estimate, told_apart
+from neuron_eval.reporting.statistics import FEW, TIE, Estimate, told_apart
 
 Value = float | str | None
 MARK = "†"  # stands behind a marked cell's text where there is no better way to show it
@@ -162,7 +162,7 @@ def share(part: int, total: int) -> Cell:
     return Cell(f"{text} %", value)
 
 
-def interval_text(estimate: Estimate | Agreement, spec: str = ".3f") -> str:
+def interval_text(estimate: Estimate, spec: str = ".3f") -> str:
     """An interval; a single neuron has none."""
     if estimate.lower is None or estimate.upper is None:
         return "[one neuron]"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
-from itertools import groupby
+from dataclasses import replace
 from statistics import fmean
 
 from neuron_eval.logs.runs import Run
-from neuron_eval.logs.spending import EXPLAINER, Spent
+from neuron_eval.logs.spending import EXPLAINER, Spent, added_up
 from neuron_eval.reporting.comparing import is_baseline, label
 from neuron_eval.reporting.cost import Price, dollars, price_of
 from neuron_eval.reporting.tables import base
@@ -83,9 +82,7 @@ def usage_table(
 ) -> Table:
     """A row a role and model, over all runs, and the total; a file's prices come first."""
     title = "Usage and cost by role"
-    every = [spent for run in (*runs, *controls) for spent in run.spent]
-    every.sort(key=_place)
-    by_model = [_sum(list(group)) for _, group in groupby(every, _place)]
+    by_model = added_up(spent for run in (*runs, *controls) for spent in run.spent)
     if not by_model:
         why = "No requests to a model are in the logs."
         return Table("usage", title, USAGE_COLUMNS, (), (why,))
@@ -102,7 +99,7 @@ def usage_table(
             known.append(cost)
             rows.append(_usage(spent, money(cost), cost, source))
     unknown, cost = len(known) < len(by_model), sum(known)
-    total = replace(_sum(by_model), role="total", model="")
+    (total,) = added_up(replace(s, role="total", model="", batched=False) for s in by_model)
     if not unknown:
         rows.append(_usage(total, money(cost), cost, ""))
     elif cost:
@@ -120,20 +117,10 @@ def money(value: float) -> str:
     return "under $0.000001" if value < 1e-6 else f"${float(f'{value:.2g}'):.7f}".rstrip("0")
 
 
-def _place(spent: Spent) -> tuple[bool, str, str, bool]:
-    return spent.role != EXPLAINER, spent.role, spent.model, spent.batched
-
-
-def _sum(spent: Sequence[Spent]) -> Spent:
-    counts = [f.name for f in fields(Spent) if f.name not in ("model", "role", "batched")]
-    sums = {name: sum(getattr(part, name) for part in spent) for name in counts}
-    return replace(spent[0], **sums)
-
-
 def _usage(spent: Spent, text: str, cost: float | None, source: str) -> Row:
-    prompt = spent.input_tokens + spent.cache_read_tokens + spent.cache_write_tokens
-    cached, read = spent.cached, spent.cache_read_tokens
+    prompt, read = spent.prompt_tokens, spent.cache_read_tokens
+    cached = base.share(spent.cached, spent.requests)
     return base.row_of(
-        *(spent.role, spent.model, spent.requests, base.share(cached, spent.requests), prompt),
+        *(spent.role, spent.model, spent.requests, cached, prompt),
         *(base.share(read, prompt), spent.output_tokens, Cell(text, cost), source),
     )

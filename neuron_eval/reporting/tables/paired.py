@@ -7,13 +7,7 @@ from collections.abc import Sequence
 from neuron_eval.logs.runs import Run
 from neuron_eval.messages import shortened
 from neuron_eval.reporting.comparing import is_baseline, label, scorer_name, scorers
-from neuron_eval.reporting.differences import (
-    Comparison,
-    Pair,
-    PairedNeuron,
-    comparisons,
-    paired_neurons,
-)
+from neuron_eval.reporting.differences import Comparison, Pair, comparisons, paired_scores
 from neuron_eval.reporting.statistics import MOST_NEURONS, Paired
 from neuron_eval.reporting.tables import base
 from neuron_eval.reporting.tables.base import Cell, Column, Row, Table
@@ -115,23 +109,21 @@ def pair_table(runs: Sequence[Run], pair: Pair | None = None) -> list[Table]:
         Column("difference", numeric=True),
         *(Column(f"explanation of {name}") for name in (run, other)),
     )
-    paired = ((scorer, paired_neurons(pair, scorer)) for scorer in scorers(runs))
-    scorer, neurons = next((of for of in paired if of[1]), ("", []))
-    if not neurons:
+    paired = ((scorer, paired_scores(pair, scorer)) for scorer in scorers(runs))
+    scorer, scores = next((of for of in paired if of[1]), ("", {}))
+    if not scores:
         why = f"No neurons side by side: {run} and {other} have none that can be compared."
         return [Table("pair", f"{run} against {other} by neuron", columns, (), (why,))]
     title = f"Neurons that differ most: {scorer_name(scorer)} of {run} against {other}"
-    more = len(neurons) - SHOWN
+    rows = tuple(_neuron(pair, id, *both) for id, both in scores.items())
+    more = len(rows) - SHOWN
     notes = (f"{more:,} more neurons are in tables/pair.csv.",) if more > 0 else ()
-    return [Table("pair", title, columns, tuple(_neuron(pair, n) for n in neurons), notes, SHOWN)]
+    return [Table("pair", title, columns, rows, notes, SHOWN)]
 
 
-def _neuron(pair: Pair, neuron: PairedNeuron) -> Row:
-    texts = (run.results[neuron.id].explanation for run in (pair.run, pair.other))
+def _neuron(pair: Pair, id: str, score: float, other: float) -> Row:
+    texts = (run.results[id].explanation for run in (pair.run, pair.other))
     return base.row_of(
-        neuron.id,
-        base.number(neuron.score),
-        base.number(neuron.other),
-        base.number(neuron.difference, "+.3f"),
+        *(id, base.number(score), base.number(other), base.number(score - other, "+.3f")),
         *(shortened(" ".join(text.split()), LONGEST) for text in texts),
     )

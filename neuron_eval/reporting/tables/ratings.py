@@ -55,15 +55,15 @@ def ratings_table(raters: Sequence[Rater]) -> Table:
     """A row per rater and format, then the people's means where there are several people."""
     people = all_people(raters)
     named = [(rater_label(rater, raters), rater) for rater in raters]
-    named += [(group.rater.name, group.rater) for group in people]
+    named += [(group.name, group) for group, _ in people]
     rows = [row for name, rater in named for row in _ratings(rater, name)]
     best = base.best_notes(RATINGS, rows, " of a rater")
     notes = [MEANS, *best, CHOSEN, *([PEOPLE] if people else [])]
     notes += [
-        f"{group.rater.name}: left out for having shown them different explanations: "
-        f"{group.left_out:,} of {group.left_out + len(group.rater.neurons):,} neurons."
-        for group in people
-        if group.left_out
+        f"{group.name}: left out for having shown them different explanations: "
+        f"{left_out:,} of {left_out + len(group.neurons):,} neurons."
+        for group, left_out in people
+        if left_out
     ]
     return base.means_table("ratings", TITLE, RATINGS, rows, notes)
 
