@@ -67,8 +67,8 @@ def parse_answer(text: str, question: Question) -> Answer | Skipped:
     if not answers:
         raise AnswerError("it holds no JSON object with the fields ratings and best")
     for part in (answers[-1], answers[-1].get("ratings")):
-        if isinstance(part, _Repeated):
-            raise AnswerError(f"the field {shown(part.name)} stands there twice")
+        if isinstance(part, _Object) and part.twice:
+            raise AnswerError(f"the field {shown(part.twice[0])} stands there twice")
     return from_json(answers[-1], question)
 
 
@@ -118,15 +118,18 @@ def _text(data: Mapping[str, Any], name: str) -> str:
     return replace_surrogates(value)
 
 
-class _Repeated(dict[str, Any]):
-    """An object in which a field stands twice, so that nobody knows which one is meant."""
+class _Object(dict[str, Any]):
+    """A JSON object; of fields that stand in it twice nobody knows which one is meant."""
 
-    name: str
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        times = Counter(name for name, _ in pairs)
+        self.twice = [name for name, count in times.items() if count > 1]
 
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:
     """The outermost JSON objects of a text, in order, if these are found in sensible time."""
-    decoder = json.JSONDecoder(object_pairs_hook=_once)
+    decoder = json.JSONDecoder(object_pairs_hook=_Object)
     left = READINGS * len(text) + 100 * FAILING
     start = _START.search(text)
     while start:
@@ -143,16 +146,6 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
         else:
             yield data
         start = _START.search(text, end)
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    data = dict(pairs)
-    if len(data) == len(pairs):
-        return data
-    times = Counter(name for name, _ in pairs)
-    repeated = _Repeated(data)
-    repeated.name = next(name for name, _ in pairs if times[name] > 1)
-    return repeated
 
 
 def is_duration(seconds: object) -> bool:

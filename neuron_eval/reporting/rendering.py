@@ -36,20 +36,17 @@ _ESCAPES = str.maketrans({
 _SIGN = re.compile(r"(?<![\w.)}-])([-+])(?=\d)")
 
 
-def write_tables(tables: Sequence[Table], folder: Path) -> list[Path]:
+def write_tables(tables: Sequence[Table], folder: Path) -> None:
     """Write every table as NAME.md, NAME.csv and NAME.tex into a folder, made if missing.
 
     One without rows is a CSV file of headings alone.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    written = []
     for table in tables:
         for ending, render in WAYS.items():
             if table.rows or ending == "csv":
                 path = folder / f"{table.name}.{ending}"
                 path.write_text(render(table), encoding="utf-8", newline="")
-                written.append(path)
-    return written
 
 
 def terminal_table(table: Table, narrow: bool = True) -> rich.table.Table:
@@ -90,10 +87,8 @@ def terminal_table(table: Table, narrow: bool = True) -> rich.table.Table:
 
 def markdown(table: Table) -> str:
     """The title as a heading, the table and its notes; ends with a newline."""
-    parts = [f"## {in_markdown(table.title)}"]
-    if table.rows:
-        parts.append(markdown_rows(table))
-    parts.extend(map(in_markdown, table.notes))
+    rows = [markdown_rows(table)] if table.rows else []
+    parts = [f"## {in_markdown(table.title)}", *rows, *map(in_markdown, table.notes)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -125,7 +120,6 @@ def csv_text(table: Table) -> str:
     return text.getvalue()
 
 
-# By the file's ending.
 def _text(cell: Cell, column: Sequence[Cell]) -> Text:
     text = (visible(cell.text), "bold" if cell.bold else "")
     return Text.assemble(text, _mark(cell, column))
@@ -139,9 +133,7 @@ def _mark(cell: Cell, column: Sequence[Cell]) -> str:
 
 
 def _markdown_cell(cell: Cell) -> str:
-    text = in_markdown(cell.text)
-    if cell.bold:
-        text = f"**{text}**"
+    text = f"**{in_markdown(cell.text)}**" if cell.bold else in_markdown(cell.text)
     return f"{text} {MARK}" if cell.marked else text
 
 
@@ -191,13 +183,14 @@ def latex(table: Table) -> str:
 def _varying(table: Table) -> tuple[list[Column], list[Row], list[str]]:
     """What is shown, and a sentence for each column of numbers that are all the same."""
     rows = table.rows[: table.shown]
-    kept, sentences = [], []
+    columns, kept, sentences = [], [], []
     for column, cells in zip(table.columns, zip(*rows, strict=True), strict=True):
         if column.numeric and len(rows) > 1 and len({cell.text for cell in cells}) == 1:
             sentences.append(f"{column.heading}: {cells[0].text} in every row.")
         else:
-            kept.append((column, cells))
-    return [c for c, _ in kept], list(zip(*(cells for _, cells in kept), strict=True)), sentences
+            columns.append(column)
+            kept.append(cells)
+    return columns, list(zip(*kept, strict=True)), sentences
 
 
 def _latex_kind(column: Column, cells: Sequence[Cell]) -> str:

@@ -11,7 +11,7 @@ from made_up_runs import five_formats, neuron, run
 from neuron_eval.given.reading import read_table
 from neuron_eval.logs.spending import Spent
 from neuron_eval.reporting.collecting import Collected
-from neuron_eval.reporting.exports.rows import WRITERS, neuron_rows, row_fields, write_rows
+from neuron_eval.reporting.exports.rows import ENDINGS, neuron_rows, row_fields, write_rows
 from neuron_eval.reporting.page import write_report
 from neuron_eval.reporting.tables import all_tables
 
@@ -28,7 +28,7 @@ def written(path, *runs):
     return READ[path.suffix](path)
 
 
-@pytest.mark.parametrize("ending", WRITERS)
+@pytest.mark.parametrize("ending", ENDINGS)
 def test_pandas_reads_every_score_back_in_full_and_none_where_there_is_none(tmp_path, ending):
     runs = five_formats(6).runs
     frame = written(tmp_path / f"n{ending}", *runs)
@@ -49,7 +49,7 @@ def test_pandas_reads_every_score_back_in_full_and_none_where_there_is_none(tmp_
             assert (row["simulator"], row["simulation"]) == ("maker/simulator", "all_at_once")
 
 
-@pytest.mark.parametrize("ending", WRITERS)
+@pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("text", [ODD, "=SUM(A1)", "+1", "-1", "@x", "NA", "nan", "a\r\nb", " x "])
 def test_texts_survive_as_they_are(tmp_path, ending, text):
     neurons = [neuron(1, explanation=text), neuron(2, explanation="dogs")]

@@ -12,7 +12,7 @@ it in a spreadsheet imports those columns as text.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -43,6 +43,7 @@ AFTER = ("unscored", "epochs", "prompt_tokens", *TOKENS, "log")
 prompt tokens are the explainer's, as a mean over epochs."""
 
 SAME = ("id", "subject", "group", "explanation", "reference", "epochs", "prompt_tokens")
+ENDINGS = (".csv", ".jsonl", ".parquet")
 NUMBERS = {**dict.fromkeys(("layer", "neuron", "epochs", *TOKENS), int), "prompt_tokens": float}
 
 
@@ -64,8 +65,17 @@ def neuron_rows(runs: Sequence[Run], chosen: Sequence[Run] | None = None) -> Ite
 
 
 def write_rows(path: Path, fields: Mapping[str, type], rows: Iterable[NeuronRow]) -> None:
-    """Write rows as the path's ending says: one of `WRITERS`."""
-    WRITERS[path.suffix](path, fields, rows)
+    """Write rows as the path's ending says, one of `ENDINGS`."""
+    if path.suffix == ".parquet":
+        _write_parquet(path, fields, rows)
+        return
+    with path.open("w", encoding="utf-8", newline="") as file:
+        if path.suffix == ".csv":
+            writer = csv.DictWriter(file, list(fields), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+        else:
+            file.writelines(json_line({field: row.get(field) for field in fields}) for row in rows)
 
 
 def _row(run: Run, name: str, result: NeuronResult, scorers: Sequence[str]) -> NeuronRow:
@@ -104,18 +114,6 @@ def _tokens(result: NeuronResult) -> Iterator[tuple[str, int]]:
             yield f"{role}_output_tokens", sum(part.output_tokens for part in spent)
 
 
-def _write_csv(path: Path, fields: Mapping[str, type], rows: Iterable[NeuronRow]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(fields), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def _write_jsonl(path: Path, fields: Mapping[str, type], rows: Iterable[NeuronRow]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        file.writelines(json_line({field: row.get(field) for field in fields}) for row in rows)
-
-
 def _write_parquet(path: Path, fields: Mapping[str, type], rows: Iterable[NeuronRow]) -> None:
     import pyarrow
     from pyarrow.parquet import ParquetWriter
@@ -126,11 +124,3 @@ def _write_parquet(path: Path, fields: Mapping[str, type], rows: Iterable[Neuron
     with ParquetWriter(path, schema) as writer:
         while batch := list(islice(waiting, 4096)):
             writer.write_table(pyarrow.Table.from_pylist(batch, schema))
-
-
-WRITERS: Mapping[str, Callable[[Path, Mapping[str, type], Iterable[NeuronRow]], None]] = {
-    ".csv": _write_csv,
-    ".jsonl": _write_jsonl,
-    ".parquet": _write_parquet,
-}
-"""By the file's ending."""

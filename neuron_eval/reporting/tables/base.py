@@ -223,18 +223,10 @@ def best_notes(columns: Sequence[Column], rows: Iterable[Row], where: str = "") 
     return [*([BEST.format(where=where)] if bold else []), *([NO_BEST] if few else [])]
 
 
-def means_table(
-    name: str,
-    title: str,
-    columns: Iterable[Column],
-    rows: Iterable[Row],
-    notes: Iterable[str],
-    apart: int = 0,
-) -> Table:
-    """A table whose last note, if one is needed, is on means over few neurons."""
-    shown, lines = tuple(columns), tuple(rows)
-    few = few_neurons(n for _, n in _means(shown, lines))
-    return Table(name, title, shown, lines, (*notes, *few), apart=apart)
+def with_note_on_few(table: Table) -> Table:
+    """The table with a last note, if one is needed, on means over few neurons."""
+    few = few_neurons(n for _, n in _means(table.columns, table.rows))
+    return replace(table, notes=(*table.notes, *few))
 
 
 def _means(columns: Sequence[Column], rows: Iterable[Row]) -> list[tuple[Cell, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -61,17 +62,10 @@ def rescaled_table(runs: Sequence[Run], controls: Sequence[Run]) -> list[Table]:
             line.append(base.estimate_cell(made, missing="undefined"))
             if ends is not None and made is None:
                 notes.append(_no_scale(name, ends))
-    columns = [Column(f"{scorer_name(name)}, rescaled", True, INTERVAL) for name in names]
-    return [
-        base.means_table(
-            "rescaled",
-            "Scores from shuffled (0) to reference (1)",
-            (Column("run"), *columns),
-            map(tuple, lines),
-            dict.fromkeys(notes),
-            apart=len(others),
-        )
-    ]
+    columns = (Column(f"{scorer_name(name)}, rescaled", True, INTERVAL) for name in names)
+    title, rows = "Scores from shuffled (0) to reference (1)", tuple(map(tuple, lines))
+    table = Table("rescaled", title, (Column("run"), *columns), rows, tuple(dict.fromkeys(notes)))
+    return [base.with_note_on_few(replace(table, apart=len(others)))]
 
 
 def _no_scale(name: str, ends: Ends) -> str:
@@ -93,7 +87,7 @@ def preference_table(runs: Sequence[Run], controls: Sequence[Run]) -> list[Table
     made = [p for name in scorers(every) for p in preferences(every, name)]
     if not made:
         return []
-    rows = [
+    rows = tuple(
         base.row_of(
             scorer_name(preference.scorer),
             preference.measured_by or "none",
@@ -102,7 +96,7 @@ def preference_table(runs: Sequence[Run], controls: Sequence[Run]) -> list[Table
             base.estimate_cell(estimate(np.asarray(preference.differences)), spec="+.3f"),
         )
         for preference in made
-    ]
+    )
     columns = (
         Column("measure"), Column("measured by"), Column("neurons", True, short="n"),
         Column("prefers the true one", True, INTERVAL, "prefers true"),
@@ -111,7 +105,7 @@ def preference_table(runs: Sequence[Run], controls: Sequence[Run]) -> list[Table
     several = max(preference.false for preference in made)
     more = [f"Each neuron's share is over its {several} false explanations."] if several > 1 else []
     title = "True against false explanations"
-    return [base.means_table("preference", title, columns, rows, (PREFERS, *more))]
+    return [base.with_note_on_few(Table("preference", title, columns, rows, (PREFERS, *more)))]
 
 
 def _percent(share: Estimate) -> Cell:

@@ -57,15 +57,16 @@ def measures_tables(runs: Sequence[Run]) -> list[Table]:
     measured = [_as_scores(run) for run in runs if any(r.measures for r in run.results.values())]
     compared = {headline: compare(measured, headline) for headline in headlines}
     names = [name for name in headlines if name in MEASURES]
-    rows = [
+    rows = tuple(
         base.row_of(MEASURES[name].label, label(run, runs), *_over_sets(compared, name, run))
         for name in names
         for run in measured
-    ]
+    )
     notes = [*map(_footnote, names), ACTIVE, MEANS]
     if any(left for common in compared.values() for left in common.left_out.values()):
         notes.append(FEWER)
-    return [base.means_table("measures", "Simulations by further measures", COLUMNS, rows, notes)]
+    table = Table("measures", "Simulations by further measures", COLUMNS, rows, tuple(notes))
+    return [base.with_note_on_few(table)]
 
 
 def _as_scores(run: Run) -> Run:

@@ -65,7 +65,7 @@ def ratings_table(raters: Sequence[Rater]) -> Table:
         for group, left_out in people
         if left_out
     ]
-    return base.means_table("ratings", TITLE, RATINGS, rows, notes)
+    return base.with_note_on_few(Table("ratings", TITLE, RATINGS, tuple(rows), tuple(notes)))
 
 
 @base.report_table("raters")

@@ -9,16 +9,8 @@ from typing import Any
 from neuron_eval.generating import MEANING
 from neuron_eval.judging import MEANINGS
 from neuron_eval.logs.runs import ADACS, GENERATION, SIMULATION, NeuronResult, Run
-from neuron_eval.reporting.comparing import (
-    SIMULATED,
-    CommonNeurons,
-    compare,
-    label,
-    measured_by,
-    scorer_name,
-    scorers,
-    values,
-)
+from neuron_eval.reporting import comparing
+from neuron_eval.reporting.comparing import SIMULATED, CommonNeurons, label, scorer_name, values
 from neuron_eval.reporting.controls import control_ids, control_label, meanings
 from neuron_eval.reporting.statistics import estimate
 from neuron_eval.reporting.tables import base
@@ -55,8 +47,8 @@ def scores_table(runs: Sequence[Run], by: str | None = None, controls: Sequence[
     """
     if by is not None and by not in BY:
         raise ValueError(f"by={by!r}: expected one of {', '.join(BY)}")
-    names = scorers(runs)
-    compared = {name: compare(runs, name) for name in names}
+    names = comparing.scorers(runs)
+    compared = {name: comparing.compare(runs, name) for name in names}
     rows: list[Row] = []
     none = base.estimate_cell(None)
     parts: dict[Any, None] = {None: None}
@@ -86,17 +78,12 @@ def scores_table(runs: Sequence[Run], by: str | None = None, controls: Sequence[
         columns.append(Column(UNRELATED, True, short="unrelated"))
     if by is not None:
         columns.insert(0, Column(by, numeric=by == "layer"))
-    return base.means_table(
-        "scores" if by is None else f"scores_by_{by}",
-        "Scores by run" if by is None else f"Scores by {by} and run",
-        columns,
-        rows,
-        [
-            *_notes(compared, by, base.best_notes(columns, rows, f" in each {by}" if by else "")),
-            *_control_notes(controls, compared),
-        ],
-        apart=len(controls),
-    )
+    name = "scores" if by is None else f"scores_by_{by}"
+    title = "Scores by run" if by is None else f"Scores by {by} and run"
+    best = base.best_notes(columns, rows, f" in each {by}" if by else "")
+    notes = (*_notes(compared, by, best), *_control_notes(controls, compared))
+    table = Table(name, title, tuple(columns), tuple(rows), notes, apart=len(controls))
+    return base.with_note_on_few(table)
 
 
 def _in(result: NeuronResult, by: str | None, part: object) -> bool:
@@ -168,7 +155,7 @@ def _notes(compared: Mapping[str, CommonNeurons], by: str | None, best: Sequence
     ):
         notes.extend(best)
     for name, common in compared.items():
-        models = dict.fromkeys(measured_by(run, name) for run in common.runs)
+        models = dict.fromkeys(comparing.measured_by(run, name) for run in common.runs)
         if len(models) > 1:
             notes.append(
                 f"{scorer_name(name)}: scores measured by different models "
