@@ -11,14 +11,9 @@ import numpy as np
 from neuron_eval.files.bounded import TooLong, read_whole
 from neuron_eval.records import RecordError
 from neuron_eval.sources.base import SourceError
+from neuron_eval.sources.openai import records
 from neuron_eval.sources.openai.collated import open_collated, open_container
-from neuron_eval.sources.openai.records import (
-    CORRELATION,
-    SimulatedSequence,
-    SimulationResults,
-    lines,
-    parse_results,
-)
+from neuron_eval.sources.openai.records import CORRELATION, SimulatedSequence, SimulationResults
 from neuron_eval.stats import absolute_deviation_explained, pearson, r_squared
 
 TOLERANCE = 1e-6  # scores that differ by no more than this agree
@@ -123,7 +118,7 @@ def check_files(files: Iterable[tuple[str, bytes | RecordError]]) -> ReleasedTal
         if isinstance(content, RecordError):
             tally.bad.append(str(content))
             continue
-        results = list(lines(content, where))
+        results = list(records.lines(content, where))
         if not results:
             tally.bad.append(f"{where}: is empty; expected the results of a neuron")
         for at, line in results:
@@ -133,7 +128,7 @@ def check_files(files: Iterable[tuple[str, bytes | RecordError]]) -> ReleasedTal
 
 def _check_line(tally: ReleasedTally, at: str, line: bytes) -> None:
     try:
-        results = parse_results(line, at, simulations=True)
+        results = records.parse_results(line, at, simulations=True)
     except RecordError as error:
         tally.bad.append(str(error))
         return

@@ -138,14 +138,14 @@ def from_logs(
     runs = _named(explained)
     columns = columns_wanted(wanted, tuple(runs), ",".join(places))
     if not wanted:  # controls are rated where they are named, or where nothing else is there
-        made = tuple(name for name in columns if not control_name(runs[name][1].first.eval))
+        made = tuple(name for name in columns if not control_name(runs[name].first.eval))
         columns = made or columns
     texts: dict[str, dict[str, str]] = {}
     dealt: dict[str, DealtNeuron] = {}
     differing: set[str] = set()
     left_out = len(notes)
     for column in columns:
-        for id_, neuron, text in _explained(runs[column][1], notes):
+        for id_, neuron, text in _explained(runs[column], notes):
             if dealt.setdefault(id_, neuron).shown != neuron.shown:
                 differing.add(id_)
             texts.setdefault(id_, {})[column] = text
@@ -172,10 +172,10 @@ def from_logs(
         ),
         {
             "explanations": [
-                ", ".join(PurePath(log.location).name for log in runs[c][1].logs) for c in columns
+                ", ".join(PurePath(log.location).name for log in runs[c].logs) for c in columns
             ],
-            "explainers": [runs[c][0] for c in columns],
-            "neurons": str((runs[columns[0]][1].first.eval.metadata or {}).get("neurons", "")),
+            "explainers": [explainer_of(runs[c].first) for c in columns],
+            "neurons": str((runs[columns[0]].first.eval.metadata or {}).get("neurons", "")),
             "neurons_left_out": len(texts) - len(full),
             "logs_left_out": notes,
             **sharded,
@@ -183,22 +183,16 @@ def from_logs(
     )
 
 
-def _named(pools: Sequence[Pool]) -> dict[str, tuple[str, Pool]]:
-    """Explainer and logs by the column's name, in the paper's order."""
+def _named(pools: Sequence[Pool]) -> dict[str, Pool]:
+    """In the paper's order, by format; with explainer, and number, where that is not enough."""
     runs = [(format_of(of.first), explainer_of(of.first), of) for of in pools]
     runs.sort(key=lambda run: (*paper_order(run[0]), run[1], run[2].first.eval.created))
-    names = _names([run[:2] for run in runs])
-    return {name: run[1:] for name, run in zip(names, runs, strict=True)}
-
-
-def _names(runs: Sequence[tuple[str, str]]) -> list[str]:
-    """A name a log: the format; with the explainer, and with a number, where that is not enough."""
-    formats = Counter(format for format, _ in runs)
-    names = [f if formats[f] == 1 else f"{f} by {explainer}" for f, explainer in runs]
-    return [
-        name if names.count(name) == 1 else f"{name} ({names[: i + 1].count(name)})"
-        for i, name in enumerate(names)
-    ]
+    formats = Counter(format for format, _, _ in runs)
+    names = [f if formats[f] == 1 else f"{f} by {explainer}" for f, explainer, _ in runs]
+    return {
+        name if names.count(name) == 1 else f"{name} ({names[: i + 1].count(name)})": run[2]
+        for i, (name, run) in enumerate(zip(names, runs, strict=True))
+    }
 
 
 def _explained(of: Pool, notes: list[str]) -> Iterator[tuple[str, DealtNeuron, str]]:

@@ -25,10 +25,9 @@ from neuron_eval.prompts.wording import Pack
 HERE = ("embed-local/", "neuron-baseline/", "neuron-subject/")
 MILLION = 1_000_000  # tokens that a price is for
 RATES = ("input", "output", "cache_read", "cache_write")
-FIELDS = {name: name for name in RATES}
-FIELDS |= {f"input_{name}": name for name in ("cache_read", "cache_write")}
 # What a prices file may name, with the names in Inspect's own files, and the field meant.
-FIELDS["batch"] = "batch"
+FIELDS = {name: name for name in (*RATES, "batch")}
+FIELDS |= {f"input_{name}": name for name in ("cache_read", "cache_write")}
 
 EXAMPLE = "{input: 0.15, output: 0.6, cache_read: 0.075, cache_write: 0}"
 SHIPPED = "example"  # names the prices that ship, in place of a file

@@ -8,19 +8,8 @@ from statistics import fmean
 
 from neuron_eval.logs.runs import Run
 from neuron_eval.messages import InputError, listed, near_miss, shown
-from neuron_eval.reporting import statistics
-from neuron_eval.reporting.comparing import (
-    CommonNeurons,
-    compare,
-    is_baseline,
-    label,
-    measured_by,
-    scored_ids,
-    scorer_name,
-    settings,
-    shared_ids,
-    values,
-)
+from neuron_eval.reporting import comparing, statistics
+from neuron_eval.reporting.comparing import CommonNeurons, label, scored_ids, scorer_name, values
 from neuron_eval.reporting.statistics import TIE, Estimate, Paired
 
 
@@ -51,7 +40,7 @@ def pair_of(
         return Pair(run, other)
     if len(runs) != 2:
         return None
-    other, run = sorted(runs, key=lambda one: not is_baseline(one, baseline))
+    other, run = sorted(runs, key=lambda one: not comparing.is_baseline(one, baseline))
     return Pair(run, other)
 
 
@@ -61,9 +50,9 @@ def paired_scores(pair: Pair, scorer: str) -> dict[str, tuple[float, float]]:
     None where different models measured the two: their scores cannot be compared.
     """
     run, other = pair.run, pair.other
-    if measured_by(run, scorer) != measured_by(other, scorer):
+    if comparing.measured_by(run, scorer) != comparing.measured_by(other, scorer):
         return {}
-    ids = shared_ids(run, other, scorer)
+    ids = comparing.shared_ids(run, other, scorer)
     both = {id: (run.results[id].scores[scorer], other.results[id].scores[scorer]) for id in ids}
     return dict(sorted(both.items(), key=lambda neuron: -abs(neuron[1][0] - neuron[1][1])))
 
@@ -115,15 +104,15 @@ def baseline_of(run: Run, runs: Sequence[Run], baseline: str, scorer: str) -> Ru
     measured = [
         other
         for other in runs
-        if is_baseline(other, baseline)
+        if comparing.is_baseline(other, baseline)
         and scored_ids(other, scorer)
-        and measured_by(other, scorer) == measured_by(run, scorer)
+        and comparing.measured_by(other, scorer) == comparing.measured_by(run, scorer)
     ]
     same = [other for other in measured if other.explainer == run.explainer]
     if not same and not (run.given and len(measured) == 1):
         return None
-    own = set(settings(run).items())
-    return max(same or measured, key=lambda other: len(own & set(settings(other).items())))
+    own = comparing.settings(run).items()
+    return max(same or measured, key=lambda other: len(own & comparing.settings(other).items()))
 
 
 def comparisons(
@@ -133,7 +122,7 @@ def comparisons(
     compared: list[Comparison] = []
     matched, notes = _matched(runs, baseline, scorer) if pair is None else _paired(pair, scorer)
     for run, other in ((of.run, of.other) for of in matched):
-        ids = shared_ids(other, run, scorer)
+        ids = comparing.shared_ids(other, run, scorer)
         notes.extend(_left_out(run, other, ids, runs, scorer))
         result = statistics.paired(values(run, ids, scorer), values(other, ids, scorer))
         if result is not None:
@@ -150,7 +139,7 @@ def _matched(runs: Sequence[Run], baseline: str, scorer: str) -> tuple[list[Pair
     matched: list[Pair] = []
     notes: list[str] = []
     for run in runs:
-        if is_baseline(run, baseline) or not scored_ids(run, scorer):
+        if comparing.is_baseline(run, baseline) or not scored_ids(run, scorer):
             continue
         if other := baseline_of(run, runs, baseline, scorer):
             matched.append(Pair(run, other))
@@ -164,7 +153,7 @@ def _matched(runs: Sequence[Run], baseline: str, scorer: str) -> tuple[list[Pair
 
 def _paired(pair: Pair, scorer: str) -> tuple[list[Pair], list[str]]:
     runs = (pair.run, pair.other)
-    models = [measured_by(run, scorer) for run in runs]
+    models = [comparing.measured_by(run, scorer) for run in runs]
     if models[0] == models[1] or not all(scored_ids(run, scorer) for run in runs):
         return [pair], []
     return [], [
@@ -217,7 +206,7 @@ class Ranking:
 
 def rankings(runs: Sequence[Run], scorer: str) -> list[Ranking]:
     """The runs that a scorer scored anything in, apart where their scores mean different things."""
-    compared = compare(runs, scorer)
+    compared = comparing.compare(runs, scorer)
     return [_ranking(compared, group) for group in compared.measured_alike()]
 
 

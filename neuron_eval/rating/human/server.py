@@ -121,9 +121,7 @@ async def _question(request: Request, desk: Desk) -> dict[str, Any]:
 
 def _given(reply: Reply | None) -> dict[str, Any]:
     """The answer as the rater gave it, who may change it."""
-    if reply is None:
-        return {"answer": None, "at": None}
-    return {"answer": reply.answer.to_json(), "at": reply.at}
+    return {"answer": reply and reply.answer.to_json(), "at": reply and reply.at}
 
 
 async def _answer(request: Request, desk: Desk) -> dict[str, Any]:
