@@ -184,15 +184,21 @@ def from_logs(
 
 
 def _named(pools: Sequence[Pool]) -> dict[str, Pool]:
-    """In the paper's order, by format; with explainer, and number, where that is not enough."""
+    """Logs by the column's name, in the paper's order."""
     runs = [(format_of(of.first), explainer_of(of.first), of) for of in pools]
     runs.sort(key=lambda run: (*paper_order(run[0]), run[1], run[2].first.eval.created))
-    formats = Counter(format for format, _, _ in runs)
-    names = [f if formats[f] == 1 else f"{f} by {explainer}" for f, explainer, _ in runs]
-    return {
-        name if names.count(name) == 1 else f"{name} ({names[: i + 1].count(name)})": run[2]
-        for i, (name, run) in enumerate(zip(names, runs, strict=True))
-    }
+    names = _names([run[:2] for run in runs])
+    return {name: run[2] for name, run in zip(names, runs, strict=True)}
+
+
+def _names(runs: Sequence[tuple[str, str]]) -> list[str]:
+    """A name a log: the format; with the explainer, and with a number, where that is not enough."""
+    formats = Counter(format for format, _ in runs)
+    names = [f if formats[f] == 1 else f"{f} by {explainer}" for f, explainer in runs]
+    return [
+        name if names.count(name) == 1 else f"{name} ({names[: i + 1].count(name)})"
+        for i, name in enumerate(names)
+    ]
 
 
 def _explained(of: Pool, notes: list[str]) -> Iterator[tuple[str, DealtNeuron, str]]:
