@@ -67,7 +67,7 @@ def parse_answer(text: str, question: Question) -> Answer | Skipped:
     if not answers:
         raise AnswerError("it holds no JSON object with the fields ratings and best")
     for part in (answers[-1], answers[-1].get("ratings")):
-        if isinstance(part, _Object) and part.twice:
+        if isinstance(part, _Fields) and part.twice:
             raise AnswerError(f"the field {shown(part.twice[0])} stands there twice")
     return from_json(answers[-1], question)
 
@@ -118,7 +118,7 @@ def _text(data: Mapping[str, Any], name: str) -> str:
     return replace_surrogates(value)
 
 
-class _Object(dict[str, Any]):
+class _Fields(dict[str, Any]):
     """A JSON object; of fields that stand in it twice nobody knows which one is meant."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
@@ -129,7 +129,7 @@ class _Object(dict[str, Any]):
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:
     """The outermost JSON objects of a text, in order, if these are found in sensible time."""
-    decoder = json.JSONDecoder(object_pairs_hook=_Object)
+    decoder = json.JSONDecoder(object_pairs_hook=_Fields)
     left = READINGS * len(text) + 100 * FAILING
     start = _START.search(text)
     while start:
