@@ -26,7 +26,6 @@ _FULL: dict[Label, tuple[int, int, int]] = {"T": (244, 112, 62), "S": (80, 152, 
 _LABEL: dict[Label, str] = {"T": "38;2;190;64;16", "S": "38;2;24;84;190"}
 _VISIBLE = {"\n": "⏎", "\t": "⇥", "\xa0": " ", "\u3000": "\u3000"}
 
-
 # A token, or a part of one that is longer than a row; its shades, true and simulated
 _Piece = tuple[str, int, int]
 

@@ -22,7 +22,6 @@ ROWS = 64  # neurons in a row group at most, so that choosing a few reads few ot
 TOKENS = 1_000_000  # no neuron is added to a row group of so many: it has to fit into memory
 _INDEX = "__index_level_"  # how pandas names the columns of its index, which are ignored
 
-
 _TOKENS = [("tokens", pa.list_(pa.string())), ("activations", pa.list_(pa.float64()))]
 _EXCERPTS = pa.list_(pa.struct(_TOKENS))
 _PLACED = pa.list_(pa.struct([("kind", pa.string()), ("index", pa.int64()), *_TOKENS]))

@@ -110,6 +110,7 @@ def draw(keys: Iterable[NeuronKey], choice: Choice, scores: Scores) -> list[Neur
     if choice.select == "all":
         return list(islice(admitted, choice.limit))
     candidates = list(admitted)
+    chosen: Sequence[NeuronKey | ScoredNeuron]
     if choice.select in ("random", "interpretable"):
         layers = _by_layer(candidates)
         chosen = [key for layer in layers for key in _drawn(layer, choice, scores)]
@@ -121,30 +122,30 @@ def draw(keys: Iterable[NeuronKey], choice: Choice, scores: Scores) -> list[Neur
     return [key for key in candidates if key.id in kept]
 
 
-def place(seed: int, key: NeuronKey) -> tuple[int, int, int]:
+def place(seed: int, key: NeuronKey | ScoredNeuron) -> tuple[int, int, int]:
     """Where a neuron stands in the seeded order."""
     text = f"{seed}/{key.layer}/{key.neuron}" + (f"/{key.id}" if key.layer < 0 else "")
     return hashed(text), key.layer, key.neuron
 
 
-def _drawn(layer: Sequence[NeuronKey], choice: Choice, scores: Scores) -> Iterable[NeuronKey]:
+def _drawn(
+    layer: Sequence[NeuronKey], choice: Choice, scores: Scores
+) -> Iterable[NeuronKey | ScoredNeuron]:
     """The first of the seeded order; no score is looked up after enough are high enough."""
     ordered = sorted(layer, key=lambda key: place(choice.seed, key))
     if choice.select == "random":
         return ordered[: choice.per_layer]
-    by_id = {key.id: key for key in layer}
-    good = (by_id[item.id] for item in scores(ordered) if item.score >= choice.threshold)
+    good = (scored for scored in scores(ordered) if scored.score >= choice.threshold)
     return islice(good, choice.per_layer)
 
 
-def _highest(candidates: Sequence[NeuronKey], choice: Choice, scores: Scores) -> list[NeuronKey]:
-    by_id = {key.id: key for key in candidates}
-    best = sorted(scores(candidates), key=_rank)
+def _highest(keys: Sequence[NeuronKey], choice: Choice, scores: Scores) -> list[ScoredNeuron]:
+    best = sorted(scores(keys), key=_rank)
     if choice.select == "top_per_layer":
         firsts = (layer[: choice.per_layer] for layer in _by_layer(best))
         best = sorted(chain.from_iterable(firsts), key=_rank)
     limit = choice.limit or (TOP if choice.select == "top" else len(best))
-    return [by_id[scored.id] for scored in best[:limit]]
+    return best[:limit]
 
 
 def _rank(scored: ScoredNeuron) -> tuple[float, int, int, str]:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 from datasets import load_dataset_builder
 from huggingface_hub import HfFileSystem, hf_hub_download
@@ -132,14 +132,10 @@ def _strings(data: object) -> Iterator[str]:
 
 
 def _file(system: HfFileSystem, path: str) -> Source:
-    def ranges() -> IO[bytes]:
-        # As Arrow needs them; whatever else were read would be thrown away.
-        return cast("IO[bytes]", _opened(system, path, cache_type="none"))
-
-    def stream() -> IO[bytes]:
-        return io.BufferedReader(_opened(system, path, block_size=0), _CHUNK)
-
-    return ParquetSource(path, ranges) if path.endswith(".parquet") else JsonlSource(path, stream)
+    if path.endswith(".parquet"):
+        # In ranges, as Arrow needs them; whatever else were read would be thrown away.
+        return ParquetSource(path, lambda: _opened(system, path, cache_type="none"))
+    return JsonlSource(path, lambda: io.BufferedReader(_opened(system, path, block_size=0), _CHUNK))
 
 
 def _opened(system: HfFileSystem, path: str, **options: Any) -> Any:

@@ -47,7 +47,6 @@ _PICKLE = (
     "made and write its neurons as JSON Lines of this project's schema"
 )
 
-
 OpenFile = Callable[[], IO[bytes]]  # for reading from its beginning
 
 

@@ -60,7 +60,6 @@ class Location:
 
 Open = Callable[[Location], Source | None]  # None if the place is not of its kind
 
-
 # What a user writes, what it means, and what opens it
 _OPENERS: list[tuple[str, str, Open]] = []
 

@@ -11,10 +11,8 @@ explained and compared with their ground truth, but a simulation of them cannot 
 
 from collections.abc import Iterable, Iterator
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
-from neuron_eval.files.bounded import TooLong, read_whole
 from neuron_eval.messages import shown
 from neuron_eval.records import ActivationRecord, Excerpt, NeuronRecord, RecordError, Reference
 from neuron_eval.records.checks import check_record, named
@@ -27,6 +25,7 @@ from neuron_eval.sources.base import (
     Wanted,
     ids_of,
     parsed,
+    read_file,
     strict,
 )
 from neuron_eval.sources.opening import Location, opener
@@ -62,10 +61,8 @@ class PuzzleSource(Source):
 
     def _open(self) -> list[tuple[str, Any]]:
         try:
-            return _puzzles(read_whole(Path(self.path)), self.path)
-        except OSError as error:
-            raise SourceError.of_file(f"neurons={self.name}", error) from error
-        except (RecordError, TooLong) as error:
+            return _puzzles(read_file(self.path), self.path)
+        except (RecordError, SourceError) as error:
             raise SourceError(f"neurons={self.name}: {error}") from error
 
 

@@ -26,7 +26,7 @@ from neuron_eval.records import NeuronRecord, RecordError
 from neuron_eval.records.splits import deal
 from neuron_eval.sources import open_source
 from neuron_eval.sources.base import NeuronKey, SourceError, Unreadable
-from neuron_eval.sources.delphi import DelphiSource, is_delphi
+from neuron_eval.sources.delphi import DelphiSource, folders
 from neuron_eval.sources.delphi import files as delphi_files
 from neuron_eval.sources.delphi import files as delphi_tokens
 from neuron_eval.sources.delphi.files import Latent
@@ -41,7 +41,7 @@ def test_latents_that_are_active_anywhere_are_neurons_in_natural_order(cache):
     ]
     assert keys == [NeuronKey(f"pythia-160m/{h}/{n}", layer, n) for h, layer, n in expected]
     assert ids(source.read()) == [key.id for key in keys]
-    assert is_delphi(str(cache))
+    assert any(folders(cache))
 
 
 def test_a_copy_in_the_schema_knows_the_same_special_tokens(cache, tmp_path):
@@ -104,7 +104,7 @@ def test_a_file_is_read_in_stretches_with_the_same_result(hookpoint, monkeypatch
 
 
 def test_the_folder_of_one_hookpoint_will_do(hookpoint):
-    assert is_delphi(str(hookpoint))
+    assert any(folders(hookpoint))
     assert ids(read(hookpoint))[0] == "pythia-160m/layers.6.mlp/0"
 
 
@@ -383,7 +383,7 @@ def test_a_bad_config_is_refused(hookpoint):
 def test_other_folders_are_not_taken_for_caches(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"")
     (tmp_path / "a_1.safetensors").write_bytes(b"")
-    assert not is_delphi(str(tmp_path))
+    assert not any(folders(tmp_path))
     with pytest.raises(SourceError, match=r"holds no HOOKPOINT/START_END.safetensors"):
         DelphiSource(str(tmp_path))
 

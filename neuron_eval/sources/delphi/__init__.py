@@ -11,7 +11,7 @@ latents that are never active are not in a cache.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -31,11 +31,6 @@ CONFIG = 2**20  # the most bytes of a ``config.json``
 DEPTH = 4  # a hookpoint's folder is at most so deep in the one named
 _SPLIT = re.compile(r"(\d{1,15})_(\d{1,15})\.safetensors", re.ASCII)
 _MODEL = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
-
-
-def is_delphi(path: str) -> bool:
-    """Whether a folder, or one in it, holds files such as ``0_8191.safetensors``."""
-    return next(folders(Path(path)), None) is not None
 
 
 class DelphiSource(Source):
@@ -60,7 +55,9 @@ class DelphiSource(Source):
 
     def read(self, wanted: Wanted = None) -> Neurons:
         for hookpoint in self._hookpoints:
-            latents = None if wanted is None else hookpoint.latents(wanted)
+            latents = None
+            if wanted is not None:
+                latents = {key.neuron for key in wanted if key == hookpoint.key(key.neuron)}
             for split in hookpoint.splits:
                 inside = latents and {n for n in latents if split.start <= n <= split.end}
                 if latents is None or inside:
@@ -141,10 +138,6 @@ class Hookpoint:
         place = f"{self.short_model}/{self.name}" if self.short_model else self.name
         return NeuronKey(f"{place}/{latent}", int(layer[0]) if layer else -1, latent)
 
-    def latents(self, keys: Collection[NeuronKey]) -> set[int]:
-        """Those of the keys that are of this hookpoint, as latents."""
-        return {key.neuron for key in keys if key == self.key(key.neuron)}
-
 
 def hookpoints(root: Path) -> list[Hookpoint]:
     """Every hookpoint in a folder; numbers in their names are compared as such."""
@@ -203,4 +196,5 @@ def _model(config: Path) -> str | None:
 
 @opener("FOLDER", "a delphi cache")
 def _open_cache(place: Location) -> DelphiSource | None:
-    return DelphiSource(place.name) if place.kind == "folder" and is_delphi(place.name) else None
+    is_cache = place.kind == "folder" and any(folders(Path(place.name)))
+    return DelphiSource(place.name) if is_cache else None

@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from neuron_eval.files.bounded import TooLong, read_whole
 from neuron_eval.records import NeuronRecord, RecordError
 from neuron_eval.sources.base import NeuronKey, Neurons, Source, Unreadable, Wanted, read_file
 from neuron_eval.sources.openai.collated import model_named, with_explanations
 from neuron_eval.sources.openai.records import neuron_name, parse_record, record_place
-from neuron_eval.sources.openai.stores import INTEGER, RECORDS, Blob, holds_record
+from neuron_eval.sources.openai.stores import INTEGER, RECORDS, Blob, FileStore, holds_record
 from neuron_eval.sources.opening import Location, opener
 
 
@@ -46,14 +45,9 @@ class RecordFile(Source):
     def _neuron(self, key: NeuronKey, content: bytes) -> NeuronRecord:
         folder = self._folder()
         neuron = parse_record(content, self._model(), key.layer, key.neuron, self.name)
-        beside = folder.parent / Blob("explanations", key.layer, key.neuron).path
-        if folder.name != RECORDS or not beside.is_file():
-            return neuron
-        try:
-            explained = read_whole(beside)
-        except (TooLong, OSError) as error:
-            raise RecordError(f"{beside}: cannot be read ({error})") from error
-        return with_explanations(neuron, explained, str(beside))
+        beside, blob = FileStore(str(folder.parent)), Blob("explanations", key.layer, key.neuron)
+        texts = beside.read(blob) if folder.name == RECORDS else None
+        return neuron if texts is None else with_explanations(neuron, texts, beside.where(blob))
 
     def _folder(self) -> Path:
         """The one over the layers' folders; without such, the file's own."""

@@ -75,7 +75,7 @@ class FileStore:
 
     def where(self, blob: Blob) -> str:
         """The file's path or address, for messages."""
-        path = self._path(blob)
+        path = blob.within(self._folder(blob.part))
         return str(Path(self.address, path)) if self.is_local else f"{self.address}/{path}"
 
     def layers(self, part: Part) -> list[int]:
@@ -93,9 +93,6 @@ class FileStore:
     def _folder(self, part: Part) -> str:
         return self.records if part == RECORDS else part
 
-    def _path(self, blob: Blob) -> str:
-        return blob.within(self._folder(blob.part))
-
     def _numbers(self, folder: str, ending: str) -> list[int]:
         """The names in a folder that are numbers with this ending, as numbers, ascending."""
         try:
@@ -110,7 +107,7 @@ class FileStore:
         return sorted(int(match[1]) for match in map(pattern.fullmatch, paths) if match)
 
     def read(self, blob: Blob) -> bytes | None:
-        path = self._path(blob)
+        path = blob.within(self._folder(blob.part))
         try:
             if self.is_local:
                 return read_whole(Path(self.address, path))
