@@ -146,14 +146,11 @@ def _check_excerpt(record: ActivationRecord, at: str) -> None:
     # The sum of sound activations may overflow, so it alone is no proof of a fault.
     if not math.isfinite(10 * sum(map(abs, record.activations))):
         for i, value in enumerate(record.activations):
-            if not math.isfinite(value):
+            if not abs(value) <= HIGHEST:
+                scaled = f" when they are scaled to 0 to 10, so none may be above {HIGHEST:.2e}"
                 raise RecordError(
                     f"{at}: field 'activations': value {i} is {value}; activations must be finite"
-                )
-            if abs(value) > HIGHEST:
-                raise RecordError(
-                    f"{at}: field 'activations': value {i} is {value}; activations must be finite "
-                    f"when they are scaled to 0 to 10, so none may be above {HIGHEST:.2e}"
+                    f"{scaled if math.isfinite(value) else ''}"
                 )
 
 
