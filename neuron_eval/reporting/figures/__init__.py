@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -68,6 +69,11 @@ class FigureFile:
     png: Path
     svg: Path
     alt: str
+
+    @property
+    def address(self) -> str:
+        """The PNG as a page takes it that loads nothing."""
+        return f"data:image/png;base64,{b64encode(self.png.read_bytes()).decode()}"
 
 
 def write_figures(

@@ -35,7 +35,6 @@ def draw_scores(collected: Collected) -> Drawn | str:
     if not shown:
         return "No figure of scores: nothing was scored."
     compared = {scorer: compare(runs, scorer) for scorer in shown}
-
     means = {
         (scorer, run.log): mean
         for scorer, common in compared.items()
@@ -99,7 +98,6 @@ def draw_distribution(collected: Collected) -> Drawn | str:
 
 
 def _marks(means: Mapping[tuple[str, str], Estimate], spec: str = ".2f") -> Draw:
-
     def draw(panel: Axes, scorer: str, run: Run, y: float, look: Look) -> str:
         mean = means.get((scorer, run.log))
         if mean is None:

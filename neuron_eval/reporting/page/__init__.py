@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import shutil
 import tempfile
 from collections import Counter
@@ -60,7 +59,7 @@ def page_pieces(
         data=map(_markup, _json_pieces(data)), verdict=verdict(collected, baseline),
         raters=len(collected.raters), notes=[visible(note) for note in collected.notes],
         tables=base.with_rows(tables), untabled=base.without_rows(tables),
-        logs=runs_table(collected.every), figures=[_figure(figure) for figure in figures],
+        logs=runs_table(collected.every), figures=figures,
         **{name: data[name] for name in ("viewer", "scorers", "runs", "neurons")}, mark=MARK,
     )  # fmt: skip
     return pieces
@@ -72,12 +71,6 @@ def _json_pieces(data: Mapping[str, Any]) -> Iterator[str]:
     for i, neuron in enumerate(data["neurons"]):
         yield ("," if i else "") + script_json(neuron)
     yield "]}"
-
-
-def _figure(figure: FigureFile) -> dict[str, str]:
-    png = base64.b64encode(figure.png.read_bytes()).decode()
-    texts = {"name": figure.name, "title": visible(figure.title), "alt": visible(figure.alt)}
-    return {**texts, "address": f"data:image/png;base64,{png}"}
 
 
 @cache
