@@ -6,7 +6,6 @@ from functools import partial
 from weakref import WeakSet
 
 from inspect_ai.model import (
-    ChatMessage,
     ChatMessageUser,
     GenerateConfig,
     Model,
@@ -26,7 +25,7 @@ from neuron_eval.prompts.pack import load_pack
 from neuron_eval.prompts.wording import RatingWording
 from neuron_eval.rating import build
 from neuron_eval.rating.answer import Answer, AnswerError, Skipped, answer_schema, parse_answer
-from neuron_eval.rating.build import Candidate
+from neuron_eval.rating.build import Candidate, Exchange
 from neuron_eval.rating.judging import STORE, Turn, answered
 from neuron_eval.rating.question import Question
 from neuron_eval.records.splits import from_metadata
@@ -55,7 +54,7 @@ async def ask(
     question: Question,
     wording: RatingWording,
     past_cache: bool = False,
-) -> tuple[Turn, list[ChatMessage], ModelOutput]:
+) -> tuple[Turn, Exchange, ModelOutput]:
     """Ask one question, and again with what was wrong.
 
     Gives what came of it, the messages with every answer, and the last output.
@@ -91,7 +90,7 @@ async def ask(
 
 
 async def _generate(
-    model: Model, exchange: list[ChatMessage], question: Question, past_cache: bool
+    model: Model, exchange: Exchange, question: Question, past_cache: bool
 ) -> ModelOutput:
     """One answer; by schema where the provider can, without where its server then refuses."""
     generate = partial(model.generate, exchange)

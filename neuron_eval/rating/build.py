@@ -22,6 +22,7 @@ from neuron_eval.sources.base import NeuronKey
 from neuron_eval.sources.choosing import Shard, place
 
 LEAST, MOST = 1, 5  # the scale, as published
+Exchange = list[ChatMessage]  # the messages of a question, and what follows them
 AGAIN = "#2"  # follows the id of a neuron that is shown for the second time
 
 
@@ -154,7 +155,7 @@ def from_another(
     return random.Random(f"{seed}\nplanted\n{neuron.id}").choice(others)
 
 
-def messages(question: Question, wording: RatingWording) -> list[ChatMessage]:
+def messages(question: Question, wording: RatingWording) -> Exchange:
     """The messages; the user's holds the question as JSON in its metadata, for people's pages."""
     return [
         ChatMessageSystem(content=wording.system),

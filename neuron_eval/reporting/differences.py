@@ -10,6 +10,7 @@ from neuron_eval.logs.runs import Run
 from neuron_eval.messages import InputError, listed, near_miss, shown
 from neuron_eval.reporting import comparing, statistics
 from neuron_eval.reporting.comparing import CommonNeurons, label, scored_ids, scorer_name, values
+from neuron_eval.reporting.raters import by_key
 from neuron_eval.reporting.statistics import TIE, Estimate, Paired
 
 
@@ -128,8 +129,7 @@ def comparisons(
         if result is not None:
             compared.append(Comparison(run, other, scorer, result, None))
     corrected: dict[str, float | None] = {}
-    for baseline_log in dict.fromkeys(c.baseline.log for c in compared):
-        family = [c for c in compared if c.baseline.log == baseline_log]
+    for family in by_key(compared, [c.baseline.log for c in compared]):
         ps = statistics.holm([c.paired.p for c in family])
         corrected.update({c.run.log: p for c, p in zip(family, ps, strict=True)})
     return [replace(c, p=corrected[c.run.log]) for c in compared], notes

@@ -25,6 +25,7 @@ NEAR = 4.0  # pixels around a mark, and half as many around a line, that no name
 RINGS = (1.0, 1.6)
 # Where it may be, best first: steps to the right and upwards.
 SIDES = ((1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1), (0, 1), (0, -1))
+Pixels = tuple[float, float]  # across and up
 TICKS = 5  # at most so many ticks
 STEPS = (
     (1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0),
@@ -208,10 +209,7 @@ class Box(NamedTuple):
 
 
 def place_names(
-    points: Sequence[tuple[float, float]],
-    sizes: Sequence[tuple[float, float]],
-    taken: Sequence[Box],
-    room: Box,
+    points: Sequence[Pixels], sizes: Sequence[Pixels], taken: Sequence[Box], room: Box
 ) -> list[Box | None]:
     """A box for each point's name, earlier ones first; None where there is no room for it.
 
@@ -227,7 +225,7 @@ def place_names(
     return boxes
 
 
-def _boxes(point: tuple[float, float], size: tuple[float, float]) -> Iterator[Box]:
+def _boxes(point: Pixels, size: Pixels) -> Iterator[Box]:
     (x, y), (width, height) = point, size
     for ring, (right, up) in product(RINGS, SIDES):
         left = x - width / 2 + right * (width / 2 + 0.7 * height)

@@ -42,11 +42,9 @@ NOTES = (
 RATING = "\0rating"  # what a rating is called among a run's scores; no scorer is called that
 
 RATING_COLUMNS = (
-    Column("score"),
-    Column("rater"),
-    Column("over explanations", True, INTERVAL),
+    Column("score"), Column("rater"), Column("over explanations", True, INTERVAL),
     *OVER_NEURONS_AND_RUNS,
-)
+)  # fmt: skip
 RATING_NOTES = (
     "Over explanations: between score and rating of every different explanation of every neuron "
     "[95 % bootstrap interval over neurons].",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -29,6 +29,7 @@ MEASURES = {
 }
 """What scorers measure, in a line; see `_definition`."""
 
+Results = Sequence[NeuronResult]
 BY = ("layer", "group")  # what neurons can be told apart by
 
 
@@ -90,12 +91,7 @@ def _in(result: NeuronResult, by: str | None, part: object) -> bool:
     return by is None or getattr(result, by) == part
 
 
-def _row(
-    name: str,
-    results: Sequence[NeuronResult],
-    means: Mapping[str, Cell],
-    used: Iterable[NeuronResult],
-) -> Row:
+def _row(name: str, results: Results, means: Mapping[str, Cell], used: Results) -> Row:
     """A run's row; the level of unrelated references is that of the results that are ``used``."""
     row = list(base.row_of(name, len(results)))
     for scorer, mean in means.items():
