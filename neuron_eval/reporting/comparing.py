@@ -173,10 +173,7 @@ def rater_label(rater: Rater, raters: Sequence[Rater]) -> str:
 
 def settings(run: Run) -> dict[str, str]:
     """A run's settings, each under its place, for instance ``arguments excerpts``."""
-    try:
-        return dict(_flat("", json.loads(run.identity)))
-    except json.JSONDecodeError:
-        return {}
+    return dict(_flat("", json.loads(run.identity)))
 
 
 def _differing(run: Run, same: Sequence[Run]) -> list[str]:
