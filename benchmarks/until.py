@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from neuron_eval.comparison.until import FIRST, next_count
+from neuron_eval.comparison.sampling import FIRST, next_count
 from neuron_eval.stats import half_width, mean_interval
 
 COMPARISONS = 1000

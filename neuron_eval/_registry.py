@@ -17,12 +17,4 @@ from neuron_eval.scorers import (
     simulation_correlation,
 )
 from neuron_eval.simulation import choose
-from neuron_eval.tasks import (
-    controls,
-    explain,
-    formats,
-    given,
-    investigate,
-    rate,
-    sanity,
-)
+from neuron_eval.tasks import controls, explain, formats, given, investigate, rate, sanity

@@ -62,7 +62,6 @@ class NeuronSet:
 
     @property
     def referenced(self) -> bool:
-        """Whether any neuron has a reference explanation."""
         return any(neuron.identity.reference for neuron in self.neurons)
 
 
@@ -81,17 +80,9 @@ def neuron_set(
 ) -> NeuronSet:
     """Load a set of neurons, treat and deal their excerpts; each parameter as a task has it.
 
-    Args:
-        neurons: What to choose, or the source alone, see `neuron_eval.sources.open_source`.
-        excerpts: Excerpts of each kind in each split, at least 1.
-        on_short: One of `ON_SHORT`; what is skipped is counted.
-        on_dead: One of `ON_DEAD`, see `neuron_eval.records.activations.why_unfit`.
-        ignore_tokens: See `parse_treatment`, as is ``window``.
-        window: How many tokens of an excerpt to keep at most.
-        excerpts_scored: See `deal`, in whose place ``dealing`` may stand.
-        only: Leaves out further neurons before any are drawn.
-        references: Explanations to compare with instead of the source's own, where it has one.
-        dealing: Deals a neuron's excerpts to their uses.
+    ``neurons`` may be the source alone. ``only`` leaves out further neurons before any are drawn,
+    ``references`` are compared with instead of the source's own where they have one, and
+    ``dealing`` deals a neuron's excerpts to their uses.
     """
     check_number("excerpts", excerpts, least=1)
     check_choice("on_short", on_short, ON_SHORT)
@@ -129,7 +120,6 @@ def neuron_set(
 
 
 def dataset(chosen: NeuronSet) -> MemoryDataset:
-    """An Inspect dataset, one sample a neuron, its reference as the target."""
     identities = [neuron.identity for neuron in chosen.neurons]
     texts = {neuron.id: neuron.reference.explanation for neuron in identities if neuron.reference}
     layers = {neuron.id: neuron.layer for neuron in identities}

@@ -60,7 +60,6 @@ __all__ = [
 
 
 def provider_names() -> list[str]:
-    """The names of all providers of models, Inspect's and its plugins'."""
     return sorted({registry_unqualified_name(info) for info in _providers()})
 
 

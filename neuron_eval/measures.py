@@ -32,7 +32,6 @@ class Compared:
 
     @property
     def shares(self) -> Values:
-        """The weights, with a sum of 1."""
         weights = np.ones_like(self.true) if self.weights is None else self.weights
         return np.asarray(weights / weights.sum())
 
@@ -51,7 +50,6 @@ class Compared:
 
     @property
     def called(self) -> float:
-        """The share predicted to be active."""
         return float(self.shares @ self.soft)
 
     @property

@@ -56,7 +56,6 @@ def near_miss(names: Iterable[object], known: Iterable[str]) -> str:
 
 
 def message_of(error: BaseException) -> str:
-    """What an error says, cut."""
     return shortened(str(error), ERROR)
 
 
@@ -78,7 +77,6 @@ def _written(value: object, limit: int, depth: int) -> str:
 
 
 def _some(items: Iterable[tuple[object, ...]], size: int, limit: int, depth: int) -> Iterable[str]:
-    """The first items, key and value joined by a colon."""
     if size and not depth:
         yield "…"
         return

@@ -126,7 +126,6 @@ def viewer_config(simulated: bool = True, headline: str = HEADLINE) -> ViewerCon
 
 
 def ratings_config() -> ViewerConfig:
-    """Of a rater's log: neuron, what was chosen as the best, and the mean rating."""
     answer = TaskSamplesColumn(id="answer")
     columns = [answer, TaskSamplesColumn.score("rating"), *_hidden(*_HIDDEN, "target")]
     return _config(columns, {"rating": score_scale(1, 5)}, {"rating": "Mean rating"})

@@ -55,7 +55,6 @@ SIMULATING = ("simulation", "calibration", "pack", "excerpts_per_call", "headlin
 
 
 def given_among(names: Iterable[str], parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of some parameters that the user has given."""
     return {name: parameters[name] for name in names if name in parameters}
 
 

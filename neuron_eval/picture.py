@@ -88,7 +88,6 @@ class NeuronPicture:
         yield "cutoff", f"{level:.3g} ({why})"
 
     def _groups(self) -> Iterator[tuple[str, list[ActivationRecord]]]:
-        """Titles and excerpts of the neuron's lists, or of its splits where they are fixed."""
         excerpts = self.neuron.excerpts
         lists = [(kind, [e for e in excerpts if e.kind == kind]) for kind in ("top", "random")]
         for kind, group in self.neuron.given_splits or lists:

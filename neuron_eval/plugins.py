@@ -50,5 +50,4 @@ def load_plugins(group: Group) -> tuple[str, ...]:
 
 
 def with_failures(message: str, group: Group) -> str:
-    """A message that something does not exist, and which plugins it may be in that failed."""
     return "; ".join((message, *load_plugins(group)))

@@ -50,11 +50,8 @@ def rescore(
     """A copy of a finished log of this project's tasks with one more score in each sample.
 
     ``simulator`` may be None for ``simulation=embedding``, ``name`` is what the score is called;
-    the other parameters are `simulation_correlation`'s. A PrerequisiteError is about one of them.
-
-    Raises:
-        CannotScoreError: The log is unfinished, or holds no samples, a sample of another
-            project, or a score of that name.
+    the other parameters are `simulation_correlation`'s. A PrerequisiteError is about one of them,
+    a `CannotScoreError` about the log.
     """
     check = check_log(log, name, calibration)
     if not log.samples:
@@ -90,7 +87,6 @@ async def add_score(
 
 
 def refused(log: EvalLog, why: str) -> CannotScoreError:
-    """The error about a log, which it names."""
     return CannotScoreError(f"{log.location or log.eval.task}: {why}")
 
 
@@ -126,7 +122,6 @@ def _named(inner: Scorer, called: str) -> Scorer:
 
 
 def _show(log: EvalLog, name: str) -> None:
-    """Give the score its column in the viewer's list, coloured like the first."""
     view = log.eval.viewer.task_samples_view if log.eval.viewer else None
     if not isinstance(view, TaskSamplesView) or view.columns is None:
         return

@@ -62,10 +62,8 @@ def rescore_file(
 
     With a model that takes batches that is all that wait for one; of a JSON log it is all.
     ``target`` is written at the end, in one step, and may be ``source``. ``tell`` gets a sentence
-    on the samples that the log only names, if there are such.
-
-    Raises:
-        CannotScoreError: As `rescore` has it, or the file cannot be read.
+    on the samples that the log only names, if there are such. A `CannotScoreError` also says that
+    the file cannot be read.
     """
     platform_init()
     init_display_type()

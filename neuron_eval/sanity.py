@@ -171,7 +171,6 @@ class CheckResult:
 
 
 def check_result(differences: Sequence[float]) -> CheckResult:
-    """From the differences of the neurons that have one."""
     noticed = sum(difference < -FALL for difference in differences)
     change = float(np.mean(differences)) if differences else None
     return CheckResult(noticed, len(differences), change)

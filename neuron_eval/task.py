@@ -39,7 +39,6 @@ NO_SIMULATION = "none"  # in place of a way to simulate: AdaCS alone
 
 
 def format_task(format: str, parameters: Parameters) -> Task:
-    """The task of one prompt format, for task functions that hand on what the user typed."""
     with usage_errors():
         check_known(parameters, tuple(Parameters.__annotations__))
         check_writable(format=format, **parameters)

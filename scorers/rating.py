@@ -95,7 +95,6 @@ def attention() -> Metric:
 
 
 def _rated(scores: Sequence[SampleScore]) -> list[tuple[str, About, Judgement]]:
-    """Sample, metadata and judgement of every epoch that was rated."""
     every = [(str(score.sample_id), score.score.metadata or {}) for score in scores]
     return [(id_, about, judged) for id_, about in every if (judged := judgement_in(about))]
 
@@ -167,7 +166,6 @@ def rating(answers: str | None = None) -> Scorer:
 def _given(
     file: AnswersFile, state: TaskState, rater: str, turns: Sequence[Turn]
 ) -> tuple[list[Turn], float | None]:
-    """The sample's one turn with the answer from the file, and the seconds that it took."""
     question = question_in(state.messages)
     if question is None or len(turns) != 1 or not turns[0].open:
         raise AnswersError(

@@ -199,7 +199,6 @@ def differences(measured: Mapping[str, Fall]) -> dict[str, float]:
 
 
 def falls_table(measured: Mapping[str, Fall]) -> str:
-    """A table in Markdown, as Inspect's viewer draws it."""
     lines = ["| score | before | after | |", "|---|---|---|---|"]
     for name, fall in measured.items():
         before, after = (

@@ -59,11 +59,8 @@ def simulation_correlation(
     """
     with scorer_errors():
         headlines.check_headline(headline)
-        way, fit, wording = (
-            check_way(simulation),
-            measuring.check_calibration(calibration),
-            load_pack(pack),
-        )
+        way, wording = check_way(simulation), load_pack(pack)
+        fit = measuring.check_calibration(calibration)
         check_excerpts_per_call(excerpts_per_call)
 
     async def score(state: TaskState, target: Target) -> Score:
@@ -90,7 +87,6 @@ def simulation_correlation(
 async def _simulated(
     simulate: Simulation, explanation: str, dealt: DealtNeuron, fit: measuring.Calibration
 ) -> measuring.Measurement:
-    """Simulate the held-out excerpts, and those that calibration is fitted on."""
     fitted = () if fit == "none" else dealt.calibration
     if fitted:
         # Two calls, so that no request holds both what is fitted and what is scored.

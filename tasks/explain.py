@@ -29,8 +29,6 @@ def explain(format: str = "summary", **parameters: Unpack[Parameters]) -> Task:
 
 
 def register(format: str) -> Callable[..., Task]:
-    """Make a task of a user's format, which its package need not name."""
-
     @task(name=format)
     def of_format(**parameters: Unpack[Parameters]) -> Task:
         return format_task(format, parameters)

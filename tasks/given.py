@@ -9,7 +9,7 @@ from typing import Any, Unpack
 from inspect_ai import Task, task
 from inspect_ai.solver import Solver
 
-from neuron_eval.dataset import References, neuron_set
+from neuron_eval.dataset import NeuronSet, References, neuron_set
 from neuron_eval.embedding import default_embedder
 from neuron_eval.given.origin import Join, Origin, find_origin
 from neuron_eval.given.origin import given as given_solver
@@ -76,7 +76,9 @@ def given(
         solver = given_solver(explanations, column, **settings)
         about = _about(origin, references)
         if "neurons" in chosen:
-            return _on_neurons(origin, references, chosen, solver, about)
+            neurons = _neurons(origin, references, chosen)
+            scoring = given_among((*SIMULATING, "by_layer", "check"), chosen)
+            return neuron_task(solver=solver, chosen=neurons, metadata=about, **scoring)
         if references is None and origin.table is not None and origin.table.answers:
             references = explanations
         return _on_rows(origin, references, chosen, solver, about)
@@ -105,22 +107,15 @@ def _about(origin: Origin, references: str | None) -> dict[str, Any]:
     return about
 
 
-def _on_neurons(
-    origin: Origin,
-    references: str | None,
-    chosen: Mapping[str, Any],
-    solver: Solver,
-    about: Mapping[str, Any],
-) -> Task:
-    """With activations: the neurons of a source that stand in the file."""
+def _neurons(origin: Origin, references: str | None, chosen: Mapping[str, Any]) -> NeuronSet:
+    """The neurons of a source that stand in the file."""
     choice = parse_choice(chosen["neurons"], **given_among(CHOOSING, chosen))
     only = None if origin.table is None else _HasRow(origin.table)
-    check = chosen.get("check", True)
     way, pack, judge = chosen.get("simulation", "auto"), chosen.get("pack"), chosen.get("judge")
-    ask_models(way, pack, check, explains=False, judge=judge)
+    ask_models(way, pack, chosen.get("check", True), explains=False, judge=judge)
     try:
         reading = given_among(READING, chosen)
-        neurons = neuron_set(choice, only=only, references=_joined(references), **reading)
+        return neuron_set(choice, only=only, references=_joined(references), **reading)
     except SourceError as error:
         if only is None or not only.first or only.met:
             raise
@@ -128,14 +123,6 @@ def _on_neurons(
             f"neurons={choice.neurons}: {only.table.path} has a row for none of them; its first is "
             f"{named(only.table.keys[0])}, theirs {only.first}"
         ) from error
-    return neuron_task(
-        solver=solver,
-        chosen=neurons,
-        by_layer=chosen.get("by_layer", False),
-        check=check,
-        metadata=about,
-        **given_among(SIMULATING, chosen),
-    )
 
 
 class _HasRow:

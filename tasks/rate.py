@@ -122,8 +122,6 @@ def _at_once(samples: Sequence[Sample]) -> GenerateConfig:
 def _samples(
     neurons: Sequence[ExplainedNeuron], repeat: int, planted: bool, seed: int
 ) -> list[Sample]:
-    """One sample a neuron, then those that are shown again."""
-
     def sample(explained: ExplainedNeuron, again: bool) -> Sample:
         neuron, donated = explained.dealt.neuron, None
         if planted:

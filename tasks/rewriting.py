@@ -137,7 +137,6 @@ def _scorers(
 async def _scores(
     state: TaskState, explanation: str, scorers: Scorers
 ) -> dict[str, dict[str, Any]]:
-    """What each scorer measures of an explanation in place of the sample's own."""
     rewritten = copy(state)
     rewritten.output = ModelOutput.from_content(str(state.model), explanation)
     target = Target(state.target.target)

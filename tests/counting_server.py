@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from neuron_eval.testing import make_neuron
-from neuron_eval.testing.replies import PromptReader, answer_lines
+from neuron_eval.testing.replies import PromptReader
 
 WORDS = ("cat", "dog", "tree", "rain", "bread", "north", "glass", "seven")
 EXPLAINER, SIMULATOR = "openai-api/counting/explainer", "openai-api/counting/simulator"
@@ -145,7 +145,7 @@ class CountingServer:
         values = [
             [level(question.explanation, token) for token in tokens] for tokens in question.excerpts
         ]
-        pieces = [piece for line in answer_lines(question, values) for piece in line]
+        pieces = [piece for line in question.way.reply(question.excerpts, values) for piece in line]
         return "".join(p if isinstance(p, str) else str(round(p)) for p in pieces).strip("\n")
 
     def _embedded(self, body, fault):

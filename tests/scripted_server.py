@@ -14,7 +14,7 @@ import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from neuron_eval.testing.replies import PromptReader, answer_lines
+from neuron_eval.testing.replies import PromptReader
 
 
 @dataclass
@@ -41,7 +41,7 @@ def simulated(body, fires=lambda tokens: [9.0 * (token == " cat") for token in t
         return "4"  # the question what the model can do
     user = next(m["content"] for m in messages if m["role"] == "user")
     question = PromptReader(()).read(messages[0]["content"], user)
-    lines = answer_lines(question, [fires(tokens) for tokens in question.excerpts])
+    lines = question.way.reply(question.excerpts, [fires(tokens) for tokens in question.excerpts])
     return "".join(p if isinstance(p, str) else str(round(p)) for line in lines for p in line)
 
 

@@ -132,10 +132,9 @@ def compare(
     --log-dir, it goes on where it stopped, and asks for nothing twice.
     """
     from neuron_eval.cli.report import print_report
-    from neuron_eval.comparison.assuming import counted_neurons, estimated
-    from neuron_eval.comparison.pilot import pilot_neurons
     from neuron_eval.comparison.plan import planned
-    from neuron_eval.comparison.until import run_until
+    from neuron_eval.comparison.present import counted_neurons, estimated
+    from neuron_eval.comparison.sampling import pilot_neurons, run_until
     from neuron_eval.preflight.asking import command_check
     from neuron_eval.reporting.cost import rates_of
 
@@ -211,11 +210,11 @@ def _go_on_after(
     yes: bool,
 ) -> bool:
     """Say what the rest will take by what a pilot took, and ask whether to go on."""
-    from neuron_eval.comparison.assuming import pilot_notes
     from neuron_eval.comparison.costs import rates_in
     from neuron_eval.comparison.estimate import left_by_cell
     from neuron_eval.comparison.finished import find_finished
-    from neuron_eval.comparison.pilot import extrapolated, pilot_neurons, read_taken
+    from neuron_eval.comparison.present import pilot_notes
+    from neuron_eval.comparison.sampling import extrapolated, pilot_neurons, read_taken
 
     taken = read_taken(plan, logs, pilot_neurons(plan, counted, pilot))
     finished = find_finished(log_dir, plan)
@@ -234,7 +233,6 @@ def _go_on_after(
 
 
 def _confirm(cost: CostEstimate, limit: float) -> None:
-    """Ask before much is spent, or before nobody knows how much."""
     from neuron_eval.comparison.present import too_dear
 
     if why := too_dear(cost, limit, "--confirm-over"):

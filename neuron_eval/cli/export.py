@@ -82,7 +82,6 @@ def _check_out(out: Path, to: str, force: bool) -> None:
 
 
 def _chosen(runs: Sequence[Run], wanted: Sequence[str]) -> list[Run]:
-    """The runs that the user means; all if none is named."""
     from neuron_eval.reporting.differences import run_named
 
     if not runs:
@@ -123,7 +122,6 @@ def _write_folder(
 
 
 def _folder_names(runs: Sequence[str]) -> list[str]:
-    """Each run's name as that of a folder, no two the same."""
     names: list[str] = []
     for run in runs:
         name = re.sub(r"[^\w.=+-]+", "-", run).strip(".-") or "run"

@@ -42,7 +42,6 @@ def _first_line(thing: object) -> str:
 
 
 def _list(rows: Iterable[tuple[str, str]], group: Group) -> None:
-    """Print names with what they mean, one per line, and which users' packages cannot be used."""
     known = list(rows)
     width = max(len(name) for name, _ in known)
     for name, meaning in known:

@@ -163,7 +163,6 @@ def say(console: Console, text: str, style: str | None = None) -> None:
 
 
 def finished(console: Console, logs: Sequence[EvalLog]) -> list[EvalLog]:
-    """The logs that succeeded; of the others it says why they did not."""
     for log in logs:
         if log.status != "success":
             name = (log.eval.metadata or {}).get("task_format", log.eval.task)

@@ -94,7 +94,6 @@ def _check(raters: Sequence[str], pages: dict[str, Path]) -> None:
 
 
 def _logs(raters: Sequence[str], out: Path, **parameters: Any) -> dict[str, EvalLog]:
-    """By rater a log of the task `rate` with questions and without scores."""
     from inspect_ai import eval, task_with
     from inspect_ai.log import read_eval_log
 

@@ -46,9 +46,8 @@ def tokens(
     """
     from tiktoken import list_encoding_names
 
-    from neuron_eval.comparison.assuming import price_notes
     from neuron_eval.comparison.estimate import explaining
-    from neuron_eval.comparison.present import headline
+    from neuron_eval.comparison.present import headline, price_notes
     from neuron_eval.dataset import neuron_set
     from neuron_eval.formats import worded_formats
     from neuron_eval.models.tokencount import counter

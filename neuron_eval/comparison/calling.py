@@ -9,10 +9,9 @@ from typing import Any, Unpack
 from inspect_ai.log import EvalLog
 
 from neuron_eval.comparison import running
-from neuron_eval.comparison.assuming import counted_neurons, estimated
 from neuron_eval.comparison.plan import planned
-from neuron_eval.comparison.present import too_dear
-from neuron_eval.comparison.until import run_until
+from neuron_eval.comparison.present import counted_neurons, estimated, too_dear
+from neuron_eval.comparison.sampling import run_until
 from neuron_eval.files.locking import alone_in
 from neuron_eval.messages import InputError
 from neuron_eval.preflight.asking import command_check

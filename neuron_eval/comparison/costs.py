@@ -74,7 +74,6 @@ class Line:
         return self.own and not (self.dollars and self.dollars.high)
 
     def __add__(self, other: Line) -> Line:
-        """Both together; they differ in nothing but their numbers."""
         dollars = self.dollars and other.dollars and self.dollars + other.dollars
         added = ("explanations", "requests", "input", "output")
         sums = {name: getattr(self, name) + getattr(other, name) for name in added}
@@ -109,7 +108,6 @@ class CostEstimate:
 
     @property
     def free(self) -> bool:
-        """Whether all models run on the user's own machine, and nobody charges."""
         return all(line.free for line in self.lines)
 
     @property
@@ -146,7 +144,6 @@ def _range(values: Iterable[float]) -> Range:
 
 
 def runs_here(model: str) -> bool:
-    """Whether a model runs on the user's own machine, where nobody charges for tokens."""
     return provider(model) in OWN_MACHINE or served_here(model)
 
 

@@ -79,7 +79,6 @@ class Counted:
 
 
 def count(chosen: NeuronSet, plan: Plan, pack: Pack, counters: Counters, embedder: str) -> Counted:
-    """Count what a comparison takes, from the very prompts that it would send."""
     neurons = chosen.neurons
     references = [neuron.identity.reference for neuron in neurons]
     texts = [reference.explanation for reference in references if reference]
@@ -125,7 +124,6 @@ def count(chosen: NeuronSet, plan: Plan, pack: Pack, counters: Counters, embedde
 
 
 def _has(control: str, neuron: NeuronRecord) -> bool:
-    """Whether a neuron has an explanation of a control."""
     if control == "false":
         return bool(neuron.false_explanations)
     return neuron.reference is not None or control not in ("reference", "shuffled")

@@ -56,7 +56,6 @@ def estimate(
 def explaining(
     model: str, prompts: Mapping[str, float], neurons: int, counter: TokenCounter, rates: Rates
 ) -> CostEstimate:
-    """What one explainer takes alone, by the tokens of all prompts of each format."""
     reply = neurons * counter.count_text(EXPLANATION)
     lines = []
     for format, tokens in prompts.items():
@@ -67,7 +66,6 @@ def explaining(
 
 
 def left_by_cell(plan: Plan, counted: Counted, finished: Finished) -> dict[tuple[str, str], float]:
-    """By format and explainer: the explanations that are still to be made."""
     return {cell: _left(plan, counted, finished, cell)[0] for cell in plan.every_cell}
 
 

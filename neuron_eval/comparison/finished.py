@@ -50,7 +50,6 @@ def find_finished(log_dir: str, plan: Plan) -> Finished:
 
 
 def find_beside(log_dir: str, plan: Plan) -> list[str]:
-    """The names of the logs that are in none of the shards' folders."""
     if not _is_there(log_dir):
         return []
     folders = {place.rpartition("/")[2] for place, _ in parts_of(plan, log_dir)}

@@ -74,7 +74,6 @@ class Plan:
 
     @property
     def roles(self) -> dict[str, str]:
-        """Inspect's model roles: those that have a model."""
         named = {ROLE: self.simulator, "embedder": self.embedder}
         return {role: model for role, model in named.items() if model is not None}
 
@@ -106,7 +105,6 @@ class Plan:
 
 
 def cell_of(log: EvalLog) -> tuple[str, str]:
-    """The format, or control, and the explainer of a comparison's log."""
     return log.eval.task.rpartition("/")[2], log.eval.model
 
 

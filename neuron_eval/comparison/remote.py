@@ -50,7 +50,6 @@ def is_remote(choice: Choice) -> bool:
 
 
 def expected(choice: Choice) -> Expected:
-    """How many neurons a choice gives, without asking its source."""
     if not choice.neurons.startswith(CONTAINER):
         if choice.limit is not None:
             return Expected(choice.limit, f"at most {choice.limit:,} neurons, by limit")
@@ -92,7 +91,6 @@ def _admitted(size: int, only: Ranges | None) -> int:
 
 
 def stand_in(plan: Plan, how_many: Expected, count: Callable[[NeuronSet], Counted]) -> Counted:
-    """What bundled neurons take, in place of as many chosen ones."""
     excerpts = min(plan.excerpts, EXCERPTS)
     counted = count(neuron_set(STAND_IN, excerpts))
     if plan.excerpts > excerpts:

@@ -52,9 +52,6 @@ def run_all(
 
     ``prompts`` name all neurons, by format and explainer. On ``ray``, to which this process is
     connected, shards run at once; a worker that is to ``check`` the models asks them once.
-
-    Raises:
-        InputError: The folder holds other logs too, or not those of the workers.
     """
     if plan.shards == 1:
         return run(plan, log_dir, neurons=neurons, **limits)
@@ -117,10 +114,8 @@ def run(
     A failed sample does not stop the others, and is tried ``retries`` times more. The explainers'
     replies are cached under the folder's own id, so that a sample that broke off is not explained,
     and paid for, a second time; another folder asks anew. Where ``max_tasks`` is None, all run at
-    once, but one after the other where an explainer is served by this machine.
-
-    Raises:
-        KeyboardInterrupt: The user stopped it.
+    once, but one after the other where an explainer is served by this machine. Where the user
+    stopped it a KeyboardInterrupt says so.
     """
     filesystem(log_dir).mkdir(log_dir, exist_ok=True)
     finished = find_finished(log_dir, plan)
@@ -173,7 +168,6 @@ def foreign(log_dir: str) -> InputError:
 def _run_set(
     plan: Plan, cells: Sequence[tuple[str, str]], epochs: int, options: Mapping[str, Any]
 ) -> list[EvalLog]:
-    """The logs of every one of the cells' tasks with every one of their models."""
     # Inspect's types allow names or models alone.
     models: list[Any] = [batched(m, plan.batch) for m in dict.fromkeys(m for _, m in cells)]
     _, logs = inspect_ai.eval_set(

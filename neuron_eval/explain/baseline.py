@@ -84,7 +84,6 @@ def marked_tokens(prompt: str, pack: Pack) -> Counter[str]:
 
 
 def name_words(marked: Counter[str]) -> str:
-    """A sentence that names the most frequent marked words, joined over case and leading space."""
     words: Counter[str] = Counter()
     for token, weight in marked.items():
         word = token.strip().lower()

@@ -86,7 +86,6 @@ def clean_explanation(text: str, openings: Sequence[str]) -> str:
 
 
 def _without_line_marks(text: str) -> str:
-    """Without the marks of a quotation or a list, if every line of a text is part of it."""
     lines = sum(1 for line in text.split("\n") if line.strip())
     for mark in _LINES if lines > 1 else ():
         if len(mark.findall(text)) == lines:
@@ -127,7 +126,6 @@ def _is_mark(text: str, start: int, end: int, patterns: Sequence[re.Pattern[str]
 
 
 def _wrapped(text: str, start: int, end: int) -> tuple[int, int] | None:
-    """What is inside, where quotes, a fence, a box or a tag stand around a part of a text."""
     if _in_quotes(text, start, end):
         return start + 1, end - 1
     # Not emphasis in Markdown, where that ends with the paragraph.

@@ -20,12 +20,7 @@ from inspect_ai.scorer import Score
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
 from neuron_eval.explain.cleaning import clean_explanation
-from neuron_eval.explain.prompting import (
-    CUTOFF_QUANTILE,
-    cutoff,
-    explainer_prompt,
-    opening_phrases,
-)
+from neuron_eval.explain.prompting import CUTOFF_QUANTILE, cutoff, explainer_prompt, opening_phrases
 from neuron_eval.formats import get_format
 from neuron_eval.formats.base import Shown
 from neuron_eval.inspect_private import active_generate_config
@@ -218,7 +213,6 @@ def generation_settings(
 
 
 def reasons(model: Model) -> bool:
-    """Whether a model is known, or set by its configuration, to reason before it answers."""
     return reasons_as(str(model), model.config)
 
 

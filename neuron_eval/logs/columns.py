@@ -65,7 +65,6 @@ def _column(name: str, value: Callable[[EvalSample], str | float | None]) -> Sam
 
 
 def _score(sample: EvalSample, name: str) -> dict[str, Any]:
-    """What a score says besides its value."""
     score = (sample.scores or {}).get(name)
     return (score.metadata or {}) if score else {}
 

@@ -99,7 +99,6 @@ def activity(records: Sequence[ActivationRecord]) -> Activity | None:
 def _simulated(
     dealt: DealtNeuron, about: Mapping[str, Any]
 ) -> Iterator[tuple[Excerpt, tuple[float, ...]]]:
-    """Each held-out excerpt of a score's metadata, with the simulated activations."""
     held_out = {excerpt.name: excerpt for excerpt in dealt.valid}
     for entry in about.get("excerpts", []):
         excerpt, expected = held_out[entry["excerpt"]], tuple(entry["expected"])

@@ -19,11 +19,7 @@ LONGEST = 200  # so many characters of what a file says are shown
 
 
 def log_files(places: Sequence[str]) -> Iterator[str]:
-    """The logs in files and folders (at any depth, local or not), each once however often named.
-
-    Raises:
-        OSError: A place does not exist.
-    """
+    """The logs in files and folders (at any depth, local or not), each once however often named."""
     seen: set[object] = set()
     for place in places:
         for name in _logs_at(place):
@@ -57,12 +53,10 @@ def about(log: EvalLog, kind: str) -> bool:
 
 
 def short(location: str) -> str:
-    """A log's name without its folders, in visible signs."""
     return visible(location.rstrip("/").rpartition("/")[2])
 
 
 def wrong(error: BaseException) -> str:
-    """What is wrong with a file, as one short line."""
     if isinstance(error, BaseExceptionGroup):
         return wrong(error.exceptions[0])
     if isinstance(error, ValidationError):
@@ -105,7 +99,6 @@ def _file(name: str) -> object:
 
 
 def _unusable(log: EvalLog, name: str) -> str:
-    """Why a log does not count; nothing if it does."""
     task = log.eval.task
     if not any(about(log, kind) for kind in (EXPLAINED, RATED, CHECKED)):
         return f"is a log of another task, {task}"

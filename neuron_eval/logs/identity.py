@@ -53,7 +53,6 @@ def format_of(log: EvalLog) -> str:
 
 
 def explainer_of(log: EvalLog) -> str:
-    """Who explained: the model, or where explanations that exist come from."""
     return str((log.eval.metadata or {}).get("explanations") or log.eval.model)
 
 
@@ -69,7 +68,6 @@ def control_name(spec: EvalSpec) -> str:
 
 
 def paper_order(format: str) -> tuple[int, str]:
-    """Sorts formats as the paper has them, then others by name."""
     names = format_names()
     return (names.index(format) if format in names else len(names)), format
 
@@ -94,7 +92,6 @@ def identity(log: EvalLog, window: object = None) -> str:
 
 
 def defaults(function: Any) -> dict[str, Any]:
-    """A function's parameters that have a default, with it."""
     parameters = inspect.signature(function).parameters.values()
     return {p.name: p.default for p in parameters if p.default is not p.empty}
 
@@ -117,7 +114,6 @@ def _explains(spec: EvalSpec) -> bool:
 
 
 def _explaining(spec: EvalSpec) -> dict[str, Any]:
-    """What the explanation depends on besides format, neurons and models."""
     arguments = spec.solver_args or {}
     if _is_given(spec) or (spec.solver is None and not _explains(spec)):
         return _given(spec)
@@ -131,7 +127,6 @@ def _explaining(spec: EvalSpec) -> dict[str, Any]:
 
 
 def _given(spec: EvalSpec) -> dict[str, Any]:
-    """What explanations that exist depend on besides their name."""
     about, arguments = spec.metadata or {}, spec.solver_args or {}
     parameters = spec.task_args if spec.solver is None else arguments
     name = control_name(spec)
@@ -156,7 +151,6 @@ def _pack(spec: EvalSpec, path: object) -> object:
 
 
 def _neurons(spec: EvalSpec, window: object) -> dict[str, Any]:
-    """Which neurons, which of their excerpts, and what their explanations are compared with."""
     about, parameters = spec.metadata or {}, spec.task_args
     chosen: Mapping[str, Any] = about.get("neurons_choice") or parameters
     choice = {name: chosen.get(name) for name in CHOOSING}

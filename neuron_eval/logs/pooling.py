@@ -202,7 +202,6 @@ def _scores(log: EvalLog) -> set[str]:
 
 
 def _one_version(logs: Sequence[EvalLog], notes: list[str]) -> list[EvalLog]:
-    """Only logs of the newest comparable task version."""
     versions = [comparable(log.eval.task_version) for log in logs]
     newest = max(versions, default=-1)
     notes += [

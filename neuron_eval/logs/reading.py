@@ -88,7 +88,6 @@ def read_or_note(
 def _read_run(
     excerpts: bool, measures: Collection[str], header: EvalLog, without: Collection[str]
 ) -> RunAndNote:
-    """Read a log but for the neurons named."""
     about = header.eval.metadata or {}
     headline = headline_of(header)
     samples = Samples(header.location, without=without)
@@ -124,7 +123,6 @@ def _read_run(
 
 
 def _stopped(run: Run, pool: Pool) -> str:
-    """A sentence where the comparison stopped before all neurons were run; else empty."""
     headers: list[Mapping[str, Any]] = [log.eval.metadata or {} for log in pool.logs]
     ran, of = len(run.results), sum(int(about.get("neurons_used", 0)) for about in headers)
     until = next((about[UNTIL] for about in headers if UNTIL in about), None)
@@ -190,7 +188,6 @@ class Samples:
 
     @property
     def note(self) -> str:
-        """A sentence on what could not be read so far; nothing if all could."""
         if not self._unread:
             return ""
         several = any(summary.epoch > 1 for summary in self._listed)

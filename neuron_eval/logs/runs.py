@@ -83,7 +83,6 @@ class Run:
 
     @property
     def logs(self) -> Mapping[str, Collection[str]]:
-        """Every log, with the ids of its neurons."""
         ids: dict[str, list[str]] = {self.log: []}
         for result in self.results.values():
             ids.setdefault(result.log or self.log, []).append(result.id)
@@ -215,12 +214,10 @@ def prompt_size(usage: ModelUsage) -> int:
 
 
 def _scores(samples: Sequence[EvalSample], name: str) -> list[Score]:
-    """One scorer's, of the epochs that have it."""
     return [s.scores[name] for s in samples if s.scores and name in s.scores]
 
 
 def _means(samples: Sequence[EvalSample], names: Sequence[str]) -> dict[str, float]:
-    """By scorer the mean of the finite numbers among the epochs' scores."""
     values = {
         name: [
             float(score.value)
@@ -242,7 +239,6 @@ def _measures(samples: Sequence[EvalSample], names: Collection[str]) -> Numbers:
 
 
 def _reasons(samples: Sequence[EvalSample], name: str) -> tuple[str, ...]:
-    """Why each epoch whose score is no number has none."""
     return tuple(
         score.reason or score.explanation or "no reason given"
         for score in _scores(samples, name)

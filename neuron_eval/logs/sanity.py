@@ -48,19 +48,16 @@ CHECKS_OVER: Mapping[str, tuple[str, ...]] = {
 
 
 def scorer_of(sample: str, check: str) -> str:
-    """The scorer of one check, which is the name of its score."""
     if sample == REWRITTEN:
         return f"{check}_reference"
     return f"{check}_labels" + ("" if sample == "natural" else f"_{sample}")
 
 
 def check_label(check: str) -> str:
-    """What is done to a concept, or to its explanation, as the heading of a column."""
     return f"{check} labels" if check in CHECKS else check
 
 
 def criterion(samples: Iterable[str]) -> str:
-    """When a score passes, in sentences, for tables over some samples."""
     why = "no label was changed, or the score is undefined."
     if REWRITTEN in samples:
         why = (
@@ -85,7 +82,6 @@ class SanityChecks:
     results: Mapping[tuple[str, str, str], CheckResult]  # by score, sample and check
 
     def scores(self, sample: str) -> list[str]:
-        """What was checked over a sample, in the order of tables."""
         named = {name for name, over, _ in self.results if over == sample}
         return [name for name in SCORE_LABELS if name in named]
 
@@ -131,7 +127,6 @@ def sanity_checks_of(
 
 
 def _scored_names(samples: Iterable[Mapping[str, Any]]) -> set[str]:
-    """Of `SCORE_LABELS` those that the samples of a log have values of."""
     values = (score.value for scores in samples for score in scores.values())
     return {name for value in values if isinstance(value, dict) for name in value} & {*SCORE_LABELS}
 
@@ -149,7 +144,6 @@ def _differences(
 
 
 def result_text(result: CheckResult, neurons: int) -> str:
-    """The verdict, the share of neurons in which the score falls, and its interval."""
     if result.share is None or result.interval is None:
         return "no measurement"
     low, high = (100 * end for end in result.interval)

@@ -36,7 +36,6 @@ class Spent:
 
 
 def spent_on(samples: Sequence[EvalSample]) -> tuple[Spent, ...]:
-    """What one neuron took, over its epochs."""
     events = (event for sample in samples for event in sample.events)
     return added_up(_spent(event) for event in events if isinstance(event, ModelEvent))
 

@@ -112,7 +112,6 @@ def read_excerpt(items: object, at: str) -> ActivationRecord:
 
 
 def read_with_examples(kind: type[W], section: Mapping[str, Any], at: str) -> W:
-    """A section whose ``examples`` are pairs of strings."""
     read = {}
     if isinstance(section, Mapping) and "examples" in section:
         pairs = _list(section["examples"], f"{at}.examples")

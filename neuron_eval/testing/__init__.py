@@ -7,7 +7,7 @@
 They go through Inspect like any model: its retries, cache, events and usage are the real ones.
 """
 
-from neuron_eval.testing.judges import fake_judge, fake_writer
+from neuron_eval.testing.judges import fake_judge, fake_subject, fake_writer
 from neuron_eval.testing.models import (
     Fake,
     FakeRateLimitError,
@@ -19,7 +19,6 @@ from neuron_eval.testing.models import (
     question_in,
 )
 from neuron_eval.testing.replies import fake_simulator, read_chat_prompt
-from neuron_eval.testing.subjects import fake_subject
 
 __all__ = [
     "Fake",

@@ -1,24 +1,40 @@
-"""A fake judge and a fake writer: they read a pack's prompts, and see no more than real ones."""
+"""What judgements ask: a fake judge and writer, who see no more than real ones, and a subject."""
 
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-from inspect_ai.model import ChatMessage, GenerateConfig, Logprob, Logprobs, ModelOutput, TopLogprob
+from inspect_ai.model import (
+    ChatMessage,
+    GenerateConfig,
+    Logprob,
+    Logprobs,
+    Model,
+    ModelOutput,
+    TopLogprob,
+    modelapi,
+)
 
 from neuron_eval.formats.base import letter
 from neuron_eval.generating.asking import numbered
 from neuron_eval.prompts.pack import default_pack
 from neuron_eval.prompts.wording import IntruderWording, JudgementWording, Pack
-from neuron_eval.testing.models import Fake, fake, faults_in_turn
+from neuron_eval.records import ActivationRecord
+from neuron_eval.subject.exchange import NeuronPlace, read_request, subject_output
+from neuron_eval.testing.models import ComputedAnswers, Fake, fake, faults_in_turn
 
 Fits = Callable[[str, str], float]
 Write = Callable[[str], Sequence[str]]
+Activate = Callable[[NeuronPlace, Sequence[str]], Sequence[float]]
 
 NOTHING = tuple(f"Nothing of number {number}." for number in range(1, 6))
 """What is near any explanation."""
 
 SURE = 1e-6  # how far from 0 and 1 a probability stays
+
+_TOKEN = re.compile(r" ?\w+|\s|[^\w\s]")
+
+_REFUSE: dict[str, Callable[[NeuronPlace], str]] = {}
 
 
 def fake_judge(
@@ -68,7 +84,6 @@ def fake_judge(
 
 
 def _read(user: str, wording: JudgementWording) -> tuple[str, list[str]]:
-    """The explanation, if the wording has one, and the excerpts' texts."""
     before, _, behind = (re.escape(part) for part in wording.opening.partition("{explanation}"))
     opening = re.match(f"{before}(.*?){behind}", user, re.DOTALL)
     assert opening is not None, f"not a prompt of this pack: {user!r}"
@@ -127,3 +142,53 @@ def fake_writer(
         return ModelOutput.from_content(f"neuron-fake/{name}", words.get(fault, reply))
 
     return fake(name, respond)
+
+
+@modelapi(name="neuron-fake-subject")
+class FakeSubjectProvider(ComputedAnswers):
+    """A fake that has neurons; see `fake_subject`."""
+
+    revision = "fake"
+
+    def refusal(self, place: NeuronPlace) -> str:
+        return _REFUSE[self.model_name](place)
+
+
+def fake_subject(
+    activate: Activate, *, model: str = "test", failures: Iterable[str] = (), name: str = "subject"
+) -> Fake:
+    """A subject whose neurons are a function of words, for the role ``subject``.
+
+    Args:
+        activate: From the neuron and a text's tokens (words with the space before them, and single
+            other characters) to their activations.
+        model: What the records of its neurons call it; the neurons of other models are refused.
+        failures: What goes wrong with the first requests, one each: ``error``, ``nan``,
+            ``tokens`` (that are not the text's), ``none``; an empty text is no failure.
+        name: The model's name.
+    """
+    next_failure = faults_in_turn(failures)
+
+    def respond(messages: list[ChatMessage], config: GenerateConfig) -> ModelOutput:
+        place, texts = read_request(messages)
+        failure = next_failure()
+        if failure == "error":
+            raise RuntimeError("out of memory")
+        records = []
+        for text in texts:
+            tokens = tuple(_TOKEN.findall(text))
+            values = [float(value) for value in activate(place, tokens)]
+            if failure == "nan":
+                values[0] = float("nan")
+            records.append(ActivationRecord(tokens[failure == "tokens" :], tuple(values)))
+        output = subject_output(f"neuron-fake-subject/{name}", records)
+        if failure == "none":
+            output.metadata = None
+        return output
+
+    made = fake(name, respond)
+    _REFUSE[name] = lambda place: (
+        "" if place.model == model else f"is of {place.model}; the subject is {model}"
+    )
+    made.model = Model(FakeSubjectProvider(name), GenerateConfig())
+    return made

@@ -72,13 +72,6 @@ def read_chat_prompts(text: str) -> tuple[str, list[list[str]]]:
     return _explanation(text), [list(tokens) for tokens in excerpts]
 
 
-def answer_lines(
-    question: SimulatorQuestion, values: Sequence[Sequence[float]]
-) -> list[list[Piece]]:
-    """The lines of a good reply, in pieces; ``values`` are one per token, in [0, 10]."""
-    return question.way.reply(question.excerpts, values)
-
-
 def logprob_of(piece: Piece) -> Logprob:
     """A piece of a reply as one token; a value's distribution has exactly that expectation."""
     if isinstance(piece, str):
@@ -132,7 +125,7 @@ def fake_simulator(
         question = reader.read(messages[0].text, user)
         values = [list(predict(question.explanation, tokens)) for tokens in question.excerpts]
         fault = next_fault()
-        lines = answer_lines(question, values)
+        lines = question.way.reply(question.excerpts, values)
         if fault in ("truncated", "missing"):
             middle = len(lines) // 2
             del lines[middle : len(lines) if fault == "truncated" else middle + 1]

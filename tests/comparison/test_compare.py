@@ -14,7 +14,6 @@ from inspect_ai.log import list_eval_logs, read_eval_log
 from neuron_eval.cli import compare as command
 from neuron_eval.cli.compare import compare, shipped
 from neuron_eval.comparison import remote
-from neuron_eval.comparison.assuming import assumptions
 from neuron_eval.comparison.costs import Range
 from neuron_eval.comparison.counting import (
     EXPLANATION,
@@ -27,7 +26,7 @@ from neuron_eval.comparison.counting import (
 from neuron_eval.comparison.estimate import estimate
 from neuron_eval.comparison.finished import Finished, find_finished
 from neuron_eval.comparison.plan import make_plan, named
-from neuron_eval.comparison.present import between, money, number, total
+from neuron_eval.comparison.present import assumptions, between, money, number, total
 from neuron_eval.comparison.remote import expected, is_remote
 from neuron_eval.comparison.running import LONG, served_here
 from neuron_eval.dataset import neuron_set

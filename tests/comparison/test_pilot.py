@@ -11,12 +11,11 @@ from inspect_ai.model import GenerateConfig, ModelOutput, ModelUsage
 
 from neuron_eval.cli import compare as command
 from neuron_eval.cli.compare import compare
-from neuron_eval.comparison.assuming import duration
 from neuron_eval.comparison.costs import Range
 from neuron_eval.comparison.counting import Counted, Embedded, Size
-from neuron_eval.comparison.pilot import Taken, extrapolated, pilot_neurons, seconds_each, taken
 from neuron_eval.comparison.plan import thinks
-from neuron_eval.comparison.present import headline
+from neuron_eval.comparison.present import duration, headline
+from neuron_eval.comparison.sampling import Taken, extrapolated, pilot_neurons, seconds_each, taken
 from neuron_eval.reporting.cost import Price
 from neuron_eval.sources import schema
 from neuron_eval.testing import fake_embedder, fake_explainer, fake_simulator, make_neuron

@@ -7,9 +7,9 @@ from click.testing import CliRunner
 from inspect_ai.log import list_eval_logs, read_eval_log
 
 from neuron_eval.cli.compare import compare
-from neuron_eval.comparison import until
+from neuron_eval.comparison import sampling
 from neuron_eval.comparison.calling import compare as call
-from neuron_eval.comparison.until import next_count
+from neuron_eval.comparison.sampling import next_count
 from neuron_eval.messages import InputError
 from neuron_eval.reporting.notebook import Report
 from neuron_eval.sources import schema
@@ -23,8 +23,8 @@ WORDS = (" cat", " dog", " tree")
 @pytest.fixture
 def rounds(tmp_path, monkeypatch):
     """Rounds of 8, and of multiples of 4; four neurons have nothing to be compared with."""
-    monkeypatch.setattr(until, "FIRST", 8)
-    monkeypatch.setattr(until, "STEP", 4)
+    monkeypatch.setattr(sampling, "FIRST", 8)
+    monkeypatch.setattr(sampling, "STEP", 4)
     schema.write(tmp_path / "neurons.jsonl", [
         make_neuron(
             f"m/L{i // 10}N{i}", WORDS[i % 3], layer=i // 10, neuron=i,
@@ -117,7 +117,7 @@ def test_what_no_number_of_neurons_reaches_is_run_to_the_end(explainer):
 
 
 def test_neurons_without_a_score_do_not_count(explainer, monkeypatch):
-    monkeypatch.setattr(until, "FIRST", REFERENCED + 1)
+    monkeypatch.setattr(sampling, "FIRST", REFERENCED + 1)
     output = invoke("--until", "0.5", "--no-report")
     assert "fewer than 27 scores in one of them" in output
     assert "All 30 of 30 neurons" in output

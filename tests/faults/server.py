@@ -18,7 +18,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from neuron_eval.testing.replies import PromptReader, answer_lines, logprob_of
+from neuron_eval.testing.replies import PromptReader, logprob_of
 
 from .wire import Spoil, whole
 
@@ -229,7 +229,7 @@ def _simulated(messages):
         return [4.0]  # the question what the model can do
     question = PromptReader(()).read(messages[0]["content"], user)
     values = [fires(question.explanation, tokens) for tokens in question.excerpts]
-    return [piece for line in answer_lines(question, values) for piece in line]
+    return [piece for line in question.way.reply(question.excerpts, values) for piece in line]
 
 
 def _token(piece):

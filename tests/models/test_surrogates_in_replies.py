@@ -28,7 +28,7 @@ from neuron_eval.sources import schema
 from neuron_eval.tasks import formats
 from neuron_eval.tasks.rate import rate
 from neuron_eval.testing import fake_embedder, fake_explainer, fake_simulator, make_neuron
-from neuron_eval.testing.replies import PromptReader, answer_lines
+from neuron_eval.testing.replies import PromptReader
 
 HALF = "\ud83d"
 WORDS = (" cat", " quokka", " tree")
@@ -54,7 +54,7 @@ def simulated(body):
     """What a good simulator without log-probabilities says."""
     question = PromptReader(()).read(*(message["content"] for message in body["messages"]))
     values = [knows(question.explanation, tokens) for tokens in question.excerpts]
-    lines = answer_lines(question, values)
+    lines = question.way.reply(question.excerpts, values)
     return "".join(p if isinstance(p, str) else str(round(p)) for line in lines for p in line)
 
 

@@ -8,8 +8,8 @@ from inspect_ai import eval
 from odd_neurons import BOS, changed, lengthened, under_bos
 
 from neuron_eval.cli.main import main
-from neuron_eval.comparison.assuming import counted_neurons
 from neuron_eval.comparison.plan import planned
+from neuron_eval.comparison.present import counted_neurons
 from neuron_eval.dataset import neuron_set
 from neuron_eval.explain.prompting import cutoff, explainer_prompt
 from neuron_eval.formats import format_names
