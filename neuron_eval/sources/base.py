@@ -81,7 +81,6 @@ class Source(ABC):
     def read(self, wanted: Wanted = None) -> Neurons:
         """The neurons, checked, one at a time and in the source's order; a bad one `Unreadable`.
 
-        So is one whose id another has had.
         Of those wanted, None being all, the ones that are not among `keys` are ignored.
 
         Raises:

@@ -24,7 +24,7 @@ def write_chosen(out: Path, choice: Choice, missing: list[str]) -> int:
     The file does not appear where a neuron is bad, or none is there. To ``missing`` a sentence is
     added on each neuron that the source does not have.
     """
-    neurons = strict(load(choice), missing)
+    neurons = _sound(choice, missing)
     first = next(neurons, None)
     if first is None:
         raise SourceError(f"neurons={choice.neurons}: no neuron there to write")
@@ -33,6 +33,15 @@ def write_chosen(out: Path, choice: Choice, missing: list[str]) -> int:
     from neuron_eval.sources.parquet import write_parquet
 
     return write_parquet(out, chain([first], neurons))
+
+
+def _sound(choice: Choice, missing: list[str]) -> Iterator[NeuronRecord]:
+    seen: set[str] = set()
+    for neuron in strict(load(choice), missing):
+        if neuron.id in seen:
+            raise RecordError(f"neuron {neuron.id}: stands there twice; ids must be unique")
+        seen.add(neuron.id)
+        yield neuron
 
 
 @dataclass
@@ -53,6 +62,7 @@ class Survey:
 
     def problems(self, path: str) -> Iterator[str]:
         """Everything that is wrong with the neurons of a source, as it is found."""
+        ids: set[str] = set()
         try:
             refuse_too_many(Choice(path))
             for neuron in open_source(path).read():
@@ -60,7 +70,11 @@ class Survey:
                     self.missing += neuron.missing
                     self.bad += not neuron.missing
                     yield str(neuron.error)
+                elif neuron.id in ids:
+                    self.bad += 1
+                    yield f"{path}: neuron {neuron.id}: stands there twice; ids must be unique"
                 else:
+                    ids.add(neuron.id)
                     self._count(neuron)
         except RecordError as error:
             self.bad += 1
