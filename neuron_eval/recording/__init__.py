@@ -1,7 +1,5 @@
 """Record neurons of a Hugging Face causal language model (extra `record`)."""
 
-from __future__ import annotations
-
 import importlib
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """One recording from start to end: what `neuron-eval record` does."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager

@@ -1,7 +1,5 @@
 """Parts of a recording on the workers of a Ray cluster."""
 
-from __future__ import annotations
-
 import platform
 from collections.abc import Iterator
 from dataclasses import dataclass

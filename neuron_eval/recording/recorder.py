@@ -1,7 +1,5 @@
 """The loop: windows through the subject model into the collector, with checkpoints."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import time

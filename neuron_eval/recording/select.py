@@ -1,7 +1,5 @@
 """Which neurons to record."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A Hugging Face causal language model whose neurons can be seen."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import re

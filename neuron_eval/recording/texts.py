@@ -1,7 +1,5 @@
 """Texts from files or a dataset, tokenised and cut into windows; no model is needed here."""
 
-from __future__ import annotations
-
 import hashlib
 import importlib
 from collections.abc import Callable, Iterable, Iterator, Sequence

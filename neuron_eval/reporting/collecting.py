@@ -1,7 +1,5 @@
 """What a report is made of: runs that explained, and raters, read from logs."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace

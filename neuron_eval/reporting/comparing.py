@@ -1,7 +1,5 @@
 """Which runs and neurons can be compared, and what the runs are called beside each other."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace

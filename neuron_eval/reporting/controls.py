@@ -1,7 +1,5 @@
 """What controls are to the scores beside them: their neurons, the rescaled score, a preference."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -112,9 +110,16 @@ def rescaled(ends: Ends) -> Estimate | None:
     if np.ptp((ends.scores - ends.shuffled) / np.mean(ends.reference - ends.shuffled)) == 0:
         return Estimate(value, value, value, n)
     interval = bootstrap(
-        arrays, ratio, paired=True, vectorized=True, confidence_level=widened_level(n),
-        n_resamples=RESAMPLES, batch=BATCH, method="percentile", rng=np.random.default_rng(SEED),
-    ).confidence_interval  # fmt: skip
+        arrays,
+        ratio,
+        paired=True,
+        vectorized=True,
+        confidence_level=widened_level(n),
+        n_resamples=RESAMPLES,
+        batch=BATCH,
+        method="percentile",
+        rng=np.random.default_rng(SEED),
+    ).confidence_interval
     return Estimate(value, float(interval.low), float(interval.high), n)
 
 

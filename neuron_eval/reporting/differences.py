@@ -1,7 +1,5 @@
 """Runs compared on the same neurons: two of them, each with the baseline's, and all ranked."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean

@@ -144,9 +144,15 @@ def report(
         raise InputError("bundle: needs out, the folder to write to")
     with alone_in(*([out] if out is not None else [])):
         return reported(
-            places, None if out is None else Path(out), baseline, compare=compare, by=by,
-            prices=prices, bundle=bundle, measures=measures,
-        )  # fmt: skip
+            places,
+            None if out is None else Path(out),
+            baseline,
+            compare=compare,
+            by=by,
+            prices=prices,
+            bundle=bundle,
+            measures=measures,
+        )
 
 
 def reported(

@@ -3,8 +3,6 @@
 An explanation is the same if neuron and text are, whatever it is called in which log.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar

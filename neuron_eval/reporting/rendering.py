@@ -3,8 +3,6 @@
 Each by hand: pandas' ways know neither marks nor notes, and CSV here has columns of its own.
 """
 
-from __future__ import annotations
-
 import csv
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -26,13 +24,27 @@ PACKAGES = ("array", "booktabs", "graphicx")  # what a document must load
 NARROW = 12  # characters of a text up to which its column needs no lines to be broken
 WIDE = 40  # characters from which a column of text is given more room
 
-_ESCAPES = str.maketrans({
-    **{sign: f"\\{sign}" for sign in "{}&%$#"},
-    **{sign: f"{escaped}\\allowbreak{{}}" for sign, escaped in (("_", "\\_"), ("/", "/"))},
-    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': "''", "†": r"$^\dagger$",
-    "…": r"\dots{}", "“": "``", "”": "''", "’": "'", "–": "--", "—": "---", "×": r"$\times$",
-})  # fmt: skip
+_ESCAPES = str.maketrans(
+    {
+        **{sign: f"\\{sign}" for sign in "{}&%$#"},
+        **{sign: f"{escaped}\\allowbreak{{}}" for sign, escaped in (("_", "\\_"), ("/", "/"))},
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        '"': "''",
+        "†": r"$^\dagger$",
+        "…": r"\dots{}",
+        "“": "``",
+        "”": "''",
+        "’": "'",
+        "–": "--",
+        "—": "---",
+        "×": r"$\times$",
+    }
+)
 _SIGN = re.compile(r"(?<![\w.)}-])([-+])(?=\d)")
 
 
@@ -55,9 +67,12 @@ def terminal_table(table: Table, narrow: bool = True) -> rich.table.Table:
     ``narrow``: whether a heading that is wider than its column goes over several lines.
     """
     made = rich.table.Table(
-        title=Text(table.title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD,
-        padding=(0, 1), pad_edge=False,
-    )  # fmt: skip
+        title=Text(table.title, style="bold"),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1),
+        pad_edge=False,
+    )
     if not table.rows:
         # Without a column rich leaves out the title.
         made.add_column()

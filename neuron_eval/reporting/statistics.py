@@ -4,8 +4,6 @@ A neuron is the unit. Its epochs are averaged before anything here sees them, so
 neurons resamples whole clusters of epochs.
 """
 
-from __future__ import annotations
-
 import math
 import warnings
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """One row a log: how a prompt format scores and what it costs."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

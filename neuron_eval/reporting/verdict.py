@@ -1,7 +1,5 @@
 """The verdict: what the statistics answer, in a few sentences, and what warns against it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean

@@ -1,7 +1,5 @@
 """What a log says of each neuron, with the excerpts: one neuron in memory at a time."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

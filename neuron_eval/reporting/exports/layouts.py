@@ -18,8 +18,6 @@ Neuronpedia's, of all runs together; ``-T neurons=FOLDER`` reads both:
 is null. In both layouts each epoch is an explanation of its own.
 """
 
-from __future__ import annotations
-
 import gzip
 import re
 from collections.abc import Iterator, Sequence

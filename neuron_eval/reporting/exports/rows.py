@@ -9,8 +9,6 @@ for programs, and a mark in front would change the explanation for whoever reads
 it in a spreadsheet imports those columns as text.
 """
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice

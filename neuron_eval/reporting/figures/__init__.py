@@ -1,7 +1,5 @@
 """Figures for a paper: PNG and SVG at column width, and words for who cannot see them."""
 
-from __future__ import annotations
-
 import warnings
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -22,16 +20,36 @@ DPI = 300  # dots an inch of the PNG
 
 # Names of models and columns may hold a $, so that no text is parsed as mathematics.
 _RC: Any = {
-    "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "font.size": 7,
-    "axes.labelsize": 7, "axes.titlesize": 7, "axes.linewidth": 0.6, "axes.spines.top": False,
-    "axes.spines.right": False, "axes.axisbelow": True, "axes.grid": True, "grid.color": "#e2e2e2",
-    "grid.linewidth": 0.5, "xtick.labelsize": 6.5, "ytick.labelsize": 6.5, "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6, "xtick.major.size": 2.5, "ytick.major.size": 2.5,
-    "legend.fontsize": 6.5, "legend.frameon": False, "legend.handletextpad": 0.5,
-    "legend.columnspacing": 1.2, "lines.linewidth": 1.0, "lines.markersize": 4,
-    "figure.facecolor": "white", "savefig.facecolor": "white", "text.parse_math": False,
-    "svg.fonttype": "none", "svg.hashsalt": "neuron_eval",
-}  # fmt: skip
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 7,
+    "axes.labelsize": 7,
+    "axes.titlesize": 7,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": "#e2e2e2",
+    "grid.linewidth": 0.5,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "legend.fontsize": 6.5,
+    "legend.frameon": False,
+    "legend.handletextpad": 0.5,
+    "legend.columnspacing": 1.2,
+    "lines.linewidth": 1.0,
+    "lines.markersize": 4,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "text.parse_math": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "neuron_eval",
+}
 
 FIGURES: dict[str, tuple[Callable[..., Drawn | str], str]] = {
     "scores": (draw_scores, "Score by format: mean over neurons with 95 % interval"),

@@ -1,7 +1,5 @@
 """A report's folder: tables, figures, the viewer, and one page of all that needs no network."""
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 from collections import Counter
@@ -54,14 +52,22 @@ def page_pieces(
     style, library = _read(STYLE), _read(LIBRARY)
     script = "\n".join(['"use strict";', *(_read(f"scripts/{name}.js") for name in SCRIPTS)])
     pieces: Iterator[str] = _template().generate(
-        policy=page_policy(style, (library, script)), style=_markup(style),
-        library=_markup(library), licence=_read(LICENCE).splitlines()[0], script=_markup(script),
-        data=map(_markup, _json_pieces(data)), verdict=verdict(collected, baseline),
-        raters=len(collected.raters), notes=[visible(note) for note in collected.notes],
-        tables=base.with_rows(tables), untabled=base.without_rows(tables),
-        logs=runs_table(collected.every), figures=figures,
-        **{name: data[name] for name in ("viewer", "scorers", "runs", "neurons")}, mark=MARK,
-    )  # fmt: skip
+        policy=page_policy(style, (library, script)),
+        style=_markup(style),
+        library=_markup(library),
+        licence=_read(LICENCE).splitlines()[0],
+        script=_markup(script),
+        data=map(_markup, _json_pieces(data)),
+        verdict=verdict(collected, baseline),
+        raters=len(collected.raters),
+        notes=[visible(note) for note in collected.notes],
+        tables=base.with_rows(tables),
+        untabled=base.without_rows(tables),
+        logs=runs_table(collected.every),
+        figures=figures,
+        **{name: data[name] for name in ("viewer", "scorers", "runs", "neurons")},
+        mark=MARK,
+    )
     return pieces
 
 
@@ -83,9 +89,12 @@ def _template() -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.filters.update(visible=visible, visible_lines=visible_lines)
     return environment.get_template("template.html")
 

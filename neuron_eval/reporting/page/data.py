@@ -1,7 +1,5 @@
 """What the runs say of each neuron, as JSON-able data for the page."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any

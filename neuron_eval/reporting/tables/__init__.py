@@ -6,8 +6,6 @@
 A user's own package names such a module by an entry point of the group ``neuron_eval.tables``.
 """
 
-from __future__ import annotations
-
 import importlib
 import pkgutil
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Agreement by rank of measures, and of scores with raters; and of raters, by their alpha."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 from statistics import fmean
@@ -27,10 +25,12 @@ from neuron_eval.reporting.tables import base
 from neuron_eval.reporting.tables.base import INTERVAL, Cell, Column, Row, Table
 
 OVER_NEURONS_AND_RUNS = (
-    Column("over neurons", True, (" lowest run", " highest run")), Column("runs", numeric=True),
-    Column("neurons", True, (" fewest", " most")), Column("over runs", numeric=True),
+    Column("over neurons", True, (" lowest run", " highest run")),
+    Column("runs", numeric=True),
+    Column("neurons", True, (" fewest", " most")),
+    Column("over runs", numeric=True),
     Column("common neurons", True, short="common"),
-)  # fmt: skip
+)
 COLUMNS = (Column("measure"), Column("other measure", short="other"), *OVER_NEURONS_AND_RUNS)
 NOTES = (
     "Over neurons: within each run, over the neurons that both measures scored; the mean of the "
@@ -42,9 +42,11 @@ NOTES = (
 RATING = "\0rating"  # what a rating is called among a run's scores; no scorer is called that
 
 RATING_COLUMNS = (
-    Column("score"), Column("rater"), Column("over explanations", True, INTERVAL),
+    Column("score"),
+    Column("rater"),
+    Column("over explanations", True, INTERVAL),
     *OVER_NEURONS_AND_RUNS,
-)  # fmt: skip
+)
 RATING_NOTES = (
     "Over explanations: between score and rating of every different explanation of every neuron "
     "[95 % bootstrap interval over neurons].",
@@ -55,10 +57,13 @@ RATING_NOTES = (
 
 ENDS = (" lower", " upper")
 RATER_COLUMNS = (
-    Column("raters"), Column("alpha of ratings", True, ENDS), Column("explanations", numeric=True),
-    Column("alpha of choices", True, ENDS), Column("neurons", numeric=True),
+    Column("raters"),
+    Column("alpha of ratings", True, ENDS),
+    Column("explanations", numeric=True),
+    Column("alpha of choices", True, ENDS),
+    Column("neurons", numeric=True),
     Column("rank correlation", numeric=True),
-)  # fmt: skip
+)
 RATERS_TITLE = "Agreement of raters (Krippendorff's alpha)"
 RATER_NOTES = (
     "Alpha: 1 where raters agree, 0 where they agree as often as by chance, below 0 where they "

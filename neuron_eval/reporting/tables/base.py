@@ -1,7 +1,5 @@
 """What a table is before it is rendered, cells of the common kinds, and the registry of tables."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Whether scores can be believed: what controls show, and the sanity checks."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -98,10 +96,12 @@ def preference_table(runs: Sequence[Run], controls: Sequence[Run]) -> list[Table
         for preference in made
     )
     columns = (
-        Column("measure"), Column("measured by"), Column("neurons", True, short="n"),
+        Column("measure"),
+        Column("measured by"),
+        Column("neurons", True, short="n"),
         Column("prefers the true one", True, INTERVAL, "prefers true"),
         Column("true minus false", True, INTERVAL, "difference"),
-    )  # fmt: skip
+    )
     several = max(preference.false for preference in made)
     more = [f"Each neuron's share is over its {several} false explanations."] if several > 1 else []
     title = "True against false explanations"

@@ -1,7 +1,5 @@
 """Table 3: how long each run's prompts are; requests, tokens and dollars by role."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
@@ -19,12 +17,16 @@ TOKENS_NOTE = (
     "explainer."
 )
 USAGE_COLUMNS = (
-    Column("role"), Column("model"), Column("requests", numeric=True),
+    Column("role"),
+    Column("model"),
+    Column("requests", numeric=True),
     Column("from Inspect's cache", True, short="cached"),
     Column("prompt tokens", True, short="prompt"),
     Column("cached by the provider", True, short="by provider"),
-    Column("output tokens", True, short="output"), Column("dollars", numeric=True), Column("price"),
-)  # fmt: skip
+    Column("output tokens", True, short="output"),
+    Column("dollars", numeric=True),
+    Column("price"),
+)
 USAGE_NOTES = (
     "All runs together. Requests that Inspect's cache answered cost nothing and have no tokens "
     "here: without the cache the same runs would cost more.",
@@ -37,10 +39,11 @@ UNPRICED = "Unknown prices can be given in a prices file; until then the total l
 def tokens_table(runs: Sequence[Run], baseline: str = "original") -> Table:
     """A row per run: the explainer's prompt tokens per neuron, and how many times fewer."""
     columns = (
-        Column("run"), Column("neurons", True, (" counted",), "n"),
+        Column("run"),
+        Column("neurons", True, (" counted",), "n"),
         Column("prompt tokens per neuron", True, short="prompt tokens"),
         Column(f"fewer than {baseline}", True, short="fewer"),
-    )  # fmt: skip
+    )
     notes = [TOKENS_NOTE]
     if not any(is_baseline(run, baseline) for run in runs):
         notes.append(f"There is no run of {baseline} to compare with.")

@@ -1,7 +1,5 @@
 """Table 5: what has no number, and why; reasons are put together where they say the same."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,9 +11,13 @@ from neuron_eval.reporting.comparing import label, scorer_name, scorer_names
 from neuron_eval.reporting.tables.base import Column, Row, Table, report_table, row_of, share
 
 COLUMNS = (
-    Column("what"), Column("reason"), Column("count", numeric=True), Column("of", numeric=True),
-    Column("share", numeric=True), Column("where"),
-)  # fmt: skip
+    Column("what"),
+    Column("reason"),
+    Column("count", numeric=True),
+    Column("of", numeric=True),
+    Column("share", numeric=True),
+    Column("where"),
+)
 COUNTED = (
     "Counted by epoch. What is not scored is in no mean. … stands for what differs between reasons "
     "that are counted together."

@@ -1,7 +1,5 @@
 """How well predicted activations match true ones, by further measures, for any log."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Differences between runs: from the baseline, and of two runs neuron by neuron."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from neuron_eval.logs.runs import Run
@@ -13,13 +11,15 @@ from neuron_eval.reporting.tables import base
 from neuron_eval.reporting.tables.base import Cell, Column, Row, Table
 
 COLUMNS = (
-    Column("measure"), Column("run"), Column("neurons", True, short="n"),
+    Column("measure"),
+    Column("run"),
+    Column("neurons", True, short="n"),
     Column("mean difference", True, short="difference"),
     Column("95 % interval", extra=(" lower", " upper"), short="interval"),
     Column("win / tie / loss", extra=(" wins", " ties", " losses"), short="w/t/l"),
     Column("p (Holm)", True, (" uncorrected",), "p"),
     Column("neurons needed", True, short="needed"),
-)  # fmt: skip
+)
 NOTES = (
     "Difference on the same neurons. Interval: cluster bootstrap, 10,000 resamples of neurons, "
     "each neuron with the mean of its epochs; percentiles, taken further out for a small number "

@@ -1,7 +1,5 @@
 """The paper's table of human ratings; who rated, how much of it, and how attentively."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from statistics import fmean, median
 
@@ -14,9 +12,12 @@ from neuron_eval.reporting.tables.base import INTERVAL, MEANS, Cell, Column, Row
 from neuron_eval.reporting.tables.failures import grouped
 
 RATINGS = (
-    Column("rater"), Column("explanations"), Column("neurons", numeric=True),
-    Column("rating", True, INTERVAL), Column("chosen best", True, INTERVAL),
-)  # fmt: skip
+    Column("rater"),
+    Column("explanations"),
+    Column("neurons", numeric=True),
+    Column("rating", True, INTERVAL),
+    Column("chosen best", True, INTERVAL),
+)
 TITLE = "Ratings, 1 to 5, and share of neurons on which an explanation was chosen as the best"
 CHOSEN = (
     "Explanations of a neuron that say the same are shown once and credited alike, so the shares "
@@ -25,17 +26,24 @@ CHOSEN = (
 )
 PEOPLE = "All people: each neuron's mean over the people who rated it, each of whom counts once."
 RATERS = (
-    Column("rater"), Column("excerpts"), Column("neurons", numeric=True),
-    Column("rated", numeric=True), Column("not rated"), Column("seconds per neuron", numeric=True),
+    Column("rater"),
+    Column("excerpts"),
+    Column("neurons", numeric=True),
+    Column("rated", numeric=True),
+    Column("not rated"),
+    Column("seconds per neuron", numeric=True),
     Column("log"),
-)  # fmt: skip
+)
 RATERS_NOTES = (
     "Excerpts: train are those that the explainer saw, valid those held out.",
     "Seconds: the median; only people are timed.",
 )
 ATTENTION = (
-    Column("rater"), Column("check"), Column("result", numeric=True), Column("of", numeric=True),
-)  # fmt: skip
+    Column("rater"),
+    Column("check"),
+    Column("result", numeric=True),
+    Column("of", numeric=True),
+)
 ATTENTION_NOTES = (
     "Shown twice: the mean difference between the two ratings of a format's explanation (0 for a "
     "rater who agrees with itself), and the share of neurons with the same choice.",

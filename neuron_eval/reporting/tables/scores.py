@@ -1,7 +1,5 @@
 """Table 1: how well each run scores; also by layer or by group of neurons."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
