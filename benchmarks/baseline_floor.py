@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 from inspect_ai.log import EvalLog, list_eval_logs, read_eval_log
 
-from neuron_eval.embedding import TextEmbedder, resolve_embedder
+from neuron_eval.embedding.embedder import TextEmbedder, resolve_embedder
 from neuron_eval.logs.identity import control_name
 from neuron_eval.records.splits import DealtNeuron, from_metadata
 from neuron_eval.simulation.embedding import EmbeddingSimulation

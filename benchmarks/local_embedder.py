@@ -20,9 +20,8 @@ from pathlib import Path
 
 from scipy.stats import spearmanr  # type: ignore[import-untyped]
 
-from neuron_eval.embedding import cosine
 from neuron_eval.embedding import local as minilm
-from neuron_eval.embedding.embedder import Vector
+from neuron_eval.embedding.embedder import Vector, cosine
 
 FORMATS = ("Original", "Summary", "Highlight", "HighlightSummary", "AVHS")
 AT_LEAST = 0.85

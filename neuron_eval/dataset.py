@@ -8,7 +8,7 @@ from typing import Any
 
 from inspect_ai.dataset import MemoryDataset, Sample
 
-from neuron_eval.embedding import default_embedder
+from neuron_eval.embedding.embedder import default_embedder
 from neuron_eval.messages import InputError
 from neuron_eval.parameters import check_choice, check_number
 from neuron_eval.records import NeuronRecord, Reference, TooFewExcerptsError

@@ -3,7 +3,7 @@
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer
 from inspect_ai.solver import TaskState
 
-from neuron_eval.embedding import TextEmbedder, cosine, resolve_embedder
+from neuron_eval.embedding.embedder import TextEmbedder, cosine, resolve_embedder
 from neuron_eval.explain.solvers import bad_explanation
 from neuron_eval.metrics import interval
 from neuron_eval.models.server_errors import about_neuron, model_errors

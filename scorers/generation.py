@@ -15,8 +15,8 @@ from neuron_eval.parameters import check_number
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.records.splits import from_metadata
 from neuron_eval.simulation.asking import Asker
-from neuron_eval.simulation.choose import check_writer, role_simulator
-from neuron_eval.subject import NeuronPlace, Subject, SubjectError, resolve_subject
+from neuron_eval.simulation.choose import check_able, role_simulator
+from neuron_eval.subject.exchange import NeuronPlace, SubjectError, resolve_subject
 from neuron_eval.usage_error import scorer_errors
 
 
@@ -65,9 +65,9 @@ def generation(
         if (bad := bad_explanation(state.output, CHANCE)) is not None:
             return bad
         with about_neuron(state.sample_id):
-            subject = Subject(resolve_subject())
+            subject = resolve_subject()
             subject.check(place)
-            asker = Asker.of(check_writer(role_simulator()))
+            asker = Asker.of(check_able(role_simulator(), "write"))
             about = {
                 "simulator": asker.name,
                 "simulator_is_explainer": asker.name == str(state.model),

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer
 from inspect_ai.solver import TaskState
 
-from neuron_eval.embedding import TextEmbedder, cosine, resolve_embedder
+from neuron_eval.embedding.embedder import TextEmbedder, cosine, resolve_embedder
 from neuron_eval.explain.solvers import bad_explanation, not_scored, score_of
 from neuron_eval.judging import Case, choosing, measuring
 from neuron_eval.judging.asking import EXCERPTS_PER_CALL, ask_cases, ask_rounds
@@ -17,7 +17,7 @@ from neuron_eval.prompts.wording import JudgementWording
 from neuron_eval.records.splits import from_metadata
 from neuron_eval.scorers.generation import generation
 from neuron_eval.simulation.asking import Asker
-from neuron_eval.simulation.choose import check_judge, role_simulator
+from neuron_eval.simulation.choose import check_able, role_simulator
 from neuron_eval.usage_error import scorer_errors
 
 
@@ -128,7 +128,7 @@ def intruder(rounds: int = choosing.ROUNDS, pack: str | None = None) -> Scorer:
         except choosing.TooFewError as error:
             return not_scored(str(error), state.output)
         with about_neuron(state.sample_id):
-            asker = Asker.of(check_judge(role_simulator()))
+            asker = Asker.of(check_able(role_simulator(), "judge"))
             result = measuring.measure_rounds(await ask_rounds(asker, shown, wording))
         line, reason = measuring.rounds_line(result), "no answer could be read"
         metadata = measuring.rounds_metadata(result, asker.name, str(state.model))
@@ -153,7 +153,7 @@ async def _judge(
             lists = await cases(choosing.held_out(dealt))
         except choosing.TooFewError as error:
             return not_scored(str(error), state.output)
-        asker = Asker.of(check_judge(role_simulator()))
+        asker = Asker.of(check_able(role_simulator(), "judge"))
         answers = await ask_cases(asker, explanation, lists, wording, excerpts_per_call)
     result = measuring.verdicts(answers)
     line, value = measuring.verdict_line(result, wording), result.balanced_accuracy

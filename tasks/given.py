@@ -10,7 +10,7 @@ from inspect_ai import Task, task
 from inspect_ai.solver import Solver
 
 from neuron_eval.dataset import NeuronSet, References, neuron_set
-from neuron_eval.embedding import default_embedder
+from neuron_eval.embedding.embedder import default_embedder
 from neuron_eval.given.origin import Join, Origin, find_origin
 from neuron_eval.given.origin import given as given_solver
 from neuron_eval.given.reading import adacs_dataset, read_references

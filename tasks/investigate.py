@@ -13,7 +13,7 @@ from neuron_eval.investigation.solver import ROUNDS, TEXTS
 from neuron_eval.investigation.solver import investigate as investigate_solver
 from neuron_eval.parameters import given_among
 from neuron_eval.records.splits import from_metadata
-from neuron_eval.subject import NeuronPlace, Subject, resolve_subject
+from neuron_eval.subject.exchange import NeuronPlace, resolve_subject
 from neuron_eval.task import Parameters, format_task
 from neuron_eval.usage_error import usage_errors
 
@@ -39,7 +39,7 @@ def investigate(
     solver = investigate_solver(format, rounds, texts, protocol, **settings)
     with usage_errors():
         # Before neurons are read, and again when it is known which.
-        subject = None if active_model() is None else Subject(resolve_subject())
+        subject = None if active_model() is None else resolve_subject()
         made = format_task(format, parameters)
         for sample in made.dataset:
             place = NeuronPlace.of(from_metadata(sample.metadata, sample.id).neuron)

@@ -28,7 +28,7 @@ from neuron_eval.scorers.rewritten import REFERENCE, STORED, Version, numbers_of
 from neuron_eval.scorers.simulation_correlation import simulation_correlation
 from neuron_eval.simulation import UnreadableReplyError
 from neuron_eval.simulation.asking import Asker, NoReadableReplyError
-from neuron_eval.simulation.choose import check_judge, check_simulation, role_simulator
+from neuron_eval.simulation.choose import check_able, check_simulation, role_simulator
 from neuron_eval.simulation.limits import RoomRefusedError
 from neuron_eval.simulation.reading import cut_off, quoted, readable, words_of
 from neuron_eval.task import NO_SIMULATION
@@ -75,7 +75,7 @@ def scored_rewritings(
             return replace(version, scores=await _scores(state, version.explanation, scorers))
 
         with about_neuron(state.sample_id):
-            asker = Asker.of(check_judge(role_simulator()))
+            asker = Asker.of(check_able(role_simulator(), "judge"))
             changed = await together(*(rewritten(name) for name in REWRITINGS))
             versions = [Version(reference), *changed]
             if any(version.explanation for version in changed):  # else nothing is compared

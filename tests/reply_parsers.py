@@ -8,7 +8,7 @@ from inspect_ai.model import Logprob, Logprobs, ModelOutput, TopLogprob
 from neuron_eval.explain.cleaning import clean_explanation
 from neuron_eval.explain.prompting import opening_phrases
 from neuron_eval.generating.asking import read_texts
-from neuron_eval.judging.reading import read_letter, read_yes_or_no
+from neuron_eval.judging.asking import read_letter, read_yes_or_no
 from neuron_eval.models.replies import answer_text
 from neuron_eval.prompts.pack import default_pack
 from neuron_eval.rating.answer import AnswerError, parse_answer

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 
 from neuron_eval.dataset import NeuronSet
-from neuron_eval.embedding import cosine
+from neuron_eval.embedding.embedder import cosine
 from neuron_eval.explain.prompting import cutoff, explainer_prompt
 from neuron_eval.formats.base import Shown
 from neuron_eval.prompts.pack import default_pack

@@ -92,7 +92,7 @@ def _check(
     tasks: list[Task], simulator: str | None, embedder: str | None, way: str, wanted: bool
 ) -> None:
     """Ask the models here: these tasks are made before the eval, which asks none for them."""
-    from neuron_eval.embedding import default_embedder
+    from neuron_eval.embedding.embedder import default_embedder
     from neuron_eval.preflight import embeds, simulates
     from neuron_eval.preflight.asking import check_models, command_check
     from neuron_eval.prompts.pack import default_pack

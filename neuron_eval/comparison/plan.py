@@ -43,7 +43,7 @@ class Plan:
     formats: tuple[str, ...]  # each once
     models: tuple[str, ...]  # the explainers, each once
     simulator: str | None  # None is the explainer
-    embedder: str | None  # None is what `neuron_eval.embedding.resolve_embedder` takes
+    embedder: str | None  # None is what `neuron_eval.embedding.embedder.resolve_embedder` takes
     epochs: int  # how often each neuron is explained
     parameters: Mapping[str, Any]  # those of every task that were named, and no others
     choice: Choice

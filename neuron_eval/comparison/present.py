@@ -13,7 +13,7 @@ from neuron_eval.comparison.plan import EMBEDDING, Plan
 from neuron_eval.comparison.remote import expected, is_remote, stand_in
 from neuron_eval.comparison.sampling import FIRST, Taken, seconds_each
 from neuron_eval.dataset import NeuronSet, neuron_set
-from neuron_eval.embedding import default_embedder
+from neuron_eval.embedding.embedder import default_embedder
 from neuron_eval.logs.spending import EXPLAINER
 from neuron_eval.models.batching import batch_note, in_batches
 from neuron_eval.models.tokencount import counter

@@ -1,9 +1,8 @@
 """Asking a writer for texts that fit an explanation, and for texts that are near it."""
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from inspect_ai.model import ChatMessage, ModelOutput
 
@@ -44,19 +43,18 @@ async def write_fitting(
     asker: Asker, explanation: str, texts: int, wording: GenerationWording
 ) -> Written:
     """Texts that fit, as many as could be had in all replies together."""
-    read = partial(read_new, wanted=texts, explanation=explanation, known=_example_texts(wording))
-    messages = fitting_prompt(explanation, texts, wording)
-    return await _write(asker, messages, read, texts, wording.fitting)
+    messages, known = fitting_prompt(explanation, texts, wording), _example_texts(wording)
+    return await _write(asker, messages, explanation, known, texts, wording.fitting)
 
 
 async def write_near(
     asker: Asker, explanation: str, fitting: Sequence[str], wording: GenerationWording
 ) -> Written:
     """Texts that do not fit, each made from one of those that do; there may be fewer."""
-    count, known = len(fitting), [*_example_texts(wording), *fitting]
-    read = partial(read_new, wanted=count, explanation=explanation, known=known)
-    messages = near_prompt(explanation, fitting, wording)
-    return await _write(asker, messages, read, count, wording.near)
+    messages, known = near_prompt(explanation, fitting, wording), _example_texts(wording)
+    return await _write(
+        asker, messages, explanation, [*known, *fitting], len(fitting), wording.near
+    )
 
 
 def fitting_prompt(explanation: str, texts: int, wording: GenerationWording) -> list[ChatMessage]:
@@ -94,7 +92,8 @@ def _example_texts(wording: GenerationWording) -> list[str]:
 async def _write(
     asker: Asker,
     messages: list[ChatMessage],
-    read: Callable[[ModelOutput], list[str]],
+    explanation: str,
+    known: Collection[str],
     wanted: int,
     wording: FittingWording,
 ) -> Written:
@@ -102,7 +101,7 @@ async def _write(
     pool: dict[str, None] = {}
 
     def collect(output: ModelOutput) -> None:
-        pool.update(dict.fromkeys(read(output)))
+        pool.update(dict.fromkeys(read_new(output, wanted, explanation, known)))
         if len(pool) < wanted:
             raise UnreadableReplyError(f"{len(pool)} of {wanted} texts can be used")
 

@@ -10,7 +10,7 @@ from neuron_eval.records import ActivationRecord, Excerpt
 from neuron_eval.records.activations import highest, without
 from neuron_eval.records.heatmap import SIGNS, caption, heat_map, scale, shades
 from neuron_eval.records.splits import DealtNeuron
-from neuron_eval.simulation.presenting import in_panels, plain
+from neuron_eval.simulation.presenting import in_panels, plain, rounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,9 @@ def measure(tried: Tried, shown: Sequence[ActivationRecord], cutoff: float) -> R
     There are `LEAST` fitting texts and random excerpts.
     """
     excerpts = [excerpt.record for excerpt in tried.random]
-    fitting, near, random = _peaks(tried.fitting), _peaks(tried.near), _peaks(excerpts)
-    every = [*fitting, *near, *random, *_peaks(shown)]
+    groups = (tried.fitting, tried.near, excerpts, shown)
+    fitting, near, random, seen = ([record.peak for record in group] for group in groups)
+    every = [*fitting, *near, *random, *seen]
     share = sum(peak > cutoff for peak in fitting) / len(fitting)
     if max(every) <= 0:
         return Result(None, None, None, share, cutoff, "the neuron fires on no text")
@@ -107,13 +108,8 @@ def ignoring(record: ActivationRecord, tokens: frozenset[str]) -> ActivationReco
 
 
 def ignored_tokens(dealt: DealtNeuron) -> frozenset[str]:
-    """The tokens that the neuron's excerpts ignore."""
     records = [e.record for e in (*dealt.train, *dealt.calibration, *dealt.valid)]
     return frozenset(record.tokens[i] for record in records for i in record.ignored)
-
-
-def _peaks(records: Sequence[ActivationRecord]) -> list[float]:
-    return [record.peak for record in records]
 
 
 def result_line(result: Result, tried: Tried, fitting: Written, near: Written) -> str:
@@ -123,9 +119,9 @@ def result_line(result: Result, tried: Tried, fitting: Written, near: Written) -
         line = f"Not scored: {plain(result.reason)} ({counts})."
     else:
         parts = [
-            f"AUROC {_number(result.auroc)}",
-            f"at equal length {_number(result.auroc_same_length)}",
-            f"against near misses {_number(result.auroc_near)}",
+            f"AUROC {rounded(result.auroc)}",
+            f"at equal length {rounded(result.auroc_same_length)}",
+            f"against near misses {rounded(result.auroc_near)}",
             f"{result.share_above:.0%} of the texts above the cutoff of {result.cutoff:.3g}",
             counts,
         ]
@@ -197,7 +193,3 @@ def heat_maps(tried: Tried, shown: Sequence[ActivationRecord]) -> str:
         for kind, number, record in tried.named()
     ]
     return "\n\n".join([legend, *maps])
-
-
-def _number(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.3f}"

@@ -23,7 +23,7 @@ from neuron_eval.parameters import check_choice, check_number
 from neuron_eval.prompts.pack import load_pack
 from neuron_eval.records import ActivationRecord
 from neuron_eval.records.splits import from_metadata
-from neuron_eval.subject import NeuronPlace, Subject, SubjectError, resolve_subject
+from neuron_eval.subject.exchange import NeuronPlace, SubjectError, resolve_subject
 from neuron_eval.usage_error import usage_errors
 
 ROUNDS = 3
@@ -76,7 +76,7 @@ def investigate(
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         dealt = from_metadata(state.metadata, state.sample_id)
-        subject = Subject(resolve_subject())
+        subject = resolve_subject()
         with usage_errors():
             place = NeuronPlace.of(dealt.neuron)
             subject.check(place)

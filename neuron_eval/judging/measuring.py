@@ -97,7 +97,6 @@ def verdict_line(result: Verdicts, wording: JudgementWording) -> str:
 
 
 def verdict_metadata(result: Verdicts, name: str, judge: str, explainer: str) -> dict[str, Any]:
-    """Everything that can be computed with later."""
     return {
         **_about(name, judge, explainer, [judged for _, judged in result.answered]),
         "yes_where_right": result.yes_where_right,

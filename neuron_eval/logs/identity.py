@@ -24,7 +24,7 @@ from neuron_eval.simulation.choose import ROLE
 from neuron_eval.simulation.measure import CALIBRATION
 from neuron_eval.sources import BUNDLED
 from neuron_eval.sources.choosing import LAYERED
-from neuron_eval.subject import ROLE as SUBJECT
+from neuron_eval.subject.exchange import ROLE as SUBJECT
 from neuron_eval.task import NO_SIMULATION
 
 RUNTIME = {

@@ -26,7 +26,6 @@ Batch = bool | int | BatchConfig
 
 
 def in_batches(model: str) -> bool:
-    """Whether Inspect can send a model's requests in batches, by its name."""
     provider, _, rest = model.partition("/")
     return provider in BATCHING and rest.partition("/")[0] not in CLOUDS
 

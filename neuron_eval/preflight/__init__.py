@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from inspect_ai.model import GenerateConfig, Model, model_roles
 
-from neuron_eval.embedding import TextEmbedder, resolve_embedder
+from neuron_eval.embedding.embedder import TextEmbedder, resolve_embedder
 from neuron_eval.explain.solvers import reasons
 from neuron_eval.inspect_private import active_model
 from neuron_eval.messages import near_miss
@@ -22,14 +22,14 @@ from neuron_eval.records import NeuronRecord
 from neuron_eval.simulation import Simulator
 from neuron_eval.simulation.choose import (
     ROLE,
-    check_judge,
+    check_able,
     needed_simulator,
     own_check,
     role_simulator,
 )
 from neuron_eval.simulation.per_token import QUESTION, ROOM
-from neuron_eval.subject import ROLE as SUBJECT
-from neuron_eval.subject import NeuronPlace, Subject, resolve_subject
+from neuron_eval.subject.exchange import ROLE as SUBJECT
+from neuron_eval.subject.exchange import NeuronPlace, resolve_subject
 from neuron_eval.usage_error import UsageError
 
 ROLES = (ROLE, "embedder", SUBJECT)
@@ -96,7 +96,7 @@ def check_task(
         resolve_subject()
     trials = [says_something("explainer", model) if explains else None]
     if judging:
-        trials.append(says_something("simulator", check_judge(role_simulator()).model))
+        trials.append(says_something("simulator", check_able(role_simulator(), "judge").model))
     if way is not None:
         simulating = simulates(role_simulator(), way, load_pack(pack))
         trials.append(simulating)
@@ -111,7 +111,7 @@ def check_neurons(neurons: Iterable[NeuronRecord]) -> None:
     """
     if active_model() is None:
         return
-    subject = Subject(resolve_subject())
+    subject = resolve_subject()
     for neuron in neurons:
         if neuron.layer >= 0 and neuron.neuron >= 0:
             subject.check(NeuronPlace.of(neuron))

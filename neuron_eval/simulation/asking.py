@@ -39,6 +39,8 @@ from neuron_eval.simulation.limits import (
 
 R = TypeVar("R")
 
+Cache = CachePolicy | Literal[False]
+
 ATTEMPTS = 3  # how often one question is asked: once, and again twice
 
 
@@ -138,7 +140,7 @@ class Asker:
                 if made == attempts:
                     raise NoReadableReplyError(count, problem, made)
                 try:
-                    output, config = await self._given_room(conversation, config, cache, max_tokens)
+                    output, config = await self._reply(conversation, config, cache, max_tokens)
                 except RoomRefusedError:
                     if count:  # a complaint makes the question longer than what was answered
                         raise NoReadableReplyError(count, problem, made) from None
@@ -169,18 +171,14 @@ class Asker:
                     break
         raise NoReadableReplyError(count, problem, made)
 
-    def _caches(self) -> list[CachePolicy | Literal[False]]:
+    def _caches(self) -> list[Cache]:
         """The memories that are asked in turn: each may hold what cannot be read."""
         if self._temperature not in (None, 0.0):
             return [False] * ATTEMPTS
         return [cache_policy(self.model), cache_policy(self.model, asked="again"), False]
 
-    async def _given_room(
-        self,
-        messages: list[ChatMessage],
-        config: GenerateConfig,
-        cache: CachePolicy | Literal[False],
-        needed: int,
+    async def _reply(
+        self, messages: list[ChatMessage], config: GenerateConfig, cache: Cache, needed: int
     ) -> tuple[ModelOutput, GenerateConfig]:
         """A reply, and the settings that it was given by.
 
@@ -189,34 +187,27 @@ class Asker:
         """
         while True:
             try:
-                return await self._generate(messages, config, cache), config
-            except RoomRefusedError as error:
-                if error.given < needed:
-                    raise
-                config = config.merge(GenerateConfig(max_tokens=error.given))
+                if self._reasoning:
+                    return await self.model.generate(messages, config=config, cache=cache), config
+                return await with_logprobs(self.model, messages, config, cache), config
+            except Exception as error:
+                refused = self._room_refused(error, config)
+                if refused.given < needed:
+                    raise refused from error
+                config = config.merge(GenerateConfig(max_tokens=refused.given))
 
-    async def _generate(
-        self,
-        messages: list[ChatMessage],
-        config: GenerateConfig,
-        cache: CachePolicy | Literal[False],
-    ) -> ModelOutput:
+    def _room_refused(self, error: Exception, config: GenerateConfig) -> RoomRefusedError:
+        """What is left where a server refused so many output tokens; all else is raised."""
+        wanted = config.max_tokens or self.model.config.max_tokens
+        given = room_given(error, wanted) if wanted else None
         try:
-            if self._reasoning:
-                return await self.model.generate(messages, config=config, cache=cache)
-            return await with_logprobs(self.model, messages, config, cache)
-        except Exception as error:
-            wanted = config.max_tokens or self.model.config.max_tokens
-            given = room_given(error, wanted) if wanted else None
-            try:
-                raise_failure("simulator", self.model, error)
-            except ModelError as failure:
-                if not wanted or not given or given < LEAST_OUTPUT or self._reasoning:
-                    raise
-                note_refusal(
-                    self.model, wanted, given if limits_model(error, wanted) else None, failure
-                )
-                raise RoomRefusedError(failure.message, given) from error
+            raise_failure("simulator", self.model, error)
+        except ModelError as failure:
+            if not wanted or not given or given < LEAST_OUTPUT or self._reasoning:
+                raise
+            limit = given if limits_model(error, wanted) else None
+            note_refusal(self.model, wanted, limit, failure)
+            return RoomRefusedError(failure.message, given)
 
 
 _PAUSE = 0.5  # seconds between two counts on the screen, which is drawn anew for each

@@ -5,6 +5,7 @@ differ, change, and stand behind gateways. One short question a model and proces
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Literal
 from weakref import WeakKeyDictionary
 
 from inspect_ai.model import Model, ModelAPI, get_model, model_roles
@@ -126,17 +127,9 @@ def is_baseline(model: Model | str) -> bool:
     return str(model).startswith(f"{BASELINE}/")
 
 
-def check_judge(simulator: Simulator) -> Simulator:
-    """The same model, which judges excerpts; a UsageError says that it cannot."""
-    return _checked(simulator, "judge", "judge")
-
-
-def check_writer(simulator: Simulator) -> Simulator:
-    """The same model, which writes texts; a UsageError says that it cannot."""
-    return _checked(simulator, "write", "writer")
-
-
-def _checked(simulator: Simulator, does: str, noun: str) -> Simulator:
+def check_able(simulator: Simulator, does: Literal["judge", "write"]) -> Simulator:
+    """The same model, which judges excerpts or writes texts; a UsageError says that it cannot."""
+    noun = {"judge": "judge", "write": "writer"}[does]
     named = f"name a {noun} with --model-role {ROLE}=PROVIDER/MODEL"
     if str(simulator.model) == NO_MODEL:
         raise UsageError(f"no model {does}s: --model is none; {named}")

@@ -6,7 +6,7 @@ No language model, no context, no cost: a fair floor for simulators that read.
 from collections.abc import Sequence
 from typing import Self
 
-from neuron_eval.embedding import TextEmbedder, resolve_embedder
+from neuron_eval.embedding.embedder import TextEmbedder, resolve_embedder
 from neuron_eval.models.server_errors import model_errors
 from neuron_eval.prompts.wording import Pack
 from neuron_eval.records import Excerpt

@@ -28,17 +28,17 @@ def explanation_line(
     counts = f"{result.tokens} tokens in {len(result.scored)} excerpts"
     if value is None:
         return f"Not scored: {plain(unscored_reason)} ({counts}).{_problems(result)}"
-    parts = [f"correlation {_number(result.correlation)}"]
+    parts = [f"correlation {rounded(result.correlation)}"]
     if headline != HEADLINE:
-        parts.insert(0, f"{headline_label(headline)} {_number(value)}")
+        parts.insert(0, f"{headline_label(headline)} {rounded(value)}")
     if len({excerpt.kind for excerpt, _ in result.scored}) > 1:
-        parts.append(f"top excerpts {_number(result.correlation_top)}")
-        parts.append(f"random excerpts {_number(result.correlation_random)}")
+        parts.append(f"top excerpts {rounded(result.correlation_top)}")
+        parts.append(f"random excerpts {rounded(result.correlation_random)}")
     if result.weights is not None:
         parts.append("weighted by how much of all text each excerpt stands for")
     if result.calibration is not None:
-        parts.append(f"R² after calibration {_number(result.r_squared)}")
-        parts.append(f"absolute deviation explained {_number(result.absolute_deviation_explained)}")
+        parts.append(f"R² after calibration {rounded(result.r_squared)}")
+        parts.append(f"absolute deviation explained {rounded(result.absolute_deviation_explained)}")
     if result.unplaced:
         counts += f"; {result.unplaced} named words that are not in their excerpt"
     return f"{'; '.join([*parts, counts])}.{_problems(result)}"
@@ -126,7 +126,7 @@ def _numbers(record: ActivationRecord, simulated: Simulated) -> str:
         return "not scored: every token is ignored"
     left_out = f", {len(record.ignored)} of {len(record.tokens)} tokens not scored"
     return (
-        f"correlation {_number(pearson(true, expected))}, peak true {record.peak:.3g}, simulated "
+        f"correlation {rounded(pearson(true, expected))}, peak true {record.peak:.3g}, simulated "
         f"{max(expected):.3g}{left_out if record.ignored else ''}"
     )
 
@@ -149,7 +149,7 @@ def problem_list(heading: str, failures: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def _number(value: float | None) -> str:
+def rounded(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.3f}"
 
 

@@ -130,17 +130,16 @@ async def _first_that_works(model: Model, probe: str, read: Read) -> Dialect:
         try:
             await _generate(model, probe, dialect, read)
             return dialect
-        except RefusedPromptError as problem:
-            problems.append(f"- {dialect}: {problem}")
-        except (UnreadableReplyError, AlignmentError) as problem:
-            answered.add(dialect.echo)
-            problems.append(f"- {dialect}: {problem}")
         except Exception as problem:
+            problems.append(f"- {dialect}: {problem}")
+            if isinstance(problem, RefusedPromptError):
+                continue
+            if isinstance(problem, UnreadableReplyError | AlignmentError):
+                answered.add(dialect.echo)
             # Chat providers have errors of their own for what they do not know; but one
             # that has answered once is there, and takes the key.
-            if not answered:
+            elif not answered:
                 raise
-            problems.append(f"- {dialect}: {problem}")
     raise PromptLogprobsUnsupportedError(
         f"{model} gives no log-probabilities of the prompt, which simulation=all_at_once "
         "needs. Servers of the completions API do: vLLM and SGLang (as "

@@ -7,14 +7,9 @@ apply. `Subject` asks it, see `neuron_eval.subject.exchange`. The provider
 
 from inspect_ai.model import ModelAPI, modelapi
 
-from neuron_eval.subject.exchange import ROLE, NeuronPlace, Subject, SubjectError, resolve_subject
-
-__all__ = ["ROLE", "NeuronPlace", "Subject", "SubjectError", "neuron_subject", "resolve_subject"]
-
 
 @modelapi(name="neuron-subject")
 def neuron_subject() -> type[ModelAPI]:
-    """The subject ``neuron-subject/NAME``; see ``neuron_eval.subject.provider``."""
     from neuron_eval.subject.provider import NeuronSubject
 
     return NeuronSubject

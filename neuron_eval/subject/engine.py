@@ -5,13 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neuron_eval.messages import InputError, message_of, shown
-from neuron_eval.recording.subject import Column, HuggingFaceSubject, Probe, merge_row
+from neuron_eval.recording.subject import Column, HuggingFaceSubject, merge_row
 from neuron_eval.recording.texts import Tokenizer, Window, cut
 from neuron_eval.records import ActivationRecord
 from neuron_eval.records.activations import round_significant
@@ -21,23 +20,10 @@ from neuron_eval.subject.sae import SaeLatents, read_sae
 TOKENS = 4096  # of a model at most in a forward pass, with padding; a longer text is run alone
 
 
-class Neurons(Protocol):
-    """What of a network is seen: its MLP neurons, or the latents of an SAE."""
-
-    sizes: Mapping[int, int]  # how many there are, by layer
-    hook: str  # the hook point of the SAE; empty if there is none
-    model: str  # what the SAE calls the model that it is of; may be empty
-    digest: str  # tells these weights from others, those of the network left aside
-
-    def probes(self, columns: Sequence[Column]) -> list[Probe]:
-        """What shows columns, which ascend, in their order."""
-        ...
-
-
 class MlpNeurons:
-    """The neurons of a network's MLPs, as `neuron-eval record` sees them."""
+    """The neurons of a network's MLPs, as `neuron-eval record` sees them; like `SaeLatents`."""
 
-    hook = model = digest = ""
+    hook = model = digest = ""  # what an SAE has
 
     def __init__(self, network: HuggingFaceSubject) -> None:
         self.sizes: Mapping[int, int] = network.widths
@@ -65,7 +51,7 @@ class Engine:
     name: str  # for messages
     network: HuggingFaceSubject
     tokenizer: Tokenizer
-    neurons: Neurons
+    neurons: MlpNeurons | SaeLatents
     _waiting: list[_Run] = field(default_factory=list)
     _queue: threading.Lock = field(default_factory=threading.Lock)
     _running: threading.Lock = field(default_factory=threading.Lock)
@@ -119,23 +105,21 @@ class Engine:
                     run.end.set_exception(SubjectError(f"{self.name} was interrupted"))
 
     def _run(self, batch: Sequence[_Run]) -> None:
-        error = self._forward(batch)
-        if error is not None and len(batch) == 1:
-            batch[0].end.set_exception(self._failure(error, batch[0]))
-        elif error is not None:
-            for run in batch:  # what one text does to the model is not the others' fault
-                self._run([run])
-
-    def _forward(self, batch: Sequence[_Run]) -> Exception | None:
         columns = sorted({run.column for run in batch})
         try:
             raw = self.network.look([run.window for run in batch], self.neurons.probes(columns))
         except Exception as error:  # torch raises errors of many kinds, and none in common
-            return error.with_traceback(None)  # it would hold the tensors
-        for run, row in zip(batch, raw, strict=True):
-            merged = merge_row(row, run.window, len(self.network.prefix))
-            run.end.set_result(merged[:, columns.index(run.column)].copy())
-        return None
+            failure = error.with_traceback(None)  # it would hold the tensors
+        else:
+            for run, row in zip(batch, raw, strict=True):
+                merged = merge_row(row, run.window, len(self.network.prefix))
+                run.end.set_result(merged[:, columns.index(run.column)].copy())
+            return
+        if len(batch) == 1:
+            batch[0].end.set_exception(self._failure(failure, batch[0]))
+        else:
+            for run in batch:  # what one text does to the model is not the others' fault
+                self._run([run])
 
     def _failure(self, error: Exception, run: _Run) -> SubjectError:
         what = message_of(error).splitlines() or [""]

@@ -74,7 +74,7 @@ class HasNeurons(Protocol):
         ...
 
 
-def resolve_subject() -> Model:
+def resolve_subject() -> Subject:
     """The model of the role ``subject``; a UsageError says that there is none, or it is none."""
     if ROLE not in model_roles():
         meant = near_miss(model_roles(), [ROLE])
@@ -88,17 +88,16 @@ def resolve_subject() -> Model:
             f"{model} is no subject: its neurons cannot be seen; expected --model-role {ROLE}="
             "neuron-subject/NAME"
         )
-    return model
+    return Subject(model, model.api)
 
 
 class Subject:
     """Asks a model for the activations of its neurons."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, api: HasNeurons) -> None:
         self.name = str(model)
         self._model = model
-        assert isinstance(model.api, HasNeurons)
-        self._api: HasNeurons = model.api
+        self._api = api
 
     def check(self, place: NeuronPlace) -> None:
         """Refuse a neuron that is another model's or out of range, with a UsageError."""

@@ -50,9 +50,8 @@ class Sae:
 
     @property
     def weights(self) -> tuple[str, ...]:
-        names = NEEDED[self.architecture]
         more = ("b_dec",) * self.subtracts_bias + ("W_dec",) * self.rescaled
-        return names + more
+        return NEEDED[self.architecture] + more
 
 
 def read_sae(folder: Path) -> Sae:
@@ -70,11 +69,6 @@ def read_sae(folder: Path) -> Sae:
         raise RecordingError(f"{path}: not JSON ({error})") from error
     if not isinstance(data, dict):
         raise RecordingError(f"{path}: holds {shown(data)}; expected an object")
-    return _sae_of(folder, data)
-
-
-def _sae_of(folder: Path, data: Mapping[str, Any]) -> Sae:
-    path = folder / CONFIG
     # SAELens 6 moved what is about the model there.
     about = {**data, **_object(data, "metadata")}
     architecture = _architecture(path, data)
@@ -143,7 +137,7 @@ class SaeLatents:
 
     def __init__(self, network: HuggingFaceSubject, sae: Sae) -> None:
         """Load the weights, which must fit the network and each other."""
-        self.hook, self.model = sae.hook, sae.model
+        self.hook, self.model = sae.hook, sae.model  # what it says of itself
         self._network, self._sae = network, sae
         self._torch = module("torch")
         check_layers([sae.layer], network.widths, sae.hook)

@@ -24,14 +24,18 @@ from inspect_ai.model import (
 )
 from inspect_ai.scorer import Score, mean, scorer
 
-from neuron_eval.embedding import EmbeddingError, TextEmbedder, cosine, resolve_embedder, texts_of
 from neuron_eval.embedding import embedder as memo_module
 from neuron_eval.embedding.embedder import (
+    EmbeddingError,
     Memo,
+    TextEmbedder,
     checked_vectors,
+    cosine,
     embedding_output,
     memo_of,
+    resolve_embedder,
     take_vectors,
+    texts_of,
 )
 
 pytestmark = [  # both are of Inspect's own making
@@ -258,11 +262,6 @@ def test_cosine_is_that_of_the_angle():
     assert cosine(a, b) == pytest.approx(np.sqrt(0.5))
     assert cosine(a, -2 * a) == -1.0
     assert cosine(np.float32([0.1, 0.7]), np.float32([0.1, 0.7])) == pytest.approx(1.0)
-    for wrong in (np.zeros(2), np.array([np.nan, 1.0])):
-        with pytest.raises(ValueError, match="undefined"):
-            cosine(a, wrong)
-    with pytest.raises(ValueError, match="shapes"):
-        cosine(a, np.ones(3))
 
 
 SHARED = [f"reference {i}" for i in range(20)]

@@ -8,8 +8,8 @@ import pytest
 from inspect_ai._util.error import PrerequisiteError
 from inspect_ai.model import ChatMessageUser, get_model
 
-from neuron_eval.embedding import TextEmbedder, cosine
 from neuron_eval.embedding import local as minilm
+from neuron_eval.embedding.embedder import TextEmbedder, cosine
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:The 'initial' parameter is deprecated:DeprecationWarning"

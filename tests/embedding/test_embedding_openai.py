@@ -15,8 +15,8 @@ from inspect_ai.log import read_eval_log
 from inspect_ai.model import ChatMessageUser, GenerateConfig, get_model
 from inspect_ai.scorer import Score, mean, scorer
 
-from neuron_eval.embedding import EmbeddingError, TextEmbedder, cosine, resolve_embedder
 from neuron_eval.embedding import hosted as hosted_module
+from neuron_eval.embedding.embedder import EmbeddingError, TextEmbedder, cosine, resolve_embedder
 from neuron_eval.embedding.hosted import split_address
 
 pytestmark = [  # all are of Inspect's own making

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from neuron_eval.embedding import cosine
+from neuron_eval.embedding.embedder import cosine
 
 from .catalogue import AT_MOST, EVERY, of_role
 from .runs import REFERENCE, TOKENS, WELL, run_twice

@@ -10,9 +10,14 @@ from sklearn.metrics import average_precision_score, balanced_accuracy_score, ro
 
 from neuron_eval.formats.base import letter
 from neuron_eval.judging import Case, Judged, Round, Unread
-from neuron_eval.judging.asking import case_question, marked, round_question
+from neuron_eval.judging.asking import (
+    case_question,
+    marked,
+    read_letter,
+    read_yes_or_no,
+    round_question,
+)
 from neuron_eval.judging.measuring import measure_rounds, verdicts
-from neuron_eval.judging.reading import read_letter, read_yes_or_no
 from neuron_eval.prompts.pack import default_pack, load_pack
 from neuron_eval.prompts.wording import JUDGEMENTS, PackError
 from neuron_eval.records import ActivationRecord, Excerpt

@@ -2,7 +2,7 @@
 
 import pytest
 
-from neuron_eval.subject import NeuronPlace
+from neuron_eval.subject.exchange import NeuronPlace
 from neuron_eval.subject.provider import own_name, plain_name, why_lacking
 
 SIZES = {0: 32, 1: 32}

@@ -19,7 +19,7 @@ from tiny_models import TEXT, needs_record, save_model
 from neuron_eval import load_neurons
 from neuron_eval.inspect_private import PrerequisiteError
 from neuron_eval.messages import InputError
-from neuron_eval.subject import NeuronPlace, Subject, SubjectError, resolve_subject
+from neuron_eval.subject.exchange import NeuronPlace, SubjectError, resolve_subject
 from neuron_eval.usage_error import UsageError
 
 TEXTS = ["keep", "a café of 🙂🙃 the", TEXT[:40], "日本語 and , 東京.\n", "x"]
@@ -297,7 +297,7 @@ def peak_scorer(place):
 
     async def score(state, target):
         try:
-            records = await Subject(resolve_subject()).activations(place, [state.input_text, "the"])
+            records = await resolve_subject().activations(place, [state.input_text, "the"])
         except (UsageError, SubjectError) as error:
             return Score.unscored(reason="unavailable", explanation=str(error))
         return Score(value=max(records[0].activations), explanation=str(records[1].tokens))

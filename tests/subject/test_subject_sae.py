@@ -10,7 +10,7 @@ from tiny_models import TEXT, needs_record, save_model
 
 from neuron_eval.inspect_private import PrerequisiteError
 from neuron_eval.recording import RecordingError
-from neuron_eval.subject import NeuronPlace
+from neuron_eval.subject.exchange import NeuronPlace
 from neuron_eval.subject.sae import read_sae
 
 WIDTH, LATENTS = 16, 24
