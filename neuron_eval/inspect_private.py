@@ -21,7 +21,7 @@ from inspect_ai._util.error import PrerequisiteError
 # Ends when: `eval_set_id_for_log_dir` is public, or `EvalLogInfo` holds a local log's path.
 from inspect_ai._util.file import filesystem, local_path
 from inspect_ai._util.platform import platform_init
-from inspect_ai._util.registry import RegistryInfo, registry_find, registry_unqualified_name
+from inspect_ai._util.registry import registry_find, registry_unqualified_name
 
 # For the same as the two above.
 from inspect_ai.log._recorders.eval import EvalRecorder
@@ -53,22 +53,12 @@ __all__ = [
     "local_path",
     "model_info_by_name",
     "platform_init",
-    "provider_names",
-    "provider_package",
+    "provider_packages",
     "run_coroutine",
 ]
 
 
-def provider_names() -> list[str]:
-    return sorted({registry_unqualified_name(info) for info in _providers()})
-
-
-def provider_package(name: str) -> str | None:
-    """Where a provider of models comes from: ``inspect_ai`` for Inspect's own; None if nowhere."""
-    named = (info for info in _providers() if registry_unqualified_name(info) == name)
-    return next((info.name.partition("/")[0] for info in named), None)
-
-
-def _providers() -> list[RegistryInfo]:
-    """All providers of models; none is loaded. Ends when: Inspect lists its providers."""
-    return [registry_info(api) for api in registry_find(lambda info: info.type == "modelapi")]
+def provider_packages() -> dict[str, str]:
+    """By provider of models, in order, its package. Ends when: Inspect lists its providers."""
+    infos = map(registry_info, registry_find(lambda info: info.type == "modelapi"))
+    return dict(sorted((registry_unqualified_name(i), i.name.partition("/")[0]) for i in infos))

@@ -62,27 +62,6 @@ class Compared:
         return float((self.shares * ~self.active) @ (1 - self.soft))
 
 
-def compared(
-    true: ArrayLike, predicted: ArrayLike, active: ArrayLike, weights: ArrayLike | None = None
-) -> Compared:
-    """Checked arrays without the tokens of weight 0; arguments and errors are `measures`'."""
-    t, p = np.asarray(true, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
-    a = np.asarray(active, dtype=np.bool_)
-    w = None if weights is None else np.asarray(weights, dtype=np.float64)
-    arrays = [t, p, a] if w is None else [t, p, a, w]
-    if t.ndim != 1 or any(array.shape != t.shape for array in arrays):
-        raise ValueError(f"expected arrays of one shape [N], got {[x.shape for x in arrays]}")
-    if not all(np.isfinite(array).all() for array in arrays):
-        raise ValueError("expected finite values only")
-    if w is None:
-        return Compared(t, p, a, None)
-    if (w < 0).any():
-        raise ValueError("expected weights of at least 0")
-    w = w / (w.max(initial=0.0) or 1.0)
-    counted = w > 0
-    return Compared(t[counted], p[counted], a[counted], w[counted])
-
-
 def threshold(
     natural: ArrayLike,
     weights: ArrayLike | None = None,
@@ -190,7 +169,21 @@ def measures(
     Raises:
         ValueError: Shapes differ, a value is not finite, or a weight is negative.
     """
-    given = compared(true, predicted, active, weights)
+    t, p = np.asarray(true, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
+    a = np.asarray(active, dtype=np.bool_)
+    w = None if weights is None else np.asarray(weights, dtype=np.float64)
+    arrays = [t, p, a] if w is None else [t, p, a, w]
+    if t.ndim != 1 or any(array.shape != t.shape for array in arrays):
+        raise ValueError(f"expected arrays of one shape [N], got {[x.shape for x in arrays]}")
+    if not all(np.isfinite(array).all() for array in arrays):
+        raise ValueError("expected finite values only")
+    if w is not None:
+        if (w < 0).any():
+            raise ValueError("expected weights of at least 0")
+        w = w / (w.max(initial=0.0) or 1.0)
+        counted = w > 0
+        t, p, a, w = t[counted], p[counted], a[counted], w[counted]
+    given = Compared(t, p, a, w)
     return {name: measure.of(given) for name, measure in MEASURES.items()}
 
 

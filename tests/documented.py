@@ -22,7 +22,7 @@ from inspect_ai._cli.main import inspect as inspect_command
 from inspect_ai._util.registry import registry_lookup
 
 from neuron_eval.cli.main import main as neuron_eval_command
-from neuron_eval.inspect_private import provider_package
+from neuron_eval.inspect_private import provider_packages
 from neuron_eval.task import Parameters
 
 ROOT = Path(__file__).parents[1]
@@ -139,7 +139,7 @@ def check_names(options: dict[str, object], tasks: list[str]) -> None:
     models += [re.sub(r"^\{model: |[,}].*", "", model) for _, _, model in roles]
     for model in filter(None, models):
         provider = model.partition("/")[0]
-        assert provider in MADE_UP or provider_package(provider) is not None, model
+        assert provider in MADE_UP or provider in provider_packages(), model
 
 
 def names_of(values: object) -> set[str]:

@@ -132,13 +132,13 @@ def model_named(
     """A model; a missing key or package, or an unknown provider, is the user's to mend."""
     from inspect_ai.model import GenerateConfig, get_model
 
-    from neuron_eval.inspect_private import provider_names
+    from neuron_eval.inspect_private import provider_packages
 
     try:
         config = GenerateConfig(max_connections=max_connections, batch=batch)
         return get_model(name, config=config, base_url=base_url)
     except Exception as error:
-        api, known = name.partition("/")[0], provider_names()
+        api, known = name.partition("/")[0], provider_packages()
         meant = "" if api in known else near_miss([api], known)
         sentence = Text.from_markup(str(error)).plain.removesuffix(".")
         raise click.ClickException(f"{name}: {sentence}{meant}") from error

@@ -1,7 +1,7 @@
 """What a comparison will take: requests, tokens and dollars, by role, model and format."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from neuron_eval.comparison.costs import EMBEDDER, CostEstimate, Line, Rates, priced_line
 from neuron_eval.comparison.counting import EXPLANATION, Counted, Size
@@ -45,10 +45,12 @@ def estimate(
         possible[simulator] = [way for way in plan.ways(model, pack) if way != EMBEDDING]
         if possible[simulator]:
             to_simulate[simulator, format] += left
-    simulated = [
-        _simulated(counted, simulator, format, possible[simulator], left, rates)
-        for (simulator, format), left in to_simulate.items()
-    ]
+    simulated: list[Line] = []
+    for (simulator, format), left in to_simulate.items():
+        sizes_of = {w: counted.simulated[w, simulator].times(left) for w in possible[simulator]}
+        bounds = list(_bounds(sizes_of, exact=simulator not in counted.inexact))
+        likely = sizes_of[possible[simulator][0]]
+        simulated.append(priced_line((ROLE, simulator, format), left, likely, bounds, rates))
     embedded = _embedded(plan, pack, counted, total, rates, embedder)
     return CostEstimate((*explained, *simulated, *embedded), total, finished.total)
 
@@ -94,25 +96,13 @@ def _spread(size: Size, *, again: float = 1.0, exact: bool = True) -> list[Size]
     ]
 
 
-def _simulated(
-    counted: Counted,
-    simulator: str,
-    format: str,
-    possible: Sequence[str],
-    left: float,
-    rates: Rates,
-) -> Line:
-    """A simulator's line: the first way is expected, and all that it may come to are the bounds."""
-    bounds: list[Size] = []
-    exact = simulator not in counted.inexact
-    for way in possible:
-        size = counted.simulated[way, simulator].times(left)
+def _bounds(sizes: Mapping[str, Size], exact: bool) -> Iterator[Size]:
+    """All that a simulator may come to, by the ways that it may turn out to be able to do."""
+    for way, size in sizes.items():
         if ways()[way].excerpts_per_call is None:  # no reply is long, and none is asked for again
-            bounds.append(size)
+            yield size
         else:
-            bounds += _spread(size, again=AGAIN, exact=exact)
-    likely = counted.simulated[possible[0], simulator].times(left)
-    return priced_line((ROLE, simulator, format), left, likely, bounds, rates)
+            yield from _spread(size, again=AGAIN, exact=exact)
 
 
 def _embedded(

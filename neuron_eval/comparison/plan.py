@@ -10,7 +10,7 @@ from inspect_ai.log import EvalLog
 from neuron_eval.dataset import EXCERPTS
 from neuron_eval.formats import format_names, worded_formats
 from neuron_eval.given.controls import CONTROLS
-from neuron_eval.inspect_private import model_info_by_name, provider_names, provider_package
+from neuron_eval.inspect_private import model_info_by_name, provider_packages
 from neuron_eval.messages import InputError, near_miss
 from neuron_eval.models.batching import Batch, read_batch
 from neuron_eval.parameters import check_choice, check_excerpts_per_call, check_number, check_real
@@ -138,8 +138,8 @@ def planned(options: Mapping[str, Any], epochs: int) -> tuple[Plan, Pack]:
     )
     for model in (*plan.models, *plan.roles.values()):
         name = provider(model)
-        if provider_package(name) is None:
-            meant = near_miss([name], provider_names())
+        if name not in (known := provider_packages()):
+            meant = near_miss([name], known)
             raise InputError(
                 f"{model}: {name} is no provider that Inspect or a plugin of it has{meant}"
             )
@@ -244,7 +244,7 @@ def _likeliest_first(ways: tuple[str, ...], server: str) -> tuple[str, ...]:
     others = tuple(way for way in ways if way != "all_at_once")
     if others == ways or not others or server in READS_PROMPTS:
         return ways
-    if provider_package(server) == "inspect_ai" and server not in MAY_READ_PROMPTS:
+    if provider_packages().get(server) == "inspect_ai" and server not in MAY_READ_PROMPTS:
         return others
     return (*others, "all_at_once")
 
