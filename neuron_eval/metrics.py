@@ -163,5 +163,4 @@ def _config(
 
 
 def score_scale(least: float = 0, most: float = 1) -> ScoreColorScale:
-    """The colours of a score's cells: red at the least, green at the most."""
     return ScoreColorScale(palette="good-high", min=least, max=most)

@@ -91,7 +91,6 @@ def check_text(name: str, value: object) -> str:
 
 
 def check_real(name: str, value: object, example: str) -> float:
-    """The value, if it is a finite number; ``example`` is one that would be right."""
     largest = float_info.max  # of which NaN is not less either
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= largest:
         raise InputError(f"{name}={shown(value)}: expected a number such as {example}")

@@ -179,7 +179,6 @@ def _given(
 
 
 def _metadata(state: TaskState, rater: str, turns: Sequence[Turn]) -> dict[str, Any]:
-    """What is known whether or not there is an answer."""
     rated = [turn for turn in turns if turn.ratings]
     return {
         "rater": rater,

@@ -160,7 +160,6 @@ def _on_rows(
     solver: Solver,
     about: Mapping[str, Any],
 ) -> Task:
-    """Without activations: every row of the file, compared with its reference."""
     if origin.table is None:
         name = origin.about["explanations"]
         raise InputError(f"explanations={name}: is what neurons hold; name neurons too")

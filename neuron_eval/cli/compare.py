@@ -209,7 +209,6 @@ def _go_on_after(
     rates: Rates,
     yes: bool,
 ) -> bool:
-    """Say what the rest will take by what a pilot took, and ask whether to go on."""
     from neuron_eval.comparison.costs import rates_in
     from neuron_eval.comparison.estimate import left_by_cell
     from neuron_eval.comparison.finished import find_finished

@@ -108,7 +108,6 @@ def _bounds(sizes: Mapping[str, Size], exact: bool) -> Iterator[Size]:
 def _embedded(
     plan: Plan, pack: Pack, counted: Counted, left: float, rates: Rates, embedder: str
 ) -> Iterator[Line]:
-    """The embedder's line: every text once, whichever format and explainer it is for."""
     embeds = any(EMBEDDING in plan.ways(model, pack) for model in plan.models)
     texts = counted.embedded
     share = 1.0 if embeds else texts.referenced

@@ -65,7 +65,6 @@ class Plan:
 
     @property
     def every_cell(self) -> tuple[tuple[str, str], ...]:
-        """Those of formats, and behind them those of controls."""
         return (*self.cells, *self.control_cells)
 
     def epochs_of(self, format: str) -> int:

@@ -65,7 +65,6 @@ def pilot_neurons(plan: Plan, counted: Counted, number: int) -> list[str]:
 
 
 def read_taken(plan: Plan, logs: Iterable[EvalLog], neurons: Sequence[str]) -> list[Taken]:
-    """What these neurons took, from logs that have all of them without an error."""
     return [
         taken(cell, read_eval_log_sample(log.location, id_, epoch))
         for log in logs

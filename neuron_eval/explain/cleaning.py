@@ -169,7 +169,6 @@ def _in_quotes(text: str, start: int, end: int) -> bool:
 
 
 def _box_end(text: str, start: int, end: int) -> int | None:
-    """Where the brace closes that a part of a text begins in, if the part ends with it."""
     closing = _BOX_END.search(text, max(start, end - 8), end)
     if closing is None:
         return None

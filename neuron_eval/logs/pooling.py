@@ -134,7 +134,6 @@ def _one(runs: Sequence[Run], pool: Pool) -> Run:
 
 
 def _gaps(logs: Sequence[EvalLog]) -> list[str]:
-    """Which shards there is no log of: a sentence for each number of shards there were to be."""
     parts = [(part, log) for log in logs if (part := _shard_of(log)) is not None]
     sentences = []
     for of in sorted({part.shard.of for part, _ in parts}):

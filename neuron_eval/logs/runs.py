@@ -154,7 +154,6 @@ def neuron_result(
 
 
 def headline_of(log: EvalLog) -> str:
-    """The measure that the simulation's score is, in a log's header."""
     for score in log.results.scores if log.results else []:
         if score.name == SIMULATION:
             return str(score.params.get("headline", HEADLINE))

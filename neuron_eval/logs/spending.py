@@ -41,7 +41,6 @@ def spent_on(samples: Sequence[EvalSample]) -> tuple[Spent, ...]:
 
 
 def added_up(parts: Iterable[Spent]) -> tuple[Spent, ...]:
-    """The sums by role, model and whether in batches: the explainer first."""
     sums: defaultdict[tuple[str, str, bool], Counter[str]] = defaultdict(Counter)
     for part in parts:
         counts = asdict(part)

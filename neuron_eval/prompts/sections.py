@@ -21,7 +21,6 @@ W = TypeVar("W")
 
 
 def check_keys(data: object, at: str, required: set[str], allowed: set[str]) -> None:
-    """Refuse what is no mapping, lacks a key or has one that nobody reads."""
     if not isinstance(data, Mapping):
         raise PackError(f"{at}: expected keys and values, got {type(data).__name__}")
     missing, unknown = sorted(required - set(data)), sorted(map(str, set(data) - allowed))
