@@ -53,9 +53,13 @@ def default_embedder() -> str:
 
 
 def cosine(a: Vector, b: Vector) -> float:
-    """The cosine of the angle between two vectors of shape [dim], not 0, in [-1, 1]."""
+    """The cosine of the angle between two vectors of shape [dim], in [-1, 1]."""
+    if a.ndim != 1 or a.shape != b.shape:
+        raise ValueError(f"Cosine of shapes {list(a.shape)} and {list(b.shape)}: need [dim] twice.")
     x, y = a.astype(np.float64), b.astype(np.float64)
     scale = float(np.linalg.norm(x) * np.linalg.norm(y))
+    if not (np.isfinite(scale) and scale > 0):
+        raise ValueError("Cosine with a vector that is zero or not finite is undefined.")
     return float(np.clip(x @ y / scale, -1.0, 1.0))
 
 

@@ -262,6 +262,11 @@ def test_cosine_is_that_of_the_angle():
     assert cosine(a, b) == pytest.approx(np.sqrt(0.5))
     assert cosine(a, -2 * a) == -1.0
     assert cosine(np.float32([0.1, 0.7]), np.float32([0.1, 0.7])) == pytest.approx(1.0)
+    for wrong in (np.zeros(2), np.array([np.nan, 1.0])):
+        with pytest.raises(ValueError, match="undefined"):
+            cosine(a, wrong)
+    with pytest.raises(ValueError, match="shapes"):
+        cosine(a, np.ones(3))
 
 
 SHARED = [f"reference {i}" for i in range(20)]
