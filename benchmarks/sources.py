@@ -51,7 +51,7 @@ def made(count: int) -> Iterator[Any]:
 def first(path: str, started: float) -> dict[str, float]:
     """Seconds to the first record and the first sample."""
     from neuron_eval.dataset import sample
-    from neuron_eval.records.splits import deal
+    from neuron_eval.records.splits import ChosenNeuron, deal, to_text
     from neuron_eval.sources.choosing import Choice
     from neuron_eval.sources.loading import load
     from neuron_eval.unrelated import Unrelated
@@ -60,7 +60,7 @@ def first(path: str, started: float) -> dict[str, float]:
     record: Any = next(load(Choice(path)))
     got = time.time()
     dealt = deal(record, 5)
-    sample(dealt, _published(record), Unrelated({}))
+    sample(ChosenNeuron(dealt.neuron, to_text(dealt), dealt.places()), Unrelated({}))
     done = time.time()
     return {
         "record": got - called,
@@ -68,12 +68,6 @@ def first(path: str, started: float) -> dict[str, float]:
         "record_from_start": got - started,
         "sample_from_start": done - started,
     }
-
-
-def _published(record: Any) -> Any:
-    from neuron_eval.dataset import Published
-
-    return Published(record.reference, record.other_explanations, record.false_explanations)
 
 
 def whole(path: str, _: float) -> dict[str, float]:
