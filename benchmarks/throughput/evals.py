@@ -46,10 +46,10 @@ def inspect_alone(way: str, neurons: str, connections: int, log_dir: str) -> int
     """Make the requests that `ours` makes, and look at no reply."""
     samples = []
     for neuron in neuron_set(neurons).neurons:
-        dealt, published = neuron.dealt, neuron.published
+        dealt, own = neuron.dealt, neuron.identity
         shown = Shown(dealt.shown, cutoff(dealt.neuron, dealt.shown))
         messages = chat_messages(explainer_prompt("summary", shown, PACK))
-        target = published.reference.explanation if published.reference else ""
+        target = own.reference.explanation if own.reference else ""
         samples.append(Sample(id=dealt.neuron.id, input=messages, target=target))
         REQUESTS[dealt.neuron.id] = simulator_requests(way, dealt)
     task = Task(

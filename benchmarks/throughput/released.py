@@ -90,12 +90,12 @@ async def run(url: str, chosen: NeuronSet, connections: int) -> int:
             return await simulate(url, explanation, excerpt)
 
     for neuron in chosen.neurons:
-        dealt, published = neuron.dealt, neuron.published
+        dealt, own = neuron.dealt, neuron.identity
         explanation = await explain(url, dealt)
         expected = await asyncio.gather(*(simulated(explanation, e) for e in dealt.valid))
         true = [value for e in dealt.valid for value in e.record.activations]
         correlation = pearson(true, [value for values in expected for value in values])
-        reference = published.reference.explanation if published.reference else "none"
+        reference = own.reference.explanation if own.reference else "none"
         await embed(url, [explanation, reference])
         scored += correlation is not None
     return scored
