@@ -4,7 +4,8 @@
 
 What the study needs and llama.cpp's server does not have: log-probabilities of prompts (echo, for
 ``simulation=all_at_once``), and many requests in one batch. The weights are read into bfloat16 on a
-GPU and on a CPU with AMX, into float32 on others. Needs the extra ``[record]``, and aiohttp.
+GPU and on a CPU with AMX or AVX512-BF16, into float32 on others. Needs the extra ``[record]``,
+and aiohttp.
 """
 
 from __future__ import annotations

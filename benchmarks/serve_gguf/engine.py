@@ -68,8 +68,9 @@ class Engine:
         self.ends = {
             self.tokenizer.convert_tokens_to_ids(t) for t in ("<|im_end|>", "<|endoftext|>")
         }
-        # without AMX a CPU is slower at bfloat16 than at float32
-        quick = device == "cuda" or torch.cpu.get_capabilities().get("amx_bf16", False)
+        # other CPUs are slower at bfloat16 than at float32
+        able = torch.cpu.get_capabilities()
+        quick = device == "cuda" or any(able.get(name) for name in ("amx_bf16", "avx512_bf16"))
         dtype = torch.bfloat16 if quick else torch.float32
         self.model = Qwen2(reader, slots, context, device, dtype)
         self.device, self.context, self.slots = device, context, slots
