@@ -55,19 +55,23 @@ def metrics_of(by_layer: bool) -> list[Metric] | None:
     return [mean(), interval(), grouped(mean(), "layer", all=False)] if by_layer else None
 
 
+_FAILED = ("excerpts_failed", "tokens_failed")
+
+
 # Unreduced: no mean over epochs can be taken of a group.
 @metric(scores="unreduced")
 def counts() -> Metric:
-    """For the scorer `scored`: ``share`` of samples with a measurement, ``excerpts_failed``.
+    """For `scored`: the ``share`` of samples with a measurement, and what failed.
 
-    The latter is how many held-out excerpts the simulator gave nothing usable for, in all.
+    ``excerpts_failed`` and ``tokens_failed`` are how many held-out excerpts, and how many tokens of
+    the scored ones, the simulator gave nothing usable for, in all.
     """
 
     def compute(scores: list[SampleScore]) -> Value:
         if not scores:
-            return {"share": NAN, "excerpts_failed": NAN}
+            return {"share": NAN} | dict.fromkeys(_FAILED, NAN)
         share = float(np.mean([_share(score.score) > 0 for score in scores]))
-        return {"share": share, "excerpts_failed": _total(scores, "excerpts_failed")}
+        return {"share": share} | {name: _total(scores, name) for name in _FAILED}
 
     return compute
 

@@ -34,7 +34,7 @@ from neuron_eval.simulation.measure import CALIBRATION, check_calibration
 from neuron_eval.sources.choosing import parse_choice
 from neuron_eval.usage_error import usage_errors
 
-VERSION = "5-A"  # comparability and interface: scores of different numbers cannot be compared
+VERSION = "6-A"  # comparability and interface: scores of different numbers cannot be compared
 NO_SIMULATION = "none"  # in place of a way to simulate: AdaCS alone
 
 

@@ -5,7 +5,7 @@ over the top and random excerpts that `simulation_correlation` scores.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, cast, get_args
 
 import numpy as np
@@ -21,6 +21,8 @@ from neuron_eval.parameters import check_choice, check_number, check_real
 from neuron_eval.records import Excerpt
 from neuron_eval.records.splits import DealtNeuron, from_metadata
 from neuron_eval.sanity import Check, Fall, Flags, Floats, Sample, TokenSample
+from neuron_eval.simulation import with_nan
+from neuron_eval.simulation.measure import scored_part
 from neuron_eval.usage_error import scorer_errors
 
 Concept = Literal["truth", "reference"]
@@ -119,11 +121,12 @@ def _check(sample: Sample, check: Check, concept: str, alpha: float, seed: int) 
 
     async def score(state: TaskState, target: Target) -> Score:
         dealt = from_metadata(state.metadata, state.sample_id)
-        predicted: dict[str, list[float]] | None = None
+        predicted: dict[str, tuple[float, ...]] | None = None
         if source == "reference":
             if (bad := bad_explanation(state.output)) is not None:
                 return bad
-            predicted = dict(state.store.get(PREDICTED, {}))
+            stored: dict[str, list[float | None]] = state.store.get(PREDICTED, {})
+            predicted = {name: with_nan(values) for name, values in stored.items()}
         tokens, labels = _concept(dealt, predicted, share)
         about = {
             "tokens": int(tokens.true.size),
@@ -144,18 +147,20 @@ def _check(sample: Sample, check: Check, concept: str, alpha: float, seed: int) 
 
 
 def _concept(
-    dealt: DealtNeuron, predicted: Mapping[str, list[float]] | None, alpha: float
+    dealt: DealtNeuron, predicted: Mapping[str, Sequence[float]] | None, alpha: float
 ) -> tuple[TokenSample, Flags]:
     """All tokens, and those that the concept is true of.
 
     ``predicted`` has values by excerpt; None where the truth is the concept. Excerpts without
-    are left out.
+    are left out, and so are tokens whose value is NaN.
     """
     # In one order, whichever of them are scored, so that the same labels are drawn.
     excerpts = sorted(
         (e for e in every_excerpt(dealt) if predicted is None or e.name in predicted),
         key=lambda e: (e.kind, e.index),
     )
+    if predicted is not None:
+        excerpts = [scored_part(e, predicted[e.name]) for e in excerpts]
     sizes = [len(e.record.counted(e.record.tokens)) for e in excerpts]
 
     def flags(values: Iterable[bool]) -> Flags:

@@ -37,7 +37,8 @@ def simulation_correlation(
 
     The value is the Pearson correlation, in [-1, 1], of true raw and expected activations over
     the concatenation of all held-out excerpts that the simulator gave values for, or the measure
-    that ``headline`` names; the metadata hold all of them. Excerpts of strata (the task's
+    that ``headline`` names; the metadata hold all of them. Tokens without a value are left out, and
+    an excerpt that has values for fewer than half of its tokens. Excerpts of strata (the task's
     ``excerpts_scored=quantiles``) weigh what they stand for of all text. Where it is undefined, or
     no excerpt, or none of a stratum, has values, the sample is unscored with the reason. An empty
     or refused explanation predicts nothing and scores 0 (as a headline: what predictions of 0 get),
@@ -140,6 +141,7 @@ def scored() -> Scorer:
                 "share": share if measured else 0.0,
                 "excerpts_scored": used,
                 "excerpts_failed": failed,
+                "tokens_failed": metadata.get("tokens_failed", 0),
                 "explanation_cut_off": cut,
             },
         )

@@ -34,13 +34,14 @@ from neuron_eval.records.splits import deal_all, from_metadata
 from neuron_eval.sanity import REWRITTEN
 from neuron_eval.scorers import sanity_checks as checks
 from neuron_eval.scorers.rewritten import narrowed_reference, widened_reference
-from neuron_eval.simulation import Simulated
+from neuron_eval.simulation import Simulated, without_nan
 from neuron_eval.simulation.choose import (
     check_simulation,
     check_way,
     choose_simulation,
     role_simulator,
 )
+from neuron_eval.simulation.measure import as_scored
 from neuron_eval.sources.choosing import Choice, parse_choice
 from neuron_eval.task import CHOOSING, NO_SIMULATION, READING, VERSION, Parameters, ask_models
 from neuron_eval.tasks.rewriting import scored_rewritings
@@ -185,8 +186,8 @@ def simulated_excerpts(
             simulate, _ = await choose_simulation(way, wording, role_simulator(), excerpts_per_call)
             outcomes = await simulate(state.output.completion.strip(), excerpts)
         predicted = {
-            excerpt.name: list(outcome.values)
-            for excerpt, outcome in zip(excerpts, outcomes, strict=True)
+            excerpt.name: without_nan(outcome.values)
+            for excerpt, outcome in map(as_scored, zip(excerpts, outcomes, strict=True))
             if isinstance(outcome, Simulated)
         }
         state.store.set(checks.PREDICTED, predicted)

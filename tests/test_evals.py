@@ -38,7 +38,12 @@ def test_every_task_explains_simulates_and_scores(neurons, name):
     assert right["simulation_correlation"].answer == "the word cat"
     # 10 held-out and 10 calibration excerpts per neuron, each asked for once
     assert len(simulator.requests) == 3 * 20
-    assert metrics(log, "scored") == {"share": 1, "excerpts_failed": 0, "explanations_cut_off": 0}
+    assert metrics(log, "scored") == {
+        "share": 1,
+        "excerpts_failed": 0,
+        "tokens_failed": 0,
+        "explanations_cut_off": 0,
+    }
     assert set(metrics(log, "simulation_correlation")) == {"mean", "stderr", "lower", "upper"}
 
 
@@ -118,7 +123,12 @@ def test_a_fault_is_asked_for_again(neurons, fault):
     simulator = fake_simulator(knows, faults=[fault] * 2, name=f"bad-{fault}")
     log = run(task("summary", neurons=neurons), simulator=simulator)
     assert len(simulator.requests) == 3 * 20 + 2
-    assert metrics(log, "scored") == {"share": 1, "excerpts_failed": 0, "explanations_cut_off": 0}
+    assert metrics(log, "scored") == {
+        "share": 1,
+        "excerpts_failed": 0,
+        "tokens_failed": 0,
+        "explanations_cut_off": 0,
+    }
     assert metrics(log, "simulation_correlation") == metrics(clean, "simulation_correlation")
 
 
@@ -134,7 +144,12 @@ def test_three_bad_replies_leave_the_excerpt_unscored_and_counted(neurons):
     assert score.metadata["excerpts_scored"] == 9
     assert "excerpt top 2: 3 unreadable replies, the last: index" in score.metadata["failures"][0]
     assert "excerpt top 2" in score.explanation
-    assert metrics(log, "scored") == {"share": 1, "excerpts_failed": 3, "explanations_cut_off": 0}
+    assert metrics(log, "scored") == {
+        "share": 1,
+        "excerpts_failed": 3,
+        "tokens_failed": 0,
+        "explanations_cut_off": 0,
+    }
     assert len(simulator.requests) == 3 * 20 + 3 * 2
 
 
@@ -146,7 +161,12 @@ def test_a_simulator_that_never_answers_measures_nothing(neurons):
         assert math.isnan(score.as_float())
         assert score.reason == "no held-out excerpt was simulated"
     assert math.isnan(metrics(log, "simulation_correlation")["mean"])
-    assert metrics(log, "scored") == {"share": 0, "excerpts_failed": 30, "explanations_cut_off": 0}
+    assert metrics(log, "scored") == {
+        "share": 0,
+        "excerpts_failed": 30,
+        "tokens_failed": 0,
+        "explanations_cut_off": 0,
+    }
     (result,) = [s for s in log.results.scores if s.name == "simulation_correlation"]
     assert (result.scored_samples, result.unscored_samples) == (0, 3)
 
@@ -291,7 +311,12 @@ def test_scores_are_stated_by_layer_on_request(neurons):
     scores = by_id(log)
     first = [scores[i]["simulation_correlation"].as_float() for i in ("test/L0N0", "test/L1N1")]
     assert found["0"] == pytest.approx(sum(first) / 2)
-    assert metrics(log, "scored") == {"share": 1, "excerpts_failed": 0, "explanations_cut_off": 0}
+    assert metrics(log, "scored") == {
+        "share": 1,
+        "excerpts_failed": 0,
+        "tokens_failed": 0,
+        "explanations_cut_off": 0,
+    }
 
 
 def test_short_neurons_are_refused_or_skipped_and_counted(tmp_path):

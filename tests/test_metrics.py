@@ -39,10 +39,14 @@ def test_fewer_than_two_scores_have_no_interval(values):
     assert all(math.isnan(value) for value in interval()(scores(values)).values())
 
 
+def failed(share, excerpts, tokens):
+    return {"share": share, "excerpts_failed": excerpts, "tokens_failed": tokens}
+
+
 def test_the_share_counts_samples_with_a_measurement_and_failures_add_up():
-    about = [{"excerpts_failed": 2}, None, {}, {"excerpts_failed": 3}]
-    assert counts()(scores([1, 0, 5, 0.5], about)) == {"share": 0.75, "excerpts_failed": 5.0}
-    assert counts()(scores([0, 0])) == {"share": 0.0, "excerpts_failed": 0.0}
+    about = [{"excerpts_failed": 2}, None, {"tokens_failed": 7}, {"excerpts_failed": 3}]
+    assert counts()(scores([1, 0, 5, 0.5], about)) == failed(0.75, 5.0, 7.0)
+    assert counts()(scores([0, 0])) == failed(0.0, 0.0, 0.0)
 
 
 def test_of_no_samples_there_is_no_share():
@@ -52,7 +56,7 @@ def test_of_no_samples_there_is_no_share():
 def test_a_value_that_says_where_the_neuron_is_has_its_share_in_the_metadata():
     about = [{"share": share, "excerpts_failed": 1} for share in (1.0, 0.25, 0.0)]
     values = [{"layer": 2, "group": "clear"}, {"layer": 3}, {}]
-    assert counts()(scores(values, about)) == {"share": 2 / 3, "excerpts_failed": 3.0}
+    assert counts()(scores(values, about)) == failed(2 / 3, 3.0, 0.0)
 
 
 def test_neurons_are_listed_by_layer_and_index_where_the_log_says_them():

@@ -18,7 +18,7 @@ from neuron_eval.testing import fake_embedder, make_neuron
 
 @pytest.mark.parametrize(("used", "failed", "value"), [(9, 1, 0.9), (10, 0, 1), (1, 3, 0.25)])
 def test_the_share_is_that_of_the_excerpts_that_were_simulated(used, failed, value):
-    metadata = {"excerpts_scored": used, "excerpts_failed": failed}
+    metadata = {"excerpts_scored": used, "excerpts_failed": failed, "tokens_failed": 3}
     score = share(Score(value=0.5, explanation="r = 0.5", metadata=metadata))
     assert score.metadata == metadata | {
         "share": pytest.approx(value),
@@ -33,6 +33,7 @@ def test_a_bad_explanation_is_a_whole_measurement_without_excerpts():
         "share": 1,
         "excerpts_scored": 0,
         "excerpts_failed": 0,
+        "tokens_failed": 0,
         "explanation_cut_off": False,
     }
 

@@ -176,6 +176,34 @@ def test_a_failed_excerpt_is_left_out_and_counted_never_zero():
     assert result.r_squared is None
 
 
+def test_tokens_without_a_value_are_left_out_and_counted_never_zero():
+    cut = (9.0, math.nan, 0.0, 1.0)
+    result = measure(
+        [
+            (TOP, Simulated(cut, "values", problem="1 token")),
+            (RANDOM, Simulated((0, 3, 0, 1), "v")),
+        ],
+        [(FITTED, Simulated((8.0, math.nan, 0.0, 1.0), "values", problem="1 token"))],
+    )
+    true, predicted = [5, 1, 0, 0, 2, 0.5, 0], [9, 0, 1, 0, 3, 0, 1]
+    assert result.correlation == pytest.approx(np.corrcoef(true, predicted)[0, 1])
+    assert (result.tokens, result.unread) == (7, 1)
+    assert result.token_failures == ("excerpt top 2: 1 token",)
+    assert result.failures == result.calibration_failures == ()
+    slope, _ = np.polyfit([8, 0, 1], [4, 0, 2], 1)
+    assert result.calibration.slope == pytest.approx(slope)
+
+
+@pytest.mark.parametrize("ignored", [(), (3,)])
+def test_an_excerpt_with_values_for_less_than_half_of_its_tokens_is_a_failure(ignored):
+    record = ActivationRecord(("a", "b", "c", "d"), (5.0, 0.0, 1.0, 0.0), ignored)
+    few = (9.0, math.nan, math.nan, math.nan if not ignored else 3.0)
+    result = measure([(Excerpt("top", 7, record), Simulated(few, "values", problem="why"))], [])
+    assert (result.scored, result.failures) == ((), ("excerpt top 7: why",))
+    half = Simulated((9.0, math.nan, 2.0, math.nan), "values", problem="why")
+    assert len(measure([(Excerpt("top", 7, record), half)], []).scored) == 1
+
+
 @pytest.mark.parametrize(
     ("held_out", "reason"),
     [

@@ -37,6 +37,8 @@ class Row:
     correlation: float | None
     why_unscored: str
     excerpts_failed: int
+    tokens_failed: int
+    """Of the excerpts that were scored."""
     prompt_tokens: int
     output_tokens: int
     requests: int
@@ -114,6 +116,7 @@ def _row(sample: EvalSample, model: str, job: str) -> Row:
         correlation=_number(simulated.value) if simulated else None,
         why_unscored=(simulated.reason or "") if simulated else "",
         excerpts_failed=int(metadata.get("excerpts_failed", 0)),
+        tokens_failed=int(metadata.get("tokens_failed", 0)),
         prompt_tokens=sum(use.input_tokens for use in usage),
         output_tokens=sum(use.output_tokens for use in usage),
         requests=len(asked),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from statistics import fmean
 
 import numpy as np
@@ -31,28 +32,29 @@ def ways(results: Results) -> str:
                     said = f"{way}, {pack}" if pack != "neuron_eval-3" else way
                     lines.append([f"{neurons}, {wrong}", said, *_separation(right, other)])
     head = ["neurons, wrong ones", "way", "neurons", "right", "wrong", "AUROC", "right wins",
-            "unscored", "excerpts unread"]  # fmt: skip
+            "unscored", "excerpts unread", "tokens unread"]  # fmt: skip
     return table(head, lines)
 
 
 def costs(results: Results) -> str:
-    """What a way to simulate takes, an explanation of a puzzle: six short excerpts."""
+    """What a way to simulate takes per explanation: six short excerpts, or ten long ones."""
     lines = []
-    for way in WAYS:
-        for pack in PACKS:
-            places = [f"judge/{way}/{pack}/puzzles/{kind}" for kind in RIGHT_AND_WRONG]
-            rows = [row for place in places for row in results(place)]
-            if rows and way != "embedding":
-                said = f"{way}, {pack}" if pack != "neuron_eval-3" else way
-                asked, again = sum(r.requests for r in rows), sum(r.complaints for r in rows)
-                lines.append([
-                    said,
-                    f"{asked / len(rows):.1f}",
-                    f"{100 * again / asked:.0f} %",
-                    average(r.prompt_tokens for r in rows),
-                    average(r.output_tokens for r in rows),
-                ])  # fmt: skip
-    return table(["way", "requests", "of these again", "prompt tokens", "output tokens"], lines)
+    for neurons, way, pack in product(("puzzles", "clear"), WAYS, PACKS):
+        places = [f"judge/{way}/{pack}/{neurons}/{kind}" for kind in RIGHT_AND_WRONG]
+        rows = [row for place in places for row in results(place)]
+        if rows and way != "embedding":
+            said = f"{way}, {pack}" if pack != "neuron_eval-3" else way
+            asked, again = sum(r.requests for r in rows), sum(r.complaints for r in rows)
+            lines.append([
+                neurons,
+                said,
+                f"{asked / len(rows):.1f}",
+                f"{100 * again / asked:.0f} %",
+                average(r.prompt_tokens for r in rows),
+                average(r.output_tokens for r in rows),
+            ])  # fmt: skip
+    head = ["neurons", "way", "requests", "of these again", "prompt tokens", "output tokens"]
+    return table(head, lines)
 
 
 def agreement(results: Results) -> str:
@@ -99,6 +101,7 @@ def _separation(right: Sequence[Row], wrong: Sequence[Row]) -> list[str]:
         f"{100 * fmean(wins):.0f} %",
         f"{len(right) - len(good)} + {len(wrong) - len(bad)}",
         f"{sum(row.excerpts_failed for row in [*right, *wrong])}",
+        f"{sum(row.tokens_failed for row in [*right, *wrong])}",
     ]
 
 

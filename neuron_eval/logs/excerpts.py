@@ -12,8 +12,9 @@ from inspect_ai.scorer import Score
 from neuron_eval.messages import InputError
 from neuron_eval.records import ActivationRecord, Excerpt
 from neuron_eval.records.splits import DealtNeuron, from_metadata
-from neuron_eval.simulation import Basis, Simulated
+from neuron_eval.simulation import Basis, Simulated, with_nan
 from neuron_eval.simulation.headline import Numbers, measured, measured_nothing
+from neuron_eval.simulation.measure import scored_part
 
 BINS = 24  # bins of equal width from a neuron's lowest to its highest activation
 TOP_TOKENS = 12  # at most so many tokens on which a neuron fires most are kept
@@ -101,7 +102,7 @@ def _simulated(
 ) -> Iterator[tuple[Excerpt, tuple[float, ...]]]:
     held_out = {excerpt.name: excerpt for excerpt in dealt.valid}
     for entry in about.get("excerpts", []):
-        excerpt, expected = held_out[entry["excerpt"]], tuple(entry["expected"])
+        excerpt, expected = held_out[entry["excerpt"]], with_nan(entry["expected"])
         record = excerpt.record
         true = tuple(entry.get("true", record.activations))  # earlier logs have it twice
         if not len(record.tokens) == len(true) == len(expected):
@@ -109,4 +110,5 @@ def _simulated(
                 f"{excerpt.name} has {len(record.tokens)} tokens, {len(true)} true and "
                 f"{len(expected)} simulated activations"
             )
-        yield replace(excerpt, record=replace(record, activations=true)), expected
+        excerpt = replace(excerpt, record=replace(record, activations=true))
+        yield scored_part(excerpt, expected), expected

@@ -10,9 +10,10 @@ pack, see docs/extending.md:
 
 from __future__ import annotations
 
+import math
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -56,10 +57,27 @@ class Simulated:
     """The expected activations of one excerpt."""
 
     values: tuple[float, ...]
-    """One a token, shape [T]; in [0, 10] from a language model, in [-1, 1] for cosines."""
+    """One a token, shape [T]; in [0, 10] from a language model, in [-1, 1] for cosines; NaN for a
+    token that the simulator gave nothing usable for, which is not scored."""
 
     basis: Basis
     unplaced: int = 0  # how many names of the reply stand for no token, and so for nothing
+    problem: str = ""  # why tokens have no value, for a person; empty if all have one
+
+    @property
+    def unread(self) -> int:
+        """How many tokens have no value."""
+        return sum(map(math.isnan, self.values))
+
+
+def without_nan(values: Iterable[float]) -> list[float | None]:
+    """Values as JSON can hold them."""
+    return [None if math.isnan(value) else value for value in values]
+
+
+def with_nan(values: Iterable[float | None]) -> tuple[float, ...]:
+    """Values that `without_nan` made fit for JSON."""
+    return tuple(math.nan if value is None else value for value in values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,7 +141,7 @@ class AllAtOnceSimulation(Simulation):
             )
         except (UnreadableReplyError, AlignmentError) as error:
             return Failed(f"excerpt {excerpt.name}: {error}")
-        return Simulated(values, "log-probabilities")
+        return Simulated(values, "log-probabilities", problem=_problem(tokens, values, dialect))
 
 
 def all_at_once_prompt(
@@ -170,23 +170,34 @@ def read_prompt(
 ) -> tuple[float, ...]:
     """The expected activations, shape [T], in the server's tokens of a prompt.
 
-    An UnreadableReplyError says that nowhere near an activation is a number among the alternatives.
+    NaN where no number is among the alternatives. An UnreadableReplyError says that this is so of
+    every token.
     """
     places = align(segments, [token.token for token in logprobs])
-    values = []
-    for i, (token, place) in enumerate(zip(tokens, places, strict=True)):
-        at = logprobs[place.piece]
-        value = expectation(level_masses(_merged(at, place)))
-        if value is None or not math.isfinite(value):
-            joined = (
-                f", which its tokenizer joins to {quoted(place.before)}" if place.before else ""
-            )
-            raise UnreadableReplyError(
-                f"none of the simulator's {len(at.top_logprobs or [])} alternatives for the "
-                f"activation of token {i + 1} ({quoted(token)}){joined}, is a number from 0 to 10"
-            )
-        values.append(round(value, 9))  # logs hold every value
-    return tuple(values)
+    means = (expectation(level_masses(_merged(logprobs[p.piece], p))) for p in places)
+    # rounded, because logs hold every value
+    values = tuple(math.nan if value is None else round(value, 9) for value in means)
+    if all(map(math.isnan, values)):
+        first = places[0]
+        joined = f", which its tokenizer joins to {quoted(first.before)}," if first.before else ""
+        count = len(logprobs[first.piece].top_logprobs or [])
+        raise UnreadableReplyError(_no_number(count, 0, tokens, joined))
+    return values
+
+
+def _problem(tokens: Sequence[str], values: Sequence[float], dialect: Dialect) -> str:
+    unread = [i for i, value in enumerate(values) if math.isnan(value)]
+    if not unread:
+        return ""
+    what = _no_number(dialect.alternatives, unread[0], tokens)
+    return f"{len(unread)} of {len(tokens)} tokens have no value: {what}"
+
+
+def _no_number(alternatives: int, index: int, tokens: Sequence[str], joined: str = "") -> str:
+    return (
+        f"none of the simulator's {alternatives} alternatives for the activation of token "
+        f"{index + 1} ({quoted(tokens[index])}){joined} is a number from 0 to 10"
+    )
 
 
 def _merged(at: Logprob, place: PiecePlace) -> Iterable[tuple[str, float]]:

@@ -1,8 +1,9 @@
 """From simulated excerpts to the numbers of one sample."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Literal, cast, get_args
 
@@ -25,6 +26,8 @@ Calibration = Literal["linear", "percentiles", "none"]
 
 CALIBRATION: Calibration = "none"
 """What a user gets who does not say: a fit doubles the requests, and changes no correlation."""
+
+LEAST_READ = 0.5  # the share of an excerpt's tokens that must have values, or it is not scored
 
 Pairs = Sequence[tuple[Excerpt, Outcome]]
 
@@ -62,6 +65,17 @@ class Measurement:
         return sum(simulated.unplaced for _, simulated in self.scored)
 
     @property
+    def unread(self) -> int:
+        """How many tokens of the scored excerpts have no value, and so are not scored."""
+        return sum(simulated.unread for _, simulated in self.scored)
+
+    @property
+    def token_failures(self) -> tuple[str, ...]:
+        """Why, a reason per excerpt that has such tokens."""
+        pairs = ((excerpt.name, simulated.problem) for excerpt, simulated in self.scored)
+        return tuple(f"excerpt {name}: {problem}" for name, problem in pairs if problem)
+
+    @property
     def tokens(self) -> int:
         return sum(len(e.record.counted(simulated.values)) for e, simulated in self.scored)
 
@@ -77,10 +91,15 @@ def check_calibration(calibration: str, scored: Scored = SCORED) -> Calibration:
 
 
 def measure(held_out: Pairs, calibration: Pairs, fit: Calibration = "linear") -> Measurement:
-    """Score the held-out excerpts, after a fit on the calibration split, which may be empty."""
+    """Score the held-out excerpts, after a fit on the calibration split, which may be empty.
+
+    Tokens without a value are left out. An excerpt that has values for fewer than half of its
+    tokens is a failure.
+    """
     both = {excerpt.name for excerpt, _ in held_out} & {excerpt.name for excerpt, _ in calibration}
     if both:
         raise ValueError(f"excerpts {', '.join(sorted(both))} would be fitted on and scored")
+    held_out, calibration = list(map(as_scored, held_out)), list(map(as_scored, calibration))
     scored = _simulated(held_out)
     of_kind = {kind: [p for p in scored if p[0].kind == kind] for kind in ("top", "random")}
     true, predicted = _flat(scored)
@@ -113,6 +132,28 @@ _FITS: Mapping[str, Callable[[list[float], list[float]], Calibrator | None]] = {
     "linear": fit_linear,
     "percentiles": fit_percentiles,
 }
+
+
+def scored_part(excerpt: Excerpt, values: Sequence[float]) -> Excerpt:
+    """The excerpt with the tokens that have no value among the ignored ones."""
+    unread = {i for i, value in enumerate(values) if math.isnan(value)}
+    if not unread:
+        return excerpt
+    # Their true activations stay, to be seen in heat maps.
+    ignored = tuple(sorted(unread.union(excerpt.record.ignored)))
+    return replace(excerpt, record=replace(excerpt.record, ignored=ignored))
+
+
+def as_scored(pair: tuple[Excerpt, Outcome]) -> tuple[Excerpt, Outcome]:
+    """An excerpt without its tokens that have no value; a failure if too few tokens are left."""
+    excerpt, outcome = pair
+    if isinstance(outcome, Failed):
+        return pair
+    part = scored_part(excerpt, outcome.values)
+    left, whole = (len(e.record.counted(e.record.tokens)) for e in (part, excerpt))
+    if part is not excerpt and left < max(1, whole * LEAST_READ):
+        return excerpt, Failed(f"excerpt {excerpt.name}: {outcome.problem}")
+    return part, outcome
 
 
 def _simulated(pairs: Pairs) -> list[tuple[Excerpt, Simulated]]:

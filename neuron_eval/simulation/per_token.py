@@ -1,4 +1,4 @@
-"""`per_token`: one request a token; the first token of the reply is the whole answer.
+"""`per_token`: one request per token; the first token of the reply is the whole answer.
 
 For models that give log-probabilities of what they write: the expectation over 0..10 is taken over
 the alternatives at that first token (Bills et al. 2023, "one at a time"). The prompt shows the text
@@ -6,6 +6,7 @@ up to and including the token, as the neuron saw it. It is the dearest way by fa
 """
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -160,11 +161,14 @@ def read_reply(output: ModelOutput, model: str) -> float:
 
 
 def _outcome(excerpt: Excerpt, answers: Sequence[float | str]) -> Outcome:
-    values = [answer for answer in answers if not isinstance(answer, str)]
-    for i, answer in enumerate(answers):
-        if isinstance(answer, str):
-            token = json.dumps(excerpt.record.tokens[i], ensure_ascii=False)
-            return Failed(
-                f"excerpt {excerpt.name}: token {i + 1} of {len(answers)}, {token}: {answer}"
-            )
-    return Simulated(tuple(values), "log-probabilities")
+    values = tuple(math.nan if isinstance(answer, str) else answer for answer in answers)
+    unread = [(i, answer) for i, answer in enumerate(answers) if isinstance(answer, str)]
+    if not unread:
+        return Simulated(values, "log-probabilities")
+    i, why = unread[0]
+    token = json.dumps(excerpt.record.tokens[i], ensure_ascii=False)
+    problem = f"token {i + 1} of {len(answers)}, {token}: {why}"
+    if len(unread) == len(answers):
+        return Failed(f"excerpt {excerpt.name}: {problem}")
+    problem = f"{len(unread)} tokens have no value: {problem}"
+    return Simulated(values, "log-probabilities", problem=problem)

@@ -8,7 +8,7 @@ from typing import Any
 
 from neuron_eval.records import ActivationRecord
 from neuron_eval.records.heatmap import SIGNS, caption, heat_map, scale, shades
-from neuron_eval.simulation import Simulated, Simulation
+from neuron_eval.simulation import Simulated, Simulation, without_nan
 from neuron_eval.simulation.headline import HEADLINE, Numbers, headline_label, value_of
 from neuron_eval.simulation.measure import Measurement, background, counted_or
 from neuron_eval.stats import pearson
@@ -39,6 +39,8 @@ def explanation_line(
     if result.calibration is not None:
         parts.append(f"R² after calibration {rounded(result.r_squared)}")
         parts.append(f"absolute deviation explained {rounded(result.absolute_deviation_explained)}")
+    if result.unread:
+        counts += f"; {result.unread} tokens of these have no value"
     if result.unplaced:
         counts += f"; {result.unplaced} named words that are not in their excerpt"
     return f"{'; '.join([*parts, counts])}.{_problems(result)}"
@@ -66,6 +68,8 @@ def score_metadata(
         "excerpts_scored": len(result.scored),
         "excerpts_failed": len(result.failures),
         "failures": list(result.failures),
+        "tokens_failed": result.unread,
+        "token_failures": list(result.token_failures),
         "names_unplaced": result.unplaced,
         "calibration_excerpts_failed": len(result.calibration_failures),
         "calibration_failures": list(result.calibration_failures),
@@ -73,7 +77,7 @@ def score_metadata(
         "excerpts": [
             {
                 "excerpt": excerpt.name,
-                "expected": list(simulated.values),
+                "expected": without_nan(simulated.values),
                 **({"ignored": list(excerpt.record.ignored)} if excerpt.record.ignored else {}),
                 **({} if result.weights is None else {"weight": result.weights[i]}),
             }
@@ -87,7 +91,8 @@ def heat_maps(result: Measurement) -> str:
 
     One scale for the whole neuron, which the legend on top states: truth from 0 to its highest
     activation, simulation from its median, which is what it says of tokens that it has nothing
-    to say of, to its highest value. Ignored tokens, which are not scored, are white.
+    to say of, to its highest value. Tokens that are ignored or have no value
+    are not scored, and white.
     """
     expected = [v for e, simulated in result.scored for v in e.record.counted(simulated.values)]
     if not expected:
@@ -136,7 +141,7 @@ def _problems(result: Measurement) -> str:
         f"No values for {len(result.failures)} held-out and {len(result.calibration_failures)} "
         "calibration excerpts",
         result.failures + result.calibration_failures,
-    )
+    ) + problem_list(f"No values for {result.unread} tokens", result.token_failures)
 
 
 def problem_list(heading: str, failures: Sequence[str]) -> str:

@@ -29,14 +29,19 @@ from inspect_ai.model import (
 
 from neuron_eval.models.requests import cache_policy, once
 from neuron_eval.models.server_errors import raise_failure
-from neuron_eval.simulation import BrokenReplyError, UnreadableReplyError
+from neuron_eval.simulation import (
+    BrokenReplyError,
+    UnreadableReplyError,
+    with_nan,
+    without_nan,
+)
 from neuron_eval.simulation.asking import count_reply
 from neuron_eval.simulation.expected import AlignmentError
 from neuron_eval.simulation.limits import ALTERNATIVES
 
 Read = Callable[[Sequence[Logprob]], Sequence[float]]
-"""From the tokens of a prompt, with log-probabilities and alternatives, to numbers. Raises
-`AlignmentError` or `UnreadableReplyError`."""
+"""From the tokens of a prompt, with log-probabilities and alternatives, to numbers, NaN where there
+is none. Raises `AlignmentError` or `UnreadableReplyError`."""
 
 Places = Callable[[Sequence[str]], Collection[int]]
 """From the tokens of a prompt to the indices of those whose alternatives are read. Raises
@@ -47,7 +52,7 @@ _THINNED: WeakSet[Any] = WeakSet()  # clients' completions whose replies are thi
 
 REFUSALS = (400, 422, 501)  # HTTP statuses of a server that does not take a question as it is
 
-READING = "2"  # part of the cache's key: to be raised with every change to how a reply is read
+READING = "3"  # part of the cache's key: to be raised with every change to how a reply is read
 
 
 class RefusedPromptError(UnreadableReplyError):
@@ -118,7 +123,7 @@ async def read_prompt_logprobs(
     except BrokenReplyError:
         output = await _generate(model, prompt, dialect, read, places)
     count_reply()
-    return tuple((output.metadata or {})["expected"])
+    return with_nan((output.metadata or {})["expected"])
 
 
 async def _first_that_works(model: Model, probe: str, read: Read) -> Dialect:
@@ -155,7 +160,7 @@ async def _generate(
     """A reply whose metadata hold under ``expected`` what was read."""
 
     def reduce(output: ModelOutput) -> None:
-        output.metadata = {"expected": list(read(dialect.tokens(output)))}
+        output.metadata = {"expected": without_nan(read(dialect.tokens(output)))}
 
     copied, config = copy(model), dialect.config()
     copied.api = _reducing(model.api, reduce, places)

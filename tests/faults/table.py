@@ -40,7 +40,9 @@ can be read. What was answered is not asked again.
 - **A reply cannot be read** (no numbers, a NaN among the log-probabilities, an answer without a
   rating). The question is asked again. If no reply can be read, the sample is *unscored*: its score
   is NaN, its reason tells what was wrong with the last reply, and the scorer `scored` counts it. If
-  only some excerpts could be read, the score is theirs, and `excerpts_failed` counts the others.
+  only some excerpts could be read, or only some tokens, the score is theirs: `excerpts_failed` and
+  `tokens_failed` count the others. An excerpt of which fewer than half of the tokens could be read
+  counts as one that could not.
 - **The explainer writes nothing, or refuses.** That is a bad explanation. It scores 0 with the
   reason `no_response` or `refusal`, and nothing is simulated. An explainer that refuses in plain
   words ("I cannot help with that") without its provider's mark has given an explanation like any

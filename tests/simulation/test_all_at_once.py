@@ -1,5 +1,6 @@
 """``all_at_once`` against a completions server with a tokenizer of its own."""
 
+import math
 import unicodedata
 from dataclasses import fields
 from itertools import takewhile
@@ -319,17 +320,26 @@ def test_a_busy_server_is_asked_again():
     assert len(server.requests) == 4
 
 
-def test_an_excerpt_with_a_token_for_which_no_number_is_likely_fails_with_the_token_named():
-    with CompletionsServer(mute=lambda b: b.endswith(" dog\t"), tokenizer=JOINED) as server:
-        cats, dogs, cats_again = simulate(
-            over_http(server, "mute"),
-            "x",
-            *(excerpt((" a", word), i) for i, word in enumerate((" cat", " dog", " cats"))),
-        )
-    assert isinstance(cats, Simulated)
-    assert isinstance(cats_again, Simulated)
-    assert dogs == Failed(
-        "excerpt top 1: none of the simulator's 6 alternatives for the activation of token 2 "
+def test_a_token_for_which_no_number_is_likely_has_no_value_and_the_others_keep_theirs():
+    mute = CompletionsServer(mute=lambda b: b.endswith((" dog\t", " cow\t")), tokenizer=JOINED)
+    words = [(" a", " cat"), (" a", " dog"), (" a", " dog", " cow", " cat"), (" dog", " cow")]
+    with mute as server:
+        model = over_http(server, "mute")
+        excerpts = [excerpt(tokens, i) for i, tokens in enumerate(words)]
+        cats, dogs, both, nothing = simulate(model, "x", *excerpts)
+        again = simulate(model, "x", excerpts[2])
+    assert cats.unread == 0
+    assert (dogs.unread, both.unread) == (1, 2)
+    assert [math.isnan(value) for value in both.values] == [False, True, True, False]
+    assert both.values[::3] == near(truths("x", words[2])[::3])
+    assert both.problem == (
+        "2 of 4 tokens have no value: none of the simulator's 15 alternatives for the activation "
+        "of token 2 (' dog') is a number from 0 to 10"
+    )
+    assert str(again) == str([both])
+    assert len(server.requests) == 5  # a request to find the dialect; the last is from the cache
+    assert nothing == Failed(
+        "excerpt top 3: none of the simulator's 6 alternatives for the activation of token 1 "
         "(' dog'), which its tokenizer joins to '\\t', is a number from 0 to 10"
     )
 

@@ -10,7 +10,7 @@ from inspect_ai.model import Logprob, Logprobs, ModelOutput, TopLogprob
 
 from neuron_eval.prompts.pack import default_pack
 from neuron_eval.records import ActivationRecord, Excerpt
-from neuron_eval.simulation import Failed, Simulated
+from neuron_eval.simulation import Simulated
 from neuron_eval.simulation.asking import Asker
 from neuron_eval.simulation.per_token import NoLogprobsError, PerTokenSimulation, per_token_prompt
 from neuron_eval.simulation.reading import expected_first
@@ -77,7 +77,7 @@ def test_a_reply_that_begins_with_a_word_is_no_number_whatever_mass_numbers_have
     assert expected((" ", {" ": 0.5, "4": 0.5})) is None
 
 
-def test_a_reply_that_is_no_number_fails_the_excerpt_and_is_not_asked_for_again():
+def test_a_reply_that_is_no_number_costs_its_token_and_is_not_asked_for_again():
     def respond(messages, config):
         told = '" dog"' in messages[1].text
         return reply(("I", {"I": 0.7, "We": 0.2}) if told else ("4", {"4": 1.0}))
@@ -85,19 +85,20 @@ def test_a_reply_that_is_no_number_fails_the_excerpt_and_is_not_asked_for_again(
     simulator = fake("mute", respond)
     good, bad = simulate(simulator, [" cat", "."], [" cat", " dog", "."])
     assert good == Simulated((4.0, 4.0), "log-probabilities")
-    assert bad == Failed(
-        'excerpt random 1: token 2 of 3, " dog": '
+    assert (bad.values[0], math.isnan(bad.values[1]), bad.values[2]) == (4.0, True, 4.0)
+    assert bad.problem == (
+        '1 tokens have no value: token 2 of 3, " dog": '
         "the reply begins with 'I', no number from 0 to 10"
     )
     # the cache answers the second excerpt's first token
     assert len(simulator.requests) == 4
 
 
-def test_an_empty_reply_fails_the_excerpt():
+def test_an_excerpt_without_any_number_fails():
     simulator = fake_simulator(causal, faults=["empty"])
-    first, second = simulate(simulator, ["a", "b"], ["c"])
+    first, second = simulate(simulator, ["a"], ["c"])
     assert first.reason == (
-        'excerpt random 0: token 1 of 2, "a": the reply is empty (stop reason: stop)'
+        'excerpt random 0: token 1 of 1, "a": the reply is empty (stop reason: stop)'
     )
     assert isinstance(second, Simulated)
 

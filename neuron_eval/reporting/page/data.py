@@ -128,8 +128,8 @@ def heat(results: Results) -> tuple[list[Json], list[Any]]:
     """Held-out excerpts with the truth, each once, and what every run simulated for them.
 
     Truth runs from 0 to the `_highest`. Simulation runs, per run, from its median, which is what
-    it says of tokens that it has nothing to say of, to its highest value. Ignored tokens, which
-    are not scored, are at nothing.
+    it says of tokens that it has nothing to say of, to its highest value. Tokens that are ignored
+    or have no value are not scored, and at nothing.
 
     Returns:
         The excerpts, each with ``name``, ``tokens``, ``peak`` and ``true`` (a level a token); and
@@ -188,7 +188,8 @@ def _rounded(value: float) -> float:
 
 
 def _simulated(result: NeuronResult | None, order: Sequence[Predicted]) -> Json | None:
-    known = [p for p in result.predicted if all(map(isfinite, p.expected))] if result else []
+    predicted = result.predicted if result else ()
+    known = [p for p in predicted if all(map(isfinite, p.record.counted(p.expected)))]
     expected = [value for p in known for value in p.record.counted(p.expected)]
     if not expected:
         return None
