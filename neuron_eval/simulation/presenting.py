@@ -40,7 +40,7 @@ def explanation_line(
         parts.append(f"R² after calibration {rounded(result.r_squared)}")
         parts.append(f"absolute deviation explained {rounded(result.absolute_deviation_explained)}")
     if result.unread:
-        counts += f"; {result.unread} tokens of these have no value"
+        counts += f"; {result.unread} more have no value"
     if result.unplaced:
         counts += f"; {result.unplaced} named words that are not in their excerpt"
     return f"{'; '.join([*parts, counts])}.{_problems(result)}"
