@@ -13,6 +13,7 @@ CLEAR = ("neurons=smollm2", "limit=40")
 """The bundled neurons that have a reference stand first."""
 
 TWENTY = ("neurons=smollm2", "limit=20")
+"""For ways to simulate that take a language model."""
 
 WAYS = {
     "embedding": ("simulation=embedding",),
@@ -24,9 +25,6 @@ WAYS = {
     "per_token": ("simulation=per_token",),
 }
 """Each way to simulate, with so many excerpts in a request."""
-
-COSTLY = ("all_at_once", "chat-1", "chat-4", "per_token")
-"""The ways that are tried on twenty clear neurons only."""
 
 WORDED = ("sparse-5",)
 """The ways that other words are tried for."""
@@ -73,7 +71,7 @@ def judging(way: str, pack: str = "neuron_eval-3") -> Iterator[Job]:
     """Right and wrong explanations that exist, simulated one way."""
     groups = {
         "puzzles": (("neurons=puzzles",), ("reference", "false", "unrelated")),
-        "clear": (TWENTY if way in COSTLY else CLEAR, ("reference", "unrelated")),
+        "clear": (CLEAR if way == "embedding" else TWENTY, ("reference", "unrelated")),
     }
     for neurons, (choice, explanations) in groups.items():
         for which in explanations:

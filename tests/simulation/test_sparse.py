@@ -378,12 +378,13 @@ def test_an_excerpt_whose_reply_stays_bad_fails_with_its_name_and_the_cause():
     assert len(simulator.requests) == 3
 
 
-def test_the_reply_has_room_for_a_line_on_every_token():
+@pytest.mark.parametrize("excerpts", [1, 5])
+def test_the_reply_has_room_for_every_token_of_an_excerpt_and_no_more(excerpts):
     simulator = fake_simulator(lambda _, tokens: [1] * len(tokens))
-    simulate(simulator, [(0, ["cat"] * 64), (1, ["dog"] * 64)])
+    simulate(simulator, [(i, ["cat"] * 64) for i in range(excerpts)])
     (config,) = simulator.configs
     assert isinstance(config, GenerateConfig)
-    assert config.max_tokens >= 2 * 64 * 10
+    assert 64 * 10 <= config.max_tokens <= 64 * 11
 
 
 FRESH = itertools.count()
