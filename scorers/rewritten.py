@@ -37,11 +37,19 @@ def numbers_of(name: str, score: Score) -> dict[str, Any]:
     """What a scorer measured.
 
     ``values`` by the names of `neuron_eval.sanity.SCORE_LABELS`, None where undefined, and
-    ``over``, which excerpts entered them.
+    ``over``, which excerpts entered them, and which of their tokens had no value.
     """
     metadata = score.metadata or {}
     excerpts = metadata.get("excerpts", [])
-    over = sorted(f"{e['excerpt']} {e.get('right', '')}".strip() for e in excerpts)
+    over = sorted(
+        " ".join(
+            [
+                f"{e['excerpt']} {e.get('right', '')}".strip(),
+                *(f"{i}" for i, value in enumerate(e.get("expected", ())) if value is None),
+            ]
+        )
+        for e in excerpts
+    )
     if name not in JUDGED:
         measured = metadata.get("measures") or {}
         return {"over": over, "values": {m: measured.get(m) for m in MEASURES}}
@@ -54,9 +62,9 @@ def narrowed_reference() -> Scorer:
     """Let a model make the reference too narrow: which scores fall?
 
     The value holds, by score, that of the narrowed reference less that of the reference, as a share
-    of the score's range; NaN where either is undefined, or where other excerpts could be read for
-    the one than for the other. A neuron without a reference, and one whose reference the model did
-    not rewrite after its retries, are unscored with the reason.
+    of the score's range; NaN where either is undefined, or where other excerpts or tokens could be
+    read for the one than for the other. A neuron without a reference, and one whose reference the
+    model did not rewrite after its retries, are unscored with the reason.
     """
     return _compared("narrowed")
 

@@ -262,6 +262,12 @@ def test_other_excerpts_read_are_no_measurement(neurons):
     assert scores["widened_reference"].value["detection"] == -0.5
 
 
+def test_tokens_without_a_value_tell_two_measurements_apart():
+    about = {"excerpts": [{"excerpt": "top 2", "expected": [1.0, None, 2.0, None]}]}
+    measured = numbers_of("simulation_correlation", Score(value=0.5, metadata=about))
+    assert measured["over"] == ["top 2 1 3"]
+
+
 def test_an_unscored_judgement_is_no_number():
     unscored = Score.unscored(reason="too few", metadata={"excerpts": []})
     assert numbers_of("detection", unscored) == {

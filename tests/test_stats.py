@@ -187,11 +187,23 @@ def test_tokens_without_a_value_are_left_out_and_counted_never_zero():
     )
     true, predicted = [5, 1, 0, 0, 2, 0.5, 0], [9, 0, 1, 0, 3, 0, 1]
     assert result.correlation == pytest.approx(np.corrcoef(true, predicted)[0, 1])
-    assert (result.tokens, result.unread) == (7, 1)
+    assert (result.tokens, result.unread, result.calibration_unread) == (7, 1, 1)
     assert result.token_failures == ("excerpt top 2: 1 token",)
     assert result.failures == result.calibration_failures == ()
     slope, _ = np.polyfit([8, 0, 1], [4, 0, 2], 1)
     assert result.calibration.slope == pytest.approx(slope)
+
+
+def test_an_ignored_token_needs_no_value():
+    record = ActivationRecord(("<s>", "b", "c"), (-1.0, 5.0, 1.0), (0,))
+    values = Simulated((math.nan, 9.0, 2.0), "values", problem="why")
+    result = measure([(Excerpt("top", 7, record), values)], [])
+    assert (result.tokens, result.unread, result.token_failures) == (2, 0, ())
+
+
+def test_a_value_that_is_nan_for_no_reason_is_broken_machinery():
+    with pytest.raises(ValueError, match=r"excerpt top 2: 1 of 4 values are NaN, and Simulated"):
+        measure([(TOP, Simulated((9.0, math.nan, 0.0, 1.0), "values"))], [])
 
 
 @pytest.mark.parametrize("ignored", [(), (3,)])

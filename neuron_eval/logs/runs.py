@@ -40,6 +40,7 @@ class NeuronResult:
     prompt_tokens: float | None = None  # of the explainer, mean; None if its provider tells none
     excerpts_scored: int = 0  # held-out excerpts with values, over all epochs
     excerpt_failures: tuple[str, ...] = ()  # why each held-out excerpt without values has none
+    token_failures: tuple[str, ...] = ()  # the same of single tokens, for each excerpt with such
     errors: tuple[str, ...] = ()  # what broke, of each epoch that ended in an error
     retries: int = 0  # how often the sample was run again after an error
     cut_off: int = 0  # epochs in which the explainer's reply stopped at ``max_tokens``
@@ -140,6 +141,7 @@ def neuron_result(
         prompt_tokens=fmean(prompts) if prompts else None,
         excerpts_scored=sum(of.get("excerpts_scored", 0) for of in simulated),
         excerpt_failures=tuple(str(why) for of in simulated for why in of.get("failures", [])),
+        token_failures=tuple(str(w) for of in simulated for w in of.get("token_failures", [])),
         errors=tuple(s.error.message for s in samples if s.error),
         retries=sum(len(s.error_retries or []) for s in samples),
         cut_off=sum(

@@ -40,7 +40,7 @@ class ActivationRecord:
     activations: tuple[float, ...]
     # Positions of tokens that are part of the text alone, ascending: they are neither marked nor
     # scored. Their activations are at most 0 and at most the lowest of the others, so that no peak
-    # is there.
+    # is there; but in what was scored, those that a simulator gave no value for keep theirs.
     ignored: tuple[int, ...] = ()
 
     @property

@@ -28,6 +28,8 @@ from neuron_eval.records import Excerpt
 if TYPE_CHECKING:  # Inspect takes a second, which who needs no model does not wait for
     from inspect_ai.model import ChatMessage, Model
 
+LEAST_READ = 0.5  # the share of an excerpt's tokens that must have values, or it is not scored
+
 Basis = Literal["log-probabilities", "values", "cosine"]
 
 Tokens = Sequence[Sequence[str]]  # the tokens of E excerpts

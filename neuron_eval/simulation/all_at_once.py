@@ -23,6 +23,7 @@ from neuron_eval.prompts.sections import read_strings
 from neuron_eval.prompts.wording import FewShotNeuron, Pack, PackError
 from neuron_eval.records import Excerpt
 from neuron_eval.simulation import (
+    LEAST_READ,
     Failed,
     Outcome,
     Simulated,
@@ -171,32 +172,31 @@ def read_prompt(
     """The expected activations, shape [T], in the server's tokens of a prompt.
 
     NaN where no number is among the alternatives. An UnreadableReplyError says that this is so of
-    every token.
+    more than half of the tokens.
     """
     places = align(segments, [token.token for token in logprobs])
     means = (expectation(level_masses(_merged(logprobs[p.piece], p))) for p in places)
     # rounded, because logs hold every value
     values = tuple(math.nan if value is None else round(value, 9) for value in means)
-    if all(map(math.isnan, values)):
-        first = places[0]
+    unread = [i for i, value in enumerate(values) if math.isnan(value)]
+    if len(unread) > len(values) * (1 - LEAST_READ):
+        first = places[unread[0]]
         joined = f", which its tokenizer joins to {quoted(first.before)}," if first.before else ""
         count = len(logprobs[first.piece].top_logprobs or [])
-        raise UnreadableReplyError(_no_number(count, 0, tokens, joined))
+        raise UnreadableReplyError(_no_number(f"{count}", tokens, unread, joined))
     return values
 
 
 def _problem(tokens: Sequence[str], values: Sequence[float], dialect: Dialect) -> str:
     unread = [i for i, value in enumerate(values) if math.isnan(value)]
-    if not unread:
-        return ""
-    what = _no_number(dialect.alternatives, unread[0], tokens)
-    return f"{len(unread)} of {len(tokens)} tokens have no value: {what}"
+    return _no_number(f"up to {dialect.alternatives}", tokens, unread) if unread else ""
 
 
-def _no_number(alternatives: int, index: int, tokens: Sequence[str], joined: str = "") -> str:
+def _no_number(count: str, tokens: Sequence[str], unread: Sequence[int], joined: str = "") -> str:
     return (
-        f"none of the simulator's {alternatives} alternatives for the activation of token "
-        f"{index + 1} ({quoted(tokens[index])}){joined} is a number from 0 to 10"
+        f"no value for {len(unread)} of {len(tokens)} tokens: none of the simulator's {count} "
+        f"alternatives for the activation of token {unread[0] + 1} ({quoted(tokens[unread[0]])})"
+        f"{joined} is a number from 0 to 10"
     )
 
 

@@ -11,7 +11,7 @@ from neuron_eval.messages import InputError
 from neuron_eval.parameters import check_choice
 from neuron_eval.records import ActivationRecord, Excerpt
 from neuron_eval.records.splits import SCORED, Scored, which_scored
-from neuron_eval.simulation import Failed, Outcome, Simulated
+from neuron_eval.simulation import LEAST_READ, Failed, Outcome, Simulated
 from neuron_eval.stats import (
     Calibrator,
     absolute_deviation_explained,
@@ -26,8 +26,6 @@ Calibration = Literal["linear", "percentiles", "none"]
 
 CALIBRATION: Calibration = "none"
 """What a user gets who does not say: a fit doubles the requests, and changes no correlation."""
-
-LEAST_READ = 0.5  # the share of an excerpt's tokens that must have values, or it is not scored
 
 Pairs = Sequence[tuple[Excerpt, Outcome]]
 
@@ -49,6 +47,7 @@ class Measurement:
     correlation_random: float | None
     calibration: Calibrator | None  # None if nothing was asked for or nothing fits
     calibration_failures: tuple[str, ...]
+    calibration_unread: int  # how many tokens were left out of the fit
     r_squared: float | None  # 1 - mean((t-p)²)/mean(t²) after calibration, at most 1
     absolute_deviation_explained: float | None  # 1 - mean|t-p|/mean|t| likewise
 
@@ -72,8 +71,7 @@ class Measurement:
     @property
     def token_failures(self) -> tuple[str, ...]:
         """Why, a reason per excerpt that has such tokens."""
-        pairs = ((excerpt.name, simulated.problem) for excerpt, simulated in self.scored)
-        return tuple(f"excerpt {name}: {problem}" for name, problem in pairs if problem)
+        return tuple(f"excerpt {e.name}: {s.problem}" for e, s in self.scored if s.unread)
 
     @property
     def tokens(self) -> int:
@@ -121,6 +119,7 @@ def measure(held_out: Pairs, calibration: Pairs, fit: Calibration = "linear") ->
         correlation_random=pearson(*_flat(of_kind["random"])),
         calibration=calibrator,
         calibration_failures=_failures(calibration),
+        calibration_unread=sum(simulated.unread for _, simulated in fitted),
         r_squared=None if calibrated is None else r_squared(true, calibrated),
         absolute_deviation_explained=(
             None if calibrated is None else absolute_deviation_explained(true, calibrated)
@@ -147,8 +146,15 @@ def scored_part(excerpt: Excerpt, values: Sequence[float]) -> Excerpt:
 def as_scored(pair: tuple[Excerpt, Outcome]) -> tuple[Excerpt, Outcome]:
     """An excerpt without its tokens that have no value; a failure if too few tokens are left."""
     excerpt, outcome = pair
-    if isinstance(outcome, Failed):
+    if isinstance(outcome, Failed) or not outcome.unread:
         return pair
+    if not outcome.problem:
+        raise ValueError(
+            f"excerpt {excerpt.name}: {outcome.unread} of {len(outcome.values)} values are NaN, "
+            "and Simulated.problem does not say why"
+        )
+    # what is ignored needs no value
+    outcome = replace(outcome, values=tuple(counted_or(0.0, excerpt.record, outcome.values)))
     part = scored_part(excerpt, outcome.values)
     left, whole = (len(e.record.counted(e.record.tokens)) for e in (part, excerpt))
     if part is not excerpt and left < max(1, whole * LEAST_READ):
@@ -188,11 +194,14 @@ def excerpt_weights(excerpts: Sequence[Excerpt]) -> tuple[float, ...] | None:
 def token_weights(
     pairs: Sequence[tuple[Excerpt, Simulated]], weights: Sequence[float] | None
 ) -> list[float] | None:
-    """Excerpts' weights for each of their tokens that is not ignored."""
+    """Excerpts' weights for each of their tokens that is scored; these stand for those unread."""
     if weights is None:
         return None
-    each = zip(pairs, weights, strict=True)
-    return [w for (e, simulated), w in each for _ in e.record.counted(simulated.values)]
+    by_token: list[float] = []
+    for (excerpt, simulated), weight in zip(pairs, weights, strict=True):
+        scored = len(excerpt.record.counted(simulated.values))
+        by_token += [weight * (scored + simulated.unread) / scored] * scored if scored else []
+    return by_token
 
 
 def lost_stratum(held_out: Sequence[Excerpt], scored: Sequence[tuple[Excerpt, Simulated]]) -> str:

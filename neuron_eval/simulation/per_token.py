@@ -170,5 +170,5 @@ def _outcome(excerpt: Excerpt, answers: Sequence[float | str]) -> Outcome:
     problem = f"token {i + 1} of {len(answers)}, {token}: {why}"
     if len(unread) == len(answers):
         return Failed(f"excerpt {excerpt.name}: {problem}")
-    problem = f"{len(unread)} tokens have no value: {problem}"
+    problem = f"no value for {len(unread)} of {len(answers)} tokens: {problem}"
     return Simulated(values, "log-probabilities", problem=problem)

@@ -40,7 +40,7 @@ def explanation_line(
         parts.append(f"R² after calibration {rounded(result.r_squared)}")
         parts.append(f"absolute deviation explained {rounded(result.absolute_deviation_explained)}")
     if result.unread:
-        counts += f"; {result.unread} more have no value"
+        counts += f"; {result.unread} more without a value"
     if result.unplaced:
         counts += f"; {result.unplaced} named words that are not in their excerpt"
     return f"{'; '.join([*parts, counts])}.{_problems(result)}"
@@ -73,6 +73,7 @@ def score_metadata(
         "names_unplaced": result.unplaced,
         "calibration_excerpts_failed": len(result.calibration_failures),
         "calibration_failures": list(result.calibration_failures),
+        "calibration_tokens_failed": result.calibration_unread,
         # Tokens and true activations are in the sample's record, under the same names.
         "excerpts": [
             {
@@ -141,7 +142,7 @@ def _problems(result: Measurement) -> str:
         f"No values for {len(result.failures)} held-out and {len(result.calibration_failures)} "
         "calibration excerpts",
         result.failures + result.calibration_failures,
-    ) + problem_list(f"No values for {result.unread} tokens", result.token_failures)
+    ) + problem_list("Tokens without a value", result.token_failures)
 
 
 def problem_list(heading: str, failures: Sequence[str]) -> str:

@@ -65,7 +65,9 @@ def test_every_result_is_of_a_job_and_whole(study):
 
 def test_rows_come_back_as_they_were(study, tmp_path):
     results = study("results")
-    row = results.Row("m", "j", "n", 'a "b",\n\u2028c', 2, "x, y", None, -0.5, "why", 1, 2, 3, 4, 5, 6)
+    row = results.Row(
+        "m", "j", "n", 'a "b",\n\u2028c', 2, "x, y", None, -0.5, "why", 1, 2, 3, 4, 5, 6
+    )
     path = tmp_path / "table.csv.gz"
     results.write_rows([row, row], path)
     first = path.read_bytes()

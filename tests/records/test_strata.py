@@ -1,6 +1,7 @@
 """Excerpts by stratum: what must hold of them, which are scored, and what the weights are for."""
 
 import json
+import math
 from collections import Counter
 from dataclasses import replace
 
@@ -25,7 +26,7 @@ from neuron_eval.records.treatment import Treatment
 from neuron_eval.rescore import CannotScoreError, rescore
 from neuron_eval.simulation import Failed, Simulated
 from neuron_eval.simulation.headline import measured
-from neuron_eval.simulation.measure import excerpt_weights, measure
+from neuron_eval.simulation.measure import excerpt_weights, measure, token_weights
 from neuron_eval.sources import open_source, parquet, schema
 from neuron_eval.stats import pearson
 from neuron_eval.tasks import formats
@@ -220,6 +221,17 @@ def test_a_stratum_that_was_not_simulated_leaves_no_score():
     assert lost.unscored_reason == (
         "no excerpt was simulated of stratum 1, which stands for 10.00% of all text"
     )
+
+
+def test_the_tokens_of_a_stratum_that_have_values_stand_for_those_without():
+    tokens = ActivationRecord(tuple("abcd"), (0.0, 1.0, 2.0, 3.0))
+    excerpts = [Excerpt("quantile", i, tokens, i, share) for i, share in enumerate((0.9, 0.1))]
+    values = [(0.0, 1.0, 2.0, 3.0), (3.0, math.nan, 1.0, math.nan)]
+    simulated = [Simulated(row, "values", problem="why") for row in values]
+    result = measure(list(zip(excerpts, simulated, strict=True)), [])
+    by_token = token_weights(result.scored, result.weights)
+    assert by_token == pytest.approx([1.8] * 4 + [0.4] * 2)
+    assert result.tokens == 6
 
 
 def population():

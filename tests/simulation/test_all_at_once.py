@@ -333,14 +333,15 @@ def test_a_token_for_which_no_number_is_likely_has_no_value_and_the_others_keep_
     assert [math.isnan(value) for value in both.values] == [False, True, True, False]
     assert both.values[::3] == near(truths("x", words[2])[::3])
     assert both.problem == (
-        "2 of 4 tokens have no value: none of the simulator's 15 alternatives for the activation "
-        "of token 2 (' dog') is a number from 0 to 10"
+        "no value for 2 of 4 tokens: none of the simulator's up to 15 alternatives for the "
+        "activation of token 2 (' dog') is a number from 0 to 10"
     )
     assert str(again) == str([both])
     assert len(server.requests) == 5  # a request to find the dialect; the last is from the cache
     assert nothing == Failed(
-        "excerpt top 3: none of the simulator's 6 alternatives for the activation of token 1 "
-        "(' dog'), which its tokenizer joins to '\\t', is a number from 0 to 10"
+        "excerpt top 3: no value for 2 of 2 tokens: none of the simulator's 6 alternatives for "
+        "the activation of token 1 (' dog'), which its tokenizer joins to '\\t', is a number from "
+        "0 to 10"
     )
 
 

@@ -87,7 +87,7 @@ def test_a_reply_that_is_no_number_costs_its_token_and_is_not_asked_for_again():
     assert good == Simulated((4.0, 4.0), "log-probabilities")
     assert (bad.values[0], math.isnan(bad.values[1]), bad.values[2]) == (4.0, True, 4.0)
     assert bad.problem == (
-        '1 tokens have no value: token 2 of 3, " dog": '
+        'no value for 1 of 3 tokens: token 2 of 3, " dog": '
         "the reply begins with 'I', no number from 0 to 10"
     )
     # the cache answers the second excerpt's first token

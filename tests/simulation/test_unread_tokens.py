@@ -56,7 +56,7 @@ def test_the_score_is_that_of_the_other_tokens_and_counts_these(log):
         without = sum(excerpt.record.tokens.count(MUTE) for excerpt in excerpts)
         assert score.value == pytest.approx(np.corrcoef(np.array(pairs).T)[0, 1], abs=1e-6)
         assert (score.metadata["tokens"], score.metadata["tokens_failed"]) == (len(pairs), without)
-        assert f"{without} more have no value" in score.explanation
+        assert f"{without} more without a value" in score.explanation
         named = [e.name for e in excerpts if MUTE in e.record.tokens]
         failures = score.metadata["token_failures"]
         assert [text.split(":")[0] for text in failures] == [f"excerpt {name}" for name in named]
@@ -84,6 +84,9 @@ def test_reports_and_exports_are_made_without_them(log, tmp_path):
     for command in (report, export):
         said = CliRunner().invoke(main, command)
         assert said.exit_code == 0, said.output
+    failures = (tmp_path / "report" / "tables" / "failures.md").read_text()
+    assert "excerpt with tokens left out" in failures
+    assert "Nothing failed" not in failures
     explained = list((tmp_path / "exported").rglob("explanations/*/*.jsonl"))
     assert len(explained) == 2
     for path in explained:

@@ -1,7 +1,7 @@
 """What the runs say of each neuron, as JSON-able data for the page."""
 
 from collections.abc import Mapping, Sequence
-from math import isfinite
+from math import isfinite, isnan
 from typing import Any
 from urllib.parse import quote
 
@@ -105,6 +105,7 @@ def _explained(
             if (reasons := result.unscored.get(name))
         },
         "failures": [visible(reason) for reason in dict.fromkeys(result.excerpt_failures)],
+        "left_out": [visible(reason) for reason in dict.fromkeys(result.token_failures)],
         "errors": [visible_lines(error) for error in result.errors],
         "epochs": result.epochs if result.epochs > 1 else None,
         "log": _file(result.log),
@@ -128,8 +129,8 @@ def heat(results: Results) -> tuple[list[Json], list[Any]]:
     """Held-out excerpts with the truth, each once, and what every run simulated for them.
 
     Truth runs from 0 to the `_highest`. Simulation runs, per run, from its median, which is what
-    it says of tokens that it has nothing to say of, to its highest value. Tokens that are ignored
-    or have no value are not scored, and at nothing.
+    it says of tokens that it has nothing to say of, to its highest value. Tokens that are not
+    scored are at nothing: ignored ones, and in the simulation those without a value.
 
     Returns:
         The excerpts, each with ``name``, ``tokens``, ``peak`` and ``true`` (a level a token); and
@@ -137,9 +138,9 @@ def heat(results: Results) -> tuple[list[Json], list[Any]]:
         excerpt holds a level a token, or None where the run has no values.
     """
     excerpts: list[Predicted] = []
-    # First those that ignore least, whose truth is whole.
+    # First those that ignore least, whose truth is whole; that of tokens without a value is known.
     every = [excerpt for result in results if result for excerpt in result.predicted]
-    for excerpt in sorted(every, key=lambda predicted: len(predicted.record.ignored)):
+    for excerpt in sorted(every, key=lambda p: len(p.record.ignored) - sum(map(isnan, p.expected))):
         if not any(_same(excerpt, other) for other in excerpts):
             excerpts.append(excerpt)
     top = _highest(results)

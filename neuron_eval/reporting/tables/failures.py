@@ -63,6 +63,8 @@ def failures_table(runs: Sequence[Run], controls: Sequence[Run] = ()) -> Table:
     failed = [(log, why) for log, n in results for why in n.excerpt_failures]
     excerpts = len(failed) + sum(n.excerpts_scored for _, n in results)
     rows.extend(_rows("excerpt without values", failed, excerpts, labels))
+    partly = [(log, why) for log, n in results for why in n.token_failures]
+    rows.extend(_rows("excerpt with tokens left out", partly, excerpts, labels))
     for what, reasons in (
         ("error", [(log, why) for log, n in results for why in n.errors]),
         ("explanation cut off", [(log, CUT_OFF) for log, n in results for _ in range(n.cut_off)]),
