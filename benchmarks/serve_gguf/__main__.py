@@ -39,17 +39,20 @@ class Server:
         future = loop.create_future()
         most = said.get("max_completion_tokens", said.get("max_tokens"))
         stops = said.get("stop") or []
-        engine.waiting.put(
-            Job(
-                prompt=prompt,
-                most=engine.context if most is None else most,
-                temperature=1.0 if said.get("temperature") is None else said["temperature"],
-                stops=[s.encode() for s in ([stops] if isinstance(stops, str) else stops)],
-                echo=echo,
-                done=lambda job: loop.call_soon_threadsafe(future.set_result, job),
-            )
+        job = Job(
+            prompt=prompt,
+            most=engine.context if most is None else most,
+            temperature=1.0 if said.get("temperature") is None else said["temperature"],
+            stops=[s.encode() for s in ([stops] if isinstance(stops, str) else stops)],
+            echo=echo,
+            done=lambda job: loop.call_soon_threadsafe(_answer, future, job),
         )
-        return await future
+        engine.waiting.put(job)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            job.why = "nobody waits"  # so that its next token is its last
+            raise
 
     def _text(self, job: Job) -> str:
         ends = [at for stop in job.stops if (at := job.written.find(stop)) >= 0]
@@ -137,6 +140,11 @@ class Server:
         return web.json_response(self.engine.counts | {"active": len(self.engine.active)})
 
 
+def _answer(future: asyncio.Future[Job], job: Job) -> None:
+    if not future.done():
+        future.set_result(job)
+
+
 def _plain(content: Any) -> str:
     if isinstance(content, str) or content is None:
         return content or ""
@@ -181,7 +189,7 @@ def main() -> None:
         ]
     )
     print(f"ready after {time.monotonic() - begun:.0f} s on {device}", flush=True)
-    web.run_app(app, host="127.0.0.1", port=asked.port, print=None)
+    web.run_app(app, host="127.0.0.1", port=asked.port, print=None, handler_cancellation=True)
 
 
 if __name__ == "__main__":
