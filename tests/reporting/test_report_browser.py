@@ -129,6 +129,7 @@ def test_what_failed_says_why(visit):
     assert "not scored: the simulator gave no numbers" in summary
     assert "Error: boom" in summary
     assert "Excerpt without values: top 2: cut off" in summary
+    assert "Tokens left out in 2 excerpts, the first: top 4: no value for 1 of 9 tokens" in summary
     page.keyboard.press("Escape")
     page.get_by_role("button", name="toy/L1N4").click()
     assert "has not got the neuron" in page.locator(".card").last.inner_text()
@@ -363,6 +364,7 @@ def collected():
         scores={},
         unscored={"simulation_correlation": ("the simulator gave no numbers",)},
         excerpt_failures=("top 2: cut off",),
+        token_failures=("top 4: no value for 1 of 9 tokens",) * 2,
         errors=("boom",),
         predicted=(),
     )

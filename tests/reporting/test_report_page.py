@@ -362,6 +362,7 @@ def planted():
         reference=PLANTED,
         unscored={"adacs": (PLANTED,), PLANTED: (PLANTED,)},
         excerpt_failures=(PLANTED,),
+        token_failures=(PLANTED,),
         errors=(PLANTED,),
         predicted=(excerpt(PLANTED, (PLANTED, " b"), (1, 0), (1, 0)),),
     )

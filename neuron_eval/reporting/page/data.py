@@ -1,7 +1,7 @@
 """What the runs say of each neuron, as JSON-able data for the page."""
 
 from collections.abc import Mapping, Sequence
-from math import isfinite, isnan
+from math import isfinite
 from typing import Any
 from urllib.parse import quote
 
@@ -105,7 +105,7 @@ def _explained(
             if (reasons := result.unscored.get(name))
         },
         "failures": [visible(reason) for reason in dict.fromkeys(result.excerpt_failures)],
-        "left_out": [visible(reason) for reason in dict.fromkeys(result.token_failures)],
+        "left_out": _left_out(result.token_failures),
         "errors": [visible_lines(error) for error in result.errors],
         "epochs": result.epochs if result.epochs > 1 else None,
         "log": _file(result.log),
@@ -116,6 +116,14 @@ def _explained(
         "scores": [None if s is None else round(s, DIGITS) for s in scores],
         "simulated": simulated,
     } | {name: value for name, value in more.items() if value}
+
+
+def _left_out(reasons: Sequence[str]) -> str:
+    """How many excerpts had tokens without a value, and why the first had."""
+    if not reasons:
+        return ""
+    excerpts = "1 excerpt" if len(reasons) == 1 else f"{len(reasons)} excerpts"
+    return f"Tokens left out in {excerpts}, the first: {visible(reasons[0])}"
 
 
 def _highest(results: Results) -> float:
@@ -140,7 +148,9 @@ def heat(results: Results) -> tuple[list[Json], list[Any]]:
     excerpts: list[Predicted] = []
     # First those that ignore least, whose truth is whole; that of tokens without a value is known.
     every = [excerpt for result in results if result for excerpt in result.predicted]
-    for excerpt in sorted(every, key=lambda p: len(p.record.ignored) - sum(map(isnan, p.expected))):
+    for excerpt in sorted(
+        every, key=lambda p: sum(isfinite(p.expected[i]) for i in p.record.ignored)
+    ):
         if not any(_same(excerpt, other) for other in excerpts):
             excerpts.append(excerpt)
     top = _highest(results)

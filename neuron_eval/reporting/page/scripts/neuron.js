@@ -88,7 +88,7 @@ function card(run, about, neuron, data) {
   if (run.epochs) box.append(make("p", { class: "note" }, firstOf(run.epochs)));
   for (const error of run.errors ?? []) box.append(problem("Error", error));
   for (const failure of run.failures ?? []) box.append(problem("Excerpt without values", failure));
-  for (const reason of run.left_out ?? []) box.append(problem("Excerpt with tokens left out", reason));
+  if (run.left_out) box.append(make("p", { class: "note", dir: "auto" }, run.left_out));
   if (data.viewer !== null) {
     const href = sampleAddress(data.viewer, run.log ?? about.log, neuron.sample);
     box.append(make("p", {}, make("a", { href }, "Sample in the log viewer")));
