@@ -156,8 +156,8 @@ def as_scored(pair: tuple[Excerpt, Outcome]) -> tuple[Excerpt, Outcome]:
     # what is ignored needs no value
     outcome = replace(outcome, values=tuple(counted_or(0.0, excerpt.record, outcome.values)))
     part = scored_part(excerpt, outcome.values)
-    left, whole = (len(e.record.counted(e.record.tokens)) for e in (part, excerpt))
-    if part is not excerpt and left < max(1, whole * LEAST_READ):
+    remaining, countable = (len(e.record.counted(e.record.tokens)) for e in (part, excerpt))
+    if part is not excerpt and remaining < max(1, countable * LEAST_READ):
         return excerpt, Failed(f"excerpt {excerpt.name}: {outcome.problem}")
     return part, outcome
 

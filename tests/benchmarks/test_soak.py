@@ -2,7 +2,7 @@
 
 from soaking import soaked
 
-SAMPLES = 60
+SAMPLES = 100
 
 BESIDE = 3
 """The most requests of a sample that are under way beside one: four are simulated at once."""
