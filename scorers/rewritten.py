@@ -41,20 +41,18 @@ def numbers_of(name: str, score: Score) -> dict[str, Any]:
     """
     metadata = score.metadata or {}
     excerpts = metadata.get("excerpts", [])
-    over = sorted(
-        " ".join(
-            [
-                f"{e['excerpt']} {e.get('right', '')}".strip(),
-                *(f"{i}" for i, value in enumerate(e.get("expected", ())) if value is None),
-            ]
-        )
-        for e in excerpts
-    )
+    over = sorted(map(_entry, excerpts))
     if name not in JUDGED:
         measured = metadata.get("measures") or {}
         return {"over": over, "values": {m: measured.get(m) for m in MEASURES}}
     value = None if math.isnan(score.as_float()) else score.as_float()
     return {"over": over, "values": {name: value, f"{name}{AUROC}": metadata.get("auroc")}}
+
+
+def _entry(excerpt: Mapping[str, Any]) -> str:
+    unread = (i for i, value in enumerate(excerpt.get("expected", ())) if value is None)
+    side = [excerpt["right"]] if "right" in excerpt else []
+    return " ".join(map(str, [excerpt["excerpt"], *side, *unread]))
 
 
 @scorer(metrics=[noticed()])

@@ -92,8 +92,8 @@ def heat_maps(result: Measurement) -> str:
 
     One scale for the whole neuron, which the legend on top states: truth from 0 to its highest
     activation, simulation from its median, which is what it says of tokens that it has nothing
-    to say of, to its highest value. Tokens that are ignored or have no value
-    are not scored, and white.
+    to say of, to its highest value. Tokens that are not scored are white:
+    ignored ones, and in the simulation those without a value.
     """
     expected = [v for e, simulated in result.scored for v in e.record.counted(simulated.values)]
     if not expected:

@@ -28,7 +28,9 @@ from neuron_eval.simulation.sparse_matching import Finder
 from neuron_eval.simulation.sparse_reading import SparseAnswer, place, read_answers
 
 EXCERPTS_PER_CALL = 5  # unless the user says: 2 requests for the 10 excerpts of an explanation
-MOST_OUTPUT = 700  # the most output tokens of a reply: room for some 100 names with their values
+USUAL_OUTPUT = 700  # the most output tokens of a reply where excerpts have up to 64 tokens
+MOST_OUTPUT = 1400  # of a reply about longer ones: room for some 130 names with their values
+NAMED = 10  # output tokens of a name with its value
 LOOP = 12  # names in a row that stand for no further token, and so end a line that was cut off
 PROSE = 64  # output tokens for what a simulator may write around its answer
 HEADING = 8  # output tokens for an excerpt's letter, and ``none``
@@ -72,10 +74,10 @@ class SparseSimulation(PackedSimulation):
 
     @classmethod
     def room(cls, excerpts: Tokens) -> int:
-        """The most tokens of a good reply: room for every token of one excerpt of usual length.
+        """The most tokens of a good reply: room for every token of the longest excerpt.
 
-        More excerpts, or longer ones, share it: of most tokens a reply says nothing, and one that
-        names all of them is cut off and asked for in smaller parts. With more room a small model
+        All excerpts share it: of most tokens a reply says nothing, and one that names all of them
+        is cut off and asked for in smaller parts. With more room a small model
         goes round in circles for longer: of 95 whole replies about five excerpts of 64 tokens (by
         the model of docs/study.md) the longest had 670.
         """
@@ -85,7 +87,9 @@ class SparseSimulation(PackedSimulation):
             for tokens in excerpts
             for token in tokens
         )
-        return min(MOST_OUTPUT, PROSE + HEADING * len(excerpts) + named)
+        longest = NAMED * max(map(len, excerpts))
+        most = min(MOST_OUTPUT, max(USUAL_OUTPUT, longest))
+        return min(most, PROSE + HEADING * len(excerpts) + named)
 
     @classmethod
     def read_prompt(cls, user: str, tokenize: Tokenize) -> Tokens:

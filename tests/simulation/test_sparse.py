@@ -379,12 +379,13 @@ def test_an_excerpt_whose_reply_stays_bad_fails_with_its_name_and_the_cause():
 
 
 @pytest.mark.parametrize("excerpts", [1, 5])
-def test_the_reply_has_room_for_every_token_of_an_excerpt_and_no_more(excerpts):
+@pytest.mark.parametrize("length", [64, 100, 127])
+def test_the_reply_has_room_for_every_token_of_an_excerpt_and_no_more(excerpts, length):
     simulator = fake_simulator(lambda _, tokens: [1] * len(tokens))
-    simulate(simulator, [(i, ["cat"] * 64) for i in range(excerpts)])
+    simulate(simulator, [(i, ["cat"] * length) for i in range(excerpts)])
     (config,) = simulator.configs
     assert isinstance(config, GenerateConfig)
-    assert 64 * 10 <= config.max_tokens <= 64 * 11
+    assert length * 10 <= config.max_tokens <= length * 11
 
 
 FRESH = itertools.count()
