@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
-from neuron_eval.reporting.statistics import estimate
+from neuron_eval.reporting.statistics import estimate, paired
 
 NOTHING = "–"
 """Where nothing was run."""
@@ -27,3 +27,12 @@ def average(values: Iterable[float], form: str = ".0f") -> str:
     """A mean without one."""
     found = list(values)
     return format(fmean(found), form) if found else NOTHING
+
+
+def gain(mine: Mapping[str, float], base: Mapping[str, float]) -> tuple[str, float | None]:
+    """The mean difference on the same neurons with its interval, and p."""
+    both = sorted(mine.keys() & base.keys())
+    found = paired([mine[n] for n in both], [base[n] for n in both])
+    if found is None:
+        return NOTHING, None
+    return f"{found.mean:+.3f} [{found.lower:+.3f}, {found.upper:+.3f}]", found.p

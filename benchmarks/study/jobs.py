@@ -26,6 +26,9 @@ WAYS = {
 }
 """Each way to simulate, with so many excerpts in a request."""
 
+SIMULATED = ("all_at_once", "sparse-5")
+"""The ways that simulate what the formats explained; the embedder does as they are explained."""
+
 WORDED = ("sparse-5",)
 """The ways that other words are tried for."""
 
@@ -83,21 +86,36 @@ def judging(way: str, pack: str = "neuron_eval-3") -> Iterator[Job]:
             )
 
 
-def rewritten() -> Iterator[Job]:
-    """References said as a sentence without examples and as a list, and the baseline's lists."""
-    for column in ("sentence", "list", "baseline"):
+def rewritten(way: str, columns: tuple[str, ...]) -> Iterator[Job]:
+    """Columns of rewritten.csv, simulated one way."""
+    choice = CLEAR if way == "embedding" else TWENTY
+    for column in columns:
         yield Job(
-            f"judge/embedding/neuron_eval-3/clear/{column}",
+            f"judge/{way}/neuron_eval-3/clear/{column}",
             "neuron_eval/given",
-            ("explanations={rewritten}", f"column={column}", *CLEAR, *WAYS["embedding"]),
+            ("explanations={rewritten}", f"column={column}", *choice, *WAYS[way]),
         )
+
+
+def simulating(way: str) -> Iterator[Job]:
+    """What the model explained with each format at first, simulated one way."""
+    for neurons, choice in (("clear", TWENTY), ("puzzles", ("neurons=puzzles",))):
+        for format in FORMATS:
+            yield Job(
+                f"simulate/{way}/{neurons}/{format}",
+                "neuron_eval/given",
+                ("explanations={explained}", f"column={format}", *choice, *WAYS[way]),
+            )
 
 
 def jobs() -> list[Job]:
     """All of them, what is needed most first."""
     found = [job for pack in NAMES for job in explaining(pack)]
     found += explaining("neuron_eval-3", temperature=0.0)
-    found += [*judging("embedding"), *rewritten()]
+    found += judging("embedding")
+    found += rewritten("embedding", ("sentence", "list", "baseline", "near"))
+    for way in SIMULATED:
+        found += [*simulating(way), *rewritten(way, ("near",))]
     for way in WAYS:
         found += judging(way) if way != "embedding" else ()
         found += judging(way, "words-six") if way in WORDED else ()

@@ -12,6 +12,7 @@ page's tables.
 from __future__ import annotations
 
 import argparse
+import csv
 import itertools
 import os
 import subprocess
@@ -24,21 +25,24 @@ from pathlib import Path
 
 from click import ClickException
 from inspect_ai.model import get_model
-from jobs import Job, jobs
+from jobs import FORMATS, Job, jobs
 from packs import write_pack
-from results import TABLE, Row, read_rows, rows_of, write_rows
+from results import TABLE, Results, Row, read_rows, rows_of, write_rows
 from rich.text import Text
 
-from neuron_eval.files.locking import alone_in
+from neuron_eval.files.locking import alone_in, unfinished
 
 RUNS = Path("logs/study-runs")
 REWRITTEN = Path(__file__).with_name("rewritten.csv").resolve()
+EXPLAINED = "explained.csv"
+"""The first explanation of each neuron with each format, in the folder of the runs."""
 
 
 def command(job: Job, model: str, folder: Path, connections: int) -> list[str]:
     """What runs a job."""
     program = str(Path(sys.executable).with_name("inspect"))
-    parameters = [part.format(rewritten=REWRITTEN) for part in job.parameters]
+    files = {"rewritten": REWRITTEN, "explained": (RUNS / EXPLAINED).resolve()}
+    parameters = [part.format(**files) for part in job.parameters]
     pack = write_pack(job.pack, RUNS.resolve() / "packs")
     parameters += [f"pack={pack}"] if pack else []
     options = ["--max-connections", str(connections), "--log-dir", str(folder)]
@@ -56,12 +60,33 @@ def command(job: Job, model: str, folder: Path, connections: int) -> list[str]:
     return [program, "eval", job.task, *chosen, *options, "--display", "plain"]
 
 
+def write_explained(model: str) -> None:
+    """Write what the model explained with the bundled pack: a row per neuron, a format a column.
+
+    Raises:
+        ValueError: An eval that explains was not run yet; names it.
+    """
+    results, lines = Results(read_rows(), model), []
+    for neurons in ("smollm2", "puzzles"):
+        columns: list[dict[str, str]] = []
+        for format in FORMATS:
+            rows = results.explained("neuron_eval-3", format, neurons)
+            if not rows:
+                raise ValueError(f"explain/neuron_eval-3/{neurons}/{format} comes first")
+            columns.append({row.neuron: row.explanation for row in rows if row.epoch == 1})
+        lines += [[neuron, *(column[neuron] for column in columns)] for neuron in columns[0]]
+    with unfinished(RUNS / EXPLAINED) as path, path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["id", *FORMATS], *lines])
+
+
 def run(job: Job, model: str, connections: int, server: str | None) -> list[Row]:
     """Run a job.
 
     Raises:
         ValueError: It did not come to its end; says why.
     """
+    if "explanations={explained}" in job.parameters:
+        write_explained(model)
     folder = (RUNS / job.name).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     # An error is one line, however long, so that its last line says all of it.
@@ -129,7 +154,7 @@ def main() -> None:
     addresses: list[str | None] = [*asked.servers.split(",")] if asked.servers else [None]
     check_model(asked.model, addresses[0])
     servers = itertools.cycle(addresses)
-    lock = threading.Lock()
+    lock, stopped = threading.Lock(), threading.Event()
 
     def finish(job: Job) -> bool:
         with lock:
@@ -139,7 +164,8 @@ def main() -> None:
         try:
             rows = run(job, asked.model, asked.connections, server)
         except ValueError as error:
-            problem = f", failed: {error}"
+            # an interrupt ends the eval, perhaps before this program hears of it
+            problem = ", stopped" if stopped.wait(1) else f", failed: {error}"
         with lock:
             if rows:
                 write_rows([*read_rows(), *rows])
@@ -154,6 +180,7 @@ def main() -> None:
     except ClickException as error:
         sys.exit(error.message)
     except KeyboardInterrupt:
+        stopped.set()
         whole = False
     finally:
         pool.shutdown(cancel_futures=True)

@@ -17,14 +17,14 @@ from itertools import combinations
 from pathlib import Path
 from statistics import fmean, median, stdev
 
-from cells import NOTHING, average, mean, table
+from cells import NOTHING, average, gain, mean, table
 from jobs import FORMATS
 from packs import NAMES
 from results import MODEL, Results, Row, read_rows
-from ways import agreement, costs, ways
+from ways import agreement, costs, simulated, simulated_agreement, ways
 
 from neuron_eval.prompts.pack import load_pack
-from neuron_eval.reporting.statistics import holm, neurons_needed, paired
+from neuron_eval.reporting.statistics import holm, neurons_needed
 
 READINGS = Path(__file__).with_name("readings.csv")
 KINDS = {
@@ -49,15 +49,6 @@ def by_neuron(rows: Iterable[Row], score: Callable[[Row], float | None]) -> dict
         if row.reference and value is not None:
             values[row.neuron].append(value)
     return {neuron: fmean(found) for neuron, found in values.items()}
-
-
-def gain(mine: dict[str, float], base: dict[str, float]) -> tuple[str, float | None]:
-    """The mean difference on the same neurons with its interval, and p."""
-    both = sorted(mine.keys() & base.keys())
-    found = paired([mine[n] for n in both], [base[n] for n in both])
-    if found is None:
-        return NOTHING, None
-    return f"{found.mean:+.3f} [{found.lower:+.3f}, {found.upper:+.3f}]", found.p
 
 
 def scores(rows: Sequence[Row]) -> list[str]:
@@ -217,6 +208,8 @@ def main() -> None:
         "Ways": ways(results),
         "What they take": costs(results),
         "Agreement": agreement(results),
+        "Formats' explanations, simulated": simulated(results),
+        "Agreement on them": simulated_agreement(results),
     }.items():
         print(f"### {title}\n\n{text}")
     if model == MODEL:

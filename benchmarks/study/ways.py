@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from statistics import fmean
 
 import numpy as np
-from cells import average, mean, table
-from jobs import WAYS
+from cells import average, gain, mean, table
+from jobs import FORMATS, SIMULATED, WAYS
 from results import Results, Row
 from scipy.stats import spearmanr
+
+from neuron_eval.reporting.statistics import holm
 
 PACKS = ("neuron_eval-3", "words-six")
 """Whose words for simulators are compared."""
@@ -22,7 +24,12 @@ RIGHT_AND_WRONG = ("reference", "false", "unrelated")
 def ways(results: Results) -> str:
     """How well each way to simulate tells right explanations from wrong ones."""
     lines = []
-    kinds = (("puzzles", "false"), ("puzzles", "unrelated"), ("clear", "unrelated"))
+    kinds = (
+        ("puzzles", "false"),
+        ("puzzles", "unrelated"),
+        ("clear", "near"),
+        ("clear", "unrelated"),
+    )
     for neurons, wrong in kinds:
         for way in WAYS:
             for pack in PACKS:
@@ -59,16 +66,59 @@ def costs(results: Results) -> str:
 
 def agreement(results: Results) -> str:
     """Spearman correlation of the ways' scores, over the puzzles' explanations, right and wrong."""
-    scored = {}
-    for way in WAYS:
-        found = {
+    return _agreement({
+        way: {
             (kind, row.neuron): row.correlation
             for kind in RIGHT_AND_WRONG
             for row in results(f"judge/{way}/neuron_eval-3/puzzles/{kind}")
             if row.correlation is not None
         }
-        if found:
-            scored[way] = found
+        for way in WAYS
+    })  # fmt: skip
+
+
+def simulated(results: Results) -> str:
+    """The formats' first explanations: each score's mean, and how far it is above Original's."""
+    lines = []
+    for neurons in ("clear", "puzzles"):
+        for name, scored in _first_explanations(results, neurons).items():
+            by_format = [{n: v for (f, n), v in scored.items() if f == form} for form in FORMATS]
+            gains = [gain(mine, by_format[0]) for mine in by_format[1:]]
+            more = [
+                said if p is None else f"{said}, p {p:.2g}"
+                for (said, _), p in zip(gains, holm([p for _, p in gains]), strict=True)
+            ]
+            lines.append([f"{neurons}, {name}", *(mean(mine.values()) for mine in by_format)])
+            lines.append(["more than Original", "", *more])
+    return table(["", *FORMATS], lines)
+
+
+def simulated_agreement(results: Results) -> str:
+    """Spearman correlation of the scores of the clear neurons' first explanations."""
+    return _agreement(_first_explanations(results, "clear"))
+
+
+def _first_explanations(results: Results, neurons: str) -> dict[str, dict[tuple[str, str], float]]:
+    """By score, then by format and neuron; of those that a language model simulated."""
+    simulated = {way: f"simulate/{way}/{neurons}" for way in SIMULATED}
+    simulator, *_ = simulated.values()
+    explained = f"explain/neuron_eval-3/{'puzzles' if neurons == 'puzzles' else 'smollm2'}"
+    chosen = {row.neuron for row in results(f"{simulator}/original")}
+    return {
+        name: {
+            (form, row.neuron): score
+            for form in FORMATS
+            for row in results(f"{place}/{form}")
+            if row.epoch == 1
+            and row.neuron in chosen
+            and (score := row.adacs if name == "AdaCS" else row.correlation) is not None
+        }
+        for name, place in {"AdaCS": simulator, "embedding": explained, **simulated}.items()
+    }
+
+
+def _agreement(scores: Mapping[str, Mapping[tuple[str, str], float]]) -> str:
+    scored = {way: found for way, found in scores.items() if found}
     lines = []
     for way, mine in scored.items():
         cells = []

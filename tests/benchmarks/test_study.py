@@ -1,5 +1,6 @@
 """The study: its page says what its results say, and it goes on where it was stopped."""
 
+import csv
 import gzip
 import importlib
 import os
@@ -25,7 +26,7 @@ def study(monkeypatch):
     monkeypatch.syspath_prepend(str(STUDY))
     monkeypatch.chdir(ROOT)
     yield importlib.import_module
-    for name in ("results", "packs", "jobs", "cells", "ways", "tables"):
+    for name in ("results", "packs", "jobs", "cells", "ways", "tables", "run"):
         sys.modules.pop(name, None)
 
 
@@ -45,7 +46,9 @@ def test_the_tables_are_those_of_the_results(study):
         tables.listing(results),
         tables.ways(results),
         tables.costs(results),
-        tables.agreement(results).rstrip("\n"),
+        tables.agreement(results),
+        tables.simulated(results),
+        tables.simulated_agreement(results).rstrip("\n"),
     ):
         assert table in PAGE
 
@@ -122,6 +125,29 @@ def test_a_job_is_run_once_and_its_rows_are_kept(tmp_path):
     assert "| neuron_eval-2, AdaCS | – | 0." in tables.stdout
 
 
+def test_first_explanations_are_written_as_they_are(study, tmp_path, monkeypatch):
+    runs, results = study("run"), study("results")
+    monkeypatch.setattr(runs, "RUNS", tmp_path)
+    runs.write_explained(results.MODEL)
+    with (tmp_path / runs.EXPLAINED).open(encoding="utf-8", newline="") as file:
+        written = {row["id"]: row for row in csv.DictReader(file)}
+    assert len(written) == 80 + 28
+    found = results.Results(results.read_rows())
+    for format in study("jobs").FORMATS:
+        for neurons in ("smollm2", "puzzles"):
+            for row in found.explained("neuron_eval-3", format, neurons):
+                same = written[row.neuron][format] == row.explanation
+                assert same or row.epoch > 1
+
+
+def test_what_no_format_explained_cannot_be_simulated(tmp_path):
+    job = "simulate/sparse-5/puzzles/summary"
+    done = run("run.py", "neuron-baseline/lexical", "--only", job, cwd=tmp_path)
+    assert done.returncode == 1
+    assert f"{job}: " in done.stdout
+    assert "failed: explain/neuron_eval-3/smollm2/original comes first" in done.stdout
+
+
 def test_a_job_that_fails_says_why_and_is_run_again(tmp_path):
     job = "judge/sparse-1/neuron_eval-3/puzzles/false"
     for _ in range(2):
@@ -163,10 +189,12 @@ def test_a_study_that_is_stopped_ends_at_once_and_says_how_to_go_on(tmp_path):
                 break
             time.sleep(0.1)
         os.killpg(process.pid, signal.SIGINT)  # as from a keyboard, to it and the eval
-        _, said = process.communicate(timeout=120)
+        printed, said = process.communicate(timeout=120)
     finally:
         process.kill()
     assert process.returncode == 1
     assert "the same command goes on" in said
     assert "Traceback" not in said
+    assert printed.endswith(" s, stopped\n")
+    assert "failed" not in printed
     assert len(list(folder.glob("*/*"))) == 1
