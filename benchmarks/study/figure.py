@@ -1,20 +1,22 @@
-"""The figure of docs/study.md: what each format gives, with both bundled packs.
+"""The figures of docs/study.md: what each format gives, and which way to simulate tells it.
 
-python benchmarks/study/figure.py docs/study.png
+python benchmarks/study/figure.py docs
 """
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from statistics import fmean
 
 import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
-from jobs import FORMATS
+from jobs import FORMATS, WAYS
 from results import Results, read_rows
 from tables import SCORES, by_neuron
+from ways import WRONG, auroc
 
 from neuron_eval.reporting.statistics import estimate
 
@@ -27,9 +29,16 @@ LEVELS = {
 }
 
 
-def draw(path: str) -> None:
-    """Write the figure."""
-    results = Results(read_rows())
+TOLD = {
+    ("puzzles", "false"): ("near misses, puzzles", "#c2410c", "o"),
+    ("clear", "near"): ("near misses, neurons", "#c2410c", "D"),
+    ("puzzles", "unrelated"): ("another's explanation, puzzles", "#8a8f98", "o"),
+    ("clear", "unrelated"): ("another's explanation, neurons", "#8a8f98", "D"),
+}
+
+
+def draw_formats(results: Results, path: Path) -> None:
+    """Each format's scores, with both bundled packs."""
     figure, axes = plt.subplots(1, 2, figsize=(11, 3.9), layout="constrained", sharey=True)
     for axis, (name, score) in zip(axes, SCORES.items(), strict=True):
         for which, label in LEVELS.items():
@@ -64,5 +73,36 @@ def draw(path: str) -> None:
     figure.savefig(path, dpi=110)
 
 
+def draw_ways(results: Results, path: Path) -> None:
+    """How well each way to simulate tells right explanations from wrong ones."""
+    figure, axis = plt.subplots(figsize=(8.5, 4.2), layout="constrained")
+    ways = [w for w in WAYS if results(f"judge/{w}/neuron_eval-3/puzzles/reference")]
+    for i, (neurons, wrong) in enumerate(WRONG):
+        label, colour, marker = TOLD[neurons, wrong]
+        common = {row.neuron for row in results(f"judge/sparse-5/neuron_eval-3/{neurons}/{wrong}")}
+        for row, way in enumerate(ways):
+            place = f"judge/{way}/neuron_eval-3/{neurons}"
+            right, other = (
+                [found for found in results(f"{place}/{kind}") if found.neuron in common]
+                for kind in ("reference", wrong)
+            )
+            if right and other:
+                value, low, high = auroc(right, other)
+                axis.errorbar(
+                    value, row + (i - 1.5) * 0.17, xerr=[[value - low], [high - value]],
+                    fmt=marker, markersize=4.5, color=colour, capsize=2.5, linewidth=1,
+                )  # fmt: skip
+        axis.plot([], [], marker, markersize=4.5, color=colour, label=label)
+    axis.axvline(0.5, color="#475569", linewidth=0.8, linestyle=":")
+    axis.set_yticks(range(len(ways)), ways, fontsize=8.5)
+    axis.set_ylim(len(ways) - 0.4, -0.6)
+    axis.set_xlabel("AUROC of right against wrong explanations (0.5 is chance)", fontsize=8.5)
+    axis.spines[["top", "right"]].set_visible(False)
+    figure.legend(frameon=False, fontsize=8, ncols=2, loc="outside lower center")
+    figure.savefig(path, dpi=110)
+
+
 if __name__ == "__main__":
-    draw(sys.argv[1])
+    found = Results(read_rows())
+    draw_formats(found, Path(sys.argv[1], "study.png"))
+    draw_ways(found, Path(sys.argv[1], "study-ways.png"))

@@ -87,6 +87,7 @@ def readme(results: Results) -> str:
         "sentence": "a right sentence without examples",
         "list": "the same as a list of words",
         "baseline": "what the baseline lists (Summary)",
+        "near": "a near miss: false, of neighbouring words",
     }
     for which, meaning in levels.items():
         rows = results(f"judge/embedding/neuron_eval-3/clear/{which}")
@@ -183,11 +184,11 @@ def readings() -> str:
 
 
 def listing(results: Results) -> str:
-    """What the same content gets as a sentence and as a list."""
-    names = ("reference", "sentence", "list", "baseline", "unrelated")
+    """What the same content gets as a sentence and as a list, and what is not true."""
+    names = ("reference", "sentence", "list", "baseline", "near", "unrelated")
     rows = {name: results(f"judge/embedding/neuron_eval-3/clear/{name}") for name in names}
     lines = [[name, *scores(found)] for name, found in rows.items()]
-    for name in ("list", "baseline"):
+    for name in ("list", "baseline", "near"):
         both = [(by_neuron(rows[name], s), by_neuron(rows["sentence"], s)) for s in SCORES.values()]
         lines.append([f"{name} − sentence", *(gain(mine, base)[0] for mine, base in both)])
     return table(["explanation", *SCORES], lines)

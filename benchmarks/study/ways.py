@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from statistics import fmean
 
@@ -20,17 +20,14 @@ PACKS = ("neuron_eval-3", "words-six")
 RIGHT_AND_WRONG = ("reference", "false", "unrelated")
 """What is known of a puzzle."""
 
+WRONG = (("puzzles", "false"), ("clear", "near"), ("puzzles", "unrelated"), ("clear", "unrelated"))
+"""Neurons, and wrong explanations of them."""
+
 
 def ways(results: Results) -> str:
     """How well each way to simulate tells right explanations from wrong ones."""
     lines = []
-    kinds = (
-        ("puzzles", "false"),
-        ("puzzles", "unrelated"),
-        ("clear", "near"),
-        ("clear", "unrelated"),
-    )
-    for neurons, wrong in kinds:
+    for neurons, wrong in WRONG:
         for way in WAYS:
             for pack in PACKS:
                 place = f"judge/{way}/{pack}/{neurons}"
@@ -130,13 +127,28 @@ def _agreement(scores: Mapping[str, Mapping[tuple[str, str], float]]) -> str:
     return table(["way", *scored], lines)
 
 
-def _separation(right: Sequence[Row], wrong: Sequence[Row]) -> list[str]:
-    """Of an explanation without a score nothing is known, so it takes no part."""
-    good = [row.correlation for row in right if row.correlation is not None]
-    bad = [row.correlation for row in wrong if row.correlation is not None]
+def auroc(right: Iterable[Row], wrong: Iterable[Row]) -> tuple[float, float, float]:
+    """The chance that a right explanation scores above a wrong one, with its interval's ends."""
+    good, bad = _scores(right), _scores(wrong)
     rng = np.random.default_rng(0)
-    draws = [_auroc(rng.choice(good, len(good)), rng.choice(bad, len(bad))) for _ in range(2000)]
+    draws = [_above(rng.choice(good, len(good)), rng.choice(bad, len(bad))) for _ in range(2000)]
     low, high = np.quantile(draws, [0.025, 0.975])
+    return _above(good, bad), float(low), float(high)
+
+
+def _scores(rows: Iterable[Row]) -> np.ndarray:
+    """Of an explanation without a score nothing is known, so it takes no part."""
+    return np.array([row.correlation for row in rows if row.correlation is not None])
+
+
+def _above(right: np.ndarray, wrong: np.ndarray) -> float:
+    above = right[:, None] > wrong[None]
+    return float((above + 0.5 * (right[:, None] == wrong[None])).mean())
+
+
+def _separation(right: Sequence[Row], wrong: Sequence[Row]) -> list[str]:
+    good, bad = _scores(right), _scores(wrong)
+    between, low, high = auroc(right, wrong)
     own = {row.neuron: row.correlation for row in wrong if row.correlation is not None}
     wins = [
         (row.correlation > own[row.neuron]) + 0.5 * (row.correlation == own[row.neuron])
@@ -147,14 +159,9 @@ def _separation(right: Sequence[Row], wrong: Sequence[Row]) -> list[str]:
         f"{len(right)}",
         mean(good),
         mean(bad),
-        f"{_auroc(np.array(good), np.array(bad)):.3f} [{low:.3f}, {high:.3f}]",
+        f"{between:.3f} [{low:.3f}, {high:.3f}]",
         f"{100 * fmean(wins):.0f} %",
         f"{len(right) - len(good)} + {len(wrong) - len(bad)}",
         f"{sum(row.excerpts_failed for row in [*right, *wrong])}",
         f"{sum(row.tokens_failed for row in [*right, *wrong])}",
     ]
-
-
-def _auroc(right: np.ndarray, wrong: np.ndarray) -> float:
-    above = right[:, None] > wrong[None]
-    return float((above + 0.5 * (right[:, None] == wrong[None])).mean())
