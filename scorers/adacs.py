@@ -19,8 +19,9 @@ def adacs() -> Scorer:
 
     It rewards naming words: of the bundled references, said again as a list of words and as a right
     sentence without examples, the list gets .16 more (docs/study.md). So it compares explanations
-    of one style, and can prefer a list that understands nothing. It never looks at the neuron: what
-    the reference gets wrong it does not notice.
+    of one style, and can prefer a list that understands nothing. It also rewards near misses: false
+    explanations in the references' style, of neighbouring words, get .12 more than those right
+    sentences. It never looks at the neuron: what the reference gets wrong it does not notice.
 
     The metadata hold the mean cosine with other neurons' references: the level that an unrelated
     explanation reaches, without which the value says little.

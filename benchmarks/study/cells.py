@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
+from results import SCORES, Row, by_neuron
+
 from neuron_eval.reporting.statistics import estimate, paired
 
 NOTHING = "–"
@@ -21,6 +23,11 @@ def mean(values: Iterable[float]) -> str:
     """A mean with its interval."""
     found = estimate(list(values))
     return NOTHING if found is None else f"{found.mean:.3f} [{found.lower:.3f}, {found.upper:.3f}]"
+
+
+def means(rows: Sequence[Row]) -> list[str]:
+    """The mean of each score of explanations."""
+    return [mean(by_neuron(rows, score).values()) for score in SCORES.values()]
 
 
 def average(values: Iterable[float], form: str = ".0f") -> str:

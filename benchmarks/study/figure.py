@@ -14,8 +14,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from jobs import FORMATS, WAYS
-from results import Results, read_rows
-from tables import SCORES, by_neuron
+from results import SCORES, Results, by_neuron, read_rows
 from ways import WRONG, auroc
 
 from neuron_eval.reporting.statistics import estimate

@@ -86,10 +86,10 @@ def judging(way: str, pack: str = "neuron_eval-3") -> Iterator[Job]:
             )
 
 
-def rewritten(way: str, columns: tuple[str, ...]) -> Iterator[Job]:
-    """Columns of rewritten.csv, simulated one way."""
+def rewritten(way: str) -> Iterator[Job]:
+    """References said in another way, near misses, and the baseline's lists, simulated one way."""
     choice = CLEAR if way == "embedding" else TWENTY
-    for column in columns:
+    for column in ("near", "sentence", "list", "baseline"):
         yield Job(
             f"judge/{way}/neuron_eval-3/clear/{column}",
             "neuron_eval/given",
@@ -113,9 +113,9 @@ def jobs() -> list[Job]:
     found = [job for pack in NAMES for job in explaining(pack)]
     found += explaining("neuron_eval-3", temperature=0.0)
     found += judging("embedding")
-    found += rewritten("embedding", ("sentence", "list", "baseline", "near"))
+    found += rewritten("embedding")
     for way in SIMULATED:
-        found += [*simulating(way), *rewritten(way, ("near",))]
+        found += [*simulating(way), *rewritten(way)]
     for way in WAYS:
         found += judging(way) if way != "embedding" else ()
         found += judging(way, "words-six") if way in WORDED else ()

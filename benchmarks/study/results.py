@@ -6,9 +6,11 @@ import csv
 import gzip
 import io
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields
+from operator import attrgetter
 from pathlib import Path
+from statistics import fmean
 
 from inspect_ai.event import ModelEvent
 from inspect_ai.log import EvalSample, list_eval_logs, read_eval_log
@@ -141,6 +143,24 @@ class Results:
     def explained(self, pack: str, format: str, neurons: str = "smollm2") -> list[Row]:
         """The rows of a format."""
         return self(f"explain/{pack}/{neurons}/{format}")
+
+
+SCORES: dict[str, Callable[[Row], float | None]] = {
+    "AdaCS": attrgetter("adacs"),
+    "embedding simulation": attrgetter("correlation"),
+}
+
+
+def by_neuron(
+    rows: Iterable[Row], score: Callable[[Row], float | None] = attrgetter("correlation")
+) -> dict[str, float]:
+    """Each neuron's mean, of those that have a reference and a score."""
+    values: dict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        value = score(row)
+        if row.reference and value is not None:
+            values[row.neuron].append(value)
+    return {neuron: fmean(found) for neuron, found in values.items()}
 
 
 def _number(value: object) -> float | None:

@@ -8,52 +8,19 @@ Intervals are those of `neuron-eval report`.
 
 from __future__ import annotations
 
-import csv
-import re
 import sys
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from itertools import combinations
-from pathlib import Path
 from statistics import fmean, median, stdev
 
-from cells import NOTHING, average, gain, mean, table
+from cells import NOTHING, average, gain, mean, means, table
+from explanations import copying, listing, readings
 from jobs import FORMATS
 from packs import NAMES
-from results import MODEL, Results, Row, read_rows
+from results import MODEL, SCORES, Results, by_neuron, read_rows
 from ways import agreement, costs, simulated, simulated_agreement, ways
 
-from neuron_eval.prompts.pack import load_pack
 from neuron_eval.reporting.statistics import holm, neurons_needed
-
-READINGS = Path(__file__).with_name("readings.csv")
-KINDS = {
-    "right": "names the right words, or what only they have in common",
-    "near": "names some of the right words, or misses a part",
-    "example": "words of a few-shot explanation that have no place here",
-    "text": "what one excerpt is about",
-    "empty": "fits any neuron",
-    "wrong": "other words than those marked",
-}
-SCORES: dict[str, Callable[[Row], float | None]] = {
-    "AdaCS": lambda row: row.adacs,
-    "embedding simulation": lambda row: row.correlation,
-}
-
-
-def by_neuron(rows: Iterable[Row], score: Callable[[Row], float | None]) -> dict[str, float]:
-    """Each neuron's mean, of those that have a reference and a score."""
-    values: dict[str, list[float]] = defaultdict(list)
-    for row in rows:
-        value = score(row)
-        if row.reference and value is not None:
-            values[row.neuron].append(value)
-    return {neuron: fmean(found) for neuron, found in values.items()}
-
-
-def scores(rows: Sequence[Row]) -> list[str]:
-    """The mean of each score."""
-    return [mean(by_neuron(rows, score).values()) for score in SCORES.values()]
 
 
 def formats(results: Results, pack: str) -> str:
@@ -62,7 +29,7 @@ def formats(results: Results, pack: str) -> str:
     for name in FORMATS:
         rows, base = results.explained(pack, name), results.explained(pack, "original")
         line = [name]
-        for score, text in zip(SCORES.values(), scores(rows), strict=True):
+        for score, text in zip(SCORES.values(), means(rows), strict=True):
             more, p = gain(by_neuron(rows, score), by_neuron(base, score))
             line += [text, "" if name == "original" else more]
             ps.append(None if name == "original" else p)
@@ -81,8 +48,10 @@ def readme(results: Results) -> str:
     for name in FORMATS:
         rows = results.explained("neuron_eval-3", name)
         tokens = fmean(row.prompt_tokens for row in rows)
-        lines.append([name, *scores(rows), f"{tokens:.0f}", f"{original / tokens:.2f} x"])
+        told = mean(by_neuron(results(f"simulate/all_at_once/clear/{name}")).values())
+        lines.append([name, *means(rows), told, f"{tokens:.0f}", f"{original / tokens:.2f} x"])
     levels = {
+        "reference": "the reference itself",
         "unrelated": "another neuron's reference",
         "sentence": "a right sentence without examples",
         "list": "the same as a list of words",
@@ -91,8 +60,11 @@ def readme(results: Results) -> str:
     }
     for which, meaning in levels.items():
         rows = results(f"judge/embedding/neuron_eval-3/clear/{which}")
-        lines.append([f"*{meaning}*", *scores(rows), "", ""])
-    head = ["format", "AdaCS", "simulation by embedding", "prompt tokens", "fewer than Original"]
+        place = f"judge/all_at_once/neuron_eval-3/clear/{which}"
+        told = mean(by_neuron(results(place)).values())
+        lines.append([f"*{meaning}*", *means(rows), told, "", ""])
+    head = ["format", "AdaCS", "simulation by embedding", "simulation by the model",
+            "prompt tokens", "fewer than Original"]  # fmt: skip
     return table(head, lines)
 
 
@@ -146,52 +118,32 @@ def puzzles(results: Results) -> str:
     """The same on the puzzles."""
     lines = []
     for pack in ("neuron_eval-2", "neuron_eval-3"):
-        by_format = [scores(results.explained(pack, name, "puzzles")) for name in FORMATS]
+        by_format = [means(results.explained(pack, name, "puzzles")) for name in FORMATS]
         for i, score in enumerate(SCORES):
             lines.append([f"{pack}, {score}", *(cells[i] for cells in by_format)])
     return table(["", *FORMATS], lines)
 
 
-def copying(results: Results) -> str:
-    """How often three words in a row are those of a few-shot explanation."""
+def temperature(results: Results) -> str:
+    """What temperature 0 gives beyond 1, for each format and for their mean."""
     lines = []
-    for pack in NAMES:
-        shipped = load_pack("neuron_eval-2" if pack in ("neuron_eval-2", "words") else None)
-        known = set().union(*(_triples(n.explanation) for n in shipped.few_shot))
-        rows = [row for f in FORMATS for row in results.explained(pack, f)]
-        copied = average((bool(_triples(row.explanation) & known) for row in rows), ".1%")
-        words = average((len(row.explanation.split()) for row in rows), ".1f")
-        shots = "0" if pack.endswith("none") else str(len(shipped.few_shot))
-        lines.append([pack, shots, copied, words, str(len(rows))])
-    return table(["pack", "few-shot neurons", "copied", "words", "explanations"], lines)
+    for neurons in ("smollm2", "puzzles"):
+        for name, score in SCORES.items():
+            cold, warm = (
+                [by_neuron(results.explained(pack, form, neurons), score) for form in FORMATS]
+                for pack in ("neuron_eval-3-cold", "neuron_eval-3")
+            )
+            pairs = [*zip(cold, warm, strict=True), (_over_formats(cold), _over_formats(warm))]
+            gains = [gain(mine, base) for mine, base in pairs]
+            p = gains[-1][1]
+            cells = [text for text, _ in gains]
+            lines.append([f"{neurons}, {name}", *cells, NOTHING if p is None else f"{p:.2g}"])
+    return table(["", *FORMATS, "mean over formats", "its p"], lines)
 
 
-def _triples(text: str) -> set[tuple[str, ...]]:
-    words = re.findall(r"\w+", text.lower())
-    return set(zip(words, words[1:], words[2:], strict=False))
-
-
-def readings() -> str:
-    """Kinds of explanations, as read."""
-    with READINGS.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    counts = {pack: Counter(row[pack] for row in rows) for pack in rows[0] if pack != "neuron"}
-    lines = [
-        [f"{kind}: {meaning}", *(str(found[kind]) for found in counts.values())]
-        for kind, meaning in KINDS.items()
-    ]
-    return table(["what the explanation is", *counts], lines)
-
-
-def listing(results: Results) -> str:
-    """What the same content gets as a sentence and as a list, and what is not true."""
-    names = ("reference", "sentence", "list", "baseline", "near", "unrelated")
-    rows = {name: results(f"judge/embedding/neuron_eval-3/clear/{name}") for name in names}
-    lines = [[name, *scores(found)] for name, found in rows.items()]
-    for name in ("list", "baseline", "near"):
-        both = [(by_neuron(rows[name], s), by_neuron(rows["sentence"], s)) for s in SCORES.values()]
-        lines.append([f"{name} − sentence", *(gain(mine, base)[0] for mine, base in both)])
-    return table(["explanation", *SCORES], lines)
+def _over_formats(by_format: Sequence[dict[str, float]]) -> dict[str, float]:
+    common = set.intersection(*map(set, by_format))
+    return {neuron: fmean(found[neuron] for found in by_format) for neuron in common}
 
 
 def main() -> None:
@@ -204,6 +156,7 @@ def main() -> None:
         "Puzzles": puzzles(results),
         "Packs, AdaCS": packs(results, "AdaCS"),
         "Packs, embedding simulation": packs(results, "embedding simulation"),
+        "Temperature": temperature(results),
         "Copying": copying(results),
         "Listing": listing(results),
         "Ways": ways(results),

@@ -26,7 +26,7 @@ def study(monkeypatch):
     monkeypatch.syspath_prepend(str(STUDY))
     monkeypatch.chdir(ROOT)
     yield importlib.import_module
-    for name in ("results", "packs", "jobs", "cells", "ways", "tables", "run"):
+    for name in ("results", "packs", "jobs", "cells", "ways", "explanations", "tables", "run"):
         sys.modules.pop(name, None)
 
 
