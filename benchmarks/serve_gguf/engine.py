@@ -79,6 +79,9 @@ class Engine:
         self.used = np.zeros(slots)
         self.reads: list[list[Top]] = [[] for _ in range(slots)]
         self.active = {}
+        self.owed = 0.0
+        """Seconds for which replies are written before the next prompt is read. Else they would
+        stand still as long as prompts come in, and their clients give up."""
         self.waiting = queue.SimpleQueue()
         self.counts = {"requests": 0, "read": 0, "found": 0, "written": 0, "steps": 0}
 
@@ -89,7 +92,9 @@ class Engine:
                 while True:
                     self._admit()
                     if self.active:
+                        begun = time.monotonic()
                         self._step()
+                        self.owed -= time.monotonic() - begun
         except BaseException:
             traceback.print_exc()
             os._exit(1)
@@ -97,22 +102,23 @@ class Engine:
     def _admit(self) -> None:
         if len(self.active) > self.slots // 2 and self.waiting.qsize() < self.slots // 8:
             return  # reading one prompt takes about as long as reading eight
-        jobs = []
-        while len(self.active) + len(jobs) < self.slots:
-            try:
-                jobs.append(self.waiting.get(block=not (self.active or jobs)))
-                if len(jobs) == 1 and not self.active:
-                    time.sleep(0.005)
-            except queue.Empty:
-                break
+        if self.active and self.owed > 0:
+            return
         placed: list[Placed] = []
         tokens = 0
-        for job in jobs:
+        while len(self.active) < self.slots and tokens < PREFILL:
+            try:
+                job = self.waiting.get(block=not self.active)
+            except queue.Empty:
+                break
+            if not self.active:
+                time.sleep(0.005)  # others may be asked at the same moment
             placed.append(self._place(job))
             tokens += len(job.prompt) - placed[-1][2]
-            if tokens >= PREFILL or job is jobs[-1]:
-                self._prefill(placed)
-                placed, tokens = [], 0
+        if placed:
+            begun = time.monotonic()
+            self._prefill(placed)
+            self.owed = time.monotonic() - begun
 
     def _place(self, job: Job) -> Placed:
         """Give a job a slot, with what is already known of its prompt."""
