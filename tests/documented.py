@@ -21,6 +21,7 @@ import click
 from inspect_ai._cli.main import inspect as inspect_command
 from inspect_ai._util.registry import registry_lookup
 
+import neuron_eval._registry  # noqa: F401 - the providers that a page may name
 from neuron_eval.cli.main import main as neuron_eval_command
 from neuron_eval.inspect_private import provider_packages
 from neuron_eval.task import Parameters

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import csv
 import itertools
+import json
 import os
 import subprocess
 import sys
@@ -34,6 +35,9 @@ from neuron_eval.files.locking import alone_in, unfinished
 
 RUNS = Path("logs/study-runs")
 REWRITTEN = Path(__file__).with_name("rewritten.csv").resolve()
+PATIENCE = 3_600
+"""Seconds that a slow server may take for a reply. By itself its client gives up after 600 and asks
+again, for ever if no reply is faster."""
 EXPLAINED = "explained.csv"
 """The first explanation of each neuron with each format, in the folder of the runs."""
 
@@ -46,7 +50,9 @@ def command(job: Job, model: str, folder: Path, connections: int) -> list[str]:
     pack = write_pack(job.pack, RUNS.resolve() / "packs")
     parameters += [f"pack={pack}"] if pack else []
     options = ["--max-connections", str(connections), "--log-dir", str(folder)]
+    patient = {"client_timeout": PATIENCE} if model.startswith("openai-api/") else {}
     if job.explains:
+        options += [f"-M{name}={value}" for name, value in patient.items()]
         options += ["--model", model, "--temperature", str(job.temperature)]
         options += ["--epochs", str(job.epochs)]
     else:
@@ -55,7 +61,8 @@ def command(job: Job, model: str, folder: Path, connections: int) -> list[str]:
         if "simulation=all_at_once" in job.parameters:  # chat APIs give nothing of the prompt
             simulator = model.replace("openai-api/", "openai-api-completions/")
         if "simulation=embedding" not in job.parameters:
-            options += ["--model-role", f"simulator={simulator}"]
+            role = json.dumps({"model": simulator, "model_args": patient})
+            options += ["--model-role", f"simulator={role}"]
     chosen = itertools.chain.from_iterable(("-T", parameter) for parameter in parameters)
     return [program, "eval", job.task, *chosen, *options, "--display", "plain"]
 
