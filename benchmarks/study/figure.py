@@ -78,7 +78,7 @@ def draw_ways(results: Results, path: Path) -> None:
     ways = [w for w in WAYS if results(f"judge/{w}/neuron_eval-3/puzzles/reference")]
     for i, (neurons, wrong) in enumerate(WRONG):
         label, colour, marker = TOLD[neurons, wrong]
-        common = {row.neuron for row in results(f"judge/sparse-5/neuron_eval-3/{neurons}/{wrong}")}
+        common = {r.neuron for r in results(f"judge/all_at_once/neuron_eval-3/{neurons}/{wrong}")}
         for row, way in enumerate(ways):
             place = f"judge/{way}/neuron_eval-3/{neurons}"
             right, other = (
