@@ -128,13 +128,14 @@ def cache_policy(model: Model, **scopes: str) -> CachePolicy:
     """The same question to the same model has the same answer, in every epoch, eval and scoring.
 
     Inspect's own key holds a model's name, but neither its arguments (a path to weights, say) nor
-    an address that its client took from the environment; here they are part of it. ``scopes``:
-    what else the answer depends on.
+    an address that its client took from the environment; here they are part of it, but for how
+    long the client waits. ``scopes``: what else the answer depends on.
     """
     address = getattr(getattr(model.api, "client", None), "base_url", "")
+    arguments = {name: v for name, v in model.model_args.items() if name != "client_timeout"}
     # An object's own text may hold where it lies in memory; its type does not.
     identity = json.dumps(
-        [model.model_args, str(address)], sort_keys=True, default=lambda o: type(o).__qualname__
+        [arguments, str(address)], sort_keys=True, default=lambda o: type(o).__qualname__
     )
     # A digest, since arguments may hold secrets.
     digest = hashlib.sha256(identity.encode()).hexdigest()[:16]

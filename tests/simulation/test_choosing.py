@@ -403,7 +403,11 @@ def test_a_server_that_gives_fewer_alternatives_is_asked_for_fewer(neurons):
 def test_the_cache_tells_models_with_other_arguments_apart():
     policies = [
         cache_policy(Model(fake_simulator(knows).model.api, GenerateConfig(), args))
-        for args in ({"model_path": "a"}, {"model_path": "b"}, {"model_path": "a"})
+        for args in (
+            {"model_path": "a"},
+            {"model_path": "b"},
+            {"model_path": "a", "client_timeout": 3600},  # who waits longer is told the same
+        )
     ]
     assert policies[0] == policies[2] != policies[1]
     assert "model_path" not in str(policies[0].scopes)
