@@ -79,6 +79,8 @@ def simulated(results: Results) -> str:
     lines = []
     for neurons in ("clear", "puzzles"):
         for name, scored in _first_explanations(results, neurons).items():
+            if not scored:
+                continue
             by_format = [{n: v for (f, n), v in scored.items() if f == form} for form in FORMATS]
             gains = [gain(mine, by_format[0]) for mine in by_format[1:]]
             more = [
