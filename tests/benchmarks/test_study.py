@@ -39,6 +39,7 @@ def test_the_tables_are_those_of_the_results(study):
         tables.formats(results, "neuron_eval-3"),
         tables.formats(results, "neuron_eval-2"),
         tables.puzzles(results),
+        tables.temperature(results),
         tables.packs(results, "AdaCS"),
         tables.packs(results, "embedding simulation"),
         tables.copying(results),
